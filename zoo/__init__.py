@@ -1,0 +1,126 @@
+"""A zoo of autoencoders that people can trust.
+
+    import zoo
+    model = zoo.load("vae-mnist-20")
+
+What is listed in `__all__` is the public API. It is imported when it is first used: `import zoo`
+alone imports neither torch nor anything else that is slow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from zoo.version import __version__
+
+if TYPE_CHECKING:
+    from zoo.api import build, evaluate, info, load, save, verify
+    from zoo.errors import (
+        DataError,
+        DeviceError,
+        HubError,
+        InputError,
+        IntegrityError,
+        MismatchError,
+        OfflineError,
+        PluginError,
+        RecipeError,
+        SourceError,
+        SpecError,
+        TrainingError,
+        UnknownNameError,
+        UnsafeFormatError,
+        WeightsError,
+        ZooError,
+    )
+    from zoo.evaluation import Metrics
+    from zoo.evaluation.verify import Report
+    from zoo.families import list_families, register
+    from zoo.folder import ModelInfo
+    from zoo.models import Autoencoder, Loss, VariationalAutoencoder
+    from zoo.published import list_models
+    from zoo.specs import Spec
+    from zoo.training import Recipe, Run, train
+
+_HOMES = {
+    "zoo.api": ("build", "evaluate", "info", "load", "save", "verify"),
+    "zoo.errors": (
+        "DataError",
+        "DeviceError",
+        "HubError",
+        "InputError",
+        "IntegrityError",
+        "MismatchError",
+        "OfflineError",
+        "PluginError",
+        "RecipeError",
+        "SourceError",
+        "SpecError",
+        "TrainingError",
+        "UnknownNameError",
+        "UnsafeFormatError",
+        "WeightsError",
+        "ZooError",
+    ),
+    "zoo.evaluation": ("Metrics",),
+    "zoo.evaluation.verify": ("Report",),
+    "zoo.families": ("list_families", "register"),
+    "zoo.folder": ("ModelInfo",),
+    "zoo.models": ("Autoencoder", "Loss", "VariationalAutoencoder"),
+    "zoo.published": ("list_models",),
+    "zoo.specs": ("Spec",),
+    "zoo.training": ("Recipe", "Run", "train"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022  # sorted as _HOMES is
+    "__version__",
+    "build",
+    "evaluate",
+    "info",
+    "load",
+    "save",
+    "verify",
+    "DataError",
+    "DeviceError",
+    "HubError",
+    "InputError",
+    "IntegrityError",
+    "MismatchError",
+    "OfflineError",
+    "PluginError",
+    "RecipeError",
+    "SourceError",
+    "SpecError",
+    "TrainingError",
+    "UnknownNameError",
+    "UnsafeFormatError",
+    "WeightsError",
+    "ZooError",
+    "Metrics",
+    "Report",
+    "list_families",
+    "register",
+    "ModelInfo",
+    "Autoencoder",
+    "Loss",
+    "VariationalAutoencoder",
+    "list_models",
+    "Spec",
+    "Recipe",
+    "Run",
+    "train",
+]
+
+
+def __getattr__(name: str):
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,96 @@
+"""Every error the zoo raises on purpose.
+
+    ZooError
+    ├── UnknownNameError   (LookupError)  no model, family, dataset or recipe of that name
+    ├── SourceError                       a source that cannot be understood or is ambiguous
+    ├── SpecError          (ValueError)   a Spec with wrong, missing or unknown fields
+    ├── InputError         (ValueError)   a tensor or argument of the wrong shape, dtype or range
+    ├── PluginError                       a family from another package that cannot be used
+    ├── WeightsError                      a model's folder that cannot be loaded
+    │   ├── IntegrityError                its bytes are not the ones that were published
+    │   ├── MismatchError                 its tensors are not the ones its Spec asks for
+    │   └── UnsafeFormatError             only files that could run code
+    ├── DataError                         images that are missing, damaged or do not fit
+    ├── RecipeError        (ValueError)   a recipe with wrong, missing or unknown settings
+    ├── TrainingError                     a training that cannot go on
+    ├── DeviceError                       a device that is not there
+    ├── OfflineError                      something that only the network has
+    └── HubError                          the Hugging Face Hub refused or failed
+
+A message says what happened, with the value, and then what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ZooError(Exception):
+    """The parent of every error that the zoo raises on purpose."""
+
+
+class UnknownNameError(ZooError, LookupError):
+    """No model, family, dataset or recipe has that name."""
+
+
+class SourceError(ZooError):
+    """A source that cannot be understood, or could mean two things."""
+
+
+class SpecError(ZooError, ValueError):
+    """A Spec with wrong, missing or unknown fields; all of them are listed."""
+
+
+class InputError(ZooError, ValueError):
+    """A tensor or argument of the wrong shape, dtype or range."""
+
+
+class PluginError(ZooError):
+    """A family from another package that cannot be used."""
+
+
+class WeightsError(ZooError):
+    """A model's folder that cannot be loaded."""
+
+
+class IntegrityError(WeightsError):
+    """Bytes that are not the ones that were published."""
+
+
+class MismatchError(WeightsError):
+    """Tensors that are not the ones that the Spec asks for."""
+
+
+class UnsafeFormatError(WeightsError):
+    """Only files that could run code when they are opened."""
+
+
+class DataError(ZooError):
+    """Images that are missing, damaged or do not fit."""
+
+
+class RecipeError(ZooError, ValueError):
+    """A recipe with wrong, missing or unknown settings; all of them are listed."""
+
+
+class TrainingError(ZooError):
+    """A training that cannot go on."""
+
+
+class DeviceError(ZooError):
+    """A device that is not there."""
+
+
+class OfflineError(ZooError):
+    """Something that only the network has."""
+
+
+class HubError(ZooError):
+    """The Hugging Face Hub refused or failed."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`" Did you mean 'vae'?"` for the nearest of the known names, or nothing if none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""

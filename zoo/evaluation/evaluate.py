@@ -1,0 +1,174 @@
+"""A model and images -> Metrics."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from zoo.data import Images, shown_in_testing
+from zoo.errors import InputError
+from zoo.evaluation.measure import (
+    Mean,
+    active_units,
+    mean_of,
+    measure_elbo,
+    measure_likelihood,
+    measure_nll,
+    measure_reconstruction,
+)
+from zoo.evaluation.metrics import Metrics
+from zoo.models import Autoencoder, VariationalAutoencoder
+from zoo.protocols import FITTING, Protocol, check_protocol
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is measured, how many images are done, and of how many."""
+
+
+def default_protocol(model: Autoencoder) -> Protocol:
+    """The protocol of a model's own likelihood; an autoencoder's code is measured on grey images."""
+    kind = _likelihood_kind(model)
+    protocols = FITTING.get(kind, ("grey",))
+    return protocols[0] if isinstance(model, VariationalAutoencoder) else protocols[-1]
+
+
+def evaluate_model(
+    model: Autoencoder,
+    images: Images,
+    *,
+    protocol: Protocol | None = None,
+    nll_samples: int = 0,
+    nll_images: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    device: torch.device | None = None,
+    tell: Tell = lambda what, done, total: None,
+) -> Metrics:
+    """Measures a model on one split.
+
+    Args:
+        model: any model; it is measured in float32, whatever its dtype, and is not changed.
+        images: the split.
+        protocol: None is the likelihood's own.
+        nll_samples: K of the importance-weighted bound; 0 leaves it out.
+        nll_images: measure that on the first so many images only.
+        limit: measure everything on the first so many images only.
+        seed: of the posterior's draws, which are made per image.
+        device: where it computes; None is where the model is.
+        tell: called as the work goes on.
+
+    Raises:
+        InputError: for images of another shape, a protocol that does not fit the likelihood, or
+            a limit below 1.
+    """
+    _check(model, images, protocol, nll_samples, limit)
+    protocol = protocol or default_protocol(model)
+    pixels = images.pixels[:limit]
+    shown = shown_in_testing(pixels, protocol)
+    measured = _measured_model(model, device)
+    with torch.inference_mode(), _exact_float32():
+        values = _grey_images(measured, pixels)
+        if isinstance(measured, VariationalAutoencoder):
+            values |= _bounds(measured, shown, protocol, seed)
+            if nll_samples and protocol != "grey":
+                subset = shown[:nll_images]
+                values |= _nll(measured, subset, seed, nll_samples, tell)
+        else:
+            scores = measure_likelihood(measured, shown)
+            values |= {} if scores is None else _mean("reconstruction", mean_of(scores))
+    return Metrics(
+        dataset=images.dataset,
+        split=images.split,
+        protocol=protocol,
+        n_images=len(pixels),
+        dataset_sha256=images.sha256,
+        seed=seed,
+        **values,
+    )
+
+
+def validation_loss(model: Autoencoder, shown: Tensor) -> float:
+    """The loss whose minimum is sought, in nats per image, with fixed noise: what choices use."""
+    with torch.inference_mode(), _exact_float32():
+        if not isinstance(model, VariationalAutoencoder):
+            scores = measure_likelihood(model, shown)
+            losses = [model._loss(x.to(_device(model))).total for x in shown.split(500)]
+            return mean_of(scores).value if scores is not None else float(sum(losses) / len(losses))
+        bound = measure_elbo(model, shown, seed=0)
+        weight = model.loss_weights.get("kl", 1.0)
+        return mean_of(bound.reconstruction + weight * bound.kl).value
+
+
+def _bounds(model: VariationalAutoencoder, shown: Tensor, protocol: Protocol, seed: int) -> dict:
+    bound = measure_elbo(model, shown, seed)
+    total = mean_of(bound.reconstruction.double() + bound.kl.double())
+    values = _mean("reconstruction", mean_of(bound.reconstruction))
+    values |= _mean("kl", mean_of(bound.kl)) | {"active_units": active_units(bound.codes)}
+    if protocol == "grey":
+        return values | _mean("bce_plus_kl", total)
+    per_bit = model.spec.pixels * math.log(2)
+    shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
+    bits = Mean(total.value / per_bit + shift, total.error / per_bit)
+    return values | _mean("neg_elbo", total) | _mean("bits_per_dim", bits)
+
+
+def _nll(model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int, tell: Tell) -> dict:
+    bounds = measure_nll(model, shown, seed, samples, lambda done: tell("nll", done, len(shown)))
+    return _mean("nll", mean_of(bounds)) | {"nll_samples": samples, "nll_n_images": len(shown)}
+
+
+def _grey_images(model: Autoencoder, pixels: Tensor) -> dict:
+    found = measure_reconstruction(model, pixels)
+    values = _mean("mse", mean_of(found.mse)) | _mean("psnr", mean_of(found.psnr))
+    return values if found.ssim is None else values | _mean("ssim", mean_of(found.ssim))
+
+
+def _mean(name: str, mean: Mean) -> dict[str, float]:
+    return {name: mean.value, f"{name}_se": mean.error}
+
+
+def _check(model, images: Images, protocol, nll_samples: int, limit: int | None) -> None:
+    if images.shape != model.spec.image_shape:
+        raise InputError(
+            f"The model takes images of {model.spec.image_shape}; {images.dataset} has "
+            f"{images.shape}."
+        )
+    if protocol is not None:
+        check_protocol(protocol, _likelihood_kind(model))
+    if limit is not None and limit < 1:
+        raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
+    if nll_samples < 0:
+        raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
+
+
+def _likelihood_kind(model: Autoencoder) -> str:
+    likelihood = getattr(model.spec, "likelihood", None)
+    return getattr(likelihood, "kind", "")
+
+
+def _device(model: Autoencoder) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _measured_model(model: Autoencoder, device: torch.device | None) -> Autoencoder:
+    """The model in float32 on the device; a copy if that changes anything."""
+    reference = next(model.parameters())
+    device = device or reference.device
+    if reference.dtype == torch.float32 and reference.device == device and not model.training:
+        return model
+    return copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
+
+
+@contextmanager
+def _exact_float32() -> Iterator[None]:
+    """TF32 off for as long as it lasts."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

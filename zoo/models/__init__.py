@@ -1,0 +1,17 @@
+"""What a model is: the interface, its layers and likelihoods, and the zoo's own families."""
+
+from zoo.models.ae import AE, ConvAE
+from zoo.models.interface import Autoencoder, Loss
+from zoo.models.vae import VAE, BetaVAE, ConvVAE
+from zoo.models.variational import VariationalAutoencoder
+
+__all__ = [
+    "AE",
+    "VAE",
+    "Autoencoder",
+    "BetaVAE",
+    "ConvAE",
+    "ConvVAE",
+    "Loss",
+    "VariationalAutoencoder",
+]

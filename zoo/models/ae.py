@@ -1,0 +1,58 @@
+"""The autoencoder: `ae`, and `conv-ae`, which differs in its default body only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from zoo import specs
+from zoo.models.bodies import ACTIVATIONS, build_decoder, build_encoder
+from zoo.models.interface import Autoencoder, Loss
+from zoo.models.likelihoods import build_likelihood
+from zoo.models.precision import full_precision
+
+
+class AE(Autoencoder):
+    """An autoencoder; its loss is the negative log-likelihood of the image given its code."""
+
+    Spec = specs.AESpec
+    spec: specs.AESpec
+
+    def __init__(self, spec: specs.AESpec) -> None:
+        super().__init__(spec)
+        self.encoder = build_encoder(spec.body, spec.image_shape)
+        self.code = nn.Linear(self.encoder.features, spec.latent_dim)
+        self.decoder = build_decoder(spec.body, spec.image_shape, spec.latent_dim)
+        self.pixels = build_likelihood(spec.likelihood)
+
+    def likelihood(self, z: Tensor) -> Distribution:
+        """Distribution over images `(*batch, C, H, W)` given codes `(*batch, latent_dim)`."""
+        return self._likelihood(self._codes(z))
+
+    def set_output_mean(self, mean: Tensor) -> None:
+        with torch.no_grad():
+            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+
+    def _encode(self, x: Tensor) -> Tensor:
+        code = self.code(self.encoder(x))  # (N, latent_dim)
+        name = self.spec.latent_activation
+        return code if name == "identity" else ACTIVATIONS[name](code)
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        logits = self.decoder(z.reshape(-1, z.shape[-1]))  # (prod(batch), C, H, W)
+        return self.pixels(logits.float().unflatten(0, z.shape[:-1]))
+
+    def _decode(self, z: Tensor) -> Tensor:
+        return self._likelihood(z).mean.to(z.dtype)
+
+    def _loss(self, x: Tensor) -> Loss:
+        likelihood = self._likelihood(self._encode(x))
+        with full_precision(x.device):
+            return Loss({"reconstruction": -likelihood.log_prob(x.float()).mean()})
+
+
+class ConvAE(AE):
+    """`ae` with a convolutional body by default."""
+
+    Spec = specs.ConvAESpec

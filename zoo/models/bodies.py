@@ -1,0 +1,162 @@
+"""Encoders and decoders: the layers from an image to its features, and from a code to logits."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.specs import ConvBody, MLPBody
+
+ACTIVATIONS = {
+    "relu": F.relu,
+    "leaky-relu": F.leaky_relu,
+    "elu": F.elu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "tanh": torch.tanh,
+}
+
+
+def build_encoder(body: MLPBody | ConvBody, image_shape: tuple[int, int, int]) -> Encoder:
+    """The layers from images `(N, C, H, W)` to features `(N, F)`."""
+    if isinstance(body, MLPBody):
+        return MLPEncoder(body, image_shape)
+    return ConvEncoder(body, image_shape)
+
+
+def build_decoder(
+    body: MLPBody | ConvBody, image_shape: tuple[int, int, int], latent_dim: int
+) -> Decoder:
+    """The layers from codes `(N, latent_dim)` to logits `(N, C, H, W)`."""
+    if isinstance(body, MLPBody):
+        return MLPDecoder(body, image_shape, latent_dim)
+    return ConvDecoder(body, image_shape, latent_dim)
+
+
+class MLP(nn.ModuleList):
+    """Linear layers of the given sizes, with an activation between them and none after the last."""
+
+    def __init__(self, sizes: list[int], activation: str) -> None:
+        super().__init__(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.activate = ACTIVATIONS[activation]
+
+    def forward(self, h: Tensor) -> Tensor:
+        for i, layer in enumerate(self):
+            h = layer(self.activate(h) if i else h)
+        return h  # (N, sizes[-1])
+
+
+class MLPEncoder(MLP):
+    """Flattens the image; every layer is followed by the activation, the last one too."""
+
+    def __init__(self, body: MLPBody, image_shape: tuple[int, int, int]) -> None:
+        sizes = [math.prod(image_shape), *body.hidden]
+        super().__init__(sizes, body.activation)
+        self.features = sizes[-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = super().forward(x.flatten(1))  # (N, F)
+        return self.activate(h) if len(self) else h
+
+
+class MLPDecoder(MLP):
+    """The encoder's layers in reverse; the last one gives a logit for every value of the image."""
+
+    def __init__(self, body: MLPBody, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+        super().__init__([latent_dim, *reversed(body.hidden), math.prod(image_shape)], body.activation)
+        self.image_shape = image_shape
+
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(z).unflatten(-1, self.image_shape)  # (N, C, H, W)
+
+    def set_output_bias(self, logits: Tensor) -> None:
+        """Makes the last layer's bias these logits `(C, H, W)`."""
+        self[-1].bias.copy_(logits.flatten())
+
+
+class ResidualBlock(nn.Module):
+    """x + two 3x3 convolutions, each after an activation (He et al. 2016, "pre-activation")."""
+
+    def __init__(self, channels: int, activation: str) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.activate = ACTIVATIONS[activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(self.activate(x))  # (N, channels, H, W)
+        return x + self.second(self.activate(h))
+
+
+class ConvEncoder(nn.Module):
+    """Strided convolutions, residual blocks, dense layers; an activation after each of them."""
+
+    def __init__(self, body: ConvBody, image_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        channels, *size = image_shape
+        widths = [channels, *body.channels]
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)
+        )
+        self.blocks = nn.ModuleList(
+            ResidualBlock(widths[-1], body.activation) for _ in range(body.residual_blocks)
+        )
+        height, width = body.sizes(*size)[-1]
+        self.dense = MLP([widths[-1] * height * width, *body.hidden], body.activation)
+        self.features = body.hidden[-1] if body.hidden else widths[-1] * height * width
+        self.activate = ACTIVATIONS[body.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x
+        for i, layer in enumerate(self.down):
+            h = layer(self.activate(h) if i else h)
+        for block in self.blocks:
+            h = block(h)  # (N, channels[-1], h, w)
+        h = self.activate(h).flatten(1)
+        return self.activate(self.dense(h)) if len(self.dense) else h  # (N, F)
+
+
+class ConvDecoder(nn.Module):
+    """The mirror of ConvEncoder: dense layers, residual blocks, strided transposed convolutions."""
+
+    def __init__(self, body: ConvBody, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+        super().__init__()
+        channels, *size = image_shape
+        widths = [channels, *body.channels]
+        sizes = body.sizes(*size)
+        self.small = (widths[-1], *sizes[-1])
+        self.dense = MLP([latent_dim, *reversed(body.hidden), math.prod(self.small)], body.activation)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(widths[-1], body.activation) for _ in range(body.residual_blocks)
+        )
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(
+                widths[i + 1],
+                widths[i],
+                4,
+                stride=2,
+                padding=1,
+                output_padding=(sizes[i][0] % 2, sizes[i][1] % 2),  # an odd size was rounded down
+            )
+            for i in reversed(range(len(body.channels)))
+        )
+        self.activate = ACTIVATIONS[body.activation]
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.dense(z).unflatten(-1, self.small)  # (N, channels[-1], h, w)
+        for block in self.blocks:
+            h = block(h)
+        for layer in self.up:
+            h = layer(self.activate(h))
+        return h  # (N, C, H, W)
+
+    def set_output_bias(self, logits: Tensor) -> None:
+        """Makes the last layer's bias each channel's mean of these logits `(C, H, W)`."""
+        self.up[-1].bias.copy_(logits.mean(dim=(1, 2)))
+
+
+Encoder = MLPEncoder | ConvEncoder
+Decoder = MLPDecoder | ConvDecoder

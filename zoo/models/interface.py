@@ -1,0 +1,164 @@
+"""`Autoencoder`: what every model of the zoo can do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from zoo import specs
+from zoo.errors import InputError
+
+if TYPE_CHECKING:
+    from zoo.store import ModelInfo
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss as its terms, each a scalar tensor in nats per image, and their constant weights."""
+
+    terms: dict[str, Tensor]
+    weights: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Tensor:
+        """Weighted sum of the terms, a scalar tensor; a term without a weight weighs 1."""
+        return self.scaled({})
+
+    def scaled(self, factors: dict[str, float]) -> Tensor:
+        """The total with some weights multiplied by a factor, by name: a warm-up."""
+        weighted = [
+            term * (self.weights.get(name, 1.0) * factors.get(name, 1.0))
+            for name, term in self.terms.items()
+        ]
+        return torch.stack(weighted).sum()
+
+
+class Autoencoder(nn.Module):
+    """A model that turns images into codes and codes into images.
+
+    A family is a subclass with a `Spec`, built from one Spec, its only argument. It implements
+    `_encode`, `_decode` and `_loss`, which get inputs that the public methods have checked.
+    """
+
+    Spec: ClassVar[type[specs.Spec]]
+    info: ModelInfo | None = None
+    """What is known of a model that was loaded or trained; None for one that was only built."""
+
+    def __init__(self, spec: specs.Spec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of one image's code."""
+        return self.spec.latent_shape
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes of images, deterministic: for a variational model, the posterior's mean.
+
+        Args:
+            x: `(N, C, H, W)`, floating point in [0, 1].
+
+        Returns:
+            `(N, *latent_shape)`, in the model's dtype.
+
+        Raises:
+            InputError: for another shape, dtype or range.
+        """
+        return self._encode(self._images(x, "encode"))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The expected images of codes.
+
+        Args:
+            z: `(*batch, *latent_shape)`, floating point; any leading batch shape.
+
+        Returns:
+            `(*batch, C, H, W)`, in [0, 1].
+
+        Raises:
+            InputError: for another shape or dtype, or values that are not finite.
+        """
+        return self._decode(self._codes(z))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """`decode(encode(x))`: images `(N, C, H, W)` in [0, 1] to the same shape and range."""
+        return self._decode(self._encode(self._images(x, "reconstruct")))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same as `reconstruct`."""
+        return self.reconstruct(x)
+
+    def loss(self, x: Tensor) -> Loss:
+        """The training loss of a batch of images `(N, C, H, W)` in [0, 1], in nats per image."""
+        return self._loss(self._images(x, "loss"))
+
+    def _encode(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _decode(self, z: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _loss(self, x: Tensor) -> Loss:
+        raise NotImplementedError
+
+    def set_output_mean(self, mean: Tensor) -> None:
+        """Starts the decoder's bias where it gives the training set's mean image `(C, H, W)`.
+
+        A family that cannot do this leaves its weights as they are.
+        """
+
+    def _reference(self) -> Tensor:
+        """Any parameter, for the model's device and dtype."""
+        return next(self.parameters())
+
+    def _images(self, x: Tensor, method: str) -> Tensor:
+        """`x`, checked, on the model's device and in its dtype."""
+        shape = self.spec.image_shape
+        wanted = f"{method} takes (N, {', '.join(map(str, shape))}), float in [0, 1]"
+        if not isinstance(x, torch.Tensor):
+            raise InputError(f"{wanted}; got {type(x).__name__}. Try torch.as_tensor(x).")
+        got = f"{wanted}; got {tuple(x.shape)}, {str(x.dtype).removeprefix('torch.')}"
+        scale = "" if x.is_floating_point() else " / 255"
+        if x.dim() != 4 or tuple(x.shape[1:]) != shape:
+            raise InputError(f"{got}.{_reshaping_hint(tuple(x.shape), shape, scale)}")
+        if not x.is_floating_point():
+            raise InputError(f"{got}. Try x{scale}.")
+        if x.numel() and not (x.min() >= 0 and x.max() <= 1):  # NaN compares false
+            low, high = float(x.min()), float(x.max())
+            hint = " Try x / 255." if 1 < high <= 255 and low >= 0 else ""
+            raise InputError(f"{got}, with values from {low:g} to {high:g}.{hint}")
+        reference = self._reference()
+        return x.to(device=reference.device, dtype=reference.dtype)
+
+    def _codes(self, z: Tensor) -> Tensor:
+        shape = self.latent_shape
+        wanted = f"decode takes (..., {', '.join(map(str, shape))}), float"
+        if not isinstance(z, torch.Tensor):
+            raise InputError(f"{wanted}; got {type(z).__name__}. Try torch.as_tensor(z).")
+        got = f"{wanted}; got {tuple(z.shape)}, {str(z.dtype).removeprefix('torch.')}"
+        if tuple(z.shape[-len(shape) :]) != shape or not z.is_floating_point():
+            raise InputError(f"{got}.")
+        if not torch.isfinite(z).all():
+            raise InputError(f"{got}, with values that are not finite.")
+        reference = self._reference()
+        return z.to(device=reference.device, dtype=reference.dtype)
+
+
+def _reshaping_hint(got: tuple[int, ...], shape: tuple[int, ...], scale: str) -> str:
+    """What to write for an array that has the right pixels in another arrangement."""
+    if got == shape:
+        return f" Try x[None]{scale}."
+    if shape[0] == 1 and got == shape[1:]:
+        return f" Try x[None, None]{scale}."
+    if shape[0] == 1 and len(got) == 3 and got[1:] == shape[1:]:
+        return f" Try x[:, None]{scale}."
+    if len(got) == 2 and got[1] == math.prod(shape):
+        return f" Try x.view(-1, {', '.join(map(str, shape))}){scale}."
+    if len(got) == 4 and (got[3], got[1], got[2]) == shape:
+        return f" Try x.permute(0, 3, 1, 2){scale}."
+    return ""

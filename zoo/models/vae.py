@@ -1,0 +1,67 @@
+"""The variational autoencoder: `vae`, `conv-vae` and `beta-vae`, one implementation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from zoo import specs
+from zoo.models.bodies import build_decoder, build_encoder
+from zoo.models.likelihoods import build_likelihood
+from zoo.models.variational import VariationalAutoencoder, gaussian_posterior
+
+
+class VAE(VariationalAutoencoder):
+    """A VAE with a diagonal Gaussian posterior and a standard normal prior (Kingma & Welling 2014)."""
+
+    Spec = specs.VAESpec
+    spec: specs.VAESpec
+
+    def __init__(self, spec: specs.VAESpec) -> None:
+        super().__init__(spec)
+        self.encoder = build_encoder(spec.body, spec.image_shape)
+        if spec.heads == "joint":
+            self.posterior_head = nn.Linear(self.encoder.features, 2 * spec.latent_dim)
+        else:
+            self.mean_head = nn.Linear(self.encoder.features, spec.latent_dim)
+            self.log_variance_head = nn.Linear(self.encoder.features, spec.latent_dim)
+        self.decoder = build_decoder(spec.body, spec.image_shape, spec.latent_dim)
+        self.pixels = build_likelihood(spec.likelihood)
+
+    def set_output_mean(self, mean: Tensor) -> None:
+        with torch.no_grad():
+            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+
+    def _posterior(self, x: Tensor) -> Distribution:
+        h = self.encoder(x)  # (N, F)
+        if self.spec.heads == "joint":
+            mean, log_variance = self.posterior_head(h).chunk(2, dim=1)  # (N, latent_dim) each
+        else:
+            mean, log_variance = self.mean_head(h), self.log_variance_head(h)
+        bound = self.spec.log_variance_bound
+        if bound != "off":
+            log_variance = bound * torch.tanh(log_variance.float() / bound)
+        return gaussian_posterior(mean, log_variance)
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        codes = z.reshape(-1, z.shape[-1]).to(self._reference().dtype)
+        logits = self.decoder(codes)  # (prod(batch), C, H, W)
+        return self.pixels(logits.float().unflatten(0, z.shape[:-1]))
+
+
+class ConvVAE(VAE):
+    """`vae` with a convolutional body by default."""
+
+    Spec = specs.ConvVAESpec
+
+
+class BetaVAE(VAE):
+    """`vae` whose loss weighs the KL term by beta (Higgins et al. 2017, eq. 4)."""
+
+    Spec = specs.BetaVAESpec
+    spec: specs.BetaVAESpec
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        return {"kl": self.spec.beta}

@@ -1,0 +1,31 @@
+"""The three protocols, by name, and which likelihoods they fit.
+
+`binarised`: a pixel is a coin with its grey level as probability. `dequantised`: a level becomes
+a uniform draw from its 1/256 of [0, 1]. `grey`: the cross-entropy against grey levels, as
+tutorials print it, which is no likelihood.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from zoo.errors import InputError
+
+Protocol = Literal["binarised", "dequantised", "grey"]
+
+FITTING: dict[str, tuple[Protocol, ...]] = {
+    "bernoulli": ("binarised", "grey"),
+    "continuous-bernoulli": ("dequantised",),
+    "gaussian": ("dequantised",),
+}
+"""Which protocols fit a likelihood; the first is its own."""
+
+
+def check_protocol(protocol: str, likelihood: str) -> None:
+    """Raises InputError if the protocol does not fit the likelihood."""
+    fitting = FITTING.get(likelihood, (protocol,))
+    if protocol not in fitting:
+        raise InputError(
+            f"{protocol!r} does not fit a {likelihood} likelihood; "
+            f"use {' or '.join(map(repr, fitting))}."
+        )

@@ -1,0 +1,110 @@
+"""Checkpoints: one safetensors file that holds all that a run needs to go on, bit for bit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from zoo.errors import TrainingError
+from zoo.files import read_regular, write_atomically
+from zoo.training.step import AveragedWeights
+
+MAX_BYTES = 64 * 2**30
+
+
+@dataclass
+class Progress:
+    """Where a run is."""
+
+    epoch: int = 0
+    """Epochs finished."""
+    step_in_epoch: int = 0
+    steps: int = 0
+    """Steps done in all."""
+    sums: list[float] = field(default_factory=list)
+    """Each loss term summed over the images of this epoch so far."""
+    images: int = 0
+    """Images of this epoch so far."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_loss: float | None = None
+
+
+@dataclass
+class State:
+    """All that changes while a model trains."""
+
+    model: nn.Module
+    optimiser: torch.optim.Optimizer
+    average: AveragedWeights | None
+    best: dict[str, Tensor]
+    """Weights of the best epoch so far, where early stopping needs them."""
+    device: torch.device
+    progress: Progress
+
+
+def save_checkpoint(path: Path, state: State) -> None:
+    """Writes the whole state; the old checkpoint stays until the new one is complete."""
+    tensors = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
+    if state.average:
+        tensors |= {f"average.{name}": tensor for name, tensor in state.average.average.items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
+    for index, parameter in enumerate(_parameters(state.optimiser)):
+        for key, value in state.optimiser.state.get(parameter, {}).items():
+            tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value)
+    tensors["random.cpu"] = torch.get_rng_state()
+    if state.device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(state.device)
+    progress = json.dumps(asdict(state.progress)).encode()
+    tensors["progress"] = torch.frombuffer(bytearray(progress), dtype=torch.uint8)
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    write_atomically(path, safetensors.torch.save(plain))
+
+
+def restore_checkpoint(path: Path, state: State) -> None:
+    """Puts a saved state back, in place. Raises TrainingError for a damaged or foreign file."""
+    try:
+        tensors = safetensors.torch.load(read_regular(path, MAX_BYTES, TrainingError))
+        _restore(tensors, state)
+    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as damaged:
+        raise TrainingError(
+            f"The checkpoint {str(path)!r} is damaged or of another recipe ({damaged}). "
+            "Delete the run's folder and train again."
+        ) from damaged
+
+
+@torch.no_grad()
+def _restore(tensors: dict[str, Tensor], state: State) -> None:
+    for name, tensor in state.model.state_dict().items():
+        tensor.copy_(tensors[f"model.{name}"])
+    if state.average:
+        for name, tensor in state.average.average.items():
+            tensor.copy_(tensors[f"average.{name}"])
+    state.best = _under("best.", tensors)
+    for index, parameter in enumerate(_parameters(state.optimiser)):
+        saved = _under(f"optimiser.{index}.", tensors)
+        state.optimiser.state[parameter] = {
+            key: torch.empty_like(parameter).copy_(value)  # in the parameter's memory format
+            if value.shape == parameter.shape and key != "step"
+            else value
+            for key, value in saved.items()
+        }
+    state.progress = Progress(**json.loads(bytes(tensors["progress"].numpy())))
+    torch.set_rng_state(tensors["random.cpu"])
+    if state.device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["random.cuda"], state.device)
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}

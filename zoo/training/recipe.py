@@ -1,0 +1,241 @@
+"""`Recipe`: how a model is trained, as validated, immutable data. No torch here."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from zoo import families, published, specs
+from zoo.errors import InputError, RecipeError, UnknownNameError, ZooError, did_you_mean
+from zoo.protocols import Protocol, check_protocol
+from zoo.validation import Strict, checked, listed
+
+Off = Literal["off"]
+
+
+class Adam(Strict):
+    """Kingma & Ba 2015."""
+
+    kind: Literal["adam"] = "adam"
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        (0.9, 0.999), description="decay of the running mean and of the running square"
+    )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    kind: Literal["adamw"] = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]  # the tag of another kind
+    weight_decay: float = Field(0.01, ge=0, le=10, description="per unit of learning rate")
+
+
+class DataSettings(Strict):
+    """Which images, which of them, and what the model is shown."""
+
+    dataset: str = Field(
+        description="mnist, fashion-mnist, kmnist, digits; a folder of images; a .npy or .npz file"
+    )
+    fit: Literal["train", "train+validation"] = Field(
+        "train",
+        description="train leaves the validation split for choices; "
+        "train+validation is for a final run in which nothing is chosen",
+    )
+    protocol: Protocol = Field(
+        description="binarised or grey for a Bernoulli likelihood, dequantised for others"
+    )
+
+
+class TrainingSettings(Strict):
+    """What is done, for how long, how fast. `off` is a value."""
+
+    epochs: int = Field(ge=1, le=1_000_000, description="passes over the images")
+    batch_size: int = Field(128, ge=1, le=1_000_000, description="images per step")
+    optimiser: Annotated[Adam | AdamW, Field(discriminator="kind")] = Field(
+        Adam(), description="adam, or adamw with decoupled weight decay"
+    )
+    learning_rate: float = Field(1e-3, gt=0, le=10, description="at its highest")
+    warmup_steps: int = Field(
+        0, ge=0, le=10_000_000, description="steps over which the learning rate rises from 0"
+    )
+    decay: Literal["cosine", "off"] = Field(
+        "off", description="how the learning rate falls after the warm-up"
+    )
+    final_learning_rate: float = Field(
+        0.01, ge=0, le=1, description="where the decay ends, as a fraction of learning_rate"
+    )
+    term_warmup_epochs: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(
+        {}, description="epochs over which a loss term's weight rises from 0, by the term's name"
+    )
+    gradient: Literal["reparameterised", "stl"] = Field(
+        "reparameterised",
+        description="stl (sticking the landing): the KL's gradient with less variance",
+    )
+    clip_norm: Off | Annotated[float, Field(gt=0, le=1e6)] = Field(
+        "off", description="largest norm of a step's gradient, over all parameters"
+    )
+    ema_decay: Off | Annotated[float, Field(gt=0, lt=1)] = Field(
+        "off", description="exponential moving average of the weights; the average is what is saved"
+    )
+    early_stopping: Off | Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        "off",
+        description="epochs without a better validation loss before it ends; the best is saved",
+    )
+    output_bias: Literal["training-mean", "default"] = Field(
+        "default", description="training-mean starts the decoder at the mean training image"
+    )
+    precision: Literal["float32", "bf16"] = Field(
+        "float32", description="of the networks; losses are float32 always"
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of weights, order and draws")
+
+
+SECTIONS = ("model", "data", "training")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A family and its Spec, the data, and the training; `name` is the published one or None."""
+
+    family: str
+    spec: specs.Spec
+    data: DataSettings
+    training: TrainingSettings
+    name: str | None = None
+    changed: dict[str, Any] = field(default_factory=dict)
+    """The overrides with which it differs from the recipe of that name."""
+
+    @classmethod
+    def parse(cls, sections: Mapping[str, Any], name: str | None = None) -> Recipe:
+        """A recipe from plain sections. Raises RecipeError with every problem at once."""
+        problems = [
+            f"{key}: there is no such section.{did_you_mean(key, SECTIONS)}"
+            for key in sections
+            if key not in SECTIONS
+        ]
+        plain = {}
+        for key in SECTIONS:
+            plain[key] = sections.get(key, {})
+            if not isinstance(plain[key], Mapping):
+                problems.append(f"{key}: a section, [{key}], not {plain[key]!r}")
+                plain[key] = {}
+        family, spec, wrong = _model(dict(plain["model"]))
+        problems += [f"model.{line}" for line in wrong]
+        data, wrong = checked(DataSettings, plain["data"])
+        problems += [f"data.{line}" for line in wrong]
+        training, wrong = checked(TrainingSettings, plain["training"])
+        problems += [f"training.{line}" for line in wrong]
+        if spec and data and training:
+            problems += _disagreements(spec, data, training)
+        if problems or not (spec and data and training):
+            what = f"The recipe {name!r}" if name else "This recipe"
+            raise RecipeError(listed(what, problems))
+        return cls(family, spec, data, training, name)
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The recipe with every field, defaults included, as plain TOML data."""
+        return {
+            "model": {"family": self.family, **self.spec.model_dump(mode="json")},
+            "data": self.data.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+        }
+
+    def to_toml(self) -> str:
+        """The recipe as it is run, every field written out."""
+        import tomli_w
+
+        return tomli_w.dumps(self.sections())
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
+        """The recipe with some settings changed.
+
+        Keys are dotted (`model.latent_dim`); a bare key is a field of [training]. Raises
+        RecipeError for settings that there are not and values that do not fit.
+        """
+        if not overrides:
+            return self
+        sections: dict[str, Any] = self.sections()
+        for key, value in overrides.items():
+            _set(sections, key, value)
+        changed = {**self.changed, **overrides}
+        return replace(Recipe.parse(sections, self.name), changed=changed)
+
+
+def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
+    """A recipe from a published name, a TOML file's path, a mapping, or itself.
+
+    Raises UnknownNameError for a name without a recipe, RecipeError for one with mistakes.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    if isinstance(recipe, Mapping):
+        return Recipe.parse(recipe)
+    if isinstance(recipe, str) and "/" not in recipe and not recipe.endswith(".toml"):
+        names = published.list_recipes()
+        if recipe not in names:
+            raise UnknownNameError(
+                f"No recipe named {recipe!r}.{did_you_mean(recipe, names)} "
+                f"Recipes: {', '.join(names)}; or the path of a .toml file."
+            )
+        return Recipe.parse(_toml(published.recipe_path(recipe)), recipe)
+    return Recipe.parse(_toml(Path(recipe).expanduser()))
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise RecipeError(f"Cannot read the recipe {str(path)!r}: {failure.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as broken:
+        raise RecipeError(f"{str(path)!r} is not TOML: {broken}.") from None
+
+
+def _model(fields: dict[str, Any]) -> tuple[str, specs.Spec | None, list[str]]:
+    family = fields.pop("family", None)
+    if not isinstance(family, str):
+        return "", None, [f"family: missing; families here: {', '.join(families.list_families())}"]
+    try:
+        spec_class = families.spec_class(family)
+    except UnknownNameError as unknown:
+        return family, None, [f"family: {unknown}"]
+    except ZooError as broken:
+        raise RecipeError(str(broken)) from broken
+    return family, *checked(spec_class, fields)
+
+
+def _disagreements(
+    spec: specs.Spec, data: DataSettings, training: TrainingSettings
+) -> list[str]:
+    """What each section says well but they do not say together."""
+    problems = []
+    likelihood = getattr(spec, "likelihood", None)
+    if likelihood is not None:
+        try:
+            check_protocol(data.protocol, likelihood.kind)
+        except InputError as wrong:
+            problems.append(f"data.protocol: {wrong}")
+    if training.early_stopping != "off" and data.fit != "train":
+        problems.append("training.early_stopping: needs the validation split: data.fit = 'train'")
+    if training.gradient == "stl" and isinstance(spec, specs.AESpec):
+        problems.append("training.gradient: 'stl' is for variational families")
+    return problems
+
+
+def _set(sections: dict[str, Any], key: str, value: Any) -> None:
+    """Sets one dotted key; a table given as a whole replaces the old one."""
+    steps = key.split(".")
+    if steps[0] not in SECTIONS:
+        steps = ["training", *steps]
+    table = sections
+    for depth, step in enumerate(steps[:-1]):
+        if not isinstance(table.get(step), dict):
+            raise RecipeError(
+                f"{key}: {'.'.join(steps[: depth + 1])} is not a section."
+                f"{did_you_mean(step, [k for k, v in table.items() if isinstance(v, dict)])}"
+            )
+        table = table[step]
+    table[steps[-1]] = value

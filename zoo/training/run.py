@@ -1,0 +1,188 @@
+"""`train`: a recipe -> a run's folder with `model/`, `history.jsonl` and, until it ends, a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from zoo import folder, store
+from zoo.card import render_card
+from zoo.data import Images, open_dataset, shown_in_testing
+from zoo.devices import find_device
+from zoo.errors import RecipeError, SourceError
+from zoo.evaluation import Metrics, evaluate_model
+from zoo.evaluation.evaluate import validation_loss
+from zoo.evaluation.record import record_of
+from zoo.figures import draw_all
+from zoo.files import write_atomically
+from zoo.models import Autoencoder
+from zoo.training.loop import Trained, fit
+from zoo.training.progress import progress_shown
+from zoo.training.recipe import Recipe, load_recipe
+
+CHECKPOINT, HISTORY, MODEL = "checkpoint.safetensors", "history.jsonl", "model"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or interrupted training."""
+
+    model: Autoencoder
+    metrics: Metrics | None
+    """On the validation split where the recipe leaves one, else on the test split."""
+    folder: Path
+    """Holds `model/`, the model's own folder, and `history.jsonl`."""
+    interrupted: bool = False
+
+
+def train(
+    recipe: str | Path | Recipe | Mapping[str, Any],
+    *,
+    out: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    resume: bool = False,
+) -> Run:
+    """Trains a model by a recipe and saves it.
+
+    The same recipe, seed, precision, threads and device give the same weights, bit for bit, also
+    after a stop at any moment and `resume`.
+
+    Args:
+        recipe: a published recipe's name, a TOML file, a `Recipe`, or a mapping of the same shape.
+        out: the run's folder; None is `runs/<name>`, or the next free `runs/<name>-2`, ...
+        overrides: settings to change; dotted keys, a bare one is a field of [training].
+        device: `"auto"` is a GPU where there is one.
+        resume: go on with the run in `out`, or with the latest one of that name.
+
+    Raises:
+        RecipeError: for a recipe with mistakes, all of them listed.
+        DataError, OfflineError: for data that are missing, damaged or do not fit.
+        TrainingError: when a loss is not finite, or a checkpoint cannot be used.
+        DeviceError: for a device that is not here.
+    """
+    resolved = load_recipe(recipe).with_overrides(overrides or {})
+    where = find_device(device)
+    images = _images(resolved)
+    target = _target(resolved, out, resume)
+    model = store.build(resolved.family, resolved.spec, resolved.training.seed)
+    _start(model, images[resolved.data.fit], resolved)
+    checkpoint = target / CHECKPOINT
+    continues = _continues(target, resolved, resume)
+    if not continues:
+        write_atomically(target / folder.RECIPE, resolved.to_toml())
+    with torch.random.fork_rng(), progress_shown(resolved) as tell:
+        torch.manual_seed(resolved.training.seed)
+        trained = fit(
+            model,
+            images[resolved.data.fit].pixels,
+            resolved,
+            device=where,
+            checkpoint=checkpoint,
+            resume=continues and checkpoint.exists(),
+            validate=_validation(images, resolved),
+            tell=tell,
+        )
+    run = _finish(model.to("cpu"), trained, images, resolved, target)
+    if not trained.interrupted:
+        checkpoint.unlink(missing_ok=True)
+    return run
+
+
+def default_folder(recipe: Recipe, resume: bool) -> Path:
+    """`runs/<name>`, the next free one, or with `resume` the latest there is."""
+    name = recipe.name or "run"
+    taken = [Path("runs") / name]
+    while taken[-1].exists():
+        taken.append(Path("runs") / f"{name}-{len(taken) + 1}")
+    return taken[-2] if resume and len(taken) > 1 else taken[-1]
+
+
+def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
+    target = Path(out).expanduser() if out is not None else default_folder(recipe, resume)
+    if target.exists() and not target.is_dir():
+        raise SourceError(f"{str(target)!r} is a file; a run needs a folder.")
+    if not resume and target.is_dir() and any(target.iterdir()):
+        raise SourceError(
+            f"{str(target)!r} is not empty. Choose another --out, or --resume the run that is there."
+        )
+    if resume and not (target / folder.RECIPE).exists():
+        raise SourceError(f"There is no run to resume in {str(target)!r}.")
+    return target
+
+
+def _continues(target: Path, recipe: Recipe, resume: bool) -> bool:
+    """Whether a run of this very recipe is there to go on with. Raises RecipeError for another's."""
+    if not resume:
+        return False
+    text = folder.read_text(target / folder.RECIPE)
+    if text != recipe.to_toml():
+        raise RecipeError(
+            f"The run in {str(target)!r} has another recipe than this one; see its "
+            f"{folder.RECIPE}. Resume it with the same settings, or choose another --out."
+        )
+    return True
+
+
+def _images(recipe: Recipe) -> dict[str, Images]:
+    """The splits that the run needs: what it fits, and what it is measured on."""
+    splits = (recipe.data.fit, "validation" if recipe.data.fit == "train" else "test")
+    images = open_dataset(recipe.data.dataset, splits)
+    shape = images[recipe.data.fit].shape
+    if shape != recipe.spec.image_shape:
+        raise RecipeError(
+            f"model.image_shape is {recipe.spec.image_shape}; the images of {recipe.data.dataset} "
+            f"are {shape}."
+        )
+    return images
+
+
+def _start(model: Autoencoder, images: Images, recipe: Recipe) -> None:
+    if recipe.training.output_bias == "training-mean":
+        model.set_output_mean(images.pixels.float().mean(0) / 255)
+
+
+def _validation(
+    images: dict[str, Images], recipe: Recipe
+) -> Callable[[Autoencoder], float] | None:
+    if "validation" not in images:
+        return None
+    shown = shown_in_testing(images["validation"].pixels, recipe.data.protocol)
+    return lambda model: validation_loss(model, shown)
+
+
+def _finish(
+    model: Autoencoder, trained: Trained, images: dict[str, Images], recipe: Recipe, target: Path
+) -> Run:
+    """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
+    held_out = images.get("validation") or images["test"]
+    measured = None
+    if not trained.interrupted:
+        measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
+    progress = trained.progress
+    history = "".join(json.dumps(record) + "\n" for record in progress.history)
+    write_atomically(target / HISTORY, history)
+    ended = {
+        "recipe": recipe.name,
+        "changed": recipe.changed,
+        "epochs": progress.epoch,
+        "of_epochs": recipe.training.epochs,
+        "interrupted": trained.interrupted,
+        "best_epoch": progress.best_epoch or None,
+    }
+    model.info = store.save_folder(
+        model,
+        target / MODEL,
+        recipe=recipe.to_toml(),
+        metrics=record_of([measured] if measured else [], training=ended),
+        figures=draw_all(model, held_out.pixels),
+        card=render_card,
+    )
+    return Run(model, measured, target, trained.interrupted)
+
+

@@ -1,0 +1,78 @@
+"""What trains: a module whose `forward` is the loss, and the average of its weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from zoo.models import Autoencoder, VariationalAutoencoder
+from zoo.training.recipe import TrainingSettings
+
+
+class TrainingStep(nn.Module):
+    """Images as shown -> the loss to step on. The only thing that Accelerate ever wraps."""
+
+    def __init__(self, model: Autoencoder, settings: TrainingSettings) -> None:
+        super().__init__()
+        self.model = model
+        self.bf16 = settings.precision == "bf16"
+        variational = isinstance(model, VariationalAutoencoder)
+        self.options = {"gradient": settings.gradient} if variational else {}
+        self.term_names: tuple[str, ...] = ()
+
+    def forward(self, shown: Tensor, factors: dict[str, float]) -> tuple[Tensor, Tensor]:
+        """The loss with its weights times the warm-up's factors, and the terms `(T,)`, in nats."""
+        with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.bf16):
+            loss = self.model._loss(shown, **self.options)
+        self.term_names = tuple(loss.terms)
+        terms = torch.stack([term.detach() for term in loss.terms.values()])
+        return loss.scaled(factors), terms
+
+
+def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
+    """The rate of step 0, 1, ... of `steps`: a linear warm-up, then a cosine to its last fraction."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    if settings.decay == "off":
+        return settings.learning_rate
+    done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
+    last = settings.final_learning_rate
+    return settings.learning_rate * (last + (1 - last) * (1 + math.cos(math.pi * done)) / 2)
+
+
+def warmup_factors(settings: TrainingSettings, epochs_done: float) -> dict[str, float]:
+    """What each warming term's weight is multiplied by, after so many epochs."""
+    return {
+        name: min(1.0, epochs_done / epochs) if epochs > 0 else 1.0
+        for name, epochs in settings.term_warmup_epochs.items()
+    }
+
+
+def build_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The recipe's optimiser, its update fused into one pass over the parameters."""
+    chosen = settings.optimiser
+    common = {"lr": settings.learning_rate, "betas": chosen.betas, "fused": True}
+    if chosen.kind == "adamw":
+        return torch.optim.AdamW(model.parameters(), weight_decay=chosen.weight_decay, **common)
+    return torch.optim.Adam(model.parameters(), **common)
+
+
+class AveragedWeights:
+    """An exponential moving average of a model's floating weights and buffers.
+
+    The decay rises towards the recipe's as (1 + n) / (10 + n) with the steps n, so that the first
+    weights, which are noise, are soon forgotten.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.source = {k: v for k, v in model.state_dict().items() if v.is_floating_point()}
+        self.average = {name: tensor.detach().clone() for name, tensor in self.source.items()}
+
+    @torch.no_grad()
+    def update(self, steps: int) -> None:
+        """Moves the average towards the weights after that many steps."""
+        decay = min(self.decay, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(list(self.average.values()), list(self.source.values()), 1 - decay)
