@@ -103,6 +103,17 @@ def name_of(cls: type[Autoencoder]) -> str:
     )
 
 
+def of_spec(spec: specs.Spec) -> str:
+    """The family that a Spec belongs to. Raises PluginError if none here has that type."""
+    for name, family in BUILT_IN.items():
+        if type(spec) is family.spec:
+            return name
+    for name in list_families():
+        if name not in BUILT_IN and family_class(name).Spec is type(spec):
+            return name
+    raise PluginError(f"No family here has {type(spec).__name__} for its Spec.")
+
+
 def provider(family: str) -> dict[str, str] | None:
     """`{"distribution", "version"}` of the package that provides a family; None if registered here."""
     if family in BUILT_IN:

@@ -30,6 +30,7 @@ from zoo.errors import (
     UnknownNameError,
     UnsafeFormatError,
     WeightsError,
+    ZooError,
 )
 from zoo.files import read_regular
 from zoo.validation import Strict, checked, listed
@@ -39,6 +40,8 @@ CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RECIPE, METRICS, FIGURES = "recipe.toml", "metrics.json", "figures"
 FORMAT = "autoencoder-zoo/1"
 MAX_CONFIG_BYTES, MAX_TEXT_BYTES, MAX_DEPTH = 64_000, 1_000_000, 16
+
+PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _DISTRIBUTION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
@@ -95,7 +98,7 @@ def read_config(folder: Path) -> tuple[Config, specs.Spec]:
     if not folder.is_dir():
         raise SourceError(f"There is no folder {str(folder)!r}.")
     if not (folder / CONFIG).exists():
-        raise _no_model_in(folder)
+        raise without(CONFIG, folder)
     where = str(folder / CONFIG)
     fields = parse_json(read_regular(folder / CONFIG, MAX_CONFIG_BYTES), where)
     if "format" not in fields:
@@ -185,16 +188,17 @@ def _dataset_of(recipe: str | None) -> str | None:
         raise DataError(f"{RECIPE} is not TOML: {broken}.") from None
 
 
-def _no_model_in(folder: Path) -> Exception:
+def without(missing: str, folder: Path) -> ZooError:
+    """The error for a folder that lacks one of its two files: it may hold pickles instead."""
     names = sorted(path.name for path in folder.iterdir())
-    pickles = [n for n in names if Path(n).suffix in (".pt", ".pth", ".bin", ".pkl", ".ckpt")]
+    pickles = [name for name in names if Path(name).suffix in PICKLES]
     if pickles:
         return UnsafeFormatError(
-            f"{str(folder)!r} has {', '.join(pickles[:3])} and no {CONFIG}. Pickle files can run "
+            f"{str(folder)!r} has {', '.join(pickles[:3])} and no {missing}. Pickle files can run "
             "code, so zoo never opens them. Ask the author for safetensors."
         )
     here = f"it holds {', '.join(names[:5])}" if names else "it is empty"
-    return SourceError(f"{str(folder)!r} has no {CONFIG}: {here}. A model's folder has one.")
+    return SourceError(f"{str(folder)!r} has no {missing}: {here}. A model's folder has one.")
 
 
 _FOREIGN = {

@@ -17,12 +17,14 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import families, folder, specs
-from zoo.errors import InputError, IntegrityError, MismatchError, UnsafeFormatError, WeightsError
-from zoo.files import read_sized, write_atomically
+from zoo.errors import InputError, IntegrityError, MismatchError, WeightsError
+from zoo.files import read_regular, read_sized, write_atomically
 from zoo.folder import ModelInfo
 from zoo.models import Autoencoder
+from zoo.sources import Source
 
 MAX_HEADER_BYTES = 2**20
+MAX_FIGURE_BYTES = 16 * 2**20
 FIX_DAMAGE = "Fetch it again: reinstall autoencoder-zoo, or ask whoever gave you this folder."
 
 
@@ -35,16 +37,10 @@ def build(family: str, spec: specs.Spec, seed: int | None = None) -> Autoencoder
         return cls(spec).eval()
 
 
-def load_folder(
-    source: Path, origin: str, licence: str | None = None, weights_sha256: str | None = None
-) -> Autoencoder:
-    """The model in a folder, float32 on the CPU, in eval mode.
+def load_source(source: Source) -> Autoencoder:
+    """The model that a source means, float32 on the CPU, in eval mode.
 
-    Args:
-        source: the folder.
-        origin: what to call it in messages and in `.info`: a published name or the folder.
-        licence: what the index says of a published model.
-        weights_sha256: what the index says; otherwise config.json's word is taken.
+    Of a published model, the index says what the hashes must be; otherwise config.json does.
 
     Raises:
         SourceError, UnsafeFormatError: for a folder without a zoo model.
@@ -52,11 +48,16 @@ def load_folder(
         IntegrityError: for weights with another sha256.
         MismatchError: for tensors that do not fit the Spec. Nothing is loaded.
     """
-    info = folder.read_info(source, origin, licence)
+    where, line = source.folder, source.line
+    if line is not None and (where / folder.CONFIG).exists():
+        config = read_regular(where / folder.CONFIG, folder.MAX_CONFIG_BYTES)
+        _check_sha256(config, line.config_sha256, where / folder.CONFIG)
+    info = folder.read_info(where, source.origin, source.licence)
     model = _skeleton(families.family_class(info.family), info.spec)
-    data = _read_weights(source, model.state_dict())
-    _check_sha256(data, weights_sha256 or info.sha256, source / folder.WEIGHTS)
-    _assign(model, _tensors(data, source / folder.WEIGHTS))
+    data = _read_weights(where, model.state_dict())
+    expected = line.weights_sha256 if line is not None else info.sha256
+    _check_sha256(data, expected, where / folder.WEIGHTS)
+    _assign(model, _tensors(data, where / folder.WEIGHTS))
     model.info = info
     return model.eval()
 
@@ -88,14 +89,7 @@ def _read_weights(source: Path, expected: dict[str, Tensor]) -> bytes:
     """The bytes of model.safetensors, if it has the size that these tensors need."""
     path = source / folder.WEIGHTS
     if not path.exists():
-        names = sorted(p.name for p in source.iterdir())
-        pickles = [n for n in names if Path(n).suffix in (".pt", ".pth", ".bin", ".pkl", ".ckpt")]
-        if pickles:
-            raise UnsafeFormatError(
-                f"{str(source)!r} has {pickles[0]} and no {folder.WEIGHTS}. Pickle files can run "
-                "code, so zoo never opens them. Ask the author for safetensors."
-            )
-        raise WeightsError(f"{str(source)!r} has no {folder.WEIGHTS}: it holds {', '.join(names)}.")
+        raise folder.without(folder.WEIGHTS, source)
     size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
     return read_sized(path, size + 8, size + 8 + MAX_HEADER_BYTES)
 
@@ -160,6 +154,7 @@ def save_folder(
     recipe: str | None = None,
     metrics: dict | None = None,
     figures: dict[str, bytes] | None = None,
+    licence: str | None = None,
     card: Callable[[ModelInfo], str],
 ) -> ModelInfo:
     """Writes a model's whole folder; what else is in it stays. Returns what it now says.
@@ -181,9 +176,22 @@ def save_folder(
     _write_or_remove(target / folder.METRICS, metrics_text(metrics) if metrics else None)
     write_atomically(target / folder.WEIGHTS, data)
     write_atomically(target / folder.CONFIG, folder.config_text(family, model.spec, sha256))
-    info = folder.read_info(target, str(target))
+    info = replace(folder.read_info(target, str(target)), licence=licence)
     write_atomically(target / folder.CARD, card(info))
-    return replace(info, licence=folder.card_licence(folder.read_text(target / folder.CARD)))
+    return info
+
+
+def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:
+    """Whether a model still has the weights that its info speaks of."""
+    return hashlib.sha256(weights_bytes(model)).hexdigest() == info.sha256
+
+
+def read_figures(source: Path | None) -> dict[str, bytes]:
+    """The pictures in a model's folder, by name."""
+    if source is None:
+        return {}
+    paths = sorted((source / folder.FIGURES).glob("*.png"))
+    return {path.stem: read_regular(path, MAX_FIGURE_BYTES) for path in paths}
 
 
 def metrics_text(metrics: dict) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,34 @@ def read_image(path: Path) -> np.ndarray:
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as broken:
         raise DataError(f"{str(path)!r} cannot be read as an image: {broken}") from broken
     return pixels[None] if grey else pixels.transpose(2, 0, 1)
+
+
+def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tensor:
+    """The images of some files, `(N, C, H, W)` uint8, for a model that takes images of `shape`.
+
+    A `.npy` or `.npz` may hold many. Raises DataError for a file that is missing, damaged or of
+    another shape: nothing is resized.
+    """
+    parts = []
+    for path in paths:
+        if path.suffix in (".npy", ".npz"):
+            if not path.is_file():
+                raise DataError(f"There is no file {str(path)!r}.")
+            pixels = torch.cat(list(read_array(path).values()))
+            pixels = pixels if pixels.dim() == 4 else pixels[:, None] if pixels.dim() == 3 else pixels
+        else:
+            image = read_image(path)
+            if shape[0] == 3 and image.shape[0] == 1:
+                image = np.repeat(image, 3, axis=0)
+            pixels = torch.from_numpy(np.ascontiguousarray(image))[None]
+        if pixels.dtype != torch.uint8 or tuple(pixels.shape[1:]) != shape:
+            got = f"{tuple(pixels.shape[1:])}, {str(pixels.dtype).removeprefix('torch.')}"
+            raise DataError(
+                f"The model takes images of {shape}, uint8; {str(path)!r} has {got}. "
+                "Resize it first: the zoo does not guess how."
+            )
+        parts.append(pixels)
+    return torch.cat(parts)
 
 
 def _stack(folder: Path) -> Tensor:

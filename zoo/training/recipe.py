@@ -185,6 +185,14 @@ def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
     return Recipe.parse(_toml(Path(recipe).expanduser()))
 
 
+def recipe_from_text(text: str, name: str | None = None) -> Recipe:
+    """The recipe in a model's recipe.toml. Raises RecipeError if it has mistakes."""
+    try:
+        return Recipe.parse(tomllib.loads(text), name)
+    except tomllib.TOMLDecodeError as broken:
+        raise RecipeError(f"The recipe is not TOML: {broken}.") from None
+
+
 def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -94,17 +94,41 @@ def train(
     return run
 
 
-def default_folder(recipe: Recipe, resume: bool) -> Path:
+def plan(recipe: Recipe) -> str:
+    """What a training would do, in a sentence. Reads the data; errors as `train`."""
+    images = _images(recipe)[recipe.data.fit]
+    steps = -(-len(images) // recipe.training.batch_size) * recipe.training.epochs
+    return (
+        f"Would train {recipe.spec.parameter_count():,} parameters on {len(images):,} images of "
+        f"{images.dataset} ({images.split}) for {steps:,} steps."
+    )
+
+
+def next_free(folder: Path) -> Path:
+    """The folder if it is not there yet, else the first free of `folder-2`, `folder-3`, ..."""
+    number, free = 1, folder
+    while free.exists():
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
+    return free
+
+
+def _default_folder(recipe: Recipe, resume: bool) -> Path:
     """`runs/<name>`, the next free one, or with `resume` the latest there is."""
-    name = recipe.name or "run"
-    taken = [Path("runs") / name]
-    while taken[-1].exists():
-        taken.append(Path("runs") / f"{name}-{len(taken) + 1}")
-    return taken[-2] if resume and len(taken) > 1 else taken[-1]
+    first = Path("runs") / (recipe.name or "run")
+    latest = first
+    while resume and (after := latest.with_name(_next_name(first, latest))).exists():
+        latest = after
+    return latest if resume else next_free(first)
+
+
+def _next_name(first: Path, latest: Path) -> str:
+    number = 2 if latest == first else int(latest.name.rpartition("-")[2]) + 1
+    return f"{first.name}-{number}"
 
 
 def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
-    target = Path(out).expanduser() if out is not None else default_folder(recipe, resume)
+    target = Path(out).expanduser() if out is not None else _default_folder(recipe, resume)
     if target.exists() and not target.is_dir():
         raise SourceError(f"{str(target)!r} is a file; a run needs a folder.")
     if not resume and target.is_dir() and any(target.iterdir()):

@@ -1,0 +1,91 @@
+"""The command line: one file per verb."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+
+from zoo.cli.bench import bench
+from zoo.cli.card import card
+from zoo.cli.demo import demo
+from zoo.cli.draw import draw
+from zoo.cli.encode import encode
+from zoo.cli.eval import evaluate
+from zoo.cli.list import list_
+from zoo.cli.show import show
+from zoo.cli.train import train
+from zoo.cli.verify import verify
+from zoo.errors import ZooError, did_you_mean
+from zoo.text import printable
+from zoo.version import __version__
+
+
+class Verbs(click.Group):
+    """The verbs, in the order in which a newcomer needs them; a misspelt one gets the nearest."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], self.commands) or " `zoo --help` lists them."
+            raise click.UsageError(f"There is no verb {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="zoo")
+@click.option("--debug", is_flag=True, help="Show the traceback of a mistake.")
+def cli(debug: bool) -> None:
+    """Trained autoencoders that you can trust.
+
+    A MODEL is a published name (`zoo list`) or a folder (./folder).
+    """
+
+
+for verb in (list_, show, demo, encode, draw, train, evaluate, bench, verify, card):
+    cli.add_command(verb)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits: 0 done, 1 failed, 2 wrong usage."""
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    sys.exit(_run(words, debug))
+
+
+def _run(words: list[str], debug: bool) -> int:
+    try:
+        cli.main(words, prog_name="zoo", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as misuse:
+        misuse.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        _say("Interrupted.")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
+    except (ZooError, click.ClickException, OSError, MemoryError) as failure:
+        if debug:
+            traceback.print_exc()
+        _say(f"Error: {_sentence(failure)}")
+    else:
+        return 0
+    return 1
+
+
+def _sentence(failure: BaseException) -> str:
+    if isinstance(failure, click.ClickException):
+        return failure.format_message()
+    if isinstance(failure, MemoryError):
+        return "out of memory. Try a smaller batch, fewer images or a smaller model."
+    return str(failure)
+
+
+def _say(message: str) -> None:
+    print(printable(message), file=sys.stderr)

@@ -1,0 +1,80 @@
+"""`zoo demo`"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from zoo.cli.output import say
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Where pictures and the trained model go.",
+)
+def demo(out: Path) -> None:
+    """See everything once: load, sample, draw, train, measure. Works without a network."""
+    _load_and_sample(out)
+    _train_digits(out)
+    _measure_mnist()
+
+
+def _load_and_sample(out: Path) -> None:
+    import zoo
+    from zoo.figures import draw_samples
+    from zoo.files import write_atomically
+
+    say("1. Load a published model")
+    started = time.perf_counter()
+    model = zoo.load("vae-mnist-20")
+    seconds = time.perf_counter() - started
+    info = model.info
+    assert info is not None
+    assert isinstance(model, zoo.VariationalAutoencoder)
+    say(f"   {info.origin}: a {info.family} of {info.parameters:,} parameters trained on {info.data}")
+    say(f"   loaded in {seconds * 1000:.0f} ms, sha256 {info.sha256[:16]}... as the index says")
+    images = model.sample(16, seed=0)
+    say(f"   model.sample(16, seed=0): {tuple(images.shape)}, in [{images.min():.2f}, {images.max():.2f}]")
+    write_atomically(out / "samples.png", draw_samples(model, 64))
+    say(f"   64 samples: {out / 'samples.png'}\n")
+
+
+def _train_digits(out: Path) -> None:
+    from zoo.report import heading, rows
+    from zoo.training import train
+    from zoo.training.run import next_free
+
+    say("2. Train vae-digits-8 from nothing, and measure it")
+    started = time.perf_counter()
+    run = train("vae-digits-8", out=next_free(out / "vae-digits-8"), device="cpu")
+    say(f"   trained in {time.perf_counter() - started:.0f} s: {run.folder / 'model'}")
+    if run.metrics is not None:
+        measured = run.metrics.model_dump()
+        say(f"   {heading(measured)}:")
+        for name, value, unit in rows(measured):
+            say(f"     {name:<15} {value} {unit}".rstrip())
+    say("")
+
+
+def _measure_mnist() -> None:
+    from zoo import published
+    from zoo.benchmark import measure_models
+    from zoo.cli.bench import print_results
+    from zoo.data import load_images
+    from zoo.errors import DataError, OfflineError
+
+    say("3. Measure the MNIST models again, beside their published numbers")
+    try:
+        load_images("mnist", "test")
+    except (DataError, OfflineError) as absent:
+        say(f"   Not measured: {absent}")
+        return
+    results = measure_models(published.list_models("*-mnist-*"), 0, None, "auto", tell=lambda text: None)
+    print_results(results)
+    say("A cell is what was measured now (what was published). nll takes longer: zoo bench --nll-samples 1000")

@@ -1,0 +1,37 @@
+"""`zoo draw`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli.output import say
+
+
+@click.command()
+@click.argument("model")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder.  [default: ./MODEL-figures]")
+@click.option("--dataset", help="Whose images to draw.  [default: its recipe's]")
+@click.option("--split", default="test", show_default=True, help="train, validation or test.")
+def draw(model: str, out: Path | None, dataset: str | None, split: str) -> None:
+    """Draw what a MODEL does: reconstructions, samples and latent traversals, as PNG files."""
+    import zoo
+    from zoo.api import trained_on
+    from zoo.data import load_images
+    from zoo.errors import InputError
+    from zoo.figures import draw_all
+    from zoo.files import write_atomically
+
+    loaded = zoo.load(model)
+    images = load_images(dataset or trained_on(loaded)[0], split)
+    if images.shape != loaded.spec.image_shape:
+        raise InputError(
+            f"The model takes images of {loaded.spec.image_shape}; {images.dataset} has "
+            f"{images.shape}."
+        )
+    folder = out or Path(f"{Path(model).name}-figures")
+    for name, picture in draw_all(loaded, images.pixels).items():
+        path = folder / f"{name}.png"
+        write_atomically(path, picture)
+        say(f"{path}")

@@ -1,0 +1,54 @@
+"""How every verb prints: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from zoo.text import printable
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead.")
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="cpu, cuda, mps, ..., or auto."
+)
+
+
+def print_json(value: Any) -> None:
+    """Indented JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None
+) -> None:
+    """A table without markup; columns after the first are as wide as they need."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    console.print(table)
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Names and values, one a line, aligned."""
+    listed = list(pairs)
+    wide = max((len(name) for name, _ in listed), default=0)
+    for name, value in listed:
+        click.echo(f"{name.ljust(wide)}  {printable(value)}")
+
+
+def say(text: str) -> None:
+    """A line on standard output, control characters escaped."""
+    click.echo(printable(text))

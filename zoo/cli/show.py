@@ -1,0 +1,116 @@
+"""`zoo show`"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from zoo.cli.output import as_json, print_json, print_pairs, print_table, say
+
+
+@click.command()
+@click.argument("name")
+@as_json
+def show(name: str, json_: bool) -> None:
+    """Show a MODEL, a FAMILY's Spec, or every setting of a recipe (`zoo show recipe`)."""
+    from zoo import families
+
+    if name == "recipe":
+        _recipe_reference(json_)
+    elif name in families.list_families():
+        _family(name, json_)
+    else:
+        _model(name, json_)
+
+
+def _family(name: str, json_: bool) -> None:
+    from zoo import families
+
+    _reference(f"{name}: fields of its Spec", families.spec_class(name), json_)
+
+
+def _recipe_reference(json_: bool) -> None:
+    from zoo.fields import describe
+    from zoo.training.recipe import DataSettings, TrainingSettings
+
+    sections = {"data": DataSettings, "training": TrainingSettings}
+    if json_:
+        print_json({name: describe(cls) for name, cls in sections.items()})
+        return
+    say("[model]: family = a name from `zoo list --families`, and its fields: `zoo show FAMILY`.")
+    for name, cls in sections.items():
+        _reference(f"[{name}]", cls, json_)
+
+
+def _reference(title: str, cls: Any, json_: bool) -> None:
+    from zoo.fields import describe
+
+    fields = describe(cls)
+    if json_:
+        print_json(fields)
+        return
+    rows = [(f["name"], f["range"], f["default"], f["meaning"]) for f in fields]
+    print_table(("field", "values", "default", "meaning"), rows, title=title)
+
+
+def _model(name: str, json_: bool) -> None:
+    from zoo import families, published, sources
+    from zoo.errors import UnknownNameError, did_you_mean
+    from zoo.folder import read_info
+
+    try:
+        found = sources.find(name)
+    except UnknownNameError:
+        known = [*published.list_models(), *families.list_families()]
+        raise UnknownNameError(
+            f"No model or family named {name!r}.{did_you_mean(name, known)} "
+            f"`zoo list` shows all {len(published.list_models())} models, "
+            "`zoo list --families` the families."
+        ) from None
+    info = read_info(found.folder, found.origin, found.licence)
+    if json_:
+        print_json(
+            {
+                "name": info.origin,
+                "family": info.family,
+                "parameters": info.parameters,
+                "sha256": info.sha256,
+                "licence": info.licence,
+                "data": info.data,
+                "spec": info.spec.model_dump(mode="json"),
+                "metrics": info.metrics,
+                "recipe": info.recipe,
+            }
+        )
+        return
+    shape = " x ".join(map(str, info.spec.image_shape))
+    print_pairs(
+        [
+            ("model", info.origin),
+            ("family", info.family),
+            ("images", f"{shape} (channels, height, width), float in [0, 1]"),
+            ("codes", " x ".join(map(str, info.spec.latent_shape))),
+            ("parameters", f"{info.parameters:,}"),
+            ("trained on", info.data or "unknown"),
+            ("licence", info.licence or "unknown"),
+            ("sha256", info.sha256),
+        ]
+    )
+    for field, value in info.spec.model_dump(mode="json").items():
+        if field != "image_shape":
+            say(f"  {field} = {_toml_value(value)}")
+    _numbers(info.metrics)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + "}"
+    return repr(value).replace("'", '"')
+
+
+def _numbers(record: dict[str, Any] | None) -> None:
+    from zoo.report import summary
+
+    for line in summary(record):
+        say(line)

@@ -1,0 +1,77 @@
+"""`zoo train`"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import click
+
+from zoo.cli.output import device_option, say
+
+
+@click.command()
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--out", type=click.Path(), help="The run's folder.  [default: runs/RECIPE]")
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@click.option("--dry-run", is_flag=True, help="Check everything and print the recipe; train nothing.")
+@device_option
+def train(
+    recipe: str, overrides: tuple[str, ...], out: str | None, resume: bool, dry_run: bool, device: str
+) -> None:
+    """Train a model by RECIPE: a name (`zoo list --recipes`) or a TOML file.
+
+    KEY=VALUE changes a setting: epochs=5, model.latent_dim=10, model.body.hidden='[512, 256]'.
+    `zoo show recipe` explains them all. The weights depend on the number of threads too: set
+    OMP_NUM_THREADS as the recipe says to get the published ones.
+    """
+    changes = dict(_override(text) for text in overrides)
+    if dry_run:
+        _dry_run(recipe, changes)
+        return
+    from zoo.training import train as run_training
+
+    run = run_training(recipe, out=out, overrides=changes, device=device, resume=resume)
+    if run.interrupted:
+        progress = (run.model.info.metrics or {})["training"] if run.model.info else {}
+        raise click.ClickException(
+            f"interrupted after {progress.get('epochs')} of {progress.get('of_epochs')} epochs. "
+            f"The model so far is {run.folder / 'model'}; --resume goes on with it."
+        )
+    _done(run)
+
+
+def _done(run: Any) -> None:
+    from zoo.report import heading, rows
+
+    say(f"Trained: {run.folder / 'model'}")
+    if run.metrics is not None:
+        measured = run.metrics.model_dump()
+        say(f"Measured on {heading(measured)}:")
+        for name, value, unit in rows(measured):
+            say(f"  {name:<15} {value} {unit}".rstrip())
+    say(f"Load it with zoo.load({_as_source(run.folder / 'model')!r}).")
+
+
+def _as_source(folder: Any) -> str:
+    return str(folder) if folder.is_absolute() else f"./{folder}"
+
+
+def _dry_run(recipe: str, changes: dict[str, Any]) -> None:
+    from zoo.training.recipe import load_recipe
+    from zoo.training.run import plan
+
+    resolved = load_recipe(recipe).with_overrides(changes)
+    say(resolved.to_toml())
+    say(plan(resolved))
+
+
+def _override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"{text!r} is not KEY=VALUE, such as epochs=5.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()

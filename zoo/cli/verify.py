@@ -1,0 +1,39 @@
+"""`zoo verify`"""
+
+from __future__ import annotations
+
+import click
+
+from zoo.cli.output import as_json, device_option, print_json, say
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--full", is_flag=True, help="Measure all images again, not only a stored subset of 500.")
+@device_option
+@as_json
+def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> None:
+    """Check that models are what they say: hashes, a strict load, their numbers measured again."""
+    import zoo
+
+    reports = []
+    for model in models:
+        report = zoo.verify(model, full=full, device=device)
+        reports.append(report)
+        if not json_:
+            say(f"{model}: {'passed' if report.passed else 'FAILED'}")
+            for check in report.checks:
+                say(f"  {check.result:<12}  {check.what}: {check.detail}")
+    if json_:
+        print_json(
+            [
+                {
+                    "model": model,
+                    "passed": report.passed,
+                    "checks": [vars(check) for check in report.checks],
+                }
+                for model, report in zip(models, reports, strict=True)
+            ]
+        )
+    if not all(report.passed for report in reports):
+        raise SystemExit(1)

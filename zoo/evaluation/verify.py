@@ -1,0 +1,222 @@
+"""`verify`: is a model what it says? Hashes, a strict load, and its numbers measured again."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from zoo import folder, store
+from zoo.card import render_card
+from zoo.data import load_images
+from zoo.devices import find_device
+from zoo.errors import DataError, OfflineError, UnknownNameError, ZooError
+from zoo.evaluation.evaluate import evaluate_model
+from zoo.evaluation.metrics import Metrics
+from zoo.files import read_regular
+from zoo.models import Autoencoder
+from zoo.sources import Source
+from zoo.validation import checked, listed
+
+Result = Literal["passed", "failed", "not measured"]
+
+TOLERANCES = {
+    "neg_elbo": 0.01,
+    "reconstruction": 0.01,
+    "kl": 0.01,
+    "nll": 0.01,
+    "bce_plus_kl": 0.01,
+    "psnr": 1e-3,
+    "ssim": 1e-4,
+    "active_units": 1,
+}
+"""How far a number measured again may be off, in its own unit: the noise is the same."""
+RELATIVE_MSE = 1e-4
+FAR = 6.0
+"""Standard errors by which the full numbers may differ from a subset's."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question about a model, and its answer."""
+
+    what: str
+    result: Result
+    detail: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found."""
+
+    origin: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed. What could not be measured is no pass: see the checks."""
+        return all(check.result != "failed" for check in self.checks)
+
+
+def verify_source(source: Source, *, full: bool, device: str) -> Report:
+    """Every check of one model; what follows a failed load is left out."""
+    where = find_device(device)
+    checks = [_root_of_trust(source)]
+    try:
+        model = store.load_source(source)
+    except ZooError as wrong:
+        return Report(source.origin, (*checks, Check("load", "failed", str(wrong))))
+    checks.append(Check("load", "passed", "strict: names, shapes, dtypes, sha256, finite"))
+    checks += _numbers(model, full, where)
+    checks.append(_card(source, model))
+    return Report(source.origin, tuple(checks))
+
+
+def _root_of_trust(source: Source) -> Check:
+    """Which word on the hashes there is, and whether the files keep it."""
+    weights, config = source.folder / folder.WEIGHTS, source.folder / folder.CONFIG
+    if source.line is None:
+        detail = "the folder's own sha256 only: it finds damage, not tampering"
+        return Check("hashes", "passed", detail)
+    try:
+        wanted = {weights: source.line.weights_sha256, config: source.line.config_sha256}
+        for path, sha256 in wanted.items():
+            actual = hashlib.sha256(read_regular(path, 2**40)).hexdigest()
+            if actual != sha256:
+                detail = f"sha256 of {path.name} is {actual[:12]}..., the index says {sha256[:12]}..."
+                return Check("hashes", "failed", detail)
+    except ZooError as wrong:
+        return Check("hashes", "failed", str(wrong))
+    return Check("hashes", "passed", "config.json and model.safetensors are the index's")
+
+
+def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check]:
+    """Measures first, reads the published numbers afterwards."""
+    record = model.info.metrics if model.info else None
+    if not record or not record.get("measured"):
+        return [Check("numbers", "not measured", f"there are none in {folder.METRICS}")]
+    try:
+        published = [_parsed(one) for one in record["measured"]]
+        subset = [_parsed(one) for one in record.get("subset") or []]
+    except (ZooError, TypeError) as wrong:
+        return [Check("numbers", "failed", str(wrong))]
+    again = published if full or not subset else subset
+    checks, repeated = [], []
+    for settings in again:
+        what = f"{settings.dataset} {settings.split}, {settings.protocol}"
+        try:
+            measured = _measure_again(model, settings, device)
+        except (DataError, OfflineError, UnknownNameError) as absent:
+            checks.append(Check(what, "not measured", str(absent)))
+            continue
+        except ZooError as wrong:
+            checks.append(Check(what, "failed", str(wrong)))
+            continue
+        repeated.append(measured)
+        checks.append(_compared(what, measured, settings, _differences))
+    if again is subset:
+        for one in published:
+            checks += [
+                _compared(f"all {one.n_images} images", measured, one, _far_apart)
+                for measured in repeated
+                if (measured.protocol, measured.split) == (one.protocol, one.split)
+            ]
+    return checks
+
+
+def _parsed(one: Any) -> Metrics:
+    metrics, problems = checked(Metrics, one)
+    if metrics is None:
+        raise ZooError(listed(folder.METRICS, problems))
+    return metrics
+
+
+def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) -> Metrics:
+    return evaluate_model(
+        model,
+        load_images(settings.dataset, settings.split),
+        protocol=settings.protocol,
+        nll_samples=settings.nll_samples or 0,
+        limit=settings.n_images,
+        seed=settings.seed,
+        device=device,
+    )
+
+
+def _compared(
+    what: str,
+    measured: Metrics,
+    published: Metrics,
+    differences: Callable[[dict[str, Any], dict[str, Any]], list[str]],
+) -> Check:
+    found = differences(measured.model_dump(), published.model_dump())
+    if found:
+        return Check(what, "failed", "; ".join(found))
+    if differences is _far_apart:
+        detail = "agree with the subset's; not repeated one by one: that is --full"
+    else:
+        detail = f"{measured.n_images} images measured again: {_headline(measured)}"
+    return Check(what, "passed", detail)
+
+
+def _headline(metrics: Metrics) -> str:
+    shown = {name: getattr(metrics, name) for name in ("neg_elbo", "bce_plus_kl", "nll", "mse")}
+    return ", ".join(f"{name} {value:.5g}" for name, value in shown.items() if value is not None)
+
+
+def _differences(measured: dict[str, Any], published: dict[str, Any]) -> list[str]:
+    """Fields that do not agree when the same images were measured with the same noise."""
+    return [
+        f"{name} is {_short(value)}, published {_short(published[name])}"
+        for name, value in measured.items()
+        if not _close(name, value, published[name], measured)
+    ]
+
+
+def _close(name: str, measured: Any, published: Any, all_measured: dict[str, Any]) -> bool:
+    if not isinstance(measured, float) and name != "active_units":
+        return measured == published
+    if measured is None or published is None:
+        return measured is published
+    base = name.removesuffix("_se")
+    if base == "mse":
+        return math.isclose(measured, published, rel_tol=RELATIVE_MSE)
+    if base == "bits_per_dim":
+        nats = abs(measured - published) * _nats_per_bit(all_measured)
+        return nats <= TOLERANCES["neg_elbo"]
+    return abs(measured - published) <= TOLERANCES[base]
+
+
+def _nats_per_bit(measured: dict[str, Any]) -> float:
+    """Nats of an image in one bit per dimension, from the two standard errors."""
+    error = measured["bits_per_dim_se"]
+    return measured["neg_elbo_se"] / error if error else 1.0
+
+
+def _far_apart(subset: dict[str, Any], published: dict[str, Any]) -> list[str]:
+    """Means that are too far from those of the first images to be the same model's."""
+    found = []
+    for name in TOLERANCES.keys() | {"mse", "bits_per_dim"}:
+        ours, theirs, error = subset[name], published[name], subset.get(f"{name}_se")
+        if error is None or ours is None:
+            continue
+        if theirs is None or not abs(ours - theirs) <= FAR * error:
+            found.append(f"{name} is {_short(theirs)}; the first images have {_short(ours)}")
+    return sorted(found)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _card(source: Source, model: Autoencoder) -> Check:
+    if model.info is None or folder.read_text(source.folder / folder.CARD) is None:
+        return Check("card", "not measured", f"there is no {folder.CARD}")
+    if folder.read_text(source.folder / folder.CARD) == render_card(model.info):
+        return Check("card", "passed", f"{folder.CARD} says what the other files say")
+    detail = f"{folder.CARD} was edited by hand, or written by another version of the zoo"
+    return Check("card", "not measured", detail)

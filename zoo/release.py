@@ -1,0 +1,160 @@
+"""Publishing a trained run under its name: `python -m zoo.release RUN`, for this zoo's keepers.
+
+It measures the test set, once; draws; writes `registry/<name>/` and its line in
+`registry/index.toml`. It refuses to change the weights of a name that is already there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+import tomllib
+from pathlib import Path
+
+from zoo import families, folder, published, sources, store
+from zoo.card import render_card
+from zoo.data import load_images
+from zoo.errors import InputError, RecipeError, ZooError
+from zoo.evaluation import Metrics, evaluate_model
+from zoo.evaluation.record import SUBSET, record_of
+from zoo.figures import draw_all
+from zoo.files import write_atomically
+from zoo.models import Autoencoder, VariationalAutoencoder
+from zoo.protocols import FITTING
+from zoo.training.recipe import Recipe, load_recipe
+from zoo.training.run import MODEL
+
+NLL_SAMPLES = 1000
+LICENCE = "apache-2.0"
+
+
+def release(run: Path, beside: dict[str, Path]) -> None:
+    """Puts a finished run into the registry.
+
+    Args:
+        run: a run's folder, trained by a published recipe without overrides to its end.
+        beside: folders of runs to measure for comparison, by what the card calls them.
+
+    Raises:
+        RecipeError: for a run that is interrupted, changed, or of no published recipe.
+        InputError: where the name is taken by other weights.
+    """
+    source = sources.find(run / MODEL)
+    model = store.load_source(source)
+    recipe = _finished_recipe(model)
+    assert recipe.name is not None
+    _check_name(recipe.name, model)
+    measured = _measure(model, recipe, limit=None)
+    subset = _measure(model, recipe, limit=SUBSET)
+    if all(a.n_images == b.n_images for a, b in zip(measured, subset, strict=True)):
+        subset = []  # the whole split is that small
+    others = {what: _compare(other / MODEL, recipe) for what, other in beside.items()}
+    training = (model.info.metrics or {})["training"] if model.info else {}
+    images = load_images(recipe.data.dataset, "test")
+    target = published.registry_root() / recipe.name
+    store.save_folder(
+        model,
+        target,
+        recipe=recipe.to_toml(),
+        metrics=record_of(measured, subset=subset, beside=others, training=training),
+        figures=draw_all(model, images.pixels),
+        licence=LICENCE,
+        card=render_card,
+    )
+    _write_index_line(recipe.name, families.name_of(type(model)), target)
+
+
+def _finished_recipe(model: Autoencoder) -> Recipe:
+    """The published recipe by which a model was trained to its end, unchanged."""
+    info = model.info
+    training = ((info.metrics if info else None) or {}).get("training") or {}
+    name = training.get("recipe")
+    if name is None or training.get("changed"):
+        raise RecipeError("Only a run of a published recipe without overrides is released.")
+    if training.get("interrupted") or training.get("epochs") != training.get("of_epochs"):
+        raise RecipeError(f"{name} was not trained to the end of its recipe.")
+    recipe = load_recipe(str(name))
+    if info is None or recipe.to_toml() != info.recipe:
+        raise RecipeError(f"The recipe {name} has changed since this run: train it again.")
+    return recipe
+
+
+def _check_name(name: str, model: Autoencoder) -> None:
+    taken = published.index().get(name)
+    if taken and model.info and taken.weights_sha256 != model.info.sha256:
+        raise InputError(
+            f"{name} is released with other weights, which never change. Give these a new tag: "
+            f"a recipe called {name}.2."
+        )
+
+
+def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metrics]:
+    """The recipe's protocol, and for a Bernoulli model the tutorials' grey one beside it."""
+    images = load_images(recipe.data.dataset, "test")
+    variational = isinstance(model, VariationalAutoencoder)
+    likelihood = getattr(model.spec, "likelihood", None)
+    protocols = [recipe.data.protocol]
+    if variational and likelihood is not None:
+        protocols += [p for p in FITTING[likelihood.kind] if p != recipe.data.protocol]
+    return [
+        evaluate_model(
+            model,
+            images,
+            protocol=protocol,
+            nll_samples=NLL_SAMPLES if variational else 0,
+            limit=limit,
+            tell=_tell,
+        )
+        for protocol in protocols
+    ]
+
+
+def _compare(other: Path, recipe: Recipe) -> Metrics:
+    model = store.load_source(sources.find(other))
+    images = load_images(recipe.data.dataset, "test")
+    return evaluate_model(model, images, protocol=recipe.data.protocol)
+
+
+def _tell(what: str, done: int, total: int) -> None:
+    if done % 500 == 0:
+        print(f"{what}: {done:,} of {total:,} images", file=sys.stderr, flush=True)
+
+
+def _write_index_line(name: str, family: str, target: Path) -> None:
+    import tomli_w
+
+    path = published.registry_root() / "index.toml"
+    index = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    weights = (target / folder.WEIGHTS).read_bytes()
+    index[name] = {
+        "family": family,
+        "licence": LICENCE,
+        "bytes": len(weights),
+        "config_sha256": hashlib.sha256((target / folder.CONFIG).read_bytes()).hexdigest(),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    write_atomically(path, tomli_w.dumps(dict(sorted(index.items()))))
+
+
+def main() -> None:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(prog="python -m zoo.release", description=__doc__)
+    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument(
+        "--beside",
+        action="append",
+        default=[],
+        metavar="WHAT=RUN",
+        help="a run to measure for comparison, and what the card calls it",
+    )
+    arguments = parser.parse_args()
+    pairs = [text.partition("=")[::2] for text in arguments.beside]
+    try:
+        release(arguments.run, {what: Path(run) for what, run in pairs})
+    except ZooError as failure:
+        sys.exit(f"Error: {failure}")
+
+
+if __name__ == "__main__":
+    main()
