@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 # torch is imported by the functions that need it: `zoo.info` of a model does not.
 
 
-def build(family_or_spec: str | Spec, *, seed: int | None = None, **spec_fields: Any) -> Autoencoder:
+def build(
+    family_or_spec: str | Spec, *, seed: int | None = None, **spec_fields: Any
+) -> Autoencoder:
     """An untrained model.
 
     Args:

@@ -51,7 +51,10 @@ def card_title(info: ModelInfo) -> str:
 
 def _variational(info: ModelInfo) -> bool:
     return isinstance(info.spec, VAESpec) or bool(
-        any("kl" in one and one["kl"] is not None for one in (info.metrics or {}).get("measured", []))
+        any(
+            "kl" in one and one["kl"] is not None
+            for one in (info.metrics or {}).get("measured", [])
+        )
     )
 
 
@@ -104,7 +107,9 @@ def _how_to_load(info: ModelInfo) -> str:
         [
             "```python",
             "import zoo  # pip install autoencoder-zoo",
-            f"model = zoo.load({source})" if published else f"model = zoo.load({source}".replace("  #", ")  #"),
+            f"model = zoo.load({source})"
+            if published
+            else f"model = zoo.load({source}".replace("  #", ")  #"),
             "z = model.encode(x)  # x: (N, C, H, W), float in [0, 1]; x_hat = model.decode(z)",
             "```",
         ]
@@ -121,7 +126,9 @@ def _how_it_ended(record: Mapping[str, Any]) -> str:
         )
     if training.get("changed"):
         changes = ", ".join(f"`{_escaped(f'{k} = {v}')}`" for k, v in training["changed"].items())
-        base = f"the recipe `{_escaped(training['recipe'])}`" if training.get("recipe") else "a recipe"
+        base = (
+            f"the recipe `{_escaped(training['recipe'])}`" if training.get("recipe") else "a recipe"
+        )
         lines.append(f"It was trained by {base}, changed: {changes}.")
     return "\n\n".join(lines)
 
@@ -141,7 +148,11 @@ def _numbers(record: Mapping[str, Any]) -> str:
 
 
 def _beside(own: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> str:
-    names = [name for name in ("neg_elbo", "reconstruction", "kl", "active_units", "mse") if own.get(name) is not None]
+    names = [
+        name
+        for name in ("neg_elbo", "reconstruction", "kl", "active_units", "mse")
+        if own.get(name) is not None
+    ]
     lines = [
         "Beside it, the same body, schedule and seed:",
         "",
@@ -177,7 +188,9 @@ def _pictures(info: ModelInfo) -> str:
 def _purpose(info: ModelInfo, record: Mapping[str, Any]) -> str:
     measured = (record.get("measured") or [{}])[0]
     latents = " x ".join(map(str, info.spec.latent_shape))
-    good = f"Codes of {latents} numbers for images like those of {_escaped(info.data or 'its data')}"
+    good = (
+        f"Codes of {latents} numbers for images like those of {_escaped(info.data or 'its data')}"
+    )
     if measured.get("mse") is not None:
         good += (
             f", from which they come back with a squared error of {number(measured['mse'], measured.get('mse_se'))} "
@@ -233,4 +246,8 @@ CITATION = """## How to cite
 def _escaped(text: object) -> str:
     """Foreign text without Markdown, HTML or control characters that would act."""
     plain = printable(str(text)).replace("\n", " ")
-    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", plain) if re.search(r"[`<>\[\]|*\\]", plain) else plain
+    return (
+        re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", plain)
+        if re.search(r"[`<>\[\]|*\\]", plain)
+        else plain
+    )

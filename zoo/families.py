@@ -159,7 +159,10 @@ def _import(point: EntryPoint) -> type[Autoencoder]:
     what = f"Plugin {point.name!r} of {_owner(point)}"
     try:
         cls = point.load()
-    except (Exception, SystemExit) as failure:  # a plugin may fail in any way; it takes nobody with it
+    except (
+        Exception,
+        SystemExit,
+    ) as failure:  # a plugin may fail in any way; it takes nobody with it
         cause = f"{type(failure).__name__}: {failure}"
         raise PluginError(
             f"{what} failed to load: {cause}. Other families are unaffected."

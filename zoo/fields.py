@@ -78,7 +78,9 @@ def _range(annotation: Any, metadata: list[Any]) -> str:
 
 
 def _flat(metadata: Any) -> list[Any]:
-    return [m for item in metadata for m in (item.metadata if isinstance(item, FieldInfo) else [item])]
+    return [
+        m for item in metadata for m in (item.metadata if isinstance(item, FieldInfo) else [item])
+    ]
 
 
 def _length(metadata: list[Any]) -> str:

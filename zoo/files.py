@@ -72,4 +72,3 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     except OSError as failure:
         hint = " Free some space and try again." if failure.errno == errno.ENOSPC else ""
         raise ZooError(f"Cannot write {str(path)!r}: {failure.strerror}.{hint}") from None
-

@@ -243,7 +243,11 @@ def _spec_class(config: Config) -> type[specs.Spec]:
         return families.spec_class(config.family)
     except UnknownNameError as unknown:
         package = config.provider.distribution if config.provider else None
-        if package is None or package == "autoencoder-zoo" or not _DISTRIBUTION_NAME.fullmatch(package):
+        if (
+            package is None
+            or package == "autoencoder-zoo"
+            or not _DISTRIBUTION_NAME.fullmatch(package)
+        ):
             raise UnknownNameError(f"This model's family is not here. {unknown}") from None
         raise PluginError(
             f"This folder says that family {config.family!r} comes from a package called "
@@ -266,4 +270,3 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         raise ValueError("a key stands twice")
     return fields
-

@@ -28,9 +28,7 @@ class Source:
         return self.line.licence if self.line else None
 
 
-def find(
-    source: str | Path, *, revision: str | None = None, offline: bool = False
-) -> Source:
+def find(source: str | Path, *, revision: str | None = None, offline: bool = False) -> Source:
     """The folder that a source means.
 
     Raises:

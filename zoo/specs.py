@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -40,7 +41,10 @@ class ConvBody(Strict):
         description="channels after each 4x4 convolution of stride 2, which halves height and width",
     )
     residual_blocks: int = Field(
-        1, ge=0, le=32, description="residual blocks of two 3x3 convolutions, at the smallest height and width"
+        1,
+        ge=0,
+        le=32,
+        description="residual blocks of two 3x3 convolutions, at the smallest height and width",
     )
     hidden: tuple[Width, ...] = Field(
         (256,), max_length=32, description="units of the dense layers before the latent"
@@ -206,7 +210,7 @@ def _dense(inputs: int, outputs: int) -> int:
 
 
 def _chain(sizes: list[int]) -> int:
-    return sum(_dense(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+    return sum(_dense(a, b) for a, b in itertools.pairwise(sizes))
 
 
 def _encoder_parameters(body: MLPBody | ConvBody, shape: tuple[int, int, int]) -> tuple[int, int]:
@@ -215,7 +219,7 @@ def _encoder_parameters(body: MLPBody | ConvBody, shape: tuple[int, int, int]) -
         sizes = [math.prod(shape), *body.hidden]
         return _chain(sizes), sizes[-1]
     channels = [shape[0], *body.channels]
-    strided = sum(16 * a * b + b for a, b in zip(channels, channels[1:], strict=False))
+    strided = sum(16 * a * b + b for a, b in itertools.pairwise(channels))
     height, width = body.sizes(*shape[1:])[-1]
     sizes = [channels[-1] * height * width, *body.hidden]
     return strided + _residual_parameters(body) + _chain(sizes), sizes[-1]
@@ -225,7 +229,7 @@ def _decoder_parameters(body: MLPBody | ConvBody, shape: tuple[int, int, int], l
     if isinstance(body, MLPBody):
         return _chain([latent, *reversed(body.hidden), math.prod(shape)])
     channels = [shape[0], *body.channels]
-    strided = sum(16 * a * b + a for a, b in zip(channels, channels[1:], strict=False))
+    strided = sum(16 * a * b + a for a, b in itertools.pairwise(channels))
     height, width = body.sizes(*shape[1:])[-1]
     dense = _chain([latent, *reversed(body.hidden), channels[-1] * height * width])
     return dense + _residual_parameters(body) + strided

@@ -212,5 +212,3 @@ def check_target(target: Path) -> None:
         raise InputError(f"{str(target)!r} is a file, not a folder.")
     if target.is_dir() and any(target.iterdir()) and not (target / folder.CONFIG).exists():
         raise InputError(f"{str(target)!r} holds other files. Name an empty or new folder.")
-
-

@@ -27,7 +27,7 @@ class Verbs(click.Group):
     """The verbs, in the order in which a newcomer needs them; a misspelt one gets the nearest."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return [*self.commands]
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args and args[0] not in self.commands and not args[0].startswith("-"):

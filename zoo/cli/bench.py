@@ -13,9 +13,13 @@ from zoo.cli.output import device_option, print_table, say
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound.")
+@click.option(
+    "--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound."
+)
 @click.option("--limit", type=int, help="Measure on the first so many images only.")
-@click.option("--json", "json_", type=click.Path(path_type=Path), help="Also write all numbers to a file.")
+@click.option(
+    "--json", "json_", type=click.Path(path_type=Path), help="Also write all numbers to a file."
+)
 @device_option
 def bench(
     names: tuple[str, ...], nll_samples: int, limit: int | None, json_: Path | None, device: str
@@ -32,7 +36,9 @@ def bench(
     chosen = list(names) or published.list_models()
     for name in chosen:
         published.line(name)  # misspelt names before any work
-    results = measure_models(chosen, nll_samples, limit, device, tell=lambda text: click.echo(text, err=True))
+    results = measure_models(
+        chosen, nll_samples, limit, device, tell=lambda text: click.echo(text, err=True)
+    )
     print_results(results)
     if json_ is not None:
         write_atomically(json_, json.dumps(results, indent=2) + "\n")
@@ -55,7 +61,15 @@ def print_results(results: list[dict[str, Any]]) -> None:
     for protocol in ("binarised", "dequantised", "grey"):
         rows = [one for one in measured if one["measured"]["protocol"] == protocol]
         if rows:
-            names = ("neg_elbo", "bce_plus_kl", "reconstruction", "kl", "nll", "bits_per_dim", "active_units")
+            names = (
+                "neg_elbo",
+                "bce_plus_kl",
+                "reconstruction",
+                "kl",
+                "nll",
+                "bits_per_dim",
+                "active_units",
+            )
             some = [n for n in names if any(_known(one, n) for one in rows)]
             _table(f"{protocol} protocol, nats per image", rows, some)
 

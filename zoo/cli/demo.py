@@ -37,10 +37,14 @@ def _load_and_sample(out: Path) -> None:
     info = model.info
     assert info is not None
     assert isinstance(model, zoo.VariationalAutoencoder)
-    say(f"   {info.origin}: a {info.family} of {info.parameters:,} parameters trained on {info.data}")
+    say(
+        f"   {info.origin}: a {info.family} of {info.parameters:,} parameters trained on {info.data}"
+    )
     say(f"   loaded in {seconds * 1000:.0f} ms, sha256 {info.sha256[:16]}... as the index says")
     images = model.sample(16, seed=0)
-    say(f"   model.sample(16, seed=0): {tuple(images.shape)}, in [{images.min():.2f}, {images.max():.2f}]")
+    say(
+        f"   model.sample(16, seed=0): {tuple(images.shape)}, in [{images.min():.2f}, {images.max():.2f}]"
+    )
     write_atomically(out / "samples.png", draw_samples(model, 64))
     say(f"   64 samples: {out / 'samples.png'}\n")
 
@@ -75,6 +79,10 @@ def _measure_mnist() -> None:
     except (DataError, OfflineError) as absent:
         say(f"   Not measured: {absent}")
         return
-    results = measure_models(published.list_models("*-mnist-*"), 0, None, "auto", tell=lambda text: None)
+    results = measure_models(
+        published.list_models("*-mnist-*"), 0, None, "auto", tell=lambda text: None
+    )
     print_results(results)
-    say("A cell is what was measured now (what was published). nll takes longer: zoo bench --nll-samples 1000")
+    say(
+        "A cell is what was measured now (what was published). nll takes longer: zoo bench --nll-samples 1000"
+    )

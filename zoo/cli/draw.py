@@ -11,7 +11,9 @@ from zoo.cli.output import say
 
 @click.command()
 @click.argument("model")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder.  [default: ./MODEL-figures]")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Folder.  [default: ./MODEL-figures]"
+)
 @click.option("--dataset", help="Whose images to draw.  [default: its recipe's]")
 @click.option("--split", default="test", show_default=True, help="train, validation or test.")
 def draw(model: str, out: Path | None, dataset: str | None, split: str) -> None:

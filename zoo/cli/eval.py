@@ -9,10 +9,14 @@ from zoo.cli.output import as_json, device_option, print_json, say
 
 @click.command("eval")
 @click.argument("model")
-@click.option("--dataset", help="A name, a folder of images, a .npy or .npz.  [default: its recipe's]")
+@click.option(
+    "--dataset", help="A name, a folder of images, a .npy or .npz.  [default: its recipe's]"
+)
 @click.option("--split", default="test", show_default=True, help="train, validation or test.")
 @click.option("--protocol", help="binarised, dequantised or grey.  [default: its recipe's]")
-@click.option("--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound.")
+@click.option(
+    "--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound."
+)
 @click.option("--limit", type=int, help="Measure on the first so many images only.")
 @click.option("--seed", default=0, show_default=True, help="Of the posterior's draws.")
 @device_option

@@ -15,10 +15,17 @@ from zoo.cli.output import device_option, say
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--out", type=click.Path(), help="The run's folder.  [default: runs/RECIPE]")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
-@click.option("--dry-run", is_flag=True, help="Check everything and print the recipe; train nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Check everything and print the recipe; train nothing."
+)
 @device_option
 def train(
-    recipe: str, overrides: tuple[str, ...], out: str | None, resume: bool, dry_run: bool, device: str
+    recipe: str,
+    overrides: tuple[str, ...],
+    out: str | None,
+    resume: bool,
+    dry_run: bool,
+    device: str,
 ) -> None:
     """Train a model by RECIPE: a name (`zoo list --recipes`) or a TOML file.
 

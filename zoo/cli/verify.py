@@ -9,7 +9,9 @@ from zoo.cli.output import as_json, device_option, print_json, say
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@click.option("--full", is_flag=True, help="Measure all images again, not only a stored subset of 500.")
+@click.option(
+    "--full", is_flag=True, help="Measure all images again, not only a stored subset of 500."
+)
 @device_option
 @as_json
 def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> None:

@@ -66,7 +66,9 @@ def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tenso
             if not path.is_file():
                 raise DataError(f"There is no file {str(path)!r}.")
             pixels = torch.cat(list(read_array(path).values()))
-            pixels = pixels if pixels.dim() == 4 else pixels[:, None] if pixels.dim() == 3 else pixels
+            pixels = (
+                pixels if pixels.dim() == 4 else pixels[:, None] if pixels.dim() == 3 else pixels
+            )
         else:
             image = read_image(path)
             if shape[0] == 3 and image.shape[0] == 1:

@@ -60,7 +60,9 @@ def read_named(name: str) -> dict[str, Tensor]:
     """
     if name == "digits":
         pixels = _digits()
-        parts = dict(zip(("train", "validation", "test"), pixels.split([1297, 200, 300]), strict=True))
+        parts = dict(
+            zip(("train", "validation", "test"), pixels.split([1297, 200, 300]), strict=True)
+        )
         whole = {"all": pixels}
     else:
         train, test = _mnist_kin(name, train=True), _mnist_kin(name, train=False)

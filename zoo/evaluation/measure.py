@@ -111,9 +111,7 @@ def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> Reconstruction
         y = model._decode(model._encode(x))
         mse.append((y - x).square().flatten(1).mean(1).cpu())
         psnr.append(
-            peak_signal_noise_ratio(
-                y, x, data_range=1.0, reduction="none", dim=(1, 2, 3)
-            ).cpu()
+            peak_signal_noise_ratio(y, x, data_range=1.0, reduction="none", dim=(1, 2, 3)).cpu()
         )
         if wide:
             similarity = structural_similarity_index_measure(
@@ -131,5 +129,3 @@ def active_units(codes: Tensor) -> int:
 def _batch(model: Autoencoder) -> int:
     """Images at once: bounded memory for any image size."""
     return max(1, min(IMAGES_AT_ONCE, VALUES_AT_ONCE // model.spec.pixels))
-
-

@@ -35,7 +35,8 @@ class Metrics(Strict):
     bits_per_dim: float | None = Field(None, description="neg_elbo in bits per pixel value")
     bits_per_dim_se: float | None = None
     active_units: int | None = Field(
-        None, description="latents whose posterior mean varies by more than 0.01 (Burda et al. 2016)"
+        None,
+        description="latents whose posterior mean varies by more than 0.01 (Burda et al. 2016)",
     )
     mse: float | None = Field(None, description="squared error per pixel value, of grey images")
     mse_se: float | None = None

@@ -87,7 +87,9 @@ def _root_of_trust(source: Source) -> Check:
         for path, sha256 in wanted.items():
             actual = hashlib.sha256(read_regular(path, 2**40)).hexdigest()
             if actual != sha256:
-                detail = f"sha256 of {path.name} is {actual[:12]}..., the index says {sha256[:12]}..."
+                detail = (
+                    f"sha256 of {path.name} is {actual[:12]}..., the index says {sha256[:12]}..."
+                )
                 return Check("hashes", "failed", detail)
     except ZooError as wrong:
         return Check("hashes", "failed", str(wrong))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
@@ -40,7 +41,7 @@ class MLP(nn.ModuleList):
     """Linear layers of the given sizes, with an activation between them and none after the last."""
 
     def __init__(self, sizes: list[int], activation: str) -> None:
-        super().__init__(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        super().__init__(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.activate = ACTIVATIONS[activation]
 
     def forward(self, h: Tensor) -> Tensor:
@@ -66,7 +67,9 @@ class MLPDecoder(MLP):
     """The encoder's layers in reverse; the last one gives a logit for every value of the image."""
 
     def __init__(self, body: MLPBody, image_shape: tuple[int, int, int], latent_dim: int) -> None:
-        super().__init__([latent_dim, *reversed(body.hidden), math.prod(image_shape)], body.activation)
+        super().__init__(
+            [latent_dim, *reversed(body.hidden), math.prod(image_shape)], body.activation
+        )
         self.image_shape = image_shape
 
     def forward(self, z: Tensor) -> Tensor:
@@ -99,7 +102,7 @@ class ConvEncoder(nn.Module):
         channels, *size = image_shape
         widths = [channels, *body.channels]
         self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
         )
         self.blocks = nn.ModuleList(
             ResidualBlock(widths[-1], body.activation) for _ in range(body.residual_blocks)
@@ -128,7 +131,9 @@ class ConvDecoder(nn.Module):
         widths = [channels, *body.channels]
         sizes = body.sizes(*size)
         self.small = (widths[-1], *sizes[-1])
-        self.dense = MLP([latent_dim, *reversed(body.hidden), math.prod(self.small)], body.activation)
+        self.dense = MLP(
+            [latent_dim, *reversed(body.hidden), math.prod(self.small)], body.activation
+        )
         self.blocks = nn.ModuleList(
             ResidualBlock(widths[-1], body.activation) for _ in range(body.residual_blocks)
         )

@@ -181,7 +181,9 @@ class _Loop:
             self.last_finite = dict(zip(names, row, strict=True))
         counts = torch.tensor([count for count, _ in window], dtype=torch.float64)
         sums = (counts @ values).tolist()
-        progress.sums = [a + b for a, b in zip(progress.sums or [0.0] * len(sums), sums, strict=True)]
+        progress.sums = [
+            a + b for a, b in zip(progress.sums or [0.0] * len(sums), sums, strict=True)
+        ]
         progress.images += int(counts.sum())
         self.tell(self._report())
 

@@ -215,9 +215,7 @@ def _model(fields: dict[str, Any]) -> tuple[str, specs.Spec | None, list[str]]:
     return family, *checked(spec_class, fields)
 
 
-def _disagreements(
-    spec: specs.Spec, data: DataSettings, training: TrainingSettings
-) -> list[str]:
+def _disagreements(spec: specs.Spec, data: DataSettings, training: TrainingSettings) -> list[str]:
     """What each section says well but they do not say together."""
     problems = []
     likelihood = getattr(spec, "likelihood", None)

@@ -171,9 +171,7 @@ def _start(model: Autoencoder, images: Images, recipe: Recipe) -> None:
         model.set_output_mean(images.pixels.float().mean(0) / 255)
 
 
-def _validation(
-    images: dict[str, Images], recipe: Recipe
-) -> Callable[[Autoencoder], float] | None:
+def _validation(images: dict[str, Images], recipe: Recipe) -> Callable[[Autoencoder], float] | None:
     if "validation" not in images:
         return None
     shown = shown_in_testing(images["validation"].pixels, recipe.data.protocol)
@@ -208,5 +206,3 @@ def _finish(
         card=render_card,
     )
     return Run(model, measured, target, trained.interrupted)
-
-
