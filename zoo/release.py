@@ -21,7 +21,7 @@ from zoo.evaluation.record import SUBSET, record_of
 from zoo.figures import draw_all
 from zoo.files import write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
-from zoo.protocols import FITTING
+from zoo.protocols import FITTING, Protocol
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.run import MODEL
 
@@ -94,9 +94,9 @@ def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metr
     images = load_images(recipe.data.dataset, "test")
     variational = isinstance(model, VariationalAutoencoder)
     likelihood = getattr(model.spec, "likelihood", None)
-    protocols = [recipe.data.protocol]
+    protocols: list[Protocol] = [recipe.data.protocol]
     if variational and likelihood is not None:
-        protocols += [p for p in FITTING[likelihood.kind] if p != recipe.data.protocol]
+        protocols += [p for p in FITTING[likelihood.kind] if p not in protocols]
     return [
         evaluate_model(
             model,

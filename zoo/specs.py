@@ -23,11 +23,11 @@ class MLPBody(Strict):
 
     kind: Literal["mlp"] = "mlp"
     hidden: tuple[Width, ...] = Field(
-        (512, 256),
+        default=(512, 256),
         max_length=32,
         description="units of the encoder's hidden layers, the decoder's in reverse",
     )
-    activation: Activation = Field("relu", description="after every hidden layer")
+    activation: Activation = Field(default="relu", description="after every hidden layer")
 
 
 class ConvBody(Strict):
@@ -35,21 +35,21 @@ class ConvBody(Strict):
 
     kind: Literal["conv"] = "conv"
     channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
-        (32, 64),
+        default=(32, 64),
         min_length=1,
         max_length=8,
         description="channels after each 4x4 convolution of stride 2, which halves height and width",
     )
     residual_blocks: int = Field(
-        1,
+        default=1,
         ge=0,
         le=32,
         description="residual blocks of two 3x3 convolutions, at the smallest height and width",
     )
     hidden: tuple[Width, ...] = Field(
-        (256,), max_length=32, description="units of the dense layers before the latent"
+        default=(256,), max_length=32, description="units of the dense layers before the latent"
     )
-    activation: Activation = Field("silu", description="between all layers")
+    activation: Activation = Field(default="silu", description="between all layers")
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
         """Height and width in pixels before the first convolution and after each one."""
@@ -127,9 +127,10 @@ class VectorSpec(Spec):
     """What the built-in families share: a code of `latent_dim` numbers, a body, a likelihood."""
 
     latent_dim: Width = Field(description="numbers in a code")
-    body: Body = Field(MLPBody(), description="the layers of encoder and decoder")
+    body: Body = Field(default=MLPBody(), description="the layers of encoder and decoder")
     likelihood: Likelihood = Field(
-        BernoulliLikelihood(), description="how a decoded image is scored against the real one"
+        default=BernoulliLikelihood(),
+        description="how a decoded image is scored against the real one",
     )
 
     @property
@@ -165,7 +166,7 @@ class AESpec(VectorSpec):
     """An autoencoder: image -> code -> image."""
 
     latent_activation: Literal["identity", "relu", "tanh"] = Field(
-        "identity", description="what the code goes through last"
+        default="identity", description="what the code goes through last"
     )
 
 
@@ -173,11 +174,11 @@ class VAESpec(VectorSpec):
     """A variational autoencoder with a diagonal Gaussian posterior (Kingma & Welling 2014)."""
 
     heads: Literal["joint", "separate"] = Field(
-        "joint",
+        default="joint",
         description="one last layer split into mean and log-variance, or a layer for each",
     )
     log_variance_bound: Literal["off"] | Annotated[float, Field(ge=1.0, le=30.0)] = Field(
-        10.0, description="log-variances stay within plus or minus this b, as b tanh(v / b)"
+        default=10.0, description="log-variances stay within plus or minus this b, as b tanh(v / b)"
     )
 
     @property
@@ -189,20 +190,23 @@ class BetaVAESpec(VAESpec):
     """A VAE whose loss weighs the KL term by beta (Higgins et al. 2017)."""
 
     beta: float = Field(
-        4.0, gt=0.0, le=1000.0, description="weight of the KL term in the loss; 1 is a plain VAE"
+        default=4.0,
+        gt=0.0,
+        le=1000.0,
+        description="weight of the KL term in the loss; 1 is a plain VAE",
     )
 
 
 class ConvAESpec(AESpec):
     """An autoencoder whose default body is convolutional."""
 
-    body: Body = Field(ConvBody(), description="the layers of encoder and decoder")
+    body: Body = Field(default=ConvBody(), description="the layers of encoder and decoder")
 
 
 class ConvVAESpec(VAESpec):
     """A variational autoencoder whose default body is convolutional."""
 
-    body: Body = Field(ConvBody(), description="the layers of encoder and decoder")
+    body: Body = Field(default=ConvBody(), description="the layers of encoder and decoder")
 
 
 def _dense(inputs: int, outputs: int) -> int:

@@ -58,6 +58,7 @@ def read_named(name: str) -> dict[str, Tensor]:
     into 1,297, 200 and 300. Raises OfflineError where it would have to be downloaded and cannot
     be, DataError where its bytes are not the published ones.
     """
+    parts: dict[str, Tensor]
     if name == "digits":
         pixels = _digits()
         parts = dict(
@@ -83,8 +84,8 @@ def read_named(name: str) -> dict[str, Tensor]:
 def _digits() -> Tensor:
     from sklearn.datasets import load_digits
 
-    levels = load_digits().images  # (1797, 8, 8), float64, 0 to 16
-    return torch.from_numpy(np.rint(levels * 255 / 16).astype(np.uint8))[:, None]
+    levels, _ = load_digits(return_X_y=True)  # (1797, 64), float64, 0 to 16
+    return torch.from_numpy(np.rint(levels * 255 / 16).astype(np.uint8)).view(-1, 1, 8, 8)
 
 
 def _mnist_kin(name: str, *, train: bool) -> Tensor:

@@ -22,29 +22,40 @@ class Metrics(Strict):
     dataset_sha256: str = Field(description="of the whole split's uint8 pixels")
     seed: int = Field(description="of the posterior's draws")
 
-    neg_elbo: float | None = Field(None, description="nats: closed-form KL plus reconstruction")
+    neg_elbo: float | None = Field(
+        default=None, description="nats: closed-form KL plus reconstruction"
+    )
     neg_elbo_se: float | None = None
-    reconstruction: float | None = Field(None, description="nats: -log p(x | z), z drawn once")
+    reconstruction: float | None = Field(
+        default=None, description="nats: -log p(x | z), z drawn once"
+    )
     reconstruction_se: float | None = None
-    kl: float | None = Field(None, description="nats: KL of the posterior to the prior")
+    kl: float | None = Field(default=None, description="nats: KL of the posterior to the prior")
     kl_se: float | None = None
-    nll: float | None = Field(None, description="nats: minus the importance-weighted bound")
+    nll: float | None = Field(default=None, description="nats: minus the importance-weighted bound")
     nll_se: float | None = None
-    nll_samples: int | None = Field(None, description="K of that bound")
-    nll_n_images: int | None = Field(None, description="images behind the nll: the first ones")
-    bits_per_dim: float | None = Field(None, description="neg_elbo in bits per pixel value")
+    nll_samples: int | None = Field(default=None, description="K of that bound")
+    nll_n_images: int | None = Field(
+        default=None, description="images behind the nll: the first ones"
+    )
+    bits_per_dim: float | None = Field(default=None, description="neg_elbo in bits per pixel value")
     bits_per_dim_se: float | None = None
     active_units: int | None = Field(
-        None,
+        default=None,
         description="latents whose posterior mean varies by more than 0.01 (Burda et al. 2016)",
     )
-    mse: float | None = Field(None, description="squared error per pixel value, of grey images")
+    mse: float | None = Field(
+        default=None, description="squared error per pixel value, of grey images"
+    )
     mse_se: float | None = None
-    psnr: float | None = Field(None, description="dB, per image, of grey images")
+    psnr: float | None = Field(default=None, description="dB, per image, of grey images")
     psnr_se: float | None = None
-    ssim: float | None = Field(None, description="11x11 Gaussian window, sigma 1.5, grey images")
+    ssim: float | None = Field(
+        default=None, description="11x11 Gaussian window, sigma 1.5, grey images"
+    )
     ssim_se: float | None = None
     bce_plus_kl: float | None = Field(
-        None, description="nats: cross-entropy against grey levels plus KL; not a likelihood"
+        default=None,
+        description="nats: cross-entropy against grey levels plus KL; not a likelihood",
     )
     bce_plus_kl_se: float | None = None

@@ -44,7 +44,7 @@ class MLP(nn.ModuleList):
         super().__init__(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.activate = ACTIVATIONS[activation]
 
-    def forward(self, h: Tensor) -> Tensor:
+    def forward(self, h: Tensor, /) -> Tensor:
         for i, layer in enumerate(self):
             h = layer(self.activate(h) if i else h)
         return h  # (N, sizes[-1])
@@ -58,7 +58,7 @@ class MLPEncoder(MLP):
         super().__init__(sizes, body.activation)
         self.features = sizes[-1]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, /) -> Tensor:
         h = super().forward(x.flatten(1))  # (N, F)
         return self.activate(h) if len(self) else h
 
@@ -72,12 +72,14 @@ class MLPDecoder(MLP):
         )
         self.image_shape = image_shape
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, /) -> Tensor:
         return super().forward(z).unflatten(-1, self.image_shape)  # (N, C, H, W)
 
     def set_output_bias(self, logits: Tensor) -> None:
         """Makes the last layer's bias these logits `(C, H, W)`."""
-        self[-1].bias.copy_(logits.flatten())
+        last = self[-1]
+        assert isinstance(last, nn.Linear)
+        last.bias.copy_(logits.flatten())
 
 
 class ResidualBlock(nn.Module):
@@ -160,7 +162,10 @@ class ConvDecoder(nn.Module):
 
     def set_output_bias(self, logits: Tensor) -> None:
         """Makes the last layer's bias each channel's mean of these logits `(C, H, W)`."""
-        self.up[-1].bias.copy_(logits.mean(dim=(1, 2)))
+        last = self.up[-1]
+        assert isinstance(last, nn.ConvTranspose2d)
+        assert last.bias is not None
+        last.bias.copy_(logits.mean(dim=(1, 2)))
 
 
 Encoder = MLPEncoder | ConvEncoder

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributions import ContinuousBernoulli, Distribution, Independent, Normal, constraints
+from torch.distributions import ContinuousBernoulli, Distribution, Independent, Normal
 
 from zoo import specs
 
@@ -24,9 +24,6 @@ class BernoulliImage(Distribution):
     any number of codes per image at once.
     """
 
-    arg_constraints: ClassVar = {"logits": constraints.real}
-    support = constraints.unit_interval
-
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits
         super().__init__(logits.shape[:-3], logits.shape[-3:], validate_args=False)
@@ -36,7 +33,7 @@ class BernoulliImage(Distribution):
         """Probability of each pixel, `(*batch, C, H, W)`."""
         return torch.sigmoid(self.logits)
 
-    def sample(self, sample_shape: torch.Size | tuple[int, ...] = ()) -> Tensor:
+    def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
         """Images of zeros and ones, `(*sample_shape, *batch, C, H, W)`."""
         with torch.no_grad():
             return torch.bernoulli(self.mean.expand(*sample_shape, *self.logits.shape))

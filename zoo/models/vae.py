@@ -60,8 +60,11 @@ class BetaVAE(VAE):
     """`vae` whose loss weighs the KL term by beta (Higgins et al. 2017, eq. 4)."""
 
     Spec = specs.BetaVAESpec
-    spec: specs.BetaVAESpec
+
+    def __init__(self, spec: specs.BetaVAESpec) -> None:
+        super().__init__(spec)
+        self.beta = spec.beta
 
     @property
     def loss_weights(self) -> dict[str, float]:
-        return {"kl": self.spec.beta}
+        return {"kl": self.beta}

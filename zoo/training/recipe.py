@@ -23,7 +23,7 @@ class Adam(Strict):
 
     kind: Literal["adam"] = "adam"
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
-        (0.9, 0.999), description="decay of the running mean and of the running square"
+        default=(0.9, 0.999), description="decay of the running mean and of the running square"
     )
 
 
@@ -31,7 +31,7 @@ class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
 
     kind: Literal["adamw"] = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]  # the tag of another kind
-    weight_decay: float = Field(0.01, ge=0, le=10, description="per unit of learning rate")
+    weight_decay: float = Field(default=0.01, ge=0, le=10, description="per unit of learning rate")
 
 
 class DataSettings(Strict):
@@ -41,7 +41,7 @@ class DataSettings(Strict):
         description="mnist, fashion-mnist, kmnist, digits; a folder of images; a .npy or .npz file"
     )
     fit: Literal["train", "train+validation"] = Field(
-        "train",
+        default="train",
         description="train leaves the validation split for choices; "
         "train+validation is for a final run in which nothing is chosen",
     )
@@ -54,44 +54,49 @@ class TrainingSettings(Strict):
     """What is done, for how long, how fast. `off` is a value."""
 
     epochs: int = Field(ge=1, le=1_000_000, description="passes over the images")
-    batch_size: int = Field(128, ge=1, le=1_000_000, description="images per step")
+    batch_size: int = Field(default=128, ge=1, le=1_000_000, description="images per step")
     optimiser: Annotated[Adam | AdamW, Field(discriminator="kind")] = Field(
-        Adam(), description="adam, or adamw with decoupled weight decay"
+        default=Adam(), description="adam, or adamw with decoupled weight decay"
     )
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="at its highest")
+    learning_rate: float = Field(default=1e-3, gt=0, le=10, description="at its highest")
     warmup_steps: int = Field(
-        0, ge=0, le=10_000_000, description="steps over which the learning rate rises from 0"
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="steps over which the learning rate rises from 0",
     )
     decay: Literal["cosine", "off"] = Field(
-        "off", description="how the learning rate falls after the warm-up"
+        default="off", description="how the learning rate falls after the warm-up"
     )
     final_learning_rate: float = Field(
-        0.01, ge=0, le=1, description="where the decay ends, as a fraction of learning_rate"
+        default=0.01, ge=0, le=1, description="where the decay ends, as a fraction of learning_rate"
     )
     term_warmup_epochs: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(
-        {}, description="epochs over which a loss term's weight rises from 0, by the term's name"
+        default={},
+        description="epochs over which a loss term's weight rises from 0, by the term's name",
     )
     gradient: Literal["reparameterised", "stl"] = Field(
-        "reparameterised",
+        default="reparameterised",
         description="stl (sticking the landing): the KL's gradient with less variance",
     )
     clip_norm: Off | Annotated[float, Field(gt=0, le=1e6)] = Field(
-        "off", description="largest norm of a step's gradient, over all parameters"
+        default="off", description="largest norm of a step's gradient, over all parameters"
     )
     ema_decay: Off | Annotated[float, Field(gt=0, lt=1)] = Field(
-        "off", description="exponential moving average of the weights; the average is what is saved"
+        default="off",
+        description="exponential moving average of the weights; the average is what is saved",
     )
     early_stopping: Off | Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        "off",
+        default="off",
         description="epochs without a better validation loss before it ends; the best is saved",
     )
     output_bias: Literal["training-mean", "default"] = Field(
-        "default", description="training-mean starts the decoder at the mean training image"
+        default="default", description="training-mean starts the decoder at the mean training image"
     )
     precision: Literal["float32", "bf16"] = Field(
-        "float32", description="of the networks; losses are float32 always"
+        default="float32", description="of the networks; losses are float32 always"
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="of weights, order and draws")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of weights, order and draws")
 
 
 SECTIONS = ("model", "data", "training")

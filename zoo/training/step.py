@@ -75,4 +75,6 @@ class AveragedWeights:
     def update(self, steps: int) -> None:
         """Moves the average towards the weights after that many steps."""
         decay = min(self.decay, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(list(self.average.values()), list(self.source.values()), 1 - decay)
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]  # what torch's own averages use
+            list(self.average.values()), list(self.source.values()), 1 - decay
+        )
