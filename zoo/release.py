@@ -94,9 +94,9 @@ def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metr
     images = load_images(recipe.data.dataset, "test")
     variational = isinstance(model, VariationalAutoencoder)
     likelihood = getattr(model.spec, "likelihood", None)
-    protocols: list[Protocol] = [recipe.data.protocol]
+    protocols: tuple[Protocol, ...] = (recipe.data.protocol,)
     if variational and likelihood is not None:
-        protocols += [p for p in FITTING[likelihood.kind] if p not in protocols]
+        protocols += tuple(p for p in FITTING[likelihood.kind] if p not in protocols)
     return [
         evaluate_model(
             model,

@@ -1,0 +1,313 @@
+"""How fast the zoo trains, beside a tutorial's loop and beside a bare one.
+
+    python benchmarks/training.py [--images N] [--threads 1 2]
+
+The family is `vae`, 784-512-256-20, on MNIST under the grey protocol: two epochs of batches of
+128, Adam at 1e-3, on the CPU. Four arms start from the same weights:
+
+    tutorial    torchvision's dataset, ToTensor and a DataLoader; BCE on a sigmoid; plain Adam
+    bare        a loop over a uint8 tensor; BCE on logits; fused Adam; nothing else
+    zoo         `zoo.training.loop.fit`: all of the zoo's own training
+    zoo bf16    the same at precision bf16, where the processor multiplies it
+
+Each arm is a process of its own, one with one thread and then one with two. They take turns of
+50 steps, so that other programs slow them all alike; a ratio is the median over the turns, less
+the first, which warms up. Only training is timed. At the end every arm's loss over its last epoch
+must be the same within 1%: the arms do the same work.
+
+All of it takes two minutes on two idle cores; `--images 12800` a quarter of that. Expect the zoo
+at twice the tutorial's speed, no slower than the bare loop, and a third faster again in bf16.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from comparison import (
+    Comparison,
+    median_ratio,
+    print_comparisons,
+    print_setting,
+    print_table,
+    threads_environment,
+)
+from torch import Tensor, nn
+
+import zoo
+from zoo.data import load_images
+from zoo.data.named import data_folder
+from zoo.training.loop import STEPS_PER_READ, Report, fit
+
+EPOCHS, BATCH, RATE = 2, 128, 1e-3
+MODEL = {"family": "vae", "image_shape": [1, 28, 28], "latent_dim": 20, "log_variance_bound": "off"}
+
+
+def main() -> None:
+    """Measures every arm and prints the table; or, with `--arm`, is one of the arms."""
+    options = _options()
+    if options.arm:
+        _be(options.arm, options.threads[0], options.images)
+        return
+    try:
+        images = len(load_images("mnist", "train+validation"))
+    except zoo.ZooError as absent:
+        sys.exit(f"This benchmark trains on MNIST. {absent}")
+    names = list(ARMS) if _has_bf16() else [name for name in ARMS if name != "zoo bf16"]
+    print_setting()
+    for threads in options.threads:
+        _report(threads, measure(names, threads, min(options.images, images)))
+    if "zoo bf16" not in names:
+        print("zoo bf16: not measured, this processor has no bf16 products.")
+
+
+@dataclass
+class Arm:
+    """What one arm did: images per second in each turn, and its last epoch's loss."""
+
+    rates: list[float] = field(default_factory=list)
+    loss: float | None = None
+    """Mean BCE + KL over the last epoch's images, in nats per image."""
+
+
+def measure(names: list[str], threads: int, images: int) -> dict[str, Arm]:
+    """Trains all arms in turns of some steps, each in its own process."""
+    processes = {name: _start(name, threads, images) for name in names}
+    arms = {name: Arm() for name in names}
+    order = names
+    while any(arm.loss is None for arm in arms.values()):
+        for name in order:
+            answer = _take_turn(processes[name], name)
+            if "loss" in answer:
+                arms[name].loss = answer["loss"]
+            else:
+                arms[name].rates.append(answer["images"] / answer["seconds"])
+        order = order[::-1]
+    for process in processes.values():
+        process.wait()
+    return arms
+
+
+def _report(threads: int, arms: dict[str, Arm]) -> None:
+    print(f"{threads} thread{'s' if threads > 1 else ''}")
+    losses = {name: arm.loss or 0.0 for name, arm in arms.items()}
+    rows = [
+        (name, f"{statistics.median(arm.rates[1:]):,.0f}", f"{losses[name]:.2f}")
+        for name, arm in arms.items()
+    ]
+    print_table(("arm", "images/s", "BCE + KL, nats"), rows)
+
+    def ratio(arm: str, other: str, target: float) -> Comparison:
+        value = median_ratio(arms[arm].rates[1:], arms[other].rates[1:])
+        return Comparison(f"{arm} / {other}", value, "x", target, at_least=True)
+
+    comparisons = [ratio("zoo", "tutorial", 1.5), ratio("zoo", "bare", 0.9)]
+    if "zoo bf16" in arms:
+        comparisons.append(ratio("zoo bf16", "zoo", 1.3))
+    spread = 100 * (max(losses.values()) / min(losses.values()) - 1)
+    print_comparisons([*comparisons, Comparison("spread of the losses", spread, "%", 1)])
+
+
+def _start(name: str, threads: int, images: int) -> subprocess.Popen[str]:
+    arguments = ["--arm", name, "--threads", str(threads), "--images", str(images)]
+    return subprocess.Popen(
+        [sys.executable, __file__, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=threads_environment(threads),
+    )
+
+
+def _take_turn(process: subprocess.Popen[str], name: str) -> dict[str, float]:
+    """Lets an arm train until it says how long its turn took, or its loss."""
+    assert process.stdin and process.stdout
+    print(file=process.stdin, flush=True)
+    line = process.stdout.readline()
+    if not line:
+        sys.exit(f"The arm {name!r} ended too early; see above.")
+    return json.loads(line)
+
+
+class Turns:
+    """An arm's side: it trains when it is told to, and says how long each turn took."""
+
+    def begin(self) -> None:
+        """Waits for the next turn."""
+        sys.stdin.readline()
+        self.begun = time.perf_counter()
+
+    def end(self, images: int) -> None:
+        """Says that so many images were trained on in this turn, and waits for the next."""
+        seconds = time.perf_counter() - self.begun
+        print(json.dumps({"images": images, "seconds": seconds}), flush=True)
+        self.begin()
+
+
+def _be(name: str, threads: int, images: int) -> None:
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    loss = ARMS[name](images, Turns())
+    print(json.dumps({"loss": loss}), flush=True)
+
+
+def train_tutorial(images: int, turns: Turns) -> float:
+    """What tutorials write. Gives the last epoch's mean BCE + KL, in nats per image."""
+    from torch.utils.data import DataLoader, Subset
+    from torchvision import datasets, transforms
+
+    whole = datasets.MNIST(str(data_folder()), train=True, transform=transforms.ToTensor())
+    loader = DataLoader(Subset(whole, range(images)), batch_size=BATCH, shuffle=True)
+    model = PlainVAE()
+    optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
+    total = 0.0
+    turns.begin()
+    for _ in range(EPOCHS):
+        total, seen = 0.0, 0
+        for step, (x, _) in enumerate(loader, start=1):
+            logits, mu, logvar = model(x)
+            bce = F.binary_cross_entropy(torch.sigmoid(logits), x.view(-1, 784), reduction="sum")
+            kl = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
+            loss = (bce + kl) / len(x)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total, seen = total + loss.item() * len(x), seen + len(x)
+            if step % STEPS_PER_READ == 0 or step == len(loader):
+                turns.end(seen)
+                seen = 0
+    return total / images
+
+
+def train_bare(images: int, turns: Turns) -> float:
+    """The least that trains this model. Gives the last epoch's mean BCE + KL, in nats per image."""
+    pixels = load_images("mnist", "train+validation").pixels[:images].flatten(1)
+    model = PlainVAE()
+    optimiser = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
+    total = torch.zeros(())
+    turns.begin()
+    for _ in range(EPOCHS):
+        total, seen = torch.zeros(()), 0
+        batches = torch.randperm(images).split(BATCH)
+        for step, indices in enumerate(batches, start=1):
+            x = pixels[indices].float().div_(255)
+            logits, mu, logvar = model(x)
+            bce = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+            kl = -0.5 * torch.sum(1 + logvar - mu.square() - logvar.exp())
+            loss = (bce + kl) / len(x)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total, seen = total + loss.detach() * len(x), seen + len(x)
+            if step % STEPS_PER_READ == 0 or step == len(batches):
+                turns.end(seen)
+                seen = 0
+    return total.item() / images
+
+
+def train_zoo(images: int, turns: Turns, precision: str = "float32") -> float:
+    """The zoo's own loop. Gives the last epoch's mean BCE + KL, in nats per image."""
+    recipe = zoo.Recipe.parse(
+        {
+            "model": MODEL,
+            "data": {"dataset": "mnist", "fit": "train+validation", "protocol": "grey"},
+            "training": {"epochs": EPOCHS, "batch_size": BATCH, "precision": precision},
+        }
+    )
+    pixels = load_images("mnist", "train+validation").pixels[:images]
+    model, done = _initial_model(), 0
+
+    def end_turn(report: Report) -> None:
+        nonlocal done
+        if not report.ended:
+            before, done = done, min(report.step * BATCH, images)
+            turns.end(done - before)
+            done %= images  # 0 at an epoch's end
+
+    with tempfile.TemporaryDirectory() as folder:
+        turns.begin()
+        trained = fit(
+            model,
+            pixels,
+            recipe,
+            device=torch.device("cpu"),
+            checkpoint=Path(folder) / "checkpoint.safetensors",
+            resume=False,
+            validate=None,
+            tell=end_turn,
+        )
+    last = trained.progress.history[-1]
+    return last["reconstruction"] + last["kl"]
+
+
+def train_zoo_bf16(images: int, turns: Turns) -> float:
+    """As `train_zoo`, the networks' products in bf16."""
+    return train_zoo(images, turns, "bf16")
+
+
+ARMS: dict[str, Callable[[int, Turns], float]] = {
+    "tutorial": train_tutorial,
+    "bare": train_bare,
+    "zoo": train_zoo,
+    "zoo bf16": train_zoo_bf16,
+}
+
+
+def _initial_model() -> zoo.Autoencoder:
+    family, *fields = MODEL
+    return zoo.build(MODEL[family], seed=0, **{name: MODEL[name] for name in fields})
+
+
+class PlainVAE(nn.Module):
+    """784-512-256-20 as a tutorial writes it, with the zoo's initial weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(784, 512), nn.Linear(512, 256)
+        self.mu, self.logvar = nn.Linear(256, 20), nn.Linear(256, 20)
+        self.fc3, self.fc4, self.fc5 = nn.Linear(20, 256), nn.Linear(256, 512), nn.Linear(512, 784)
+        linear = [part for part in _initial_model().modules() if isinstance(part, nn.Linear)]
+        initial = [p.data for layer in linear for p in layer.parameters()]
+        weight, bias = initial[4:6]  # the zoo's joint head is these two layers in one
+        initial[4:6] = [weight[:20], bias[:20], weight[20:], bias[20:]]
+        for parameter, start in zip(self.parameters(), initial, strict=True):
+            parameter.data.copy_(start)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images `(N, 784)` or `(N, 1, 28, 28)` -> logits `(N, 784)`, mu and logvar `(N, 20)`."""
+        h = F.relu(self.fc2(F.relu(self.fc1(x.view(-1, 784)))))
+        mu, logvar = self.mu(h), self.logvar(h)
+        z = mu + torch.randn_like(mu) * torch.exp(0.5 * logvar)
+        return self.fc5(F.relu(self.fc4(F.relu(self.fc3(z))))), mu, logvar
+
+
+def _has_bf16() -> bool:
+    """Whether the processor has products of bf16, and not only a way to imitate them."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=60_000, help="train on the first so many")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts")
+    parser.add_argument("--arm", choices=list(ARMS), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.images < BATCH * STEPS_PER_READ:
+        parser.error(f"--images is {BATCH * STEPS_PER_READ:,} (one turn) or more")
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What all tests share: quiet threads, a folder of their own, and data only where there are some."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test works in an empty folder; ZOO_DATA stays what the caller made it, if absolute."""
+    data = os.environ.get("ZOO_DATA")
+    if data:
+        monkeypatch.setenv("ZOO_DATA", os.path.abspath(data))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _absolute_data_folder() -> None:
+    data = os.environ.get("ZOO_DATA")
+    if data:
+        os.environ["ZOO_DATA"] = os.path.abspath(data)
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of this checkout."""
+    return Path(__file__).resolve().parent.parent
+
+
+def tiny_recipe(**training) -> dict:
+    """A recipe that trains in a second."""
+    return {
+        "model": {
+            "family": "vae",
+            "image_shape": [1, 8, 8],
+            "latent_dim": 4,
+            "body": {"kind": "mlp", "hidden": [32]},
+        },
+        "data": {"dataset": "digits", "fit": "train", "protocol": "binarised"},
+        "training": {"epochs": 2, "batch_size": 64, **training},
+    }
+
+
+@pytest.fixture
+def recipe():
+    """`recipe(epochs=3)`: a recipe that trains in a second, some of its settings changed."""
+    return tiny_recipe

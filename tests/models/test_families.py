@@ -1,0 +1,242 @@
+"""Every family, with every body and likelihood; a new one is tested by being there."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+import zoo
+from zoo import families
+from zoo.errors import InputError, PluginError, UnknownNameError
+
+FAMILIES = list(families.BUILT_IN)
+SHAPES = [(1, 8, 8), (3, 9, 13), (1, 64, 40)]
+BODIES = [
+    {"kind": "mlp", "hidden": [48]},
+    {"kind": "conv", "channels": [16, 24], "residual_blocks": 1, "hidden": [48]},
+]
+LIKELIHOODS = ["bernoulli", "continuous-bernoulli", "gaussian"]
+
+
+def build(family, shape=(1, 8, 8), body=None, likelihood="bernoulli", **fields):
+    body = {"kind": "mlp", "hidden": [16]} if body is None else body
+    return zoo.build(
+        family,
+        seed=0,
+        image_shape=shape,
+        latent_dim=6,
+        body=body,
+        likelihood={"kind": likelihood},
+        **fields,
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("body", BODIES, ids=lambda b: b["kind"])
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 28, 28), (3, 36, 20)], ids=str)
+def test_it_builds_for_any_image_and_counts_its_parameters(family, body, shape):
+    model = build(family, shape, body)
+    x = torch.rand(2, *shape)
+    assert model.encode(x).shape == (2, *model.latent_shape)
+    assert model.reconstruct(x).shape == x.shape
+    assert torch.equal(model(x), model.reconstruct(x))
+    assert model.spec.parameter_count() == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_defaults_are_enough(family):
+    model = zoo.build(family, image_shape=(3, 36, 20), latent_dim=6)
+    assert model(torch.rand(1, 3, 36, 20)).shape == (1, 3, 36, 20)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_codes_of_any_batch_shape_are_decoded(family):
+    model = build(family)
+    z = torch.randn(2, 3, *model.latent_shape)
+    with torch.no_grad():
+        images = model.decode(z)
+        assert images.shape == (2, 3, 1, 8, 8)
+        torch.testing.assert_close(images[1, 2], model.decode(z[1, 2]))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_parameter_gets_a_finite_gradient(family):
+    model = build(family, likelihood="gaussian")
+    loss = model.loss(torch.rand(4, 1, 8, 8))
+    weighted = sum(loss.weights.get(n, 1.0) * t for n, t in loss.terms.items())
+    torch.testing.assert_close(loss.total, weighted)
+    loss.total.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_same_seed_gives_the_same_weights(family):
+    before = torch.get_rng_state()
+    one, two = build(family), build(family)
+    assert torch.equal(torch.get_rng_state(), before)
+    for a, b in zip(one.parameters(), two.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_can_be_copied_and_its_dtype_changed(family):
+    model = copy.deepcopy(build(family)).to(torch.bfloat16)
+    x = torch.rand(2, 1, 8, 8)
+    assert model.encode(x).dtype == torch.bfloat16
+    assert model(x).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_saves_and_loads_bit_for_bit(family, tmp_path):
+    model = build(family, body=BODIES[1])
+    zoo.save(model, tmp_path / "m")
+    loaded = zoo.load(tmp_path / "m")
+    assert loaded.spec == model.spec
+    x = torch.rand(2, 1, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(loaded(x), model(x))
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("body", BODIES, ids=lambda b: b["kind"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_it_overfits_sixteen_images(likelihood, body, shape):
+    torch.manual_seed(0)
+    images = torch.rand(16, shape[0], 2, 2).repeat_interleave(-(-shape[1] // 2), 2)
+    images = images.repeat_interleave(-(-shape[2] // 2), 3)[:, :, : shape[1], : shape[2]]
+    images = (images > 0.5).float() if likelihood == "bernoulli" else images * 0.98 + 0.01
+    model = build("vae", shape, body, likelihood)
+    model.train()
+    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+    baseline = (images - images.mean(0)).square().mean()
+    for _ in range(250):
+        optimiser.zero_grad()
+        model.loss(images).total.backward()
+        optimiser.step()
+    with torch.no_grad():
+        error = (model.reconstruct(images) - images).square().mean()
+    assert error < 0.25 * baseline
+
+
+def test_the_tutorials_architectures_can_be_said_exactly():
+    ae = zoo.build(
+        "ae",
+        image_shape=(1, 28, 28),
+        latent_dim=64,
+        body={"kind": "mlp", "hidden": [256]},
+        latent_activation="relu",
+    )
+    assert [tuple(p.shape) for p in ae.parameters() if p.dim() == 2] == [
+        (256, 784),
+        (64, 256),
+        (256, 64),
+        (784, 256),
+    ]
+    x = torch.rand(2, 1, 28, 28)
+    w = dict(ae.state_dict())
+    code = torch.relu(
+        torch.relu(x.flatten(1) @ w["encoder.0.weight"].T + w["encoder.0.bias"])
+        @ w["code.weight"].T
+        + w["code.bias"]
+    )
+    torch.testing.assert_close(ae.encode(x), code)
+    hidden = torch.relu(code @ w["decoder.0.weight"].T + w["decoder.0.bias"])
+    image = torch.sigmoid(hidden @ w["decoder.1.weight"].T + w["decoder.1.bias"])
+    torch.testing.assert_close(ae(x).flatten(1), image)
+
+    separate = zoo.build(
+        "vae",
+        image_shape=(1, 28, 28),
+        latent_dim=20,
+        body={"kind": "mlp", "hidden": [400]},
+        heads="separate",
+        log_variance_bound="off",
+    )
+    assert {"mean_head.weight", "log_variance_head.weight"} <= set(separate.state_dict())
+    joint = zoo.build("vae", image_shape=(1, 28, 28), latent_dim=20)
+    assert joint.spec.parameter_count() == 1_082_680
+    assert joint.state_dict()["posterior_head.weight"].shape == (40, 256)
+
+
+def test_log_variances_stay_within_their_bound():
+    model = build("vae", log_variance_bound=2.0)
+    with torch.no_grad():
+        model.posterior_head.weight.mul_(1e4)
+        variance = model.posterior(torch.rand(8, 1, 8, 8)).variance
+    assert torch.exp(torch.tensor(-2.0)) * 0.999 <= variance.min()
+    assert variance.max() <= torch.exp(torch.tensor(2.0)) * 1.001
+
+
+def test_beta_weighs_the_kl_term_alone():
+    x = torch.rand(4, 1, 8, 8)
+    loss = build("beta-vae", beta=3.0).loss(x)
+    assert loss.weights == {"kl": 3.0}
+    torch.testing.assert_close(loss.total, loss.terms["reconstruction"] + 3 * loss.terms["kl"])
+
+
+def test_a_warm_up_multiplies_weights_by_name():
+    loss = build("beta-vae", beta=3.0).loss(torch.rand(4, 1, 8, 8))
+    expected = loss.terms["reconstruction"] + 1.5 * loss.terms["kl"]
+    torch.testing.assert_close(loss.scaled({"kl": 0.5}), expected)
+
+
+def test_sticking_the_landing_has_the_same_expected_gradient():
+    model = build("vae")
+    x = (torch.rand(2, 1, 8, 8) > 0.5).float()
+
+    def gradient(kind):
+        total = 0
+        for seed in range(3000):
+            torch.manual_seed(seed)
+            model.zero_grad()
+            model.loss(x, gradient=kind).total.backward()
+            total = total + model.posterior_head.weight.grad
+        return total / 3000
+
+    exact, stl = gradient("reparameterised"), gradient("stl")
+    assert (exact - stl).norm() < 0.05 * exact.norm()
+
+
+def test_a_registered_family_is_first_class(tmp_path):
+    class LinearSpec(zoo.Spec):
+        width: int = 3
+
+        @property
+        def latent_shape(self):
+            return (self.width,)
+
+        def parameter_count(self):
+            return self.pixels * self.width
+
+    @zoo.register("linear-test")
+    class Linear(zoo.Autoencoder):
+        Spec = LinearSpec
+
+        def __init__(self, spec):
+            super().__init__(spec)
+            self.weight = torch.nn.Parameter(torch.randn(spec.pixels, spec.width))
+
+        def _encode(self, x):
+            return x.flatten(1) @ self.weight
+
+        def _decode(self, z):
+            return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+
+    try:
+        model = zoo.build("linear-test", image_shape=(1, 8, 8))
+        assert "linear-test" in zoo.list_families()
+        zoo.save(model, tmp_path / "m")
+        assert '"provider": null' in (tmp_path / "m" / "config.json").read_text()
+        assert torch.equal(zoo.load(tmp_path / "m").weight, model.weight)
+        with pytest.raises(PluginError, match="is taken"):
+            zoo.register("vae")(Linear)
+        with pytest.raises(InputError, match="lower-case words"):
+            zoo.register("No Good")
+    finally:
+        del families._registered["linear-test"]
+    with pytest.raises(UnknownNameError, match="family is not here"):
+        zoo.load(tmp_path / "m")

@@ -1,0 +1,95 @@
+"""The wheel: what is in it, that it needs no checkout, and that a wheel from the sdist is the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import zoo, zoo.published, pathlib
+print(pathlib.Path(zoo.__file__).parent)
+print(zoo.published.registry_root())
+print(tuple(zoo.load("vae-mnist-20").sample(2, seed=0).shape))
+print(",".join(zoo.list_models()))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheels(checkout, tmp_path_factory) -> dict[str, Path]:
+    """A wheel built from the checkout, and one built from the sdist."""
+    out = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir"]
+    subprocess.run([*build, str(out / "direct"), "--wheel", str(checkout)], check=True)
+    subprocess.run([*build, str(out / "sdist"), str(checkout)], check=True)  # the sdist, then from it
+    return {
+        "wheel": next((out / "direct").glob("*.whl")),
+        "wheel from the sdist": next((out / "sdist").glob("*.whl")),
+    }
+
+
+def run_in(place: Path, python: Path | str, code: str, extra_path: str = "") -> list[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ZOO_DATA")}
+    if extra_path:
+        environment["PYTHONPATH"] = extra_path
+    done = subprocess.run(
+        [str(python), "-c", code], cwd=place, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")
+
+
+@pytest.mark.parametrize("kind", ["wheel", "wheel from the sdist"])
+def test_a_wheel_loads_a_model_away_from_the_checkout(wheels, kind, tmp_path):
+    """Installed alone in a venv of its own, which borrows only the dependencies from this one."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    python = tmp_path / "venv" / "bin" / "python"
+    site = run_in(tmp_path, python, "import site; print(site.getsitepackages()[0])")[0]
+    with zipfile.ZipFile(wheels[kind]) as wheel:
+        wheel.extractall(site)
+    ours = run_in(tmp_path, sys.executable, "import torch, pathlib as p; print(p.Path(torch.__file__).parents[1])")
+    borrowed = tmp_path / "borrowed"
+    borrowed.mkdir()
+    for entry in Path(ours[0]).iterdir():
+        if "autoencoder_zoo" not in entry.name and entry.name != "zoo":
+            (borrowed / entry.name).symlink_to(entry)
+    there, registry, shape, names = run_in(tmp_path, python, CODE, str(borrowed))[:4]
+    assert Path(there).parent == Path(site)
+    assert Path(registry) == Path(there) / "_registry"
+    assert shape == "(2, 1, 28, 28)"
+    assert "vae-digits-8" in names.split(",")
+
+
+def test_the_two_wheels_hold_the_same_and_stay_small(wheels):
+    contents = []
+    for path in wheels.values():
+        assert path.stat().st_size < 30e6
+        with zipfile.ZipFile(path) as wheel:
+            names = {n for n in wheel.namelist() if not n.endswith("/RECORD")}
+            contents.append({n: wheel.read(n) for n in names})
+    assert contents[0] == contents[1]
+    assert "zoo/py.typed" in contents[0]
+    assert "zoo/_recipes/vae-mnist-20.toml" in contents[0]
+
+
+def test_a_checkout_reads_its_own_folders(checkout):
+    from zoo import published
+
+    assert published.registry_root() == checkout / "registry"
+
+
+def test_a_stale_packed_copy_beside_a_checkout_is_not_preferred(tmp_path, checkout):
+    """What an editable install may leave behind."""
+    (tmp_path / "zoo" / "_registry").mkdir(parents=True)
+    (tmp_path / "zoo" / "_registry" / "index.toml").write_text("")
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "autoencoder-zoo"\n')
+    for path in (checkout / "zoo").glob("*.py"):
+        (tmp_path / "zoo" / path.name).write_text(path.read_text())
+    code = "import zoo.published as p; print(p.registry_root())"
+    assert run_in(tmp_path, sys.executable, code)[0] == str(tmp_path / "registry")

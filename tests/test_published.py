@@ -1,0 +1,149 @@
+"""Every published model, once; a new one is tested by being there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import tomllib
+
+import pytest
+import torch
+
+import zoo
+from zoo import folder, published
+from zoo.card import render_card
+from zoo.errors import IntegrityError, UnknownNameError
+from zoo.training.recipe import load_recipe
+
+NAMES = zoo.list_models()
+
+
+def test_there_are_published_models():
+    assert "vae-mnist-20" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_bytes_are_those_of_the_index(name):
+    line, where = published.line(name), published.folder(name)
+    config, weights = (where / folder.CONFIG).read_bytes(), (where / folder.WEIGHTS).read_bytes()
+    assert hashlib.sha256(config).hexdigest() == line.config_sha256
+    assert hashlib.sha256(weights).hexdigest() == line.weights_sha256
+    assert len(weights) == line.bytes
+    assert json.loads(config)["family"] == line.family
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_loads_and_does_what_a_model_does(name):
+    model = zoo.load(name)
+    x = torch.rand(3, *model.spec.image_shape)
+    with torch.no_grad():
+        z = model.encode(x)
+        assert z.shape == (3, *model.latent_shape)
+        assert torch.equal(model.encode(x), z)
+        y = model.decode(z)
+    assert y.shape == x.shape
+    assert 0 <= y.min() <= y.max() <= 1
+    assert not model.training
+    if isinstance(model, zoo.VariationalAutoencoder):
+        assert torch.equal(model.sample(20, seed=0)[:4], model.sample(4, seed=0))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_parameters_are_counted_in_closed_form(name):
+    model = zoo.load(name)
+    assert model.info is not None
+    assert model.info.parameters == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_recipe_is_the_one_that_was_run(name):
+    info = zoo.info(name)
+    recipe = load_recipe(name)
+    assert info.recipe == recipe.to_toml()
+    assert recipe.spec == info.spec
+    assert info.metrics is not None
+    training = info.metrics["training"]
+    assert training["recipe"] == name
+    assert training["epochs"] == recipe.training.epochs
+    assert not training["interrupted"]
+    assert not training["changed"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_card_and_pictures_are_made_from_its_files(name):
+    info, where = zoo.info(name), published.folder(name)
+    assert (where / folder.CARD).read_text() == render_card(info)
+    pictures = {path.stem for path in (where / folder.FIGURES).glob("*.png")}
+    variational = "kl" in (where / folder.CARD).read_text()
+    assert pictures == {"reconstructions", "traversals"} | ({"samples"} if variational else set())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_file_holds_a_path_or_a_time(name):
+    for path in published.folder(name).rglob("*"):
+        if path.suffix in (".json", ".md", ".toml"):
+            text = path.read_text()
+            assert not any(word in text for word in ("/work", "/home", "/root", "/tmp"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saving_it_again_gives_the_same_bytes(name, tmp_path):
+    zoo.save(zoo.load(name), tmp_path / "copy")
+    where = published.folder(name)
+    for path in sorted(p for p in where.rglob("*") if p.is_file()):
+        assert (tmp_path / "copy" / path.relative_to(where)).read_bytes() == path.read_bytes(), path
+    copied = {p.relative_to(tmp_path / "copy") for p in (tmp_path / "copy").rglob("*")}
+    assert copied == {p.relative_to(where) for p in where.rglob("*")}
+
+
+def test_every_recipe_parses_and_is_published_or_not_yet():
+    for name in published.list_recipes():
+        assert load_recipe(name).name == name
+    assert set(NAMES) <= set(published.list_recipes())
+
+
+def test_a_flipped_byte_of_a_published_model_is_refused(tmp_path, monkeypatch):
+    registry = tmp_path / "registry"
+    name = "vae-digits-8"
+    for path in published.folder(name).iterdir():
+        if path.is_file():
+            (registry / name).mkdir(parents=True, exist_ok=True)
+            (registry / name / path.name).write_bytes(path.read_bytes())
+    weights = registry / name / folder.WEIGHTS
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    monkeypatch.setattr(published, "folder", lambda name: registry / name)
+    with pytest.raises(IntegrityError, match=r"sha256 of .* expected"):
+        zoo.load(name)
+
+
+def test_a_released_name_never_changes_its_weights(checkout):
+    """Every version of the index in the history of this checkout has the same hash for a name."""
+    git = ["git", "-C", str(checkout)]
+    log = subprocess.run(
+        [*git, "log", "--format=%H", "--", "registry/index.toml"], capture_output=True, text=True
+    )
+    today = published.index()
+    for commit in log.stdout.split():
+        shown = subprocess.run(
+            [*git, "show", f"{commit}:registry/index.toml"], capture_output=True, text=True
+        )
+        for name, line in tomllib.loads(shown.stdout).items():
+            assert today[name].weights_sha256 == line["weights_sha256"], (name, commit)
+            assert today[name].config_sha256 == line["config_sha256"], (name, commit)
+
+
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'vae-mnist-20'\? `zoo list` shows all"):
+        zoo.load("vae-mnsit-20")
+
+
+def test_patterns_narrow_the_list():
+    assert zoo.list_models("*-digits-*") == [name for name in NAMES if "-digits-" in name]
+
+
+def test_what_ships_stays_under_thirty_megabytes():
+    files = [p for p in published.registry_root().rglob("*") if p.is_file()]
+    assert sum(path.stat().st_size for path in files) < 30e6

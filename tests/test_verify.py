@@ -1,0 +1,117 @@
+"""`zoo verify`: it fails when anything is not what it says, and never calls unmeasured a pass."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+
+import zoo
+from zoo import folder, published
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    """A copy of a published model's folder that a test may spoil."""
+    copy = tmp_path / "model"
+    shutil.copytree(published.folder("vae-digits-8"), copy)
+    return copy
+
+
+def results(report) -> dict[str, str]:
+    return {check.what: check.result for check in report.checks}
+
+
+def test_a_published_model_passes():
+    report = zoo.verify("vae-digits-8")
+    assert report.passed
+    assert set(results(report).values()) == {"passed"}
+    assert "the index" in report.checks[0].detail
+
+
+def test_a_copy_passes_on_the_folders_own_word(model):
+    report = zoo.verify(model)
+    assert report.passed
+    assert "own sha256 only" in report.checks[0].detail
+
+
+NUMBERS = (
+    "neg_elbo", "neg_elbo_se", "reconstruction", "kl", "nll", "nll_se", "bits_per_dim",
+    "active_units", "mse", "mse_se", "psnr", "n_images", "nll_samples", "seed", "dataset_sha256",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_one_changed_number_is_noticed(model, name):
+    record = json.loads((model / folder.METRICS).read_text())
+    value = record["measured"][0][name]
+    if name == "dataset_sha256":
+        record["measured"][0][name] = "0" * 64
+    elif isinstance(value, int):
+        record["measured"][0][name] = value - 2 if value > 2 else value + 2
+    else:
+        record["measured"][0][name] = value * 1.01 + (0.02 if name.endswith("_se") else 0.0)
+    (model / folder.METRICS).write_text(json.dumps(record))
+    assert not zoo.verify(model).passed
+
+
+def test_a_changed_weight_with_its_hash_is_noticed(model):
+    tensors = safetensors.torch.load_file(model / folder.WEIGHTS)
+    tensors["decoder.2.bias"][20] += 1.0
+    spoilt = zoo.load(model)
+    spoilt.load_state_dict(tensors)
+    from zoo.store import weights_bytes
+
+    data = weights_bytes(spoilt)
+    (model / folder.WEIGHTS).write_bytes(data)
+    config = json.loads((model / folder.CONFIG).read_text())
+    import hashlib
+
+    config["weights_sha256"] = hashlib.sha256(data).hexdigest()
+    (model / folder.CONFIG).write_text(json.dumps(config))
+    assert zoo.load(model) is not None  # the folder's own word holds
+    report = zoo.verify(model)
+    assert not report.passed
+    assert any("neg_elbo is" in check.detail for check in report.checks)
+
+
+def test_a_flipped_byte_fails_and_says_why(model):
+    data = bytearray((model / folder.WEIGHTS).read_bytes())
+    data[len(data) // 2] ^= 4
+    (model / folder.WEIGHTS).write_bytes(data)
+    report = zoo.verify(model)
+    assert not report.passed
+    assert "sha256" in report.checks[-1].detail
+
+
+def test_a_full_number_far_from_the_subsets_is_noticed(model):
+    record = json.loads((model / folder.METRICS).read_text())
+    record["subset"] = [dict(one) for one in record["measured"]]
+    record["measured"][0]["neg_elbo"] -= 30
+    (model / folder.METRICS).write_text(json.dumps(record))
+    report = zoo.verify(model)
+    assert not report.passed
+    assert any("the first images have" in check.detail for check in report.checks)
+
+
+def test_without_data_or_numbers_it_is_not_measured(model, monkeypatch):
+    record = json.loads((model / folder.METRICS).read_text())
+    record["measured"][0]["dataset"] = "./nowhere.npy"
+    (model / folder.METRICS).write_text(json.dumps(record))
+    report = zoo.verify(model)
+    assert "not measured" in results(report).values()
+    (model / folder.METRICS).unlink()
+    assert results(zoo.verify(model))["numbers"] == "not measured"
+
+
+def test_an_edited_card_is_not_called_the_zoos(model):
+    (model / folder.CARD).write_text("# mine\n")
+    assert results(zoo.verify(model))["card"] == "not measured"
+
+
+def test_nonsense_in_the_metrics_fails(model):
+    (model / folder.METRICS).write_text('{"measured": [{"neg_elbo": "good"}]}')
+    assert not zoo.verify(model).passed

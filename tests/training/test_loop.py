@@ -1,0 +1,223 @@
+"""Training: the same bits again, after any stop, and a plain word when it goes wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from zoo.errors import RecipeError, SourceError, TrainingError
+from zoo.training import step
+from zoo.training.recipe import TrainingSettings
+
+WEIGHTS = "model/model.safetensors"
+EVERYTHING = {
+    "precision": "bf16",
+    "gradient": "stl",
+    "ema_decay": 0.9,
+    "early_stopping": 2,
+    "clip_norm": 5.0,
+    "decay": "cosine",
+    "warmup_steps": 10,
+    "term_warmup_epochs": {"kl": 1.5},
+    "optimiser": {"kind": "adamw", "weight_decay": 0.01},
+    "output_bias": "training-mean",
+}
+
+
+def bits(folder) -> bytes:
+    return (Path(folder) / WEIGHTS).read_bytes()
+
+
+def test_the_same_recipe_gives_the_same_bits_whatever_was_trained_between(recipe):
+    zoo.train(recipe(**EVERYTHING), out="a")
+    zoo.train(recipe(precision="float32"), out="b")
+    torch.randn(7)
+    zoo.train(recipe(**EVERYTHING), out="c")
+    assert bits("a") == bits("c") != bits("b")
+    files = sorted(p.relative_to("a/model") for p in Path("a/model").rglob("*") if p.is_file())
+    assert len(files) == 8
+    for file in files:
+        assert (Path("a/model") / file).read_bytes() == (Path("c/model") / file).read_bytes(), file
+
+
+def test_another_seed_gives_other_bits(recipe):
+    zoo.train(recipe(), out="a")
+    zoo.train(recipe(seed=1), out="b")
+    assert bits("a") != bits("b")
+
+
+def test_training_leaves_the_global_generator_alone(recipe):
+    before = torch.get_rng_state()
+    zoo.train(recipe(), out="a")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+KILLED = """
+import json, os, signal, sys, torch
+import zoo, zoo.training.loop as loop
+torch.set_num_threads(1)
+loop.CHECKPOINT_SECONDS, loop.STEPS_PER_READ = 0.0, 5
+save, count = loop.save_checkpoint, 0
+def save_and_die(*arguments):
+    global count
+    save(*arguments)
+    count += 1
+    if count == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+loop.save_checkpoint = save_and_die
+zoo.train(json.loads(sys.argv[1]), out="killed", resume=os.path.exists("killed"), device="cpu")
+"""
+
+
+def test_killed_twice_and_resumed_it_ends_with_the_same_bits(recipe):
+    settings = recipe(epochs=4, **EVERYTHING)
+    zoo.train(settings, out="whole", device="cpu")
+    for when in (3, 9):
+        done = subprocess.run([sys.executable, "-c", KILLED, json.dumps(settings), str(when)])
+        assert done.returncode == -signal.SIGKILL
+        assert not (Path("killed") / WEIGHTS).exists()
+    run = zoo.train(settings, out="killed", resume=True, device="cpu")
+    assert bits("killed") == bits("whole")
+    assert not (run.folder / "checkpoint.safetensors").exists()
+    assert Path("killed/history.jsonl").read_text() == Path("whole/history.jsonl").read_text()
+
+
+def test_ctrl_c_leaves_a_model_whose_card_says_when(recipe):
+    code = "import sys, json, zoo; r = zoo.train(json.loads(sys.argv[1]), out='i'); print(r.interrupted)"
+    settings = recipe(epochs=100_000)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, json.dumps(settings)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    process.stderr.readline()  # the first epoch is over
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert out.strip() == "True", error
+    card = Path("i/model/README.md").read_text()
+    assert "Training was interrupted" in card
+    assert "of 100000 epochs" in card
+    assert zoo.load("./i/model").info.metrics["training"]["interrupted"]
+    assert Path("i/checkpoint.safetensors").exists()
+
+
+def test_a_run_does_not_overwrite_another(recipe):
+    zoo.train(recipe(epochs=1), out="a")
+    before = bits("a")
+    with pytest.raises(SourceError, match="is not empty"):
+        zoo.train(recipe(epochs=1), out="a")
+    assert bits("a") == before
+
+
+def test_resume_wants_the_same_recipe_and_a_run(recipe):
+    zoo.train(recipe(epochs=1), out="a")
+    with pytest.raises(RecipeError, match="another recipe"):
+        zoo.train(recipe(epochs=2), out="a", resume=True)
+    with pytest.raises(SourceError, match="no run to resume"):
+        zoo.train(recipe(epochs=1), out="b", resume=True)
+
+
+def test_a_damaged_checkpoint_is_refused(recipe):
+    zoo.train(recipe(epochs=1), out="a")
+    Path("a/checkpoint.safetensors").write_bytes(b"not a checkpoint")
+    with pytest.raises(TrainingError, match="damaged or of another recipe"):
+        zoo.train(recipe(epochs=1), out="a", resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_term(recipe):
+    settings = recipe(epochs=50, learning_rate=10.0)
+    settings["model"]["log_variance_bound"] = "off"
+    with pytest.raises(TrainingError, match=r"at step \d+ \(learning rate 10\) the term '\w+' is"):
+        zoo.train(settings, out="a")
+    assert not Path("a/model").exists()
+
+
+def test_a_warm_up_of_an_unknown_term_is_refused(recipe):
+    with pytest.raises(RecipeError, match="the terms of this loss are reconstruction, kl"):
+        zoo.train(recipe(term_warmup_epochs={"KL": 2}), out="a")
+
+
+def test_a_run_with_overrides_is_not_called_by_the_published_name():
+    run = zoo.train("vae-digits-8", out="a", overrides={"epochs": 1, "data.fit": "train"})
+    card = (run.folder / "model/README.md").read_text()
+    assert "# vae trained on digits\n" in card
+    assert "changed: `epochs = 1`, `data.fit = train`" in card
+
+
+def test_early_stopping_keeps_the_best_epoch(recipe):
+    settings = recipe(epochs=60, early_stopping=2, learning_rate=0.02)
+    run = zoo.train(settings, out="a")
+    history = [json.loads(line) for line in Path("a/history.jsonl").read_text().splitlines()]
+    losses = [record["validation"] for record in history]
+    best = min(losses)
+    assert losses.index(best) + 1 == run.model.info.metrics["training"]["best_epoch"]
+    assert len(history) <= losses.index(best) + 1 + 2
+    assert run.metrics.neg_elbo == pytest.approx(best, abs=1e-3)
+
+
+def test_the_average_is_what_is_saved(recipe):
+    zoo.train(recipe(epochs=1), out="plain")
+    zoo.train(recipe(epochs=1, ema_decay=0.9), out="averaged")
+    assert bits("plain") != bits("averaged")
+
+
+def test_average_forgets_its_first_weights():
+    model = torch.nn.Linear(3, 3)
+    average = step.AveragedWeights(model, 0.999)
+    with torch.no_grad():
+        model.weight.zero_()
+    for n in range(1, 200):
+        average.update(n)
+    assert average.average["weight"].abs().max() < 1e-3
+
+
+def test_learning_rate_rises_then_falls():
+    settings = TrainingSettings(epochs=1, warmup_steps=10, decay="cosine", learning_rate=1.0)
+    rates = [step.learning_rate(settings, i, 110) for i in range(110)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[10] == pytest.approx(1.0)
+    assert rates[60] == pytest.approx((1 + 0.01) / 2, abs=1e-6)
+    assert rates[-1] == pytest.approx(0.01, abs=1e-3)
+    flat = TrainingSettings(epochs=1, learning_rate=0.5)
+    assert step.learning_rate(flat, 99, 100) == 0.5
+
+
+def test_warm_up_of_a_term_is_linear_in_epochs():
+    settings = TrainingSettings(epochs=1, term_warmup_epochs={"kl": 4.0})
+    assert step.warmup_factors(settings, 1.0) == {"kl": 0.25}
+    assert step.warmup_factors(settings, 9.0) == {"kl": 1.0}
+
+
+@pytest.mark.parametrize("family", ["ae", "vae", "conv-ae", "conv-vae", "beta-vae"])
+def test_every_family_learns(family, recipe):
+    settings = recipe(epochs=6, learning_rate=3e-3)
+    settings["model"] = {"family": family, "image_shape": [1, 8, 8], "latent_dim": 4}
+    if family.startswith("conv"):
+        settings["model"]["body"] = {"kind": "conv", "channels": [8, 16], "hidden": [32]}
+    zoo.train(settings, out="a")
+    history = [json.loads(line) for line in Path("a/history.jsonl").read_text().splitlines()]
+    assert history[-1]["reconstruction"] < history[0]["reconstruction"]
+    assert all(math.isfinite(record["validation"]) for record in history)
+
+
+def test_a_tensor_of_images_and_a_folder_can_be_trained_on(recipe):
+    import numpy as np
+
+    np.save("mine.npy", np.random.default_rng(0).integers(0, 256, (60, 9, 13), dtype=np.uint8))
+    settings = recipe(epochs=1)
+    settings["model"]["image_shape"] = [1, 9, 13]
+    settings["data"]["dataset"] = os.path.abspath("mine.npy")
+    assert zoo.train(settings, out="a").metrics.n_images == 6
