@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import torch
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,58 @@ def print_setting() -> None:
     )
 
 
-def threads_environment(threads: int) -> dict[str, str]:
-    """The environment of a process that computes in so many threads: some libraries fix it early."""
-    return os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+def start(program: str, arguments: Sequence[str], threads: int) -> subprocess.Popen[str]:
+    """Runs a program in a process that computes in so many threads: some libraries fix that early."""
+    chosen = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return subprocess.Popen(
+        [sys.executable, program, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | chosen,
+    )
+
+
+def answer(process: subprocess.Popen[str]) -> Any:
+    """Lets a process go on until it says something, as a line of JSON."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    print(file=process.stdin, flush=True)
+    line = process.stdout.readline()
+    if not line:
+        sys.exit(f"A measurement ended too early: {' '.join(map(str, process.args))}")  # pyright: ignore[reportArgumentType]  # a list
+    return json.loads(line)
+
+
+def clock(threads: int) -> Callable[[], float]:
+    """What tells the seconds of work in so many threads.
+
+    For one thread it is the processor's time in this process, which leaves out what other
+    programs take; that of several would count the time in which one waits for another.
+    """
+    return time.process_time if threads == 1 else time.perf_counter
+
+
+class Turns:
+    """The side of a process that is started above: it works when told to, and is timed."""
+
+    def __init__(self, threads: int) -> None:
+        self.clock = clock(threads)
+        self.number = 0
+
+    def begin(self) -> None:
+        """Waits for the next turn, whose random draws are the same in every such process.
+
+        Ends the process if nobody asks for a turn any more.
+        """
+        if not sys.stdin.readline():
+            sys.exit(1)
+        torch.manual_seed(self.number)
+        self.number += 1
+        self.begun = self.clock()
+
+    def end(self, done: int) -> None:
+        """Says how much was done in this turn and in how many seconds, and waits for the next."""
+        seconds = self.clock() - self.begun
+        print(json.dumps({"done": done, "seconds": seconds}), flush=True)
+        self.begin()

@@ -6,35 +6,33 @@
 the vae 784-512-256-20 nearly all of that is the decoder's three matrix products, so they are the
 floor: the same products alone, for as many codes, in chunks of the size that the zoo takes. Zoo
 and floor take turns of a few images, in a process with one thread and then in one with two; the
-ratio is the median over the turns, so that other programs slow both alike.
+ratio is the median over the turns, so that other programs slow both alike. One thread is timed in
+the processor's time, two by the clock on the wall, and they therefore need two idle cores.
 
 Memory is how far the resident memory of a fresh process rises above where it stood before, at its
 highest, for several K, numbers of images and image shapes (read from /proc: on Linux only).
 
 The weights are the published ones if they are here, else random: the work is the same. It takes
-three minutes on two idle cores; `--images 50` a quarter of a minute. Expect at most 1.5 times the
-floor, and less than 1 GB whatever K and the number of images.
+two minutes on two idle cores; with `--images 50` half a minute. Expect 1.4 times the floor, and
+some 30 MB whatever K and the number of images.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from comparison import (
     Comparison,
+    answer,
+    clock,
     median_ratio,
     print_comparisons,
     print_setting,
     print_table,
-    threads_environment,
+    start,
 )
 from torch import Tensor, nn
 
@@ -78,14 +76,15 @@ def measure_speed(threads: int, images: int) -> dict[str, list[float]]:
     model, shown = _published_or_random(), _mnist_or_noise(images)
     codes = torch.randn(SAMPLES, *model.latent_shape)
     seconds: dict[str, list[float]] = {"zoo": [], "floor": []}
+    now = clock(threads)
     with torch.inference_mode():
         for x in [shown[:1], *shown.split(IMAGES_PER_TURN)]:
-            begun = time.perf_counter()
+            begun = now()
             measure_nll(model, x, seed=0, samples=SAMPLES)
-            between = time.perf_counter()
+            between = now()
             _multiply(model, codes, len(x))
             seconds["zoo"].append(between - begun)
-            seconds["floor"].append(time.perf_counter() - between)
+            seconds["floor"].append(now() - between)
     return {name: taken[1:] for name, taken in seconds.items()}  # the first warms up
 
 
@@ -142,7 +141,8 @@ def _report_speed(threads: list[int], images: int) -> None:
     rows, comparisons = [], []
     for count in threads:
         arguments = ["--part", "speed", "--threads", str(count), "--images", str(images)]
-        seconds = _in_fresh_process(arguments, count)
+        with start(__file__, arguments, count) as process:
+            seconds = answer(process)
         what = f"{count} thread{'s' if count > 1 else ''}"
         totals = [sum(seconds[arm]) for arm in ("zoo", "floor")]
         rows.append((what, *(f"{total:.1f}" for total in totals)))
@@ -158,22 +158,11 @@ def _report_memory() -> None:
         return
     comparisons = []
     for case, (shape, samples, images) in enumerate(CASES):
-        risen = _in_fresh_process(["--part", "memory", "--case", str(case)], threads=2) / 1e6
+        with start(__file__, ["--part", "memory", "--case", str(case)], 2) as process:
+            risen = answer(process) / 1e6
         what = f"memory, K = {samples:,}, {images:,} images of {shape}"
         comparisons.append(Comparison(what, risen, " MB", 1000))
     print_comparisons(comparisons)
-
-
-def _in_fresh_process(arguments: list[str], threads: int) -> Any:
-    done = subprocess.run(
-        [sys.executable, __file__, *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=threads_environment(threads),
-    )
-    if done.returncode:
-        sys.exit("A measurement failed; see above.")
-    return json.loads(done.stdout)
 
 
 def _options() -> argparse.Namespace:

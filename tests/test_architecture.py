@@ -10,21 +10,31 @@ import pytest
 LAYERS = [
     ["version", "errors"],
     ["text", "protocols", "files", "validation"],
-    ["specs", "report", "fields"],
+    ["specs", "record"],
     ["families", "published"],
     ["sources", "folder"],
     ["card"],
     ["devices", "models"],
     ["store", "data"],
     ["figures", "evaluation"],
-    ["training", "benchmark"],
+    ["training"],
     ["release", "api"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 ZOO = Path(__file__).resolve().parent.parent / "zoo"
 FILES = sorted(ZOO.rglob("*.py"))
-NO_TORCH = ("errors", "text", "specs", "families", "published", "sources", "folder", "card", "report")
+NO_TORCH = (
+    "errors",
+    "text",
+    "specs",
+    "families",
+    "published",
+    "sources",
+    "folder",
+    "card",
+    "record",
+)
 HEAVY = {"torch", "torchvision", "accelerate", "sklearn", "torchmetrics"}
 
 

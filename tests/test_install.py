@@ -26,7 +26,9 @@ def wheels(checkout, tmp_path_factory) -> dict[str, Path]:
     out = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir"]
     subprocess.run([*build, str(out / "direct"), "--wheel", str(checkout)], check=True)
-    subprocess.run([*build, str(out / "sdist"), str(checkout)], check=True)  # the sdist, then from it
+    subprocess.run(
+        [*build, str(out / "sdist"), str(checkout)], check=True
+    )  # the sdist, then from it
     return {
         "wheel": next((out / "direct").glob("*.whl")),
         "wheel from the sdist": next((out / "sdist").glob("*.whl")),
@@ -52,7 +54,11 @@ def test_a_wheel_loads_a_model_away_from_the_checkout(wheels, kind, tmp_path):
     site = run_in(tmp_path, python, "import site; print(site.getsitepackages()[0])")[0]
     with zipfile.ZipFile(wheels[kind]) as wheel:
         wheel.extractall(site)
-    ours = run_in(tmp_path, sys.executable, "import torch, pathlib as p; print(p.Path(torch.__file__).parents[1])")
+    ours = run_in(
+        tmp_path,
+        sys.executable,
+        "import torch, pathlib as p; print(p.Path(torch.__file__).parents[1])",
+    )
     borrowed = tmp_path / "borrowed"
     borrowed.mkdir()
     for entry in Path(ours[0]).iterdir():

@@ -19,7 +19,9 @@ def test_everything_that_is_promised_is_there(name):
 def test_every_error_is_exported():
     from zoo import errors
 
-    raised = {n for n, v in vars(errors).items() if isinstance(v, type) and issubclass(v, Exception)}
+    raised = {
+        n for n, v in vars(errors).items() if isinstance(v, type) and issubclass(v, Exception)
+    }
     assert raised <= set(zoo.__all__)
 
 
@@ -53,5 +55,7 @@ def test_what_needs_no_tensor_imports_no_torch(code):
 
 
 def test_the_command_and_the_module_are_one():
-    done = subprocess.run([sys.executable, "-m", "zoo", "--version"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "--version"], capture_output=True, text=True
+    )
     assert done.stdout.strip() == f"zoo, version {zoo.__version__}"

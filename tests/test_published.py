@@ -136,7 +136,9 @@ def test_a_released_name_never_changes_its_weights(checkout):
 
 
 def test_an_unknown_name_gets_the_nearest():
-    with pytest.raises(UnknownNameError, match=r"Did you mean 'vae-mnist-20'\? `zoo list` shows all"):
+    with pytest.raises(
+        UnknownNameError, match=r"Did you mean 'vae-mnist-20'\? `zoo list` shows all"
+    ):
         zoo.load("vae-mnsit-20")
 
 
@@ -147,3 +149,59 @@ def test_patterns_narrow_the_list():
 def test_what_ships_stays_under_thirty_megabytes():
     files = [p for p in published.registry_root().rglob("*") if p.is_file()]
     assert sum(path.stat().st_size for path in files) < 30e6
+
+
+TARGETS = {
+    "vae-mnist-20": {"neg_elbo": 91.5, "nll": 87.5, "bce_plus_kl": 96.0},
+    "ae-mnist-64": {"mse": 0.0028},
+    "conv-ae-mnist-32": {"mse": 0.0039},
+    "conv-vae-mnist-32": {"neg_elbo": 86.7},
+}
+"""What this zoo promises at least, on MNIST's test set."""
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_published_numbers_keep_the_zoos_promise(name):
+    record = zoo.info(name).metrics
+    assert record is not None
+    for metric, most in TARGETS[name].items():
+        values = [one[metric] for one in record["measured"] if one[metric] is not None]
+        assert len(values) == 1 or metric == "mse"
+        assert values[0] <= most
+
+
+def test_beta_trades_reconstruction_for_rate():
+    record = zoo.info("beta-vae-mnist-10").metrics
+    assert record is not None
+    own, (plain,) = record["measured"][0], record["beside"].values()
+    assert own["kl"] <= 0.75 * plain["kl"]
+    assert own["reconstruction"] > plain["reconstruction"]
+
+
+def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
+    from sklearn.decomposition import PCA
+
+    from zoo.data import load_images, shown_in_testing
+    from zoo.models.likelihoods import ContinuousBernoulliImage
+
+    train = load_images("digits", "train+validation").pixels
+    test = load_images("digits", "test").pixels
+    record = zoo.info("vae-digits-8").metrics
+    assert record is not None
+    metrics = record["measured"][0]
+
+    low, high = torch.full((1, 1, 8, 8), -1000.0), torch.full((1, 1, 8, 8), 1000.0)
+    wanted = shown_in_testing(train, "dequantised").mean(0, keepdim=True)
+    for _ in range(60):  # the best image that ignores the latent has the training mean
+        middle = (low + high) / 2
+        above = ContinuousBernoulliImage(middle).mean > wanted
+        low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+    shown = shown_in_testing(test, "dequantised")
+    ignoring = -ContinuousBernoulliImage(low).log_prob(shown).mean().item()
+    print("ignoring the latent", ignoring)
+    assert metrics["neg_elbo"] < ignoring - 0.3 * abs(ignoring)
+
+    grey = [(part.flatten(1) / 255.0).numpy() for part in (train, test)]
+    pca = PCA(8).fit(grey[0])
+    error = ((pca.inverse_transform(pca.transform(grey[1])) - grey[1]) ** 2).mean()
+    assert metrics["mse"] < 1.1 * error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -11,14 +12,28 @@ import safetensors.torch
 
 import zoo
 from zoo import folder, published
+from zoo.card import render_card
+from zoo.record import record_of
+from zoo.store import weights_bytes
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> Path:
+    """The folder of a published model whose bound was measured with few samples, to be quick."""
+    target = tmp_path_factory.mktemp("measured") / "model"
+    shutil.copytree(published.folder("vae-digits-8"), target)
+    model = zoo.load(target)
+    metrics = zoo.evaluate(model, nll_samples=10, device="cpu")
+    (target / folder.METRICS).write_text(json.dumps(record_of([metrics])))
+    (target / folder.CARD).write_text(render_card(zoo.info(target)))
+    return target
 
 
 @pytest.fixture
-def model(tmp_path) -> Path:
-    """A copy of a published model's folder that a test may spoil."""
-    copy = tmp_path / "model"
-    shutil.copytree(published.folder("vae-digits-8"), copy)
-    return copy
+def model(measured, tmp_path) -> Path:
+    """A copy of that folder that a test may spoil."""
+    shutil.copytree(measured, tmp_path / "model")
+    return tmp_path / "model"
 
 
 def results(report) -> dict[str, str]:
@@ -63,13 +78,9 @@ def test_a_changed_weight_with_its_hash_is_noticed(model):
     tensors["decoder.2.bias"][20] += 1.0
     spoilt = zoo.load(model)
     spoilt.load_state_dict(tensors)
-    from zoo.store import weights_bytes
-
     data = weights_bytes(spoilt)
     (model / folder.WEIGHTS).write_bytes(data)
     config = json.loads((model / folder.CONFIG).read_text())
-    import hashlib
-
     config["weights_sha256"] = hashlib.sha256(data).hexdigest()
     (model / folder.CONFIG).write_text(json.dumps(config))
     assert zoo.load(model) is not None  # the folder's own word holds

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.folder import ModelInfo
-from zoo.report import heading, rows
+from zoo.record import heading, rows
 from zoo.specs import VAESpec
 from zoo.text import number, printable
 

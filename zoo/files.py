@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from zoo.errors import WeightsError, ZooError
 
@@ -17,31 +21,43 @@ def read_regular(path: Path, limit: int, error: type[ZooError] = WeightsError) -
     What is opened is what is checked: a fifo, a device or a folder in a file's place is refused
     without reading it. Raises `error`.
     """
-    return read_sized(path, 0, limit, error)
-
-
-def read_sized(path: Path, least: int, most: int, error: type[ZooError] = WeightsError) -> bytes:
-    """As `read_regular`, for a file whose size must also be at least `least` bytes."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_BINARY", 0))
-    except OSError as failure:
-        raise error(f"Cannot open {str(path)!r}: {failure.strerror}.") from None
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise error(f"{str(path)!r} is not a regular file; it was not read.")
-        if not least <= status.st_size <= most:
-            allowed = f"at most {most:,}" if least == 0 else f"{least:,} to {most:,}"
+    with open_regular(path, error) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
             raise error(
-                f"{str(path)!r} has {status.st_size:,} bytes; {allowed} are right. It was not read."
+                f"{str(path)!r} has {size:,} bytes; at most {limit:,} are right. It was not read."
             )
         try:
-            return _read_all(file, status.st_size)
+            return _read_all(file, size)
         except OSError as failure:
             raise error(f"Cannot read {str(path)!r}: {failure.strerror}.") from None
 
 
-def _read_all(file, size: int) -> bytes:
+def size_of(path: Path, error: type[ZooError] = WeightsError) -> int:
+    """Bytes of a regular file. Raises `error`."""
+    with open_regular(path, error) as file:
+        return os.fstat(file.fileno()).st_size
+
+
+@contextmanager
+def open_regular(path: Path, error: type[ZooError] = WeightsError) -> Iterator[BinaryIO]:
+    """A regular file, open for reading; anything else in its place raises `error`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_BINARY", 0))
+    except OSError as failure:
+        raise error(f"Cannot open {str(path)!r}: {failure.strerror}.") from None
+    except ValueError as no_path:  # a NUL inside
+        raise error(f"Cannot open {str(path)!r}: {no_path}.") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise error(f"{str(path)!r} is not a regular file; it was not read.")
+        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+            yield file  # pyright: ignore[reportReturnType]  # raw, so that sizes are the file's own
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(file: BinaryIO, size: int) -> bytes:
     data = file.read(size)
     while len(data) < size:
         more = file.read(size - len(data))
@@ -51,14 +67,24 @@ def _read_all(file, size: int) -> bytes:
     return data
 
 
+def with_home(path: str | Path, error: type[ZooError] = ZooError) -> Path:
+    """The path with a leading `~` replaced by the home folder. Raises `error` if there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise error(f"{str(path)!r} begins with a home folder that is not here.") from None
+
+
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Writes to a temporary file in the same folder, flushes, then renames.
 
-    A full or read-only disk leaves what was there. Raises ZooError.
+    A full or read-only disk leaves what was there. Raises ZooError; so does a device, a fifo or a
+    folder in the file's place, which stays.
     """
     content = data.encode() if isinstance(data, str) else data
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _said_well(path):
+        _make_folder(path.parent)
+        _check_replaceable(path)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
         try:
             with open(temporary, "xb") as file:
@@ -69,6 +95,70 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """A new folder inside `target` whose files take their places in it together at the end.
+
+    Where anything fails before that, `target` keeps all that it had. Raises ZooError.
+    """
+    is_new = not target.exists()
+    stage = target / f".saving.{secrets.token_hex(6)}"
+    with _said_well(target):
+        stage.mkdir(parents=True)
+    try:
+        yield stage
+        _move_all(stage, target)
+    except BaseException:
+        shutil.rmtree(stage, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):
+                target.rmdir()
+        raise
+    shutil.rmtree(stage, ignore_errors=True)
+
+
+def _move_all(stage: Path, target: Path) -> None:
+    """Looks at every place first, so that none is taken where another cannot be."""
+    files = [path for path in stage.rglob("*") if path.is_file()]
+    files.sort(key=lambda path: (-len(path.parts), path))  # the folder's own files come together
+    places = {path: target / path.relative_to(stage) for path in files}
+    for place in places.values():
+        _check_replaceable(place)
+    for place in places.values():
+        with _said_well(place.parent):
+            _make_folder(place.parent)
+    for path, place in places.items():
+        with _said_well(place):
+            os.replace(path, place)
+
+
+def remove(path: Path) -> None:
+    """Deletes a file if it is there. Raises ZooError."""
+    with _said_well(path):
+        path.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ZooError(f"{str(folder)!r} is a file where a folder is needed.") from None
+
+
+def _check_replaceable(path: Path) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ZooError(f"{str(path)!r} is not a regular file; it was not replaced.")
+
+
+@contextmanager
+def _said_well(path: Path) -> Iterator[None]:
+    """A failure of the disk as a ZooError in a sentence."""
+    try:
+        yield
     except OSError as failure:
         hint = " Free some space and try again." if failure.errno == errno.ENOSPC else ""
         raise ZooError(f"Cannot write {str(path)!r}: {failure.strerror}.{hint}") from None
+    except ValueError as no_path:  # a NUL inside
+        raise ZooError(f"Cannot write {str(path)!r}: {no_path}.") from None

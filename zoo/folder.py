@@ -13,6 +13,7 @@ Everything else in such a folder is foreign: never read, changed or deleted.
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -24,24 +25,27 @@ from pydantic import Field
 
 from zoo import families, specs
 from zoo.errors import (
-    DataError,
     PluginError,
     SourceError,
+    SpecError,
     UnknownNameError,
     UnsafeFormatError,
     WeightsError,
     ZooError,
 )
 from zoo.files import read_regular
-from zoo.validation import Strict, checked, listed
+from zoo.published import DISTRIBUTION
+from zoo.record import Record
+from zoo.validation import Strict, checked, listed, parse_json
 from zoo.version import __version__
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RECIPE, METRICS, FIGURES = "recipe.toml", "metrics.json", "figures"
 FORMAT = "autoencoder-zoo/1"
-MAX_CONFIG_BYTES, MAX_TEXT_BYTES, MAX_DEPTH = 64_000, 1_000_000, 16
+MAX_CONFIG_BYTES, MAX_TEXT_BYTES = 64_000, 1_000_000
 
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
+NO_PICKLES = "Pickle files can run code, so zoo never opens them. Ask the author for safetensors."
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _DISTRIBUTION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
@@ -51,7 +55,7 @@ class Provider(Strict):
     """The package that provides a family."""
 
     distribution: str = Field(max_length=100)
-    version: str = Field(max_length=100)
+    version: str = Field(max_length=100, pattern=r"^[0-9A-Za-z.+!_-]+$")
 
 
 class Config(Strict):
@@ -95,9 +99,9 @@ def read_config(folder: Path) -> tuple[Config, specs.Spec]:
         WeightsError, SpecError: for a config.json that is damaged, hostile or from the future.
         UnknownNameError, PluginError: for a family that cannot be built here.
     """
-    if not folder.is_dir():
-        raise SourceError(f"There is no folder {str(folder)!r}.")
-    if not (folder / CONFIG).exists():
+    if not os.path.isdir(folder):
+        raise _no_folder(folder)
+    if not os.path.lexists(folder / CONFIG):
         raise without(CONFIG, folder)
     where = str(folder / CONFIG)
     fields = parse_json(read_regular(folder / CONFIG, MAX_CONFIG_BYTES), where)
@@ -110,27 +114,15 @@ def read_config(folder: Path) -> tuple[Config, specs.Spec]:
         raise WeightsError(listed(where, problems))
     spec, problems = checked(_spec_class(config), config.spec)
     if spec is None:
-        raise specs.SpecError(listed(where, problems) + _newer_provider(config))
+        newer = _newer(config.provider, families.provider(config.family))
+        raise SpecError("\n".join(filter(None, [listed(where, problems), newer])))
     return config, spec
-
-
-def parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """A JSON object of plain depth with no key twice. Raises WeightsError for anything else."""
-    if _depth(data) > MAX_DEPTH:
-        raise WeightsError(f"{where!r} is nested more than {MAX_DEPTH} deep; it was not parsed.")
-    try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_key_twice)
-    except (ValueError, RecursionError) as broken:
-        raise WeightsError(f"{where!r} is not JSON: {broken}.") from None
-    if not isinstance(value, dict):
-        raise WeightsError(f"{where!r} holds a {type(value).__name__}, not an object.")
-    return value
 
 
 def read_info(folder: Path, origin: str, licence: str | None = None) -> ModelInfo:
     """What a folder says of its model, its weights unread. Errors as `read_config`."""
     config, spec = read_config(folder)
-    recipe = read_text(folder / RECIPE)
+    recipe, dataset = _read_recipe(folder / RECIPE)
     return ModelInfo(
         spec=spec,
         family=config.family,
@@ -139,7 +131,7 @@ def read_info(folder: Path, origin: str, licence: str | None = None) -> ModelInf
         licence=licence or card_licence(read_text(folder / CARD)),
         metrics=read_metrics(folder),
         recipe=recipe,
-        data=_dataset_of(recipe),
+        data=dataset,
         origin=origin,
         folder=folder,
     )
@@ -148,12 +140,19 @@ def read_info(folder: Path, origin: str, licence: str | None = None) -> ModelInf
 def read_metrics(folder: Path) -> dict[str, Any] | None:
     """metrics.json as it stands, or None. Raises WeightsError if it is damaged."""
     text = read_text(folder / METRICS)
-    return None if text is None else parse_json(text.encode(), str(folder / METRICS))
+    if text is None:
+        return None
+    where = str(folder / METRICS)
+    metrics = parse_json(text.encode(), where)
+    record, problems = checked(Record, metrics, limit=MAX_TEXT_BYTES)
+    if record is None:
+        raise WeightsError(listed(where, problems))
+    return metrics
 
 
 def read_text(path: Path) -> str | None:
     """A text file of the folder, or None if it is not there. Raises WeightsError if it is strange."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     try:
         return read_regular(path, MAX_TEXT_BYTES).decode("utf-8")
@@ -179,25 +178,43 @@ def config_text(family: str, spec: specs.Spec, weights_sha256: str) -> str:
     return json.dumps(config, indent=2) + "\n"
 
 
-def _dataset_of(recipe: str | None) -> str | None:
-    if recipe is None:
-        return None
+def _read_recipe(path: Path) -> tuple[str | None, str | None]:
+    """The text of recipe.toml and the dataset that it names, where there are any."""
+    text = read_text(path)
+    if text is None:
+        return None, None
     try:
-        return str(tomllib.loads(recipe).get("data", {}).get("dataset"))
-    except tomllib.TOMLDecodeError as broken:
-        raise DataError(f"{RECIPE} is not TOML: {broken}.") from None
+        sections = tomllib.loads(text)
+    except (ValueError, RecursionError) as broken:
+        raise WeightsError(f"{str(path)!r} is not TOML: {broken}.") from None
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise WeightsError(f"{str(path)!r} is not a recipe: {name[:60]!r} is not a section.")
+    dataset = sections.get("data", {}).get("dataset")
+    return text, dataset if isinstance(dataset, str) else None
+
+
+def _no_folder(path: Path) -> ZooError:
+    if not os.path.lexists(path):
+        return SourceError(f"There is no folder {str(path)!r}.")
+    if path.suffix in PICKLES:
+        return UnsafeFormatError(f"{str(path)!r} is a pickle by its name. {NO_PICKLES}")
+    return SourceError(
+        f"{str(path)!r} is not a folder. Name the folder that holds {CONFIG} and {WEIGHTS}."
+    )
 
 
 def without(missing: str, folder: Path) -> ZooError:
     """The error for a folder that lacks one of its two files: it may hold pickles instead."""
-    names = sorted(path.name for path in folder.iterdir())
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as failure:
+        return SourceError(f"Cannot open {str(folder)!r}: {failure.strerror}.")
     pickles = [name for name in names if Path(name).suffix in PICKLES]
     if pickles:
-        return UnsafeFormatError(
-            f"{str(folder)!r} has {', '.join(pickles[:3])} and no {missing}. Pickle files can run "
-            "code, so zoo never opens them. Ask the author for safetensors."
-        )
-    here = f"it holds {', '.join(names[:5])}" if names else "it is empty"
+        found = ", ".join(map(repr, pickles[:3]))
+        return UnsafeFormatError(f"{str(folder)!r} has {found} and no {missing}. {NO_PICKLES}")
+    here = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
     return SourceError(f"{str(folder)!r} has no {missing}: {here}. A model's folder has one.")
 
 
@@ -217,56 +234,51 @@ def _looks_like(fields: Mapping[str, Any]) -> str:
 
 def _other_format(fields: Mapping[str, Any], where: str) -> str:
     name, _, number = str(fields["format"])[:60].partition("/")
-    if name != FORMAT.partition("/")[0] or not number.isdigit():
+    if name != FORMAT.partition("/")[0] or not re.fullmatch("[2-9]|[1-9][0-9]+", number):
         return f"{where!r} has the format {str(fields['format'])[:60]!r}, which is not the zoo's."
-    provider = fields.get("provider")
-    version = provider.get("version") if isinstance(provider, dict) else None
+    provider, _ = checked(Provider, _object(fields.get("provider")))
+    ours = provider is not None and provider.distribution == DISTRIBUTION
+    writer = f", written by {DISTRIBUTION} {provider.version}" if provider and ours else ""
     return (
-        f"{where!r} has format {number}, written by autoencoder-zoo {str(version)[:20]}; this is "
-        f"{__version__} and reads format 1. pip install -U autoencoder-zoo"
+        f"{where!r} has format {number}{writer}; this is {DISTRIBUTION} {__version__}, which reads "
+        f"format 1. pip install -U {DISTRIBUTION}"
     )
 
 
-def _newer_provider(config: Config) -> str:
-    here = families.provider(config.family)
-    there = config.provider
-    if here is None or there is None or here["version"] == there.version:
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _newer(there: Provider | None, here: Mapping[str, str] | None) -> str:
+    """What to do if a newer version of what is here wrote the folder, or nothing."""
+    if here is None or there is None or there.distribution != here["distribution"]:
         return ""
+    if _numbers_of(there.version) <= _numbers_of(here["version"]):
+        return ""
+    name = here["distribution"]
     return (
-        f"\nIt was written by {there.distribution} {there.version}; here is {here['version']}. "
-        f"A newer version may know these fields: pip install -U {here['distribution']}"
+        f"It was written by {name} {there.version}; this is {here['version']}, which may be too "
+        f"old for it. pip install -U {name}"
     )
+
+
+def _numbers_of(version: str) -> list[int]:
+    return [int(number) for number in re.findall("[0-9]+", version)]
 
 
 def _spec_class(config: Config) -> type[specs.Spec]:
     try:
         return families.spec_class(config.family)
     except UnknownNameError as unknown:
-        package = config.provider.distribution if config.provider else None
-        if (
-            package is None
-            or package == "autoencoder-zoo"
-            or not _DISTRIBUTION_NAME.fullmatch(package)
-        ):
-            raise UnknownNameError(f"This model's family is not here. {unknown}") from None
-        raise PluginError(
-            f"This folder says that family {config.family!r} comes from a package called "
-            f"{package!r}. The zoo does not know that package: look at it before you install it."
+        there = config.provider
+        stranger = there.distribution if there else DISTRIBUTION
+        if stranger != DISTRIBUTION and _DISTRIBUTION_NAME.fullmatch(stranger):
+            raise PluginError(
+                f"This folder says that family {config.family!r} comes from a package called "
+                f"{stranger!r}. The zoo does not know that package: look at it before you install "
+                "it."
+            ) from None
+        newer = _newer(there, {"distribution": DISTRIBUTION, "version": __version__})
+        raise UnknownNameError(
+            f"This model's family is not here. {unknown} {newer}".strip()
         ) from None
-
-
-def _depth(data: bytes) -> int:
-    """How deep brackets are nested, outside strings."""
-    depth = deepest = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', data):
-        mark = token.group()[:1]
-        depth += 1 if mark in b"[{" else -1 if mark in b"]}" else 0
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("a key stands twice")
-    return fields

@@ -17,11 +17,11 @@ from zoo.card import render_card
 from zoo.data import load_images
 from zoo.errors import InputError, RecipeError, ZooError
 from zoo.evaluation import Metrics, evaluate_model
-from zoo.evaluation.record import SUBSET, record_of
 from zoo.figures import draw_all
 from zoo.files import write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
-from zoo.protocols import FITTING, Protocol
+from zoo.protocols import FITTING
+from zoo.record import SUBSET, record_of
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.run import MODEL
 
@@ -65,6 +65,14 @@ def release(run: Path, beside: dict[str, Path]) -> None:
     _write_index_line(recipe.name, families.name_of(type(model)), target)
 
 
+def render_cards() -> None:
+    """Writes the card of every published model again, after a change of what cards say."""
+    for name in published.list_models():
+        where, line = published.folder(name), published.line(name)
+        card = render_card(folder.read_info(where, name, line.licence))
+        write_atomically(where / folder.CARD, card)
+
+
 def _finished_recipe(model: Autoencoder) -> Recipe:
     """The published recipe by which a model was trained to its end, unchanged."""
     info = model.info
@@ -93,10 +101,10 @@ def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metr
     """The recipe's protocol, and for a Bernoulli model the tutorials' grey one beside it."""
     images = load_images(recipe.data.dataset, "test")
     variational = isinstance(model, VariationalAutoencoder)
+    own = recipe.data.protocol
     likelihood = getattr(model.spec, "likelihood", None)
-    protocols: tuple[Protocol, ...] = (recipe.data.protocol,)
-    if variational and likelihood is not None:
-        protocols += tuple(p for p in FITTING[likelihood.kind] if p not in protocols)
+    fitting = FITTING[likelihood.kind] if variational and likelihood else (own,)
+    protocols = sorted(fitting, key=lambda protocol: protocol != own)  # its own comes first
     return [
         evaluate_model(
             model,
@@ -140,7 +148,8 @@ def _write_index_line(name: str, family: str, target: Path) -> None:
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m zoo.release", description=__doc__)
-    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("run", type=Path, nargs="?", help="the run's folder")
+    parser.add_argument("--cards", action="store_true", help="write every card again instead")
     parser.add_argument(
         "--beside",
         action="append",
@@ -149,7 +158,12 @@ def main() -> None:
         help="a run to measure for comparison, and what the card calls it",
     )
     arguments = parser.parse_args()
-    pairs = [text.partition("=")[::2] for text in arguments.beside]
+    pairs = [text.rpartition("=")[::2] for text in arguments.beside]
+    if (arguments.run is None) != arguments.cards:
+        parser.error("give a run's folder, or --cards")
+    if arguments.cards:
+        render_cards()
+        return
     try:
         release(arguments.run, {what: Path(run) for what, run in pairs})
     except ZooError as failure:

@@ -7,11 +7,13 @@ here: then it is refused with both spellings. No slash: a published name, always
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo import published
 from zoo.errors import HubError, InputError, SourceError
+from zoo.files import with_home
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,13 @@ def find(source: str | Path, *, revision: str | None = None, offline: bool = Fal
     if isinstance(source, Path):
         return _local(source, revision)
     if not isinstance(source, str) or not source.strip():
-        raise InputError(f"A source is a name, a folder or a Hub repo; got {source!r}.")
+        raise InputError(f"A source is a name, a folder or a Hub repo; got {str(source)[:60]!r}.")
     if source.startswith(("./", "../", "/", "~")) or source in (".", ".."):
-        return _local(Path(source).expanduser(), revision)
+        return _local(with_home(source, SourceError), revision)
     if source.startswith(("hf://", "https://", "http://")):
         raise _not_yet(source)
     if source.count("/") == 1:
-        if Path(source).is_dir():
+        if os.path.isdir(source):
             raise SourceError(
                 f"{source!r} is ambiguous: hf://{source} is the Hub, ./{source} the folder."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,14 +18,24 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import families, folder, specs
-from zoo.errors import InputError, IntegrityError, MismatchError, WeightsError
-from zoo.files import read_regular, read_sized, write_atomically
+from zoo.errors import (
+    InputError,
+    IntegrityError,
+    MismatchError,
+    UnsafeFormatError,
+    WeightsError,
+    ZooError,
+)
+from zoo.files import read_regular, remove, size_of, staged, write_atomically
 from zoo.folder import ModelInfo
 from zoo.models import Autoencoder
 from zoo.sources import Source
 
-MAX_HEADER_BYTES = 2**20
+SLACK_BYTES = 16 * 2**20
+"""How far the file's size may be from the Spec's, so that a wrong tensor can be named."""
 MAX_FIGURE_BYTES = 16 * 2**20
+PICKLE_STARTS = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
+"""A zip archive, as torch.save writes, and pickles of each binary protocol."""
 FIX_DAMAGE = "Fetch it again: reinstall autoencoder-zoo, or ask whoever gave you this folder."
 
 
@@ -33,8 +44,14 @@ def build(family: str, spec: specs.Spec, seed: int | None = None) -> Autoencoder
     cls = families.family_class(family)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
-            torch.manual_seed(seed)
+            torch.manual_seed(_checked_seed(seed))
         return cls(spec).eval()
+
+
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed is a whole number from 0 to 2**63 - 1; got {str(seed)[:60]}.")
+    return seed
 
 
 def load_source(source: Source) -> Autoencoder:
@@ -49,10 +66,11 @@ def load_source(source: Source) -> Autoencoder:
         MismatchError: for tensors that do not fit the Spec. Nothing is loaded.
     """
     where, line = source.folder, source.line
-    if line is not None and (where / folder.CONFIG).exists():
+    if line is not None and os.path.lexists(where / folder.CONFIG):
         config = read_regular(where / folder.CONFIG, folder.MAX_CONFIG_BYTES)
         _check_sha256(config, line.config_sha256, where / folder.CONFIG)
     info = folder.read_info(where, source.origin, source.licence)
+    _check_size(where, info.parameters)
     model = _skeleton(families.family_class(info.family), info.spec)
     data = _read_weights(where, model.state_dict())
     expected = line.weights_sha256 if line is not None else info.sha256
@@ -85,13 +103,29 @@ def _parameters_on_meta() -> Iterator[None]:
         hook.remove()
 
 
-def _read_weights(source: Path, expected: dict[str, Tensor]) -> bytes:
-    """The bytes of model.safetensors, if it has the size that these tensors need."""
+def _check_size(source: Path, parameters: int) -> None:
+    """Refuses a file far too small for its Spec before anything of the Spec's size is made."""
     path = source / folder.WEIGHTS
-    if not path.exists():
+    if not os.path.lexists(path):
         raise folder.without(folder.WEIGHTS, source)
+    size = size_of(path)
+    if size < 4 * parameters - SLACK_BYTES:
+        raise MismatchError(
+            f"{str(path)!r} has {size:,} bytes; {parameters:,} parameters, as its Spec says, need "
+            f"{4 * parameters:,}. It was not read. {FIX_DAMAGE}"
+        )
+
+
+def _read_weights(source: Path, expected: dict[str, Tensor]) -> bytes:
+    """The bytes of model.safetensors, if it is not too large for these tensors."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
-    return read_sized(path, size + 8, size + 8 + MAX_HEADER_BYTES)
+    data = read_regular(source / folder.WEIGHTS, size + SLACK_BYTES)
+    if data.startswith(PICKLE_STARTS) and data[8:9] != b"{":  # where a safetensors header begins
+        raise UnsafeFormatError(
+            f"{str(source / folder.WEIGHTS)!r} is a pickle by its first bytes, whatever its name. "
+            f"{folder.NO_PICKLES}"
+        )
+    return data
 
 
 def _check_sha256(data: bytes, expected: str, path: Path) -> None:
@@ -115,21 +149,27 @@ def _tensors(data: bytes, path: Path) -> dict[str, Tensor]:
 def _assign(model: Autoencoder, tensors: dict[str, Tensor]) -> None:
     """Gives the model its tensors, after a look that each is there, fits and is finite."""
     expected = model.state_dict()
-    problems = [f"missing {name}" for name in expected if name not in tensors]
-    problems += [f"unexpected {name}" for name in tensors if name not in expected]
-    for name in expected.keys() & tensors.keys():
+    missing = [f"missing {name}" for name in expected if name not in tensors]
+    unexpected = [f"unexpected {name[:80]!r}" for name in tensors if name not in expected]
+    other = []
+    for name in sorted(expected.keys() & tensors.keys()):
         got, wanted = tensors[name], expected[name]
         if got.shape != wanted.shape:
-            problems.append(f"{name} is {tuple(got.shape)}, expected {tuple(wanted.shape)}")
+            other.append(f"{name} is {tuple(got.shape)}, expected {tuple(wanted.shape)}")
         elif got.dtype != wanted.dtype:
-            problems.append(f"{name} is {got.dtype}, expected {wanted.dtype}")
-    if problems:
-        shown = "; ".join(sorted(problems)[:8]) + ("; ..." if len(problems) > 8 else "")
+            other.append(f"{name} is {got.dtype}, expected {wanted.dtype}")
+    if missing or unexpected or other:
+        shown = "; ".join(_first(missing) + _first(unexpected) + _first(other))
         raise MismatchError(f"The tensors do not fit the Spec: {shown}. Nothing was loaded.")
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise WeightsError(f"{name} holds numbers that are not finite. Nothing was loaded.")
     model.load_state_dict(tensors, assign=True)
+
+
+def _first(problems: list[str], most: int = 6) -> list[str]:
+    more = len(problems) - most
+    return sorted(problems)[:most] + ([f"and {more:,} more like it"] if more > 0 else [])
 
 
 def weights_bytes(model: Autoencoder) -> bytes:
@@ -159,26 +199,38 @@ def save_folder(
 ) -> ModelInfo:
     """Writes a model's whole folder; what else is in it stays. Returns what it now says.
 
-    Each file is complete before it takes its place, the weights and config.json last. Raises
-    ZooError where the disk is full or read-only, WeightsError for weights that cannot be saved.
+    Every file is complete before the first takes its place. Raises ZooError where the disk is
+    full or read-only, WeightsError for weights that cannot be saved: the folder is as it was.
     """
     data = weights_bytes(model)
-    sha256 = hashlib.sha256(data).hexdigest()
-    family = families.name_of(type(model))
-    drawn = figures or {}
-    for name, picture in drawn.items():
-        write_atomically(target / folder.FIGURES / f"{name}.png", picture)
-    if (target / folder.FIGURES).is_dir():
-        for stale in (target / folder.FIGURES).glob("*.png"):
-            if stale.stem not in drawn:
-                stale.unlink()
-    _write_or_remove(target / folder.RECIPE, recipe)
-    _write_or_remove(target / folder.METRICS, metrics_text(metrics) if metrics else None)
-    write_atomically(target / folder.WEIGHTS, data)
-    write_atomically(target / folder.CONFIG, folder.config_text(family, model.spec, sha256))
-    info = replace(folder.read_info(target, str(target)), licence=licence)
-    write_atomically(target / folder.CARD, card(info))
-    return info
+    config = folder.config_text(
+        families.name_of(type(model)), model.spec, hashlib.sha256(data).hexdigest()
+    )
+    files: dict[str, bytes | str | None] = {
+        folder.CONFIG: config,
+        folder.WEIGHTS: data,
+        folder.RECIPE: recipe,
+        folder.METRICS: metrics_text(metrics) if metrics else None,
+        **{f"{folder.FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
+    }
+    with staged(target) as stage:
+        for name, content in files.items():
+            if content is not None:
+                write_atomically(stage / name, content)
+        info = replace(folder.read_info(stage, str(target)), licence=licence)
+        write_atomically(stage / folder.CARD, card(info))
+    for name in (folder.RECIPE, folder.METRICS, *_figures_in(target)):
+        if files.get(name) is None:
+            remove(target / name)
+    return replace(info, folder=target)
+
+
+def _figures_in(target: Path) -> list[str]:
+    """Names of the pictures in a model's folder; a folder that is only linked has other owners."""
+    pictures = target / folder.FIGURES
+    if pictures.is_symlink():
+        return []
+    return [f"{folder.FIGURES}/{path.name}" for path in pictures.glob("*.png") if path.is_file()]
 
 
 def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:
@@ -199,16 +251,14 @@ def metrics_text(metrics: dict) -> str:
     return json.dumps(metrics, indent=2, allow_nan=False) + "\n"
 
 
-def _write_or_remove(path: Path, text: str | None) -> None:
-    if text is not None:
-        write_atomically(path, text)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def check_target(target: Path) -> None:
     """Raises InputError if a model cannot be written here without losing something."""
-    if target.exists() and not target.is_dir():
+    if os.path.exists(target) and not os.path.isdir(target):
         raise InputError(f"{str(target)!r} is a file, not a folder.")
-    if target.is_dir() and any(target.iterdir()) and not (target / folder.CONFIG).exists():
+    if os.path.lexists(target / folder.CONFIG):
+        try:
+            folder.read_config(target)
+        except ZooError as wrong:
+            raise InputError(f"{wrong}\nNothing was saved: name an empty or new folder.") from None
+    elif os.path.isdir(target) and os.listdir(target):
         raise InputError(f"{str(target)!r} holds other files. Name an empty or new folder.")

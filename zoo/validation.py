@@ -1,15 +1,23 @@
-"""Strict settings: nothing coerced, nothing unknown accepted, and every problem told at once."""
+"""Strict settings: nothing coerced, nothing unknown accepted, and every problem told at once.
+
+Strict JSON too: no key twice, nothing nested without end, no number that is not finite.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import WeightsError, ZooError, did_you_mean
+
+MAX_DEPTH = 16
+MAX_CHARACTERS = 64_000
+MAX_LISTED = 50
 
 
 class Strict(BaseModel):
@@ -34,20 +42,77 @@ def validated(
     return model
 
 
-def checked(cls: type[ModelT], fields: Mapping[str, Any]) -> tuple[ModelT | None, list[str]]:
-    """`cls` from plain fields, or None and a line for every problem."""
+def checked(
+    cls: type[ModelT], fields: Mapping[str, Any], section: str = "", limit: int = MAX_CHARACTERS
+) -> tuple[ModelT | None, list[str]]:
+    """`cls` from plain fields, or None and a line for every problem.
+
+    Each line begins with the field's path, which begins with the section's name if there is one.
+    Fields that take more than `limit` characters as JSON are not looked at.
+    """
+    start = f"{section}: " if section else ""
     try:
-        return cls.model_validate_json(json.dumps(dict(fields), default=_plain)), []
+        text = json.dumps(dict(fields), default=_plain)
+        if len(text) > limit:
+            return None, [
+                f"{start}{len(text):,} characters of settings; at most {limit:,} are read"
+            ]
+        return cls.model_validate_json(text), []
     except ValidationError as invalid:
-        return None, _problems(cls, invalid)
+        return None, _problems(cls, invalid, section)
     except (TypeError, ValueError, RecursionError) as unreadable:
-        return None, [f"not plain numbers, strings and lists: {unreadable}"]
+        return None, [f"{start}not plain numbers, strings and lists: {unreadable}"]
 
 
 def listed(what: str, problems: list[str]) -> str:
     """The problems under a line that counts them."""
-    some = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return "\n  ".join([f"{what} has {some}:", *problems])
+    some = "a problem" if len(problems) == 1 else f"{len(problems):,} problems"
+    more = len(problems) - MAX_LISTED
+    rest = [f"... and {more:,} more"] if more > 0 else []
+    return "\n  ".join([f"{what} has {some}:", *problems[:MAX_LISTED], *rest])
+
+
+def parse_json(data: bytes, where: str) -> dict[str, Any]:
+    """A JSON object of plain depth, no key twice, all numbers finite; else raises WeightsError."""
+    if _is_too_deep(data):
+        raise WeightsError(f"{where!r} is nested more than {MAX_DEPTH} deep; it was not parsed.")
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_no_key_twice,
+            parse_float=_finite,
+            parse_constant=_finite,
+        )
+    except (ValueError, RecursionError) as broken:
+        raise WeightsError(f"{where!r} is not JSON: {broken}.") from None
+    if not isinstance(value, dict):
+        raise WeightsError(f"{where!r} holds {_shown(value)}, not an object.")
+    return value
+
+
+def _is_too_deep(data: bytes) -> bool:
+    """Whether brackets are nested too deep, outside strings; in one pass, closed strings or not."""
+    depth = 0
+    for token in re.finditer(rb'"(?:[^"\\]|\\.?)*+"?|[\[{]|[\]}]', data, re.DOTALL):
+        mark = token.group()[:1]
+        depth += 1 if mark in b"[{" else -1 if mark in b"]}" else 0
+        if depth > MAX_DEPTH:
+            return True
+    return False
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a key stands twice")
+    return fields
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return number
 
 
 def _plain(value: object) -> object:
@@ -56,34 +121,67 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} {str(value)[:60]!r}")
 
 
-def _problems(cls: type[BaseModel], invalid: ValidationError) -> list[str]:
+def _problems(cls: type[BaseModel], invalid: ValidationError, section: str) -> list[str]:
     """One line per field; the branches of a union that all failed share theirs."""
-    lines: dict[str, str] = {}
-    for one in invalid.errors(include_url=False):
+    found: dict[str, tuple[list[str], str, str]] = {}
+    errors = invalid.errors(include_url=False)
+    for one in errors:
+        if one["type"] == "too_short" and any(_is_within(other, one) for other in errors):
+            continue  # pydantic did not count the items that are wrong themselves
         path, siblings = _locate(cls, one["loc"])
-        where = ".".join(path) or "all together"
-        what = _problem(path, siblings, dict(one))
-        lines[where] = f"{lines[where]}; or {what}" if where in lines else f"{where}: {what}"
-    return list(lines.values())
+        where = ".".join(_printable(step) for step in ([section] if section else []) + path)
+        what, hint, value = _problem(path, siblings, dict(one))
+        said, old_hint, _ = found.get(where, ([], "", ""))
+        found[where] = ([*said, what], old_hint or hint, value)
+    return [_line(where, *problem) for where, problem in found.items()]
 
 
-def _problem(path: list[str], siblings: list[str], one: dict[str, Any]) -> str:
-    if one["type"] == "extra_forbidden":
+def _is_within(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool:
+    depth = len(outer["loc"])
+    return len(inner["loc"]) > depth and inner["loc"][:depth] == outer["loc"]
+
+
+def _line(where: str, said: list[str], hint: str, value: str) -> str:
+    whole = " or ".join([said[0], *(text.removeprefix("input should be ") for text in said[1:])])
+    got = f", not {value}" if value else ""
+    return (f"{where}: " if where else "") + whole + got + (f".{hint}" if hint else "")
+
+
+def _problem(path: list[str], siblings: list[str], one: dict[str, Any]) -> tuple[str, str, str]:
+    """What is wrong, the nearest right name, and the value, the last two where they help."""
+    kind, value = one["type"], one.get("input")
+    if kind == "extra_forbidden":
         hint = did_you_mean(path[-1], siblings) or f" Known: {', '.join(siblings)}."
-        return f"there is no such field.{hint}"
-    if one["type"] == "missing":
-        return "missing"
-    if one["type"] == "union_tag_not_found":
-        return "needs a 'kind', which says what the other fields mean"
+        return "there is no such field", hint, ""
+    if kind == "missing":
+        return "missing", "", ""
+    if kind == "union_tag_not_found":
+        return "needs a 'kind', which says what the other fields mean", "", ""
     message = re.sub(r"^Value error, ", "", one["msg"])
     message = message[:1].lower() + message[1:]
-    value = one.get("input")
-    if isinstance(value, dict | list):
-        return message
-    nearest = ""
+    if kind == "union_tag_invalid" and isinstance(value, dict):
+        message, value = f"kind should be one of {one['ctx']['expected_tags']}", value.get("kind")
+    elif kind == "json_invalid" or (isinstance(value, dict | list) and not kind.endswith("_type")):
+        return message, "", ""
+    near = did_you_mean(value, re.findall(r"'([^']*)'", message)) if isinstance(value, str) else ""
+    return message, near, _shown(value)
+
+
+def _shown(value: object) -> str:
+    """A JSON value as a person would write it, cut where it is long."""
     if isinstance(value, str):
-        nearest = did_you_mean(value, re.findall(r"'([^']*)'", message))
-    return f"{message}, not {str(value)[:60]!r}." + nearest
+        return repr(value[:60])
+    if isinstance(value, dict | list):
+        return "a list" if isinstance(value, list) else "an object"
+    names: dict[object, str] = {True: "true", False: "false", None: "null"}
+    if value is None or isinstance(value, bool):
+        return names[value]
+    return str(value)[:60]
+
+
+def _printable(name: str) -> str:
+    """A foreign name, cut where it is long, its control characters escaped."""
+    return name[:60] if name[:60].isprintable() else ascii(name[:60])[1:-1]
 
 
 _BRANCH = re.compile(r"literal\[|constrained-|function-|^(int|float|str|bool)$")

@@ -132,6 +132,17 @@ def test_the_demo_works_without_a_network(run, monkeypatch):
 
 def test_every_verb_has_help(run):
     overview = run("--help")
-    for verb in "list show demo encode draw train eval bench verify card".split():
+    for verb in [
+        "list",
+        "show",
+        "demo",
+        "encode",
+        "draw",
+        "train",
+        "eval",
+        "bench",
+        "verify",
+        "card",
+    ]:
         assert f"\n  {verb}" in overview
         assert "Usage: zoo" in run(verb, "--help")

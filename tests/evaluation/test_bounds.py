@@ -40,7 +40,7 @@ class LinearGaussian(zoo.VariationalAutoencoder):
     def _posterior(self, x):
         precision = torch.eye(self.spec.latent_dim) + self.w.T @ self.w / self.scale**2
         mean = (x.flatten(1) - self.b) @ self.w @ torch.linalg.inv(precision).T / self.scale**2
-        spread = (1.0 / precision.diagonal()).sqrt() * 1.2  # not the true one: the bound has a gap
+        spread = (1.0 / precision.diagonal()).sqrt() * 1.5  # not the true one: the bound has a gap
         return Independent(Normal(mean, spread.expand_as(mean)), 1)
 
     def _likelihood(self, z):
@@ -69,10 +69,10 @@ def images(linear):
 def test_the_bound_reaches_the_exact_likelihood(linear, images):
     with torch.inference_mode():
         difference = -measure_nll(linear, images, seed=0, samples=5000) - linear.exact(images)
-        few = -measure_nll(linear, images, seed=0, samples=10) - linear.exact(images)
+        few = -measure_nll(linear, images, seed=0, samples=1) - linear.exact(images)
     mean = mean_of(difference)
     assert abs(mean.value) < 4 * mean.error
-    assert mean_of(few).value < mean.value
+    assert mean_of(few).value < mean.value - 0.2
 
 
 def test_the_bound_at_one_sample_is_the_sampled_elbo(linear, images):
@@ -125,11 +125,14 @@ def test_a_continuous_likelihood_integrates_to_one(kind):
     x = torch.linspace(-4, 5, 900_001, dtype=torch.float64)
     if kind is ContinuousBernoulliLikelihood:
         x = x[(x >= 0) & (x <= 1)]
-    for logit in (-3.0, 0.0, 0.7, 5.0):
+    for logit in (-40.0, -3.0, -0.03, 0.0, 0.01, 0.7, 5.0, 25.0):
         with torch.no_grad():
             distribution = pixel(torch.full((1, 1, 1), logit))
             density = distribution.log_prob(x.float().view(-1, 1, 1, 1)).double().exp()
         assert torch.trapezoid(density, x).item() == pytest.approx(1, abs=1e-3)
+        if kind is ContinuousBernoulliLikelihood:
+            mean = torch.trapezoid(x * density, x).item()
+            assert distribution.mean.item() == pytest.approx(mean, abs=1e-3)
 
 
 def test_a_bernoulli_image_sums_to_one_and_is_the_cross_entropy():
@@ -163,14 +166,10 @@ def test_numpy_alone_gives_the_published_numbers_of_vae_digits_8():
             h = h @ w[f"{name}.{i}.weight"].T + w[f"{name}.{i}.bias"]
         return h
 
-    def log_likelihood(z, x):  # continuous Bernoulli: its constant is l / (2 p - 1) by artanh
+    def log_likelihood(z, x):  # continuous Bernoulli: its constant is l / tanh(l / 2) for a logit l
         logit = layers("decoder", z, 3)
-        p = 1 / (1 + np.exp(-logit))
-        near = np.abs(p - 0.5) < 1e-3
-        q = np.where(near, 0.4, p)
-        constant = np.log(np.abs(2 * np.arctanh(1 - 2 * q))) - np.log(np.abs(1 - 2 * q))
-        taylor = np.log(2.0) + (4 / 3 + 104 / 45 * (p - 0.5) ** 2) * (p - 0.5) ** 2
-        constant = np.where(near, taylor, constant)
+        far = np.where(np.abs(logit) < 1e-4, 1e-4, logit)
+        constant = np.log(far / np.tanh(far / 2))
         return (x * logit - np.logaddexp(0, logit) + constant).sum(-1)
 
     def normal(z, mean, log_variance):

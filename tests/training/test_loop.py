@@ -105,7 +105,7 @@ def test_ctrl_c_leaves_a_model_whose_card_says_when(recipe):
     process.stderr.readline()  # the first epoch is over
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=180)
     assert out.strip() == "True", error
     card = Path("i/model/README.md").read_text()
     assert "Training was interrupted" in card
@@ -155,6 +155,12 @@ def test_a_run_with_overrides_is_not_called_by_the_published_name():
     card = (run.folder / "model/README.md").read_text()
     assert "# vae trained on digits\n" in card
     assert "changed: `epochs = 1`, `data.fit = train`" in card
+
+
+def test_a_final_recipe_with_overrides_does_not_look_at_the_test_split():
+    assert zoo.train("vae-digits-8", out="a", overrides={"epochs": 1}).metrics is None
+    run = zoo.train("vae-digits-8", out="b", overrides={"epochs": 1, "data.fit": "train"})
+    assert run.metrics.split == "validation"
 
 
 def test_early_stopping_keeps_the_best_epoch(recipe):

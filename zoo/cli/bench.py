@@ -30,7 +30,7 @@ def bench(
     are not here is named, and not measured.
     """
     from zoo import published
-    from zoo.benchmark import measure_models
+    from zoo.evaluation.bench import measure_models
     from zoo.files import write_atomically
 
     chosen = list(names) or published.list_models()

@@ -34,7 +34,7 @@ def evaluate(
 ) -> None:
     """Measure a MODEL on images."""
     import zoo
-    from zoo.report import heading, rows
+    from zoo.record import heading, rows
 
     metrics = zoo.evaluate(
         model,

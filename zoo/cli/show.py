@@ -31,7 +31,7 @@ def _family(name: str, json_: bool) -> None:
 
 
 def _recipe_reference(json_: bool) -> None:
-    from zoo.fields import describe
+    from zoo.cli.fields import describe
     from zoo.training.recipe import DataSettings, TrainingSettings
 
     sections = {"data": DataSettings, "training": TrainingSettings}
@@ -44,7 +44,7 @@ def _recipe_reference(json_: bool) -> None:
 
 
 def _reference(title: str, cls: Any, json_: bool) -> None:
-    from zoo.fields import describe
+    from zoo.cli.fields import describe
 
     fields = describe(cls)
     if json_:
@@ -110,7 +110,7 @@ def _toml_value(value: Any) -> str:
 
 
 def _numbers(record: dict[str, Any] | None) -> None:
-    from zoo.report import summary
+    from zoo.record import summary
 
     for line in summary(record):
         say(line)

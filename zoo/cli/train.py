@@ -50,7 +50,7 @@ def train(
 
 
 def _done(run: Any) -> None:
-    from zoo.report import heading, rows
+    from zoo.record import heading, rows
 
     say(f"Trained: {run.folder / 'model'}")
     if run.metrics is not None:
@@ -58,6 +58,8 @@ def _done(run: Any) -> None:
         say(f"Measured on {heading(measured)}:")
         for name, value, unit in rows(measured):
             say(f"  {name:<15} {value} {unit}".rstrip())
+    else:
+        say("Not measured: with overrides, choose on the validation split: add data.fit=train.")
     say(f"Load it with zoo.load({_as_source(run.folder / 'model')!r}).")
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from torch import Tensor
 
-from zoo.data.files import read_array, read_folder
+from zoo.data.arrays import read_array
+from zoo.data.files import read_folder
 from zoo.data.images import SPLITS, Images, held_out, sha256_of
 from zoo.data.named import NAMED, read_named
 from zoo.errors import DataError, InputError, UnknownNameError, did_you_mean
+from zoo.files import with_home
 
 Dataset = str | Path | Tensor
 
@@ -35,7 +38,7 @@ def open_dataset(dataset: Dataset, splits: tuple[str, ...]) -> dict[str, Images]
     for split in splits:
         if split not in SPLITS:
             raise InputError(
-                f"There is no split {split!r}.{did_you_mean(split, SPLITS)} "
+                f"There is no split {split!r}.{did_you_mean(str(split), SPLITS)} "
                 f"Splits: {', '.join(SPLITS)}."
             )
     name, parts = _read(dataset)
@@ -60,32 +63,49 @@ def _joined(parts: dict[str, Tensor]) -> Tensor:
 
 def _read(dataset: Dataset) -> tuple[str, dict[str, Tensor]]:
     if isinstance(dataset, Tensor):
-        return "tensor", held_out(_checked(dataset, "The tensor"))
+        return "tensor", held_out(_enough(_checked(dataset, "The tensor"), "The tensor"))
+    if not isinstance(dataset, str | Path) or not str(dataset).strip():
+        raise InputError(
+            "A dataset is a name, a folder of images, a .npy or .npz file, or a uint8 tensor; got "
+            f"{type(dataset).__name__} {str(dataset)[:60]!r}."
+        )
     if isinstance(dataset, str) and dataset in NAMED:
         return dataset, read_named(dataset)
-    path = Path(dataset).expanduser()
-    if isinstance(dataset, str) and not path.exists() and path.suffix not in (".npy", ".npz"):
-        if "/" in dataset:
-            raise DataError(f"There is no file or folder {dataset!r}.")
-        raise UnknownNameError(
-            f"No dataset named {dataset!r}.{did_you_mean(dataset, NAMED)} Datasets: "
-            f"{', '.join(NAMED)}; or a folder of images, or a .npy or .npz file."
-        )
-    if not path.exists():
-        raise DataError(f"There is no file {str(path)!r}.")
-    parts = read_folder(path) if path.is_dir() else read_array(path)
+    path = with_home(dataset, DataError)
+    if not os.path.lexists(path):
+        raise _not_there(dataset)
+    parts = read_folder(path) if os.path.isdir(path) else read_array(path)
+    parts = {name: _checked(part, repr(str(path))) for name, part in parts.items()}
     if set(parts) == {"all"}:
-        parts = held_out(_checked(parts["all"], str(path)))
-    return path.name, {name: _checked(part, str(path)) for name, part in parts.items()}
+        return path.name, held_out(_enough(parts["all"], repr(str(path))))
+    shapes = {name: tuple(part.shape[1:]) for name, part in parts.items()}
+    if len(set(shapes.values())) > 1:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise DataError(f"All images of a dataset have one size; {str(path)!r} has {listed}.")
+    return path.name, parts
+
+
+def _not_there(dataset: str | Path) -> DataError | UnknownNameError:
+    if isinstance(dataset, Path) or "/" in dataset or dataset.endswith((".npy", ".npz")):
+        return DataError(f"There is no file or folder {str(dataset)!r}.")
+    return UnknownNameError(
+        f"No dataset named {dataset!r}.{did_you_mean(dataset.lower(), NAMED)} Datasets: "
+        f"{', '.join(NAMED)}; or a folder of images, or a .npy or .npz file."
+    )
 
 
 def _checked(pixels: Tensor, what: str) -> Tensor:
     """`(N, C, H, W)` uint8 from that or `(N, H, W)`. Raises DataError for anything else."""
     shape, dtype = tuple(pixels.shape), str(pixels.dtype).removeprefix("torch.")
-    if dtype != "uint8" or pixels.dim() not in (3, 4):
+    if dtype != "uint8" or pixels.dim() not in (3, 4) or 0 in shape[1:]:
         raise DataError(
             f"{what} is {shape}, {dtype}; images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
         )
+    return (pixels if pixels.dim() == 4 else pixels[:, None]).cpu().contiguous()
+
+
+def _enough(pixels: Tensor, what: str) -> Tensor:
+    """The images, if they can be split. Raises DataError for fewer than three."""
     if len(pixels) < 3:
         raise DataError(f"{what} has {len(pixels)} images; three at least are needed, one a part.")
-    return (pixels if pixels.dim() == 4 else pixels[:, None]).cpu().contiguous()
+    return pixels

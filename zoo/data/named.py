@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
+import re
+import sys
+import urllib.error
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +17,7 @@ from torch import Tensor
 
 from zoo.data.images import sha256_of
 from zoo.errors import DataError, OfflineError
+from zoo.files import read_regular, with_home
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,28 @@ NAMED = {
 }
 
 
+IDX_FILES = {
+    "train": ("train-images-idx3-ubyte", 60_000),
+    "test": ("t10k-images-idx3-ubyte", 10_000),
+}
+"""File and number of images of each part of MNIST and of its kin."""
+
+NETWORK = (
+    urllib.error.URLError,
+    http.client.HTTPException,
+    ConnectionError,
+    TimeoutError,
+)
+
+
 def data_folder() -> Path:
     """Where data lie, in torchvision's layout: `ZOO_DATA`, else the platform's cache folder."""
     import platformdirs
 
     chosen = os.environ.get("ZOO_DATA")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("autoencoder-zoo")
+    if chosen:
+        return with_home(chosen, DataError)
+    return platformdirs.user_cache_path("autoencoder-zoo")
 
 
 def read_named(name: str) -> dict[str, Tensor]:
@@ -66,18 +88,15 @@ def read_named(name: str) -> dict[str, Tensor]:
         )
         whole = {"all": pixels}
     else:
-        train, test = _mnist_kin(name, train=True), _mnist_kin(name, train=False)
+        train, test = _mnist_kin(name)
         parts = {"train": train[:-5000], "validation": train[-5000:], "test": test}
         parts["train+validation"] = train
         whole = {"train": train, "test": test}
     for part, pixels in whole.items():
         expected = NAMED[name].sha256.get(part)
         if expected and sha256_of(pixels) != expected:
-            raise DataError(
-                f"The {part} images of {name} in {str(data_folder())!r} are damaged: sha256 "
-                f"{sha256_of(pixels)[:12]}..., expected {expected[:12]}... Delete them there and "
-                "run again: they are fetched again."
-            )
+            found = f"sha256 of the {part} images is {sha256_of(pixels)[:12]}..., "
+            raise DataError(_damaged(name, f"{found}expected {expected[:12]}..."))
     return parts
 
 
@@ -88,26 +107,49 @@ def _digits() -> Tensor:
     return torch.from_numpy(np.rint(levels * 255 / 16).astype(np.uint8)).view(-1, 1, 8, 8)
 
 
-def _mnist_kin(name: str, *, train: bool) -> Tensor:
-    datasets = _torchvision_datasets()
-    kind = getattr(datasets, NAMED[name].torchvision or "")
-    folder = data_folder()
+def _mnist_kin(name: str) -> tuple[Tensor, Tensor]:
+    """All training images and all test images of MNIST or one of its kin."""
+    files = [_files_of(name) / file for file, _ in IDX_FILES.values()]
+    if not all(os.path.lexists(file) for file in files):
+        _download(name)
+    train, test = (_read_idx(name, part) for part in IDX_FILES)
+    return train, test
+
+
+def _read_idx(name: str, part: str) -> Tensor:
+    """Images `(N, 1, 28, 28)` from a file of four big-endian numbers and then the pixels."""
+    file, count = IDX_FILES[part]
+    header = b"".join(number.to_bytes(4, "big") for number in (0x0803, count, 28, 28))
+    size = len(header) + count * 28 * 28
     try:
-        try:
-            images = kind(str(folder), train=train, download=False)
-        except RuntimeError:  # not there yet
-            images = kind(str(folder), train=train, download=True)
-    except OSError as failure:  # URLError is one
-        raise OfflineError(_missing(name, folder, failure)) from failure
-    except RuntimeError as failure:
-        if "download" not in str(failure) and "File not found" not in str(failure):
-            raise DataError(_damaged(name, folder, failure)) from failure
-        raise OfflineError(_missing(name, folder, failure)) from failure
-    except (ValueError, AssertionError, TypeError, KeyError, IndexError) as failure:
-        raise DataError(_damaged(name, folder, failure)) from failure
-    if images.data.dtype != torch.uint8 or images.data.dim() != 3:
-        raise DataError(_damaged(name, folder, f"{tuple(images.data.shape)}"))
-    return images.data[:, None]
+        data = bytearray(read_regular(_files_of(name) / file, size, DataError))
+    except DataError as wrong:
+        raise DataError(_damaged(name, str(wrong).rstrip("."))) from None
+    if len(data) != size:
+        raise DataError(_damaged(name, f"{file} has {len(data):,} bytes, not {size:,}"))
+    if not data.startswith(header):
+        raise DataError(_damaged(name, f"{file} begins with {data[:16].hex(' ', 4)}"))
+    return torch.frombuffer(data, dtype=torch.uint8, offset=len(header)).reshape(-1, 1, 28, 28)
+
+
+def _download(name: str) -> None:
+    kind = getattr(_torchvision_datasets(), NAMED[name].torchvision or "")
+    dataset = kind.__new__(kind)  # its constructor would read an old processed/*.pt, a pickle
+    dataset.root = str(data_folder())
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # where it says what it downloads
+            dataset.download()
+    except (*NETWORK, RuntimeError) as failure:
+        raise OfflineError(_missing(name, failure)) from failure
+    except OSError as failure:
+        raise DataError(
+            f"{name} cannot be kept in {dataset.root!r}: {failure.strerror or failure}. Make room "
+            "there, or set ZOO_DATA to a folder that can be written."
+        ) from failure
+
+
+def _files_of(name: str) -> Path:
+    return data_folder() / (NAMED[name].torchvision or "") / "raw"
 
 
 def _torchvision_datasets():
@@ -128,17 +170,19 @@ def _torchvision_clash(clash: Exception) -> str:
     return f"{have} do not work together ({clash}). Install the torchvision made for your torch."
 
 
-def _missing(name: str, folder: Path, failure: object) -> str:
+def _missing(name: str, failure: object) -> str:
+    causes = re.findall(r"got:\n(.*)", str(failure)) or str(failure).splitlines()
     return (
-        f"{name} is not in {str(folder)!r} and could not be downloaded ({failure}). "
-        "Connect to the internet once, or set ZOO_DATA to a folder that has it in torchvision's "
-        f"layout ({NAMED[name].torchvision}/raw/)."
+        f"{name} is not in {str(data_folder())!r} and could not be downloaded "
+        f"({(causes or [type(failure).__name__])[0]}). Connect to the internet once, or set "
+        f"ZOO_DATA to a folder that has it in torchvision's layout ({NAMED[name].torchvision}/raw/)."
     )
 
 
-def _damaged(name: str, folder: Path, failure: object) -> str:
-    where = folder / (NAMED[name].torchvision or "")
+def _damaged(name: str, failure: object) -> str:
+    if NAMED[name].torchvision is None:
+        return f"{name} is not what it was in this scikit-learn ({failure}): install another one."
     return (
-        f"The files of {name} in {str(where)!r} are damaged ({failure}). Delete that folder and "
-        "run again: they are fetched again."
+        f"The files of {name} in {str(_files_of(name))!r} are damaged ({failure}). Delete that "
+        "folder and run again: they are fetched again."
     )

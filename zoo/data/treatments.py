@@ -6,10 +6,13 @@ ever.
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.errors import InputError, did_you_mean
 from zoo.protocols import Protocol
 
 DRAW_BITS = 24
@@ -22,6 +25,7 @@ def as_grey(pixels: Tensor) -> Tensor:
 
 def shown_in_training(pixels: Tensor, protocol: Protocol) -> Tensor:
     """A batch of levels `(N, C, H, W)`, uint8, as float32 in [0, 1], drawn afresh on its device."""
+    _check(protocol)
     if protocol == "grey":
         return as_grey(pixels)
     if protocol == "binarised":
@@ -37,6 +41,7 @@ def shown_in_testing(pixels: Tensor, protocol: Protocol) -> Tensor:
     order over the split: binarised, v is 1 iff u * 255 < v * 2**24; dequantised, it is
     (v + u / 2**24) / 256.
     """
+    _check(protocol)
     if protocol == "grey":
         return as_grey(pixels)
     levels = pixels.cpu().numpy().astype(np.int64)
@@ -46,3 +51,10 @@ def shown_in_testing(pixels: Tensor, protocol: Protocol) -> Tensor:
         return torch.from_numpy((draw * 255 < levels << DRAW_BITS).astype(np.float32))
     shown = (levels + draw / 2**DRAW_BITS) / 256
     return torch.from_numpy(shown.astype(np.float32))
+
+
+def _check(protocol: str) -> None:
+    known = get_args(Protocol)
+    if protocol not in known:
+        near = did_you_mean(str(protocol), known)
+        raise InputError(f"There is no protocol {protocol!r}.{near} Protocols: {', '.join(known)}.")

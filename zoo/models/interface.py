@@ -13,7 +13,11 @@ from zoo import specs
 from zoo.errors import InputError
 
 if TYPE_CHECKING:
-    from zoo.store import ModelInfo
+    from zoo.folder import ModelInfo
+
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Dtypes of images and codes: those that can be compared and added everywhere."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,14 @@ class Autoencoder(nn.Module):
         wanted = f"{method} takes (N, {', '.join(map(str, shape))}), float in [0, 1]"
         if not isinstance(x, torch.Tensor):
             raise InputError(f"{wanted}; got {type(x).__name__}. Try torch.as_tensor(x).")
-        got = f"{wanted}; got {tuple(x.shape)}, {str(x.dtype).removeprefix('torch.')}"
-        scale = "" if x.is_floating_point() else " / 255"
+        got = f"{wanted}; got {_described(x)}"
+        scale = "" if x.dtype in FLOATS else " / 255" if _holds_levels(x) else ".float()"
         if x.dim() != 4 or tuple(x.shape[1:]) != shape:
             raise InputError(f"{got}.{_reshaping_hint(tuple(x.shape), shape, scale)}")
-        if not x.is_floating_point():
+        if x.dtype not in FLOATS:
             raise InputError(f"{got}. Try x{scale}.")
+        if x.layout != torch.strided or x.is_meta:
+            raise InputError(f"{got}. It takes dense tensors that hold numbers.")
         if x.numel() and not (x.min() >= 0 and x.max() <= 1):  # NaN compares false
             low, high = float(x.min()), float(x.max())
             hint = " Try x / 255." if 1 < high <= 255 and low >= 0 else ""
@@ -140,13 +146,30 @@ class Autoencoder(nn.Module):
         wanted = f"decode takes (..., {', '.join(map(str, shape))}), float"
         if not isinstance(z, torch.Tensor):
             raise InputError(f"{wanted}; got {type(z).__name__}. Try torch.as_tensor(z).")
-        got = f"{wanted}; got {tuple(z.shape)}, {str(z.dtype).removeprefix('torch.')}"
-        if tuple(z.shape[-len(shape) :]) != shape or not z.is_floating_point():
+        got = f"{wanted}; got {_described(z)}"
+        if tuple(z.shape[-len(shape) :]) != shape:
             raise InputError(f"{got}.")
-        if not torch.isfinite(z).all():
-            raise InputError(f"{got}, with values that are not finite.")
+        if z.dtype not in FLOATS:
+            raise InputError(f"{got}. Try z.float().")
+        if z.layout != torch.strided or z.is_meta:
+            raise InputError(f"{got}. It takes dense tensors that hold numbers.")
         reference = self._reference()
-        return z.to(device=reference.device, dtype=reference.dtype)
+        codes = z.to(device=reference.device, dtype=reference.dtype)
+        if not torch.isfinite(codes).all():  # after the change of dtype, which may overflow
+            raise InputError(f"{got}, with values that are not finite.")
+        return codes
+
+
+def _described(x: Tensor) -> str:
+    """Shape, dtype, and what else is unusual about a tensor."""
+    layout = "" if x.layout == torch.strided else f", {str(x.layout).removeprefix('torch.')}"
+    where = ", on the meta device" if x.is_meta else ""
+    return f"{tuple(x.shape)}, {str(x.dtype).removeprefix('torch.')}{layout}{where}"
+
+
+def _holds_levels(x: Tensor) -> bool:
+    """Whether a tensor is of integers, which are grey levels as a rule."""
+    return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
 
 
 def _reshaping_hint(got: tuple[int, ...], shape: tuple[int, ...], scale: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from zoo.data import shown_in_training
 from zoo.errors import RecipeError, TrainingError
 from zoo.models import Autoencoder
 from zoo.training.checkpoint import Progress, State, restore_checkpoint, save_checkpoint
+from zoo.training.interrupt import interruptible
 from zoo.training.recipe import Recipe
 from zoo.training.step import (
     AveragedWeights,
@@ -87,7 +87,7 @@ def fit(
     loop = _Loop(model, pixels, recipe, device, checkpoint, validate, tell)
     if resume:
         restore_checkpoint(checkpoint, loop.state)
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
         loop.run(interrupted)
     loop.put_final_weights()
     return Trained(loop.state.progress, interrupted.is_set())
@@ -285,23 +285,3 @@ def _copy_into(model: Autoencoder, weights: dict[str, Tensor]) -> None:
     state = model.state_dict()
     for name, tensor in weights.items():
         state[name].copy_(tensor)
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, so that a step is never cut in two; a second one stops at once."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def on_interrupt(number, frame):
-        interrupted.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)

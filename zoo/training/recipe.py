@@ -12,6 +12,7 @@ from pydantic import Field
 
 from zoo import families, published, specs
 from zoo.errors import InputError, RecipeError, UnknownNameError, ZooError, did_you_mean
+from zoo.files import read_regular, with_home
 from zoo.protocols import Protocol, check_protocol
 from zoo.validation import Strict, checked, listed
 
@@ -100,6 +101,8 @@ class TrainingSettings(Strict):
 
 
 SECTIONS = ("model", "data", "training")
+MAX_BYTES = 1_000_000
+"""Largest recipe that is read."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class Recipe:
     def parse(cls, sections: Mapping[str, Any], name: str | None = None) -> Recipe:
         """A recipe from plain sections. Raises RecipeError with every problem at once."""
         problems = [
-            f"{key}: there is no such section.{did_you_mean(key, SECTIONS)}"
+            f"{str(key)[:60]}: there is no such section.{did_you_mean(str(key), SECTIONS)}"
             for key in sections
             if key not in SECTIONS
         ]
@@ -126,14 +129,12 @@ class Recipe:
         for key in SECTIONS:
             plain[key] = sections.get(key, {})
             if not isinstance(plain[key], Mapping):
-                problems.append(f"{key}: a section, [{key}], not {plain[key]!r}")
+                problems.append(f"{key}: a section, [{key}], not {type(plain[key]).__name__}")
                 plain[key] = {}
         family, spec, wrong = _model(dict(plain["model"]))
-        problems += [f"model.{line}" for line in wrong]
-        data, wrong = checked(DataSettings, plain["data"])
-        problems += [f"data.{line}" for line in wrong]
-        training, wrong = checked(TrainingSettings, plain["training"])
-        problems += [f"training.{line}" for line in wrong]
+        data, wrong_data = checked(DataSettings, plain["data"], "data")
+        training, wrong_training = checked(TrainingSettings, plain["training"], "training")
+        problems += wrong + wrong_data + wrong_training
         if spec and data and training:
             problems += _disagreements(spec, data, training)
         if problems or not (spec and data and training):
@@ -161,6 +162,8 @@ class Recipe:
         Keys are dotted (`model.latent_dim`); a bare key is a field of [training]. Raises
         RecipeError for settings that there are not and values that do not fit.
         """
+        if not isinstance(overrides, Mapping) or not all(isinstance(key, str) for key in overrides):
+            raise RecipeError("Overrides are a mapping from a setting's name to its value.")
         if not overrides:
             return self
         sections: dict[str, Any] = self.sections()
@@ -179,6 +182,11 @@ def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
         return recipe
     if isinstance(recipe, Mapping):
         return Recipe.parse(recipe)
+    if not isinstance(recipe, str | Path):
+        raise RecipeError(
+            "A recipe is a name, the path of a TOML file, a Recipe or a mapping with [model], "
+            f"[data] and [training]; got {type(recipe).__name__}."
+        )
     if isinstance(recipe, str) and "/" not in recipe and not recipe.endswith(".toml"):
         names = published.list_recipes()
         if recipe not in names:
@@ -187,37 +195,41 @@ def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
                 f"Recipes: {', '.join(names)}; or the path of a .toml file."
             )
         return Recipe.parse(_toml(published.recipe_path(recipe)), recipe)
-    return Recipe.parse(_toml(Path(recipe).expanduser()))
+    return Recipe.parse(_toml(with_home(recipe, RecipeError)))
 
 
 def recipe_from_text(text: str, name: str | None = None) -> Recipe:
     """The recipe in a model's recipe.toml. Raises RecipeError if it has mistakes."""
-    try:
-        return Recipe.parse(tomllib.loads(text), name)
-    except tomllib.TOMLDecodeError as broken:
-        raise RecipeError(f"The recipe is not TOML: {broken}.") from None
+    return Recipe.parse(_parsed(text, "The recipe"), name)
 
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise RecipeError(f"Cannot read the recipe {str(path)!r}: {failure.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as broken:
+        text = read_regular(path, MAX_BYTES, RecipeError).decode("utf-8")
+    except UnicodeDecodeError as broken:
         raise RecipeError(f"{str(path)!r} is not TOML: {broken}.") from None
+    return _parsed(text, repr(str(path)))
+
+
+def _parsed(text: str, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as broken:  # a number of thousands of digits is one
+        raise RecipeError(f"{what} is not TOML: {broken}.") from None
 
 
 def _model(fields: dict[str, Any]) -> tuple[str, specs.Spec | None, list[str]]:
-    family = fields.pop("family", None)
+    if "family" not in fields:
+        known = ", ".join(families.list_families())
+        return "", None, [f"model.family: missing; families here: {known}"]
+    family = fields.pop("family")
     if not isinstance(family, str):
-        return "", None, [f"family: missing; families here: {', '.join(families.list_families())}"]
+        return "", None, [f"model.family: a family's name, not {type(family).__name__}"]
     try:
         spec_class = families.spec_class(family)
-    except UnknownNameError as unknown:
-        return family, None, [f"family: {unknown}"]
-    except ZooError as broken:
-        raise RecipeError(str(broken)) from broken
-    return family, *checked(spec_class, fields)
+    except ZooError as unknown:
+        return family, None, [f"model.family: {unknown}"]
+    return family, *checked(spec_class, fields, "model")
 
 
 def _disagreements(spec: specs.Spec, data: DataSettings, training: TrainingSettings) -> list[str]:
@@ -240,6 +252,9 @@ def _set(sections: dict[str, Any], key: str, value: Any) -> None:
     """Sets one dotted key; a table given as a whole replaces the old one."""
     steps = key.split(".")
     if steps[0] not in SECTIONS:
+        if len(steps) > 1 and steps[0] not in TrainingSettings.model_fields:
+            near = did_you_mean(steps[0], [*SECTIONS, *TrainingSettings.model_fields])
+            raise RecipeError(f"{key}: there is no section or setting {steps[0]!r}.{near}")
         steps = ["training", *steps]
     table = sections
     for depth, step in enumerate(steps[:-1]):

@@ -17,10 +17,10 @@ from zoo.devices import find_device
 from zoo.errors import RecipeError, SourceError
 from zoo.evaluation import Metrics, evaluate_model
 from zoo.evaluation.evaluate import validation_loss
-from zoo.evaluation.record import record_of
 from zoo.figures import draw_all
 from zoo.files import write_atomically
 from zoo.models import Autoencoder
+from zoo.record import record_of
 from zoo.training.loop import Trained, fit
 from zoo.training.progress import progress_shown
 from zoo.training.recipe import Recipe, load_recipe
@@ -34,7 +34,8 @@ class Run:
 
     model: Autoencoder
     metrics: Metrics | None
-    """On the validation split where the recipe leaves one, else on the test split."""
+    """On the validation split where the recipe leaves one, else on the test split; None for an
+    interrupted run, and for one with overrides that leaves no validation split."""
     folder: Path
     """Holds `model/`, the model's own folder, and `history.jsonl`."""
     interrupted: bool = False
@@ -184,7 +185,10 @@ def _finish(
     """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
     held_out = images.get("validation") or images["test"]
     measured = None
-    if not trained.interrupted:
+    final = (
+        recipe.data.fit == "train" or not recipe.changed
+    )  # else the test set would be for choices
+    if final and not trained.interrupted:
         measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
     progress = trained.progress
     history = "".join(json.dumps(record) + "\n" for record in progress.history)

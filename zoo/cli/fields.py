@@ -1,4 +1,4 @@
-"""What the fields of a settings class mean: for `zoo show` and its JSON."""
+"""What the fields of a settings class mean, for `zoo show`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,290 @@
+"""The command line's mistakes: a sentence and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo.cli import main
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("mistakes") / "model"
+    body = {"kind": "mlp", "hidden": [5]}
+    zoo.save(zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3, body=body, seed=0), path)
+    return path
+
+
+@pytest.fixture
+def here(saved, tmp_path) -> Path:
+    """A model in ./model to damage."""
+    return Path(shutil.copytree(saved, tmp_path / "model"))
+
+
+@pytest.fixture
+def fails(capsys):
+    """Runs a command that fails, and gives the sentence that it prints."""
+
+    def run(*words: str, code: int = 1) -> str:
+        with pytest.raises(SystemExit) as end:
+            main([*words])
+        out, err = capsys.readouterr()
+        assert end.value.code == code, err
+        assert "Traceback" not in out + err
+        return err
+
+    return run
+
+
+def command(*words: str, **options) -> subprocess.Popen:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-m", "zoo", *words], env=environment, **options)
+
+
+# Wrong usage: 2
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["lst"], "There is no verb 'lst'. Did you mean 'list'?"),
+        (["zzz"], "There is no verb 'zzz'. `zoo --help` lists them."),
+        (["--nope"], "No such option"),
+        (["list", "--nope"], "No such option"),
+        (["show"], "Missing argument 'NAME'"),
+        (["show", "a", "b"], "unexpected extra argument"),
+        (["encode", "./model"], "Missing argument 'FILES...'"),
+        (["encode", "./model", "a.png"], "Missing option '-o'"),
+        (["encode", "./model", "a.png", "-o", "a.txt"], "-o 'a.txt' does not end in .npy"),
+        (["train", "vae-digits-8", "epochs"], "'epochs' is not KEY=VALUE, such as epochs=5"),
+        (["train", "vae-digits-8", "=5"], "'=5' is not KEY=VALUE"),
+        (["eval", "./model", "--limit", "many"], "'many' is not a valid integer"),
+        (["verify"], "Missing argument 'MODEL...'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
+    assert why in fails(*words, code=2)
+
+
+# What fails: 1
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["show", "vea"], "No model or family named 'vea'. Did you mean 'vae'?"),
+        (["show", "./nowhere"], "There is no folder 'nowhere'."),
+        (["card", "./nowhere"], "There is no folder 'nowhere'."),
+        (["draw", "./nowhere"], "There is no folder 'nowhere'."),
+        (["eval", "acme/vae"], "'acme/vae' is on the Hugging Face Hub"),
+        (["eval", "./model"], "This model has no recipe: say which dataset"),
+        (
+            ["eval", "./model", "--dataset", "mnsit"],
+            "No dataset named 'mnsit'. Did you mean 'mnist'?",
+        ),
+        (["eval", "./model", "--dataset", "digits", "--split", "tset"], "Did you mean 'test'?"),
+        (
+            ["eval", "./model", "--dataset", "digits", "--protocol", "x"],
+            "'x' does not fit a bernoulli",
+        ),
+        (["eval", "./model", "--dataset", "digits", "--limit", "0"], "limit is a number of images"),
+        (
+            ["eval", "./model", "--dataset", "digits", "--nll-samples", "-1"],
+            "nll_samples is a number",
+        ),
+        (
+            ["eval", "./model", "--dataset", "digits", "--device", "cuda:99"],
+            "'cuda:99' is not here",
+        ),
+        (["eval", "./model", "--dataset", "./text.npy"], "is no NumPy array"),
+        (
+            ["encode", "./model", "nowhere.png", "-o", "a.npy"],
+            "There is no image file 'nowhere.png'",
+        ),
+        (["encode", "./model", "text.png", "-o", "a.npy"], "'text.png' cannot be read as an image"),
+        (["encode", "./model", "text.npy", "-o", "a.npy"], "is no NumPy array"),
+        (["train", "nowhere"], "No recipe named 'nowhere'."),
+        (["train", "nowhere.toml"], "Cannot open 'nowhere.toml': No such file or directory."),
+        (["train", "text.png"], "No recipe named 'text.png'"),
+        (
+            ["train", "vae-digits-8", "epoch=5"],
+            "training.epoch: there is no such field. Did you mean",
+        ),
+        (
+            ["train", "vae-digits-8", "epochs=[[["],
+            "training.epochs: input should be a valid integer",
+        ),
+        (["train", "vae-digits-8", "mdel.x=5"], "Did you mean 'model'?"),
+        (
+            ["train", "vae-digits-8", "--out", "text.png"],
+            "'text.png' is a file; a run needs a folder",
+        ),
+        (["train", "vae-digits-8", "--out", "model"], "'model' is not empty. Choose another --out"),
+        (["train", "vae-digits-8", "--out", "empty", "--resume"], "There is no run to resume"),
+        (["train", "vae-digits-8", "--device", "cuda:99"], "'cuda:99' is not here"),
+        (["bench", "vae-mnsit-20"], "No model named 'vae-mnsit-20'."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_a_sentence_and_code_1(fails, here, words, why):
+    Path("text.png").write_text("hello")
+    Path("text.npy").write_text("hello")
+    before = sorted(path.name for path in Path().iterdir())
+    message = fails(*words)
+    assert message.startswith("Error: ")
+    assert why in message
+    assert sorted(path.name for path in Path().iterdir()) == before
+
+
+def test_a_recipe_with_many_mistakes_tells_all_of_them(fails):
+    Path("wrong.toml").write_text("[modle]\n[training]\nepochs = 0\nseed = -1\n")
+    for words in (["train", "wrong.toml"], ["train", "wrong.toml", "--dry-run"]):
+        message = fails(*words)
+        assert message.startswith("Error: This recipe has 6 problems:\n")
+        for where in ("modle: ", "model.family: ", "data.dataset: ", "training.epochs: "):
+            assert f"\n  {where}" in message
+
+
+@pytest.mark.parametrize("verb", ["show", "card", "eval", "draw", "verify"])
+def test_a_damaged_model_is_a_sentence_for_every_verb(here, capsys, verb):
+    (here / "config.json").write_text("[" * 1000)
+    with pytest.raises(SystemExit) as end:
+        main([verb, "./model"])
+    out, err = capsys.readouterr()
+    assert end.value.code == 1
+    assert "nested more than 16 deep; it was not parsed" in out + err
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.parametrize("verb", ["show", "card", "verify"])
+def test_nonsense_in_the_metrics_is_a_sentence_for_every_verb(here, capsys, verb):
+    (here / "metrics.json").write_text('{"measured": [{"mse": "boom"}]}')
+    with pytest.raises(SystemExit) as end:
+        main([verb, "./model"])
+    out, err = capsys.readouterr()
+    assert end.value.code == 1
+    assert "measured.0.mse: input should be a valid number, not 'boom'" in out + err
+
+
+def test_a_flipped_byte_is_a_sentence(fails, here):
+    weights = bytearray((here / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (here / "model.safetensors").write_bytes(weights)
+    message = fails("eval", "./model", "--dataset", "digits")
+    assert "its bytes are not the published ones" in message
+
+
+def test_debug_shows_the_traceback_wherever_it_stands(capsys):
+    for words in (["--debug", "show", "./nowhere"], ["show", "./nowhere", "--debug"]):
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        err = capsys.readouterr().err
+        assert end.value.code == 1
+        assert "Traceback (most recent call last)" in err
+        assert err.endswith("Error: There is no folder 'nowhere'.\n")
+
+
+# Strangers' strings
+
+
+def test_control_characters_from_the_command_line_are_escaped(fails):
+    for word in ("./a\x1b[2Jb", "a\x1b]0;owned\x07", "a\x9bb"):
+        message = fails("show", word)
+        assert message.replace("\n", "").isprintable()
+
+
+def test_control_characters_from_a_folder_are_escaped(here, capsys):
+    config = json.loads((here / "config.json").read_text())
+    config["spec"]["\x1b[2J\nError: all is well"] = 1
+    (here / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SystemExit):
+        main(["show", "./model"])
+    err = capsys.readouterr().err
+    assert r"\x1b[2J\nError: all is well" in err
+    assert err.replace("\n", "").isprintable()
+
+
+def test_markup_and_control_characters_in_a_card_do_not_act(here, capsys):
+    (here / "recipe.toml").write_text('[data]\ndataset = "[red]x\\u001b[2J<b>y"\n')
+    for verb in ("show", "card"):
+        with pytest.raises(SystemExit) as end:
+            main([verb, "./model"])
+        out = capsys.readouterr().out
+        assert end.value.code in (0, None)
+        assert "\x1b" not in out
+        assert "red" in out
+
+
+# Where it prints, and where it writes
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    for words in (["list", "--families"], ["show", "vae", "--json"]):
+        process = command(*words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.close()
+        _, err = process.communicate(timeout=300)
+        assert process.returncode in (0, 1)
+        assert err == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_under_the_output_is_a_sentence():
+    with open("/dev/full", "wb") as full:
+        process = command("show", "vae", stdout=full, stderr=subprocess.PIPE)
+        _, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert b"No space left on device" in err
+    assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("out", "why"),
+    [
+        ("file/codes.npy", "'file' is a file where a folder is needed"),
+        ("file/deep/codes.npy", "Not a directory"),
+        ("folder.npy", "not a regular file; it was not replaced"),
+        ("zero.npy", "not a regular file; it was not replaced"),
+        ("/proc/nowhere/codes.npy", "No such file or directory"),
+    ],
+)
+def test_a_place_where_nothing_can_be_written_is_a_sentence(fails, here, out, why):
+    import numpy as np
+
+    np.save("images.npy", np.zeros((3, 8, 8), np.uint8))
+    Path("file").write_text("mine")
+    Path("folder.npy").mkdir()
+    Path("zero.npy").symlink_to("/dev/zero")
+    message = fails("encode", "./model", "images.npy", "-o", out)
+    assert message.startswith("Error: ")
+    assert why in message
+    assert Path("file").read_text() == "mine"
+    assert os.readlink("zero.npy") == "/dev/zero"
+
+
+def test_codes_that_were_there_survive_a_failed_run(fails, here):
+    Path("codes.npy").write_bytes(b"old")
+    fails("encode", "./model", "nowhere.png", "-o", "codes.npy")
+    assert Path("codes.npy").read_bytes() == b"old"
+
+
+# Not yet a sentence: the strict marks fall with the mends
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="cli.train._override: int of 4300 digits")
+def test_a_number_of_thousands_of_digits_is_a_sentence(fails):
+    fails("train", "vae-digits-8", "epochs=" + "9" * 5000)
+
+
+@pytest.mark.xfail(strict=True, raises=RecursionError, reason="cli.train._override: deep lists")
+def test_a_value_nested_without_end_is_a_sentence(fails):
+    fails("train", "vae-digits-8", "epochs=" + "[" * 5000)
