@@ -199,9 +199,6 @@ def test_building_with_a_seed_leaves_the_global_random_state_alone():
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="families.family_class asks difflib about an int"
-)
 def test_a_family_that_is_no_name_is_refused():
     with pytest.raises(zoo.ZooError):
         zoo.build(3)

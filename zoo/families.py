@@ -73,6 +73,8 @@ def family_class(family: str) -> type[Autoencoder]:
         return _registered[family]
     points = [point for point in _entry_points() if point.name == family]
     if not points:
+        if not isinstance(family, str):
+            raise InputError(f"A family is given by its name or a Spec, not {family!r}.")
         known = list_families()
         raise UnknownNameError(
             f"No family named {family!r}.{did_you_mean(family, known)} "

@@ -277,14 +277,9 @@ def test_codes_that_were_there_survive_a_failed_run(fails, here):
     assert Path("codes.npy").read_bytes() == b"old"
 
 
-# Not yet a sentence: the strict marks fall with the mends
-
-
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="cli.train._override: int of 4300 digits")
 def test_a_number_of_thousands_of_digits_is_a_sentence(fails):
     fails("train", "vae-digits-8", "epochs=" + "9" * 5000)
 
 
-@pytest.mark.xfail(strict=True, raises=RecursionError, reason="cli.train._override: deep lists")
 def test_a_value_nested_without_end_is_a_sentence(fails):
     fails("train", "vae-digits-8", "epochs=" + "[" * 5000)

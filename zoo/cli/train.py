@@ -82,5 +82,5 @@ def _override(text: str) -> tuple[str, Any]:
         raise click.UsageError(f"{text!r} is not KEY=VALUE, such as epochs=5.")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # not TOML, or a number or nesting without end: text
         return key.strip(), value.strip()
