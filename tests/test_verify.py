@@ -126,3 +126,8 @@ def test_an_edited_card_is_not_called_the_zoos(model):
 def test_nonsense_in_the_metrics_fails(model):
     (model / folder.METRICS).write_text('{"measured": [{"neg_elbo": "good"}]}')
     assert not zoo.verify(model).passed
+
+
+def test_a_folder_that_is_not_there_is_an_error_and_no_report():
+    with pytest.raises(zoo.SourceError, match="There is no folder"):
+        zoo.verify("./nowhere")

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import families, sources
-from zoo.errors import InputError
+from zoo.errors import InputError, SourceError
+from zoo.files import with_home
 from zoo.folder import ModelInfo, read_info
 from zoo.specs import Spec
 
@@ -109,7 +110,7 @@ def save(model: Autoencoder, folder: str | Path) -> None:
     from zoo import store
     from zoo.card import render_card
 
-    target = Path(folder).expanduser()
+    target = with_home(folder)
     store.check_target(target)
     known = model.info if model.info and store.has_weights_of(model, model.info) else None
     model.info = store.save_folder(
@@ -195,4 +196,7 @@ def verify(source: str | Path, *, full: bool = False, device: str = "cpu") -> Re
     """
     from zoo.evaluation.verify import verify_source
 
-    return verify_source(sources.find(source), full=full, device=device)
+    found = sources.find(source)
+    if not found.folder.is_dir():
+        raise SourceError(f"There is no folder {str(found.folder)!r}.")
+    return verify_source(found, full=full, device=device)

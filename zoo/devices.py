@@ -24,7 +24,7 @@ def find_device(device: str | torch.device) -> torch.device:
     try:
         torch.zeros(1, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as absent:
-        first = str(absent).splitlines()[0]
+        first = str(absent).splitlines()[0][:120]
         raise DeviceError(
             f"The device {device!r} is not here ({first}). Use 'cpu', or 'auto' for the best there is."
         ) from None

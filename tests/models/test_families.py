@@ -240,3 +240,9 @@ def test_a_registered_family_is_first_class(tmp_path):
         del families._registered["linear-test"]
     with pytest.raises(UnknownNameError, match="family is not here"):
         zoo.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("bad", [{"n": -1}, {"n": 10**15}, {"n": 2.5}, {"n": 2, "seed": "a"}])
+def test_an_impossible_sample_is_refused(bad):
+    with pytest.raises(InputError):
+        build("vae").sample(bad["n"], seed=bad.get("seed"))

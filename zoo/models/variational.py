@@ -19,6 +19,7 @@ VALUES_AT_ONCE = 400_000
 """Values that are decoded in one go: small enough for a processor's cache, and for any memory."""
 
 SAMPLES_AT_ONCE = 16
+MOST_SAMPLES = 1_000_000
 
 
 class VariationalAutoencoder(Autoencoder):
@@ -46,10 +47,13 @@ class VariationalAutoencoder(Autoencoder):
 
         With a seed, the first images of a larger sample are those of a smaller one, bit for bit:
         codes are decoded in blocks of one size, because a matrix product of another size rounds
-        differently. Raises InputError for a negative `n`.
+        differently. Raises InputError for a
+        negative or huge `n` and for a seed that is none.
         """
-        if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-            raise InputError(f"sample takes a number of images, 0 or more; got {n!r}.")
+        if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= MOST_SAMPLES:
+            raise InputError(f"sample takes a number of images, 0 to {MOST_SAMPLES:,}; got {n!r}.")
+        if seed is not None and (not isinstance(seed, int) or not 0 <= seed < 2**63):
+            raise InputError(f"seed is a whole number from 0 to 2**63 - 1, or None; got {seed!r}.")
         generator = torch.Generator().manual_seed(seed) if seed is not None else None
         padded = -(-n // SAMPLES_AT_ONCE) * SAMPLES_AT_ONCE
         noise = [torch.randn(self.latent_shape, generator=generator) for _ in range(padded)]

@@ -18,7 +18,7 @@ from zoo.errors import RecipeError, SourceError
 from zoo.evaluation import Metrics, evaluate_model
 from zoo.evaluation.evaluate import validation_loss
 from zoo.figures import draw_all
-from zoo.files import write_atomically
+from zoo.files import with_home, write_atomically
 from zoo.models import Autoencoder
 from zoo.record import record_of
 from zoo.training.loop import Trained, fit
@@ -129,7 +129,7 @@ def _next_name(first: Path, latest: Path) -> str:
 
 
 def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
-    target = Path(out).expanduser() if out is not None else _default_folder(recipe, resume)
+    target = with_home(out) if out is not None else _default_folder(recipe, resume)
     if target.exists() and not target.is_dir():
         raise SourceError(f"{str(target)!r} is a file; a run needs a folder.")
     if not resume and target.is_dir() and any(target.iterdir()):
