@@ -57,7 +57,8 @@ def print_results(results: list[dict[str, Any]]) -> None:
     if not measured:
         return
     shared = ("mse", "psnr", "ssim")
-    _table("Reconstruction of grey images: any protocol, decode(encode(x))", measured, shared)
+    once = list({one["model"]: one for one in measured}.values())  # the same under every protocol
+    _table("Reconstruction of grey images: any protocol, decode(encode(x))", once, shared)
     for protocol in ("binarised", "dequantised", "grey"):
         rows = [one for one in measured if one["measured"]["protocol"] == protocol]
         if rows:
