@@ -9,15 +9,17 @@ import pytest
 
 LAYERS = [
     ["version", "errors"],
-    ["text", "protocols", "files", "validation"],
-    ["specs", "record"],
+    ["text", "protocols", "files", "validation", "layout"],
+    ["digests", "specs", "record"],
     ["families", "published"],
     ["sources", "folder"],
+    ["front_matter"],
     ["card"],
     ["devices", "models"],
     ["store", "data"],
     ["figures", "evaluation"],
     ["training"],
+    ["hub"],
     ["release", "api"],
     ["cli"],
 ]

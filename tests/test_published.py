@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import zoo
-from zoo import folder, published
+from zoo import layout, published
 from zoo.card import render_card
 from zoo.errors import IntegrityError, UnknownNameError
 from zoo.training.recipe import load_recipe
@@ -26,7 +26,7 @@ def test_there_are_published_models():
 @pytest.mark.parametrize("name", NAMES)
 def test_its_bytes_are_those_of_the_index(name):
     line, where = published.line(name), published.folder(name)
-    config, weights = (where / folder.CONFIG).read_bytes(), (where / folder.WEIGHTS).read_bytes()
+    config, weights = (where / layout.CONFIG).read_bytes(), (where / layout.WEIGHTS).read_bytes()
     assert hashlib.sha256(config).hexdigest() == line.config_sha256
     assert hashlib.sha256(weights).hexdigest() == line.weights_sha256
     assert len(weights) == line.bytes
@@ -73,9 +73,9 @@ def test_its_recipe_is_the_one_that_was_run(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_its_card_and_pictures_are_made_from_its_files(name):
     info, where = zoo.info(name), published.folder(name)
-    assert (where / folder.CARD).read_text() == render_card(info)
-    pictures = {path.stem for path in (where / folder.FIGURES).glob("*.png")}
-    variational = "kl" in (where / folder.CARD).read_text()
+    assert (where / layout.CARD).read_text() == render_card(info)
+    pictures = {path.stem for path in (where / layout.FIGURES).glob("*.png")}
+    variational = "kl" in (where / layout.CARD).read_text()
     assert pictures == {"reconstructions", "traversals"} | ({"samples"} if variational else set())
 
 
@@ -110,7 +110,7 @@ def test_a_flipped_byte_of_a_published_model_is_refused(tmp_path, monkeypatch):
         if path.is_file():
             (registry / name).mkdir(parents=True, exist_ok=True)
             (registry / name / path.name).write_bytes(path.read_bytes())
-    weights = registry / name / folder.WEIGHTS
+    weights = registry / name / layout.WEIGHTS
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)

@@ -9,7 +9,8 @@ import pytest
 
 import zoo
 from zoo import published, sources
-from zoo.errors import HubError, InputError, SourceError, UnknownNameError, ZooError
+from zoo.errors import InputError, SourceError, UnknownNameError, ZooError
+from zoo.sources import HubAddress
 
 
 @pytest.fixture
@@ -37,14 +38,14 @@ def registry(tmp_path, monkeypatch) -> Path:
 
 def refused(source, error: type[ZooError], **options) -> str:
     with pytest.raises(error) as caught:
-        sources.find(source, **options)
+        sources.parse(source, **options)
     assert type(caught.value) is error
     return str(caught.value)
 
 
 def test_a_bare_word_is_a_published_name_always(registry):
     Path("vae-mnist-20").mkdir()
-    found = sources.find("vae-mnist-20")
+    found = sources.parse("vae-mnist-20")
     assert found.folder == registry / "vae-mnist-20"
     assert (found.origin, found.licence) == ("vae-mnist-20", "mit")
     assert zoo.load("vae-mnist-20").info.origin == "vae-mnist-20"
@@ -74,11 +75,18 @@ def test_a_name_like_no_other_gets_no_guess(registry):
     assert "Did you mean" not in refused("zzz", UnknownNameError)
 
 
-def test_a_published_model_that_does_not_ship_says_where_it_lives(registry):
-    message = refused("ae-mnist-64", SourceError)
-    assert f"'ae-mnist-64' is not in this package. It lives on the Hub at acme/ae@{'a' * 40}." == (
-        message
-    )
+def test_a_published_model_that_does_not_ship_is_its_pinned_repo_on_the_hub(registry):
+    found = sources.parse("ae-mnist-64")
+    assert (found.repo, found.revision, found.is_pinned) == ("acme/ae", "a" * 40, True)
+    assert found.line is published.index()["ae-mnist-64"]
+
+
+@pytest.mark.parametrize("hub", ["", "acme/ae", "acme/ae@main"])
+def test_an_index_line_without_a_pinned_home_is_no_source(registry, hub):
+    text = (registry / "index.toml").read_text()
+    (registry / "index.toml").write_text(text.replace(f"acme/ae@{'a' * 40}", hub))
+    published.index.cache_clear()
+    assert "'ae-mnist-64' is not in this package." in refused("ae-mnist-64", SourceError)
 
 
 @pytest.mark.parametrize("source", ["./model", "../here/model", "{tmp}/model", Path("model")])
@@ -88,32 +96,78 @@ def test_a_path_or_a_string_that_starts_like_one_is_a_folder(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path / "here")
     if isinstance(source, str):
         source = source.replace("{tmp}", str(tmp_path))
-    assert sources.find(source).folder.is_dir()
-    assert sources.find(source).line is None
+    assert sources.parse(source).folder.is_dir()
+    assert sources.parse(source).line is None
 
 
 def test_a_home_folder_is_found_and_a_strangers_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "model").mkdir()
-    assert sources.find("~/model").folder == tmp_path / "model"
+    assert sources.parse("~/model").folder == tmp_path / "model"
     assert "begins with a home folder that is not here" in refused(
         "~nobody-of-that-name/x", SourceError
     )
 
 
 def test_one_slash_is_the_hub_unless_such_a_folder_is_here():
-    assert "'acme/vae' is on the Hugging Face Hub" in refused("acme/vae", HubError)
+    assert sources.parse("acme/vae") == HubAddress("acme/vae")
     Path("acme/vae").mkdir(parents=True)
     assert refused("acme/vae", SourceError) == (
         "'acme/vae' is ambiguous: hf://acme/vae is the Hub, ./acme/vae the folder."
     )
+    assert sources.parse("hf://acme/vae") == HubAddress("acme/vae")
 
 
 @pytest.mark.parametrize(
-    "source", ["hf://acme/vae", "https://huggingface.co/acme/vae", "http://hf.co/acme/vae"]
+    ("source", "revision"),
+    [
+        ("hf://acme/vae", None),
+        ("hf://models/acme/vae", None),
+        ("hf://acme/vae@v1", "v1"),
+        ("hf://acme/vae@refs/pr/3", "refs/pr/3"),
+        ("https://huggingface.co/acme/vae", None),
+        ("https://huggingface.co/acme/vae/tree/v1", "v1"),
+        (f"hf://acme/vae@{'a' * 40}", "a" * 40),
+    ],
 )
-def test_an_address_on_the_hub_is_not_reached_yet(source):
-    assert "load it as ./folder" in refused(source, HubError)
+def test_an_address_on_the_hub_is_a_repo_and_a_revision(source, revision):
+    assert sources.parse(source) == HubAddress("acme/vae", revision)
+    assert sources.parse(source, revision=revision) == HubAddress("acme/vae", revision)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("hf://datasets/acme/vae", "is a dataset on the Hub"),
+        ("hf://acme/vae/config.json", "is the file 'config.json'"),
+        ("https://huggingface.co/acme", "is no address of a model"),
+        ("https://example.org/acme/vae", "is no address of a model"),
+        ("https://huggingface.co/acme/vae/discussions/1", "is no address of a model"),
+        ("hf://", "is no address of a model"),
+        ("hf://acme", "is no address of a model"),
+        ("hf://acme/../etc", "is no address of a model"),
+    ],
+)
+def test_an_address_of_something_else_is_refused(source, said):
+    assert said in refused(source, SourceError)
+
+
+@pytest.mark.parametrize("source", ["acme/vae@v1", "acme/..", "-/vae", "acme/a b", "acme/\x1b[31m"])
+def test_what_cannot_be_a_repo_is_refused(source):
+    message = refused(source, SourceError)
+    assert "is no repo on the Hub" in message
+    assert ("hf://org/name@revision" in message) == ("@" in source)
+
+
+@pytest.mark.parametrize("revision", ["", " ", "../../x", "-x", "a b", "a\0", "x" * 300, 3, "@"])
+def test_what_git_cannot_call_a_revision_is_refused(revision):
+    assert "A revision is a branch, a tag or a commit" in refused(
+        "acme/vae", SourceError, revision=revision
+    )
+
+
+def test_two_revisions_are_one_too_many():
+    assert "Give one." in refused("hf://acme/vae@v1", SourceError, revision="v2")
 
 
 @pytest.mark.parametrize("source", ["a/b/c", "models\\vae", "C:\\models\\vae", "ftp://host/vae"])
@@ -137,7 +191,7 @@ def test_a_folder_that_is_not_there_is_refused(use, source):
 
 def test_a_very_long_name_is_a_sentence():
     refused("a" * 5000, UnknownNameError)
-    refused("a" * 3000 + "/" + "b" * 3000, HubError)
+    refused("a" * 3000 + "/" + "b" * 3000, SourceError)
 
 
 def test_a_folder_and_a_published_name_have_no_revisions(registry):

@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 
 import zoo
-from zoo import folder, published
+from zoo import layout, published
 from zoo.card import render_card
 from zoo.record import record_of
 from zoo.store import weights_bytes
@@ -24,8 +24,8 @@ def measured(tmp_path_factory) -> Path:
     shutil.copytree(published.folder("vae-digits-8"), target)
     model = zoo.load(target)
     metrics = zoo.evaluate(model, nll_samples=10, device="cpu")
-    (target / folder.METRICS).write_text(json.dumps(record_of([metrics])))
-    (target / folder.CARD).write_text(render_card(zoo.info(target)))
+    (target / layout.METRICS).write_text(json.dumps(record_of([metrics])))
+    (target / layout.CARD).write_text(render_card(zoo.info(target)))
     return target
 
 
@@ -61,7 +61,7 @@ NUMBERS = (
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_one_changed_number_is_noticed(model, name):
-    record = json.loads((model / folder.METRICS).read_text())
+    record = json.loads((model / layout.METRICS).read_text())
     value = record["measured"][0][name]
     if name == "dataset_sha256":
         record["measured"][0][name] = "0" * 64
@@ -69,20 +69,20 @@ def test_one_changed_number_is_noticed(model, name):
         record["measured"][0][name] = value - 2 if value > 2 else value + 2
     else:
         record["measured"][0][name] = value * 1.01 + (0.02 if name.endswith("_se") else 0.0)
-    (model / folder.METRICS).write_text(json.dumps(record))
+    (model / layout.METRICS).write_text(json.dumps(record))
     assert not zoo.verify(model).passed
 
 
 def test_a_changed_weight_with_its_hash_is_noticed(model):
-    tensors = safetensors.torch.load_file(model / folder.WEIGHTS)
+    tensors = safetensors.torch.load_file(model / layout.WEIGHTS)
     tensors["decoder.2.bias"][20] += 1.0
     spoilt = zoo.load(model)
     spoilt.load_state_dict(tensors)
     data = weights_bytes(spoilt)
-    (model / folder.WEIGHTS).write_bytes(data)
-    config = json.loads((model / folder.CONFIG).read_text())
+    (model / layout.WEIGHTS).write_bytes(data)
+    config = json.loads((model / layout.CONFIG).read_text())
     config["weights_sha256"] = hashlib.sha256(data).hexdigest()
-    (model / folder.CONFIG).write_text(json.dumps(config))
+    (model / layout.CONFIG).write_text(json.dumps(config))
     assert zoo.load(model) is not None  # the folder's own word holds
     report = zoo.verify(model)
     assert not report.passed
@@ -90,41 +90,41 @@ def test_a_changed_weight_with_its_hash_is_noticed(model):
 
 
 def test_a_flipped_byte_fails_and_says_why(model):
-    data = bytearray((model / folder.WEIGHTS).read_bytes())
+    data = bytearray((model / layout.WEIGHTS).read_bytes())
     data[len(data) // 2] ^= 4
-    (model / folder.WEIGHTS).write_bytes(data)
+    (model / layout.WEIGHTS).write_bytes(data)
     report = zoo.verify(model)
     assert not report.passed
     assert "sha256" in report.checks[-1].detail
 
 
 def test_a_full_number_far_from_the_subsets_is_noticed(model):
-    record = json.loads((model / folder.METRICS).read_text())
+    record = json.loads((model / layout.METRICS).read_text())
     record["subset"] = [dict(one) for one in record["measured"]]
     record["measured"][0]["neg_elbo"] -= 30
-    (model / folder.METRICS).write_text(json.dumps(record))
+    (model / layout.METRICS).write_text(json.dumps(record))
     report = zoo.verify(model)
     assert not report.passed
     assert any("the first images have" in check.detail for check in report.checks)
 
 
 def test_without_data_or_numbers_it_is_not_measured(model, monkeypatch):
-    record = json.loads((model / folder.METRICS).read_text())
+    record = json.loads((model / layout.METRICS).read_text())
     record["measured"][0]["dataset"] = "./nowhere.npy"
-    (model / folder.METRICS).write_text(json.dumps(record))
+    (model / layout.METRICS).write_text(json.dumps(record))
     report = zoo.verify(model)
     assert "not measured" in results(report).values()
-    (model / folder.METRICS).unlink()
+    (model / layout.METRICS).unlink()
     assert results(zoo.verify(model))["numbers"] == "not measured"
 
 
 def test_an_edited_card_is_not_called_the_zoos(model):
-    (model / folder.CARD).write_text("# mine\n")
+    (model / layout.CARD).write_text("# mine\n")
     assert results(zoo.verify(model))["card"] == "not measured"
 
 
 def test_nonsense_in_the_metrics_fails(model):
-    (model / folder.METRICS).write_text('{"measured": [{"neg_elbo": "good"}]}')
+    (model / layout.METRICS).write_text('{"measured": [{"neg_elbo": "good"}]}')
     assert not zoo.verify(model).passed
 
 

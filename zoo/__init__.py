@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from zoo.evaluation.verify import Report
     from zoo.families import list_families, register
     from zoo.folder import ModelInfo
+    from zoo.hub.pull import pull
+    from zoo.hub.push import Published, push
     from zoo.models import Autoencoder, Loss, VariationalAutoencoder
     from zoo.published import list_models
     from zoo.specs import Spec
@@ -67,6 +69,8 @@ _HOMES = {
     "zoo.evaluation.verify": ("Report",),
     "zoo.families": ("list_families", "register"),
     "zoo.folder": ("ModelInfo",),
+    "zoo.hub.pull": ("pull",),
+    "zoo.hub.push": ("Published", "push"),
     "zoo.models": ("Autoencoder", "Loss", "VariationalAutoencoder"),
     "zoo.published": ("list_models",),
     "zoo.specs": ("Spec",),
@@ -103,6 +107,9 @@ __all__ = [  # noqa: RUF022  # sorted as _HOMES is
     "list_families",
     "register",
     "ModelInfo",
+    "pull",
+    "Published",
+    "push",
     "Autoencoder",
     "Loss",
     "VariationalAutoencoder",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import families, sources
-from zoo.errors import InputError, SourceError
+from zoo import families, hub
+from zoo.errors import InputError, IntegrityError, SourceError
 from zoo.files import with_home
 from zoo.folder import ModelInfo, read_info
 from zoo.specs import Spec
@@ -59,17 +59,21 @@ def load(
     """A trained model: verified weights, in eval mode.
 
     Args:
-        source: a published name, or a folder (`./folder` or a `Path`).
+        source: a published name, a folder (`./folder` or a `Path`), or a repo on the Hugging Face
+            Hub (`org/name`, `hf://org/name@revision`, or its address). Of a repo, only the config
+            and the weights are fetched, into the Hub's cache.
         device: where to put it; `"auto"` is a GPU where there is one.
         dtype: floating dtype of its weights; None is float32, as they are stored.
-        revision: of a Hub repo.
-        token: for a private Hub repo.
-        offline: whether to stay off the network.
+        revision: a branch, a tag or a commit of a Hub repo; None is `main`.
+        token: for a private Hub repo; None is the one of `hf auth login` or `HF_TOKEN`.
+        offline: whether to stay off the network; so does `HF_HUB_OFFLINE=1`.
 
     Raises:
         UnknownNameError, SourceError: for a source that is not there or not clear.
         WeightsError: for a folder that cannot be loaded; IntegrityError for bytes that are not
             the published ones, MismatchError for tensors that do not fit.
+        OfflineError: for what is not cached while the Hub cannot be reached.
+        HubError: where the Hub refuses or fails.
         DeviceError: for a device that is not here.
     """
     import torch
@@ -80,7 +84,7 @@ def load(
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise InputError(f"dtype is a floating torch dtype, such as torch.bfloat16; got {dtype!r}.")
     where = find_device(device)
-    found = sources.find(source, revision=revision, offline=offline)
+    found = hub.find(source, revision=revision, token=token, offline=offline)
     model = store.load_source(found)
     return model.to(device=where, dtype=dtype)
 
@@ -92,36 +96,32 @@ def info(
     token: str | None = None,
     offline: bool = False,
 ) -> ModelInfo:
-    """What is known of a model, its weights unread. Arguments and errors as `load`."""
-    found = sources.find(source, revision=revision, offline=offline)
+    """What is known of a model, its weights neither read nor fetched.
+
+    Arguments and errors as `load`. Of a Hub repo it fetches config, card, recipe and numbers.
+    """
+    found = hub.find(source, hub.TO_KNOW, revision=revision, token=token, offline=offline)
     return read_info(found.folder, found.origin, found.licence)
 
 
 def save(model: Autoencoder, folder: str | Path) -> None:
     """Writes a model's whole folder: config, weights, card, and what is known of the model.
 
-    Recipe, metrics and figures are kept if the weights are those that they were made with.
+    Recipe, metrics and figures are kept if the weights are those that they were made with; those
+    of a model from the Hub are fetched if they are not here yet.
     Equal models give byte-equal folders. Other files in the folder stay.
 
     Raises:
         InputError: where something else than a model's folder is there.
+        OfflineError, HubError: for what must be fetched and cannot.
         ZooError: where the disk is full or read-only.
     """
     from zoo import store
-    from zoo.card import render_card
 
     target = with_home(folder)
     store.check_target(target)
-    known = model.info if model.info and store.has_weights_of(model, model.info) else None
-    model.info = store.save_folder(
-        model,
-        target,
-        recipe=known.recipe if known else None,
-        metrics=known.metrics if known else None,
-        figures=store.read_figures(known.folder) if known else {},
-        licence=known.licence if known else None,
-        card=render_card,
-    )
+    hub.complete(model)
+    store.save(model, target)
 
 
 def evaluate(
@@ -152,13 +152,17 @@ def evaluate(
         InputError: for images of another shape, or a protocol that does not fit.
         DataError, OfflineError: for images that are missing or damaged.
     """
+    from zoo import store
     from zoo.data import load_images
     from zoo.devices import find_device
     from zoo.evaluation import evaluate_model
     from zoo.models import Autoencoder
 
     where = find_device(device)
-    model = model_or_source if isinstance(model_or_source, Autoencoder) else load(model_or_source)
+    if isinstance(model_or_source, Autoencoder):
+        model = model_or_source
+    else:
+        model = store.load_source(hub.find(model_or_source, hub.TO_MEASURE))
     if dataset is None:
         dataset, recipe_protocol = trained_on(model)
         protocol = protocol or recipe_protocol
@@ -174,29 +178,52 @@ def evaluate(
 
 
 def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
-    """Dataset and protocol of a model's recipe. Raises InputError for a model without one."""
+    """Dataset and protocol of a model's recipe.
+
+    Raises InputError for a model without one, or whose recipe names files on its author's machine.
+    """
+    from zoo.data.named import NAMED
     from zoo.training.recipe import recipe_from_text
 
+    if model.info is not None and model.info.recipe is None:
+        hub.complete(model)
     if model.info is None or model.info.recipe is None:
         raise InputError("This model has no recipe: say which dataset to measure it on.")
     data = recipe_from_text(model.info.recipe).data
+    if model.info.origin.startswith("hf://") and data.dataset not in NAMED:
+        raise InputError(
+            f"Its recipe was run on {data.dataset!r}, which is a file of its author's: say which "
+            "dataset to measure it on."
+        )
     return data.dataset, data.protocol
 
 
-def verify(source: str | Path, *, full: bool = False, device: str = "cpu") -> Report:
+def verify(
+    source: str | Path,
+    *,
+    full: bool = False,
+    device: str = "cpu",
+    revision: str | None = None,
+    token: str | None = None,
+    offline: bool = False,
+) -> Report:
     """Checks that a model is what it says: hashes, a strict load, and its numbers measured again.
 
     Args:
         source: what `load` takes.
         full: measure all images again, not only the stored subset of 500.
         device: where to compute.
+        revision, token, offline: as in `load`. Of a Hub repo every file is checked.
 
     Raises:
         ZooError: where the model cannot even be found. What is found and wrong is in the report.
     """
-    from zoo.evaluation.verify import verify_source
+    from zoo.evaluation.verify import altered, verify_source
 
-    found = sources.find(source)
+    try:
+        found = hub.find(source, hub.EVERYTHING, revision=revision, token=token, offline=offline)
+    except IntegrityError as wrong:
+        return altered(str(source), wrong)
     if not found.folder.is_dir():
         raise SourceError(f"There is no folder {str(found.folder)!r}.")
     return verify_source(found, full=full, device=device)

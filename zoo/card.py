@@ -7,110 +7,107 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from zoo import published
 from zoo.folder import ModelInfo
+from zoo.front_matter import DATASETS, front_matter, is_variational
+from zoo.layout import FIGURES
 from zoo.record import heading, rows
-from zoo.specs import VAESpec
 from zoo.text import number, printable
 
-MARKER = "<!-- written by autoencoder-zoo from the other files of this folder -->"
+MARKER = "<!-- written by autoencoder-zoo"
+"""What a card of the zoo's begins with; one without it is its author's, and never written over."""
+MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
 
-HUB_DATASETS = {
-    "mnist": "ylecun/mnist",
-    "fashion-mnist": "zalando-datasets/fashion_mnist",
-    "kmnist": "tanganke/kmnist",
+VAE_PAPER = "Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, arXiv:1312.6114"
+PAPERS = {
+    "vae": VAE_PAPER,
+    "conv-vae": VAE_PAPER,
+    "beta-vae": "Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained "
+    "Variational Framework, ICLR 2017",
 }
 
 
-def render_card(info: ModelInfo) -> str:
-    """README.md, front matter and body. The same folder gives the same card wherever it lies."""
+def render_card(info: ModelInfo, source: str | None = None) -> str:
+    """README.md, front matter and body. The same folder gives the same card wherever it lies.
+
+    Args:
+        info: of the folder.
+        source: the `org/name` that it is pushed to; None is a folder, or a published model.
+    """
     record = info.metrics or {}
     title = card_title(info)
+    source = source or _published_name(info)
     parts = [
-        _front_matter(info, title, record),
-        f"{MARKER}\n# {_escaped(title)}",
+        front_matter(info, title, record),
+        f"{MARK}\n# {_escaped(title)}",
         _what_it_is(info),
-        _how_to_load(info),
+        _how_to_load(info, source),
         _how_it_ended(record),
         _numbers(record),
         _pictures(info),
         _purpose(info, record),
-        _again(info, record),
-        CITATION,
+        _again(info, record, source),
+        _citation(info, title, source),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def repo_in(card: str) -> str | None:
+    """The `org/name` that a card says to load from, or None."""
+    found = re.search(r'zoo\.load\("([\w.-]+/[\w.-]+)"\)', card)
+    return found.group(1) if found else None
+
+
+def _published_name(info: ModelInfo) -> str | None:
+    """The published name whose very weights these are, or None."""
+    name = _unchanged_recipe(info.metrics or {})
+    line = published.index().get(name) if name else None
+    return name if line is not None and line.weights_sha256 == info.sha256 else None
+
+
+def _unchanged_recipe(record: Mapping[str, Any]) -> str | None:
+    training = record.get("training") or {}
+    return None if training.get("changed") else training.get("recipe")
+
+
 def card_title(info: ModelInfo) -> str:
     """The published name if the recipe ran unchanged, else what the model is."""
-    training = (info.metrics or {}).get("training") or {}
-    name = training.get("recipe")
-    if name and not training.get("changed"):
-        return str(name)
+    name = _unchanged_recipe(info.metrics or {})
+    if name:
+        return name
     return f"{info.family} trained on {info.data}" if info.data else f"{info.family}, untrained"
-
-
-def _variational(info: ModelInfo) -> bool:
-    return isinstance(info.spec, VAESpec) or bool(
-        any(
-            "kl" in one and one["kl"] is not None
-            for one in (info.metrics or {}).get("measured", [])
-        )
-    )
-
-
-def _front_matter(info: ModelInfo, title: str, record: Mapping[str, Any]) -> str:
-    from huggingface_hub import EvalResult, ModelCardData
-
-    dataset = HUB_DATASETS.get(info.data or "")
-    task = "unconditional-image-generation" if _variational(info) else "image-feature-extraction"
-    results = [
-        EvalResult(
-            task_type=task,
-            dataset_type=dataset or str(one["dataset"]),
-            dataset_name=f"{one['dataset']} ({one['protocol']})",
-            dataset_split=str(one["split"]),
-            metric_type=name,
-            metric_value=one[name],
-        )
-        for one in record.get("measured", [])
-        for name, _, _ in rows(one)
-    ]
-    data = ModelCardData(
-        library_name="autoencoder-zoo",
-        license=info.licence,
-        pipeline_tag=task,
-        tags=["autoencoder", info.family, "pytorch", "safetensors"],
-        datasets=[dataset] if dataset else None,
-        model_name=title if results else None,
-        eval_results=results or None,
-        ignore_metadata_errors=True,
-    )
-    return f"---\n{data.to_yaml()}\n---"
 
 
 def _what_it_is(info: ModelInfo) -> str:
     shape = " x ".join(map(str, info.spec.image_shape))
-    kind = "variational autoencoder" if _variational(info) else "autoencoder"
-    latents = " x ".join(map(str, info.spec.latent_shape))
-    trained = f"trained on {_escaped(info.data)}" if info.data else "with no recipe on record"
+    kind = "variational autoencoder" if is_variational(info) else "autoencoder"
+    trained = f"trained on {_data(info)}" if info.data else "with no recipe on record"
     return (
         f"This is a {kind} (family `{info.family}`, {info.parameters:,} parameters) {trained}. It "
-        f"turns an image of {shape} (channels, height, width) into {latents} numbers and back."
+        f"turns an image of {shape} (channels, height, width) into {_latents(info)} numbers and "
+        "back."
     )
 
 
-def _how_to_load(info: ModelInfo) -> str:
-    training = (info.metrics or {}).get("training") or {}
-    published = training.get("recipe") and not training.get("changed")
-    source = f'"{training["recipe"]}"' if published else '"./folder"  # where these files are'
+def _data(info: ModelInfo) -> str:
+    """The dataset as a person would call it."""
+    name, hub = DATASETS.get(info.data or "", (_escaped(info.data or "its data"), None))
+    return f"[{name}](https://huggingface.co/datasets/{hub})" if hub else name
+
+
+def _latents(info: ModelInfo) -> str:
+    return " x ".join(map(str, info.spec.latent_shape))
+
+
+def _how_to_load(info: ModelInfo, source: str | None) -> str:
+    shape = ", ".join(map(str, info.spec.image_shape))
+    load = f'model = zoo.load("{source or "./folder"}")'
     return "\n".join(
         [
             "```python",
             "import zoo  # pip install autoencoder-zoo",
-            f"model = zoo.load({source})"
-            if published
-            else f"model = zoo.load({source}".replace("  #", ")  #"),
-            "z = model.encode(x)  # x: (N, C, H, W), float in [0, 1]; x_hat = model.decode(z)",
+            load if source else f"{load}  # where these files are",
+            f"z = model.encode(x)  # x: (N, {shape}), float in [0, 1]; x_hat = model.decode(z)",
             "```",
         ]
     )
@@ -180,74 +177,83 @@ def _pictures(info: ModelInfo) -> str:
         "traversals": "One latent a row, moved over three standard deviations around one image's code.",
     }
     folder = info.folder
-    there = [n for n in captions if folder and (folder / "figures" / f"{n}.png").is_file()]
-    shown = [f"![{name}](figures/{name}.png)\n\n{captions[name]}" for name in there]
+    there = [n for n in captions if folder and (folder / FIGURES / f"{n}.png").is_file()]
+    shown = [f"![{name}]({FIGURES}/{name}.png)\n\n{captions[name]}" for name in there]
     return "\n\n".join(["## Pictures", *shown]) if shown else ""
 
 
 def _purpose(info: ModelInfo, record: Mapping[str, Any]) -> str:
     measured = (record.get("measured") or [{}])[0]
-    latents = " x ".join(map(str, info.spec.latent_shape))
-    good = (
-        f"Codes of {latents} numbers for images like those of {_escaped(info.data or 'its data')}"
-    )
+    good = f"Codes of {_latents(info)} numbers for images like those of {_data(info)}"
     if measured.get("mse") is not None:
         good += (
-            f", from which they come back with a squared error of {number(measured['mse'], measured.get('mse_se'))} "
-            f"per pixel ({number(measured.get('psnr'), measured.get('psnr_se'))} dB)"
+            f", from which they come back with a squared error of {_with(measured, 'mse')} per pixel "
+            f"({_with(measured, 'psnr')} dB)"
         )
+    if measured.get("neg_elbo") is not None:
+        good += f". It bounds -log p(x) of such an image by {_with(measured, 'neg_elbo')} nats"
     bad = (
         f"Images of another size than {' x '.join(map(str, info.spec.image_shape))} are refused, and "
         "other kinds of image come back as the nearest thing it has seen"
     )
     units = measured.get("active_units")
     if units is not None:
-        bad += f". Of its latents, {units} are in use"
-    if _variational(info):
+        bad += f". Of its {_latents(info)} latents, {units} are in use: the others hold nothing"
+    if is_variational(info):
         bad += ". Samples show the expected image, which is smoother than a real one"
     else:
         bad += ". It has no prior: random codes do not give images"
     return f"## What it is for, and what not\n\n{good}.\n\n{bad}."
 
 
-def _again(info: ModelInfo, record: Mapping[str, Any]) -> str:
+def _with(measured: Mapping[str, Any], name: str) -> str:
+    """A number in as many digits as its standard error allows."""
+    return number(measured.get(name), measured.get(f"{name}_se"))
+
+
+def _again(info: ModelInfo, record: Mapping[str, Any], source: str | None) -> str:
     if info.recipe is None:
         return ""
-    training = record.get("training") or {}
-    name = training.get("recipe")
-    published = name and not training.get("changed")
-    train = f"zoo train {name}" if published else "zoo train recipe.toml"
-    where = name if published else "./folder"
+    name = _unchanged_recipe(record)
+    if name in published.list_recipes():
+        train = [f"OMP_NUM_THREADS=1 zoo train {name}"]
+    elif source:
+        train = [f"zoo pull {source} --to pulled", "OMP_NUM_THREADS=1 zoo train pulled/recipe.toml"]
+    else:
+        train = ["OMP_NUM_THREADS=1 zoo train folder/recipe.toml"]
+    seed = _escaped(tomllib.loads(info.recipe).get("training", {}).get("seed"))
+    commands = [
+        *train[:-1],
+        f"{train[-1]}  # seed {seed}; the same torch on one thread gives the same bits",
+        f"zoo verify {source or './folder'} --full  # measures the numbers above again",
+    ]
+    text = "## Train and measure it again\n\n```sh\n" + "\n".join(commands) + "\n```"
     with_ = record.get("with") or {}
-    on = ""
     if with_:
-        on = (
-            f"\n\nMeasured with autoencoder-zoo {_escaped(with_.get('autoencoder-zoo'))}, torch "
-            f"{_escaped(with_.get('torch'))}, {with_.get('precision')}, {with_.get('threads')} thread(s)."
+        zoo, torch, precision, threads = (
+            _escaped(with_.get(key)) for key in ("autoencoder-zoo", "torch", "precision", "threads")
         )
-    seed = tomllib.loads(info.recipe).get("training", {}).get("seed")
-    return (
-        "## Train and measure it again\n\n"
-        f"```sh\nOMP_NUM_THREADS=1 {train}  # recipe.toml, seed {seed}; one thread gives the same bits\n"
-        f"zoo verify {where} --full\n```{on}"
-    )
+        text += (
+            f"\n\nMeasured with autoencoder-zoo {zoo} and torch {torch}, in {precision}, on "
+            f"{threads} thread{'' if threads == '1' else 's'}."
+        )
+    return text
 
 
-CITATION = """## How to cite
-
-```bibtex
-@software{autoencoder_zoo,
-  title = {autoencoder-zoo: trained autoencoders that you can trust},
-  year = {2026}
-}
-```"""
+def _citation(info: ModelInfo, title: str, source: str | None) -> str:
+    fields = {"title": f"{re.sub(r'[^A-Za-z0-9 ,.-]', '', title)}, from autoencoder-zoo"}
+    if source and "/" in source:
+        fields["url"] = f"https://huggingface.co/{source}"
+    fields["note"] = f"sha256 of the weights: {info.sha256}"
+    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    text = f"## How to cite\n\n```bibtex\n@misc{{autoencoder_zoo_model,\n{lines}\n}}\n```"
+    paper = PAPERS.get(info.family)
+    return f"{text}\n\nThe method is from {paper}." if paper else text
 
 
 def _escaped(text: object) -> str:
-    """Foreign text without Markdown, HTML or control characters that would act."""
+    """Foreign text without Markdown, HTML, links or control characters that would act."""
     plain = printable(str(text)).replace("\n", " ")
-    return (
-        re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", plain)
-        if re.search(r"[`<>\[\]|*\\]", plain)
-        else plain
-    )
+    if re.fullmatch(r"[\w ,.;=/+±()'-]*", plain) and "www." not in plain:
+        return plain
+    return re.sub(r"([^\w\s])", r"\\\1", plain, flags=re.ASCII)

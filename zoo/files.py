@@ -97,6 +97,16 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             raise
 
 
+def copy_regular(source: Path, target: Path) -> None:
+    """A copy of a regular file, or of the one that a link leads to. Raises ZooError."""
+    with open_regular(source) as file, _said_well(target):
+        _make_folder(target.parent)
+        with open(target, "xb") as copy:
+            shutil.copyfileobj(file, copy, 2**20)
+            copy.flush()
+            os.fsync(copy.fileno())
+
+
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """A new folder inside `target` whose files take their places in it together at the end.

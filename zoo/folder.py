@@ -1,14 +1,4 @@
-"""A model's folder, without its weights: the closed list of files, and what they say. No torch.
-
-    config.json         family, Spec, the weights' sha256, who provides the family
-    model.safetensors   the weights
-    README.md           the model card
-    recipe.toml         the recipe as it was resolved and run
-    metrics.json        what was measured
-    figures/*.png       reconstructions, samples, traversals
-
-Everything else in such a folder is foreign: never read, changed or deleted.
-"""
+"""What a model's folder says, its weights unread. No torch."""
 
 from __future__ import annotations
 
@@ -34,18 +24,23 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.files import read_regular
+from zoo.layout import (
+    CARD,
+    CONFIG,
+    MAX_CONFIG_BYTES,
+    MAX_TEXT_BYTES,
+    METRICS,
+    NO_PICKLES,
+    PICKLES,
+    RECIPE,
+    WEIGHTS,
+)
 from zoo.published import DISTRIBUTION
 from zoo.record import Record
 from zoo.validation import Strict, checked, listed, parse_json
 from zoo.version import __version__
 
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-RECIPE, METRICS, FIGURES = "recipe.toml", "metrics.json", "figures"
 FORMAT = "autoencoder-zoo/1"
-MAX_CONFIG_BYTES, MAX_TEXT_BYTES = 64_000, 1_000_000
-
-PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
-NO_PICKLES = "Pickle files can run code, so zoo never opens them. Ask the author for safetensors."
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _DISTRIBUTION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508

@@ -12,7 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from zoo import families, folder, published, sources, store
+from zoo import families, folder, layout, published, sources, store
 from zoo.card import render_card
 from zoo.data import load_images
 from zoo.errors import InputError, RecipeError, ZooError
@@ -40,7 +40,7 @@ def release(run: Path, beside: dict[str, Path]) -> None:
         RecipeError: for a run that is interrupted, changed, or of no published recipe.
         InputError: where the name is taken by other weights.
     """
-    source = sources.find(run / MODEL)
+    source = sources.local(run / MODEL)
     model = store.load_source(source)
     recipe = _finished_recipe(model)
     assert recipe.name is not None
@@ -70,7 +70,7 @@ def render_cards() -> None:
     for name in published.list_models():
         where, line = published.folder(name), published.line(name)
         card = render_card(folder.read_info(where, name, line.licence))
-        write_atomically(where / folder.CARD, card)
+        write_atomically(where / layout.CARD, card)
 
 
 def _finished_recipe(model: Autoencoder) -> Recipe:
@@ -119,7 +119,7 @@ def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metr
 
 
 def _compare(other: Path, recipe: Recipe) -> Metrics:
-    model = store.load_source(sources.find(other))
+    model = store.load_source(sources.local(other))
     images = load_images(recipe.data.dataset, "test")
     return evaluate_model(model, images, protocol=recipe.data.protocol)
 
@@ -134,12 +134,12 @@ def _write_index_line(name: str, family: str, target: Path) -> None:
 
     path = published.registry_root() / "index.toml"
     index = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    weights = (target / folder.WEIGHTS).read_bytes()
+    weights = (target / layout.WEIGHTS).read_bytes()
     index[name] = {
         "family": family,
         "licence": LICENCE,
         "bytes": len(weights),
-        "config_sha256": hashlib.sha256((target / folder.CONFIG).read_bytes()).hexdigest(),
+        "config_sha256": hashlib.sha256((target / layout.CONFIG).read_bytes()).hexdigest(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     write_atomically(path, tomli_w.dumps(dict(sorted(index.items()))))

@@ -8,21 +8,60 @@ here: then it is refused with both spellings. No slash: a published name, always
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo import published
-from zoo.errors import HubError, InputError, SourceError
+from zoo.digests import Digest
+from zoo.errors import InputError, SourceError
 from zoo.files import with_home
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}")
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """A model's repo on the Hub, and its index line if it is a published one."""
+
+    repo: str
+    """`org/name`."""
+    revision: str | None = None
+    """A branch, a tag or a commit; None is the branch `main`."""
+    line: published.IndexLine | None = None
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is a commit, which cannot move."""
+        return COMMIT.fullmatch(self.revision or "") is not None
+
+
+@dataclass(frozen=True)
+class HubCommit:
+    """Where a folder of the Hub's cache came from, and what its files must be."""
+
+    repo: str
+    commit: str
+    """40 hex digits."""
+    digests: Mapping[str, Digest] = field(default_factory=dict)
+    """The Hub's record of each of the folder's files that has one here."""
+
+    @property
+    def origin(self) -> str:
+        """`hf://org/name@commit`: a source that means these very bytes."""
+        return f"hf://{self.repo}@{self.commit}"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A model's folder, what to call it, and its index line if it is a published one."""
+    """A model's folder, what to call it, its index line and its place on the Hub if it has them."""
 
     folder: Path
     origin: str
     line: published.IndexLine | None = None
+    hub: HubCommit | None = None
 
     @property
     def licence(self) -> str | None:
@@ -30,52 +69,102 @@ class Source:
         return self.line.licence if self.line else None
 
 
-def find(source: str | Path, *, revision: str | None = None, offline: bool = False) -> Source:
-    """The folder that a source means.
+def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAddress:
+    """The folder or the Hub repo that a source means. Nothing is fetched.
 
     Raises:
         UnknownNameError: for a published name that there is not.
         SourceError: for what could mean two things, or nothing.
-        HubError: for a model on the Hub, which this version does not reach.
     """
+    checked_revision(revision)
     if isinstance(source, Path):
-        return _local(source, revision)
+        return local(source, revision)
     if not isinstance(source, str) or not source.strip():
         raise InputError(f"A source is a name, a folder or a Hub repo; got {str(source)[:60]!r}.")
     if source.startswith(("./", "../", "/", "~")) or source in (".", ".."):
-        return _local(with_home(source, SourceError), revision)
+        return local(with_home(source, SourceError), revision)
     if source.startswith(("hf://", "https://", "http://")):
-        raise _not_yet(source)
-    if source.count("/") == 1:
-        if os.path.isdir(source):
-            raise SourceError(
-                f"{source!r} is ambiguous: hf://{source} is the Hub, ./{source} the folder."
-            )
-        raise _not_yet(source)
+        return _address(source, revision)
+    if source.count("/") == 1 and "\\" not in source:
+        return _org_and_repo(source, revision)
     if "/" in source or "\\" in source:
         raise SourceError(f"{source!r} is no source. A folder is written ./{source}.")
     return _published(source, revision)
 
 
-def _local(folder: Path, revision: str | None) -> Source:
+def local(folder: Path, revision: str | None = None) -> Source:
+    """A folder as a source. Raises SourceError if a revision is asked of it."""
     if revision is not None:
         raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
     return Source(folder, str(folder))
 
 
-def _published(name: str, revision: str | None) -> Source:
+def checked_repo(repo: str) -> str:
+    """`org/name`, if it is one by the Hub's rules. Raises SourceError."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        if not isinstance(repo, str) or repo.count("/") != 1 or len(repo) > 200:
+            raise HFValidationError
+        validate_repo_id(repo)
+    except HFValidationError:
+        at = " A revision is written hf://org/name@revision." if "@" in str(repo) else ""
+        raise SourceError(
+            f"{str(repo)[:200]!r} is no repo on the Hub: that is org/name, in letters, digits, "
+            f"'-', '_' and '.'.{at}"
+        ) from None
+    return repo
+
+
+def checked_revision(revision: str | None) -> str | None:
+    """A revision, if git can have one of that name. Raises SourceError."""
+    if revision is None:
+        return None
+    if not isinstance(revision, str) or not _REVISION.fullmatch(revision) or ".." in revision:
+        raise SourceError(f"A revision is a branch, a tag or a commit; got {str(revision)[:60]!r}.")
+    return revision
+
+
+def _published(name: str, revision: str | None) -> Source | HubAddress:
     line = published.line(name)
     if revision is not None:
         raise SourceError(f"{name!r} is a published name, whose weights never change: no revision.")
     folder = published.folder(name)
-    if not folder.is_dir():
-        where = f" It lives on the Hub at {line.hub}." if line.hub else ""
-        raise SourceError(f"{name!r} is not in this package.{where}")
-    return Source(folder, name, line)
+    if folder.is_dir():
+        return Source(folder, name, line)
+    repo, at, commit = (line.hub or "").rpartition("@")
+    if not at or not COMMIT.fullmatch(commit):
+        raise SourceError(f"{name!r} is not in this package. Reinstall autoencoder-zoo.")
+    return HubAddress(checked_repo(repo), commit, line)
 
 
-def _not_yet(source: str) -> HubError:
-    return HubError(
-        f"{source!r} is on the Hugging Face Hub, which this version of the zoo does not reach yet. "
-        "Download the folder and load it as ./folder."
-    )
+def _org_and_repo(source: str, revision: str | None) -> HubAddress:
+    if os.path.isdir(source):
+        raise SourceError(
+            f"{source!r} is ambiguous: hf://{source} is the Hub, ./{source} the folder."
+        )
+    return HubAddress(checked_repo(source), checked_revision(revision))
+
+
+def _address(source: str, revision: str | None) -> HubAddress:
+    """What the Hub client's own parser makes of `hf://...` or a web address."""
+    from huggingface_hub import parse_hf_uri
+    from huggingface_hub.errors import HfUriError
+
+    try:
+        uri = parse_hf_uri(source)
+    except (HfUriError, ValueError):
+        raise SourceError(
+            f"{source[:200]!r} is no address of a model: that is hf://org/name, "
+            "hf://org/name@revision, or the address of its page on the Hub."
+        ) from None
+    if uri.type != "model" or uri.path_in_repo:
+        what = f"a {uri.type}" if uri.type != "model" else f"the file {uri.path_in_repo!r}"
+        raise SourceError(f"{source[:200]!r} is {what} on the Hub. A model is hf://org/name.")
+    if revision is not None and uri.revision not in (None, revision):
+        raise SourceError(
+            f"{source[:200]!r} names the revision {uri.revision!r}, and revision={revision!r} "
+            "another. Give one."
+        )
+    return HubAddress(checked_repo(uri.id), checked_revision(revision or uri.revision))

@@ -17,7 +17,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from zoo import families, folder, specs
+from zoo import families, folder, layout, specs
+from zoo.card import render_card
 from zoo.errors import (
     InputError,
     IntegrityError,
@@ -33,7 +34,9 @@ from zoo.sources import Source
 
 SLACK_BYTES = 16 * 2**20
 """How far the file's size may be from the Spec's, so that a wrong tensor can be named."""
-MAX_FIGURE_BYTES = 16 * 2**20
+
+HEADER_BYTES = 4096
+"""Most that the header of model.safetensors says of one tensor, its name included."""
 PICKLE_STARTS = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 """A zip archive, as torch.save writes, and pickles of each binary protocol."""
 FIX_DAMAGE = "Fetch it again: reinstall autoencoder-zoo, or ask whoever gave you this folder."
@@ -66,18 +69,26 @@ def load_source(source: Source) -> Autoencoder:
         MismatchError: for tensors that do not fit the Spec. Nothing is loaded.
     """
     where, line = source.folder, source.line
-    if line is not None and os.path.lexists(where / folder.CONFIG):
-        config = read_regular(where / folder.CONFIG, folder.MAX_CONFIG_BYTES)
-        _check_sha256(config, line.config_sha256, where / folder.CONFIG)
+    if line is not None and os.path.lexists(where / layout.CONFIG):
+        config = read_regular(where / layout.CONFIG, layout.MAX_CONFIG_BYTES)
+        _check_sha256(config, line.config_sha256, where / layout.CONFIG, source)
     info = folder.read_info(where, source.origin, source.licence)
     _check_size(where, info.parameters)
     model = _skeleton(families.family_class(info.family), info.spec)
     data = _read_weights(where, model.state_dict())
     expected = line.weights_sha256 if line is not None else info.sha256
-    _check_sha256(data, expected, where / folder.WEIGHTS)
-    _assign(model, _tensors(data, where / folder.WEIGHTS))
+    _check_sha256(data, expected, where / layout.WEIGHTS, source)
+    _assign(model, _tensors(data, where / layout.WEIGHTS))
     model.info = info
     return model.eval()
+
+
+def sizes_of(where: Path) -> tuple[int, int]:
+    """Least and most bytes that model.safetensors of this folder's Spec can have."""
+    config, spec = folder.read_config(where)
+    tensors = _skeleton(families.family_class(config.family), spec).state_dict()
+    least = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    return least, least + HEADER_BYTES * (len(tensors) + 1)
 
 
 def _skeleton(cls: type[Autoencoder], spec: specs.Spec) -> Autoencoder:
@@ -105,9 +116,9 @@ def _parameters_on_meta() -> Iterator[None]:
 
 def _check_size(source: Path, parameters: int) -> None:
     """Refuses a file far too small for its Spec before anything of the Spec's size is made."""
-    path = source / folder.WEIGHTS
+    path = source / layout.WEIGHTS
     if not os.path.lexists(path):
-        raise folder.without(folder.WEIGHTS, source)
+        raise folder.without(layout.WEIGHTS, source)
     size = size_of(path)
     if size < 4 * parameters - SLACK_BYTES:
         raise MismatchError(
@@ -119,21 +130,22 @@ def _check_size(source: Path, parameters: int) -> None:
 def _read_weights(source: Path, expected: dict[str, Tensor]) -> bytes:
     """The bytes of model.safetensors, if it is not too large for these tensors."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
-    data = read_regular(source / folder.WEIGHTS, size + SLACK_BYTES)
+    data = read_regular(source / layout.WEIGHTS, size + SLACK_BYTES)
     if data.startswith(PICKLE_STARTS) and data[8:9] != b"{":  # where a safetensors header begins
         raise UnsafeFormatError(
-            f"{str(source / folder.WEIGHTS)!r} is a pickle by its first bytes, whatever its name. "
-            f"{folder.NO_PICKLES}"
+            f"{str(source / layout.WEIGHTS)!r} is a pickle by its first bytes, whatever its name. "
+            f"{layout.NO_PICKLES}"
         )
     return data
 
 
-def _check_sha256(data: bytes, expected: str, path: Path) -> None:
+def _check_sha256(data: bytes, expected: str, path: Path, source: Source) -> None:
     actual = hashlib.sha256(data).hexdigest()
     if actual != expected:
+        fix = f"{source.hub.repo!r} holds them so: tell its author." if source.hub else FIX_DAMAGE
         raise IntegrityError(
             f"sha256 of {str(path)!r} is {actual[:12]}..., expected {expected[:12]}...: its bytes "
-            f"are not the published ones. {FIX_DAMAGE}"
+            f"are not the published ones. {fix}"
         )
 
 
@@ -187,6 +199,20 @@ def weights_bytes(model: Autoencoder) -> bytes:
     return safetensors.torch.save(tensors, metadata={"format": "pt"})
 
 
+def save(model: Autoencoder, target: Path) -> None:
+    """Writes a model's whole folder, with what is known of these very weights."""
+    known = model.info if model.info and has_weights_of(model, model.info) else None
+    model.info = save_folder(
+        model,
+        target,
+        recipe=known.recipe if known else None,
+        metrics=known.metrics if known else None,
+        figures=read_figures(known.folder) if known else {},
+        licence=known.licence if known else None,
+        card=render_card,
+    )
+
+
 def save_folder(
     model: Autoencoder,
     target: Path,
@@ -207,19 +233,19 @@ def save_folder(
         families.name_of(type(model)), model.spec, hashlib.sha256(data).hexdigest()
     )
     files: dict[str, bytes | str | None] = {
-        folder.CONFIG: config,
-        folder.WEIGHTS: data,
-        folder.RECIPE: recipe,
-        folder.METRICS: metrics_text(metrics) if metrics else None,
-        **{f"{folder.FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
+        layout.CONFIG: config,
+        layout.WEIGHTS: data,
+        layout.RECIPE: recipe,
+        layout.METRICS: metrics_text(metrics) if metrics else None,
+        **{f"{layout.FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
     }
     with staged(target) as stage:
         for name, content in files.items():
             if content is not None:
                 write_atomically(stage / name, content)
         info = replace(folder.read_info(stage, str(target)), licence=licence)
-        write_atomically(stage / folder.CARD, card(info))
-    for name in (folder.RECIPE, folder.METRICS, *_figures_in(target)):
+        write_atomically(stage / layout.CARD, card(info))
+    for name in (layout.RECIPE, layout.METRICS, *_figures_in(target)):
         if files.get(name) is None:
             remove(target / name)
     return replace(info, folder=target)
@@ -227,10 +253,10 @@ def save_folder(
 
 def _figures_in(target: Path) -> list[str]:
     """Names of the pictures in a model's folder; a folder that is only linked has other owners."""
-    pictures = target / folder.FIGURES
+    pictures = target / layout.FIGURES
     if pictures.is_symlink():
         return []
-    return [f"{folder.FIGURES}/{path.name}" for path in pictures.glob("*.png") if path.is_file()]
+    return [f"{layout.FIGURES}/{path.name}" for path in pictures.glob("*.png") if path.is_file()]
 
 
 def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:
@@ -242,8 +268,8 @@ def read_figures(source: Path | None) -> dict[str, bytes]:
     """The pictures in a model's folder, by name."""
     if source is None:
         return {}
-    paths = sorted((source / folder.FIGURES).glob("*.png"))
-    return {path.stem: read_regular(path, MAX_FIGURE_BYTES) for path in paths}
+    paths = sorted((source / layout.FIGURES).glob("*.png"))
+    return {path.stem: read_regular(path, layout.MAX_FIGURE_BYTES) for path in paths}
 
 
 def metrics_text(metrics: dict) -> str:
@@ -255,7 +281,7 @@ def check_target(target: Path) -> None:
     """Raises InputError if a model cannot be written here without losing something."""
     if os.path.exists(target) and not os.path.isdir(target):
         raise InputError(f"{str(target)!r} is a file, not a folder.")
-    if os.path.lexists(target / folder.CONFIG):
+    if os.path.lexists(target / layout.CONFIG):
         try:
             folder.read_config(target)
         except ZooError as wrong:

@@ -85,7 +85,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["show", "./nowhere"], "There is no folder 'nowhere'."),
         (["card", "./nowhere"], "There is no folder 'nowhere'."),
         (["draw", "./nowhere"], "There is no folder 'nowhere'."),
-        (["eval", "acme/vae"], "'acme/vae' is on the Hugging Face Hub"),
+        (["eval", "acme/vae"], "'acme/vae' is not in the cache"),
         (["eval", "./model"], "This model has no recipe: say which dataset"),
         (
             ["eval", "./model", "--dataset", "mnsit"],

@@ -15,6 +15,8 @@ from zoo.cli.draw import draw
 from zoo.cli.encode import encode
 from zoo.cli.eval import evaluate
 from zoo.cli.list import list_
+from zoo.cli.pull import pull
+from zoo.cli.push import push
 from zoo.cli.show import show
 from zoo.cli.train import train
 from zoo.cli.verify import verify
@@ -42,11 +44,12 @@ class Verbs(click.Group):
 def cli(debug: bool) -> None:
     """Trained autoencoders that you can trust.
 
-    A MODEL is a published name (`zoo list`) or a folder (./folder).
+    A MODEL is a published name (`zoo list`), a folder (./folder), or a repo on the Hugging Face Hub
+    (org/name, hf://org/name@revision).
     """
 
 
-for verb in (list_, show, demo, encode, draw, train, evaluate, bench, verify, card):
+for verb in (list_, show, demo, encode, draw, train, evaluate, bench, verify, push, pull, card):
     cli.add_command(verb)
 
 

@@ -29,6 +29,7 @@ def bench(
     Every cell is what was measured now, then in brackets what was published. A model whose data
     are not here is named, and not measured.
     """
+    import zoo
     from zoo import published
     from zoo.evaluation.bench import measure_models
     from zoo.files import write_atomically
@@ -37,7 +38,12 @@ def bench(
     for name in chosen:
         published.line(name)  # misspelt names before any work
     results = measure_models(
-        chosen, nll_samples, limit, device, tell=lambda text: click.echo(text, err=True)
+        chosen,
+        nll_samples,
+        limit,
+        device,
+        tell=lambda text: click.echo(text, err=True),
+        load=zoo.load,
     )
     print_results(results)
     if json_ is not None:

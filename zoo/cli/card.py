@@ -11,9 +11,10 @@ from zoo.cli.output import say
 @click.argument("model")
 def card(model: str) -> None:
     """Print the card of a MODEL: what it is, its numbers, what it is for."""
-    from zoo import sources
+    from zoo import hub
     from zoo.card import render_card
     from zoo.folder import read_info
 
-    found = sources.find(model)
-    say(render_card(read_info(found.folder, found.origin, found.licence)).rstrip())
+    found = hub.find(model, hub.EVERYTHING)
+    info = read_info(found.folder, found.origin, found.licence)
+    say(render_card(info, found.hub.repo if found.hub and not found.line else None).rstrip())

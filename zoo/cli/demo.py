@@ -76,6 +76,7 @@ def _train_digits(out: Path) -> None:
 
 
 def _measure_mnist() -> None:
+    import zoo
     from zoo import published
     from zoo.cli.bench import print_results
     from zoo.data import load_images
@@ -89,7 +90,7 @@ def _measure_mnist() -> None:
         say(f"   Not measured: {absent}")
         return
     results = measure_models(
-        published.list_models("*-mnist-*"), 0, None, "auto", tell=lambda text: None
+        published.list_models("*-mnist-*"), 0, None, "auto", lambda text: None, zoo.load
     )
     print_results(results)
     say(

@@ -55,12 +55,12 @@ def _reference(title: str, cls: Any, json_: bool) -> None:
 
 
 def _model(name: str, json_: bool) -> None:
-    from zoo import families, published, sources
+    from zoo import families, hub, published
     from zoo.errors import UnknownNameError, did_you_mean
     from zoo.folder import read_info
 
     try:
-        found = sources.find(name)
+        found = hub.find(name, hub.TO_KNOW)
     except UnknownNameError:
         known = [*published.list_models(), *families.list_families()]
         raise UnknownNameError(

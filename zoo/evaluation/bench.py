@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from zoo import sources, store
 from zoo.data import load_images
 from zoo.devices import find_device
 from zoo.errors import DataError, OfflineError, ZooError
 from zoo.evaluation import evaluate_model
+from zoo.models import Autoencoder
 
 
 def measure_models(
@@ -18,6 +18,7 @@ def measure_models(
     limit: int | None,
     device: str,
     tell: Callable[[str], None],
+    load: Callable[[str], Autoencoder],
 ) -> list[dict[str, Any]]:
     """One entry for each model and each protocol it was published under.
 
@@ -28,7 +29,7 @@ def measure_models(
     results = []
     for name in names:
         try:
-            model = store.load_source(sources.find(name))
+            model = load(name)
         except ZooError as broken:
             results.append({"model": name, "error": str(broken)})
             continue

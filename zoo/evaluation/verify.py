@@ -6,20 +6,22 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from zoo import folder, store
-from zoo.card import render_card
+from zoo import folder, layout, store
+from zoo.card import render_card, repo_in
 from zoo.data import load_images
+from zoo.data.named import NAMED
 from zoo.devices import find_device
-from zoo.errors import DataError, OfflineError, UnknownNameError, ZooError
+from zoo.errors import DataError, IntegrityError, OfflineError, UnknownNameError, ZooError
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.evaluation.metrics import Metrics
 from zoo.files import read_regular
 from zoo.models import Autoencoder
-from zoo.sources import Source
+from zoo.sources import HubCommit, Source
 from zoo.validation import checked, listed
 
 Result = Literal["passed", "failed", "not measured"]
@@ -76,9 +78,16 @@ def verify_source(source: Source, *, full: bool, device: str) -> Report:
     return Report(source.origin, tuple(checks))
 
 
+def altered(origin: str, wrong: IntegrityError) -> Report:
+    """The report on a model whose files could not even be fetched as they were recorded."""
+    return Report(origin, (Check("hashes", "failed", str(wrong)),))
+
+
 def _root_of_trust(source: Source) -> Check:
     """Which word on the hashes there is, and whether the files keep it."""
-    weights, config = source.folder / folder.WEIGHTS, source.folder / folder.CONFIG
+    weights, config = source.folder / layout.WEIGHTS, source.folder / layout.CONFIG
+    if source.hub is not None and source.line is None:
+        return _by_the_hub(source.folder, source.hub)
     if source.line is None:
         detail = "the folder's own sha256 only: it finds damage, not tampering"
         return Check("hashes", "passed", detail)
@@ -96,11 +105,24 @@ def _root_of_trust(source: Source) -> Check:
     return Check("hashes", "passed", "config.json and model.safetensors are the index's")
 
 
+def _by_the_hub(where: Path, hub: HubCommit) -> Check:
+    """Whether every file is what the Hub's record says."""
+    names = layout.files_of(where)
+    for name in names:
+        digest = hub.digests.get(name)
+        found = digest.of_file(where / name) if digest else None
+        if digest is None or found != digest.value:
+            detail = f"{name} is not what the Hub's record says at commit {hub.commit}"
+            return Check("hashes", "failed", detail)
+    detail = f"{len(names)} files are those of the Hub's record at commit {hub.commit}"
+    return Check("hashes", "passed", detail)
+
+
 def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check]:
     """Measures first, reads the published numbers afterwards."""
     record = model.info.metrics if model.info else None
     if not record or not record.get("measured"):
-        return [Check("numbers", "not measured", f"there are none in {folder.METRICS}")]
+        return [Check("numbers", "not measured", f"there are none in {layout.METRICS}")]
     try:
         published = [_parsed(one) for one in record["measured"]]
         subset = [_parsed(one) for one in record.get("subset") or []]
@@ -110,6 +132,9 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
     checks, repeated = [], []
     for settings in again:
         what = f"{settings.dataset} {settings.split}, {settings.protocol}"
+        if model.info and model.info.origin.startswith("hf://") and settings.dataset not in NAMED:
+            checks.append(Check(what, "not measured", "these images are files of its author's"))
+            continue
         try:
             measured = _measure_again(model, settings, device)
         except (DataError, OfflineError, UnknownNameError) as absent:
@@ -133,7 +158,7 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
 def _parsed(one: Any) -> Metrics:
     metrics, problems = checked(Metrics, one)
     if metrics is None:
-        raise ZooError(listed(folder.METRICS, problems))
+        raise ZooError(listed(layout.METRICS, problems))
     return metrics
 
 
@@ -216,9 +241,10 @@ def _short(value: Any) -> str:
 
 
 def _card(source: Source, model: Autoencoder) -> Check:
-    if model.info is None or folder.read_text(source.folder / folder.CARD) is None:
-        return Check("card", "not measured", f"there is no {folder.CARD}")
-    if folder.read_text(source.folder / folder.CARD) == render_card(model.info):
-        return Check("card", "passed", f"{folder.CARD} says what the other files say")
-    detail = f"{folder.CARD} was edited by hand, or written by another version of the zoo"
+    card = folder.read_text(source.folder / layout.CARD)
+    if model.info is None or card is None:
+        return Check("card", "not measured", f"there is no {layout.CARD}")
+    if card == render_card(model.info, repo_in(card)):
+        return Check("card", "passed", f"{layout.CARD} says what the other files say")
+    detail = f"{layout.CARD} was edited by hand, or written by another version of the zoo"
     return Check("card", "not measured", detail)

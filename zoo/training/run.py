@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from zoo import folder, store
+from zoo import folder, layout, store
 from zoo.card import render_card
 from zoo.data import Images, open_dataset, shown_in_testing
 from zoo.devices import find_device
@@ -76,7 +76,7 @@ def train(
     checkpoint = target / CHECKPOINT
     continues = _continues(target, resolved, resume)
     if not continues:
-        write_atomically(target / folder.RECIPE, resolved.to_toml())
+        write_atomically(target / layout.RECIPE, resolved.to_toml())
     with torch.random.fork_rng(), progress_shown(resolved) as tell:
         torch.manual_seed(resolved.training.seed)
         trained = fit(
@@ -136,7 +136,7 @@ def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
         raise SourceError(
             f"{str(target)!r} is not empty. Choose another --out, or --resume the run that is there."
         )
-    if resume and not (target / folder.RECIPE).exists():
+    if resume and not (target / layout.RECIPE).exists():
         raise SourceError(f"There is no run to resume in {str(target)!r}.")
     return target
 
@@ -145,11 +145,11 @@ def _continues(target: Path, recipe: Recipe, resume: bool) -> bool:
     """Whether a run of this very recipe is there to go on with. Raises RecipeError for another's."""
     if not resume:
         return False
-    text = folder.read_text(target / folder.RECIPE)
+    text = folder.read_text(target / layout.RECIPE)
     if text != recipe.to_toml():
         raise RecipeError(
             f"The run in {str(target)!r} has another recipe than this one; see its "
-            f"{folder.RECIPE}. Resume it with the same settings, or choose another --out."
+            f"{layout.RECIPE}. Resume it with the same settings, or choose another --out."
         )
     return True
 

@@ -1,0 +1,70 @@
+"""`zoo push`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli.output import as_json, print_json, say
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("repo")
+@click.option("--private/--public", default=None, help="Of a new repo.  [default: the Hub's]")
+@click.option("--revision", help="The branch to push to.  [default: main]")
+@click.option("--create-pr", is_flag=True, help="Open a pull request instead.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the files, their sizes and the card; ask nothing."
+)
+@as_json
+def push(
+    folder: Path,
+    repo: str,
+    private: bool | None,
+    revision: str | None,
+    create_pr: bool,
+    dry_run: bool,
+    json_: bool,
+) -> None:
+    """Publish the model in FOLDER on the Hugging Face Hub as REPO (org/name), in one commit.
+
+    The repo is made if it is not there. The token, with the right to write there, is read from
+    `hf auth login` or HF_TOKEN. Whoever has autoencoder-zoo loads it with zoo.load("org/name").
+    """
+    import zoo
+
+    if dry_run:
+        _show(folder, repo, json_)
+        return
+    done = zoo.push(folder, repo, private=private, revision=revision, create_pr=create_pr)
+    if json_:
+        print_json(vars(done))
+        return
+    for name in done.pushed:
+        say(f"  pushed   {name}")
+    for name in done.deleted:
+        say(f"  deleted  {name}, of an earlier push")
+    for name in done.kept:
+        say(f"  kept     {name}: the one there lacks the zoo's mark, so it is its author's")
+    if not done.pushed and not done.deleted:
+        say("Nothing to push: the repo has this model already.")
+    say(f"{done.repo} at commit {done.commit}")
+    say(done.url)
+    if not create_pr and revision in (None, "main"):
+        say(f'Load it with zoo.load("{done.repo}").')
+
+
+def _show(folder: Path, repo: str, json_: bool) -> None:
+    from zoo.hub.push import prepare
+    from zoo.layout import CARD
+
+    files = prepare(folder, repo)
+    if json_:
+        print_json({name: len(content) for name, content in files.items()})
+        return
+    say(f"Would push to {repo}:")
+    for name, content in files.items():
+        say(f"  {len(content):>12,} bytes  {name}")
+    say(f"\n{CARD}:\n\n{files[CARD].decode('utf-8', 'replace').rstrip()}")

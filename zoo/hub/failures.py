@@ -1,0 +1,219 @@
+"""The Hub client's exceptions -> the zoo's errors, each a sentence that says what to do."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+from huggingface_hub import constants, get_token
+from huggingface_hub.errors import (
+    DisabledRepoError,
+    GatedRepoError,
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from zoo.errors import HubError, IntegrityError, OfflineError, SourceError, ZooError
+from zoo.text import printable
+
+DISK = {
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "EIO", "ENOTDIR", "EEXIST"),
+        *("EISDIR", "ENAMETOOLONG", "EMFILE", "ELOOP"),
+    )
+    if hasattr(errno, name)
+}
+"""What a write to this machine's disk may fail with."""
+TRANSPORT = HfHubHTTPError.__mro__[1]
+"""The HTTPError of whichever HTTP library this version of the client is built on."""
+LONGEST_WAIT_S = 60.0
+"""A Hub that asks to wait for longer is not waited for."""
+LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
+
+
+class UnreachableError(OfflineError):
+    """The Hub did not answer at all."""
+
+
+class UnwellError(HubError):
+    """The Hub answered that it cannot serve now, or broke off."""
+
+    asks_for_long = False
+    """Whether it asks to be left alone for longer than is waited."""
+
+
+class StaleError(HubError):
+    """The branch has moved since the Hub was asked what is on it."""
+
+
+class NoRepoError(SourceError):
+    """There is no such repo, as far as this token sees."""
+
+
+class TooSlowError(Exception):
+    """An action that was given up because it took too long."""
+
+
+class TooLongError(Exception):
+    """A body that goes on after its announced end."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of the Hub, for the sentences about its failure."""
+
+    doing: str
+    """Such as `Fetching config.json of acme/vae`."""
+    repo: str
+    revision: str | None = None
+    token: str | None = None
+
+
+def root_of(failure: BaseException) -> BaseException:
+    """What lies at the root of a failure: the client wraps some of them, once or twice."""
+    while failure.__cause__ is not None and not isinstance(failure, TRANSPORT):
+        failure = failure.__cause__
+    return failure
+
+
+def status_of(failure: BaseException) -> int | None:
+    """The HTTP status that a failure is about, or None."""
+    return failure.response.status_code if isinstance(failure, HfHubHTTPError) else None
+
+
+def is_unreachable(failure: BaseException) -> bool:
+    """Whether no connection came about, or nothing came over it."""
+    if isinstance(failure, TRANSPORT):
+        return type(failure).__name__ in ("ConnectError", "ProxyError") or _is_timeout(failure)
+    refused = isinstance(failure, ConnectionError)  # as the client's Rust part raises it
+    return refused and not isinstance(failure, OfflineModeIsEnabled)
+
+
+def _is_timeout(failure: BaseException) -> bool:
+    return type(failure).__name__.endswith("Timeout")
+
+
+def is_disk(failure: BaseException) -> bool:
+    """Whether this machine's disk is at fault."""
+    return type(failure).__module__ == "builtins" and getattr(failure, "errno", 0) in DISK
+
+
+def is_lasting(failure: BaseException) -> bool:
+    """Whether trying again cannot help."""
+    status = status_of(failure)
+    if isinstance(failure, (OfflineModeIsEnabled, ZooError, TooSlowError)) or is_disk(failure):
+        return True
+    if isinstance(failure, ValueError) and status is None:
+        return True  # the client refuses what it was given
+    return status is not None and status not in (408, 429) and status < 500
+
+
+def as_error(failure: BaseException, asked: Asked, tries: int) -> ZooError:
+    """The error for a failure of the client, with nothing secret in it."""
+    if isinstance(failure, ZooError):
+        return failure
+    status = status_of(failure)
+    if status is not None:
+        return _answered(failure, asked, status, tries)
+    where = constants.ENDPOINT
+    if isinstance(failure, OfflineModeIsEnabled):
+        return OfflineError(f"{asked.doing} needs the network, and HF_HUB_OFFLINE is set.")
+    if isinstance(failure, TooLongError):
+        return IntegrityError(f"{asked.doing}: {failure}. It was not kept.")
+    if isinstance(failure, TooSlowError):
+        return UnwellError(
+            f"{asked.doing}: gave up after {failure}. Try again later, or on a slow network with "
+            "HF_HUB_DOWNLOAD_TIMEOUT=60."
+        )
+    if is_unreachable(failure):
+        return UnreachableError(
+            f"The Hub at {where} cannot be reached ({_said(failure, asked)}). Check the network."
+        )
+    if is_lasting(failure) and not is_disk(failure):
+        return HubError(f"{asked.doing}: the Hub's client refuses ({_said(failure, asked)}).")
+    if is_disk(failure):
+        return ZooError(
+            f"{asked.doing}: cannot write to {constants.HF_HUB_CACHE!r}: {_said(failure, asked)}. "
+            "Free some space, or set HF_HOME to a folder with enough."
+        )
+    often = f" after {tries} tries" if tries > 1 else ""
+    return UnwellError(f"{asked.doing} failed{often}: {_said(failure, asked)}. Try again later.")
+
+
+def _answered(failure: BaseException, asked: Asked, status: int, tries: int) -> ZooError:
+    """The error for a request that the Hub answered with a status that is no success."""
+    repo, page = repr(asked.repo), f"{constants.ENDPOINT}/{asked.repo}"
+    if isinstance(failure, GatedRepoError):
+        return HubError(
+            f"{repo} is gated: ask for access on {page}, then {LOG_IN} to a token of that account."
+        )
+    if isinstance(failure, DisabledRepoError):
+        return HubError(f"{repo} was disabled by the Hub: see {page}.")
+    if isinstance(failure, RepositoryNotFoundError):
+        return NoRepoError(f"There is no model {repo} at {constants.ENDPOINT}{_or_private(asked)}")
+    if isinstance(failure, RevisionNotFoundError):
+        return SourceError(
+            f"{repo} has no revision {asked.revision or 'main'!r}. {page}/refs lists what there is."
+        )
+    if isinstance(failure, RemoteEntryNotFoundError):
+        return UnwellError(f"{asked.doing}: the Hub listed it and has it no more. Try again.")
+    if status in (409, 412):
+        return StaleError(f"{asked.doing}: the branch has moved in the meantime ({status}).")
+    if status == 401:
+        return HubError(
+            f"The Hub does not accept your token (401, {asked.doing.lower()}). Make a new one on "
+            f"{constants.ENDPOINT}/settings/tokens and {LOG_IN}; without a token, public models load."
+        )
+    if status == 403:
+        return HubError(
+            f"Your token has no right to this (403, {asked.doing.lower()}). It must be one with "
+            f"the right to write to {asked.repo.partition('/')[0]!r}: "
+            f"{constants.ENDPOINT}/settings/tokens."
+        )
+    if is_lasting(failure):
+        return HubError(f"The Hub refused: {asked.doing} ({_said(failure, asked)}).")
+    after = retry_after(failure)
+    wait = f" It asks to wait {after:g} s." if after else ""
+    often = f" {tries} times" if tries > 1 else ""
+    error = UnwellError(f"{asked.doing}: the Hub answered {status}{often}.{wait} Try again later.")
+    error.asks_for_long = after is not None and after > LONGEST_WAIT_S
+    return error
+
+
+def _or_private(asked: Asked) -> str:
+    if asked.token is None and get_token() is None:
+        return f", or it is private. Check the name; for a private model {LOG_IN}."
+    return (
+        ", or it is private and your token may not read it. Check the name, and whose token it is."
+    )
+
+
+def retry_after(failure: BaseException) -> float | None:
+    """Seconds that the Hub asks to wait; None if it does not say, or says it as a date."""
+    value = failure.response.headers.get("Retry-After", "") if status_of(failure) else ""  # pyright: ignore[reportAttributeAccessIssue]  # it has a status
+    return float(value) if value.isdigit() and len(value) < 7 else None
+
+
+def _said(failure: BaseException, asked: Asked) -> str:
+    """What a failure says of itself, on one line, shortened, without the token."""
+    text = getattr(failure, "server_message", None) or str(failure)
+    for secret in (asked.token, get_token()):
+        if secret:
+            text = text.replace(secret, "***")
+    line = " ".join(printable(text).split())
+    name = f"{status_of(failure)}" if status_of(failure) else type(failure).__name__
+    if "Bearer" in line or "hf_" in line:
+        return name  # a header was quoted
+    return f"{name}: {line[:200]}" if line else name
+
+
+def mismatch(path: str, found: str, wanted: str, kind: str) -> IntegrityError:
+    """The error for a file whose content is not what the Hub's record says."""
+    return IntegrityError(
+        f"{kind} of {path} is {found[:12]}..., the Hub's record says {wanted[:12]}...: it was "
+        "altered or damaged on the way, and nothing of it was used."
+    )

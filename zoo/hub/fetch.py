@@ -1,0 +1,238 @@
+"""A repo on the Hub -> a folder of the client's cache that holds the files that are wanted.
+
+The revision is resolved to a commit once. config.json comes first: its Spec is validated, and the
+announced size of the weights compared with what the Spec implies, before a byte of them is asked
+for. The content of every file is compared with the Hub's record, in the cache too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import constants, is_offline_mode
+
+from zoo import folder, layout
+from zoo.digests import Digest
+from zoo.errors import (
+    IntegrityError,
+    MismatchError,
+    OfflineError,
+    SourceError,
+    UnsafeFormatError,
+    WeightsError,
+    ZooError,
+)
+from zoo.hub import cache, remote
+from zoo.hub.failures import UnreachableError, UnwellError, mismatch
+from zoo.sources import HubAddress, HubCommit, Source
+
+log = logging.getLogger("zoo")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A repo at one commit, and whether the Hub may be asked for what is not cached."""
+
+    repo: str
+    revision: str
+    """As it was asked for."""
+    commit: str
+    digests: Mapping[str, Digest]
+    token: str | None
+    offline: str | None
+    """Why the Hub cannot be asked; None if it can."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.repo} at commit {self.commit[:12]}"
+
+
+def fetch(
+    address: HubAddress, wanted: Collection[str] | None, token: str | None, offline: bool
+) -> Source:
+    """The folder with the wanted files of a model; None wants every file on the closed list.
+
+    Raises:
+        SourceError: for a repo or revision that there is not, or that holds no zoo model.
+        UnsafeFormatError: for one that holds only pickles.
+        SpecError, WeightsError, PluginError: for a config.json that cannot be used.
+        IntegrityError: for content that is not what the Hub's record says, twice.
+        OfflineError: for what is not cached while the Hub cannot be asked.
+        HubError: where the Hub refuses or fails.
+    """
+    place = _resolve(address, remote.checked_token(token), wanted, offline)
+    files = list(place.digests) if wanted is None else [n for n in wanted if n in place.digests]
+    obtain(place, layout.CONFIG)
+    where = cache.snapshot(place.repo, place.commit)
+    commit = HubCommit(place.repo, place.commit, place.digests)
+    folder.read_config(where)
+    if layout.WEIGHTS in files:
+        _check_announced_weights(place, where)
+    for name in files:
+        if name != layout.CONFIG:
+            obtain(place, name)
+    _drop_damaged(place, set(layout.files_of(where)) - set(files))
+    return Source(where, address.line.name if address.line else commit.origin, address.line, commit)
+
+
+def _resolve(
+    address: HubAddress, token: str | None, wanted: Collection[str] | None, offline: bool
+) -> Place:
+    """Which commit, and what its files must be: by the cache if it is pinned, else by the Hub."""
+    repo, revision = address.repo, address.revision or constants.DEFAULT_REVISION
+    if offline or is_offline_mode():
+        why = "offline=True" if offline else "HF_HUB_OFFLINE is set"
+        return _from_cache(repo, revision, wanted, OfflineError(why))
+    if address.is_pinned and (known := cache.records(repo, revision)):
+        return Place(repo, revision, revision, known, token, None)
+    listing = _listing(address, token)
+    if isinstance(listing, ZooError):
+        return _from_cache(repo, revision, wanted, listing)
+    if address.is_pinned and listing.commit != revision:
+        raise IntegrityError(f"The Hub answered with commit {listing.commit}, not {revision}.")
+    digests = _checked_listing(listing)
+    if listing.repo != repo:
+        log.warning("%s is now called %s.", repo, listing.repo)
+    _say_if_moved(address, listing.commit)
+    cache.remember_records(repo, listing.commit, digests)
+    cache.remember_revision(repo, revision, listing.commit)
+    return Place(repo, revision, listing.commit, digests, token, None)
+
+
+def _listing(address: HubAddress, token: str | None) -> remote.Listing | ZooError:
+    """What the Hub has, or why it cannot be asked now."""
+    try:
+        return remote.list_repo(address.repo, address.revision, token)
+    except (UnreachableError, UnwellError) as down:
+        return down.with_traceback(None)
+
+
+def _from_cache(repo: str, revision: str, wanted: Collection[str] | None, down: ZooError) -> Place:
+    """What is cached of a revision that the Hub cannot be asked about. Raises OfflineError."""
+    why = str(down).partition(". ")[0].rstrip(".")
+    commit = cache.commit_of(repo, revision)
+    known = cache.records(repo, commit) if commit else None
+    digests = known or (cache.records_from_links(repo, commit) if commit else {})
+    needed = layout.TEXTS[:1] if wanted is None else [n for n in wanted if n in _REQUIRED]
+    lacking = [name for name in needed if name not in digests]
+    if commit is None or lacking or (wanted is None and known is None):
+        what = "its list of files" if commit and not lacking else " and ".join(lacking or needed)
+        if isinstance(down, UnwellError) and commit is None:
+            raise down
+        raise _not_cached(repo, revision, what, why)
+    if commit != revision:
+        log.warning(
+            "%s: using %s from the cache, as %r was last.",
+            why,
+            f"{repo} at commit {commit}",
+            revision,
+        )
+    return Place(repo, revision, commit, digests, None, why)
+
+
+_REQUIRED = (layout.CONFIG, layout.WEIGHTS)
+
+
+def _not_cached(repo: str, revision: str, what: str, why: str) -> OfflineError:
+    at = "" if revision == constants.DEFAULT_REVISION else f" --revision {revision}"
+    return OfflineError(
+        f"{repo!r} is not in the cache: {what} of {revision!r} was looked for in "
+        f"{str(cache.folder_of(repo))!r}. {why}. With the Hub in reach, "
+        f"`zoo pull {repo}{at}` fetches it."
+    )
+
+
+def _checked_listing(listing: remote.Listing) -> dict[str, Digest]:
+    """The Hub's record of the files on the closed list, of a repo that holds a model."""
+    for name in _REQUIRED:
+        if name not in listing.files:
+            raise _no_model(listing, name)
+    digests = {name: digest for name, digest in listing.files.items() if layout.belongs(name)}
+    for name, digest in digests.items():
+        limit = layout.limit_of(name)
+        if digest is None:
+            raise IntegrityError(f"The Hub has no record of {name} of {listing.repo!r}.")
+        if limit is not None and (digest.size or 0) > limit:
+            raise WeightsError(
+                f"{name} of {listing.repo!r} is announced with {digest.size:,} bytes; at most "
+                f"{limit:,} are right. It was not fetched."
+            )
+    return {name: digest for name, digest in digests.items() if digest is not None}
+
+
+def _no_model(listing: remote.Listing, missing: str) -> ZooError:
+    names = sorted(name for name in listing.files if name != ".gitattributes")
+    pickles = [name for name in names if Path(name).suffix in layout.PICKLES]
+    if pickles:
+        return UnsafeFormatError(
+            f"{listing.repo!r} has {', '.join(map(repr, pickles[:3]))} and no {missing}. "
+            f"{layout.NO_PICKLES}"
+        )
+    there = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
+    return SourceError(f"{listing.repo!r} is not a zoo model: it has no {missing}; {there}.")
+
+
+def _say_if_moved(address: HubAddress, commit: str) -> None:
+    """A revision that was asked for by name, such as a tag, is expected to stay."""
+    before = cache.commit_of(address.repo, address.revision) if address.revision else None
+    if before not in (None, commit):
+        log.warning(
+            "%r of %s has moved from commit %s to %s. A commit as revision stays.",
+            address.revision,
+            address.repo,
+            (before or "")[:12],
+            commit[:12],
+        )
+
+
+def _check_announced_weights(place: Place, where: Path) -> None:
+    from zoo import store
+
+    announced = place.digests[layout.WEIGHTS].size
+    least, most = store.sizes_of(where)
+    if announced is not None and not least <= announced <= most:
+        raise MismatchError(
+            f"{layout.WEIGHTS} of {place.name} is announced with {announced:,} bytes; its Spec "
+            f"implies {least:,} and little more. It was not fetched."
+        )
+
+
+def obtain(place: Place, name: str) -> Path:
+    """Makes one file of the commit be there, with the content of the Hub's record."""
+    path, digest = cache.snapshot(place.repo, place.commit) / name, place.digests[name]
+    if os.path.lexists(path):
+        found = cache.damage(path, digest)
+        if found is None:
+            return path
+        if place.offline:
+            wrong = mismatch(f"{name} in the cache", found, digest.value, digest.kind)
+            raise IntegrityError(f"{wrong} {place.offline}; online it is fetched anew.")
+        log.warning("%s of %s is damaged in the cache: fetching it anew.", name, place.name)
+        cache.evict(path)
+    if place.offline:
+        raise _not_cached(place.repo, place.revision, name, place.offline)
+    for last in (False, True):
+        path = remote.download(place.repo, place.commit, name, digest, place.token)
+        found = cache.damage(path, digest)
+        if found is None:
+            return path
+        cache.evict(path)
+        if last:
+            wrong = mismatch(f"{name} of {place.name}", found, digest.value, digest.kind)
+            raise IntegrityError(f"{wrong} It was fetched twice: try another network, or later.")
+        log.warning("%s of %s came damaged: fetching it once more.", name, place.name)
+    raise AssertionError("the last try returns or raises")
+
+
+def _drop_damaged(place: Place, others: Collection[str]) -> None:
+    """Other files of the snapshot are read where they are there, so they must be sound too."""
+    where = cache.snapshot(place.repo, place.commit)
+    for name in sorted(set(others) - set(_REQUIRED)):
+        digest = place.digests.get(name)
+        if digest is not None and cache.damage(where / name, digest):
+            log.warning("%s of %s is damaged in the cache: removed.", name, place.name)
+            cache.evict(where / name)

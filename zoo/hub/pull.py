@@ -1,0 +1,51 @@
+"""A source -> a folder of one's own, with copies of every file on the closed list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo import hub, layout, store
+from zoo.errors import SourceError
+from zoo.files import copy_regular, remove, staged, with_home
+
+
+def pull(
+    source: str | Path,
+    *,
+    to: str | Path | None = None,
+    revision: str | None = None,
+    token: str | None = None,
+    offline: bool = False,
+) -> Path:
+    """Fetches a model's whole folder: weights, card, recipe, numbers and pictures.
+
+    Args:
+        source: what `load` takes.
+        to: a new or empty folder, or one with a model that is replaced; other files in it stay.
+            None leaves the files in the Hub's cache.
+        revision: a branch, a tag or a commit of a Hub repo.
+        token: for a private Hub repo.
+        offline: whether to stay off the network.
+
+    Returns:
+        The folder: `to`, or where the files are. Those in a cache may be links.
+
+    Raises:
+        What `load` does; InputError where `to` holds something else.
+        ZooError: where the disk is full or read-only. `to` is as it was.
+    """
+    target = None if to is None else with_home(to)
+    if target is not None:
+        store.check_target(target)
+    found = hub.find(source, hub.EVERYTHING, revision=revision, token=token, offline=offline)
+    if target is None:
+        return found.folder
+    names = layout.files_of(found.folder)
+    if layout.CONFIG not in names:
+        raise SourceError(f"{str(found.folder)!r} holds no model.")
+    with staged(target) as stage:
+        for name in names:
+            copy_regular(found.folder / name, stage / name)
+    for name in set(layout.files_of(target)) - set(names):
+        remove(target / name)
+    return target

@@ -1,0 +1,51 @@
+"""A model's folder: the closed list of its files, and how large each may be.
+
+    config.json         family, Spec, the weights' sha256, who provides the family
+    model.safetensors   the weights
+    README.md           the model card
+    recipe.toml         the recipe as it was resolved and run
+    metrics.json        what was measured
+    figures/*.png       reconstructions, samples, traversals
+
+Everything else in such a folder or repo is foreign: never read, changed, fetched, pushed or deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+RECIPE, METRICS, FIGURES = "recipe.toml", "metrics.json", "figures"
+TEXTS = (CONFIG, CARD, RECIPE, METRICS)
+MAX_CONFIG_BYTES, MAX_TEXT_BYTES, MAX_FIGURE_BYTES = 64_000, 1_000_000, 16 * 2**20
+
+PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
+NO_PICKLES = "Pickle files can run code, so zoo never opens them. Ask the author for safetensors."
+
+_FIGURE = re.compile(r"figures/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.png")
+
+
+def belongs(name: str) -> bool:
+    """Whether a file of that name, relative to the folder, is on the closed list."""
+    return name in TEXTS or name == WEIGHTS or _FIGURE.fullmatch(name) is not None
+
+
+def limit_of(name: str) -> int | None:
+    """Most bytes that a file on the list may have; None for the weights, whose Spec says it."""
+    if name == WEIGHTS:
+        return None
+    if name in TEXTS:
+        return MAX_CONFIG_BYTES if name == CONFIG else MAX_TEXT_BYTES
+    return MAX_FIGURE_BYTES
+
+
+def files_of(folder: Path) -> list[str]:
+    """Names of the files in a folder that are on the list, links among them."""
+    names = [name for name in (*TEXTS, WEIGHTS) if os.path.lexists(folder / name)]
+    try:
+        pictures = sorted(os.listdir(folder / FIGURES))
+    except OSError:
+        pictures = []
+    return names + [name for p in pictures if belongs(name := f"{FIGURES}/{p}")]
