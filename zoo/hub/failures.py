@@ -42,8 +42,8 @@ class UnreachableError(OfflineError):
 class UnwellError(HubError):
     """The Hub answered that it cannot serve now, or broke off."""
 
-    asks_for_long = False
-    """Whether it asks to be left alone for longer than is waited."""
+    is_final = False
+    """Whether it was waited for as long as it is, or asks for longer than that."""
 
 
 class StaleError(HubError):
@@ -125,10 +125,12 @@ def as_error(failure: BaseException, asked: Asked, tries: int) -> ZooError:
     if isinstance(failure, TooLongError):
         return IntegrityError(f"{asked.doing}: {failure}. It was not kept.")
     if isinstance(failure, TooSlowError):
-        return UnwellError(
+        error = UnwellError(
             f"{asked.doing}: gave up after {failure}. Try again later, or on a slow network with "
             "HF_HUB_DOWNLOAD_TIMEOUT=60."
         )
+        error.is_final = True
+        return error
     if is_unreachable(failure):
         return UnreachableError(
             f"The Hub at {where} cannot be reached ({_said(failure, asked)}). Check the network."
@@ -180,7 +182,7 @@ def _answered(failure: BaseException, asked: Asked, status: int, tries: int) -> 
     wait = f" It asks to wait {after:g} s." if after else ""
     often = f" {tries} times" if tries > 1 else ""
     error = UnwellError(f"{asked.doing}: the Hub answered {status}{often}.{wait} Try again later.")
-    error.asks_for_long = after is not None and after > LONGEST_WAIT_S
+    error.is_final = after is not None and after > LONGEST_WAIT_S
     return error
 
 

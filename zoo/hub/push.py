@@ -30,7 +30,8 @@ log = logging.getLogger("zoo")
 
 TRIES = 5
 """Times that a push begins anew on a head that has moved, or after a lost answer."""
-ENOUGH_S = 120.0
+ENOUGH_S = 60.0
+"""After so long no push begins anew."""
 MAX_WEIGHTS_BYTES = 50 * 10**9
 
 
@@ -191,7 +192,7 @@ def _push(
             if create_pr:
                 where = f"{constants.ENDPOINT}/{repo}/discussions"
                 raise HubError(f"{lost} The pull request may have been opened: {where}") from None
-            if isinstance(lost, UnwellError) and lost.asks_for_long:
+            if isinstance(lost, UnwellError) and lost.is_final:
                 raise
             reason, error = str(lost), lost
         if attempt == TRIES or time.monotonic() - start > ENOUGH_S:

@@ -1,0 +1,75 @@
+"""The whole way: train, push, load elsewhere, cut the Hub off, verify, damage, heal."""
+
+from __future__ import annotations
+
+from outcome import FINGERPRINT, attempt, load
+
+REPO = "acme/vae-digits-8"
+
+
+def test_a_model_goes_from_its_training_to_a_stranger_and_stays_what_it_is(
+    hub, client, alice, recipe, tmp_path
+):
+    """With a quick recipe, and a Hub that each step finds as it is."""
+    train = "zoo.train(recipe, out='runs/mine', device='cpu')"
+    done = client.run(train, args={"recipe": recipe()}, cwd=tmp_path, timeout=120)
+    assert done.returncode == 0, done.err
+    here = load(client, "./runs/mine/model", cwd=tmp_path)
+    assert here.value is not None
+
+    done = client.zoo("push", "runs/mine/model", REPO, env=alice, cwd=tmp_path)
+    assert done.returncode == 0, done.err
+    assert f"{REPO} at commit {hub.head(REPO)}" in done.out
+
+    there = load(client, REPO, cwd=tmp_path)  # its cache is empty: nothing was fetched so far
+    assert there.value is not None
+    assert there.value.split()[1] == here.value.split()[1]
+
+    assert client.zoo("verify", REPO).returncode == 0
+    hub.stop()
+    assert load(client, REPO).value == there.value
+
+    [weights] = (client.home / "hub").glob("*/snapshots/*/model.safetensors")
+    blob = weights.resolve()
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 4
+    blob.chmod(0o644)
+    blob.write_bytes(data)
+    done = client.zoo("verify", REPO)
+    assert done.returncode == 1
+    assert "FAILED" in done.out
+    assert "hashes: sha256 of model.safetensors in the cache is" in done.out
+
+    hub.start()
+    healed = load(client, REPO)
+    assert healed.value == there.value
+    assert "is damaged in the cache: fetching it anew" in healed.err
+    done = client.zoo("verify", REPO)
+    assert done.returncode == 0, done.out
+    assert "files are those of the Hub's record at commit" in done.out
+
+
+def test_every_verb_takes_a_repo(hub, client, repo, tmp_path):
+    image = "zoo.sources and __import__('numpy').save('x.npy', [[[0] * 8] * 8])"
+    attempt(client, image, cwd=tmp_path)
+    for words in (
+        ["show", repo],
+        ["card", repo],
+        ["eval", repo, "--limit", "5"],
+        ["draw", repo],
+        ["verify", f"hf://{repo}@{hub.head(repo)}"],
+        ["pull", repo, "--to", "pulled"],
+    ):
+        done = client.zoo(*words, cwd=tmp_path, timeout=120)
+        assert done.returncode == 0, (words, done.out, done.err)
+    assert (tmp_path / "vae-figures" / "samples.png").exists()
+
+
+def test_a_model_can_be_fetched_in_a_new_interpreter_without_importing_torch_for_its_info(
+    client, repo
+):
+    got = attempt(
+        client, f"__import__('sys') and zoo.info('{repo}').origin.startswith('hf://')", fresh=True
+    )
+    assert got.value == "True"
+    assert attempt(client, f"{FINGERPRINT}(zoo.load('{repo}'))", fresh=True).value is not None
