@@ -29,7 +29,7 @@ from comparison import Comparison, median_ratio, print_comparisons, print_settin
 
 import zoo
 from zoo import families
-from zoo.folder import WEIGHTS
+from zoo.layout import WEIGHTS
 
 NAME = "vae-mnist-20"
 START = (sys.executable, "-c", "pass")

@@ -221,7 +221,9 @@ def verify(
     from zoo.evaluation.verify import altered, verify_source
 
     try:
-        found = hub.find(source, hub.EVERYTHING, revision=revision, token=token, offline=offline)
+        found = hub.find(
+            source, hub.EVERYTHING, revision=revision, token=token, offline=offline, or_less=True
+        )
     except IntegrityError as wrong:
         return altered(str(source), wrong)
     if not found.folder.is_dir():

@@ -12,7 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from zoo import families, folder, layout, published, sources, store
+from zoo import families, folder, hub, layout, published, sources, store
 from zoo.card import render_card
 from zoo.data import load_images
 from zoo.errors import InputError, RecipeError, ZooError
@@ -63,6 +63,27 @@ def release(run: Path, beside: dict[str, Path]) -> None:
         card=render_card,
     )
     _write_index_line(recipe.name, families.name_of(type(model)), target)
+    render_cards()  # the card says how to load it once its name is in the index
+
+
+def set_home(name: str, home: str) -> None:
+    """Notes in the index where a published model lives on the Hub.
+
+    Args:
+        name: of the model.
+        home: `org/repo@commit`, which must hold the very config and weights of the index line.
+
+    Raises:
+        IntegrityError: if it holds other bytes.
+        InputError: for a home that is not pinned to a commit.
+    """
+    repo, _, commit = home.rpartition("@")
+    if not sources.COMMIT.fullmatch(commit):
+        raise InputError(f"{home!r} is not pinned: a home is org/repo@ and 40 hex digits.")
+    found = hub.find(f"hf://{home}")
+    line = published.line(name)
+    store.load_source(sources.Source(found.folder, name, line, found.hub))
+    _write_index(name, {"hub": f"{repo}@{commit}"})
 
 
 def render_cards() -> None:
@@ -130,19 +151,26 @@ def _tell(what: str, done: int, total: int) -> None:
 
 
 def _write_index_line(name: str, family: str, target: Path) -> None:
-    import tomli_w
-
-    path = published.registry_root() / "index.toml"
-    index = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     weights = (target / layout.WEIGHTS).read_bytes()
-    index[name] = {
+    fields = {
         "family": family,
         "licence": LICENCE,
         "bytes": len(weights),
         "config_sha256": hashlib.sha256((target / layout.CONFIG).read_bytes()).hexdigest(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
+    _write_index(name, fields)
+
+
+def _write_index(name: str, fields: dict[str, str | int]) -> None:
+    """Sets fields of a model's index line; the others stay."""
+    import tomli_w
+
+    path = published.registry_root() / "index.toml"
+    index = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    index[name] = index.get(name, {}) | fields
     write_atomically(path, tomli_w.dumps(dict(sorted(index.items()))))
+    published.index.cache_clear()
 
 
 def main() -> None:
@@ -157,15 +185,22 @@ def main() -> None:
         metavar="WHAT=RUN",
         help="a run to measure for comparison, and what the card calls it",
     )
+    parser.add_argument(
+        "--hub",
+        metavar="NAME=ORG/REPO@COMMIT",
+        help="note where a published model lives on the Hub, instead",
+    )
     arguments = parser.parse_args()
     pairs = [text.rpartition("=")[::2] for text in arguments.beside]
-    if (arguments.run is None) != arguments.cards:
-        parser.error("give a run's folder, or --cards")
-    if arguments.cards:
-        render_cards()
-        return
+    if [arguments.run is not None, arguments.cards, arguments.hub is not None].count(True) != 1:
+        parser.error("give a run's folder, or --cards, or --hub")
     try:
-        release(arguments.run, {what: Path(run) for what, run in pairs})
+        if arguments.cards:
+            render_cards()
+        elif arguments.hub:
+            set_home(*arguments.hub.partition("=")[::2])
+        else:
+            release(arguments.run, {what: Path(run) for what, run in pairs})
     except ZooError as failure:
         sys.exit(f"Error: {failure}")
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import pushes  # noqa: F401  (its routes)
+import xet  # noqa: F401  (its routes)
 from repos import Account, Blob, Commit, Repo, State
 from routes import Desk
 from server import FAULTS, Answer, Ask, Fault, Request, Server
@@ -69,9 +70,7 @@ class LoopbackHub:
         for server in self._servers:
             server.cut()
         with self._state.lock:
-            self._state.repos.clear()
-            self._state.renamed.clear()
-            self._state.accounts.clear()
+            self._state.clear()
         self.forget()
 
     def _answer(self, ask: Ask) -> Answer:
@@ -80,6 +79,15 @@ class LoopbackHub:
     def forget(self) -> None:
         """Empties `requests`."""
         self.requests.clear()
+
+    @property
+    def xet(self) -> bool:
+        """Whether large files can be had and sent over Xet; not, unless it is set."""
+        return self._state.xet
+
+    @xet.setter
+    def xet(self, is_on: bool) -> None:
+        self._state.xet = is_on
 
     @property
     def repos(self) -> list[str]:

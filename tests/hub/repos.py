@@ -152,6 +152,17 @@ class Repo:
         return size > 0 and (by_name or path.endswith(".safetensors") or size > LARGE_BYTES)
 
 
+@dataclass(frozen=True)
+class Term:
+    """A part of a file that was uploaded over Xet: some chunks of a xorb."""
+
+    xorb: str
+    start: int
+    end: int
+    """The number of the first chunk that is not part of it."""
+    size: int
+
+
 @dataclass
 class State:
     """All that a Hub remembers. Hold `lock` while reading or changing it."""
@@ -159,11 +170,24 @@ class State:
     repos: dict[str, Repo] = field(default_factory=dict)
     renamed: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
+    xet: bool = False
+    """Whether large files can be had and sent over Xet."""
+    xorbs: dict[str, bytes] = field(default_factory=dict)
+    recipes: dict[str, tuple[Term, ...]] = field(default_factory=dict)
+    """What files consist of, by Xet's name of the file."""
+    xet_names: dict[str, str] = field(default_factory=dict)
+    """By sha256."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, repo: Repo) -> Repo:
         self.renamed.pop(repo.name, None)
         return self.repos.setdefault(repo.name, repo)
+
+    def clear(self) -> None:
+        held = (self.repos, self.renamed, self.accounts, self.xorbs, self.recipes, self.xet_names)
+        for things in held:
+            things.clear()
+        self.xet = False
 
     def name_now(self, name: str) -> str:
         """What a repo is called after all its renamings."""

@@ -235,6 +235,10 @@ def resolve(desk: Desk, repo: str, revision: str, path: str) -> Answer:
         headers["X-Linked-Etag"] = f'"{blob.sha256}"'
         headers["X-Linked-Size"] = str(len(blob.data))
         headers["Location"] = f"{desk.cdn_url}/files/{found.name}/{blob.sha256}"
+        if desk.state.xet:
+            refresh = f"{desk.hub_url}/api/models/{found.name}/xet-read-token/{commit.sha}"
+            headers["X-Xet-Hash"] = desk.state.xet_names.get(blob.sha256, blob.sha256)
+            headers["Link"] = f'<{refresh}>; rel="xet-auth"'
         return Answer(302, b"Found. Redirecting to the file.", headers)
     return part_of(blob.data, desk.ask, headers)
 

@@ -240,6 +240,44 @@ def test_a_published_model_whose_home_holds_other_bytes_is_refused(
     )
 
 
+def test_a_home_on_the_hub_is_noted_only_if_it_holds_the_models_very_bytes(
+    hub, client, repo, checkout, tmp_path
+):
+    _install_without_folder(checkout, tmp_path, "")
+    index = tmp_path / "registry" / "index.toml"
+    before = index.read_text()
+    release = "import sys; sys.argv[1:] = ['--hub', home]; zoo.release.main()"
+    where = {"cwd": tmp_path, "env": {"PYTHONPATH": str(tmp_path)}}
+    for home in (repo, f"{repo}@main"):
+        done = client.fresh(
+            f"import zoo.release; {release}", args={"home": f"vae-digits-8={home}"}, **where
+        )
+        assert "is not pinned" in done.err
+    other = client.fresh(
+        f"import zoo.release; {release}",
+        args={"home": f"vae-mnist-20={repo}@{hub.head(repo)}"},
+        **where,
+    )
+    assert "not the published ones" in other.err
+    assert index.read_text() == before
+    home = f"{repo}@{hub.head(repo)}"
+    done = client.fresh(
+        f"import zoo.release; {release}", args={"home": f"vae-digits-8={home}"}, **where
+    )
+    assert done.returncode == 0, done.err
+    assert f'hub = "{home}"' in index.read_text()
+
+
+def test_a_cache_without_links_is_checked_as_well(hub, client, repo, expected):
+    """As on systems that have none."""
+    where = {"env": {"HF_HUB_DISABLE_SYMLINKS": "1"}, "fresh": True}
+    assert bits(load(client, repo, **where).value) == expected
+    [weights] = (client.home / "hub").glob("*/snapshots/*/model.safetensors")
+    spoil(weights)
+    assert load(client, repo, "offline=True", **where).says("IntegrityError", "in the cache is")
+    assert bits(load(client, repo, **where).value) == expected
+
+
 def _install_without_folder(checkout: Path, target: Path, home: str) -> None:
     import shutil
     import tomllib

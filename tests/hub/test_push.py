@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -468,3 +469,15 @@ def test_the_token_is_no_argument_of_the_command_line(client):
 def test_what_was_pushed_is_json_on_request(hub, client, mine, alice):
     done = client.zoo("push", mine, REPO, "--json", env=alice)
     assert json.loads(done.out)["commit"] == hub.head(REPO)
+
+
+def test_what_was_given_up_is_not_done_later(hub, client, mine, alice):
+    """The answer to an early request comes after the push gave up; no commit may follow it."""
+    hub.create(REPO)
+    hub.fault(method="POST", path="/preupload/", call=lambda: time.sleep(14))
+    code = f"try:\n zoo.push({str(mine)!r}, {REPO!r})\nexcept zoo.HubError as e:\n print(e)\n"
+    done = client.run(code + "import time; time.sleep(4)", env=alice)
+    assert "gave up after" in done.out
+    assert any("/preupload/" in request.path for request in hub.requests)
+    assert not any("/commit/" in request.path for request in hub.requests)
+    assert hub.files(REPO).keys() == {".gitattributes"}

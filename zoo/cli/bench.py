@@ -29,8 +29,7 @@ def bench(
     Every cell is what was measured now, then in brackets what was published. A model whose data
     are not here is named, and not measured.
     """
-    import zoo
-    from zoo import published
+    from zoo import hub, published, store
     from zoo.evaluation.bench import measure_models
     from zoo.files import write_atomically
 
@@ -43,7 +42,7 @@ def bench(
         limit,
         device,
         tell=lambda text: click.echo(text, err=True),
-        load=zoo.load,
+        load=lambda name: store.load_source(hub.find(name, hub.EVERYTHING)),
     )
     print_results(results)
     if json_ is not None:

@@ -114,7 +114,9 @@ def _by_the_hub(where: Path, hub: HubCommit) -> Check:
         if digest is None or found != digest.value:
             detail = f"{name} is not what the Hub's record says at commit {hub.commit}"
             return Check("hashes", "failed", detail)
+    lacking = sorted(hub.digests.keys() - set(names))
     detail = f"{len(names)} files are those of the Hub's record at commit {hub.commit}"
+    detail += f"; not here: {', '.join(lacking)}" if lacking else ""
     return Check("hashes", "passed", detail)
 
 

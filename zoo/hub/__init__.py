@@ -38,9 +38,11 @@ def find(
     revision: str | None = None,
     token: str | None = None,
     offline: bool = False,
+    or_less: bool = False,
 ) -> Source:
     """The folder that a source means, with the wanted files of a model on the Hub in it.
 
+    With `or_less`, texts and pictures that are not cached while the Hub is away are left out.
     Raises what `zoo.sources.parse` and `zoo.hub.fetch.fetch` do.
     """
     address = sources.parse(source, revision=revision)
@@ -48,7 +50,7 @@ def find(
         return address
     from zoo.hub.fetch import fetch  # the Hub's client is imported when a model there is meant
 
-    return fetch(address, wanted, token, offline)
+    return fetch(address, wanted, token, offline, or_less)
 
 
 def complete(model: Autoencoder) -> None:

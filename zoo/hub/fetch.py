@@ -52,9 +52,15 @@ class Place:
 
 
 def fetch(
-    address: HubAddress, wanted: Collection[str] | None, token: str | None, offline: bool
+    address: HubAddress,
+    wanted: Collection[str] | None,
+    token: str | None,
+    offline: bool,
+    or_less: bool = False,
 ) -> Source:
     """The folder with the wanted files of a model; None wants every file on the closed list.
+
+    With `or_less`, texts and pictures that cannot be had offline are left out.
 
     Raises:
         SourceError: for a repo or revision that there is not, or that holds no zoo model.
@@ -64,8 +70,11 @@ def fetch(
         OfflineError: for what is not cached while the Hub cannot be asked.
         HubError: where the Hub refuses or fails.
     """
-    place = _resolve(address, remote.checked_token(token), wanted, offline)
+    least = _REQUIRED if or_less else wanted
+    place = _resolve(address, remote.checked_token(token), least, offline)
     files = list(place.digests) if wanted is None else [n for n in wanted if n in place.digests]
+    if or_less and place.offline:
+        files = [name for name in files if name in _REQUIRED or _is_cached(place, name)]
     obtain(place, layout.CONFIG)
     where = cache.snapshot(place.repo, place.commit)
     commit = HubCommit(place.repo, place.commit, place.digests)
@@ -77,6 +86,10 @@ def fetch(
             obtain(place, name)
     _drop_damaged(place, set(layout.files_of(where)) - set(files))
     return Source(where, address.line.name if address.line else commit.origin, address.line, commit)
+
+
+def _is_cached(place: Place, name: str) -> bool:
+    return os.path.lexists(cache.snapshot(place.repo, place.commit) / name)
 
 
 def _resolve(

@@ -1,11 +1,12 @@
 """An action of the Hub client, bounded in time, and tried again where that may help.
 
 The client waits without end for some answers and retries only some requests. Here each action
-runs in a thread that is left behind when its time is up, and each wait is announced.
+runs in a thread of its own, which is stopped when its time is up, and each wait is announced.
 """
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import queue
 import threading
@@ -27,6 +28,11 @@ from zoo.hub.failures import (
 )
 
 T = TypeVar("T")
+
+
+class StoppedError(BaseException):
+    """What an action that was given up meets; no `except Exception` holds it."""
+
 
 log = logging.getLogger("zoo")
 
@@ -86,7 +92,8 @@ def _reason(asked: Asked, failure: BaseException) -> str:
 def in_time(action: Callable[[], T], seconds: float) -> T:
     """What the action returns, if it does within so many seconds. Raises TooSlowError, or its error.
 
-    An action that is too slow is left to end by itself; it cannot keep the program from ending.
+    An action that is too slow, or interrupted, does nothing more: it is stopped at its next step,
+    or when whatever it waits for returns, and cannot keep the program from ending.
     """
     answers: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
 
@@ -96,11 +103,23 @@ def in_time(action: Callable[[], T], seconds: float) -> T:
         except BaseException as failure:
             answers.put((None, failure))
 
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     try:
         value, failure = answers.get(timeout=seconds)
-    except queue.Empty:
-        raise TooSlowError(f"{seconds:.0f} s") from None
+    except BaseException as ended:
+        _stop(thread)
+        if isinstance(ended, queue.Empty):
+            raise TooSlowError(f"{seconds:.0f} s") from None
+        raise
     if failure is not None:
         raise failure
     return value  # pyright: ignore[reportReturnType]  # no failure: it is the action's own
+
+
+def _stop(thread: threading.Thread) -> None:
+    """Makes a thread raise at its next step: what was given up must not be done later."""
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(StoppedError)
+        )
