@@ -20,6 +20,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/hub.py
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -80,10 +80,10 @@ def card_title(info: ModelInfo) -> str:
 
 def _what_it_is(info: ModelInfo) -> str:
     shape = " x ".join(map(str, info.spec.image_shape))
-    kind = "variational autoencoder" if is_variational(info) else "autoencoder"
+    kind = "a variational autoencoder" if is_variational(info) else "an autoencoder"
     trained = f"trained on {_data(info)}" if info.data else "with no recipe on record"
     return (
-        f"This is a {kind} (family `{info.family}`, {info.parameters:,} parameters) {trained}. It "
+        f"This is {kind} (family `{info.family}`, {info.parameters:,} parameters) {trained}. It "
         f"turns an image of {shape} (channels, height, width) into {_latents(info)} numbers and "
         "back."
     )
@@ -189,7 +189,7 @@ def _purpose(info: ModelInfo, record: Mapping[str, Any]) -> str:
             f"({_with(measured, 'psnr')} dB)"
         )
     if measured.get("neg_elbo") is not None:
-        good += f". It bounds -log p(x) of such an image by {_with(measured, 'neg_elbo')} nats"
+        good += f". It bounds -log p(x) of such an image by {_with(measured, 'neg_elbo')} nats on average"
     bad = (
         f"Images of another size than {' x '.join(map(str, info.spec.image_shape))} are refused, and "
         "other kinds of image come back as the nearest thing it has seen"
@@ -222,7 +222,7 @@ def _again(info: ModelInfo, record: Mapping[str, Any], source: str | None) -> st
     seed = _escaped(tomllib.loads(info.recipe).get("training", {}).get("seed"))
     commands = [
         *train[:-1],
-        f"{train[-1]}  # seed {seed}; the same torch on one thread gives the same bits",
+        f"{train[-1]}  # seed {seed}; the same bits on one thread of a like machine with the same torch",
         f"zoo verify {source or './folder'} --full  # measures the numbers above again",
     ]
     text = "## Train and measure it again\n\n```sh\n" + "\n".join(commands) + "\n```"

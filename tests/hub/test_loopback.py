@@ -89,7 +89,7 @@ def test_a_large_file_comes_from_the_cdn_which_sees_no_token(
 
 
 @pytest.mark.parametrize("revision", ["main", "v1"])
-def test_a_snapshot_costs_two_requests_and_two_a_file_cold_and_one_warm(
+def test_a_snapshot_costs_two_requests_a_file_cold_and_one_warm(
     hub: LoopbackHub, client: Client, published: str, revision: str
 ) -> None:
     hub.tag("acme/vae", "v1")
@@ -97,12 +97,13 @@ def test_a_snapshot_costs_two_requests_and_two_a_file_cold_and_one_warm(
     folder = Path(done.out.strip())
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == hub.files("acme/vae")
     cold = asked(hub)
-    assert cold[:2] == [f"GET hub /revision/{revision}", f"GET hub /tree/{published}"]
-    assert len(cold) == 2 + 2 * 4
+    assert cold[0] == f"GET hub /revision/{revision}"
+    files = [line for line in cold[1:] if line != f"GET hub /tree/{published}"]  # of newer clients
+    assert len(files) == 2 * 4
     client.run(SNAPSHOT, args={"revision": revision})
     assert asked(hub) == [f"GET hub /revision/{revision}"]
     client.run(SNAPSHOT, args={"revision": published})
-    assert asked(hub) == []
+    assert asked(hub) in ([], [f"GET hub /revision/{published}"])  # older clients ask again
 
 
 def test_a_folder_is_uploaded_in_seven_requests_and_again_in_five(
@@ -263,7 +264,7 @@ def test_a_function_runs_between_two_requests(
     hub: LoopbackHub, client: Client, published: str
 ) -> None:
     hub.fault(
-        method="GET", path="tree", call=lambda: hub.commit("acme/vae", {"config.json": b"new"})
+        method="HEAD", path="config", call=lambda: hub.commit("acme/vae", {"config.json": b"new"})
     )
     done = client.run(SNAPSHOT, args={"revision": "main"})
     assert done.out.strip().endswith(published), done.err

@@ -103,3 +103,25 @@ def test_a_push_says_that_it_needs_the_network(client, folder, alice):
     env = {**alice, "HF_HUB_OFFLINE": "1"}
     got = attempt(client, f"zoo.push('{folder}', 'acme/vae')", env=env, fresh=True)
     assert got.says("OfflineError", "HF_HUB_OFFLINE is set")
+
+
+def test_a_half_cached_model_is_saved_offline_and_says_what_it_lacks(client, repo, tmp_path):
+    code = f"[m := zoo.load('{repo}', offline=True), zoo.save(m, '{tmp_path / 'x'}')]"
+    load(client, repo)
+    got = attempt(client, code, env={"HF_HUB_OFFLINE": "1"}, fresh=True)
+    assert got.value is not None
+    assert "left out, for they are not cached: README.md, figures/" in got.err
+    assert load(client, str(tmp_path / "x")).value is not None
+
+
+def test_a_folder_that_is_called_like_a_published_model_keeps_its_own_numbers(
+    client, checkout, tmp_path
+):
+    code = (
+        "[__import__('shutil').copytree(source, 'vae-mnist-20'), "
+        "m := zoo.load(__import__('pathlib').Path('vae-mnist-20')), zoo.save(m, 'y')]"
+    )
+    source = str(checkout / "registry" / "vae-digits-8")
+    attempt(client, code.replace("source", repr(source)), cwd=tmp_path)
+    metrics = (checkout / "registry" / "vae-digits-8" / "metrics.json").read_bytes()
+    assert (tmp_path / "y" / "metrics.json").read_bytes() == metrics

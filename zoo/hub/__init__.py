@@ -15,6 +15,7 @@ are tried again, and whatever goes wrong is a `ZooError` that says what to do.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from zoo.sources import Source
 
 if TYPE_CHECKING:
     from zoo.models import Autoencoder
+
+log = logging.getLogger("zoo")
 
 TO_LOAD = (layout.CONFIG, layout.WEIGHTS)
 TO_KNOW = layout.TEXTS
@@ -57,14 +60,27 @@ def complete(model: Autoencoder) -> None:
     """Fetches the recipe, numbers and pictures of a model that was loaded from the Hub.
 
     `zoo.load` fetches only what it needs; afterwards the model's info knows the rest too. A model
-    whose weights have changed since is left alone. Raises what `find` does.
+    whose weights have changed since is left alone; what cannot be had offline is left out, and
+    said. Raises what `find` does.
     """
     from zoo import store
 
     info = model.info
-    if info is None or not (info.origin.startswith("hf://") or info.origin in published.index()):
+    if info is None or not _came_from_the_hub(info) or not store.has_weights_of(model, info):
         return
-    if not store.has_weights_of(model, info):
+    found = find(info.origin, EVERYTHING, or_less=True)
+    whole = folder.read_info(found.folder, found.origin, found.licence)
+    if found.hub is None or whole.sha256 != info.sha256:
         return
-    found = find(info.origin, EVERYTHING)
-    model.info = folder.read_info(found.folder, found.origin, found.licence)
+    lacking = found.hub.digests.keys() - set(layout.files_of(found.folder))
+    if lacking:
+        log.warning(
+            "%s: left out, for they are not cached: %s", info.origin, ", ".join(sorted(lacking))
+        )
+    model.info = whole
+
+
+def _came_from_the_hub(info: folder.ModelInfo) -> bool:
+    if info.origin in published.index():
+        return not published.folder(info.origin).is_dir()
+    return info.origin.startswith("hf://")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub import constants, is_offline_mode
@@ -73,23 +73,21 @@ def fetch(
     least = _REQUIRED if or_less else wanted
     place = _resolve(address, remote.checked_token(token), least, offline)
     files = list(place.digests) if wanted is None else [n for n in wanted if n in place.digests]
-    if or_less and place.offline:
-        files = [name for name in files if name in _REQUIRED or _is_cached(place, name)]
     obtain(place, layout.CONFIG)
     where = cache.snapshot(place.repo, place.commit)
     commit = HubCommit(place.repo, place.commit, place.digests)
     folder.read_config(where)
-    if layout.WEIGHTS in files:
+    if layout.WEIGHTS in files and not os.path.lexists(where / layout.WEIGHTS):
         _check_announced_weights(place, where)
     for name in files:
-        if name != layout.CONFIG:
+        try:
             obtain(place, name)
+        except OfflineError as away:
+            if not or_less or name in _REQUIRED:
+                raise
+            place = replace(place, offline=place.offline or _first_sentence(away))
     _drop_damaged(place, set(layout.files_of(where)) - set(files))
     return Source(where, address.line.name if address.line else commit.origin, address.line, commit)
-
-
-def _is_cached(place: Place, name: str) -> bool:
-    return os.path.lexists(cache.snapshot(place.repo, place.commit) / name)
 
 
 def _resolve(
@@ -126,7 +124,7 @@ def _listing(address: HubAddress, token: str | None) -> remote.Listing | ZooErro
 
 def _from_cache(repo: str, revision: str, wanted: Collection[str] | None, down: ZooError) -> Place:
     """What is cached of a revision that the Hub cannot be asked about. Raises OfflineError."""
-    why = str(down).partition(". ")[0].rstrip(".")
+    why = _first_sentence(down)
     commit = cache.commit_of(repo, revision)
     known = cache.records(repo, commit) if commit else None
     digests = known or (cache.records_from_links(repo, commit) if commit else {})
@@ -145,6 +143,10 @@ def _from_cache(repo: str, revision: str, wanted: Collection[str] | None, down: 
             revision,
         )
     return Place(repo, revision, commit, digests, None, why)
+
+
+def _first_sentence(error: ZooError) -> str:
+    return str(error).partition(". ")[0].rstrip(".")
 
 
 _REQUIRED = (layout.CONFIG, layout.WEIGHTS)
@@ -229,7 +231,11 @@ def obtain(place: Place, name: str) -> Path:
     if place.offline:
         raise _not_cached(place.repo, place.revision, name, place.offline)
     for last in (False, True):
-        path = remote.download(place.repo, place.commit, name, digest, place.token)
+        try:
+            path = remote.download(place.repo, place.commit, name, digest, place.token)
+        except UnreachableError as away:
+            why = _first_sentence(away)
+            raise _not_cached(place.repo, place.revision, name, why) from None
         found = cache.damage(path, digest)
         if found is None:
             return path
