@@ -83,10 +83,21 @@ def _what_it_is(info: ModelInfo) -> str:
     kind = "a variational autoencoder" if is_variational(info) else "an autoencoder"
     trained = f"trained on {_data(info)}" if info.data else "with no recipe on record"
     return (
-        f"This is {kind} (family `{info.family}`, {info.parameters:,} parameters) {trained}. It "
+        f"This is {kind} (family `{info.family}`, {_architecture(info)}) {trained}. It "
         f"turns an image of {shape} (channels, height, width) into {_latents(info)} numbers and "
         "back."
     )
+
+
+def _architecture(info: ModelInfo) -> str:
+    """Body, likelihood and size, as far as the Spec has them."""
+    parts = (info.spec.model_dump().get(name) for name in ("body", "likelihood"))
+    body, likelihood = (part if isinstance(part, dict) else {} for part in parts)
+    widths = "-".join(map(str, body.get("channels") or body.get("hidden") or ()))
+    kind = {"mlp": "fully connected", "conv": "convolutional"}.get(body.get("kind", ""))
+    said = [f"{kind} {widths}".strip()] if kind else []
+    said += [_escaped(f"{likelihood['kind']} likelihood")] if "kind" in likelihood else []
+    return ", ".join([*said, f"{info.parameters:,} parameters"])
 
 
 def _data(info: ModelInfo) -> str:
