@@ -157,7 +157,7 @@ def read_text(path: Path) -> str | None:
 
 def card_licence(card: str | None) -> str | None:
     """The licence in a card's front matter, or None."""
-    found = re.match(r"---\n(?:.*\n)*?license: ([\w.+-]+)\n", card or "")
+    found = re.match(r"---\n(?:(?!---).*\n)*?license: ([\w.+-]+)\n", card or "")
     return found.group(1) if found else None
 
 

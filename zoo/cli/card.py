@@ -15,6 +15,6 @@ def card(model: str) -> None:
     from zoo.card import render_card
     from zoo.folder import read_info
 
-    found = hub.find(model, hub.EVERYTHING)
+    found = hub.find(model, hub.TO_SHOW)
     info = read_info(found.folder, found.origin, found.licence)
     say(render_card(info, found.hub.repo if found.hub and not found.line else None).rstrip())

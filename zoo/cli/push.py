@@ -54,6 +54,11 @@ def push(
     say(done.url)
     if not create_pr and revision in (None, "main"):
         say(f'Load it with zoo.load("{done.repo}").')
+    if zoo.info(folder).licence is None:
+        say(
+            "It names no licence, so nobody may use it: put `license: mit`, or another, into the "
+            f"front matter of {folder}/README.md, and push again."
+        )
 
 
 def _show(folder: Path, repo: str, json_: bool) -> None:
