@@ -30,8 +30,8 @@ class LoopbackHub:
         """Everything that was answered or swallowed, by hub and cdn, in order."""
         self._faults: list[Fault] = []
         self._state = State()
-        self._servers: list[Server] = []
-        self._ports = (0, 0)
+        self._servers: dict[str, Server] = {}
+        self._ports = {"hub": 0, "cdn": 0}
         self.start()
 
     def __enter__(self) -> LoopbackHub:
@@ -42,32 +42,29 @@ class LoopbackHub:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._ports[0]}"
+        return f"http://127.0.0.1:{self._ports['hub']}"
 
     @property
     def cdn_url(self) -> str:
-        return f"http://127.0.0.1:{self._ports[1]}"
+        return f"http://127.0.0.1:{self._ports['cdn']}"
 
     def start(self) -> None:
         """Listens, on the same ports as before; nothing if it already does."""
-        if self._servers:
-            return
-        for name, port in zip(("hub", "cdn"), self._ports, strict=True):
-            self._servers.append(Server(name, port, self._answer, self._faults, self.requests))
-        hub, cdn = self._servers
-        self._ports = (hub.server_address[1], cdn.server_address[1])
+        for name in self._ports.keys() - self._servers.keys():
+            server = Server(name, self._ports[name], self._answer, self._faults, self.requests)
+            self._servers[name] = server
+            self._ports[name] = server.server_address[1]
 
-    def stop(self) -> None:
-        """Refuses connections and cuts the open ones. What it holds stays."""
-        for server in self._servers:
-            server.stop()
-        self._servers.clear()
+    def stop(self, *names: str) -> None:
+        """Refuses connections and cuts the open ones, of hub or cdn or both. What it holds stays."""
+        for name in names or tuple(self._servers):
+            self._servers.pop(name).stop()
 
     def reset(self) -> None:
         """As new: started, and no repos, accounts, faults, requests or open connections."""
         self.start()
         self.clear_faults()
-        for server in self._servers:
+        for server in self._servers.values():
             server.cut()
         with self._state.lock:
             self._state.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import dataclass
 
 from huggingface_hub import constants, get_token
@@ -30,6 +31,7 @@ DISK = {
 """What a write to this machine's disk may fail with."""
 TRANSPORT = HfHubHTTPError.__mro__[1]
 """The HTTPError of whichever HTTP library this version of the client is built on."""
+_STATUS_IN_RUST = re.compile(r"\(([45]\d\d) [A-Z]")
 LONGEST_WAIT_S = 60.0
 """A Hub that asks to wait for longer is not waited for."""
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
@@ -82,14 +84,19 @@ def root_of(failure: BaseException) -> BaseException:
 
 def status_of(failure: BaseException) -> int | None:
     """The HTTP status that a failure is about, or None."""
-    return failure.response.status_code if isinstance(failure, HfHubHTTPError) else None
+    if isinstance(failure, HfHubHTTPError):
+        return failure.response.status_code
+    if type(failure) in (ConnectionError, RuntimeError):  # of the client's Rust part
+        found = _STATUS_IN_RUST.search(str(failure))
+        return int(found.group(1)) if found else None
+    return None
 
 
 def is_unreachable(failure: BaseException) -> bool:
     """Whether no connection came about, or nothing came over it."""
     if isinstance(failure, TRANSPORT):
         return type(failure).__name__ in ("ConnectError", "ProxyError") or _is_timeout(failure)
-    refused = isinstance(failure, ConnectionError)  # as the client's Rust part raises it
+    refused = isinstance(failure, ConnectionError) and status_of(failure) is None
     return refused and not isinstance(failure, OfflineModeIsEnabled)
 
 
@@ -165,16 +172,19 @@ def _answered(failure: BaseException, asked: Asked, status: int, tries: int) -> 
         return UnwellError(f"{asked.doing}: the Hub listed it and has it no more. Try again.")
     if status in (409, 412):
         return StaleError(f"{asked.doing}: the branch has moved in the meantime ({status}).")
+    if status == 401 and asked.token is None and get_token() is None:
+        return HubError(f"{asked.doing} needs a token (401): {LOG_IN}.")
     if status == 401:
         return HubError(
             f"The Hub does not accept your token (401, {asked.doing.lower()}). Make a new one on "
             f"{constants.ENDPOINT}/settings/tokens and {LOG_IN}; without a token, public models load."
         )
     if status == 403:
+        owner, is_push = asked.repo.partition("/")[0], not asked.doing.startswith("Fetching")
+        right = f"write to {owner!r}" if is_push else f"read {repo}"
         return HubError(
             f"Your token has no right to this (403, {asked.doing.lower()}). It must be one with "
-            f"the right to write to {asked.repo.partition('/')[0]!r}: "
-            f"{constants.ENDPOINT}/settings/tokens."
+            f"the right to {right}: {constants.ENDPOINT}/settings/tokens."
         )
     if is_lasting(failure):
         return HubError(f"The Hub refused: {asked.doing} ({_said(failure, asked)}).")
@@ -196,7 +206,9 @@ def _or_private(asked: Asked) -> str:
 
 def retry_after(failure: BaseException) -> float | None:
     """Seconds that the Hub asks to wait; None if it does not say, or says it as a date."""
-    value = failure.response.headers.get("Retry-After", "") if status_of(failure) else ""  # pyright: ignore[reportAttributeAccessIssue]  # it has a status
+    if not isinstance(failure, HfHubHTTPError):
+        return None
+    value = failure.response.headers.get("Retry-After", "")
     return float(value) if value.isdigit() and len(value) < 7 else None
 
 

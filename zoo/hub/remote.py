@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from huggingface_hub import (
+    CommitInfo,
     CommitOperationAdd,
     CommitOperationDelete,
     HfApi,
     constants,
     hf_hub_download,
 )
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, tqdm
+from huggingface_hub.utils import (
+    are_progress_bars_disabled,
+    build_hf_headers,
+    disable_progress_bars,
+    enable_progress_bars,
+    get_session,
+    hf_raise_for_status,
+    tqdm,
+)
 
 from zoo.digests import Digest
 from zoo.errors import HubError, InputError, IntegrityError
@@ -135,14 +146,21 @@ def download(repo: str, commit: str, name: str, digest: Digest, token: str | Non
 
 
 def _bounded(name: str, size: int) -> type[tqdm]:
-    """The client's progress bar, which ends a body that is longer than was announced."""
+    """The client's progress bar, which ends a body that is longer than was announced.
+
+    Over Xet it counts what is moved, compressed or not, and ends nothing.
+    """
 
     class Bounded(tqdm):
         moved = 0
 
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self.is_body = kwargs.get("name") == "huggingface_hub.http_get"
+            super().__init__(*args, **kwargs)
+
         def update(self, n: float | None = 1) -> bool | None:
             self.moved += n or 0
-            if self.moved > size:
+            if self.is_body and self.moved > size:
                 raise TooLongError(f"{name} was announced with {size:,} bytes, and more came")
             return super().update(n)
 
@@ -173,23 +191,41 @@ def commit_files(
     revision: str | None,
     create_pr: bool,
     token: str | None,
-) -> Any:
-    """One commit on top of the listing's, or none at all. Returns the client's CommitInfo."""
+) -> CommitInfo:
+    """One commit on top of the listing's, or none at all."""
     operations = [
         *(CommitOperationAdd(name, content) for name, content in add.items()),
         *(CommitOperationDelete(name) for name in delete),
     ]
     asked = Asked(f"Pushing to {listing.repo}", listing.repo, revision, token)
+
+    def commit() -> CommitInfo:
+        with _bars_only_on_terminals():
+            return _api(token).create_commit(
+                listing.repo,
+                operations,
+                commit_message=message,
+                revision=revision,
+                create_pr=create_pr,
+                parent_commit=listing.commit,
+            )
+
     return patiently(
         asked,
-        lambda: _api(token).create_commit(
-            listing.repo,
-            operations,
-            commit_message=message,
-            revision=revision,
-            create_pr=create_pr,
-            parent_commit=listing.commit,
-        ),
+        commit,
         size=sum(map(len, add.values())),
         again=False,  # whether it was made is seen from the Hub, not guessed
     )
+
+
+@contextmanager
+def _bars_only_on_terminals() -> Iterator[None]:
+    """The client draws the bars of an upload wherever standard error goes."""
+    if sys.stderr.isatty() or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
