@@ -9,7 +9,7 @@ import pytest
 
 LAYERS = [
     ["version", "errors"],
-    ["text", "protocols", "files", "validation", "layout"],
+    ["text", "protocols", "files", "validation", "layout", "licences"],
     ["digests", "specs", "record"],
     ["families", "published"],
     ["sources", "folder"],

@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 
 import zoo
 from zoo import published
-from zoo.card import MARKER, render_card, repo_in
+from zoo.card import MARKER, render_card, source_in
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ def test_it_says_how_to_load_it_from_where_it_is(folder):
     card = render_card(info, "acme/mine")
     assert 'zoo.load("acme/mine")' in card
     assert "zoo verify acme/mine --full" in card
-    assert repo_in(card) == "acme/mine"
-    assert repo_in(render_card(info)) is None
+    assert source_in(card) == "acme/mine"
+    assert source_in(render_card(info)) is None
 
 
 def test_other_weights_of_the_same_recipe_are_not_loaded_by_the_published_name(folder):

@@ -172,8 +172,8 @@ def test_two_revisions_are_one_too_many():
 
 @pytest.mark.parametrize("source", ["a/b/c", "models\\vae", "C:\\models\\vae", "ftp://host/vae"])
 def test_a_string_that_is_nothing_says_how_a_folder_is_written(source):
-    assert (
-        refused(source, SourceError) == f"{source!r} is no source. A folder is written ./{source}."
+    assert f"{source!r} is no source. A folder is written ./{source};" in refused(
+        source, SourceError
     )
 
 

@@ -131,3 +131,36 @@ def test_nonsense_in_the_metrics_fails(model):
 def test_a_folder_that_is_not_there_is_an_error_and_no_report():
     with pytest.raises(zoo.SourceError, match="There is no folder"):
         zoo.verify("./nowhere")
+
+
+def test_numbers_that_no_subset_speaks_of_are_not_called_a_pass(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    honest = record["measured"][0]
+    record["subset"] = [dict(honest, split="validation", n_images=50)]
+    record["measured"][0] = dict(honest, neg_elbo=-999.0)
+    (model / layout.METRICS).write_text(json.dumps(record))
+    details = {check.what: check for check in zoo.verify(model).checks}
+    assert details["all 300 images, dequantised"].result == "not measured"
+
+
+def test_a_number_that_the_subset_lacks_is_not_called_a_pass(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    honest = record["measured"][0]
+    absent = dict.fromkeys(("nll", "nll_se", "nll_samples", "nll_n_images"))
+    record["subset"] = [honest | absent]
+    record["measured"][0] = dict(honest, nll=-900.0)
+    (model / layout.METRICS).write_text(json.dumps(record))
+    [check] = [c for c in zoo.verify(model).checks if c.what.startswith("all 300 images")]
+    assert (check.result, "nll" in check.detail) == ("not measured", True)
+
+
+def test_a_strangers_request_for_endless_work_is_declined(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    record["measured"][0]["nll_samples"] = 10**9
+    (model / layout.METRICS).write_text(json.dumps(record))
+    assert any(
+        "K = 1,000,000,000 is too many" in check.detail for check in zoo.verify(model).checks
+    )
+    record["measured"] = record["measured"] * 30
+    (model / layout.METRICS).write_text(json.dumps(record))
+    assert any("more than 20 entries" in check.detail for check in zoo.verify(model).checks)

@@ -101,19 +101,19 @@ def info(
     Arguments and errors as `load`. Of a Hub repo it fetches config, card, recipe and numbers.
     """
     found = hub.find(source, hub.TO_KNOW, revision=revision, token=token, offline=offline)
-    return read_info(found.folder, found.origin, found.licence)
+    return read_info(found.folder, found.origin, found.licence, found.files)
 
 
 def save(model: Autoencoder, folder: str | Path) -> None:
     """Writes a model's whole folder: config, weights, card, and what is known of the model.
 
     Recipe, metrics and figures are kept if the weights are those that they were made with; those
-    of a model from the Hub are fetched if they are not here yet.
+    of a model from the Hub are fetched if they are not here yet, and left out, with a warning, if
+    they cannot be.
     Equal models give byte-equal folders. Other files in the folder stay.
 
     Raises:
         InputError: where something else than a model's folder is there.
-        OfflineError, HubError: for what must be fetched and cannot.
         ZooError: where the disk is full or read-only.
     """
     from zoo import store

@@ -7,15 +7,15 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any
 
-from zoo import published
+from zoo import families, published
 from zoo.folder import ModelInfo
-from zoo.front_matter import DATASETS, front_matter, is_variational
+from zoo.front_matter import DATASETS, front_matter
 from zoo.layout import FIGURES
 from zoo.record import heading, rows
 from zoo.text import number, printable
 
 MARKER = "<!-- written by autoencoder-zoo"
-"""What a card of the zoo's begins with; one without it is its author's, and never written over."""
+"""What a card of the zoo's begins with. One without it is its author's: save and push leave it."""
 MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
 
 VAE_PAPER = "Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, arXiv:1312.6114"
@@ -32,7 +32,7 @@ def render_card(info: ModelInfo, source: str | None = None) -> str:
 
     Args:
         info: of the folder.
-        source: the `org/name` that it is pushed to; None is a folder, or a published model.
+        source: where it is pushed to, such as `org/name`; None is a folder, or a published model.
     """
     record = info.metrics or {}
     title = card_title(info)
@@ -52,9 +52,9 @@ def render_card(info: ModelInfo, source: str | None = None) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def repo_in(card: str) -> str | None:
-    """The `org/name` that a card says to load from, or None."""
-    found = re.search(r'zoo\.load\("([\w.-]+/[\w.-]+)"\)', card)
+def source_in(card: str) -> str | None:
+    """Where on the Hub a card says to load from, such as `org/name`, or None."""
+    found = re.search(r'zoo\.load\("((?:hf://)?[\w.-]+/[\w.-]+(?:@[\w./+-]+)?)"\)', card)
     return found.group(1) if found else None
 
 
@@ -75,12 +75,14 @@ def card_title(info: ModelInfo) -> str:
     name = _unchanged_recipe(info.metrics or {})
     if name:
         return name
-    return f"{info.family} trained on {info.data}" if info.data else f"{info.family}, untrained"
+    return (
+        f"{info.family} trained on {info.data}" if info.data else f"a model of family {info.family}"
+    )
 
 
 def _what_it_is(info: ModelInfo) -> str:
     shape = " x ".join(map(str, info.spec.image_shape))
-    kind = "a variational autoencoder" if is_variational(info) else "an autoencoder"
+    kind = "a variational autoencoder" if families.is_variational(info.family) else "an autoencoder"
     trained = f"trained on {_data(info)}" if info.data else "with no recipe on record"
     return (
         f"This is {kind} (family `{info.family}`, {_architecture(info)}) {trained}. It "
@@ -116,7 +118,7 @@ def _how_to_load(info: ModelInfo, source: str | None) -> str:
     return "\n".join(
         [
             "```python",
-            "import zoo  # pip install autoencoder-zoo",
+            f"import zoo  # pip install autoencoder-zoo{_and_its_family(info)}",
             load if source else f"{load}  # where these files are",
             f"z = model.encode(x)  # x: (N, {shape}), float in [0, 1]; x_hat = model.decode(z)",
             "```",
@@ -124,13 +126,22 @@ def _how_to_load(info: ModelInfo, source: str | None) -> str:
     )
 
 
+def _and_its_family(info: ModelInfo) -> str:
+    """What else must be there to load it: the code of a family that is not the zoo's own."""
+    provider = families.provider(info.family)
+    if provider is None:
+        return f", and the code that registers its family, {info.family}: ask its author"
+    name = provider["distribution"]
+    return "" if name == published.DISTRIBUTION else f", and {name}, which has its family"
+
+
 def _how_it_ended(record: Mapping[str, Any]) -> str:
     training = record.get("training") or {}
     lines = []
     if training.get("interrupted"):
         lines.append(
-            f"**Training was interrupted** after {training.get('epochs')} of "
-            f"{training.get('of_epochs')} epochs; these are the weights at that moment."
+            f"**Training was interrupted** after {_escaped(training.get('epochs'))} of "
+            f"{_escaped(training.get('of_epochs'))} epochs; these are the weights at that moment."
         )
     if training.get("changed"):
         changes = ", ".join(_code(f"{k} = {v}") for k, v in training["changed"].items())
@@ -208,7 +219,7 @@ def _purpose(info: ModelInfo, record: Mapping[str, Any]) -> str:
     units = measured.get("active_units")
     if units is not None:
         bad += f". Of its {_latents(info)} latents, {units} are in use: the others hold nothing"
-    if is_variational(info):
+    if families.is_variational(info.family):
         bad += ". Samples show the expected image, which is smoother than a real one"
     else:
         bad += ". It has no prior: random codes do not give images"
@@ -252,7 +263,9 @@ def _again(info: ModelInfo, record: Mapping[str, Any], source: str | None) -> st
 def _citation(info: ModelInfo, title: str, source: str | None) -> str:
     fields = {"title": f"{re.sub(r'[^A-Za-z0-9 ,.-]', '', title)}, from autoencoder-zoo"}
     if source and "/" in source:
-        fields["url"] = f"https://huggingface.co/{source}"
+        repo, _, revision = source.removeprefix("hf://").partition("@")
+        page = f"{repo}/tree/{revision}" if revision else repo
+        fields["url"] = f"https://huggingface.co/{page}"
     fields["note"] = f"sha256 of the weights: {info.sha256}"
     lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
     text = f"## How to cite\n\n```bibtex\n@misc{{autoencoder_zoo_model,\n{lines}\n}}\n```"

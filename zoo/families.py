@@ -86,6 +86,15 @@ def family_class(family: str) -> type[Autoencoder]:
     return _import(points[0])
 
 
+def is_variational(family: str) -> bool:
+    """Whether a family's models have a prior, and so samples and a bound. Errors as `spec_class`."""
+    if family in BUILT_IN:
+        return issubclass(BUILT_IN[family].spec, specs.VAESpec)
+    from zoo.models import VariationalAutoencoder
+
+    return issubclass(family_class(family), VariationalAutoencoder)
+
+
 def name_of(cls: type[Autoencoder]) -> str:
     """The family name under which this very class is known here.
 

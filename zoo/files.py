@@ -69,6 +69,8 @@ def _read_all(file: BinaryIO, size: int) -> bytes:
 
 def with_home(path: str | Path, error: type[ZooError] = ZooError) -> Path:
     """The path with a leading `~` replaced by the home folder. Raises `error` if there is none."""
+    if not isinstance(path, (str, Path)):
+        raise error(f"A path is a string or a Path; got {path!r:.60}.")
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -113,9 +115,9 @@ def staged(target: Path) -> Iterator[Path]:
 
     Where anything fails before that, `target` keeps all that it had. Raises ZooError.
     """
-    is_new = not target.exists()
     stage = target / f".saving.{secrets.token_hex(6)}"
     with _said_well(target):
+        is_new = not target.exists()
         stage.mkdir(parents=True)
     try:
         yield stage
@@ -136,6 +138,8 @@ def _move_all(stage: Path, target: Path) -> None:
     places = {path: target / path.relative_to(stage) for path in files}
     for place in places.values():
         _check_replaceable(place)
+        if place.parent != target and place.parent.is_symlink():
+            raise ZooError(f"{str(place.parent)!r} is a link; nothing was written through it.")
     for place in places.values():
         with _said_well(place.parent):
             _make_folder(place.parent)

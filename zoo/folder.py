@@ -6,8 +6,8 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +35,7 @@ from zoo.layout import (
     RECIPE,
     WEIGHTS,
 )
+from zoo.licences import DETAILS, LICENCE, card_licence
 from zoo.published import DISTRIBUTION
 from zoo.record import Record
 from zoo.validation import Strict, checked, listed, parse_json
@@ -73,6 +74,7 @@ class ModelInfo:
     sha256: str
     """Of model.safetensors, in hex."""
     licence: str | None
+    """Its id on the Hub, such as `apache-2.0`."""
     metrics: dict[str, Any] | None
     """What metrics.json says: see `zoo.evaluate`."""
     recipe: str | None
@@ -83,6 +85,8 @@ class ModelInfo:
     """A published name, or the folder it came from."""
     folder: Path | None
     """Where its files are; None if it was never saved."""
+    licence_details: Mapping[str, str] = field(default_factory=dict)
+    """`license_name` and `license_link`, where the card has them."""
 
 
 def read_config(folder: Path) -> tuple[Config, specs.Spec]:
@@ -114,22 +118,38 @@ def read_config(folder: Path) -> tuple[Config, specs.Spec]:
     return config, spec
 
 
-def read_info(folder: Path, origin: str, licence: str | None = None) -> ModelInfo:
-    """What a folder says of its model, its weights unread. Errors as `read_config`."""
+def read_info(
+    folder: Path, origin: str, licence: str | None = None, only: Collection[str] | None = None
+) -> ModelInfo:
+    """What a folder says of its model, its weights unread. Errors as `read_config`.
+
+    Args:
+        folder: the model's.
+        origin: what to call it.
+        licence: where it is known from elsewhere.
+        only: the files to read; None reads all that are there.
+    """
     config, spec = read_config(folder)
-    recipe, dataset = _read_recipe(folder / RECIPE)
+    card = read_text(folder / CARD) if _is_read(CARD, only) else None
+    said = card_licence(card)
+    recipe, dataset = _read_recipe(folder / RECIPE) if _is_read(RECIPE, only) else (None, None)
     return ModelInfo(
         spec=spec,
         family=config.family,
         parameters=spec.parameter_count(),
         sha256=config.weights_sha256,
-        licence=licence or card_licence(read_text(folder / CARD)),
-        metrics=read_metrics(folder),
+        licence=licence or said.pop(LICENCE, None),
+        licence_details={name: said[name] for name in DETAILS if name in said},
+        metrics=read_metrics(folder) if _is_read(METRICS, only) else None,
         recipe=recipe,
         data=dataset,
         origin=origin,
         folder=folder,
     )
+
+
+def _is_read(name: str, only: Collection[str] | None) -> bool:
+    return only is None or name in only
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:
@@ -153,12 +173,6 @@ def read_text(path: Path) -> str | None:
         return read_regular(path, MAX_TEXT_BYTES).decode("utf-8")
     except UnicodeDecodeError as broken:
         raise WeightsError(f"{str(path)!r} is not text: {broken}.") from None
-
-
-def card_licence(card: str | None) -> str | None:
-    """The licence in a card's front matter, or None."""
-    found = re.match(r"---\n(?:(?!---).*\n)*?license: ([\w.+-]+)\n", card or "")
-    return found.group(1) if found else None
 
 
 def config_text(family: str, spec: specs.Spec, weights_sha256: str) -> str:

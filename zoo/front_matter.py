@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zoo import families
 from zoo.folder import ModelInfo
 from zoo.record import rows
-from zoo.specs import VAESpec
 
 DATASETS = {
     "mnist": ("MNIST", "ylecun/mnist"),
@@ -18,14 +18,9 @@ DATASETS = {
 """By the zoo's name: what people call it, and the Hub's id."""
 
 
-def is_variational(info: ModelInfo) -> bool:
-    """Whether a model has a prior, and so samples and a bound."""
-    return isinstance(info.spec, VAESpec) or bool(
-        any(
-            "kl" in one and one["kl"] is not None
-            for one in (info.metrics or {}).get("measured", [])
-        )
-    )
+def hub_dataset(name: str | None) -> str | None:
+    """The Hub's id of a dataset, if it has it."""
+    return DATASETS.get(name or "", ("", None))[1]
 
 
 def front_matter(info: ModelInfo, title: str, record: Mapping[str, Any]) -> str:
@@ -38,12 +33,13 @@ def front_matter(info: ModelInfo, title: str, record: Mapping[str, Any]) -> str:
     """
     from huggingface_hub import EvalResult, ModelCardData
 
-    _, dataset = DATASETS.get(info.data or "", ("", None))
-    task = "unconditional-image-generation" if is_variational(info) else "image-feature-extraction"
+    generates = families.is_variational(info.family)
+    task = "unconditional-image-generation" if generates else "image-feature-extraction"
+    dataset = hub_dataset(info.data)
     results = [
         EvalResult(
             task_type=task,
-            dataset_type=dataset or str(one["dataset"]),
+            dataset_type=hub_dataset(one["dataset"]) or str(one["dataset"]),
             dataset_name=f"{one['dataset']} ({one['protocol']})",
             dataset_config=str(one["protocol"]),  # two protocols never share an entry
             dataset_split=str(one["split"]),
@@ -57,6 +53,8 @@ def front_matter(info: ModelInfo, title: str, record: Mapping[str, Any]) -> str:
     data = ModelCardData(
         library_name="autoencoder-zoo",
         license=info.licence,
+        license_name=info.licence_details.get("license_name"),
+        license_link=info.licence_details.get("license_link"),
         pipeline_tag=task,
         tags=["autoencoder", info.family, "pytorch", "safetensors"],
         datasets=[dataset] if dataset else None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +62,8 @@ class Source:
     origin: str
     line: published.IndexLine | None = None
     hub: HubCommit | None = None
+    files: Collection[str] | None = None
+    """What was asked for of a Hub repo, and nothing else of it is read; None is all there is."""
 
     @property
     def licence(self) -> str | None:
@@ -88,7 +90,9 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
     if source.count("/") == 1 and "\\" not in source:
         return _org_and_repo(source, revision)
     if "/" in source or "\\" in source:
-        raise SourceError(f"{source!r} is no source. A folder is written ./{source}.")
+        raise SourceError(
+            f"{source!r} is no source. A folder is written ./{source}; a repo on the Hub org/name."
+        )
     return _published(source, revision)
 
 
@@ -109,10 +113,12 @@ def checked_repo(repo: str) -> str:
             raise HFValidationError
         validate_repo_id(repo)
     except HFValidationError:
-        at = " A revision is written hf://org/name@revision." if "@" in str(repo) else ""
+        hint = " A revision is written hf://org/name@revision." if "@" in str(repo) else ""
+        if str(repo).startswith(("./", "../", "/", "~")):
+            hint = " A push takes the folder first, then the repo."
         raise SourceError(
             f"{str(repo)[:200]!r} is no repo on the Hub: that is org/name, in letters, digits, "
-            f"'-', '_' and '.'.{at}"
+            f"'-', '_' and '.'.{hint}"
         ) from None
     return repo
 
@@ -161,7 +167,10 @@ def _address(source: str, revision: str | None) -> HubAddress:
         ) from None
     if uri.type != "model" or uri.path_in_repo:
         what = f"a {uri.type}" if uri.type != "model" else f"the file {uri.path_in_repo!r}"
-        raise SourceError(f"{source[:200]!r} is {what} on the Hub. A model is hf://org/name.")
+        slash = " A revision with a slash goes into revision=." if "@" in source else ""
+        raise SourceError(
+            f"{source[:200]!r} is {what} on the Hub. A model is hf://org/name.{slash}"
+        )
     if revision is not None and uri.revision not in (None, revision):
         raise SourceError(
             f"{source[:200]!r} names the revision {uri.revision!r}, and revision={revision!r} "

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import families, folder, layout, specs
-from zoo.card import render_card
+from zoo.card import MARKER, render_card
 from zoo.errors import (
     InputError,
     IntegrityError,
@@ -72,7 +72,7 @@ def load_source(source: Source) -> Autoencoder:
     if line is not None and os.path.lexists(where / layout.CONFIG):
         config = read_regular(where / layout.CONFIG, layout.MAX_CONFIG_BYTES)
         _check_sha256(config, line.config_sha256, where / layout.CONFIG, source)
-    info = folder.read_info(where, source.origin, source.licence)
+    info = folder.read_info(where, source.origin, source.licence, source.files)
     _check_size(where, info.parameters)
     model = _skeleton(families.family_class(info.family), info.spec)
     data = _read_weights(where, model.state_dict())
@@ -209,6 +209,7 @@ def save(model: Autoencoder, target: Path) -> None:
         metrics=known.metrics if known else None,
         figures=read_figures(known.folder) if known else {},
         licence=known.licence if known else None,
+        licence_details=known.licence_details if known else None,
         card=render_card,
     )
 
@@ -221,6 +222,7 @@ def save_folder(
     metrics: dict | None = None,
     figures: dict[str, bytes] | None = None,
     licence: str | None = None,
+    licence_details: Mapping[str, str] | None = None,
     card: Callable[[ModelInfo], str],
 ) -> ModelInfo:
     """Writes a model's whole folder; what else is in it stays. Returns what it now says.
@@ -243,20 +245,26 @@ def save_folder(
         for name, content in files.items():
             if content is not None:
                 write_atomically(stage / name, content)
-        info = replace(folder.read_info(stage, str(target)), licence=licence)
-        write_atomically(stage / layout.CARD, card(info))
-    for name in (layout.RECIPE, layout.METRICS, *_figures_in(target)):
-        if files.get(name) is None:
-            remove(target / name)
+        info = folder.read_info(stage, str(target))
+        info = replace(info, licence=licence, licence_details=licence_details or {})
+        if not _is_authors(target / layout.CARD):
+            write_atomically(stage / layout.CARD, card(info))
+    drop_stale(target, {layout.CARD, *(name for name, content in files.items() if content)})
     return replace(info, folder=target)
 
 
-def _figures_in(target: Path) -> list[str]:
-    """Names of the pictures in a model's folder; a folder that is only linked has other owners."""
-    pictures = target / layout.FIGURES
-    if pictures.is_symlink():
-        return []
-    return [f"{layout.FIGURES}/{path.name}" for path in pictures.glob("*.png") if path.is_file()]
+def _is_authors(card: Path) -> bool:
+    """Whether there is a card that the zoo did not write."""
+    text = folder.read_text(card)
+    return text is not None and MARKER not in text
+
+
+def drop_stale(target: Path, kept: Collection[str]) -> None:
+    """Removes the files of an earlier model; a figures folder that is only linked has other owners."""
+    is_linked = (target / layout.FIGURES).is_symlink()
+    for name in set(layout.files_of(target)) - set(kept):
+        if not (is_linked and name.startswith(layout.FIGURES)):
+            remove(target / name)
 
 
 def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:

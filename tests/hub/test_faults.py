@@ -106,7 +106,7 @@ def test_a_body_of_another_length_is_never_used(hub, client, repo, path, fault):
 def test_a_list_of_files_that_is_none_is_refused(hub, client, repo, fault):
     hub.fault(path=LISTING, times=None, **fault)
     got = load(client, repo)
-    assert got.says("HubError", "answers with")
+    assert got.says("HubError", "answers for 'acme/vae' with")
     assert got.seconds < SOON_S
 
 

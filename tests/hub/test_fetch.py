@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -177,13 +178,87 @@ def test_a_damaged_file_is_refused_offline(client, repo, name):
     assert got.says("IntegrityError", f"{name} in the cache is", "online it is fetched anew")
 
 
-def test_a_damaged_text_that_load_only_reads_in_passing_is_dropped(client, repo, expected):
-    attempt(client, f"zoo.pull('{repo}')")
+def test_what_else_is_cached_makes_no_difference_to_a_load(hub, client, repo, expected):
+    """Damaged in the cache, or nonsense from the start."""
+    attempt(client, f"zoo.info('{repo}')")
     spoil(blob(client, repo, "metrics.json"))
-    got = load(client, repo)
-    assert bits(got.value) == expected
-    assert "metrics.json" in got.err
-    assert attempt(client, f"zoo.info('{repo}').metrics is None").value == "False"
+    assert bits(load(client, repo).value) == expected
+    assert attempt(client, f"zoo.load('{repo}').info.metrics").value == "None"
+    assert attempt(client, f"zoo.info('{repo}').metrics is None").value == "False"  # healed
+
+    nonsense = {"README.md": b"\xe9", "metrics.json": b'{"measured": 3}', "recipe.toml": b"= 1"}
+    hub.commit(repo, nonsense)
+    assert bits(load(client, repo).value) == expected
+    assert attempt(client, f"zoo.pull('{repo}')").says("WeightsError")
+    assert bits(load(client, repo).value) == expected
+
+
+def test_a_blob_that_is_gone_is_fetched_anew(client, repo, expected):
+    """As after somebody tidied the cache by hand."""
+    load(client, repo)
+    blob(client, repo, "model.safetensors").unlink()
+    got = load(client, repo, "offline=True")
+    assert got.says("OfflineError", "model.safetensors", "is not in the cache")
+    assert bits(load(client, repo).value) == expected
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        "{}",
+        "[" * 100000,
+        '{"model.safetensors": 1}',
+        "null",
+        "é",
+        '{"config.json": {"kind": "sha256", "value": 1, "size": 3}, "model.safetensors": {}}',
+        '{"../x": {"kind": "sha256", "value": "%s", "size": 3}}' % ("a" * 64),
+    ],
+    ids=str.__len__,
+)
+def test_a_damaged_note_of_the_hubs_record_is_no_note(hub, client, repo, noted, expected):
+    pinned = f"hf://{repo}@{hub.head(repo)}"
+    load(client, pinned)
+    [note] = (client.home / "hub").glob("*/autoencoder-zoo/*.json")
+    note.write_text(noted, encoding="latin-1")
+    assert bits(load(client, pinned, "offline=True").value) == expected
+    assert bits(load(client, pinned).value) == expected
+
+
+def test_a_model_keeps_what_it_can_when_its_repo_is_gone(hub, client, repo, tmp_path):
+    code = (
+        "[m := zoo.load(repo), print('LOADED', flush=True), __import__('time').sleep(2), "
+        "zoo.save(m, 'saved')]"
+    )
+    running = client.start(code.replace("repo", repr(repo)), cwd=tmp_path)
+    while "LOADED" not in running.out and not running.ended.wait(0.05):
+        pass
+    hub.delete(repo)
+    done = running.wait()
+    assert done.returncode == 0, done.err
+    assert "its recipe, numbers and pictures are left out. There is no model" in done.err
+    assert load(client, "./saved", cwd=tmp_path).value is not None
+
+
+def test_a_pull_writes_through_no_link(client, repo, tmp_path):
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "holiday.png").write_bytes(b"mine")
+    attempt(client, f"zoo.pull('{repo}', to='{tmp_path / 'model'}')")
+    shutil.rmtree(tmp_path / "model" / "figures")
+    (tmp_path / "model" / "figures").symlink_to(tmp_path / "album")
+    got = attempt(client, f"zoo.pull('{repo}', to='{tmp_path / 'model'}')")
+    assert got.says("ZooError", "is a link; nothing was written through it")
+    assert [path.name for path in (tmp_path / "album").iterdir()] == ["holiday.png"]
+
+
+@pytest.mark.parametrize(
+    "to", ["123", "b'x'", "['x']", "'a' * 300", "'/proc/nowhere/x'", "'~nobody-x/y'"]
+)
+def test_a_folder_that_cannot_be_written_to_is_a_sentence(client, repo, to):
+    assert attempt(client, f"zoo.pull('{repo}', to={to})").says("ZooError")
+
+
+def test_a_pull_of_a_folder_that_is_not_there_is_a_sentence(client):
+    assert attempt(client, "zoo.pull('./nowhere')").says("SourceError", "There is no folder")
 
 
 @pytest.mark.parametrize("name", ["config.json", "files/"])
@@ -279,7 +354,6 @@ def test_a_cache_without_links_is_checked_as_well(hub, client, repo, expected):
 
 
 def _install_without_folder(checkout: Path, target: Path, home: str) -> None:
-    import shutil
     import tomllib
 
     import tomli_w

@@ -97,7 +97,8 @@ def test_a_huge_config_is_not_fetched(hub, client, evil):
 
 @pytest.mark.parametrize("name", ["README.md", "metrics.json", "figures/samples.png"])
 def test_a_huge_text_or_picture_is_not_fetched(hub, client, evil, name):
-    got = evil({name: bytes(20 * 10**6)})
+    assert evil({name: bytes(20 * 10**6)}).value is not None  # a load needs none of them
+    got = attempt(client, f"zoo.pull('{REPO}')")
     assert got.says("WeightsError", "20,000,000 bytes", "It was not fetched")
 
 
@@ -146,6 +147,19 @@ def test_a_card_made_of_foreign_text_has_nothing_that_acts(client, evil, files):
     html = MarkdownIt("commonmark").render(body)
     for acting in ("<script", '"x"', 'href="http://evil', "\x1b", "\n# y", "<h1>y"):
         assert acting not in html, html
+
+
+def test_the_card_of_another_repo_is_not_called_this_ones(client, evil, files):
+    card = files["README.md"].replace(b'zoo.load("vae-digits-8")', b'zoo.load("other/vae")')
+    assert evil({"README.md": card}).value is not None
+    got = attempt(client, f"[c.result for c in zoo.verify('{REPO}').checks][-1]")
+    assert got.value == "not measured"
+
+
+def test_a_repo_that_cannot_be_found_does_not_keep_the_others_from_being_checked(hub, client, repo):
+    done = client.zoo("verify", "acme/nope", repo, "--json", timeout=120)
+    assert done.returncode == 1
+    assert [one["passed"] for one in json.loads(done.out)] == [False, True]
 
 
 def test_a_listing_of_another_repo_or_commit_is_refused(hub, client, files):

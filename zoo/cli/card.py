@@ -16,5 +16,5 @@ def card(model: str) -> None:
     from zoo.folder import read_info
 
     found = hub.find(model, hub.TO_SHOW)
-    info = read_info(found.folder, found.origin, found.licence)
+    info = read_info(found.folder, found.origin, found.licence, found.files)
     say(render_card(info, found.hub.repo if found.hub and not found.line else None).rstrip())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from zoo.cli.output import as_json, print_json, say
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder")
 @click.argument("repo")
 @click.option("--private/--public", default=None, help="Of a new repo.  [default: the Hub's]")
 @click.option("--revision", help="The branch to push to.  [default: main]")
@@ -20,7 +18,7 @@ from zoo.cli.output import as_json, print_json, say
 )
 @as_json
 def push(
-    folder: Path,
+    folder: str,
     repo: str,
     private: bool | None,
     revision: str | None,
@@ -36,7 +34,7 @@ def push(
     import zoo
 
     if dry_run:
-        _show(folder, repo, json_)
+        _show(folder, repo, revision, create_pr, json_)
         return
     done = zoo.push(folder, repo, private=private, revision=revision, create_pr=create_pr)
     if json_:
@@ -47,25 +45,27 @@ def push(
     for name in done.deleted:
         say(f"  deleted  {name}, of an earlier push")
     for name in done.kept:
-        say(f"  kept     {name}: the one there lacks the zoo's mark, so it is its author's")
+        say(
+            f"  kept     {name}: the one there differs and lacks the zoo's mark, so it was left alone"
+        )
     if not done.pushed and not done.deleted:
         say("Nothing to push: the repo has this model already.")
     say(f"{done.repo} at commit {done.commit}")
     say(done.url)
     if not create_pr and revision in (None, "main"):
         say(f'Load it with zoo.load("{done.repo}").')
-    if zoo.info(folder).licence is None:
+    if done.licence is None:
         say(
-            "It names no licence, so nobody may use it: put `license: mit`, or another, into the "
-            f"front matter of {folder}/README.md, and push again."
+            "Its README.md names no licence, so nobody may use it: put `license: mit`, or another, "
+            "into its front matter and push again."
         )
 
 
-def _show(folder: Path, repo: str, json_: bool) -> None:
-    from zoo.hub.push import prepare
+def _show(folder: str, repo: str, revision: str | None, create_pr: bool, json_: bool) -> None:
+    from zoo.hub.prepare import prepare
     from zoo.layout import CARD
 
-    files = prepare(folder, repo)
+    files = prepare(folder, repo, revision, create_pr)
     if json_:
         print_json({name: len(content) for name, content in files.items()})
         return

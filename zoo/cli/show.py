@@ -68,7 +68,7 @@ def _model(name: str, json_: bool) -> None:
             f"`zoo list` shows all {len(published.list_models())} models, "
             "`zoo list --families` the families."
         ) from None
-    info = read_info(found.folder, found.origin, found.licence)
+    info = read_info(found.folder, found.origin, found.licence, found.files)
     if json_:
         print_json(
             {

@@ -17,10 +17,16 @@ from zoo.cli.output import as_json, device_option, print_json, say
 def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> None:
     """Check that models are what they say: hashes, a strict load, their numbers measured again."""
     import zoo
+    from zoo.evaluation.verify import not_found
 
     reports = []
     for model in models:
-        report = zoo.verify(model, full=full, device=device)
+        try:
+            report = zoo.verify(model, full=full, device=device)
+        except zoo.ZooError as wrong:
+            if len(models) == 1:
+                raise
+            report = not_found(model, wrong)  # the others are still checked
         reports.append(report)
         if not json_:
             say(f"{model}: {'passed' if report.passed else 'FAILED'}")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 from zoo import folder, layout, store
-from zoo.card import render_card, repo_in
+from zoo.card import render_card, source_in
 from zoo.data import load_images
 from zoo.data.named import NAMED
 from zoo.devices import find_device
@@ -38,6 +38,11 @@ TOLERANCES = {
 }
 """How far a number measured again may be off, in its own unit: the noise is the same."""
 RELATIVE_MSE = 1e-4
+_COMPARED = TOLERANCES.keys() | {"mse", "bits_per_dim"}
+UNITS_APART = 0.5
+"""Share of the active units by which the full number may differ from a subset's."""
+MAX_SAMPLES, MAX_ENTRIES = 10_000, 20
+"""Of somebody's metrics.json: more is not measured again."""
 FAR = 6.0
 """Standard errors by which the full numbers may differ from a subset's."""
 
@@ -83,6 +88,11 @@ def altered(origin: str, wrong: IntegrityError) -> Report:
     return Report(origin, (Check("hashes", "failed", str(wrong)),))
 
 
+def not_found(origin: str, wrong: ZooError) -> Report:
+    """The report on a model that is not even there."""
+    return Report(origin, (Check("found", "failed", str(wrong)),))
+
+
 def _root_of_trust(source: Source) -> Check:
     """Which word on the hashes there is, and whether the files keep it."""
     weights, config = source.folder / layout.WEIGHTS, source.folder / layout.CONFIG
@@ -126,6 +136,8 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
     if not record or not record.get("measured"):
         return [Check("numbers", "not measured", f"there are none in {layout.METRICS}")]
     try:
+        if max(len(record["measured"]), len(record.get("subset") or [])) > MAX_ENTRIES:
+            raise ZooError(f"{layout.METRICS} has more than {MAX_ENTRIES} entries")
         published = [_parsed(one) for one in record["measured"]]
         subset = [_parsed(one) for one in record.get("subset") or []]
     except (ZooError, TypeError) as wrong:
@@ -134,6 +146,9 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
     checks, repeated = [], []
     for settings in again:
         what = f"{settings.dataset} {settings.split}, {settings.protocol}"
+        if (settings.nll_samples or 0) > MAX_SAMPLES:
+            checks.append(Check(what, "not measured", f"K = {settings.nll_samples:,} is too many"))
+            continue
         if model.info and model.info.origin.startswith("hf://") and settings.dataset not in NAMED:
             checks.append(Check(what, "not measured", "these images are files of its author's"))
             continue
@@ -148,13 +163,18 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
         repeated.append(measured)
         checks.append(_compared(what, measured, settings, _differences))
     if again is subset:
-        for one in published:
-            checks += [
-                _compared(f"all {one.n_images} images", measured, one, _far_apart)
-                for measured in repeated
-                if (measured.protocol, measured.split) == (one.protocol, one.split)
-            ]
+        checks += [_beside_subset(one, repeated) for one in published]
     return checks
+
+
+def _beside_subset(published: Metrics, repeated: list[Metrics]) -> Check:
+    """The numbers of all images, held against those of the first ones measured again."""
+    what = f"all {published.n_images} images, {published.protocol}"
+    for measured in repeated:
+        same = ("dataset", "split", "protocol")
+        if all(getattr(measured, name) == getattr(published, name) for name in same):
+            return _compared(what, measured, published, _far_apart)
+    return Check(what, "not measured", "no subset of them is stored: --full measures them")
 
 
 def _parsed(one: Any) -> Metrics:
@@ -186,10 +206,23 @@ def _compared(
     if found:
         return Check(what, "failed", "; ".join(found))
     if differences is _far_apart:
-        detail = "agree with the subset's; not repeated one by one: that is --full"
-    else:
-        detail = f"{measured.n_images} images measured again: {_headline(measured)}"
+        return _not_contradicted(what, measured, published)
+    detail = f"{measured.n_images} images measured again: {_headline(measured)}"
     return Check(what, "passed", detail)
+
+
+def _not_contradicted(what: str, measured: Metrics, published: Metrics) -> Check:
+    """Numbers that the subset's do not contradict; which of them the subset says nothing about."""
+    ours, theirs = measured.model_dump(), published.model_dump()
+    silent = [n for n in sorted(_COMPARED) if theirs[n] is not None and not _is_comparable(n, ours)]
+    if silent:
+        return Check(what, "not measured", f"{', '.join(silent)}: --full measures them")
+    return Check(what, "passed", "agree with the subset's; not repeated one by one: that is --full")
+
+
+def _is_comparable(name: str, subset: dict[str, Any]) -> bool:
+    has_error = subset.get(f"{name}_se") is not None or name == "active_units"
+    return subset[name] is not None and has_error
 
 
 def _headline(metrics: Metrics) -> str:
@@ -229,11 +262,12 @@ def _nats_per_bit(measured: dict[str, Any]) -> float:
 def _far_apart(subset: dict[str, Any], published: dict[str, Any]) -> list[str]:
     """Means that are too far from those of the first images to be the same model's."""
     found = []
-    for name in TOLERANCES.keys() | {"mse", "bits_per_dim"}:
-        ours, theirs, error = subset[name], published[name], subset.get(f"{name}_se")
-        if error is None or ours is None:
+    for name in _COMPARED:
+        if not _is_comparable(name, subset):
             continue
-        if theirs is None or not abs(ours - theirs) <= FAR * error:
+        ours, theirs = subset[name], published[name]
+        far = UNITS_APART * ours if name == "active_units" else FAR * subset[f"{name}_se"]
+        if theirs is None or not abs(ours - theirs) <= far:
             found.append(f"{name} is {_short(theirs)}; the first images have {_short(ours)}")
     return sorted(found)
 
@@ -246,7 +280,11 @@ def _card(source: Source, model: Autoencoder) -> Check:
     card = folder.read_text(source.folder / layout.CARD)
     if model.info is None or card is None:
         return Check("card", "not measured", f"there is no {layout.CARD}")
-    if card == render_card(model.info, repo_in(card)):
+    where = source_in(card)
+    repo = (where or "").removeprefix("hf://").partition("@")[0]
+    if where and source.hub and not source.line and repo != source.hub.repo:
+        return Check("card", "not measured", f"{layout.CARD} is of another repo: {where}")
+    if card == render_card(model.info, where):
         return Check("card", "passed", f"{layout.CARD} says what the other files say")
     detail = f"{layout.CARD} was edited by hand, or written by another version of the zoo"
     return Check("card", "not measured", detail)

@@ -6,7 +6,8 @@ are tried again, and whatever goes wrong is a `ZooError` that says what to do.
 
     fetch.py      a repo -> a folder of the cache with the files that are wanted
     pull.py       a source -> a copy of its folder
-    push.py       a model -> a commit
+    prepare.py    a model -> the files that a push sends
+    push.py       those files -> one commit
     cache.py      what lies in the client's cache, and whether it is sound
     remote.py     what the Hub is asked: a repo's files, a file, a new repo, a commit
     patience.py   an action is bounded in time and tried again where that may help
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo import folder, layout, published, sources
+from zoo.errors import ZooError
 from zoo.sources import Source
 
 if TYPE_CHECKING:
@@ -57,27 +59,28 @@ def find(
     return fetch(address, wanted, token, offline, or_less)
 
 
-def complete(model: Autoencoder) -> None:
+def complete(model: Autoencoder, token: str | None = None) -> None:
     """Fetches the recipe, numbers and pictures of a model that was loaded from the Hub.
 
     `zoo.load` fetches only what it needs; afterwards the model's info knows the rest too. A model
-    whose weights have changed since is left alone; what cannot be had offline is left out, and
-    said. Raises what `find` does.
+    whose weights have changed since is left alone; what cannot be had is left out, and said.
     """
     from zoo import store
 
     info = model.info
     if info is None or not _came_from_the_hub(info) or not store.has_weights_of(model, info):
         return
-    found = find(info.origin, EVERYTHING, or_less=True)
-    whole = folder.read_info(found.folder, found.origin, found.licence)
+    try:
+        found = find(info.origin, EVERYTHING, token=token, or_less=True)
+        whole = folder.read_info(found.folder, found.origin, found.licence)
+    except ZooError as wrong:
+        log.warning("%s: its recipe, numbers and pictures are left out. %s", info.origin, wrong)
+        return
     if found.hub is None or whole.sha256 != info.sha256:
         return
-    lacking = found.hub.digests.keys() - set(layout.files_of(found.folder))
+    lacking = sorted(found.hub.digests.keys() - set(layout.files_of(found.folder)))
     if lacking:
-        log.warning(
-            "%s: left out, for they are not cached: %s", info.origin, ", ".join(sorted(lacking))
-        )
+        log.warning("%s: left out, for they are not cached: %s", info.origin, ", ".join(lacking))
     model.info = whole
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
@@ -55,12 +56,25 @@ def remember_revision(repo: str, revision: str, commit: str) -> None:
 
 
 def records(repo: str, commit: str) -> dict[str, Digest] | None:
-    """The Hub's record of every file of a model at a commit; None if it was never asked for."""
+    """The Hub's record of every file of a model at a commit.
+
+    None if it was never asked for, or if what was noted is damaged.
+    """
     try:
         text = (folder_of(repo) / RECORDS / f"{commit}.json").read_text(encoding="ascii")
-        return {name: Digest(**fields) for name, fields in json.loads(text).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        found = {name: _digest(fields) for name, fields in json.loads(text).items()}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
+    is_a_models = layout.CONFIG in found and layout.WEIGHTS in found
+    return found if is_a_models and all(map(layout.belongs, found)) else None
+
+
+def _digest(fields: dict[str, Any]) -> Digest:
+    """Raises ValueError, TypeError, KeyError or AttributeError for what is none."""
+    digest, size = Digest.from_etag(fields["value"]), fields["size"]
+    if digest is None or digest.kind != fields["kind"] or not isinstance(size, int) or size < 0:
+        raise ValueError
+    return Digest(digest.kind, digest.value, size)
 
 
 def remember_records(repo: str, commit: str, digests: Mapping[str, Digest]) -> None:

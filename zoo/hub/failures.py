@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from huggingface_hub import constants, get_token
 from huggingface_hub.errors import (
@@ -44,8 +44,10 @@ class UnreachableError(OfflineError):
 class UnwellError(HubError):
     """The Hub answered that it cannot serve now, or broke off."""
 
-    is_final = False
-    """Whether it was waited for as long as it is, or asks for longer than that."""
+    def __init__(self, message: str, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+        """Whether it was waited for as long as it is, or asks for longer than that."""
 
 
 class StaleError(HubError):
@@ -69,10 +71,31 @@ class Asked:
     """What was asked of the Hub, for the sentences about its failure."""
 
     doing: str
-    """Such as `Fetching config.json of acme/vae`."""
+    """Such as `fetching config.json of acme/vae`."""
     repo: str
     revision: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
+    is_write: bool = False
+
+    @property
+    def subject(self) -> str:
+        """The same, as a sentence begins."""
+        return self.doing[:1].upper() + self.doing[1:]
+
+    @property
+    def token_in_use(self) -> str | None:
+        """The token that the client sends: the one that was given, or the one that is stored."""
+        return self.token or stored_token()
+
+
+def stored_token() -> str | None:
+    """The token of `hf auth login` or HF_TOKEN, unless the client is told not to send it."""
+    return None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+
+
+def hub_address() -> str:
+    """Where the Hub is, without the password that HF_ENDPOINT may hold."""
+    return re.sub(r"//[^/@]*@", "//", constants.ENDPOINT)
 
 
 def root_of(failure: BaseException) -> BaseException:
@@ -92,16 +115,22 @@ def status_of(failure: BaseException) -> int | None:
     return None
 
 
+def is_timeout(failure: BaseException) -> bool:
+    """Whether the Hub was waited for as long as the client waits."""
+    return isinstance(failure, TRANSPORT) and type(failure).__name__.endswith("Timeout")
+
+
 def is_unreachable(failure: BaseException) -> bool:
     """Whether no connection came about, or nothing came over it."""
     if isinstance(failure, TRANSPORT):
-        return type(failure).__name__ in ("ConnectError", "ProxyError") or _is_timeout(failure)
+        return type(failure).__name__ in ("ConnectError", "ProxyError") or is_timeout(failure)
     refused = isinstance(failure, ConnectionError) and status_of(failure) is None
     return refused and not isinstance(failure, OfflineModeIsEnabled)
 
 
-def _is_timeout(failure: BaseException) -> bool:
-    return type(failure).__name__.endswith("Timeout")
+def is_misaddressed(failure: BaseException) -> bool:
+    """Whether HF_ENDPOINT is no address of a server."""
+    return type(failure).__name__ in ("UnsupportedProtocol", "InvalidURL")
 
 
 def is_disk(failure: BaseException) -> bool:
@@ -112,50 +141,50 @@ def is_disk(failure: BaseException) -> bool:
 def is_lasting(failure: BaseException) -> bool:
     """Whether trying again cannot help."""
     status = status_of(failure)
-    if isinstance(failure, (OfflineModeIsEnabled, ZooError, TooSlowError)) or is_disk(failure):
-        return True
-    if isinstance(failure, ValueError) and status is None:
-        return True  # the client refuses what it was given
-    return status is not None and status not in (408, 429) and status < 500
+    if status is not None:
+        return status not in (408, 429) and status < 500
+    if isinstance(failure, (OfflineModeIsEnabled, ZooError, TooSlowError, ValueError)):
+        return True  # a ValueError: the client refuses what it was given
+    return is_disk(failure) or is_misaddressed(failure)
 
 
 def as_error(failure: BaseException, asked: Asked, tries: int) -> ZooError:
     """The error for a failure of the client, with nothing secret in it."""
     if isinstance(failure, ZooError):
         return failure
-    status = status_of(failure)
+    status, said = status_of(failure), _said(failure, asked)
     if status is not None:
         return _answered(failure, asked, status, tries)
-    where = constants.ENDPOINT
     if isinstance(failure, OfflineModeIsEnabled):
-        return OfflineError(f"{asked.doing} needs the network, and HF_HUB_OFFLINE is set.")
+        return OfflineError(f"{asked.subject} needs the network, and HF_HUB_OFFLINE is set.")
     if isinstance(failure, TooLongError):
-        return IntegrityError(f"{asked.doing}: {failure}. It was not kept.")
+        return IntegrityError(f"{asked.subject}: {failure}. It was not kept.")
     if isinstance(failure, TooSlowError):
-        error = UnwellError(
-            f"{asked.doing}: gave up after {failure}. Try again later, or on a slow network with "
-            "HF_HUB_DOWNLOAD_TIMEOUT=60."
+        return UnwellError(
+            f"{asked.subject}: gave up after {failure}. Try again later, or on a slow network "
+            "with HF_HUB_DOWNLOAD_TIMEOUT=60.",
+            is_final=True,
         )
-        error.is_final = True
-        return error
     if is_unreachable(failure):
         return UnreachableError(
-            f"The Hub at {where} cannot be reached ({_said(failure, asked)}). Check the network."
+            f"The Hub at {hub_address()} cannot be reached ({said}). Check the network."
         )
-    if is_lasting(failure) and not is_disk(failure):
-        return HubError(f"{asked.doing}: the Hub's client refuses ({_said(failure, asked)}).")
+    if is_misaddressed(failure):
+        return HubError(f"HF_ENDPOINT is {hub_address()!r}, which is no address of a Hub: {said}.")
     if is_disk(failure):
         return ZooError(
-            f"{asked.doing}: cannot write to {constants.HF_HUB_CACHE!r}: {_said(failure, asked)}. "
+            f"{asked.subject}: cannot write to {constants.HF_HUB_CACHE!r}: {said}. "
             "Free some space, or set HF_HOME to a folder with enough."
         )
+    if is_lasting(failure):
+        return HubError(f"{asked.subject}: the Hub's client refuses ({said}).")
     often = f" after {tries} tries" if tries > 1 else ""
-    return UnwellError(f"{asked.doing} failed{often}: {_said(failure, asked)}. Try again later.")
+    return UnwellError(f"{asked.subject} failed{often}: {said}. Try again later.")
 
 
 def _answered(failure: BaseException, asked: Asked, status: int, tries: int) -> ZooError:
     """The error for a request that the Hub answered with a status that is no success."""
-    repo, page = repr(asked.repo), f"{constants.ENDPOINT}/{asked.repo}"
+    repo, page = repr(asked.repo), f"{hub_address()}/{asked.repo}"
     if isinstance(failure, GatedRepoError):
         return HubError(
             f"{repo} is gated: ask for access on {page}, then {LOG_IN} to a token of that account."
@@ -163,41 +192,51 @@ def _answered(failure: BaseException, asked: Asked, status: int, tries: int) -> 
     if isinstance(failure, DisabledRepoError):
         return HubError(f"{repo} was disabled by the Hub: see {page}.")
     if isinstance(failure, RepositoryNotFoundError):
-        return NoRepoError(f"There is no model {repo} at {constants.ENDPOINT}{_or_private(asked)}")
+        return NoRepoError(f"There is no model {repo} at {hub_address()}{_or_private(asked)}")
     if isinstance(failure, RevisionNotFoundError):
         return SourceError(
             f"{repo} has no revision {asked.revision or 'main'!r}. {page}/refs lists what there is."
         )
     if isinstance(failure, RemoteEntryNotFoundError):
-        return UnwellError(f"{asked.doing}: the Hub listed it and has it no more. Try again.")
-    if status in (409, 412):
-        return StaleError(f"{asked.doing}: the branch has moved in the meantime ({status}).")
-    if status == 401 and asked.token is None and get_token() is None:
-        return HubError(f"{asked.doing} needs a token (401): {LOG_IN}.")
-    if status == 401:
-        return HubError(
-            f"The Hub does not accept your token (401, {asked.doing.lower()}). Make a new one on "
-            f"{constants.ENDPOINT}/settings/tokens and {LOG_IN}; without a token, public models load."
+        return UnwellError(f"{asked.subject}: the Hub listed it and has it no more. Try again.")
+    if status in (409, 412) and asked.is_write:
+        return StaleError(
+            f"{asked.subject}: the branch has moved in the meantime ({status}), again and again. "
+            "Try again when nobody else pushes there."
         )
-    if status == 403:
-        owner, is_push = asked.repo.partition("/")[0], not asked.doing.startswith("Fetching")
-        right = f"write to {owner!r}" if is_push else f"read {repo}"
-        return HubError(
-            f"Your token has no right to this (403, {asked.doing.lower()}). It must be one with "
-            f"the right to {right}: {constants.ENDPOINT}/settings/tokens."
-        )
+    if status in (401, 403):
+        return _not_allowed(asked, status)
     if is_lasting(failure):
-        return HubError(f"The Hub refused: {asked.doing} ({_said(failure, asked)}).")
+        return HubError(f"The Hub refused {asked.doing} ({_said(failure, asked)}).")
     after = retry_after(failure)
     wait = f" It asks to wait {after:g} s." if after else ""
     often = f" {tries} times" if tries > 1 else ""
-    error = UnwellError(f"{asked.doing}: the Hub answered {status}{often}.{wait} Try again later.")
-    error.is_final = after is not None and after > LONGEST_WAIT_S
-    return error
+    return UnwellError(
+        f"{asked.subject}: the Hub answered {status}{often}.{wait} Try again later.",
+        is_final=after is not None and after > LONGEST_WAIT_S,
+    )
+
+
+def _not_allowed(asked: Asked, status: int) -> HubError:
+    tokens = f"{hub_address()}/settings/tokens"
+    if asked.token_in_use is None:
+        return HubError(f"{asked.subject} needs a token ({status}): {LOG_IN}.")
+    if status == 401:
+        return HubError(
+            f"The Hub does not accept your token (401, {asked.doing}). Make a new one on {tokens} "
+            f"and {LOG_IN}; without a token, public models load."
+        )
+    right = (
+        f"write to {asked.repo.partition('/')[0]!r}" if asked.is_write else f"read {asked.repo!r}"
+    )
+    return HubError(
+        f"Your token has no right to this (403, {asked.doing}). It must be one with the right to "
+        f"{right}: {tokens}."
+    )
 
 
 def _or_private(asked: Asked) -> str:
-    if asked.token is None and get_token() is None:
+    if asked.token_in_use is None:
         return f", or it is private. Check the name; for a private model {LOG_IN}."
     return (
         ", or it is private and your token may not read it. Check the name, and whose token it is."
@@ -215,7 +254,7 @@ def retry_after(failure: BaseException) -> float | None:
 def _said(failure: BaseException, asked: Asked) -> str:
     """What a failure says of itself, on one line, shortened, without the token."""
     text = getattr(failure, "server_message", None) or str(failure)
-    for secret in (asked.token, get_token()):
+    for secret in (asked.token, get_token(), *re.findall(r"//([^/@]*)@", constants.ENDPOINT)):
         if secret:
             text = text.replace(secret, "***")
     line = " ".join(printable(text).split())

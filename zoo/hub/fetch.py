@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from huggingface_hub import constants, is_offline_mode
@@ -32,6 +32,8 @@ from zoo.sources import HubAddress, HubCommit, Source
 
 log = logging.getLogger("zoo")
 
+REQUIRED = (layout.CONFIG, layout.WEIGHTS)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -42,13 +44,21 @@ class Place:
     """As it was asked for."""
     commit: str
     digests: Mapping[str, Digest]
-    token: str | None
-    offline: str | None
+    token: str | None = field(default=None, repr=False)
+    offline: str | None = None
     """Why the Hub cannot be asked; None if it can."""
 
     @property
     def name(self) -> str:
         return f"{self.repo} at commit {self.commit[:12]}"
+
+    @property
+    def folder(self) -> Path:
+        return cache.snapshot(self.repo, self.commit)
+
+    def has(self, names: Collection[str]) -> bool:
+        """Whether all of these files that the repo has are cached."""
+        return all(os.path.exists(self.folder / name) for name in names if name in self.digests)
 
 
 def fetch(
@@ -70,48 +80,44 @@ def fetch(
         OfflineError: for what is not cached while the Hub cannot be asked.
         HubError: where the Hub refuses or fails.
     """
-    least = _REQUIRED if or_less else wanted
-    place = _resolve(address, remote.checked_token(token), least, offline)
+    place = _resolve(address, remote.checked_token(token), wanted, offline, or_less)
     files = list(place.digests) if wanted is None else [n for n in wanted if n in place.digests]
     obtain(place, layout.CONFIG)
-    where = cache.snapshot(place.repo, place.commit)
-    commit = HubCommit(place.repo, place.commit, place.digests)
-    folder.read_config(where)
-    if layout.WEIGHTS in files and not os.path.lexists(where / layout.WEIGHTS):
-        _check_announced_weights(place, where)
+    folder.read_config(place.folder)
+    if layout.WEIGHTS in files and not place.has((layout.WEIGHTS,)):
+        _check_announced_weights(place)
     for name in files:
         try:
             obtain(place, name)
         except OfflineError as away:
-            if not or_less or name in _REQUIRED:
+            if not or_less or name in REQUIRED:
                 raise
             place = replace(place, offline=place.offline or _first_sentence(away))
-    _drop_damaged(place, set(layout.files_of(where)) - set(files))
-    return Source(where, address.line.name if address.line else commit.origin, address.line, commit)
+    commit = HubCommit(place.repo, place.commit, place.digests)
+    origin = address.line.name if address.line else commit.origin
+    return Source(place.folder, origin, address.line, commit, wanted)
 
 
 def _resolve(
-    address: HubAddress, token: str | None, wanted: Collection[str] | None, offline: bool
+    address: HubAddress,
+    token: str | None,
+    wanted: Collection[str] | None,
+    offline: bool,
+    or_less: bool,
 ) -> Place:
     """Which commit, and what its files must be: by the cache if it is pinned, else by the Hub."""
-    repo, revision = address.repo, address.revision or constants.DEFAULT_REVISION
+    revision = address.revision or constants.DEFAULT_REVISION
     if offline or is_offline_mode():
         why = "offline=True" if offline else "HF_HUB_OFFLINE is set"
-        return _from_cache(repo, revision, wanted, OfflineError(why))
-    if address.is_pinned and (known := cache.records(repo, revision)):
-        return Place(repo, revision, revision, known, token, None)
+        return _from_cache(address.repo, revision, wanted, or_less, OfflineError(why))
+    if address.is_pinned and (known := cache.records(address.repo, revision)):
+        place = Place(address.repo, revision, revision, known, token)
+        if place.has(known if wanted is None else wanted):
+            return place
     listing = _listing(address, token)
     if isinstance(listing, ZooError):
-        return _from_cache(repo, revision, wanted, listing)
-    if address.is_pinned and listing.commit != revision:
-        raise IntegrityError(f"The Hub answered with commit {listing.commit}, not {revision}.")
-    digests = _checked_listing(listing)
-    if listing.repo != repo:
-        log.warning("%s is now called %s.", repo, listing.repo)
-    _say_if_moved(address, listing.commit)
-    cache.remember_records(repo, listing.commit, digests)
-    cache.remember_revision(repo, revision, listing.commit)
-    return Place(repo, revision, listing.commit, digests, token, None)
+        return _from_cache(address.repo, revision, wanted, or_less, listing)
+    return _from_listing(address, revision, listing, token)
 
 
 def _listing(address: HubAddress, token: str | None) -> remote.Listing | ZooError:
@@ -122,34 +128,45 @@ def _listing(address: HubAddress, token: str | None) -> remote.Listing | ZooErro
         return down.with_traceback(None)
 
 
-def _from_cache(repo: str, revision: str, wanted: Collection[str] | None, down: ZooError) -> Place:
+def _from_listing(
+    address: HubAddress, revision: str, listing: remote.Listing, token: str | None
+) -> Place:
+    """What the Hub has now, noted for the next time."""
+    if address.is_pinned and listing.commit != revision:
+        raise IntegrityError(f"The Hub answered with commit {listing.commit}, not {revision}.")
+    digests = _checked_listing(listing)
+    if listing.repo != address.repo:
+        log.warning("%s is now called %s.", address.repo, listing.repo)
+    _say_if_moved(address, listing.commit)
+    cache.remember_records(address.repo, listing.commit, digests)
+    cache.remember_revision(address.repo, revision, listing.commit)
+    return Place(address.repo, revision, listing.commit, digests, token)
+
+
+def _from_cache(
+    repo: str, revision: str, wanted: Collection[str] | None, or_less: bool, down: ZooError
+) -> Place:
     """What is cached of a revision that the Hub cannot be asked about. Raises OfflineError."""
-    why = _first_sentence(down)
-    commit = cache.commit_of(repo, revision)
-    known = cache.records(repo, commit) if commit else None
-    digests = known or (cache.records_from_links(repo, commit) if commit else {})
-    needed = layout.TEXTS[:1] if wanted is None else [n for n in wanted if n in _REQUIRED]
-    lacking = [name for name in needed if name not in digests]
-    if commit is None or lacking or (wanted is None and known is None):
-        what = "its list of files" if commit and not lacking else " and ".join(lacking or needed)
-        if isinstance(down, UnwellError) and commit is None:
+    why, commit = _first_sentence(down), cache.commit_of(repo, revision)
+    if commit is None:
+        if isinstance(down, UnwellError):
             raise down
-        raise _not_cached(repo, revision, what, why)
+        raise _not_cached(repo, revision, "what the revision is", why)
+    known = cache.records(repo, commit)
+    if known is None and wanted is None and not or_less:
+        raise _not_cached(repo, revision, "the list of its files", why)
+    digests = known or cache.records_from_links(repo, commit)
+    for name in REQUIRED if wanted is None else wanted:
+        if name in REQUIRED and name not in digests:
+            raise _not_cached(repo, revision, f"{name}, as a link into the Hub's cache,", why)
     if commit != revision:
-        log.warning(
-            "%s: using %s from the cache, as %r was last.",
-            why,
-            f"{repo} at commit {commit}",
-            revision,
-        )
-    return Place(repo, revision, commit, digests, None, why)
+        using = f"{repo} at commit {commit}"
+        log.warning("%s: using %s from the cache, as %r was last.", why, using, revision)
+    return Place(repo, revision, commit, digests, offline=why)
 
 
 def _first_sentence(error: ZooError) -> str:
     return str(error).partition(". ")[0].rstrip(".")
-
-
-_REQUIRED = (layout.CONFIG, layout.WEIGHTS)
 
 
 def _not_cached(repo: str, revision: str, what: str, why: str) -> OfflineError:
@@ -163,20 +180,16 @@ def _not_cached(repo: str, revision: str, what: str, why: str) -> OfflineError:
 
 def _checked_listing(listing: remote.Listing) -> dict[str, Digest]:
     """The Hub's record of the files on the closed list, of a repo that holds a model."""
-    for name in _REQUIRED:
+    for name in REQUIRED:
         if name not in listing.files:
             raise _no_model(listing, name)
-    digests = {name: digest for name, digest in listing.files.items() if layout.belongs(name)}
-    for name, digest in digests.items():
-        limit = layout.limit_of(name)
-        if digest is None:
-            raise IntegrityError(f"The Hub has no record of {name} of {listing.repo!r}.")
-        if limit is not None and (digest.size or 0) > limit:
-            raise WeightsError(
-                f"{name} of {listing.repo!r} is announced with {digest.size:,} bytes; at most "
-                f"{limit:,} are right. It was not fetched."
-            )
-    return {name: digest for name, digest in digests.items() if digest is not None}
+    digests = {}
+    for name, digest in listing.files.items():
+        if layout.belongs(name):
+            if digest is None:
+                raise IntegrityError(f"The Hub has no record of {name} of {listing.repo!r}.")
+            digests[name] = digest
+    return digests
 
 
 def _no_model(listing: remote.Listing, missing: str) -> ZooError:
@@ -204,11 +217,11 @@ def _say_if_moved(address: HubAddress, commit: str) -> None:
         )
 
 
-def _check_announced_weights(place: Place, where: Path) -> None:
+def _check_announced_weights(place: Place) -> None:
     from zoo import store
 
     announced = place.digests[layout.WEIGHTS].size
-    least, most = store.sizes_of(where)
+    least, most = store.sizes_of(place.folder)
     if announced is not None and not least <= announced <= most:
         raise MismatchError(
             f"{layout.WEIGHTS} of {place.name} is announced with {announced:,} bytes; its Spec "
@@ -217,9 +230,13 @@ def _check_announced_weights(place: Place, where: Path) -> None:
 
 
 def obtain(place: Place, name: str) -> Path:
-    """Makes one file of the commit be there, with the content of the Hub's record."""
-    path, digest = cache.snapshot(place.repo, place.commit) / name, place.digests[name]
-    if os.path.lexists(path):
+    """Makes one file of the commit be there, with the content of the Hub's record.
+
+    Raises IntegrityError, OfflineError, HubError; WeightsError for a file that is announced too
+    large for its name.
+    """
+    path, digest = place.folder / name, place.digests[name]
+    if os.path.exists(path):
         found = cache.damage(path, digest)
         if found is None:
             return path
@@ -230,6 +247,17 @@ def obtain(place: Place, name: str) -> Path:
         cache.evict(path)
     if place.offline:
         raise _not_cached(place.repo, place.revision, name, place.offline)
+    limit = layout.limit_of(name)
+    if limit is not None and (digest.size or 0) > limit:
+        raise WeightsError(
+            f"{name} of {place.repo!r} is announced with {digest.size:,} bytes; at most "
+            f"{limit:,} are right. It was not fetched."
+        )
+    return _download(place, name, digest)
+
+
+def _download(place: Place, name: str, digest: Digest) -> Path:
+    """Fetches a file, once more if it comes damaged."""
     for last in (False, True):
         try:
             path = remote.download(place.repo, place.commit, name, digest, place.token)
@@ -245,13 +273,3 @@ def obtain(place: Place, name: str) -> Path:
             raise IntegrityError(f"{wrong} It was fetched twice: try another network, or later.")
         log.warning("%s of %s came damaged: fetching it once more.", name, place.name)
     raise AssertionError("the last try returns or raises")
-
-
-def _drop_damaged(place: Place, others: Collection[str]) -> None:
-    """Other files of the snapshot are read where they are there, so they must be sound too."""
-    where = cache.snapshot(place.repo, place.commit)
-    for name in sorted(set(others) - set(_REQUIRED)):
-        digest = place.digests.get(name)
-        if digest is not None and cache.damage(where / name, digest):
-            log.warning("%s of %s is damaged in the cache: removed.", name, place.name)
-            cache.evict(where / name)

@@ -22,6 +22,7 @@ from zoo.hub.failures import (
     TooSlowError,
     as_error,
     is_lasting,
+    is_timeout,
     is_unreachable,
     retry_after,
     root_of,
@@ -39,6 +40,7 @@ log = logging.getLogger("zoo")
 WAITS_S = (1.0, 3.0)
 """Before the second and third try, unless the Hub asks for another time."""
 WAITS_FOR_A_DEAD_HUB_S = (1.0,)
+SOON_S = 3.0
 PATIENCE, PATIENCE_PER_MB = 6.0, 1.0
 """Times the client's own timeout, HF_HUB_DOWNLOAD_TIMEOUT, that an action may take."""
 
@@ -59,11 +61,12 @@ def patiently(asked: Asked, action: Callable[[], T], *, size: int = 0, again: bo
     tries = 0
     while True:
         tries += 1
+        start = time.monotonic()
         try:
             return in_time(action, seconds)
         except Exception as failure:
             root = root_of(failure)
-            wait = _wait(root, tries, again)
+            wait = _wait(root, tries, again, time.monotonic() - start)
             if wait is None:
                 error = as_error(root, asked, tries)
                 break
@@ -72,11 +75,13 @@ def patiently(asked: Asked, action: Callable[[], T], *, size: int = 0, again: bo
     raise error from None  # a traceback must not quote what the client was given
 
 
-def _wait(failure: BaseException, tries: int, again: bool) -> float | None:
+def _wait(failure: BaseException, tries: int, again: bool, took: float) -> float | None:
     """Seconds until the next try, or None if there is none."""
     asked_for = retry_after(failure)
     if is_lasting(failure) or not (again or asked_for is not None):
         return None
+    if is_unreachable(failure) and (is_timeout(failure) or took > SOON_S):
+        return None  # the client has waited, or tried again, by itself
     waits = WAITS_FOR_A_DEAD_HUB_S if is_unreachable(failure) else WAITS_S
     if tries > len(waits):
         return None

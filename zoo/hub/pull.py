@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo import hub, layout, store
-from zoo.errors import SourceError
-from zoo.files import copy_regular, remove, staged, with_home
+from zoo import folder, hub, layout, store
+from zoo.errors import InputError
+from zoo.files import copy_regular, staged, with_home
 
 
 def pull(
@@ -34,18 +34,16 @@ def pull(
         What `load` does; InputError where `to` holds something else.
         ZooError: where the disk is full or read-only. `to` is as it was.
     """
-    target = None if to is None else with_home(to)
+    target = None if to is None else with_home(to, InputError)
     if target is not None:
         store.check_target(target)
     found = hub.find(source, hub.EVERYTHING, revision=revision, token=token, offline=offline)
+    folder.read_info(found.folder, found.origin)  # a model's, and its texts are sound
     if target is None:
         return found.folder
     names = layout.files_of(found.folder)
-    if layout.CONFIG not in names:
-        raise SourceError(f"{str(found.folder)!r} holds no model.")
     with staged(target) as stage:
         for name in names:
             copy_regular(found.folder / name, stage / name)
-    for name in set(layout.files_of(target)) - set(names):
-        remove(target / name)
+    store.drop_stale(target, names)
     return target

@@ -31,7 +31,7 @@ from huggingface_hub.utils import (
 
 from zoo.digests import Digest
 from zoo.errors import HubError, InputError, IntegrityError
-from zoo.hub.failures import Asked, TooLongError
+from zoo.hub.failures import Asked, TooLongError, hub_address
 from zoo.hub.patience import patiently
 from zoo.sources import COMMIT
 from zoo.version import __version__
@@ -63,7 +63,7 @@ def checked_token(token: str | None) -> str | None:
 
 def list_repo(repo: str, revision: str | None, token: str | None) -> Listing:
     """One request: the commit that a revision is now, and the record of each of its files."""
-    asked = Asked(f"Asking for the files of {repo}", repo, revision, token)
+    asked = Asked(f"asking for the files of {repo}", repo, revision, token)
     data = patiently(asked, lambda: _listing(repo, revision or constants.DEFAULT_REVISION, token))
     try:
         commit, files = data["sha"], {s["rfilename"]: _digest(s) for s in data["siblings"]}
@@ -72,22 +72,18 @@ def list_repo(repo: str, revision: str | None, token: str | None) -> Listing:
         return Listing(str(data.get("id", repo)), commit, data.get("private"), files)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise HubError(
-            f"{constants.ENDPOINT} answered for {repo!r} with something that is no list of files."
+            f"{hub_address()} answered for {repo!r} with something that is no list of files."
         ) from None
 
 
 def _listing(repo: str, revision: str, token: str | None) -> Any:
-    url = f"{constants.ENDPOINT}/api/models/{repo}/revision/{quote(revision, safe='')}"
-    return _get_json(url, {"blobs": "true"}, token)
-
-
-def _get_json(url: str, params: dict[str, str], token: str | None) -> Any:
     """JSON of bounded size; the client's own calls read whatever comes."""
+    url = f"{constants.ENDPOINT}/api/models/{repo}/revision/{quote(revision, safe='')}"
     body = bytearray()
     with get_session().stream(
         "GET",
         url,
-        params=params,
+        params={"blobs": "true"},
         headers=build_hf_headers(token=token, library_name=LIBRARY, library_version=__version__),
         timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
         follow_redirects=True,
@@ -97,11 +93,16 @@ def _get_json(url: str, params: dict[str, str], token: str | None) -> Any:
         for chunk in response.iter_bytes():
             body += chunk
             if len(body) > MAX_LISTING_BYTES:
-                raise HubError(f"{url} answers with more than {MAX_LISTING_BYTES:,} bytes.")
+                raise HubError(
+                    f"{hub_address()} answers for {repo!r} with more than "
+                    f"{MAX_LISTING_BYTES:,} bytes."
+                )
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise HubError(f"{url} answers with something that is not JSON.") from None
+        raise HubError(
+            f"{hub_address()} answers for {repo!r} with something that is not JSON."
+        ) from None
 
 
 def _raise_without_body(response: Any) -> None:
@@ -125,7 +126,7 @@ def _digest(sibling: Mapping[str, Any]) -> Digest | None:
 
 def download(repo: str, commit: str, name: str, digest: Digest, token: str | None) -> Path:
     """A file of a commit, in the client's cache; its content is still to be checked."""
-    asked = Asked(f"Fetching {name} of {repo}", repo, commit, token)
+    asked = Asked(f"fetching {name} of {repo}", repo, commit, token)
     size = digest.size or 0
 
     def fetch() -> str:
@@ -173,7 +174,7 @@ def _api(token: str | None) -> HfApi:
 
 def create_repo(repo: str, private: bool | None, token: str | None) -> None:
     """A new repo of exactly that name. One that was made in the meantime is as good."""
-    asked = Asked(f"Creating {repo}", repo, None, token)
+    asked = Asked(f"creating {repo}", repo, None, token, is_write=True)
     made = patiently(
         asked,
         lambda: _api(token).create_repo(repo, private=private, exist_ok=True),
@@ -197,7 +198,7 @@ def commit_files(
         *(CommitOperationAdd(name, content) for name, content in add.items()),
         *(CommitOperationDelete(name) for name in delete),
     ]
-    asked = Asked(f"Pushing to {listing.repo}", listing.repo, revision, token)
+    asked = Asked(f"pushing to {listing.repo}", listing.repo, revision, token, is_write=True)
 
     def commit() -> CommitInfo:
         with _bars_only_on_terminals():
