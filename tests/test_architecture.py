@@ -13,7 +13,7 @@ LAYERS = [
     ["digests", "specs", "record"],
     ["families", "published"],
     ["sources", "folder"],
-    ["front_matter"],
+    ["front_matter", "authorship"],
     ["card"],
     ["devices", "models"],
     ["store", "data"],

@@ -10,7 +10,8 @@ from huggingface_hub import ModelCard
 
 import zoo
 from zoo import published
-from zoo.card import MARKER, render_card, source_in
+from zoo.authorship import MARKER
+from zoo.card import render_card, source_in
 
 
 @pytest.fixture

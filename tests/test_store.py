@@ -535,3 +535,13 @@ def small_disk(folder: Path):
         yield lambda mode: subprocess.run(["mount", "-o", f"remount,{mode}", folder], check=True)
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_card_of_its_author_and_the_pictures_it_shows_stay(here, caplog):
+    (here / "README.md").write_text("# Mine\n![m](figures/mine.png)\n")
+    (here / "figures").mkdir(exist_ok=True)
+    (here / "figures" / "mine.png").write_bytes(b"mine")
+    zoo.save(small(seed=9), here)
+    assert (here / "README.md").read_text().startswith("# Mine")
+    assert (here / "figures" / "mine.png").read_bytes() == b"mine"
+    assert "lacks the zoo's mark and was left as it is" in caplog.text

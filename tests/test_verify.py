@@ -164,3 +164,22 @@ def test_a_strangers_request_for_endless_work_is_declined(model):
     record["measured"] = record["measured"] * 30
     (model / layout.METRICS).write_text(json.dumps(record))
     assert any("more than 20 entries" in check.detail for check in zoo.verify(model).checks)
+
+
+def test_a_subset_too_small_to_contradict_anything_is_no_witness(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    honest = record["measured"][0]
+    few = zoo.evaluate(model, limit=2, nll_samples=10, device="cpu").model_dump(mode="json")
+    record["subset"] = [few]
+    record["measured"][0] = dict(honest, mse=-0.0023, psnr=26.8)
+    (model / layout.METRICS).write_text(json.dumps(record))
+    [check] = [c for c in zoo.verify(model).checks if c.what.startswith("all 300 images")]
+    assert check.result == "not measured"
+
+
+def test_an_error_that_is_too_good_is_noticed(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    record["subset"] = [dict(record["measured"][0])]
+    record["measured"][0]["neg_elbo_se"] = 1e-9
+    (model / layout.METRICS).write_text(json.dumps(record))
+    assert not zoo.verify(model).passed

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo import families, published
+from zoo.authorship import MARKER
 from zoo.folder import ModelInfo
 from zoo.front_matter import DATASETS, front_matter
 from zoo.layout import FIGURES
 from zoo.record import heading, rows
 from zoo.text import number, printable
 
-MARKER = "<!-- written by autoencoder-zoo"
-"""What a card of the zoo's begins with. One without it is its author's: save and push leave it."""
 MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
 
+BODIES = {"mlp": "fully connected", "conv": "convolutional"}
 VAE_PAPER = "Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, arXiv:1312.6114"
 PAPERS = {
     "vae": VAE_PAPER,
@@ -92,13 +92,14 @@ def _what_it_is(info: ModelInfo) -> str:
 
 
 def _architecture(info: ModelInfo) -> str:
-    """Body, likelihood and size, as far as the Spec has them."""
-    parts = (info.spec.model_dump().get(name) for name in ("body", "likelihood"))
-    body, likelihood = (part if isinstance(part, dict) else {} for part in parts)
-    widths = "-".join(map(str, body.get("channels") or body.get("hidden") or ()))
-    kind = {"mlp": "fully connected", "conv": "convolutional"}.get(body.get("kind", ""))
-    said = [f"{kind} {widths}".strip()] if kind else []
-    said += [_escaped(f"{likelihood['kind']} likelihood")] if "kind" in likelihood else []
+    """Body, likelihood and size of a family of the zoo's own; the size of any other."""
+    said = []
+    if info.family in families.BUILT_IN:
+        spec = info.spec.model_dump()
+        body, likelihood = spec["body"], spec.get("likelihood")
+        widths = "-".join(map(str, body.get("channels") or body["hidden"]))
+        said += [f"{BODIES[body['kind']]} {widths}".strip()]
+        said += [f"{likelihood['kind']} likelihood"] if likelihood else []
     return ", ".join([*said, f"{info.parameters:,} parameters"])
 
 

@@ -82,7 +82,7 @@ class ModelInfo:
     data: str | None
     """Name of the dataset it was trained on."""
     origin: str
-    """A published name, or the folder it came from."""
+    """A published name, the folder it came from, or `hf://org/name@commit`."""
     folder: Path | None
     """Where its files are; None if it was never saved."""
     licence_details: Mapping[str, str] = field(default_factory=dict)

@@ -50,9 +50,10 @@ def front_matter(info: ModelInfo, title: str, record: Mapping[str, Any]) -> str:
         for one in record.get("measured", [])
         for name, _, unit in rows(one)
     ]
+    licences = info.licence.split(", ") if info.licence else []
     data = ModelCardData(
         library_name="autoencoder-zoo",
-        license=info.licence,
+        license=licences[0] if len(licences) == 1 else licences or None,  # pyright: ignore[reportArgumentType]  # its stub forgets lists
         license_name=info.licence_details.get("license_name"),
         license_link=info.licence_details.get("license_link"),
         pipeline_tag=task,

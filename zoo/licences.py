@@ -5,26 +5,36 @@ from __future__ import annotations
 import re
 
 LICENCE, DETAILS = "license", ("license_name", "license_link")
+MAX_CHARACTERS = 500
+_FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?\n)---", re.DOTALL)
 
 
 def card_licence(card: str | None) -> dict[str, str]:
     """The fields of the front matter that are about the licence, as far as there are any.
 
-    `license` is the Hub's id, such as `apache-2.0`; `license_name` and `license_link` stand beside
-    `other`.
+    `license` is the Hub's id, such as `apache-2.0`, or several with commas; `license_name` and
+    `license_link` stand beside `other`. Nothing else of the front matter is parsed.
     """
+    found = _FRONT_MATTER.match(card or "")
+    text = found.group(1).replace("\r\n", "\n") if found else ""
+    said = {}
+    for name in (LICENCE, *DETAILS):
+        line = re.search(rf"^{name}:(.*\n(?:[ \t]*-[ \t].*\n)*)", text, re.MULTILINE)
+        value = _plain_yaml(line.group(1)) if line else None
+        if value:
+            said[name] = value.lower() if name == LICENCE else value
+    return said
+
+
+def _plain_yaml(text: str) -> str | None:
+    """A string, or several with commas, of YAML without anchors, aliases or tags."""
     import yaml
 
-    found = re.match(r"\ufeff?---[ \t]*\r?\n(.*?\n)---", card or "", re.DOTALL)
+    if len(text) > MAX_CHARACTERS or re.search(r"[&*!{]", text):
+        return None
     try:
-        fields = yaml.safe_load(found.group(1)) if found else None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return {}
-    if not isinstance(fields, dict):
-        return {}
-    if isinstance(fields.get(LICENCE), list) and fields[LICENCE]:
-        fields[LICENCE] = fields[LICENCE][0]
-    said = {name: fields[name] for name in (LICENCE, *DETAILS) if isinstance(fields.get(name), str)}
-    if LICENCE in said:
-        said[LICENCE] = said[LICENCE].lower()
-    return said
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        return None
+    parts = value if isinstance(value, list) else [value]
+    return ", ".join(parts) if all(isinstance(part, str) for part in parts) else None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import families, folder, layout, specs
-from zoo.card import MARKER, render_card
+from zoo.authorship import card_text, drop_stale, is_authors
+from zoo.card import render_card
 from zoo.errors import (
     InputError,
     IntegrityError,
@@ -27,10 +29,12 @@ from zoo.errors import (
     WeightsError,
     ZooError,
 )
-from zoo.files import read_regular, remove, size_of, staged, write_atomically
+from zoo.files import read_regular, size_of, staged, write_atomically
 from zoo.folder import ModelInfo
 from zoo.models import Autoencoder
 from zoo.sources import Source
+
+log = logging.getLogger("zoo")
 
 SLACK_BYTES = 16 * 2**20
 """How far the file's size may be from the Spec's, so that a wrong tensor can be named."""
@@ -210,8 +214,14 @@ def save(model: Autoencoder, target: Path) -> None:
         figures=read_figures(known.folder) if known else {},
         licence=known.licence if known else None,
         licence_details=known.licence_details if known else None,
-        card=render_card,
+        card=lambda info: _authors_card(known) or render_card(info),
     )
+
+
+def _authors_card(known: ModelInfo | None) -> str | None:
+    """The card of the folder that a model came from, if its author wrote it."""
+    card = card_text(known.folder) if known and known.folder else ""
+    return card if is_authors(card) and card != "?" else None
 
 
 def save_folder(
@@ -241,30 +251,22 @@ def save_folder(
         layout.METRICS: metrics_text(metrics) if metrics else None,
         **{f"{layout.FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
     }
+    old_card = card_text(target)
+    keeps_card = is_authors(old_card)
     with staged(target) as stage:
         for name, content in files.items():
             if content is not None:
                 write_atomically(stage / name, content)
         info = folder.read_info(stage, str(target))
         info = replace(info, licence=licence, licence_details=licence_details or {})
-        if not _is_authors(target / layout.CARD):
+        if not keeps_card:
             write_atomically(stage / layout.CARD, card(info))
-    drop_stale(target, {layout.CARD, *(name for name, content in files.items() if content)})
+    drop_stale(
+        target, {layout.CARD, *(name for name, content in files.items() if content)}, old_card
+    )
+    if keeps_card:
+        log.warning("%s lacks the zoo's mark and was left as it is.", target / layout.CARD)
     return replace(info, folder=target)
-
-
-def _is_authors(card: Path) -> bool:
-    """Whether there is a card that the zoo did not write."""
-    text = folder.read_text(card)
-    return text is not None and MARKER not in text
-
-
-def drop_stale(target: Path, kept: Collection[str]) -> None:
-    """Removes the files of an earlier model; a figures folder that is only linked has other owners."""
-    is_linked = (target / layout.FIGURES).is_symlink()
-    for name in set(layout.files_of(target)) - set(kept):
-        if not (is_linked and name.startswith(layout.FIGURES)):
-            remove(target / name)
 
 
 def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:

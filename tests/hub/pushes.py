@@ -191,7 +191,8 @@ def validate_yaml(desk: Desk) -> Answer:
     licence = metadata.get("license") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict):
         errors.append("The metadata must be a mapping")
-    if licence is not None and licence not in LICENCES:
+    named = licence if isinstance(licence, list) else [licence]
+    if licence is not None and not set(named) <= set(LICENCES):
         errors.append(f'"license" must be one of {", ".join(LICENCES)}')
     problems = [{"message": message} for message in errors]
     missing = {"message": "empty or missing yaml metadata in repo card"}

@@ -125,8 +125,11 @@ def test_the_card_says_how_to_load_it_from_its_repo(hub, client, mine, alice):
 
 
 def test_a_model_in_memory_is_pushed_too(hub, client, mine, alice):
-    code = "vars(zoo.push(zoo.load('./mine'), 'acme/vae'))"
-    done = pushed(attempt(client, code, env=alice, cwd=mine.parent))
+    code = "(m := zoo.load('./mine'), vars(zoo.push(m, 'acme/vae')), m.info.origin)[1:]"
+    got = attempt(client, code, env=alice, cwd=mine.parent)
+    done, origin = pushed(got)
+    assert origin == "mine"
+    assert b"![samples](figures/samples.png)" in hub.files(REPO)["README.md"]
     assert "model.safetensors" in done["pushed"]
     assert hub.files(REPO)["metrics.json"] == (mine / "metrics.json").read_bytes()
 
@@ -646,3 +649,63 @@ def test_a_password_in_the_address_of_the_hub_is_not_shown(client, mine, alice, 
 def test_an_address_that_is_none_is_named(client, hub):
     got = attempt(client, "zoo.load('acme/vae')", env={"HF_ENDPOINT": "foo"}, fresh=True)
     assert got.says("HubError", "HF_ENDPOINT is 'foo'")
+
+
+def test_a_licence_that_was_set_on_the_hub_stays(hub, client, mine, alice):
+    card = (mine / "README.md").read_text()
+    (mine / "README.md").write_text(card.replace("license: apache-2.0\n", ""))
+    push(client, mine, env=alice)
+    there = hub.files(REPO)["README.md"].decode()
+    hub.commit(REPO, {"README.md": there.replace("---\n", "---\nlicense: mit\n", 1).encode()})
+    (mine / "metrics.json").unlink()
+    done = pushed(push(client, mine, env=alice))
+    assert done["licence"] == "mit"
+    assert b"\nlicense: mit\n" in hub.files(REPO)["README.md"]
+    again = pushed(push(client, mine, env=alice))
+    assert (again["pushed"], again["commit"]) == ((), done["commit"])
+
+
+def test_several_licences_stay_several(hub, client, mine, alice):
+    card = (mine / "README.md").read_text()
+    (mine / "README.md").write_text(
+        card.replace("license: apache-2.0", "license: [mit, apache-2.0]")
+    )
+    assert pushed(push(client, mine, env=alice))["licence"] == "mit, apache-2.0"
+    assert b"license:\n- mit\n- apache-2.0\n" in hub.files(REPO)["README.md"]
+
+
+def test_pictures_of_a_repo_of_another_kind_stay(hub, client, mine, alice):
+    hub.create(REPO)
+    own = {"README.md": b"# A GAN", "gan.safetensors": b"x", "figures/samples.png": b"png"}
+    before = hub.commit(REPO, own)
+    assert push(client, mine, env=alice).says("HubError", "another kind of model")
+    shutil.rmtree(mine / "figures")
+    done = pushed(push(client, mine, env=alice))
+    assert (done["deleted"], done["kept"]) == ((), ("README.md",))
+    assert hub.files(REPO)["figures/samples.png"] == b"png"
+    assert hub.commits(REPO)[-2] == before
+
+
+def test_front_matter_that_explodes_is_not_parsed(hub, client, mine, alice):
+    lines = ["a0: &a0 {" + ", ".join(f"k{i}: 1" for i in range(10)) + "}"]
+    for n in range(1, 12):
+        lines.append(f"a{n}: &a{n} {{<<: [" + ", ".join([f"*a{n - 1}"] * 10) + "]}")
+    for bomb in ("\n".join(lines), "license: !!bool foo", "license: &a [*a]", "x: !!int ''"):
+        (mine / "README.md").write_text(f"---\n{bomb}\n---\n# Mine\n")
+        got = attempt(client, f"zoo.info({str(mine)!r}).licence")
+        assert got.value == "None"
+        assert got.seconds < 5
+
+
+def test_a_hub_whose_answer_comes_too_late_is_looked_at_once_more(hub, client, mine, alice):
+    hub.create(REPO)
+    hub.fault(method="POST", path=COMMIT, drip=0.1)
+    got = push(client, mine, env=alice)
+    assert pushed(got)["commit"] == hub.head(REPO)
+    assert "model.safetensors" in pushed(got)["pushed"]
+
+
+def test_a_stored_token_that_is_none_is_not_shown(client, mine):
+    got = push(client, mine, env={"HF_TOKEN": "hf_caf\u00e9"})
+    assert got.says("InputError", "The one of HF_TOKEN")
+    assert "caf" not in got.message + got.err

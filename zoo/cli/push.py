@@ -45,9 +45,8 @@ def push(
     for name in done.deleted:
         say(f"  deleted  {name}, of an earlier push")
     for name in done.kept:
-        say(
-            f"  kept     {name}: the one there differs and lacks the zoo's mark, so it was left alone"
-        )
+        say(f"  kept     {name}: the one there lacks the zoo's mark; edit it on the Hub, or delete")
+        say("           it there and push again")
     if not done.pushed and not done.deleted:
         say("Nothing to push: the repo has this model already.")
     say(f"{done.repo} at commit {done.commit}")
@@ -57,15 +56,16 @@ def push(
     if done.licence is None:
         say(
             "Its README.md names no licence, so nobody may use it: put `license: mit`, or another, "
-            "into its front matter and push again."
+            "into its front matter."
         )
 
 
 def _show(folder: str, repo: str, revision: str | None, create_pr: bool, json_: bool) -> None:
-    from zoo.hub.prepare import prepare
+    from zoo.hub.prepare import prepared
     from zoo.layout import CARD
 
-    files = prepare(folder, repo, revision, create_pr)
+    with prepared(folder, repo, revision, create_pr) as what:
+        files = {**what.files, CARD: what.card({})}
     if json_:
         print_json({name: len(content) for name, content in files.items()})
         return

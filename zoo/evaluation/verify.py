@@ -21,6 +21,7 @@ from zoo.evaluation.evaluate import evaluate_model
 from zoo.evaluation.metrics import Metrics
 from zoo.files import read_regular
 from zoo.models import Autoencoder
+from zoo.record import SUBSET
 from zoo.sources import HubCommit, Source
 from zoo.validation import checked, listed
 
@@ -41,6 +42,8 @@ RELATIVE_MSE = 1e-4
 _COMPARED = TOLERANCES.keys() | {"mse", "bits_per_dim"}
 UNITS_APART = 0.5
 """Share of the active units by which the full number may differ from a subset's."""
+ERRORS_APART = 3.0
+"""Times by which the spread over all images may differ from that over a subset's."""
 MAX_SAMPLES, MAX_ENTRIES = 10_000, 20
 """Of somebody's metrics.json: more is not measured again."""
 FAR = 6.0
@@ -172,9 +175,11 @@ def _beside_subset(published: Metrics, repeated: list[Metrics]) -> Check:
     what = f"all {published.n_images} images, {published.protocol}"
     for measured in repeated:
         same = ("dataset", "split", "protocol")
+        if measured.n_images < min(SUBSET, published.n_images):
+            continue  # so few images contradict nothing
         if all(getattr(measured, name) == getattr(published, name) for name in same):
             return _compared(what, measured, published, _far_apart)
-    return Check(what, "not measured", "no subset of them is stored: --full measures them")
+    return Check(what, "not measured", f"no subset of {SUBSET} is stored: --full measures them")
 
 
 def _parsed(one: Any) -> Metrics:
@@ -267,9 +272,23 @@ def _far_apart(subset: dict[str, Any], published: dict[str, Any]) -> list[str]:
             continue
         ours, theirs = subset[name], published[name]
         far = UNITS_APART * ours if name == "active_units" else FAR * subset[f"{name}_se"]
-        if theirs is None or not abs(ours - theirs) <= far:
+        if (
+            theirs is None
+            or not abs(ours - theirs) <= far
+            or not _errors_fit(name, subset, published)
+        ):
             found.append(f"{name} is {_short(theirs)}; the first images have {_short(ours)}")
     return sorted(found)
+
+
+def _errors_fit(name: str, subset: dict[str, Any], published: dict[str, Any]) -> bool:
+    """Whether the standard errors are those of equal images, more of them on one side."""
+    ours, theirs = subset.get(f"{name}_se"), published.get(f"{name}_se")
+    if not ours:
+        return True
+    images = [one["nll_n_images" if name == "nll" else "n_images"] for one in (subset, published)]
+    spread = (theirs or 0.0) * math.sqrt(images[1]) / (ours * math.sqrt(images[0]))
+    return 1 / ERRORS_APART < spread < ERRORS_APART
 
 
 def _short(value: Any) -> str:

@@ -257,7 +257,7 @@ def _said(failure: BaseException, asked: Asked) -> str:
     for secret in (asked.token, get_token(), *re.findall(r"//([^/@]*)@", constants.ENDPOINT)):
         if secret:
             text = text.replace(secret, "***")
-    line = " ".join(printable(text).split())
+    line = " ".join(printable(text).split()).rstrip(".")
     name = f"{status_of(failure)}" if status_of(failure) else type(failure).__name__
     if "Bearer" in line or "hf_" in line:
         return name  # a header was quoted

@@ -124,7 +124,7 @@ def in_time(action: Callable[[], T], seconds: float) -> T:
 
 def _stop(thread: threading.Thread) -> None:
     """Makes a thread raise at its next step: what was given up must not be done later."""
-    if thread.ident is not None:
+    if thread.ident is not None and thread.is_alive():
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(thread.ident), ctypes.py_object(StoppedError)
         )

@@ -3,29 +3,58 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huggingface_hub import constants
 
 from zoo import folder, hub, layout, store
-from zoo.card import MARKER, render_card
+from zoo.authorship import is_authors
+from zoo.card import render_card
 from zoo.errors import InputError, SourceError, ZooError
 from zoo.files import read_regular, with_home, write_atomically
+from zoo.licences import DETAILS, LICENCE
 from zoo.models import Autoencoder
 from zoo.sources import COMMIT, checked_repo, checked_revision, local
 
 MAX_WEIGHTS_BYTES = 50 * 10**9
 
 
-def prepare(
+@dataclass(frozen=True)
+class Prepared:
+    """What a push sends."""
+
+    files: dict[str, bytes]
+    """By name, without a card of the zoo's."""
+    info: folder.ModelInfo
+    where: str
+    """How the card says to load it."""
+
+    def card(self, licence: Mapping[str, str]) -> bytes:
+        """README.md: its author's, or the zoo's with a licence, where the model's own has none."""
+        own = self.files.get(layout.CARD)
+        if own is not None and is_authors(own.decode("utf-8", "replace")):
+            return own
+        info = self.info
+        if info.licence is None and LICENCE in licence:
+            details = {name: licence[name] for name in DETAILS if name in licence}
+            info = replace(info, licence=licence[LICENCE], licence_details=details)
+        return render_card(info, source=self.where).encode()
+
+
+@contextmanager
+def prepared(
     model_or_folder: Autoencoder | str | Path,
     repo: str,
     revision: str | None = None,
     create_pr: bool = False,
     token: str | None = None,
-) -> dict[str, bytes]:
-    """The files that a push sends, by name: read once, and loaded back from what was read.
+) -> Iterator[Prepared]:
+    """The files that a push sends: read once, and loaded back from what was read.
 
     Arguments and errors as `push`; nothing is asked of the Hub.
     """
@@ -36,14 +65,16 @@ def prepare(
         if isinstance(model_or_folder, Autoencoder):
             source = Path(scratch) / "saved"
             hub.complete(model_or_folder, token)
+            info = model_or_folder.info
             store.save(model_or_folder, source)
+            model_or_folder.info = info  # not of a folder that is gone in a moment
         else:
             source = _checked_folder(model_or_folder)
         files = {name: _read(source, name) for name in layout.files_of(source)}
         copy = Path(scratch) / "copy"
         for name, content in files.items():
             write_atomically(copy / name, content)
-        return {**files, **_card(_load_back(copy, source), files, where)}
+        yield Prepared(files, _load_back(copy, source), where)
 
 
 def _check_branch(revision: str | None, create_pr: bool) -> None:
@@ -88,17 +119,22 @@ def _load_back(copy: Path, source: Path) -> folder.ModelInfo:
         text = str(wrong).replace(str(copy), str(source))
         raise type(wrong)(f"{text}\nNothing was pushed.") from None
     assert info is not None
-    for measured in [{"dataset": info.data}, *(info.metrics or {}).get("measured", [])]:
-        if str(measured["dataset"]).startswith(("/", "~")):
+    for text in _said_of_data(info):
+        if _PATH.match(text):
             raise InputError(
-                f"Its recipe or numbers name {measured['dataset']!r}, a path of this machine, which "
-                "everybody would read. Train on a path such as ./images. Nothing was pushed."
+                f"Its recipe or numbers name {text!r}, a path of this machine, which everybody "
+                "would read. Train on a path such as ./images. Nothing was pushed."
             )
     return info
 
 
-def _card(info: folder.ModelInfo, files: dict[str, bytes], where: str) -> dict[str, bytes]:
-    """README.md for the repo; a card without the zoo's mark is its author's, and stays."""
-    if layout.CARD in files and MARKER.encode() not in files[layout.CARD]:
-        return {}
-    return {layout.CARD: render_card(info, source=where).encode()}
+_PATH = re.compile(r"/|~|file:|[A-Za-z]:[\\/]")
+
+
+def _said_of_data(info: folder.ModelInfo) -> list[str]:
+    """Every name of a dataset in the recipe and the numbers, and every changed setting."""
+    record = info.metrics or {}
+    entries = [*record.get("measured", []), *record.get("subset", [])]
+    entries += record.get("beside", {}).values()
+    changed = (record.get("training") or {}).get("changed") or {}
+    return [str(text) for text in (info.data, *(e["dataset"] for e in entries), *changed.values())]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from zoo import folder, hub, layout, store
+from zoo.authorship import card_text, drop_stale, is_authors
 from zoo.errors import InputError
 from zoo.files import copy_regular, staged, with_home
+
+log = logging.getLogger("zoo")
 
 
 def pull(
@@ -21,7 +25,8 @@ def pull(
 
     Args:
         source: what `load` takes.
-        to: a new or empty folder, or one with a model that is replaced; other files in it stay.
+        to: a new or empty folder, or one with a model that is replaced; other files in it stay,
+            and so does a README.md that lacks the zoo's mark.
             None leaves the files in the Hub's cache.
         revision: a branch, a tag or a commit of a Hub repo.
         token: for a private Hub repo.
@@ -41,9 +46,12 @@ def pull(
     folder.read_info(found.folder, found.origin)  # a model's, and its texts are sound
     if target is None:
         return found.folder
-    names = layout.files_of(found.folder)
+    names, card = layout.files_of(found.folder), card_text(target)
+    if is_authors(card):
+        log.warning("%s lacks the zoo's mark and was left as it is.", target / layout.CARD)
     with staged(target) as stage:
         for name in names:
-            copy_regular(found.folder / name, stage / name)
-    store.drop_stale(target, names)
+            if name != layout.CARD or not is_authors(card):
+                copy_regular(found.folder / name, stage / name)
+    drop_stale(target, [layout.CARD, *names] if is_authors(card) else names, card)
     return target

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import CommitInfo, constants, get_token, is_offline_mode
 
 from zoo import folder, layout
-from zoo.card import MARKER
+from zoo.authorship import is_authors, is_ours
 from zoo.digests import Digest
 from zoo.errors import HubError, OfflineError, SourceError, ZooError
 from zoo.files import read_regular
@@ -29,7 +30,7 @@ from zoo.hub.failures import (
     stored_token,
 )
 from zoo.hub.fetch import Place, obtain
-from zoo.hub.prepare import prepare
+from zoo.hub.prepare import Prepared, prepared
 from zoo.licences import LICENCE, card_licence
 from zoo.models import Autoencoder
 from zoo.validation import parse_json
@@ -55,7 +56,7 @@ class Published:
     pushed: tuple[str, ...]
     """Names of the files that differed and were sent; none if the repo had them all."""
     deleted: tuple[str, ...]
-    """Files of an earlier push that this model does not have."""
+    """Files of the model that was there before which this one does not have."""
     kept: tuple[str, ...]
     """Files that differ and were left alone: a README.md there without the zoo's mark."""
     licence: str | None
@@ -92,13 +93,17 @@ def push(
         OfflineError: where the Hub cannot be reached.
     """
     remote.checked_token(token)
-    files = prepare(model_or_folder, repo_id, revision, create_pr, token)
+    with prepared(model_or_folder, repo_id, revision, create_pr, token) as what:
+        _check_may_ask(repo_id, token)
+        return _Push(repo_id, what, private, revision, create_pr, token).run()
+
+
+def _check_may_ask(repo: str, token: str | None) -> None:
     if is_offline_mode():
         raise OfflineError("A push needs the network, and HF_HUB_OFFLINE is set.")
     if token is None and stored_token() is None:
-        owner = repo_id.partition("/")[0]
+        owner = repo.partition("/")[0]
         raise HubError(f"A push needs a token that may write to {owner!r}: {LOG_IN}{_untold()}.")
-    return _Push(repo_id, files, private, revision, create_pr, token).run()
 
 
 def _untold() -> str:
@@ -124,7 +129,7 @@ class _Push:
     """One push, as it was asked for."""
 
     repo: str
-    files: dict[str, bytes]
+    what: Prepared
     private: bool | None
     revision: str | None
     create_pr: bool
@@ -145,21 +150,29 @@ class _Push:
                 reason, error = "Somebody else pushed at the same time", moved
             except (UnwellError, UnreachableError) as lost:
                 sent = changes  # perhaps it was made: the next look tells
-                reason, error = str(lost).partition(" Try again")[0], self._if_final(lost)
+                self._check_pull_request(lost)
+                if isinstance(lost, UnwellError) and lost.is_final:
+                    return self._made_after_all(changes, lost)
+                reason, error = str(lost).partition(" Try again")[0], lost
             if attempt == TRIES or time.monotonic() - start > ENOUGH_S:
                 raise error
             log.warning("%s: looking at %s again in %g s.", reason.rstrip("."), self.repo, attempt)
             time.sleep(attempt)
         raise AssertionError("the last try returns or raises")
 
-    def _if_final(self, lost: ZooError) -> ZooError:
-        """Raises a failure after which nothing more may be tried, else gives it back."""
+    def _check_pull_request(self, lost: ZooError) -> None:
+        """A pull request is not opened twice: whether it was opened only a person sees."""
         if self.create_pr:
             where = f"{hub_address()}/{self.repo}/discussions"
             raise HubError(f"{lost} The pull request may have been opened: {where}") from None
-        if isinstance(lost, UnwellError) and lost.is_final:
+
+    def _made_after_all(self, changes: Changes, lost: ZooError) -> Published:
+        """One last look, after an answer that was waited for in vain."""
+        listing = self._listing()
+        left = self._changes(listing)
+        if left.add or left.delete:
             raise lost
-        return lost
+        return self._published(listing.commit, changes)
 
     def _commit(self, listing: remote.Listing, changes: Changes) -> CommitInfo:
         try:
@@ -206,34 +219,43 @@ class _Push:
     def _changes(self, listing: remote.Listing) -> Changes:
         """What differs between the repo and the files. Raises HubError for a foreign repo."""
         there = {name: digest for name, digest in listing.files.items() if layout.belongs(name)}
-        add = {name: data for name, data in self.files.items() if not _is(there.get(name), data)}
-        if there.keys() & _OURS and (layout.CONFIG not in there or layout.CONFIG in add):
-            self._check_ours(listing)
-        card, before = self.files[layout.CARD].decode("utf-8", "replace"), ""
-        if layout.CARD in add.keys() & there.keys():
+        files = dict(self.what.files)
+        before, kept = "", ()
+        files[layout.CARD] = self.what.card({})
+        if layout.CARD in there and not _is(there[layout.CARD], files[layout.CARD]):
             before = self._text(listing, layout.CARD)
-        kept: tuple[str, ...] = ()
-        if before.strip() and MARKER not in before:
-            del add[layout.CARD]
+            files[layout.CARD] = self.what.card(card_licence(before))
+        card = files[layout.CARD].decode("utf-8", "replace")
+        if is_authors(before):
+            del files[layout.CARD]
             card, kept = before, (layout.CARD,)
-        missing = there.keys() - self.files.keys()
-        stale = sorted(name for name in missing if _is_stale(name, before or card))
+        add = {name: data for name, data in files.items() if not _is(there.get(name), data)}
+        if layout.CONFIG in there and layout.CONFIG not in add:
+            ours = True
+        else:
+            ours = self._is_ours(listing, there.keys() & ({*layout.TEXTS, *files} - {layout.CARD}))
+        missing = there.keys() - files.keys() - {layout.CARD}
+        stale = sorted(name for name in missing if ours and is_ours(name, before or card))
         return Changes(add, tuple(stale), kept, card)
 
-    def _check_ours(self, listing: remote.Listing) -> None:
-        """A repo with somebody else's config.json or weights is not written over."""
+    def _is_ours(self, listing: remote.Listing, taken: Collection[str]) -> bool:
+        """Whether the repo holds a model of the zoo's.
+
+        Raises HubError if it holds somebody else's files under names that would be written over.
+        """
         text = self._text(listing, layout.CONFIG) if layout.CONFIG in listing.files else ""
         kind = _format(text)
-        if kind is None:
+        if kind is None and (taken or layout.WEIGHTS in listing.files):
             raise HubError(
                 f"{self.repo!r} holds files of another kind of model under the names that the zoo "
                 "uses. Nothing was pushed: name another repo."
             )
-        if kind != folder.FORMAT:
+        if kind not in (None, folder.FORMAT):
             raise HubError(
                 f"{self.repo!r} holds a model of the format {kind!r}, and this zoo writes "
                 f"{folder.FORMAT!r}. Nothing was pushed: pip install -U autoencoder-zoo."
             )
+        return kind is not None
 
     def _text(self, listing: remote.Listing, name: str) -> str:
         """A small file of the repo as it is now; one that is too large to be ours reads as `?`."""
@@ -255,19 +277,8 @@ class _Push:
         )
 
 
-_OURS = {layout.CONFIG, layout.WEIGHTS, layout.RECIPE, layout.METRICS}
-
-
 def _is(digest: Digest | None, data: bytes) -> bool:
     return digest is not None and digest.matches(data)
-
-
-def _is_stale(name: str, card: str) -> bool:
-    """Whether a file on the closed list came from an earlier push: a picture, if the card shows it."""
-    if name in _OURS:
-        return True
-    shown = MARKER in card and f"]({name})" in card
-    return shown or name in {f"{layout.FIGURES}/{picture}.png" for picture in layout.PICTURES}
 
 
 def _format(config: str) -> str | None:

@@ -31,7 +31,7 @@ from huggingface_hub.utils import (
 
 from zoo.digests import Digest
 from zoo.errors import HubError, InputError, IntegrityError
-from zoo.hub.failures import Asked, TooLongError, hub_address
+from zoo.hub.failures import Asked, TooLongError, hub_address, stored_token
 from zoo.hub.patience import patiently
 from zoo.sources import COMMIT
 from zoo.version import __version__
@@ -54,10 +54,15 @@ class Listing:
 
 
 def checked_token(token: str | None) -> str | None:
-    """The token, if it can be one. Raises InputError, which does not show it."""
-    fits = isinstance(token, str) and token.isascii() and token.isprintable() and " " not in token
-    if token is not None and not (fits and token):
-        raise InputError("That is no token of the Hub: it is one word, such as hf_....")
+    """The token, if it, or else the one that is stored, can be one.
+
+    Raises InputError, which does not show it.
+    """
+    used = stored_token() if token is None else token
+    fits = isinstance(used, str) and used.isascii() and used.isprintable() and " " not in used
+    if used is not None and not (fits and used):
+        whose = "The one of HF_TOKEN or `hf auth login`" if token is None else "That"
+        raise InputError(f"{whose} is no token of the Hub: it is one word, such as hf_....")
     return token
 
 
