@@ -261,9 +261,8 @@ def save_folder(
         info = replace(info, licence=licence, licence_details=licence_details or {})
         if not keeps_card:
             write_atomically(stage / layout.CARD, card(info))
-    drop_stale(
-        target, {layout.CARD, *(name for name, content in files.items() if content)}, old_card
-    )
+    kept = {layout.CARD, *(name for name, content in files.items() if content is not None)}
+    drop_stale(target, kept, old_card)
     if keeps_card:
         log.warning("%s lacks the zoo's mark and was left as it is.", target / layout.CARD)
     return replace(info, folder=target)
