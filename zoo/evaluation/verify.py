@@ -137,7 +137,7 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
     """Measures first, reads the published numbers afterwards."""
     record = model.info.metrics if model.info else None
     if not record or not record.get("measured"):
-        return [Check("numbers", "not measured", f"there are none in {layout.METRICS}")]
+        return [Check("numbers", "not measured", f"{layout.METRICS} is not here, or has none")]
     try:
         if max(len(record["measured"]), len(record.get("subset") or [])) > MAX_ENTRIES:
             raise ZooError(f"{layout.METRICS} has more than {MAX_ENTRIES} entries")
