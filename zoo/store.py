@@ -87,10 +87,9 @@ def load_source(source: Source) -> Autoencoder:
     return model.eval()
 
 
-def sizes_of(where: Path) -> tuple[int, int]:
-    """Least and most bytes that model.safetensors of this folder's Spec can have."""
-    config, spec = folder.read_config(where)
-    tensors = _skeleton(families.family_class(config.family), spec).state_dict()
+def sizes_of(family: str, spec: specs.Spec) -> tuple[int, int]:
+    """Least and most bytes that model.safetensors of a Spec can have."""
+    tensors = _skeleton(families.family_class(family), spec).state_dict()
     least = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     return least, least + HEADER_BYTES * (len(tensors) + 1)
 

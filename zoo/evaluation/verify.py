@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +15,7 @@ from zoo.data import load_images
 from zoo.data.named import NAMED
 from zoo.devices import find_device
 from zoo.errors import DataError, IntegrityError, OfflineError, UnknownNameError, ZooError
+from zoo.evaluation.agreement import differences, far_apart, unspoken
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.evaluation.metrics import Metrics
 from zoo.files import read_regular
@@ -27,27 +26,8 @@ from zoo.validation import checked, listed
 
 Result = Literal["passed", "failed", "not measured"]
 
-TOLERANCES = {
-    "neg_elbo": 0.01,
-    "reconstruction": 0.01,
-    "kl": 0.01,
-    "nll": 0.01,
-    "bce_plus_kl": 0.01,
-    "psnr": 1e-3,
-    "ssim": 1e-4,
-    "active_units": 1,
-}
-"""How far a number measured again may be off, in its own unit: the noise is the same."""
-RELATIVE_MSE = 1e-4
-_COMPARED = TOLERANCES.keys() | {"mse", "bits_per_dim"}
-UNITS_APART = 0.5
-"""Share of the active units by which the full number may differ from a subset's."""
-ERRORS_APART = 3.0
-"""Times by which the spread over all images may differ from that over a subset's."""
 MAX_SAMPLES, MAX_ENTRIES = 10_000, 20
 """Of somebody's metrics.json: more is not measured again."""
-FAR = 6.0
-"""Standard errors by which the full numbers may differ from a subset's."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +144,7 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
             checks.append(Check(what, "failed", str(wrong)))
             continue
         repeated.append(measured)
-        checks.append(_compared(what, measured, settings, _differences))
+        checks.append(_repeated(what, measured, settings))
     if again is subset:
         checks += [_beside_subset(one, repeated) for one in published]
     return checks
@@ -178,7 +158,7 @@ def _beside_subset(published: Metrics, repeated: list[Metrics]) -> Check:
         if measured.n_images < min(SUBSET, published.n_images):
             continue  # so few images contradict nothing
         if all(getattr(measured, name) == getattr(published, name) for name in same):
-            return _compared(what, measured, published, _far_apart)
+            return _not_contradicted(what, measured, published)
     return Check(what, "not measured", f"no subset of {SUBSET} is stored: --full measures them")
 
 
@@ -201,98 +181,28 @@ def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) 
     )
 
 
-def _compared(
-    what: str,
-    measured: Metrics,
-    published: Metrics,
-    differences: Callable[[dict[str, Any], dict[str, Any]], list[str]],
-) -> Check:
+def _repeated(what: str, measured: Metrics, published: Metrics) -> Check:
+    """The same images with the same noise: every number must come back."""
     found = differences(measured.model_dump(), published.model_dump())
     if found:
         return Check(what, "failed", "; ".join(found))
-    if differences is _far_apart:
-        return _not_contradicted(what, measured, published)
     detail = f"{measured.n_images} images measured again: {_headline(measured)}"
     return Check(what, "passed", detail)
 
 
-def _not_contradicted(what: str, measured: Metrics, published: Metrics) -> Check:
-    """Numbers that the subset's do not contradict; which of them the subset says nothing about."""
-    ours, theirs = measured.model_dump(), published.model_dump()
-    silent = [n for n in sorted(_COMPARED) if theirs[n] is not None and not _is_comparable(n, ours)]
-    if silent:
+def _not_contradicted(what: str, subset: Metrics, published: Metrics) -> Check:
+    """All images beside the first ones: no number may be too far off, or unspoken of."""
+    ours, theirs = subset.model_dump(), published.model_dump()
+    if found := far_apart(ours, theirs):
+        return Check(what, "failed", "; ".join(found))
+    if silent := unspoken(ours, theirs):
         return Check(what, "not measured", f"{', '.join(silent)}: --full measures them")
     return Check(what, "passed", "agree with the subset's; not repeated one by one: that is --full")
-
-
-def _is_comparable(name: str, subset: dict[str, Any]) -> bool:
-    has_error = subset.get(f"{name}_se") is not None or name == "active_units"
-    return subset[name] is not None and has_error
 
 
 def _headline(metrics: Metrics) -> str:
     shown = {name: getattr(metrics, name) for name in ("neg_elbo", "bce_plus_kl", "nll", "mse")}
     return ", ".join(f"{name} {value:.5g}" for name, value in shown.items() if value is not None)
-
-
-def _differences(measured: dict[str, Any], published: dict[str, Any]) -> list[str]:
-    """Fields that do not agree when the same images were measured with the same noise."""
-    return [
-        f"{name} is {_short(value)}, published {_short(published[name])}"
-        for name, value in measured.items()
-        if not _close(name, value, published[name], measured)
-    ]
-
-
-def _close(name: str, measured: Any, published: Any, all_measured: dict[str, Any]) -> bool:
-    if not isinstance(measured, float) and name != "active_units":
-        return measured == published
-    if measured is None or published is None:
-        return measured is published
-    base = name.removesuffix("_se")
-    if base == "mse":
-        return math.isclose(measured, published, rel_tol=RELATIVE_MSE)
-    if base == "bits_per_dim":
-        nats = abs(measured - published) * _nats_per_bit(all_measured)
-        return nats <= TOLERANCES["neg_elbo"]
-    return abs(measured - published) <= TOLERANCES[base]
-
-
-def _nats_per_bit(measured: dict[str, Any]) -> float:
-    """Nats of an image in one bit per dimension, from the two standard errors."""
-    error = measured["bits_per_dim_se"]
-    return measured["neg_elbo_se"] / error if error else 1.0
-
-
-def _far_apart(subset: dict[str, Any], published: dict[str, Any]) -> list[str]:
-    """Means that are too far from those of the first images to be the same model's."""
-    found = []
-    for name in _COMPARED:
-        if not _is_comparable(name, subset):
-            continue
-        ours, theirs = subset[name], published[name]
-        far = UNITS_APART * ours if name == "active_units" else FAR * subset[f"{name}_se"]
-        if (
-            theirs is None
-            or not abs(ours - theirs) <= far
-            or not _errors_fit(name, subset, published)
-        ):
-            found.append(f"{name} is {_short(theirs)}; the first images have {_short(ours)}")
-    return sorted(found)
-
-
-def _errors_fit(name: str, subset: dict[str, Any], published: dict[str, Any]) -> bool:
-    """Whether the standard errors are those of equal images, more of them on one side."""
-    ours, theirs = subset.get(f"{name}_se"), published.get(f"{name}_se")
-    if not ours:
-        return True
-    images = [one["nll_n_images" if name == "nll" else "n_images"] for one in (subset, published)]
-    spread = (theirs or 0.0) * math.sqrt(images[1]) / (ours * math.sqrt(images[0]))
-    return 1 / ERRORS_APART < spread < ERRORS_APART
-
-
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _card(source: Source, model: Autoencoder) -> Check:

@@ -29,6 +29,7 @@ from zoo.errors import (
 from zoo.hub import cache, remote
 from zoo.hub.failures import UnreachableError, UnwellError, mismatch
 from zoo.sources import HubAddress, HubCommit, Source
+from zoo.specs import Spec
 
 log = logging.getLogger("zoo")
 
@@ -83,10 +84,12 @@ def fetch(
     place = _resolve(address, remote.checked_token(token), wanted, offline, or_less)
     files = list(place.digests) if wanted is None else [n for n in wanted if n in place.digests]
     obtain(place, layout.CONFIG)
-    folder.read_config(place.folder)
+    config, spec = folder.read_config(place.folder)
     if layout.WEIGHTS in files and not place.has((layout.WEIGHTS,)):
-        _check_announced_weights(place)
+        _check_announced_weights(place, config.family, spec)
     for name in files:
+        if name == layout.CONFIG:
+            continue
         try:
             obtain(place, name)
         except OfflineError as away:
@@ -217,11 +220,11 @@ def _say_if_moved(address: HubAddress, commit: str) -> None:
         )
 
 
-def _check_announced_weights(place: Place) -> None:
+def _check_announced_weights(place: Place, family: str, spec: Spec) -> None:
     from zoo import store
 
     announced = place.digests[layout.WEIGHTS].size
-    least, most = store.sizes_of(place.folder)
+    least, most = store.sizes_of(family, spec)
     if announced is not None and not least <= announced <= most:
         raise MismatchError(
             f"{layout.WEIGHTS} of {place.name} is announced with {announced:,} bytes; its Spec "
