@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,17 @@ def tiny_recipe(**training) -> dict:
 def recipe():
     """`recipe(epochs=3)`: a recipe that trains in a second, some of its settings changed."""
     return tiny_recipe
+
+
+@pytest.fixture
+def no_hang() -> Iterator[None]:
+    """A guard, not a measurement: what would never end fails instead."""
+
+    def give_up(number: int, frame: object) -> None:
+        raise TimeoutError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)

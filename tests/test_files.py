@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import signal
 import socket
-import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from disks import small_disk
 
 from zoo import files
 from zoo.errors import DataError, WeightsError, ZooError
@@ -19,18 +18,7 @@ from zoo.errors import DataError, WeightsError, ZooError
 STRANGE = ["fifo", "zero", "full", "folder", "socket"]
 
 
-@pytest.fixture(autouse=True)
-def _no_hang():
-    """A guard, not a measurement: what would never end fails instead."""
-
-    def give_up(number, frame):
-        raise TimeoutError("it hangs")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+pytestmark = pytest.mark.usefixtures("no_hang")
 
 
 def put(kind: str, path: Path) -> None:
@@ -55,23 +43,6 @@ def file_size_limit(limit: int):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextmanager
-def small_disk(folder: Path, size: str = "64k"):
-    """A file system of its own, where this user may make one."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    try:
-        made = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        made = False
-    if not made:
-        pytest.skip("no file system can be mounted here")
-    try:
-        yield lambda mode: subprocess.run(["mount", "-o", f"remount,{mode}", folder], check=True)
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def names(folder: Path) -> list[str]:

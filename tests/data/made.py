@@ -1,0 +1,59 @@
+"""What the tests of data are given: arrays, archives and pictures, good and bad."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.data import load_images
+from zoo.errors import DataError, ZooError
+
+PIXELS = np.random.Generator(np.random.Philox(1)).integers(0, 256, (40, 9, 10), np.uint8)
+WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
+
+
+def refused(dataset, error: type[ZooError] = DataError, split: str = "test") -> str:
+    with pytest.raises(error) as caught:
+        load_images(dataset, split)
+    assert type(caught.value) is error
+    return str(caught.value)
+
+
+def npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=True)
+    return buffer.getvalue()
+
+
+def npy_header(text: str, data: bytes = b"", version: bytes = b"\x01\x00") -> bytes:
+    header = text.encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    size = len(header).to_bytes(2 if version[0] == 1 else 4, "little")
+    return b"\x93NUMPY" + version + size + header + data
+
+
+def described(shape: str, dtype: str = "|u1") -> str:
+    return f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}"
+
+
+def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def picture(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+class Evil:
+    def __reduce__(self):
+        return (Path.touch, (Path("ran").absolute(),))

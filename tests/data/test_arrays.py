@@ -1,0 +1,210 @@
+"""Images from `.npy` and `.npz` files: read by their own header, never unpickled."""
+
+from __future__ import annotations
+
+import pickle
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made import PIXELS, WANTED, Evil, described, npy, npy_header, refused, zipped
+
+from zoo.data import load_images, open_dataset
+from zoo.errors import DataError
+
+# .npy
+
+
+@pytest.mark.parametrize("array", [PIXELS, PIXELS[:, None], np.asfortranarray(PIXELS), PIXELS[:5]])
+def test_an_npy_is_read_as_it_is(array):
+    Path("a.npy").write_bytes(npy(array))
+    images = load_images("a.npy", "test")
+    plain = torch.from_numpy(np.ascontiguousarray(array))
+    assert torch.equal(images.pixels, load_images(plain, "test").pixels)
+    assert images.dataset == "a.npy"
+
+
+def test_an_npy_of_format_2_is_read():
+    text = described("(3, 8, 8)")
+    Path("a.npy").write_bytes(npy_header(text, bytes(192), b"\x02\x00"))
+    assert load_images("a.npy", "test").shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("array", "dtype"),
+    [
+        (PIXELS.astype(np.float32), "float32"),
+        (PIXELS.astype(">f4"), ">f4"),
+        (PIXELS.astype(np.uint16), "uint16"),
+        (PIXELS.astype(np.longdouble), "float"),
+        (PIXELS.astype(np.complex64), "complex64"),
+        (PIXELS > 3, "bool"),
+        (np.array(["a", "b"]), "<U1"),
+        (np.zeros(5, "M8[s]"), "datetime64[s]"),
+        (np.zeros(5, [("a", "u1")]), "[('a', 'u1')]"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_npy_of_another_dtype_is_refused(array, dtype):
+    Path("a.npy").write_bytes(npy(array))
+    message = refused("a.npy")
+    assert f"'a.npy' holds {dtype}" in message
+    assert message.endswith(WANTED)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_objects_in_an_array_are_refused_and_never_unpickled(suffix):
+    data = npy(np.array([Evil(), Evil()], dtype=object))
+    Path(f"a.{suffix}").write_bytes(data if suffix == "npy" else zipped({"a.npy": data}))
+    message = refused(f"a.{suffix}")
+    assert "holds pickled objects. Pickles can run code: save plain uint8 numbers." in message
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_renamed_pickle_is_refused_and_never_run(suffix, protocol):
+    data = pickle.dumps(Evil(), protocol)
+    Path(f"a.{suffix}").write_bytes(data)
+    why = {"npy": "text, pickles and archives are not read", "npz": "damaged or no NumPy file"}
+    assert why[suffix] in refused(f"a.{suffix}")
+    Path("b.npz").write_bytes(zipped({"a.npy": data}))
+    assert "no NumPy array; text, pickles and archives are not read" in refused("b.npz")
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "is no NumPy array"),
+        (b"hello" * 100, "is no NumPy array"),
+        (zipped({"a.npy": npy(PIXELS)}), "is no NumPy array"),
+        (b"\x93", "damaged or no NumPy file"),
+        (b"\x93NUMPY", "damaged or no NumPy file"),
+        (b"\x93NUMPY\x09\x09" + bytes(99), "has NumPy's format 9.9"),
+        (b"\x93NUMPY\x03\x00" + npy(PIXELS)[8:], "has NumPy's format 3.0"),
+        (npy(PIXELS)[:-1], "its header says (40, 9, 10), and 3,599 bytes follow"),
+        (npy(PIXELS) + b"x", "its header says (40, 9, 10), and 3,601 bytes follow"),
+        (npy_header(described("(10**12, 8, 8)")), "damaged or no NumPy file"),
+        (npy_header(described(f"({10**12}, 8, 8)")), "header says (1000000000000, 8, 8), and 0 "),
+        (npy_header(described("(-10, 8, -8)"), bytes(640)), "header says (-10, 8, -8)"),
+        (npy_header(described("(-10, 8, 8)"), bytes(640)), "header says (-10, 8, 8)"),
+        (npy_header(described("(10, 8, 8)", "hello"), bytes(640)), "damaged or no NumPy file"),
+        (npy_header(described("'abc'"), bytes(640)), "damaged or no NumPy file"),
+        (npy_header(described("(2.5, 8)"), bytes(640)), "damaged or no NumPy file"),
+        (npy_header(described("(10, 8, 8)") + " " * 60_000), "damaged or no NumPy file"),
+        (npy_header("(" * 9000 + ")" * 9000), "damaged or no NumPy file"),
+        (npy_header("(" * 4000), "damaged or no NumPy file"),
+        (npy_header("-" * 9000 + "1"), "damaged or no NumPy file"),
+        (npy_header("__import__('pathlib').Path('ran').touch()"), "damaged or no NumPy file"),
+        (npy_header("{'descr': '|u1'}"), "damaged or no NumPy file"),
+        (npy_header("\x00\x01'''"), "damaged or no NumPy file"),
+    ],
+    ids=range(23),
+)
+def test_an_npy_that_is_damaged_or_hostile_is_refused(data, why):
+    Path("a.npy").write_bytes(data)
+    message = refused("a.npy")
+    assert message.startswith("'a.npy' ")
+    assert why in message
+    assert "\n" not in message
+    assert "allow_pickle" not in message
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_nothing_is_allocated_for_a_header_that_lies(suffix):
+    data = npy_header(described("(4000000000, 1, 1)"))
+    Path(f"a.{suffix}").write_bytes(data if suffix == "npy" else zipped({"a.npy": data}))
+    tracemalloc.start()
+    refused(f"a.{suffix}")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**22
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_a_flipped_byte_gives_images_or_a_sentence(suffix):
+    whole = npy(PIXELS[:3]) if suffix == "npy" else zipped({"a.npy": npy(PIXELS[:3])})
+    for place in range(0, len(whole), 3):
+        data = bytearray(whole)
+        data[place] ^= 0x55
+        Path(f"a.{suffix}").write_bytes(data)
+        try:
+            assert load_images(f"a.{suffix}", "test").pixels.dtype == torch.uint8
+        except DataError as wrong:
+            assert "\n" not in str(wrong)  # noqa: PT017
+
+
+# .npz
+
+
+def test_an_npz_of_one_array_is_split_and_of_three_is_not():
+    np.savez_compressed("one.npz", images=PIXELS)
+    whole = load_images(torch.from_numpy(PIXELS), "validation")
+    assert torch.equal(load_images("one.npz", "validation").pixels, whole.pixels)
+    np.savez("three.npz", train=PIXELS[:20], validation=PIXELS[20:21], test=PIXELS[21:], labels=[1])
+    parts = open_dataset("three.npz", ("train", "validation", "test", "train+validation"))
+    assert [len(images) for images in parts.values()] == [20, 1, 19, 21]
+    assert np.array_equal(parts["test"].pixels[:, 0].numpy(), PIXELS[21:])
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ({}, "holds nothing: one array, or train, validation and test, are understood"),
+        ({"a.npy": npy(PIXELS), "b.npy": npy(PIXELS)}, "holds 'a', 'b': one array, or train"),
+        ({"train.npy": npy(PIXELS), "test.npy": npy(PIXELS)}, "holds 'test', 'train': one array"),
+        ({"a.txt": b"hello"}, "is no NumPy array"),
+        ({"a.npy": b"hello"}, "is no NumPy array"),
+        ({"a.npy": b""}, "is no NumPy array"),
+        ({"a.npy": npy(PIXELS)[:-1]}, "is damaged: its header says"),
+        ({"a.npy": npy_header(described(f"({10**12}, 8, 8)"))}, "is damaged: its header says"),
+        ({"a.npy": npy(PIXELS.astype(np.float64))}, "holds float64"),
+        ({"a.npz": zipped({"a.npy": npy(PIXELS)})}, "is no NumPy array"),
+    ],
+    ids=range(10),
+)
+def test_an_npz_of_other_things_is_refused(members, why):
+    Path("a.npz").write_bytes(zipped(members))
+    assert why in refused("a.npz")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"hello" * 100, npy(PIXELS)])
+def test_an_npz_that_is_no_archive_is_refused(data):
+    Path("a.npz").write_bytes(data)
+    assert "'a.npz' is damaged or no NumPy file" in refused("a.npz")
+
+
+def test_a_truncated_npz_is_refused():
+    whole = zipped({"a.npy": npy(PIXELS)})
+    for length in range(0, len(whole), 211):
+        Path("a.npz").write_bytes(whole[:length])
+        assert "is damaged or no NumPy file" in refused("a.npz")
+
+
+def test_an_archive_that_unpacks_to_more_than_can_be_read_is_refused(monkeypatch):
+    from zoo.data import arrays
+
+    monkeypatch.setattr(arrays, "MAX_BYTES", 10_000)
+    Path("a.npz").write_bytes(zipped({"a.npy": npy(np.zeros((1000, 8, 8), np.uint8))}))
+    assert Path("a.npz").stat().st_size < 10_000
+    assert "holds 64,128 bytes; at most 10,000 are read" in refused("a.npz")
+    Path("a.npy").write_bytes(npy(np.zeros((1000, 8, 8), np.uint8)))
+    assert "holds 64,000 bytes; at most 10,000 are read" in refused("a.npy")
+
+
+def test_parts_of_several_sizes_are_refused():
+    np.savez("a.npz", train=PIXELS, validation=PIXELS[:, :8], test=PIXELS)
+    message = refused("a.npz", split="train")
+    assert "All images of a dataset have one size" in message
+    assert "train (1, 9, 10), validation (1, 8, 10), test (1, 9, 10)" in message
+
+
+def test_an_empty_part_is_refused_when_it_is_asked_for():
+    np.savez("a.npz", train=PIXELS, validation=PIXELS[:0], test=PIXELS)
+    assert len(load_images("a.npz", "train")) == 40
+    message = refused("a.npz", split="validation")
+    assert message == "The validation split of a.npz is empty: give it more images."

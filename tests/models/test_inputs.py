@@ -1,0 +1,142 @@
+"""What a model's methods take: shape, dtype, range, device, each mistake a sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import zoo
+from zoo.errors import InputError
+
+# Tensors
+
+
+@pytest.fixture(scope="module")
+def model():
+    return zoo.build("vae", image_shape=(1, 8, 10), latent_dim=3, body={"kind": "mlp"}, seed=0)
+
+
+WANTED = "encode takes (N, 1, 8, 10), float in [0, 1]; got "
+
+
+@pytest.mark.parametrize(
+    ("x", "got"),
+    [
+        (torch.zeros(8, 10, dtype=torch.uint8), "(8, 10), uint8. Try x[None, None] / 255."),
+        (torch.zeros(8, 10), "(8, 10), float32. Try x[None, None]."),
+        (torch.zeros(1, 8, 10), "(1, 8, 10), float32. Try x[None]."),
+        (torch.zeros(5, 8, 10), "(5, 8, 10), float32. Try x[:, None]."),
+        (torch.zeros(5, 80), "(5, 80), float32. Try x.view(-1, 1, 8, 10)."),
+        (torch.zeros(5, 8, 10, 1), "(5, 8, 10, 1), float32. Try x.permute(0, 3, 1, 2)."),
+        (torch.zeros(5, 1, 10, 8), "(5, 1, 10, 8), float32."),
+        (torch.zeros(5, 3, 8, 10), "(5, 3, 8, 10), float32."),
+        (torch.zeros(()), "(), float32."),
+        (torch.zeros(2, 1, 8, 10, dtype=torch.uint8), "(2, 1, 8, 10), uint8. Try x / 255."),
+        (torch.zeros(2, 1, 8, 10, dtype=torch.int64), "(2, 1, 8, 10), int64. Try x / 255."),
+        (torch.zeros(2, 1, 8, 10, dtype=torch.bool), "(2, 1, 8, 10), bool. Try x.float()."),
+        (torch.zeros(2, 1, 8, 10, dtype=torch.complex64), "(2, 1, 8, 10), complex64."),
+        (
+            torch.zeros(2, 1, 8, 10).to(torch.float8_e4m3fn),
+            "(2, 1, 8, 10), float8_e4m3fn. Try x.float().",
+        ),
+        (
+            torch.zeros(2, 1, 8, 10).to_sparse(),
+            "(2, 1, 8, 10), float32, sparse_coo. It takes dense",
+        ),
+        (torch.zeros(2, 1, 8, 10, device="meta"), "(2, 1, 8, 10), float32, on the meta device."),
+        (torch.full((2, 1, 8, 10), 255.0), "with values from 255 to 255. Try x / 255."),
+        (torch.full((2, 1, 8, 10), -0.5), "with values from -0.5 to -0.5."),
+        (torch.full((2, 1, 8, 10), 1.001), "with values from 1.001 to 1.001. Try x / 255."),
+        (torch.full((2, 1, 8, 10), float("nan")), "with values from nan to nan."),
+        (torch.full((2, 1, 8, 10), float("inf")), "with values from inf to inf."),
+        (np.zeros((2, 1, 8, 10), np.float32), "ndarray. Try torch.as_tensor(x)."),
+        ([[0.0]], "list. Try torch.as_tensor(x)."),
+        (None, "NoneType."),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_images_of_another_shape_dtype_or_range_are_refused(model, x, got):
+    with pytest.raises(InputError) as caught:
+        model.encode(x)
+    assert str(caught.value).startswith(WANTED)
+    assert got.rstrip(".") in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["encode", "reconstruct", "forward", "loss", "posterior"])
+def test_every_public_method_checks_its_images(model, method):
+    with pytest.raises(InputError, match="Try x / 255"):
+        getattr(model, method)(torch.full((2, 1, 8, 10), 255.0))
+
+
+@pytest.mark.parametrize(
+    ("z", "got"),
+    [
+        (torch.zeros(2, 4), "(2, 4), float32."),
+        (torch.zeros(()), "(), float32."),
+        (torch.zeros(2, 3, dtype=torch.int64), "(2, 3), int64. Try z.float()."),
+        (torch.zeros(2, 3, dtype=torch.complex64), "(2, 3), complex64."),
+        (torch.zeros(2, 3).to(torch.float8_e5m2), "(2, 3), float8_e5m2. Try z.float()."),
+        (torch.full((2, 3), float("inf")), "with values that are not finite."),
+        (torch.full((2, 3), float("nan")), "with values that are not finite."),
+        (torch.full((2, 3), 1e300, dtype=torch.float64), "with values that are not finite."),
+        (torch.zeros(2, 3).to_sparse(), "(2, 3), float32, sparse_coo."),
+        (torch.zeros(2, 3, device="meta"), "(2, 3), float32, on the meta device."),
+        (np.zeros((2, 3)), "ndarray. Try torch.as_tensor(z)."),
+        (None, "NoneType."),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("method", ["decode", "likelihood"])
+def test_codes_of_another_shape_or_dtype_are_refused(model, method, z, got):
+    with pytest.raises(InputError) as caught:
+        getattr(model, method)(z)
+    assert str(caught.value).startswith("decode takes (..., 3), float; got ")
+    assert got.rstrip(".") in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_every_plain_float_is_taken(model, dtype):
+    x = torch.rand(2, 1, 8, 10).to(dtype)
+    z = model.encode(x)
+    assert (z.shape, z.dtype) == ((2, 3), torch.float32)
+    assert model.decode(z.to(dtype)).shape == (2, 1, 8, 10)
+
+
+def test_no_images_at_all_are_fine(model):
+    assert model.encode(torch.zeros(0, 1, 8, 10)).shape == (0, 3)
+    assert model.decode(torch.zeros(0, 3)).shape == (0, 1, 8, 10)
+    assert model.decode(torch.zeros(3)).shape == (1, 8, 10)
+
+
+@pytest.mark.parametrize("n", [-1, 2.0, "3", None, True])
+def test_a_sample_of_no_number_is_refused(model, n):
+    with pytest.raises(InputError, match="sample takes a number of images"):
+        model.sample(n)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "", None, "vulkan"])
+def test_a_device_that_is_not_there_is_refused(device):
+    zoo.save(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=2), "model")
+    with pytest.raises(zoo.DeviceError) as caught:
+        zoo.load("./model", device=device)
+    assert repr(device) in str(caught.value)
+    assert "Try 'cpu'" in str(caught.value) or "Use 'cpu'" in str(caught.value)
+
+
+def test_cuda_without_a_gpu_is_refused():
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    zoo.save(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=2), "model")
+    for use in (
+        lambda: zoo.load("./model", device="cuda"),
+        lambda: zoo.evaluate("./model", device="cuda"),
+    ):
+        with pytest.raises(zoo.DeviceError, match="'cuda' is not here"):
+            use()
+
+
+@pytest.mark.parametrize("dtype", ["float16", torch.int8, float, torch.complex64])
+def test_a_dtype_that_is_no_float_is_refused(dtype):
+    with pytest.raises(InputError, match=r"floating torch dtype, such as torch\.bfloat16"):
+        zoo.load("./model", dtype=dtype)

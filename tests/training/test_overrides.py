@@ -1,0 +1,149 @@
+"""Where a recipe comes from, and what may be changed in it for one run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from recipes import GOOD, changed, refused
+from zoo.errors import RecipeError, UnknownNameError
+from zoo.training.recipe import load_recipe
+
+pytestmark = pytest.mark.usefixtures("no_hang")
+
+
+# Where it comes from
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("vae-mnsit-20", "vae-mnist-20"), ("vae-digit-8", "vae-digits-8")]
+)
+def test_a_misspelt_recipe_gets_the_nearest(written, meant):
+    message = refused(written, UnknownNameError)
+    assert f"No recipe named {written!r}. Did you mean {meant!r}?" in message
+    assert "or the path of a .toml file" in message
+
+
+@pytest.mark.parametrize("recipe", [None, 5, ["vae-digits-8"], b"x", 1.5])
+def test_what_is_no_recipe_at_all_is_refused(recipe):
+    assert f"got {type(recipe).__name__}." in refused(recipe)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"x = [[[", "Invalid value"),
+        (b"[model]\nfamily = 'vae'\nfamily = 'ae'", "Cannot overwrite a value"),
+        (b"\xff\xfe", "'utf-8' codec can't decode"),
+        (b"x = " + b"[" * 20_000, "recursion"),
+        (b"x = " + b"9" * 5000, "4300 digits"),
+        (b"PK\x03\x04\x00", "Expected '='"),
+    ],
+    ids=["cut", "twice", "bytes", "deep", "digits", "zip"],
+)
+def test_a_file_that_is_not_toml_is_refused(data, why):
+    Path("wrong.toml").write_bytes(data)
+    message = refused("wrong.toml")
+    assert message.startswith("'wrong.toml' is not TOML: ")
+    assert why in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("nowhere.toml", "Cannot open 'nowhere.toml': No such file or directory."),
+        ("a\0b.toml", "null byte"),
+        ("./" + "a" * 300, "File name too long"),
+        ("~nobody-of-that-name/x.toml", "begins with a home folder that is not here"),
+        ("./folder", "'folder' is not a regular file; it was not read."),
+        ("./fifo", "'fifo' is not a regular file; it was not read."),
+        ("./zero", "'zero' is not a regular file; it was not read."),
+        ("./large", "has 1,000,000,000,000 bytes; at most 1,000,000 are right"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(name, why):
+    Path("folder").mkdir()
+    os.mkfifo("fifo")
+    Path("zero").symlink_to("/dev/zero")
+    Path("large").touch()
+    os.truncate("large", 10**12)
+    assert why in refused(name)
+
+
+# Overrides
+
+
+def test_overrides_change_settings_and_are_remembered():
+    recipe = load_recipe(GOOD).with_overrides(
+        {"epochs": 7, "model.latent_dim": 4, "optimiser.kind": "adamw", "model.body.hidden": [9]}
+    )
+    assert (recipe.training.epochs, recipe.spec.latent_dim) == (7, 4)
+    assert recipe.training.optimiser.kind == "adamw"
+    assert recipe.spec.body.hidden == (9,)
+    assert set(recipe.changed) == {
+        "epochs",
+        "model.latent_dim",
+        "optimiser.kind",
+        "model.body.hidden",
+    }
+    assert load_recipe(GOOD).with_overrides({}) == load_recipe(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        ({"epoch": 5}, "training.epoch: there is no such field. Did you mean 'epochs'?"),
+        ({"epochs": "5"}, "training.epochs: input should be a valid integer, not '5'"),
+        ({"epochs": float("nan")}, "training.epochs: input should be a valid integer, not nan"),
+        ({"epochs": torch.tensor(3)}, "training: not plain numbers"),
+        (
+            {"model.latnt_dim": 3},
+            "model.latnt_dim: there is no such field. Did you mean 'latent_dim'",
+        ),
+        ({"mdel.latent_dim": 3}, "there is no section or setting 'mdel'. Did you mean 'model'?"),
+        (
+            {"trainig.epochs": 3},
+            "there is no section or setting 'trainig'. Did you mean 'training'?",
+        ),
+        ({"optimizer.kind": "adam"}, "setting 'optimizer'. Did you mean 'optimiser'?"),
+        ({"model.latent_dim.x": 3}, "model.latent_dim is not a section"),
+        ({"model.bdy.hidden": 3}, "model.bdy is not a section. Did you mean 'body'?"),
+        ({"training": 3}, "training: a section, [training], not int"),
+        ({"model": {}}, "model.family: missing"),
+        ({"": 1}, "there is no such field"),
+        ({".": 1}, "there is no section or setting ''"),
+        ({"epochs": 0, "seed": -1, "model.heads": "x"}, "has 3 problems"),
+        (
+            {"model.image_shape": [1, 28, 28], "model.body.hidden": [65_536] * 3},
+            "at most 1,000,000,000",
+        ),
+        ({1: 2}, "Overrides are a mapping from a setting's name to its value"),
+        (["epochs=5"], "Overrides are a mapping from a setting's name to its value"),
+        ("epochs=5", "Overrides are a mapping from a setting's name to its value"),
+    ],
+    ids=str,
+)
+def test_an_override_that_does_not_fit_is_refused(overrides, why):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(GOOD).with_overrides(overrides)
+    assert why in str(caught.value)
+
+
+def test_a_training_of_images_that_do_not_fit_is_refused_before_it_starts():
+    with pytest.raises(RecipeError) as caught:
+        zoo.train(changed(model__image_shape=[1, 28, 28]))
+    assert "model.image_shape is (1, 28, 28); the images of digits are (1, 8, 8)" in str(
+        caught.value
+    )
+    assert not Path("runs").exists()
+
+
+def test_a_training_of_data_that_there_are_not_is_refused_before_it_starts():
+    with pytest.raises(UnknownNameError, match="Did you mean 'digits'"):
+        zoo.train(changed(data__dataset="digist"))
+    assert not Path("runs").exists()
