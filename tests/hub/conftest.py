@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from client import Client
 from loopback import LoopbackHub
+from outcome import FINGERPRINT, bits
 from samples import FILES, TOKEN
+
+import zoo
 
 
 @pytest.fixture(scope="session")
@@ -75,3 +78,16 @@ def alice(hub: LoopbackHub) -> dict[str, str]:
     """The environment of somebody who may write to acme."""
     hub.add_token(TOKEN, user="alice", orgs={"acme": "write"})
     return {"HF_TOKEN": TOKEN}
+
+
+@pytest.fixture
+def mine(folder, tmp_path) -> Path:
+    """A copy of the model's folder, that a test may change."""
+    shutil.copytree(folder, tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+@pytest.fixture(scope="session")
+def expected(checkout) -> str:
+    """The fingerprint of the same model, loaded from its folder."""
+    return bits(eval(FINGERPRINT)(zoo.load(checkout / "registry" / "vae-digits-8")))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from client import Client, Done
 
+REPO = "acme/vae"
+"""Where the tests push to."""
+
 CODE = """
 import json
+import os
 try:
     value = eval(expression)
     print("VALUE " + json.dumps(str(value)))
@@ -54,6 +60,39 @@ def attempt(client: Client, expression: str, *, fresh: bool = False, **options) 
 def load(client: Client, source: str, options: str = "", **more) -> Outcome:
     """`zoo.load`, and the fingerprint of what it gave."""
     return attempt(client, f"{FINGERPRINT}(zoo.load({source!r}, {options}))", **more)
+
+
+def push(client: Client, folder: object, repo: str = REPO, options: str = "", **more) -> Outcome:
+    """`zoo.push`, and the fields of what it gave."""
+    return attempt(client, f"vars(zoo.push({str(folder)!r}, {repo!r}, {options}))", **more)
+
+
+def pushed(outcome: Outcome) -> dict:
+    assert outcome.value is not None, outcome.message
+    return eval(outcome.value)
+
+
+def bits(value: str | None) -> str:
+    assert value is not None
+    return value.split()[1]
+
+
+def blob(client, repo: str, name: str) -> Path:
+    """The content of a cached file."""
+    folder = client.home / "hub" / f"models--{repo.replace('/', '--')}" / "snapshots"
+    [path] = folder.glob(f"*/{name}")
+    return Path(os.path.realpath(path))
+
+
+def spoil(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def paths(hub) -> list[tuple[str, str]]:
+    return [(request.method, request.path.split("?")[0]) for request in hub.requests]
 
 
 def _read(done: Done) -> Outcome:

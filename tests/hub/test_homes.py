@@ -1,0 +1,71 @@
+"""Published models that live on the Hub, pinned by the index."""
+
+import json
+import shutil
+from pathlib import Path
+
+from outcome import load
+
+
+def test_a_published_model_that_is_not_in_the_package_comes_from_its_pinned_home(
+    hub, client, repo, files, checkout, tmp_path, expected
+):
+    """In a copy of the code whose registry has the index line and not the folder."""
+    _install_without_folder(checkout, tmp_path, f"{repo}@{hub.head(repo)}")
+    hub.commit(repo, {"config.json": b"{}"})  # the branch goes on, the pin stays
+    where = {"cwd": tmp_path, "env": {"PYTHONPATH": str(tmp_path)}, "fresh": True}
+    got = load(client, "vae-digits-8", **where)
+    assert got.value == f"vae-digits-8 {expected}"
+
+
+def test_a_published_model_whose_home_holds_other_bytes_is_refused(
+    hub, client, repo, files, checkout, tmp_path
+):
+    config = json.loads(files["config.json"])
+    hub.commit(repo, {"config.json": json.dumps(config).encode()})  # says the same in other bytes
+    _install_without_folder(checkout, tmp_path, f"{repo}@{hub.head(repo)}")
+    where = {"cwd": tmp_path, "env": {"PYTHONPATH": str(tmp_path)}, "fresh": True}
+    assert load(client, "vae-digits-8", **where).says(
+        "IntegrityError", "config.json", "not the published"
+    )
+
+
+def test_a_home_on_the_hub_is_noted_only_if_it_holds_the_models_very_bytes(
+    hub, client, repo, checkout, tmp_path
+):
+    _install_without_folder(checkout, tmp_path, "")
+    index = tmp_path / "registry" / "index.toml"
+    before = index.read_text()
+    release = "import sys; sys.argv[1:] = ['--hub', home]; zoo.release.main()"
+    where = {"cwd": tmp_path, "env": {"PYTHONPATH": str(tmp_path)}}
+    for home in (repo, f"{repo}@main"):
+        done = client.fresh(
+            f"import zoo.release; {release}", args={"home": f"vae-digits-8={home}"}, **where
+        )
+        assert "is not pinned" in done.err
+    other = client.fresh(
+        f"import zoo.release; {release}",
+        args={"home": f"vae-mnist-20={repo}@{hub.head(repo)}"},
+        **where,
+    )
+    assert "not the published ones" in other.err
+    assert index.read_text() == before
+    home = f"{repo}@{hub.head(repo)}"
+    done = client.fresh(
+        f"import zoo.release; {release}", args={"home": f"vae-digits-8={home}"}, **where
+    )
+    assert done.returncode == 0, done.err
+    assert f'hub = "{home}"' in index.read_text()
+
+
+def _install_without_folder(checkout: Path, target: Path, home: str) -> None:
+    import tomllib
+
+    import tomli_w
+
+    shutil.copytree(checkout / "zoo", target / "zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    (target / "pyproject.toml").write_text('[project]\nname = "autoencoder-zoo"\n')
+    index = tomllib.loads((checkout / "registry" / "index.toml").read_text())
+    index["vae-digits-8"]["hub"] = home
+    (target / "registry").mkdir()
+    (target / "registry" / "index.toml").write_text(tomli_w.dumps(index))

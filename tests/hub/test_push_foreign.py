@@ -1,0 +1,245 @@
+"""Pushing where others' files are: theirs stay, and what an author wrote."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from outcome import REPO, attempt, push, pushed
+from samples import TOKEN
+
+COMMIT = f"^/api/models/{REPO}/commit/main"
+WRITES = (
+    ("POST", "^/api/repos/create"),
+    ("POST", "^/api/validate-yaml"),
+    ("POST", f"^/api/models/{REPO}/preupload"),
+    ("POST", "lfs/objects/batch"),
+    ("PUT", "^/upload/"),
+    ("POST", "lfs/objects/verify"),
+    ("POST", COMMIT),
+)
+
+
+# What was there, and what the author wrote.
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        b'{"model_type": "bert", "_name_or_path": "autoencoder-zoo/bert"}',
+        b'{"format": "other/1"}',
+        b"autoencoder-zoo/1",
+    ],
+)
+def test_a_foreign_config_that_only_names_the_zoo_is_foreign(hub, client, mine, alice, config):
+    hub.create(REPO)
+    before = hub.commit(REPO, {"config.json": config, "model.safetensors": b"x"})
+    assert push(client, mine, env=alice).says("HubError", "another kind of model")
+    assert hub.head(REPO) == before
+
+
+def test_a_model_of_a_newer_format_is_not_written_over(hub, client, mine, alice):
+    hub.create(REPO)
+    hub.commit(REPO, {"config.json": b'{"format": "autoencoder-zoo/2"}'})
+    assert push(client, mine, env=alice).says("HubError", "pip install -U autoencoder-zoo")
+
+
+def test_a_config_that_escapes_its_slash_is_ours(hub, client, mine, files, alice):
+    hub.create(REPO)
+    escaped = files["config.json"].replace(b"autoencoder-zoo/1", b"autoencoder-zoo\\/1")
+    hub.commit(REPO, {**files, "config.json": escaped})
+    assert "config.json" in pushed(push(client, mine, env=alice))["pushed"]
+
+
+def test_a_picture_of_the_repos_own_is_foreign(hub, client, mine, alice):
+    push(client, mine, env=alice)
+    hub.commit(REPO, {"figures/architecture.png": b"png"})
+    (mine / "metrics.json").unlink()
+    (mine / "figures" / "samples.png").unlink()
+    done = pushed(push(client, mine, env=alice))
+    assert done["deleted"] == ("figures/samples.png", "metrics.json")
+    assert "figures/architecture.png" in hub.files(REPO)
+
+
+def test_a_repo_with_only_a_picture_is_free(hub, client, mine, alice):
+    hub.create(REPO)
+    hub.commit(REPO, {"figures/logo.png": b"png"})
+    assert "config.json" in pushed(push(client, mine, env=alice))["pushed"]
+    assert "figures/logo.png" in hub.files(REPO)
+
+
+def test_a_new_repo_is_not_made_for_a_branch_that_it_cannot_have(hub, client, mine, alice):
+    got = push(client, mine, options="revision='dev'", env=alice)
+    assert got.says("SourceError", "A new repo begins with main")
+    assert hub.repos == []
+
+
+def test_a_tag_is_not_pushed_to(hub, client, mine, alice):
+    hub.create(REPO)
+    hub.tag(REPO, "v1")
+    got = push(client, mine, options="revision='v1'", env=alice)
+    assert got.says("SourceError", "has no branch 'v1': a tag cannot be pushed to")
+
+
+def test_the_card_on_a_branch_loads_from_that_branch(hub, client, mine, alice):
+    hub.create(REPO)
+    hub.branch(REPO, "dev")
+    push(client, mine, options="revision='dev'", env=alice)
+    assert f'zoo.load("hf://{REPO}@dev")' in hub.files(REPO, "dev")["README.md"].decode()
+    checks = attempt(client, f"[c.result for c in zoo.verify('hf://{REPO}@dev').checks]")
+    assert checks.value == str(["passed"] * 4)
+
+
+def test_the_licence_of_the_folders_card_goes_with_it(hub, client, mine, alice):
+    card = (mine / "README.md").read_text()
+    for written in ('license: "MIT"', "license: mit  # mine", "license:\n- mit"):
+        (mine / "README.md").write_text(card.replace("license: apache-2.0", written))
+        assert pushed(push(client, mine, env=alice))["licence"] == "mit"
+        assert b"\nlicense: mit\n" in hub.files(REPO)["README.md"]
+    own = "license: other\nlicense_name: acme-1\nlicense_link: https://acme.example/l"
+    (mine / "README.md").write_bytes(
+        ("\ufeff" + card.replace("license: apache-2.0", own)).replace("\n", "\r\n").encode()
+    )
+    push(client, mine, env=alice)
+    assert b"license_name: acme-1\n" in hub.files(REPO)["README.md"]
+
+
+def test_a_model_without_a_licence_is_pushed_with_a_word_on_it(hub, client, mine, alice):
+    card = (mine / "README.md").read_text()
+    (mine / "README.md").write_text(card.replace("license: apache-2.0\n", ""))
+    assert "names no licence" in client.zoo("push", mine, REPO, env=alice).out
+    hub.commit(REPO, {"README.md": b"---\nlicense: mit\n---\nBy hand\n"})
+    assert "names no licence" not in client.zoo("push", mine, REPO, env=alice).out
+
+
+def test_a_path_of_this_machine_is_not_published(hub, client, mine, alice):
+    recipe = (mine / "recipe.toml").read_text().replace('"digits"', '"/home/alice/clients"')
+    (mine / "recipe.toml").write_text(recipe)
+    got = push(client, mine, env=alice)
+    assert got.says("InputError", "'/home/alice/clients', a path of this machine")
+    assert hub.requests == []
+
+
+def test_a_family_of_no_package_says_so_in_its_card(hub, client, alice, tmp_path):
+    code = """
+import torch
+class Spec(zoo.Spec):
+    @property
+    def latent_shape(self): return (4,)
+    def parameter_count(self): return self.pixels * 4
+@zoo.register("linear-test")
+class Linear(zoo.VariationalAutoencoder):
+    Spec = Spec
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.weight = torch.nn.Parameter(torch.randn(spec.pixels, 4))
+print(zoo.push(zoo.build("linear-test", image_shape=(1, 8, 8)), "acme/linear").commit)
+"""
+    done = client.run(code, env=alice)
+    assert done.returncode == 0, done.err
+    card = hub.files("acme/linear")["README.md"].decode()
+    assert "and the code that registers its family, linear-test: ask its author" in card
+    assert "pipeline_tag: unconditional-image-generation" in card
+    assert "no prior" not in card
+    assert "untrained" not in card
+
+
+def test_an_explicit_token_is_used_for_all_that_a_push_needs(hub, client, files, alice):
+    hub.create("acme/secret", private=True)
+    hub.commit("acme/secret", files)
+    code = f"vars(zoo.push(zoo.load('acme/secret', token={TOKEN!r}), 'acme/two', token={TOKEN!r}))"
+    assert set(pushed(attempt(client, code))["pushed"]) == files.keys()
+
+
+def test_what_a_lost_answer_was_about_is_told_as_pushed(hub, client, mine, alice):
+    hub.fault(method="POST", path=COMMIT, lost=True)
+    assert "model.safetensors" in pushed(push(client, mine, env=alice))["pushed"]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["acme/vae", "./mine"], "A push takes the folder first"),
+        (["acme/vae", "acme/copy"], "`zoo pull acme/vae --to FOLDER`"),
+        (["hf://acme/vae", "acme/copy"], "`zoo pull hf://acme/vae --to FOLDER`"),
+        (["./mine", "acme/vae", "--revision", "a..b", "--dry-run"], "A revision is"),
+        (["./mine", "acme/vae", "--revision", "dev", "--create-pr", "--dry-run"], "against main"),
+    ],
+)
+def test_a_slip_of_the_pen_is_a_sentence(client, mine, words, hint):
+    done = client.zoo("push", *words, cwd=mine.parent)
+    assert (done.returncode, hint in done.err) == (1, True), done.err
+
+
+def test_a_password_in_the_address_of_the_hub_is_not_shown(client, mine, alice, hub):
+    address = hub.url.replace("//", "//user:s3cret@")
+    hub.stop()
+    code = "zoo.load('acme/vae')"
+    got = attempt(client, code, env={"HF_ENDPOINT": address}, fresh=True)
+    assert got.says("OfflineError", "cannot be reached")
+    assert "s3cret" not in got.message + got.err
+
+
+def test_an_address_that_is_none_is_named(client, hub):
+    got = attempt(client, "zoo.load('acme/vae')", env={"HF_ENDPOINT": "foo"}, fresh=True)
+    assert got.says("HubError", "HF_ENDPOINT is 'foo'")
+
+
+def test_a_licence_that_was_set_on_the_hub_stays(hub, client, mine, alice):
+    card = (mine / "README.md").read_text()
+    (mine / "README.md").write_text(card.replace("license: apache-2.0\n", ""))
+    push(client, mine, env=alice)
+    there = hub.files(REPO)["README.md"].decode()
+    hub.commit(REPO, {"README.md": there.replace("---\n", "---\nlicense: mit\n", 1).encode()})
+    (mine / "metrics.json").unlink()
+    done = pushed(push(client, mine, env=alice))
+    assert done["licence"] == "mit"
+    assert b"\nlicense: mit\n" in hub.files(REPO)["README.md"]
+    again = pushed(push(client, mine, env=alice))
+    assert (again["pushed"], again["commit"]) == ((), done["commit"])
+
+
+def test_several_licences_stay_several(hub, client, mine, alice):
+    card = (mine / "README.md").read_text()
+    (mine / "README.md").write_text(
+        card.replace("license: apache-2.0", "license: [mit, apache-2.0]")
+    )
+    assert pushed(push(client, mine, env=alice))["licence"] == "mit, apache-2.0"
+    assert b"license:\n- mit\n- apache-2.0\n" in hub.files(REPO)["README.md"]
+
+
+def test_pictures_of_a_repo_of_another_kind_stay(hub, client, mine, alice):
+    hub.create(REPO)
+    own = {"README.md": b"# A GAN", "gan.safetensors": b"x", "figures/samples.png": b"png"}
+    before = hub.commit(REPO, own)
+    assert push(client, mine, env=alice).says("HubError", "another kind of model")
+    shutil.rmtree(mine / "figures")
+    done = pushed(push(client, mine, env=alice))
+    assert (done["deleted"], done["kept"]) == ((), ("README.md",))
+    assert hub.files(REPO)["figures/samples.png"] == b"png"
+    assert hub.commits(REPO)[-2] == before
+
+
+def test_front_matter_that_explodes_is_not_parsed(hub, client, mine, alice):
+    lines = ["a0: &a0 {" + ", ".join(f"k{i}: 1" for i in range(10)) + "}"]
+    for n in range(1, 12):
+        lines.append(f"a{n}: &a{n} {{<<: [" + ", ".join([f"*a{n - 1}"] * 10) + "]}")
+    for bomb in ("\n".join(lines), "license: !!bool foo", "license: &a [*a]", "x: !!int ''"):
+        (mine / "README.md").write_text(f"---\n{bomb}\n---\n# Mine\n")
+        got = attempt(client, f"zoo.info({str(mine)!r}).licence")
+        assert got.value == "None"
+        assert got.seconds < 5
+
+
+def test_a_hub_whose_answer_comes_too_late_is_looked_at_once_more(hub, client, mine, alice):
+    hub.create(REPO)
+    hub.fault(method="POST", path=COMMIT, drip=0.1)
+    got = push(client, mine, env=alice)
+    assert pushed(got)["commit"] == hub.head(REPO)
+    assert "model.safetensors" in pushed(got)["pushed"]
+
+
+def test_a_stored_token_that_is_none_is_not_shown(client, mine):
+    got = push(client, mine, env={"HF_TOKEN": "hf_caf\u00e9"})
+    assert got.says("InputError", "The one of HF_TOKEN")
+    assert "caf" not in got.message + got.err
