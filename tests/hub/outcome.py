@@ -11,6 +11,8 @@ from client import Client, Done
 
 REPO = "acme/vae"
 """Where the tests push to."""
+COMMIT = f"^/api/models/{REPO}/commit/main"
+"""The path of the request that makes a commit there."""
 
 CODE = """
 import json

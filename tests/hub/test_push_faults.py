@@ -6,10 +6,9 @@ import json
 import time
 
 import pytest
-from outcome import REPO, load, push, pushed
+from outcome import COMMIT, REPO, load, push, pushed
 from samples import TOKEN
 
-COMMIT = f"^/api/models/{REPO}/commit/main"
 WRITES = (
     ("POST", "^/api/repos/create"),
     ("POST", "^/api/validate-yaml"),

@@ -5,20 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from outcome import REPO, attempt, push, pushed
+from outcome import COMMIT, REPO, attempt, push, pushed
 from samples import TOKEN
-
-COMMIT = f"^/api/models/{REPO}/commit/main"
-WRITES = (
-    ("POST", "^/api/repos/create"),
-    ("POST", "^/api/validate-yaml"),
-    ("POST", f"^/api/models/{REPO}/preupload"),
-    ("POST", "lfs/objects/batch"),
-    ("PUT", "^/upload/"),
-    ("POST", "lfs/objects/verify"),
-    ("POST", COMMIT),
-)
-
 
 # What was there, and what the author wrote.
 
