@@ -89,7 +89,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, LoopbackHub() as hub:
         client = Client(hub.url, Path(scratch) / "home")
         try:
-            met = count(Bench(hub, client, published.folder(MODEL)))
+            met = count(Bench(hub, client, published.line(MODEL).folder))
             hub.reset()
             large = _large_model(Path(scratch) / "large", options.megabytes)
             met &= time_pulls(Bench(hub, client, large), options.pairs)

@@ -17,7 +17,7 @@ from zoo.card import render_card, source_in
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """A copy of a published model's folder."""
-    shutil.copytree(published.folder("vae-mnist-20"), tmp_path / "model")
+    shutil.copytree(published.line("vae-mnist-20").folder, tmp_path / "model")
     return tmp_path / "model"
 
 

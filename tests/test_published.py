@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import tomllib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ def test_there_are_published_models():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_bytes_are_those_of_the_index(name):
-    line, where = published.line(name), published.folder(name)
+    line, where = published.line(name), published.line(name).folder
     config, weights = (where / layout.CONFIG).read_bytes(), (where / layout.WEIGHTS).read_bytes()
     assert hashlib.sha256(config).hexdigest() == line.config_sha256
     assert hashlib.sha256(weights).hexdigest() == line.weights_sha256
@@ -72,7 +73,7 @@ def test_its_recipe_is_the_one_that_was_run(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_its_card_and_pictures_are_made_from_its_files(name):
-    info, where = zoo.info(name), published.folder(name)
+    info, where = zoo.info(name), published.line(name).folder
     assert (where / layout.CARD).read_text() == render_card(info)
     pictures = {path.stem for path in (where / layout.FIGURES).glob("*.png")}
     variational = "kl" in (where / layout.CARD).read_text()
@@ -81,7 +82,7 @@ def test_its_card_and_pictures_are_made_from_its_files(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_file_holds_a_path_or_a_time(name):
-    for path in published.folder(name).rglob("*"):
+    for path in published.line(name).folder.rglob("*"):
         if path.suffix in (".json", ".md", ".toml"):
             text = path.read_text()
             assert not any(word in text for word in ("/work", "/home", "/root", "/tmp"))
@@ -90,7 +91,7 @@ def test_no_file_holds_a_path_or_a_time(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_saving_it_again_gives_the_same_bytes(name, tmp_path):
     zoo.save(zoo.load(name), tmp_path / "copy")
-    where = published.folder(name)
+    where = published.line(name).folder
     for path in sorted(p for p in where.rglob("*") if p.is_file()):
         assert (tmp_path / "copy" / path.relative_to(where)).read_bytes() == path.read_bytes(), path
     copied = {p.relative_to(tmp_path / "copy") for p in (tmp_path / "copy").rglob("*")}
@@ -106,7 +107,7 @@ def test_every_recipe_parses_and_is_published_or_not_yet():
 def test_a_flipped_byte_of_a_published_model_is_refused(tmp_path, monkeypatch):
     registry = tmp_path / "registry"
     name = "vae-digits-8"
-    for path in published.folder(name).iterdir():
+    for path in published.line(name).folder.iterdir():
         if path.is_file():
             (registry / name).mkdir(parents=True, exist_ok=True)
             (registry / name / path.name).write_bytes(path.read_bytes())
@@ -114,7 +115,9 @@ def test_a_flipped_byte_of_a_published_model_is_refused(tmp_path, monkeypatch):
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
-    monkeypatch.setattr(published, "folder", lambda name: registry / name)
+    elsewhere = replace(published.own_registry(), models=registry)
+    line = replace(published.line(name), registry=elsewhere)
+    monkeypatch.setattr(published, "line", lambda name: line)
     with pytest.raises(IntegrityError, match=r"sha256 of .* expected"):
         zoo.load(name)
 
@@ -125,7 +128,7 @@ def test_a_released_name_never_changes_its_weights(checkout):
     log = subprocess.run(
         [*git, "log", "--format=%H", "--", "registry/index.toml"], capture_output=True, text=True
     )
-    today = published.index()
+    today = published.index(published.own_registry())
     for commit in log.stdout.split():
         shown = subprocess.run(
             [*git, "show", f"{commit}:registry/index.toml"], capture_output=True, text=True
@@ -147,7 +150,7 @@ def test_patterns_narrow_the_list():
 
 
 def test_what_ships_stays_under_thirty_megabytes():
-    files = [p for p in published.registry_root().rglob("*") if p.is_file()]
+    files = [p for p in published.own_registry().models.rglob("*") if p.is_file()]
     assert sum(path.stat().st_size for path in files) < 30e6
 
 

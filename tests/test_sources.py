@@ -30,10 +30,9 @@ def registry(tmp_path, monkeypatch) -> Path:
         f'[vae-mnist-20]\nfamily = "vae"\n{hashes}\n'
         f'[ae-mnist-64]\nfamily = "ae"\n{hashes}hub = "acme/ae@{"a" * 40}"\n'
     )
-    monkeypatch.setattr(published, "_root", lambda kind: tmp_path / kind)
-    published.index.cache_clear()
-    yield root
-    published.index.cache_clear()
+    ours = published.Registry("autoencoder-zoo 0", root, tmp_path / "recipes")
+    monkeypatch.setattr(published, "own_registry", lambda: ours)
+    return root
 
 
 def refused(source, error: type[ZooError], **options) -> str:
@@ -78,15 +77,14 @@ def test_a_name_like_no_other_gets_no_guess(registry):
 def test_a_published_model_that_does_not_ship_is_its_pinned_repo_on_the_hub(registry):
     found = sources.parse("ae-mnist-64")
     assert (found.repo, found.revision, found.is_pinned) == ("acme/ae", "a" * 40, True)
-    assert found.line is published.index()["ae-mnist-64"]
+    assert found.line is published.index(published.own_registry())["ae-mnist-64"]
 
 
 @pytest.mark.parametrize("hub", ["", "acme/ae", "acme/ae@main"])
 def test_an_index_line_without_a_pinned_home_is_no_source(registry, hub):
     text = (registry / "index.toml").read_text()
     (registry / "index.toml").write_text(text.replace(f"acme/ae@{'a' * 40}", hub))
-    published.index.cache_clear()
-    assert "'ae-mnist-64' is not in this package." in refused("ae-mnist-64", SourceError)
+    assert "'ae-mnist-64' is not in its package." in refused("ae-mnist-64", SourceError)
 
 
 @pytest.mark.parametrize("source", ["./model", "../here/model", "{tmp}/model", Path("model")])

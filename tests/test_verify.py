@@ -21,7 +21,7 @@ from zoo.store import weights_bytes
 def measured(tmp_path_factory) -> Path:
     """The folder of a published model whose bound was measured with few samples, to be quick."""
     target = tmp_path_factory.mktemp("measured") / "model"
-    shutil.copytree(published.folder("vae-digits-8"), target)
+    shutil.copytree(published.line("vae-digits-8").folder, target)
     model = zoo.load(target)
     metrics = zoo.evaluate(model, nll_samples=10, device="cpu")
     (target / layout.METRICS).write_text(json.dumps(record_of([metrics])))

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import families, hub
-from zoo.errors import InputError, IntegrityError, SourceError
+from zoo.errors import InputError, IntegrityError, SourceError, SpecError
 from zoo.files import with_home
 from zoo.folder import ModelInfo, read_info
 from zoo.specs import Spec
+from zoo.validation import listed
 
 if TYPE_CHECKING:
     import torch
@@ -37,14 +38,16 @@ def build(
         UnknownNameError: for a family that there is not.
         SpecError: for fields with mistakes, all of them listed.
     """
-    from zoo import store
+    from zoo.models.building import build_model
 
     if isinstance(family_or_spec, Spec):
         if spec_fields:
             raise InputError("A Spec is complete: give fields with a family's name, not beside it.")
-        return store.build(families.of_spec(family_or_spec), family_or_spec, seed)
-    spec = families.spec_class(family_or_spec).parse(spec_fields)
-    return store.build(family_or_spec, spec, seed)
+        return build_model(families.of_spec(family_or_spec), family_or_spec, seed)
+    spec, problems = families.parse_spec(family_or_spec, spec_fields)
+    if spec is None:
+        raise SpecError(listed(f"This {families.spec_class(family_or_spec).__name__}", problems))
+    return build_model(family_or_spec, spec, seed)
 
 
 def load(
@@ -182,7 +185,7 @@ def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
 
     Raises InputError for a model without one, or whose recipe names files on its author's machine.
     """
-    from zoo.data.named import NAMED
+    from zoo.data import may_be_read_for
     from zoo.training.recipe import recipe_from_text
 
     if model.info is not None and model.info.recipe is None:
@@ -190,10 +193,11 @@ def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
     if model.info is None or model.info.recipe is None:
         raise InputError("This model has no recipe: say which dataset to measure it on.")
     data = recipe_from_text(model.info.recipe).data
-    if model.info.origin.startswith("hf://") and data.dataset not in NAMED:
+    info = model.info
+    if info.origin.startswith("hf://") and not may_be_read_for(data.dataset, info.family):
         raise InputError(
-            f"Its recipe was run on {data.dataset!r}, which is a file of its author's: say which "
-            "dataset to measure it on."
+            f"Its recipe was run on {data.dataset!r}, a file of its author's or another package's "
+            "dataset: say which dataset to measure it on."
         )
     return data.dataset, data.protocol
 

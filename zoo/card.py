@@ -14,6 +14,7 @@ from zoo.front_matter import DATASETS, front_matter
 from zoo.layout import FIGURES
 from zoo.record import heading, rows
 from zoo.text import number, printable
+from zoo.version import DISTRIBUTION
 
 MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
 
@@ -61,7 +62,7 @@ def source_in(card: str) -> str | None:
 def _published_name(info: ModelInfo) -> str | None:
     """The published name whose very weights these are, or None."""
     name = _unchanged_recipe(info.metrics or {})
-    line = published.index().get(name) if name else None
+    line = published.known(name)
     return name if line is not None and line.weights_sha256 == info.sha256 else None
 
 
@@ -133,7 +134,7 @@ def _and_its_family(info: ModelInfo) -> str:
     if provider is None:
         return f", and the code that registers its family, {info.family}: ask its author"
     name = provider["distribution"]
-    return "" if name == published.DISTRIBUTION else f", and {name}, which has its family"
+    return "" if name == DISTRIBUTION else f", and {name}, which has its family"
 
 
 def _how_it_ended(record: Mapping[str, Any]) -> str:
@@ -236,7 +237,7 @@ def _again(info: ModelInfo, record: Mapping[str, Any], source: str | None) -> st
     if info.recipe is None:
         return ""
     name = _unchanged_recipe(record)
-    if name in published.list_recipes():
+    if name and published.recipe_path(name):
         train = [f"OMP_NUM_THREADS=1 zoo train {name}"]
     elif source:
         train = [f"zoo pull {source} --to pulled", "OMP_NUM_THREADS=1 zoo train pulled/recipe.toml"]

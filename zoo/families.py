@@ -1,27 +1,22 @@
-"""Family name -> class: built in, registered in this process, or from an installed package.
-
-Names of installed families come from package metadata (entry-point group
-`autoencoder_zoo.families`); a package is imported when its family is used and not before.
-"""
+"""Family name -> class: built in, registered in this process, or from an installed package."""
 
 from __future__ import annotations
 
 import fnmatch
 import importlib
-import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from zoo import specs
+from zoo import plugins, specs
 from zoo.errors import InputError, PluginError, UnknownNameError, did_you_mean
+from zoo.plugins import NAME, Plugin
+from zoo.validation import checked
+from zoo.version import DISTRIBUTION, __version__
 
 if TYPE_CHECKING:
     from zoo.models import Autoencoder
-
-GROUP = "autoencoder_zoo.families"
-NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -48,8 +43,15 @@ ModelClass = TypeVar("ModelClass", bound="type[Autoencoder]")
 
 def list_families(pattern: str = "*") -> list[str]:
     """Names of every family that can be built here, sorted. Imports no plugin."""
-    names = {*BUILT_IN, *_registered, *(point.name for point in _entry_points())}
-    return sorted(fnmatch.filter(names, pattern))
+    from_plugins = (plugin.name for plugin in plugins.installed("family") if not problem(plugin))
+    return sorted(fnmatch.filter({*BUILT_IN, *_registered, *from_plugins}, pattern))
+
+
+def problem(plugin: Plugin) -> str:
+    """Why a family's plugin cannot be used, where that is known without importing it."""
+    if plugin.name in BUILT_IN:
+        return f"{plugin.name!r} is the zoo's own family"
+    return plugin.problem
 
 
 def spec_class(family: str) -> type[specs.Spec]:
@@ -71,19 +73,61 @@ def family_class(family: str) -> type[Autoencoder]:
         return getattr(importlib.import_module("zoo.models"), BUILT_IN[family].class_name)
     if family in _registered:
         return _registered[family]
-    points = [point for point in _entry_points() if point.name == family]
-    if not points:
-        if not isinstance(family, str):
-            raise InputError(f"A family is given by its name or a Spec, not {family!r}.")
+    if not isinstance(family, str):
+        raise InputError(f"A family is given by its name or a Spec, not {family!r}.")
+    plugin = plugins.named("family", family)
+    if plugin is None:
         known = list_families()
         raise UnknownNameError(
-            f"No family named {family!r}.{did_you_mean(family, known)} "
+            f"No family named {family[:100]!r}.{did_you_mean(family, known)} "
             f"Families here: {', '.join(known)}."
         )
-    if len(points) > 1:
-        owners = " and ".join(sorted(_owner(point) for point in points))
-        raise PluginError(f"Family {family!r} is provided by {owners}. Uninstall one.")
-    return _import(points[0])
+    return load(plugin)
+
+
+def load(plugin: Plugin) -> type[Autoencoder]:
+    """The class that a plugin names, if it keeps the contract. Raises PluginError."""
+    from zoo.models.contract import check_class
+
+    if said := problem(plugin):
+        raise PluginError(f"{plugin} cannot be used: {said}.")
+    return check_class(plugin.load(), str(plugin))
+
+
+def known_as(family: str) -> str:
+    """What to call a family in an error: the plugin and its package, or its name alone."""
+    if family not in BUILT_IN and family not in _registered:
+        plugin = plugins.named("family", family)
+        if plugin is not None:
+            return str(plugin)
+    return f"Family {family!r}"
+
+
+def parse_spec(
+    family: str, fields: Mapping[str, Any], section: str = ""
+) -> tuple[specs.Spec | None, list[str]]:
+    """A family's Spec from plain fields, or None and a line for every problem.
+
+    Raises UnknownNameError for a name nobody has, PluginError for one whose package fails, or
+    whose Spec does.
+    """
+    cls = spec_class(family)
+    if family in BUILT_IN:
+        return checked(cls, fields, section)
+    with plugins.blamed(known_as(family), f"failed in its {cls.__name__}"):
+        spec, problems = checked(cls, fields, section)
+        if spec is not None:
+            specs.check_sizes(spec)
+    return spec, problems
+
+
+def plain_fields(family: str, spec: specs.Spec) -> dict[str, Any]:
+    """A Spec's fields as config.json and recipe.toml hold them.
+
+    Raises PluginError for a Spec that cannot be said in both, or does not come back the same.
+    """
+    with plugins.blamed(known_as(family), f"has a {type(spec).__name__} that cannot be saved"):
+        return specs.plain_fields(spec)
 
 
 def is_variational(family: str) -> bool:
@@ -95,6 +139,11 @@ def is_variational(family: str) -> bool:
     return issubclass(family_class(family), VariationalAutoencoder)
 
 
+def own_pictures(family: str) -> Mapping[str, str]:
+    """Captions of the pictures that a family draws besides the zoo's, by name."""
+    return {} if family in BUILT_IN else family_class(family).own_pictures
+
+
 def name_of(cls: type[Autoencoder]) -> str:
     """The family name under which this very class is known here.
 
@@ -103,12 +152,9 @@ def name_of(cls: type[Autoencoder]) -> str:
     for name, family in BUILT_IN.items():
         if cls.__module__.startswith("zoo.models") and cls.__name__ == family.class_name:
             return name
-    for name, known in _registered.items():
+    for name, known in (*_registered.items(), *_imported(cls.__module__)):
         if known is cls:
             return name
-    for point in _entry_points():
-        if point.value == f"{cls.__module__}:{cls.__qualname__}" or point.load() is cls:
-            return point.name
     raise PluginError(
         f"{cls.__name__} is not a registered family. Put @zoo.register('a-name') above the class."
     )
@@ -119,8 +165,8 @@ def of_spec(spec: specs.Spec) -> str:
     for name, family in BUILT_IN.items():
         if type(spec) is family.spec:
             return name
-    for name in list_families():
-        if name not in BUILT_IN and family_class(name).Spec is type(spec):
+    for name, known in (*_registered.items(), *_imported(type(spec).__module__)):
+        if known.Spec is type(spec):
             return name
     raise PluginError(f"No family here has {type(spec).__name__} for its Spec.")
 
@@ -128,65 +174,54 @@ def of_spec(spec: specs.Spec) -> str:
 def provider(family: str) -> dict[str, str] | None:
     """`{"distribution", "version"}` of the package that provides a family; None if registered here."""
     if family in BUILT_IN:
-        from zoo.version import __version__
-
-        return {"distribution": "autoencoder-zoo", "version": __version__}
-    for point in _entry_points():
-        if point.name == family and point.dist is not None and family not in _registered:
-            return {"distribution": point.dist.name, "version": point.dist.version}
-    return None
+        return {"distribution": DISTRIBUTION, "version": __version__}
+    plugin = None if family in _registered else plugins.named("family", family)
+    return {"distribution": plugin.distribution, "version": plugin.version} if plugin else None
 
 
 def register(name: str) -> Callable[[ModelClass], ModelClass]:
     """Class decorator that gives a family a name in this process, for notebooks and scripts.
 
     Packages use the entry-point group `autoencoder_zoo.families` instead. Running the cell again
-    replaces the class. Raises InputError for a bad name, PluginError for one that is taken.
+    replaces the class. Such a model is saved with no provider: whoever loads it runs the same code
+    first. Raises InputError for a bad name, PluginError for one that is taken.
     """
-    if not NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InputError(f"A family's name is lower-case words joined by '-', not {name!r}.")
 
     def decorate(cls: ModelClass) -> ModelClass:
-        taken = _registered.get(name)
-        again = taken is not None and taken.__qualname__ == cls.__qualname__
-        if not again and name in list_families():
-            raise PluginError(f"The family name {name!r} is taken. Choose another.")
-        _check(cls, f"Family {name!r}")
+        from zoo.models.contract import check_class
+
+        check_class(cls, f"Family {name!r}")
+        if owner := _taken(name, cls):
+            raise PluginError(f"The family name {name!r} is taken by {owner}. Choose another.")
         _registered[name] = cls
         return cls
 
     return decorate
 
 
-def _entry_points() -> list[EntryPoint]:
-    return [point for point in entry_points(group=GROUP) if point.name not in BUILT_IN]
+def _taken(name: str, cls: type[Autoencoder]) -> str:
+    """Who else has the name of a class that is being registered, or nothing."""
+    if name in BUILT_IN:
+        return "the zoo"
+    if name in _registered:
+        known = _registered[name]
+        again = (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__)
+        return "" if again else f"{known.__module__}.{known.__qualname__}"
+    owners = [p.owner for p in plugins.installed("family") if p.name == name and not problem(p)]
+    return f"an entry point of {' and '.join(owners)}" if owners else ""
 
 
-def _owner(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-
-
-def _import(point: EntryPoint) -> type[Autoencoder]:
-    what = f"Plugin {point.name!r} of {_owner(point)}"
-    try:
-        cls = point.load()
-    except (
-        Exception,
-        SystemExit,
-    ) as failure:  # a plugin may fail in any way; it takes nobody with it
-        cause = f"{type(failure).__name__}: {failure}"
-        raise PluginError(
-            f"{what} failed to load: {cause}. Other families are unaffected."
-        ) from failure
-    _check(cls, what)
-    return cls
-
-
-def _check(cls: object, what: str) -> None:
-    from zoo.models import Autoencoder
-
-    if not (isinstance(cls, type) and issubclass(cls, Autoencoder)):
-        raise PluginError(f"{what} is {cls!r}, which is not a subclass of zoo.Autoencoder.")
-    spec = getattr(cls, "Spec", None)
-    if not (isinstance(spec, type) and issubclass(spec, specs.Spec)):
-        raise PluginError(f"{what} has no Spec. Add `Spec = ...`, a subclass of zoo.Spec.")
+def _imported(module: str) -> list[tuple[str, type[Autoencoder]]]:
+    """Names and classes of plugins that may hold a class of that module; no other is imported."""
+    top = module.partition(".")[0]
+    found = []
+    for plugin in plugins.installed("family"):
+        near = plugin.module in sys.modules or plugin.module.partition(".")[0] == top
+        if near and not problem(plugin):
+            try:
+                found.append((plugin.name, load(plugin)))
+            except PluginError:
+                continue  # another family of that package is broken
+    return found

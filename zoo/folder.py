@@ -15,7 +15,6 @@ from pydantic import Field
 
 from zoo import families, specs
 from zoo.errors import (
-    PluginError,
     SourceError,
     SpecError,
     UnknownNameError,
@@ -36,22 +35,14 @@ from zoo.layout import (
     WEIGHTS,
 )
 from zoo.licences import DETAILS, LICENCE, card_licence
-from zoo.published import DISTRIBUTION
+from zoo.provenance import Provider, no_family, provenance
 from zoo.record import Record
 from zoo.validation import Strict, checked, listed, parse_json
-from zoo.version import __version__
+from zoo.version import DISTRIBUTION, __version__
 
 FORMAT = "autoencoder-zoo/1"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_DISTRIBUTION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
-
-
-class Provider(Strict):
-    """The package that provides a family."""
-
-    distribution: str = Field(max_length=100)
-    version: str = Field(max_length=100, pattern=r"^[0-9A-Za-z.+!_-]+$")
 
 
 class Config(Strict):
@@ -87,10 +78,16 @@ class ModelInfo:
     """Where its files are; None if it was never saved."""
     licence_details: Mapping[str, str] = field(default_factory=dict)
     """`license_name` and `license_link`, where the card has them."""
+    provider: Provider | None = None
+    """The package whose code made it, and its version; None if a program registered the family."""
 
 
-def read_config(folder: Path) -> tuple[Config, specs.Spec]:
+def read_config(folder: Path, what: str = "folder") -> tuple[Config, specs.Spec]:
     """`config.json`, strictly, and the Spec in it.
+
+    Args:
+        folder: the model's.
+        what: whose word it is, for errors: a folder's or a repository's.
 
     Raises:
         SourceError: for a folder that is missing or holds no zoo model.
@@ -111,10 +108,13 @@ def read_config(folder: Path) -> tuple[Config, specs.Spec]:
     config, problems = checked(Config, fields)
     if config is None:
         raise WeightsError(listed(where, problems))
-    spec, problems = checked(_spec_class(config), config.spec)
+    try:
+        spec, problems = families.parse_spec(config.family, config.spec)
+    except UnknownNameError as unknown:
+        raise no_family(config.family, config.provider, what, unknown) from None
     if spec is None:
-        newer = _newer(config.provider, families.provider(config.family))
-        raise SpecError("\n".join(filter(None, [listed(where, problems), newer])))
+        doubt = provenance(config.family, config.provider)
+        raise SpecError("\n".join(filter(None, [listed(where, problems), doubt])))
     return config, spec
 
 
@@ -129,7 +129,7 @@ def read_info(
         licence: where it is known from elsewhere.
         only: the files to read; None reads all that are there.
     """
-    config, spec = read_config(folder)
+    config, spec = read_config(folder, "repository" if origin.startswith("hf://") else "folder")
     card = read_text(folder / CARD) if _is_read(CARD, only) else None
     said = card_licence(card)
     recipe, dataset = _read_recipe(folder / RECIPE) if _is_read(RECIPE, only) else (None, None)
@@ -145,6 +145,7 @@ def read_info(
         data=dataset,
         origin=origin,
         folder=folder,
+        provider=config.provider,
     )
 
 
@@ -180,7 +181,7 @@ def config_text(family: str, spec: specs.Spec, weights_sha256: str) -> str:
     config = {
         "format": FORMAT,
         "family": family,
-        "spec": spec.model_dump(mode="json"),
+        "spec": families.plain_fields(family, spec),
         "weights_sha256": weights_sha256,
         "provider": families.provider(family),
     }
@@ -256,38 +257,3 @@ def _other_format(fields: Mapping[str, Any], where: str) -> str:
 
 def _object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _newer(there: Provider | None, here: Mapping[str, str] | None) -> str:
-    """What to do if a newer version of what is here wrote the folder, or nothing."""
-    if here is None or there is None or there.distribution != here["distribution"]:
-        return ""
-    if _numbers_of(there.version) <= _numbers_of(here["version"]):
-        return ""
-    name = here["distribution"]
-    return (
-        f"It was written by {name} {there.version}; this is {here['version']}, which may be too "
-        f"old for it. pip install -U {name}"
-    )
-
-
-def _numbers_of(version: str) -> list[int]:
-    return [int(number) for number in re.findall("[0-9]+", version)]
-
-
-def _spec_class(config: Config) -> type[specs.Spec]:
-    try:
-        return families.spec_class(config.family)
-    except UnknownNameError as unknown:
-        there = config.provider
-        stranger = there.distribution if there else DISTRIBUTION
-        if stranger != DISTRIBUTION and _DISTRIBUTION_NAME.fullmatch(stranger):
-            raise PluginError(
-                f"This folder says that family {config.family!r} comes from a package called "
-                f"{stranger!r}. The zoo does not know that package: look at it before you install "
-                "it."
-            ) from None
-        newer = _newer(there, {"distribution": DISTRIBUTION, "version": __version__})
-        raise UnknownNameError(
-            f"This model's family is not here. {unknown} {newer}".strip()
-        ) from None

@@ -1,7 +1,8 @@
-"""Publishing a trained run under its name: `python -m zoo.release RUN`, for this zoo's keepers.
+"""Publishing a trained run under its name: `python -m zoo.release RUN`, for the keepers of a registry.
 
 It measures the test set, once; draws; writes `registry/<name>/` and its line in
-`registry/index.toml`. It refuses to change the weights of a name that is already there.
+`registry/index.toml`. It refuses to change the weights of a name that is already there. A run of a
+recipe that an installed package brings goes into that package's registry.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from zoo.files import write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.protocols import FITTING
 from zoo.record import SUBSET, record_of
+from zoo.specs import likelihood_kind
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.run import MODEL
 
@@ -44,7 +46,9 @@ def release(run: Path, beside: dict[str, Path]) -> None:
     model = store.load_source(source)
     recipe = _finished_recipe(model)
     assert recipe.name is not None
-    _check_name(recipe.name, model)
+    registry = published.registry_with(recipe.name)
+    assert registry is not None
+    _check_name(recipe.name, registry, model)
     measured = _measure(model, recipe, limit=None)
     subset = _measure(model, recipe, limit=SUBSET)
     if all(a.n_images == b.n_images for a, b in zip(measured, subset, strict=True)):
@@ -52,7 +56,7 @@ def release(run: Path, beside: dict[str, Path]) -> None:
     others = {what: _compare(other / MODEL, recipe) for what, other in beside.items()}
     training = (model.info.metrics or {})["training"] if model.info else {}
     images = load_images(recipe.data.dataset, "test")
-    target = published.registry_root() / recipe.name
+    target = registry.models / recipe.name
     store.save_folder(
         model,
         target,
@@ -62,8 +66,8 @@ def release(run: Path, beside: dict[str, Path]) -> None:
         licence=LICENCE,
         card=render_card,
     )
-    _write_index_line(recipe.name, families.name_of(type(model)), target)
-    render_cards()  # the card says how to load it once its name is in the index
+    _write_index_line(registry, families.name_of(type(model)), target)
+    render_cards(registry)  # the card says how to load it once its name is in the index
 
 
 def set_home(name: str, home: str) -> None:
@@ -83,15 +87,14 @@ def set_home(name: str, home: str) -> None:
     found = hub.find(f"hf://{home}")
     line = published.line(name)
     store.load_source(sources.Source(found.folder, name, line, found.hub))
-    _write_index(name, {"hub": f"{repo}@{commit}"})
+    _write_index(line.registry, name, {"hub": f"{repo}@{commit}"})
 
 
-def render_cards() -> None:
-    """Writes the card of every published model again, after a change of what cards say."""
-    for name in published.list_models():
-        where, line = published.folder(name), published.line(name)
-        card = render_card(folder.read_info(where, name, line.licence))
-        write_atomically(where / layout.CARD, card)
+def render_cards(registry: published.Registry) -> None:
+    """Writes the card of every model of a registry again, after a change of what cards say."""
+    for name, line in published.index(registry).items():
+        card = render_card(folder.read_info(line.folder, name, line.licence))
+        write_atomically(line.folder / layout.CARD, card)
 
 
 def _finished_recipe(model: Autoencoder) -> Recipe:
@@ -109,8 +112,8 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
     return recipe
 
 
-def _check_name(name: str, model: Autoencoder) -> None:
-    taken = published.index().get(name)
+def _check_name(name: str, registry: published.Registry, model: Autoencoder) -> None:
+    taken = published.index(registry).get(name)
     if taken and model.info and taken.weights_sha256 != model.info.sha256:
         raise InputError(
             f"{name} is released with other weights, which never change. Give these a new tag: "
@@ -123,8 +126,7 @@ def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metr
     images = load_images(recipe.data.dataset, "test")
     variational = isinstance(model, VariationalAutoencoder)
     own = recipe.data.protocol
-    likelihood = getattr(model.spec, "likelihood", None)
-    fitting = FITTING[likelihood.kind] if variational and likelihood else (own,)
+    fitting = FITTING.get(likelihood_kind(model.spec), (own,)) if variational else (own,)
     protocols = sorted(fitting, key=lambda protocol: protocol != own)  # its own comes first
     return [
         evaluate_model(
@@ -150,7 +152,7 @@ def _tell(what: str, done: int, total: int) -> None:
         print(f"{what}: {done:,} of {total:,} images", file=sys.stderr, flush=True)
 
 
-def _write_index_line(name: str, family: str, target: Path) -> None:
+def _write_index_line(registry: published.Registry, family: str, target: Path) -> None:
     weights = (target / layout.WEIGHTS).read_bytes()
     fields = {
         "family": family,
@@ -159,18 +161,17 @@ def _write_index_line(name: str, family: str, target: Path) -> None:
         "config_sha256": hashlib.sha256((target / layout.CONFIG).read_bytes()).hexdigest(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
-    _write_index(name, fields)
+    _write_index(registry, target.name, fields)
 
 
-def _write_index(name: str, fields: dict[str, str | int]) -> None:
+def _write_index(registry: published.Registry, name: str, fields: dict[str, str | int]) -> None:
     """Sets fields of a model's index line; the others stay."""
     import tomli_w
 
-    path = published.registry_root() / "index.toml"
+    path = registry.models / published.INDEX
     index = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     index[name] = index.get(name, {}) | fields
     write_atomically(path, tomli_w.dumps(dict(sorted(index.items()))))
-    published.index.cache_clear()
 
 
 def main() -> None:
@@ -196,7 +197,7 @@ def main() -> None:
         parser.error("give a run's folder, or --cards, or --hub")
     try:
         if arguments.cards:
-            render_cards()
+            render_cards(published.own_registry())
         elif arguments.hub:
             set_home(*arguments.hub.partition("=")[::2])
         else:

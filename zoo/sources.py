@@ -136,12 +136,13 @@ def _published(name: str, revision: str | None) -> Source | HubAddress:
     line = published.line(name)
     if revision is not None:
         raise SourceError(f"{name!r} is a published name, whose weights never change: no revision.")
-    folder = published.folder(name)
-    if folder.is_dir():
-        return Source(folder, name, line)
+    if line.folder.is_dir():
+        return Source(line.folder, name, line)
     repo, at, commit = (line.hub or "").rpartition("@")
     if not at or not COMMIT.fullmatch(commit):
-        raise SourceError(f"{name!r} is not in this package. Reinstall autoencoder-zoo.")
+        raise SourceError(
+            f"{name!r} is not in its package. Reinstall {line.registry.distribution}."
+        )
     return HubAddress(checked_repo(repo), commit, line)
 
 

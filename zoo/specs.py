@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -121,6 +122,49 @@ class Spec(Strict):
                 f"the zoo builds at most {MAX_PARAMETERS:,}"
             )
         return self
+
+
+def likelihood_kind(spec: Spec) -> str:
+    """How images are scored, such as `bernoulli`; empty for a family without a likelihood."""
+    return str(getattr(getattr(spec, "likelihood", None), "kind", ""))
+
+
+def check_sizes(spec: Spec) -> None:
+    """Raises ValueError for a Spec whose code or parameters cannot be counted."""
+    shape, count = spec.latent_shape, spec.parameter_count()
+    if not (isinstance(shape, tuple) and shape and all(_is_count(size) for size in shape)):
+        raise ValueError(f"latent_shape is a tuple of whole numbers of 1 or more, not {shape!r}")
+    if not _is_count(count):
+        raise ValueError(f"parameter_count() is a whole number of 1 or more, not {count!r}")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def plain_fields(spec: Spec) -> dict[str, Any]:
+    """The fields as JSON and TOML hold them.
+
+    Raises ValueError, or what Pydantic does, for fields that come back changed, or not at all.
+    """
+    fields = spec.model_dump(mode="json")
+    if type(spec).model_validate_json(json.dumps(fields)) != spec:
+        raise ValueError("its fields do not come back from JSON as they were")
+    if name := _first_null(fields):
+        raise ValueError(f"{name} is null, which TOML cannot say: let a word such as 'off' mean it")
+    return fields
+
+
+def _first_null(value: Any, path: str = "") -> str:
+    """The path of the first null in plain data, or nothing."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        where = f"{path}.{key}" if path else str(key)
+        if inner is None:
+            return where
+        if isinstance(inner, dict | list) and (found := _first_null(inner, where)):
+            return found
+    return ""
 
 
 class VectorSpec(Spec):

@@ -6,17 +6,14 @@ import hashlib
 import json
 import logging
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor, nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch import Tensor
 
 from zoo import families, folder, layout, specs
 from zoo.authorship import card_text, drop_stale, is_authors
@@ -32,7 +29,11 @@ from zoo.errors import (
 from zoo.files import read_regular, size_of, staged, write_atomically
 from zoo.folder import ModelInfo
 from zoo.models import Autoencoder
+from zoo.models.building import skeleton
+from zoo.models.contract import sharing
+from zoo.provenance import provenance
 from zoo.sources import Source
+from zoo.version import DISTRIBUTION
 
 log = logging.getLogger("zoo")
 
@@ -43,22 +44,6 @@ HEADER_BYTES = 4096
 """Most that the header of model.safetensors says of one tensor, its name included."""
 PICKLE_STARTS = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 """A zip archive, as torch.save writes, and pickles of each binary protocol."""
-FIX_DAMAGE = "Fetch it again: reinstall autoencoder-zoo, or ask whoever gave you this folder."
-
-
-def build(family: str, spec: specs.Spec, seed: int | None = None) -> Autoencoder:
-    """An untrained model of a family, in eval mode, its weights drawn from the seed."""
-    cls = families.family_class(family)
-    with torch.random.fork_rng(devices=[], enabled=seed is not None):
-        if seed is not None:
-            torch.manual_seed(_checked_seed(seed))
-        return cls(spec).eval()
-
-
-def _checked_seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"seed is a whole number from 0 to 2**63 - 1; got {str(seed)[:60]}.")
-    return seed
 
 
 def load_source(source: Source) -> Autoencoder:
@@ -77,8 +62,10 @@ def load_source(source: Source) -> Autoencoder:
         config = read_regular(where / layout.CONFIG, layout.MAX_CONFIG_BYTES)
         _check_sha256(config, line.config_sha256, where / layout.CONFIG, source)
     info = folder.read_info(where, source.origin, source.licence, source.files)
-    _check_size(where, info.parameters)
-    model = _skeleton(families.family_class(info.family), info.spec)
+    if doubt := provenance(info.family, info.provider):
+        log.warning("%s: %s", source.origin, doubt)
+    _check_size(source, info.parameters)
+    model = skeleton(info.family, info.spec)
     data = _read_weights(where, model.state_dict())
     expected = line.weights_sha256 if line is not None else info.sha256
     _check_sha256(data, expected, where / layout.WEIGHTS, source)
@@ -89,44 +76,21 @@ def load_source(source: Source) -> Autoencoder:
 
 def sizes_of(family: str, spec: specs.Spec) -> tuple[int, int]:
     """Least and most bytes that model.safetensors of a Spec can have."""
-    tensors = _skeleton(families.family_class(family), spec).state_dict()
+    tensors = skeleton(family, spec).state_dict()
     least = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     return least, least + HEADER_BYTES * (len(tensors) + 1)
 
 
-def _skeleton(cls: type[Autoencoder], spec: specs.Spec) -> Autoencoder:
-    """A model with its parameters on the meta device and its buffers real."""
-    with _parameters_on_meta():
-        return cls(spec)
-
-
-@contextmanager
-def _parameters_on_meta() -> Iterator[None]:
-    """Parameters made by this thread hold no numbers, so their random start costs nothing."""
-    thread = threading.get_ident()
-
-    def to_meta(module: nn.Module, name: str, parameter: nn.Parameter | None):
-        if parameter is None or threading.get_ident() != thread:
-            return None
-        return nn.Parameter(parameter.to("meta"), requires_grad=parameter.requires_grad)
-
-    hook = register_module_parameter_registration_hook(to_meta)  # pyright: ignore[reportArgumentType]  # its stub forgets the value
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def _check_size(source: Path, parameters: int) -> None:
+def _check_size(source: Source, parameters: int) -> None:
     """Refuses a file far too small for its Spec before anything of the Spec's size is made."""
-    path = source / layout.WEIGHTS
+    path = source.folder / layout.WEIGHTS
     if not os.path.lexists(path):
-        raise folder.without(layout.WEIGHTS, source)
+        raise folder.without(layout.WEIGHTS, source.folder)
     size = size_of(path)
     if size < 4 * parameters - SLACK_BYTES:
         raise MismatchError(
             f"{str(path)!r} has {size:,} bytes; {parameters:,} parameters, as its Spec says, need "
-            f"{4 * parameters:,}. It was not read. {FIX_DAMAGE}"
+            f"{4 * parameters:,}. It was not read. {_fix(source)}"
         )
 
 
@@ -145,11 +109,18 @@ def _read_weights(source: Path, expected: dict[str, Tensor]) -> bytes:
 def _check_sha256(data: bytes, expected: str, path: Path, source: Source) -> None:
     actual = hashlib.sha256(data).hexdigest()
     if actual != expected:
-        fix = f"{source.hub.repo!r} holds them so: tell its author." if source.hub else FIX_DAMAGE
         raise IntegrityError(
             f"sha256 of {str(path)!r} is {actual[:12]}..., expected {expected[:12]}...: its bytes "
-            f"are not the published ones. {fix}"
+            f"are not the published ones. {_fix(source)}"
         )
+
+
+def _fix(source: Source) -> str:
+    """What to do about damaged files."""
+    if source.hub:
+        return f"{source.hub.repo!r} holds them so: tell its author."
+    package = source.line.registry.distribution if source.line else DISTRIBUTION
+    return f"Fetch it again: reinstall {package}, or ask whoever gave you this folder."
 
 
 def _tensors(data: bytes, path: Path) -> dict[str, Tensor]:
@@ -192,8 +163,10 @@ def weights_bytes(model: Autoencoder) -> bytes:
 
     Raises WeightsError for weights that are not finite or that share memory.
     """
-    tensors = {}
-    for name, tensor in model.state_dict().items():
+    tensors, state = {}, model.state_dict()
+    if shared := sharing(state):
+        raise WeightsError(f"{shared} share memory: nothing was saved. Give each its own tensor.")
+    for name, tensor in state.items():
         plain = tensor.detach().cpu().contiguous()
         plain = plain.float() if plain.is_floating_point() else plain
         if plain.is_floating_point() and not torch.isfinite(plain).all():

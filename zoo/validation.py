@@ -214,6 +214,18 @@ def _tag(cls: type[BaseModel]) -> str | None:
     return None if kind is None else str(kind.default)
 
 
+def models_in(cls: type[BaseModel]) -> list[type[BaseModel]]:
+    """The settings classes of a settings class's fields, and of theirs."""
+    found: list[type[BaseModel]] = []
+    waiting = [cls]
+    while waiting:
+        fields = waiting.pop().model_fields.values()
+        new = [m for f in fields for m in _models_in(f.annotation) if m not in (cls, *found)]
+        found += new
+        waiting += new
+    return found
+
+
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     """The Pydantic models that an annotation names, however deep."""
     if isinstance(annotation, type):

@@ -151,7 +151,7 @@ def test_numpy_alone_gives_the_published_numbers_of_vae_digits_8():
     from safetensors.numpy import load_file
     from sklearn.datasets import load_digits
 
-    folder = published.folder("vae-digits-8")
+    folder = published.line("vae-digits-8").folder
     spec = json.loads((folder / "config.json").read_text())["spec"]
     metrics = json.loads((folder / "metrics.json").read_text())["measured"][0]
     assert tomllib.loads((folder / "recipe.toml").read_text())["data"]["protocol"] == "dequantised"

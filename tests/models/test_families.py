@@ -226,6 +226,9 @@ def test_a_registered_family_is_first_class(tmp_path):
         def _decode(self, z):
             return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
 
+        def _loss(self, x):
+            return zoo.Loss({"reconstruction": (self._decode(self._encode(x)) - x).square().sum()})
+
     try:
         model = zoo.build("linear-test", image_shape=(1, 8, 8))
         assert "linear-test" in zoo.list_families()
@@ -238,7 +241,7 @@ def test_a_registered_family_is_first_class(tmp_path):
             zoo.register("No Good")
     finally:
         del families._registered["linear-test"]
-    with pytest.raises(UnknownNameError, match="family is not here"):
+    with pytest.raises(UnknownNameError, match="registered family 'linear-test' itself"):
         zoo.load(tmp_path / "m")
 
 

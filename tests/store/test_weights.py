@@ -185,10 +185,10 @@ def test_a_published_model_is_held_to_the_index(here, monkeypatch):
 
     def line(**changes) -> None:
         fields = {"config_sha256": data["config.json"], "weights_sha256": data[WEIGHTS], **changes}
-        index = published.IndexLine("tiny", "vae", "mit", 1, **fields)
-        monkeypatch.setattr(published, "index", lambda: {"tiny": index})
+        registry = published.Registry("acme 1", here.parent, here.parent / "recipes")
+        found = published.IndexLine(here.name, "vae", "mit", 1, **fields, registry=registry)
+        monkeypatch.setattr(published, "line", lambda name: found)
 
-    monkeypatch.setattr(published, "folder", lambda name: here)
     line()
     assert zoo.load("tiny").info.licence == "mit"
     line(config_sha256="0" * 64)

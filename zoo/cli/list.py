@@ -24,9 +24,11 @@ def list_(pattern: str, what: str | None, json_: bool) -> None:
 
 def _models(pattern: str, json_: bool) -> None:
     from zoo import published
-    from zoo.text import size
+    from zoo.text import printable, size
 
-    lines = [published.line(name) for name in published.list_models(pattern)]
+    lines = [line for name in published.list_models(pattern) if (line := published.known(name))]
+    for note in published.notes():
+        click.echo(printable(note), err=True)
     if json_:
         print_json(
             [
@@ -37,23 +39,40 @@ def _models(pattern: str, json_: bool) -> None:
                     "licence": line.licence,
                     "weights_sha256": line.weights_sha256,
                     "hub": line.hub,
+                    "package": line.registry.owner,
                 }
                 for line in lines
             ]
         )
     elif lines:
-        rows = [(line.name, line.family, size(line.bytes), line.licence) for line in lines]
-        print_table(("model", "family", "size", "licence"), rows)
+        foreign = any(line.registry != published.own_registry() for line in lines)
+        rows = [
+            (
+                line.name,
+                line.family,
+                size(line.bytes),
+                line.licence,
+                *([line.registry.owner] * foreign),
+            )
+            for line in lines
+        ]
+        columns = ("model", "family", "size", "licence", *(["package"] * foreign))
+        print_table(columns, rows)
     else:
         say(f"No published model matches {pattern!r}.")
 
 
 def _families(pattern: str, json_: bool) -> None:
-    from zoo import families
+    from zoo import families, plugins
 
+    owners: dict[str, list[str]] = {}
+    for plugin in plugins.installed("family"):
+        owners.setdefault(plugin.name, []).append(plugin.owner)
     names = families.list_families(pattern)
     about = {
-        name: families.BUILT_IN[name].summary if name in families.BUILT_IN else "from a plugin"
+        name: built_in.summary
+        if (built_in := families.BUILT_IN.get(name))
+        else f"from {' and '.join(owners.get(name, ['this program']))}"
         for name in names
     }
     if json_:

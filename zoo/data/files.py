@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.arrays import MAX_BYTES, read_array
+from zoo.data.images import tenth_held_out
 from zoo.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -28,11 +29,7 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
         parts = {name: _stack(folder / name) for name in names}
         if len({part.shape[1] for part in parts.values()}) > 1:
             parts = {name: _in_colour(part) for name, part in parts.items()}
-        if "validation" not in parts:
-            tenth = max(1, len(parts["train"]) // 10)
-            parts["validation"] = parts["train"][-tenth:]
-            parts["train"] = parts["train"][:-tenth]
-        return parts
+        return tenth_held_out(parts)
     return {"all": _stack(folder)}
 
 

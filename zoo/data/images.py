@@ -52,3 +52,12 @@ def held_out(pixels: Tensor) -> dict[str, Tensor]:
         "train": order[2 * tenth :],
     }
     return {name: pixels[torch.from_numpy(np.sort(part))] for name, part in parts.items()}
+
+
+def tenth_held_out(parts: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Train, validation and test of a set that may come without validation: the last tenth of train."""
+    if "validation" in parts:
+        return parts
+    tenth = max(1, len(parts["train"]) // 10)
+    train = parts["train"]
+    return {**parts, "train": train[:-tenth], "validation": train[-tenth:]}

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from zoo import families, plugins
 from zoo.data.arrays import read_array
 from zoo.data.files import read_folder
 from zoo.data.images import SPLITS, Images, held_out, sha256_of
 from zoo.data.named import NAMED, read_named
+from zoo.data.plugged import plugin_names, read_plugin
 from zoo.errors import DataError, InputError, UnknownNameError, did_you_mean
 from zoo.files import with_home
 
@@ -21,7 +23,7 @@ def load_images(dataset: Dataset, split: str) -> Images:
     """One split of a dataset, as uint8 in memory.
 
     Args:
-        dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`), a folder of images, a
+        dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`, or an installed package's), a folder of images, a
             `.npy` or `.npz` file, or a uint8 tensor `(N, C, H, W)`.
         split: `train`, `validation`, `test`, or `train+validation`.
 
@@ -71,26 +73,34 @@ def _read(dataset: Dataset) -> tuple[str, dict[str, Tensor]]:
         )
     if isinstance(dataset, str) and dataset in NAMED:
         return dataset, read_named(dataset)
+    if isinstance(dataset, str) and (parts := read_plugin(dataset)) is not None:
+        return dataset, _of_one_size(parts, f"Dataset {dataset!r}")
     path = with_home(dataset, DataError)
     if not os.path.lexists(path):
         raise _not_there(dataset)
     parts = read_folder(path) if os.path.isdir(path) else read_array(path)
-    parts = {name: _checked(part, repr(str(path))) for name, part in parts.items()}
     if set(parts) == {"all"}:
-        return path.name, held_out(_enough(parts["all"], repr(str(path))))
+        pixels = _checked(parts["all"], repr(str(path)))
+        return path.name, held_out(_enough(pixels, repr(str(path))))
+    return path.name, _of_one_size(parts, repr(str(path)))
+
+
+def _of_one_size(parts: dict[str, Tensor], what: str) -> dict[str, Tensor]:
+    parts = {name: _checked(part, what) for name, part in parts.items()}
     shapes = {name: tuple(part.shape[1:]) for name, part in parts.items()}
     if len(set(shapes.values())) > 1:
         listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise DataError(f"All images of a dataset have one size; {str(path)!r} has {listed}.")
-    return path.name, parts
+        raise DataError(f"All images of a dataset have one size; {what} has {listed}.")
+    return parts
 
 
 def _not_there(dataset: str | Path) -> DataError | UnknownNameError:
     if isinstance(dataset, Path) or "/" in dataset or dataset.endswith((".npy", ".npz")):
         return DataError(f"There is no file or folder {str(dataset)!r}.")
+    names = [*NAMED, *plugin_names()]
     return UnknownNameError(
-        f"No dataset named {dataset!r}.{did_you_mean(dataset.lower(), NAMED)} Datasets: "
-        f"{', '.join(NAMED)}; or a folder of images, or a .npy or .npz file."
+        f"No dataset named {dataset!r}.{did_you_mean(dataset.lower(), names)} Datasets: "
+        f"{', '.join(names)}; or a folder of images, or a .npy or .npz file."
     )
 
 
@@ -109,3 +119,16 @@ def _enough(pixels: Tensor, what: str) -> Tensor:
     if len(pixels) < 3:
         raise DataError(f"{what} has {len(pixels)} images; three at least are needed, one a part.")
     return pixels
+
+
+def may_be_read_for(dataset: str, family: str) -> bool:
+    """Whether a stranger's model has the right to name a dataset that is then read.
+
+    The zoo's own may be, and those of the very package that provides its family: no other package
+    is imported, and no file is opened, because a stranger named it.
+    """
+    if dataset in NAMED:
+        return True
+    provider = families.provider(family)
+    owners = [p.distribution for p in plugins.installed("dataset") if p.name == dataset]
+    return provider is not None and owners == [provider["distribution"]]

@@ -24,7 +24,7 @@ from zoo.evaluation.measure import (
 from zoo.evaluation.metrics import Metrics
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.protocols import FITTING, Protocol, check_protocol
-from zoo.specs import MLPBody
+from zoo.specs import MLPBody, likelihood_kind
 
 NLL_IMAGES = 1000
 """Images behind the importance-weighted bound where a decoder is slow."""
@@ -35,7 +35,7 @@ Tell = Callable[[str, int, int], None]
 
 def default_protocol(model: Autoencoder) -> Protocol:
     """The protocol of a model's own likelihood; an autoencoder's code is measured on grey images."""
-    kind = _likelihood_kind(model)
+    kind = likelihood_kind(model.spec)
     protocols = FITTING.get(kind, ("grey",))
     return protocols[0] if isinstance(model, VariationalAutoencoder) else protocols[-1]
 
@@ -142,16 +142,11 @@ def _check(model, images: Images, protocol, nll_samples: int, limit: int | None)
             f"{images.shape}."
         )
     if protocol is not None:
-        check_protocol(protocol, _likelihood_kind(model))
+        check_protocol(protocol, likelihood_kind(model.spec))
     if limit is not None and limit < 1:
         raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
     if nll_samples < 0:
         raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
-
-
-def _likelihood_kind(model: Autoencoder) -> str:
-    likelihood = getattr(model.spec, "likelihood", None)
-    return getattr(likelihood, "kind", "")
 
 
 def _device(model: Autoencoder) -> torch.device:

@@ -11,8 +11,7 @@ import torch
 
 from zoo import folder, layout, store
 from zoo.card import render_card, source_in
-from zoo.data import load_images
-from zoo.data.named import NAMED
+from zoo.data import load_images, may_be_read_for
 from zoo.devices import find_device
 from zoo.errors import DataError, IntegrityError, OfflineError, UnknownNameError, ZooError
 from zoo.evaluation.agreement import differences, far_apart, unspoken
@@ -132,8 +131,16 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
         if (settings.nll_samples or 0) > MAX_SAMPLES:
             checks.append(Check(what, "not measured", f"K = {settings.nll_samples:,} is too many"))
             continue
-        if model.info and model.info.origin.startswith("hf://") and settings.dataset not in NAMED:
-            checks.append(Check(what, "not measured", "these images are files of its author's"))
+        info = model.info
+        strangers = info is not None and info.origin.startswith("hf://")
+        if info and strangers and not may_be_read_for(settings.dataset, info.family):
+            checks.append(
+                Check(
+                    what,
+                    "not measured",
+                    "these images are files of its author's, or another package's",
+                )
+            )
             continue
         try:
             measured = _measure_again(model, settings, device)

@@ -85,6 +85,5 @@ def complete(model: Autoencoder, token: str | None = None) -> None:
 
 
 def _came_from_the_hub(info: folder.ModelInfo) -> bool:
-    if info.origin in published.index():
-        return not published.folder(info.origin).is_dir()
-    return info.origin.startswith("hf://")
+    line = published.known(info.origin)
+    return not line.folder.is_dir() if line else info.origin.startswith("hf://")

@@ -84,7 +84,7 @@ def fetch(
     place = _resolve(address, remote.checked_token(token), wanted, offline, or_less)
     files = list(place.digests) if wanted is None else [n for n in wanted if n in place.digests]
     obtain(place, layout.CONFIG)
-    config, spec = folder.read_config(place.folder)
+    config, spec = folder.read_config(place.folder, "repository")
     if layout.WEIGHTS in files and not place.has((layout.WEIGHTS,)):
         _check_announced_weights(place, config.family, spec)
     for name in files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -49,6 +50,10 @@ class Autoencoder(nn.Module):
     """
 
     Spec: ClassVar[type[specs.Spec]]
+    own_metrics: ClassVar[Mapping[str, str]] = {}
+    """Numbers that the family adds to the zoo's, by name, with their units; `_measure` gives them."""
+    own_pictures: ClassVar[Mapping[str, str]] = {}
+    """Pictures that the family adds to the zoo's, by name, with their captions; `_draw` gives them."""
     info: ModelInfo | None = None
     """What is known of a model that was loaded or trained; None for one that was only built."""
 
@@ -109,6 +114,22 @@ class Autoencoder(nn.Module):
 
     def _loss(self, x: Tensor) -> Loss:
         raise NotImplementedError
+
+    def _measure(self, batches: Iterable[Tensor]) -> Mapping[str, float]:
+        """A number for each name in `own_metrics`, of a whole split.
+
+        Args:
+            batches: grey images `(N, C, H, W)` in [0, 1], checked, in the order of the split.
+        """
+        return {}
+
+    def _draw(self, x: Tensor) -> Mapping[str, Tensor]:
+        """Images `(rows, columns, C, H, W)` in [0, 1] for each name in `own_pictures`.
+
+        Args:
+            x: grey images `(N, C, H, W)` in [0, 1] that the model was not trained on, checked.
+        """
+        return {}
 
     def set_output_mean(self, mean: Tensor) -> None:
         """Starts the decoder's bias where it gives the training set's mean image `(C, H, W)`.

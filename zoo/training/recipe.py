@@ -136,7 +136,7 @@ class Recipe:
         training, wrong_training = checked(TrainingSettings, plain["training"], "training")
         problems += wrong + wrong_data + wrong_training
         if spec and data and training:
-            problems += _disagreements(spec, data, training)
+            problems += _disagreements(family, spec, data, training)
         if problems or not (spec and data and training):
             what = f"The recipe {name!r}" if name else "This recipe"
             raise RecipeError(listed(what, problems))
@@ -145,7 +145,7 @@ class Recipe:
     def sections(self) -> dict[str, dict[str, Any]]:
         """The recipe with every field, defaults included, as plain TOML data."""
         return {
-            "model": {"family": self.family, **self.spec.model_dump(mode="json")},
+            "model": {"family": self.family, **families.plain_fields(self.family, self.spec)},
             "data": self.data.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
         }
@@ -188,13 +188,14 @@ def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
             f"[data] and [training]; got {type(recipe).__name__}."
         )
     if isinstance(recipe, str) and "/" not in recipe and not recipe.endswith(".toml"):
-        names = published.list_recipes()
-        if recipe not in names:
+        path = published.recipe_path(recipe)
+        if path is None:
+            names = published.list_recipes()
             raise UnknownNameError(
                 f"No recipe named {recipe!r}.{did_you_mean(recipe, names)} "
                 f"Recipes: {', '.join(names)}; or the path of a .toml file."
             )
-        return Recipe.parse(_toml(published.recipe_path(recipe)), recipe)
+        return Recipe.parse(_toml(path), recipe)
     return Recipe.parse(_toml(with_home(recipe, RecipeError)))
 
 
@@ -226,24 +227,23 @@ def _model(fields: dict[str, Any]) -> tuple[str, specs.Spec | None, list[str]]:
     if not isinstance(family, str):
         return "", None, [f"model.family: a family's name, not {type(family).__name__}"]
     try:
-        spec_class = families.spec_class(family)
+        return family, *families.parse_spec(family, fields, "model")
     except ZooError as unknown:
         return family, None, [f"model.family: {unknown}"]
-    return family, *checked(spec_class, fields, "model")
 
 
-def _disagreements(spec: specs.Spec, data: DataSettings, training: TrainingSettings) -> list[str]:
+def _disagreements(
+    family: str, spec: specs.Spec, data: DataSettings, training: TrainingSettings
+) -> list[str]:
     """What each section says well but they do not say together."""
     problems = []
-    likelihood = getattr(spec, "likelihood", None)
-    if likelihood is not None:
-        try:
-            check_protocol(data.protocol, likelihood.kind)
-        except InputError as wrong:
-            problems.append(f"data.protocol: {wrong}")
+    try:
+        check_protocol(data.protocol, specs.likelihood_kind(spec))
+    except InputError as wrong:
+        problems.append(f"data.protocol: {wrong}")
     if training.early_stopping != "off" and data.fit != "train":
         problems.append("training.early_stopping: needs the validation split: data.fit = 'train'")
-    if training.gradient == "stl" and isinstance(spec, specs.AESpec):
+    if training.gradient == "stl" and not families.is_variational(family):
         problems.append("training.gradient: 'stl' is for variational families")
     return problems
 

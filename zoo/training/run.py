@@ -20,6 +20,7 @@ from zoo.evaluation.evaluate import validation_loss
 from zoo.figures import draw_all
 from zoo.files import with_home, write_atomically
 from zoo.models import Autoencoder
+from zoo.models.building import build_model
 from zoo.record import record_of
 from zoo.training.loop import Trained, fit
 from zoo.training.progress import progress_shown
@@ -71,7 +72,7 @@ def train(
     where = find_device(device)
     images = _images(resolved)
     target = _target(resolved, out, resume)
-    model = store.build(resolved.family, resolved.spec, resolved.training.seed)
+    model = build_model(resolved.family, resolved.spec, resolved.training.seed)
     _start(model, images[resolved.data.fit], resolved)
     checkpoint = target / CHECKPOINT
     continues = _continues(target, resolved, resume)

@@ -1,0 +1,162 @@
+"""What a family must keep, so that everything the zoo can do works for it.
+
+Checked wherever a class of somebody else's is met (`check_class`) and wherever a model is built
+from its Spec (`check_model`). `zoo.testing` checks what takes longer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic.errors import PydanticInvalidForJsonSchema
+from torch import Tensor, nn
+
+from zoo import specs
+from zoo.errors import PluginError
+from zoo.layout import PICTURES
+from zoo.models.interface import Autoencoder
+from zoo.models.variational import VariationalAutoencoder
+from zoo.record import UNITS
+from zoo.validation import models_in
+
+ClassT = type[Autoencoder]
+
+METRIC = re.compile(r"[a-z][a-z0-9_]{0,39}")
+PICTURE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+MOST_OWN = 20
+"""Metrics, and pictures, that a family may add."""
+
+STRICT = {"frozen": True, "strict": True, "extra": "forbid"}
+HINT = "ConfigDict(frozen=True, strict=True, extra='forbid', allow_inf_nan=False)"
+
+
+def check_class(cls: Any, what: str) -> Any:
+    """The class, if it is a family's.
+
+    Args:
+        cls: what was found under a family's name.
+        what: what to call it, such as `Plugin 'vq' of acme-vq 0.3`.
+
+    Raises:
+        PluginError: for anything that is no subclass of Autoencoder, has no Spec or a lax one, or
+            leaves out part of the interface.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Autoencoder)):
+        raise PluginError(f"{what} is {_named(cls)}, which is no subclass of zoo.Autoencoder.")
+    spec = getattr(cls, "Spec", None)
+    if not (isinstance(spec, type) and issubclass(spec, specs.Spec)):
+        raise PluginError(f"{what} has no Spec. Add `Spec = ...`, a subclass of zoo.Spec.")
+    variational = issubclass(cls, VariationalAutoencoder)
+    inner = ("_posterior", "_likelihood") if variational else ("_encode", "_decode", "_loss")
+    lacking = _not_overridden(cls, VariationalAutoencoder if variational else Autoencoder, inner)
+    if lacking:
+        raise PluginError(f"{what}: {cls.__name__} does not implement {lacking}.")
+    if lacking := _not_overridden(spec, specs.Spec, ("latent_shape", "parameter_count")):
+        raise PluginError(f"{what}: {spec.__name__} does not implement {lacking}.")
+    for problem in (*_lax(spec), *_own_names(cls)):
+        raise PluginError(f"{what}: {problem}.")
+    return cls
+
+
+def check_model(model: Autoencoder, spec: specs.Spec, what: str) -> None:
+    """Raises PluginError for a model that does not follow its Spec, or could not be saved."""
+    name = type(model).__name__
+    if getattr(model, "spec", None) != spec:
+        raise PluginError(f"{what}: {name} has another Spec than the one that it was built from.")
+    tensors = model.state_dict()
+    for problem in _unsavable(tensors, list(model.named_parameters(remove_duplicate=False))):
+        raise PluginError(f"{what}: {problem}.")
+    count, said = sum(p.numel() for p in model.parameters()), spec.parameter_count()
+    if count != said:
+        raise PluginError(
+            f"{what}: {name} has {count:,} parameters; its Spec says {said:,}. One of them ignores "
+            "the Spec."
+        )
+    if not count:
+        raise PluginError(f"{what}: {name} has no parameters.")
+
+
+def sharing(tensors: Mapping[str, Tensor]) -> str:
+    """The names of two tensors that share memory, or nothing."""
+    spans = sorted(
+        (tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size(), name)
+        for name, tensor in tensors.items()
+        if tensor.numel() and not tensor.is_meta
+    )
+    for (_, end, one), (start, _, other) in itertools.pairwise(spans):
+        if start < end:
+            return " and ".join(sorted((one, other)))
+    return ""
+
+
+def _named(found: Any) -> str:
+    return getattr(found, "__name__", None) or repr(found)[:60]
+
+
+def _not_overridden(cls: type, parent: type, names: tuple[str, ...]) -> str:
+    same = [name for name in names if getattr(cls, name) is getattr(parent, name)]
+    return " and ".join(same)
+
+
+def _lax(spec: type[specs.Spec]) -> list[str]:
+    """What a Spec or a settings class within it lets pass, or cannot say."""
+    if "family" in spec.model_fields:
+        return [f"{spec.__name__} has a field 'family', which is the recipe's own word"]
+    for cls in (spec, *models_in(spec)):
+        for setting, wanted in STRICT.items():
+            if cls.model_config.get(setting) != wanted:
+                said = (
+                    f"allows unknown fields ({setting}"
+                    if setting == "extra"
+                    else f"is lax ({setting}"
+                )
+                value = cls.model_config.get(setting)
+                return [f"{cls.__name__} {said}={value!r}). Give it model_config = {HINT}"]
+    try:
+        spec.model_json_schema(mode="serialization")
+    except PydanticInvalidForJsonSchema as no_json:
+        return [f"{spec.__name__} cannot be turned into JSON: {str(no_json).splitlines()[0]}"]
+    return []
+
+
+def _own_names(cls: ClassT) -> list[str]:
+    """What is wrong with the names of a family's own metrics and pictures."""
+    kinds = (
+        ("metric", "own_metrics", METRIC, UNITS),
+        ("picture", "own_pictures", PICTURE, PICTURES),
+    )
+    for kind, attribute, pattern, taken in kinds:
+        names = getattr(cls, attribute)
+        if not isinstance(names, Mapping) or len(names) > MOST_OWN:
+            return [f"{attribute} is no mapping of at most {MOST_OWN} names"]
+        for name, text in names.items():
+            if not isinstance(name, str) or not pattern.fullmatch(name) or name in taken:
+                return [f"{name!r} in {attribute} cannot be the name of a {kind} of its own"]
+            if not isinstance(text, str):
+                return [f"{attribute}[{name!r}] is no text"]
+    return []
+
+
+def _unsavable(tensors: Mapping[str, Any], named: list[tuple[str, nn.Parameter]]) -> list[str]:
+    seen: dict[int, str] = {}
+    for name, parameter in named:  # one parameter under two names, on meta too
+        if id(parameter) in seen:
+            return [_shared(f"{seen[id(parameter)]} and {name}")]
+        seen[id(parameter)] = name
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor) or isinstance(tensor, nn.UninitializedParameter):
+            return [f"{name} in its state dict is no tensor"]
+        if tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype != torch.float32):
+            return [f"{name} is {str(tensor.dtype).removeprefix('torch.')}; weights are float32"]
+        if not tensor.is_contiguous():
+            return [f"{name} is not contiguous; make it so when it is built"]
+    shared = sharing(tensors)
+    return [_shared(shared)] if shared else []
+
+
+def _shared(names: str) -> str:
+    return f"{names} share memory; keep one tensor and use it twice"
