@@ -159,7 +159,7 @@ def _numbers(record: Mapping[str, Any]) -> str:
     parts = ["## Numbers"]
     for one in measured:
         table = ["| metric | value | unit |", "|---|---|---|"]
-        table += [f"| `{name}` | {value} | {unit} |" for name, value, unit in rows(one)]
+        table += [f"| `{row.name}` | {row.text} | {_escaped(row.unit)} |" for row in rows(one)]
         parts.append(f"On {_escaped(heading(one))}:\n\n" + "\n".join(table))
     if record.get("beside"):
         parts.append(_beside(measured[0], record["beside"]))
@@ -197,6 +197,9 @@ def _pictures(info: ModelInfo) -> str:
         "reconstructions": "Originals, and below each row their reconstructions.",
         "samples": "Expected images of codes drawn from the prior.",
         "traversals": "One latent a row, moved over three standard deviations around one image's code.",
+    }
+    captions |= {
+        name: _escaped(caption) for name, caption in families.own_pictures(info.family).items()
     }
     folder = info.folder
     there = [n for n in captions if folder and (folder / FIGURES / f"{n}.png").is_file()]

@@ -10,9 +10,12 @@ from torch import Tensor
 from zoo.data import as_grey
 from zoo.errors import DataError
 from zoo.models import Autoencoder, VariationalAutoencoder
+from zoo.plugins import blamed
 
 SCALE_TO = 56
 """Least height of one drawn image, in pixels: smaller ones are enlarged by a whole factor."""
+MOST_IMAGES = 1_024
+"""Images in one of a family's own pictures."""
 
 
 def draw_all(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
@@ -26,7 +29,29 @@ def draw_all(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
     if isinstance(model, VariationalAutoencoder):
         figures["samples"] = draw_samples(model, 64)
     figures["traversals"] = draw_traversals(model, pixels[:256])
-    return figures
+    return figures | draw_own(model, pixels[:256])
+
+
+def draw_own(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
+    """The pictures that a family adds, by name. Raises PluginError where it fails to draw them."""
+    if not model.own_pictures:
+        return {}
+    with blamed(f"Family of {type(model).__name__}", "failed to draw its own pictures"):
+        with torch.inference_mode():
+            given = model._draw(as_grey(pixels).to(_like(model)))
+        if given.keys() != model.own_pictures.keys():
+            raise ValueError(f"own_pictures names {list(model.own_pictures)}, not {list(given)}")
+        return {name: _grid(images) for name, images in given.items()}
+
+
+def _grid(images: Tensor) -> bytes:
+    """A picture of images `(rows, columns, C, H, W)`."""
+    if images.dim() != 5 or not 0 < images.shape[0] * images.shape[1] <= MOST_IMAGES:
+        raise ValueError(
+            f"a picture is images (rows, columns, C, H, W), at most {MOST_IMAGES:,}; got "
+            f"{tuple(images.shape)}"
+        )
+    return _png(images.flatten(0, 1).float().cpu(), images.shape[1])
 
 
 def draw_reconstructions(model: Autoencoder, pixels: Tensor, per_row: int = 8) -> bytes:

@@ -43,12 +43,12 @@ def front_matter(info: ModelInfo, title: str, record: Mapping[str, Any]) -> str:
             dataset_name=f"{one['dataset']} ({one['protocol']})",
             dataset_config=str(one["protocol"]),  # two protocols never share an entry
             dataset_split=str(one["split"]),
-            metric_type=name,
-            metric_name=f"{name}, {unit}" if unit else name,
-            metric_value=one[name],
+            metric_type=row.name,
+            metric_name=f"{row.name}, {row.unit}" if row.unit else row.name,
+            metric_value=row.value,
         )
         for one in record.get("measured", [])
-        for name, _, unit in rows(one)
+        for row in rows(one)
     ]
     licences = info.licence.split(", ") if info.licence else []
     data = ModelCardData(

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from zoo.text import number
+from zoo.validation import Strict
 from zoo.version import __version__
+
+
+class OwnNumber(Strict):
+    """A number that a family adds to the zoo's own."""
+
+    value: float
+    unit: str = Field(max_length=60)
+
+
+OwnNumbers = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnNumber]
 
 
 class Numbers(BaseModel):
@@ -27,6 +38,7 @@ class Numbers(BaseModel):
     nll: float | None = None
     nll_samples: int | None = None
     nll_n_images: int | None = None
+    own: OwnNumbers = {}
 
     @model_validator(mode="after")
     def _nll_says_of_what(self):
@@ -108,8 +120,18 @@ UNITS = {
 }
 
 
-def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, value with its standard error, and unit of everything that was measured."""
+class Row(NamedTuple):
+    """One number that was measured."""
+
+    name: str
+    value: float
+    text: str
+    """The value in as many digits as its standard error allows, and that error."""
+    unit: str
+
+
+def rows(metrics: Mapping[str, Any]) -> list[Row]:
+    """Everything that was measured, the family's own numbers last."""
     found = []
     for name, unit in UNITS.items():
         value, error = metrics.get(name), metrics.get(f"{name}_se")
@@ -119,8 +141,16 @@ def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         text += f" ± {number(error, error)}" if error else ""
         if name == "nll":
             unit = f"nats (K = {metrics['nll_samples']}, first {metrics['nll_n_images']:,} images)"
-        found.append((name, text, unit))
+        found.append(Row(name, value, text, unit))
+    for name, own in (metrics.get("own") or {}).items():
+        found.append(Row(name, own["value"], number(own["value"]), own["unit"]))
     return found
+
+
+def value_of(metrics: Mapping[str, Any], name: str) -> float | None:
+    """A number by its name, the zoo's or the family's own, or None."""
+    own = (metrics.get("own") or {}).get(name)
+    return own["value"] if own else metrics.get(name)
 
 
 def heading(metrics: Mapping[str, Any]) -> str:
@@ -138,5 +168,10 @@ def summary(record: Mapping[str, Any] | None) -> list[str]:
     lines = []
     for metrics in record["measured"]:
         lines.append(f"Measured on {heading(metrics)}:")
-        lines += [f"  {name:<15} {value} {unit}".rstrip() for name, value, unit in rows(metrics)]
+        lines += lines_of(metrics)
     return lines
+
+
+def lines_of(metrics: Mapping[str, Any]) -> list[str]:
+    """Every number on a line of its own."""
+    return [f"  {row.name:<15} {row.text} {row.unit}".rstrip() for row in rows(metrics)]

@@ -33,7 +33,15 @@ def test_list(run):
         assert name in out
     listed = json.loads(run("list", "vae-*", "--json"))
     assert [line["name"] for line in listed] == zoo.list_models("vae-*")
-    assert set(listed[0]) == {"name", "family", "bytes", "licence", "weights_sha256", "hub"}
+    assert set(listed[0]) == {
+        "name",
+        "family",
+        "bytes",
+        "licence",
+        "weights_sha256",
+        "hub",
+        "package",
+    }
     assert "beta-vae" in run("list", "--families")
     assert "vae-digits-8" in json.loads(run("list", "--recipes", "--json"))
     assert "No published model matches" in run("list", "nothing-*")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from zoo.cli.output import device_option, print_table, say
+from zoo.record import value_of
 
 
 @click.command()
@@ -78,11 +79,15 @@ def print_results(results: list[dict[str, Any]]) -> None:
             )
             some = [n for n in names if any(_known(one, n) for one in rows)]
             _table(f"{protocol} protocol, nats per image", rows, some)
+    for family in dict.fromkeys(one["family"] for one in once):
+        rows = [one for one in once if one["family"] == family]
+        if own := list(dict.fromkeys(name for one in rows for name in one["measured"]["own"])):
+            _table(f"numbers of family {family}'s own", rows, own)
 
 
 def _known(one: dict[str, Any], name: str) -> bool:
     published = one.get("published") or {}
-    return one["measured"].get(name) is not None or published.get(name) is not None
+    return any(value_of(numbers, name) is not None for numbers in (one["measured"], published))
 
 
 def _table(title: str, rows: list[dict[str, Any]], names: Any) -> None:
@@ -102,7 +107,7 @@ def _cell(one: dict[str, Any], name: str) -> str:
     from zoo.text import number
 
     measured, published = one["measured"], one.get("published") or {}
-    now, then = measured.get(name), published.get(name)
+    now, then = value_of(measured, name), value_of(published, name)
     if now is None and then is None:
         return ""
     error = measured.get(f"{name}_se") or published.get(f"{name}_se")

@@ -53,7 +53,7 @@ def _train_digits(out: Path) -> None:
     import torch
 
     import zoo
-    from zoo.record import heading, rows
+    from zoo.record import heading, lines_of
     from zoo.training import train
     from zoo.training.run import next_free
 
@@ -67,8 +67,8 @@ def _train_digits(out: Path) -> None:
     if run.metrics is not None:
         measured = run.metrics.model_dump()
         say(f"   {heading(measured)}:")
-        for name, value, unit in rows(measured):
-            say(f"     {name:<15} {value} {unit}".rstrip())
+        for line in lines_of(measured):
+            say(f"   {line}")
     same = run.model.info is not None and run.model.info.sha256 == zoo.info("vae-digits-8").sha256
     say(
         f"   {'the same bits as' if same else 'on this processor, other bits than'} the published one\n"

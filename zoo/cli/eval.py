@@ -34,7 +34,7 @@ def evaluate(
 ) -> None:
     """Measure a MODEL on images."""
     import zoo
-    from zoo.record import heading, rows
+    from zoo.record import heading, lines_of
 
     metrics = zoo.evaluate(
         model,
@@ -50,5 +50,5 @@ def evaluate(
         print_json(metrics)
         return
     say(f"{model} on {heading(metrics)}:")
-    for name, value, unit in rows(metrics):
-        say(f"  {name:<15} {value} {unit}".rstrip())
+    for line in lines_of(metrics):
+        say(line)

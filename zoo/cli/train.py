@@ -50,14 +50,14 @@ def train(
 
 
 def _done(run: Any) -> None:
-    from zoo.record import heading, rows
+    from zoo.record import heading, lines_of
 
     say(f"Trained: {run.folder / 'model'}")
     if run.metrics is not None:
         measured = run.metrics.model_dump()
         say(f"Measured on {heading(measured)}:")
-        for name, value, unit in rows(measured):
-            say(f"  {name:<15} {value} {unit}".rstrip())
+        for line in lines_of(measured):
+            say(line)
     else:
         say("Not measured: with overrides, choose on the validation split: add data.fit=train.")
     say(f"Load it with zoo.load({_as_source(run.folder / 'model')!r}).")

@@ -17,6 +17,8 @@ TOLERANCES = {
 }
 """How far a number measured again may be off, in its own unit: the noise is the same."""
 RELATIVE_MSE = 1e-4
+RELATIVE_OWN = 0.01
+"""Of a family's own number, which may count what a rounding moves."""
 _COMPARED = TOLERANCES.keys() | {"mse", "bits_per_dim"}
 UNITS_APART = 0.5
 """Share of the active units by which the full number may differ from a subset's."""
@@ -28,11 +30,25 @@ FAR = 6.0
 
 def differences(measured: dict[str, Any], published: dict[str, Any]) -> list[str]:
     """Fields that do not agree when the same images were measured with the same noise."""
-    return [
+    found = [
         f"{name} is {_short(value)}, published {_short(published[name])}"
         for name, value in measured.items()
-        if not _close(name, value, published[name], measured)
+        if name != "own" and not _close(name, value, published[name], measured)
     ]
+    ours, theirs = measured.get("own") or {}, published.get("own") or {}
+    for name in sorted(ours.keys() | theirs.keys()):
+        one, other = ours.get(name), theirs.get(name)
+        if one is None or other is None or not _own_close(one["value"], other["value"]):
+            found.append(f"{name} is {_own(one)}, published {_own(other)}")
+    return found
+
+
+def _own_close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=RELATIVE_OWN, abs_tol=1e-6)
+
+
+def _own(number: dict[str, Any] | None) -> str:
+    return "not measured" if number is None else _short(number["value"])
 
 
 def _close(name: str, measured: Any, published: Any, all_measured: dict[str, Any]) -> bool:
@@ -89,7 +105,8 @@ def _short(value: Any) -> str:
 def unspoken(subset: dict[str, Any], published: dict[str, Any]) -> list[str]:
     """Names of published numbers that a subset's say nothing about."""
     names = (name for name in sorted(_COMPARED) if published[name] is not None)
-    return [name for name in names if not _is_comparable(name, subset)]
+    own = sorted(published.get("own") or {})
+    return [*(name for name in names if not _is_comparable(name, subset)), *own]
 
 
 def _is_comparable(name: str, subset: dict[str, Any]) -> bool:

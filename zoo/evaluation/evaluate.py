@@ -19,6 +19,7 @@ from zoo.evaluation.measure import (
     measure_elbo,
     measure_likelihood,
     measure_nll,
+    measure_own,
     measure_reconstruction,
 )
 from zoo.evaluation.metrics import Metrics
@@ -74,6 +75,7 @@ def evaluate_model(
     shown = shown_in_testing(pixels, protocol)
     measured = _measured_model(model, device)
     with torch.inference_mode(), _exact_float32():
+        own = measure_own(measured, pixels)
         values = _grey_images(measured, pixels)
         if isinstance(measured, VariationalAutoencoder):
             values |= _bounds(measured, shown, protocol, seed)
@@ -89,6 +91,7 @@ def evaluate_model(
         n_images=len(pixels),
         dataset_sha256=images.sha256,
         seed=seed,
+        own=own,
         **values,
     )
 

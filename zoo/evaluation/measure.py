@@ -13,6 +13,8 @@ from zoo.data import as_grey
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.models.variational import VALUES_AT_ONCE
+from zoo.plugins import blamed
+from zoo.record import OwnNumber
 
 IMAGES_AT_ONCE = 500
 
@@ -119,6 +121,26 @@ def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> Reconstruction
             )
             ssim.append(torch.as_tensor(similarity).cpu())
     return Reconstruction(torch.cat(mse), torch.cat(psnr), torch.cat(ssim) if wide else None)
+
+
+def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
+    """A family's own numbers of grey images, given as levels `(N, C, H, W)` uint8.
+
+    Raises PluginError where the family fails to give them.
+    """
+    if not model.own_metrics:
+        return {}
+    device = next(model.parameters()).device
+    batches = (as_grey(batch.to(device)) for batch in pixels.split(_batch(model)))
+    with blamed(f"Family of {type(model).__name__}", "failed to measure its own metrics"):
+        given = {name: float(value) for name, value in model._measure(batches).items()}
+        if given.keys() != model.own_metrics.keys():
+            raise ValueError(f"own_metrics names {list(model.own_metrics)}, not {list(given)}")
+        if not all(map(math.isfinite, given.values())):
+            raise ValueError(f"they are not finite: {given}")
+    return {
+        name: OwnNumber(value=given[name], unit=unit) for name, unit in model.own_metrics.items()
+    }
 
 
 def active_units(codes: Tensor) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from zoo.protocols import Protocol
+from zoo.record import OwnNumbers
 from zoo.validation import Strict
 
 
@@ -59,3 +60,4 @@ class Metrics(Strict):
         description="nats: cross-entropy against grey levels plus KL; not a likelihood",
     )
     bce_plus_kl_se: float | None = None
+    own: OwnNumbers = Field(default={}, description="the family's own, each with its unit")

@@ -13,7 +13,14 @@ from zoo import folder, layout, store
 from zoo.card import render_card, source_in
 from zoo.data import load_images, may_be_read_for
 from zoo.devices import find_device
-from zoo.errors import DataError, IntegrityError, OfflineError, UnknownNameError, ZooError
+from zoo.errors import (
+    DataError,
+    IntegrityError,
+    OfflineError,
+    PluginError,
+    UnknownNameError,
+    ZooError,
+)
 from zoo.evaluation.agreement import differences, far_apart, unspoken
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.evaluation.metrics import Metrics
@@ -144,7 +151,7 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
             continue
         try:
             measured = _measure_again(model, settings, device)
-        except (DataError, OfflineError, UnknownNameError) as absent:
+        except (DataError, OfflineError, PluginError, UnknownNameError) as absent:
             checks.append(Check(what, "not measured", str(absent)))
             continue
         except ZooError as wrong:

@@ -32,7 +32,7 @@ log = logging.getLogger("zoo")
 
 TO_LOAD = (layout.CONFIG, layout.WEIGHTS)
 TO_KNOW = layout.TEXTS
-TO_SHOW = (*layout.TEXTS, *(f"{layout.FIGURES}/{name}.png" for name in layout.PICTURES))
+TO_SHOW = (*layout.TEXTS, layout.FIGURES)
 TO_MEASURE = (layout.CONFIG, layout.WEIGHTS, layout.RECIPE)
 EVERYTHING = None
 

@@ -69,7 +69,8 @@ def fetch(
     offline: bool,
     or_less: bool = False,
 ) -> Source:
-    """The folder with the wanted files of a model; None wants every file on the closed list.
+    """The folder with the wanted files of a model; None wants every file on the closed list, the
+    folder of figures all in it.
 
     With `or_less`, texts and pictures that cannot be had offline are left out.
 
@@ -82,7 +83,7 @@ def fetch(
         HubError: where the Hub refuses or fails.
     """
     place = _resolve(address, remote.checked_token(token), wanted, offline, or_less)
-    files = list(place.digests) if wanted is None else [n for n in wanted if n in place.digests]
+    files = _chosen(place.digests, wanted)
     obtain(place, layout.CONFIG)
     config, spec = folder.read_config(place.folder, "repository")
     if layout.WEIGHTS in files and not place.has((layout.WEIGHTS,)):
@@ -101,6 +102,14 @@ def fetch(
     return Source(place.folder, origin, address.line, commit, wanted)
 
 
+def _chosen(there: Collection[str], wanted: Collection[str] | None) -> list[str]:
+    """Which of a repo's files are wanted."""
+    if wanted is None:
+        return list(there)
+    pictures = [n for n in there if layout.FIGURES in wanted and n.startswith(f"{layout.FIGURES}/")]
+    return [name for name in wanted if name in there] + pictures
+
+
 def _resolve(
     address: HubAddress,
     token: str | None,
@@ -115,7 +124,7 @@ def _resolve(
         return _from_cache(address.repo, revision, wanted, or_less, OfflineError(why))
     if address.is_pinned and (known := cache.records(address.repo, revision)):
         place = Place(address.repo, revision, revision, known, token)
-        if place.has(known if wanted is None else wanted):
+        if place.has(_chosen(known, wanted)):
             return place
     listing = _listing(address, token)
     if isinstance(listing, ZooError):
