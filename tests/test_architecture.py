@@ -9,7 +9,7 @@ import pytest
 
 LAYERS = [
     ["version", "errors"],
-    ["text", "protocols", "files", "validation", "layout", "licences"],
+    ["text", "protocols", "files", "validation", "layout", "licences", "report"],
     ["digests", "specs", "record"],
     ["plugins"],
     ["families", "published"],
@@ -21,8 +21,9 @@ LAYERS = [
     ["store", "data"],
     ["figures", "evaluation"],
     ["training"],
+    ["testing"],
     ["hub"],
-    ["release", "api"],
+    ["release", "api", "probe", "start", "template"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
         ZooError,
     )
     from zoo.evaluation import Metrics
-    from zoo.evaluation.verify import Report
     from zoo.families import list_families, register
     from zoo.folder import ModelInfo
     from zoo.hub.pull import pull
     from zoo.hub.push import Published, push
     from zoo.models import Autoencoder, Loss, VariationalAutoencoder
     from zoo.published import list_models
+    from zoo.report import Report
     from zoo.specs import Spec
     from zoo.training import Recipe, Run, train
 
@@ -66,13 +66,13 @@ _HOMES = {
         "ZooError",
     ),
     "zoo.evaluation": ("Metrics",),
-    "zoo.evaluation.verify": ("Report",),
     "zoo.families": ("list_families", "register"),
     "zoo.folder": ("ModelInfo",),
     "zoo.hub.pull": ("pull",),
     "zoo.hub.push": ("Published", "push"),
     "zoo.models": ("Autoencoder", "Loss", "VariationalAutoencoder"),
     "zoo.published": ("list_models",),
+    "zoo.report": ("Report",),
     "zoo.specs": ("Spec",),
     "zoo.training": ("Recipe", "Run", "train"),
 }

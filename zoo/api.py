@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from zoo.data.load import Dataset
     from zoo.evaluation import Metrics
-    from zoo.evaluation.verify import Report
     from zoo.models import Autoencoder
     from zoo.protocols import Protocol
+    from zoo.report import Report
 
 # torch is imported by the functions that need it: `zoo.info` of a model does not.
 

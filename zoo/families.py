@@ -75,14 +75,21 @@ def family_class(family: str) -> type[Autoencoder]:
         return _registered[family]
     if not isinstance(family, str):
         raise InputError(f"A family is given by its name or a Spec, not {family!r}.")
+    check_known(family)
     plugin = plugins.named("family", family)
-    if plugin is None:
+    assert plugin is not None  # it is neither built in nor registered, and known
+    return load(plugin)
+
+
+def check_known(family: str) -> None:
+    """Raises UnknownNameError for a name nobody has. Imports no plugin."""
+    claimed = {plugin.name for plugin in plugins.installed("family")}
+    if family not in {*BUILT_IN, *_registered, *claimed}:
         known = list_families()
         raise UnknownNameError(
             f"No family named {family[:100]!r}.{did_you_mean(family, known)} "
             f"Families here: {', '.join(known)}."
         )
-    return load(plugin)
 
 
 def load(plugin: Plugin) -> type[Autoencoder]:

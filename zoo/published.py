@@ -125,6 +125,14 @@ def registry_with(name: str) -> Registry | None:
     return having[0] if having else None
 
 
+def contents(registry: Registry) -> str:
+    """What a registry holds, in words. Raises PluginError for an index that cannot be read."""
+    models, recipes = len(index(registry)), len(_recipes(registry))
+    return (
+        f"{models} model{'' if models == 1 else 's'}, {recipes} recipe{'' if recipes == 1 else 's'}"
+    )
+
+
 def notes() -> list[str]:
     """What is wrong with the registries of installed packages, a sentence each."""
     said = []

@@ -15,6 +15,7 @@ from zoo.cli.draw import draw
 from zoo.cli.encode import encode
 from zoo.cli.eval import evaluate
 from zoo.cli.list import list_
+from zoo.cli.plugins import plugins
 from zoo.cli.pull import pull
 from zoo.cli.push import push
 from zoo.cli.show import show
@@ -49,7 +50,21 @@ def cli(debug: bool) -> None:
     """
 
 
-for verb in (list_, show, demo, encode, draw, train, evaluate, bench, verify, push, pull, card):
+for verb in (
+    list_,
+    show,
+    demo,
+    encode,
+    draw,
+    train,
+    evaluate,
+    bench,
+    verify,
+    push,
+    pull,
+    card,
+    plugins,
+):
     cli.add_command(verb)
 
 

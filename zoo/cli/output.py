@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.text import printable
+
+if TYPE_CHECKING:
+    from zoo.report import Check
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead.")
 device_option = click.option(
@@ -49,6 +52,12 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     wide = max((len(name) for name, _ in listed), default=0)
     for name, value in listed:
         click.echo(f"{name.ljust(wide)}  {printable(value)}")
+
+
+def print_checks(checks: Iterable[Check]) -> None:
+    """What was asked and found, one a line."""
+    for check in checks:
+        say(f"  {check.result:<12}  {check.what}: {check.detail}")
 
 
 def say(text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from zoo.cli.output import as_json, device_option, print_json, say
+from zoo.cli.output import as_json, device_option, print_checks, print_json, say
 
 
 @click.command()
@@ -30,18 +30,9 @@ def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> Non
         reports.append(report)
         if not json_:
             say(f"{model}: {'passed' if report.passed else 'FAILED'}")
-            for check in report.checks:
-                say(f"  {check.result:<12}  {check.what}: {check.detail}")
+            print_checks(report.checks)
     if json_:
-        print_json(
-            [
-                {
-                    "model": model,
-                    "passed": report.passed,
-                    "checks": [vars(check) for check in report.checks],
-                }
-                for model, report in zip(models, reports, strict=True)
-            ]
-        )
+        pairs = zip(models, reports, strict=True)
+        print_json([{**report.as_json("model"), "model": model} for model, report in pairs])
     if not all(report.passed for report in reports):
         raise SystemExit(1)

@@ -74,7 +74,7 @@ def evaluate_model(
     pixels = images.pixels[:limit]
     shown = shown_in_testing(pixels, protocol)
     measured = _measured_model(model, device)
-    with torch.inference_mode(), _exact_float32():
+    with torch.inference_mode(), exact_float32():
         own = measure_own(measured, pixels)
         values = _grey_images(measured, pixels)
         if isinstance(measured, VariationalAutoencoder):
@@ -98,7 +98,7 @@ def evaluate_model(
 
 def validation_loss(model: Autoencoder, shown: Tensor) -> float:
     """The loss whose minimum is sought, in nats per image, with fixed noise: what choices use."""
-    with torch.inference_mode(), _exact_float32():
+    with torch.inference_mode(), exact_float32():
         if not isinstance(model, VariationalAutoencoder):
             scores = measure_likelihood(model, shown)
             losses = [model._loss(x.to(_device(model))).total for x in shown.split(500)]
@@ -166,7 +166,7 @@ def _measured_model(model: Autoencoder, device: torch.device | None) -> Autoenco
 
 
 @contextmanager
-def _exact_float32() -> Iterator[None]:
+def exact_float32() -> Iterator[None]:
     """TF32 off for as long as it lasts."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False

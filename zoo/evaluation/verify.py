@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -27,35 +26,12 @@ from zoo.evaluation.metrics import Metrics
 from zoo.files import read_regular
 from zoo.models import Autoencoder
 from zoo.record import SUBSET
+from zoo.report import Check, Report
 from zoo.sources import HubCommit, Source
 from zoo.validation import checked, listed
 
-Result = Literal["passed", "failed", "not measured"]
-
 MAX_SAMPLES, MAX_ENTRIES = 10_000, 20
 """Of somebody's metrics.json: more is not measured again."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question about a model, and its answer."""
-
-    what: str
-    result: Result
-    detail: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `verify` found."""
-
-    origin: str
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing failed. What could not be measured is no pass: see the checks."""
-        return all(check.result != "failed" for check in self.checks)
 
 
 def verify_source(source: Source, *, full: bool, device: str) -> Report:

@@ -76,7 +76,8 @@ class Autoencoder(nn.Module):
             `(N, *latent_shape)`, in the model's dtype.
 
         Raises:
-            InputError: for another shape, dtype or range.
+            InputError: for another shape, dtype or range. (`torch.compile` and `torch.export` keep
+                the checks of shape and dtype; a graph cannot raise for a value.)
         """
         return self._encode(self._images(x, "encode"))
 
@@ -143,42 +144,64 @@ class Autoencoder(nn.Module):
 
     def _images(self, x: Tensor, method: str) -> Tensor:
         """`x`, checked, on the model's device and in its dtype."""
-        shape = self.spec.image_shape
-        wanted = f"{method} takes (N, {', '.join(map(str, shape))}), float in [0, 1]"
-        if not isinstance(x, torch.Tensor):
-            raise InputError(f"{wanted}; got {type(x).__name__}. Try torch.as_tensor(x).")
-        got = f"{wanted}; got {_described(x)}"
-        scale = "" if x.dtype in FLOATS else " / 255" if _holds_levels(x) else ".float()"
-        if x.dim() != 4 or tuple(x.shape[1:]) != shape:
-            raise InputError(f"{got}.{_reshaping_hint(tuple(x.shape), shape, scale)}")
-        if x.dtype not in FLOATS:
-            raise InputError(f"{got}. Try x{scale}.")
-        if x.layout != torch.strided or x.is_meta:
-            raise InputError(f"{got}. It takes dense tensors that hold numbers.")
-        if x.numel() and not (x.min() >= 0 and x.max() <= 1):  # NaN compares false
-            low, high = float(x.min()), float(x.max())
-            hint = " Try x / 255." if 1 < high <= 255 and low >= 0 else ""
-            raise InputError(f"{got}, with values from {low:g} to {high:g}.{hint}")
+        if not _is_plain(x) or x.dim() != 4 or tuple(x.shape[1:]) != self.spec.image_shape:
+            raise InputError(_about_images(x, method, self.spec.image_shape))
+        if not torch.compiler.is_compiling() and x.numel() and not (x.min() >= 0 and x.max() <= 1):
+            raise InputError(_about_images(x, method, self.spec.image_shape))  # NaN compares false
         reference = self._reference()
         return x.to(device=reference.device, dtype=reference.dtype)
 
     def _codes(self, z: Tensor) -> Tensor:
         shape = self.latent_shape
-        wanted = f"decode takes (..., {', '.join(map(str, shape))}), float"
-        if not isinstance(z, torch.Tensor):
-            raise InputError(f"{wanted}; got {type(z).__name__}. Try torch.as_tensor(z).")
-        got = f"{wanted}; got {_described(z)}"
-        if tuple(z.shape[-len(shape) :]) != shape:
-            raise InputError(f"{got}.")
-        if z.dtype not in FLOATS:
-            raise InputError(f"{got}. Try z.float().")
-        if z.layout != torch.strided or z.is_meta:
-            raise InputError(f"{got}. It takes dense tensors that hold numbers.")
+        if not _is_plain(z) or tuple(z.shape[-len(shape) :]) != shape:
+            raise InputError(_about_codes(z, shape))
         reference = self._reference()
         codes = z.to(device=reference.device, dtype=reference.dtype)
-        if not torch.isfinite(codes).all():  # after the change of dtype, which may overflow
-            raise InputError(f"{got}, with values that are not finite.")
+        if not torch.compiler.is_compiling() and not torch.isfinite(codes).all():
+            raise InputError(
+                _about_codes(z, shape)
+            )  # after the change of dtype, which may overflow
         return codes
+
+
+def _is_plain(x: object) -> bool:
+    """Whether it is a dense floating tensor that holds numbers."""
+    if not isinstance(x, torch.Tensor):
+        return False
+    return x.dtype in FLOATS and x.layout == torch.strided and not x.is_meta
+
+
+def _about_images(x: Tensor, method: str, shape: tuple[int, int, int]) -> str:
+    """Why these cannot be images, and what to write instead."""
+    wanted = f"{method} takes (N, {', '.join(map(str, shape))}), float in [0, 1]"
+    if not isinstance(x, torch.Tensor):
+        return f"{wanted}; got {type(x).__name__}. Try torch.as_tensor(x)."
+    got = f"{wanted}; got {_described(x)}"
+    scale = "" if x.dtype in FLOATS else " / 255" if _holds_levels(x) else ".float()"
+    if x.dim() != 4 or tuple(x.shape[1:]) != shape:
+        return f"{got}.{_reshaping_hint(tuple(x.shape), shape, scale)}"
+    if x.dtype not in FLOATS:
+        return f"{got}. Try x{scale}."
+    if not _is_plain(x):
+        return f"{got}. It takes dense tensors that hold numbers."
+    low, high = float(x.min()), float(x.max())
+    hint = " Try x / 255." if 1 < high <= 255 and low >= 0 else ""
+    return f"{got}, with values from {low:g} to {high:g}.{hint}"
+
+
+def _about_codes(z: Tensor, shape: tuple[int, ...]) -> str:
+    """Why these cannot be codes, and what to write instead."""
+    wanted = f"decode takes (..., {', '.join(map(str, shape))}), float"
+    if not isinstance(z, torch.Tensor):
+        return f"{wanted}; got {type(z).__name__}. Try torch.as_tensor(z)."
+    got = f"{wanted}; got {_described(z)}"
+    if tuple(z.shape[-len(shape) :]) != shape:
+        return f"{got}."
+    if z.dtype not in FLOATS:
+        return f"{got}. Try z.float()."
+    if not _is_plain(z):
+        return f"{got}. It takes dense tensors that hold numbers."
+    return f"{got}, with values that are not finite."
 
 
 def _described(x: Tensor) -> str:

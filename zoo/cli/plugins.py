@@ -1,0 +1,122 @@
+"""`zoo plugins`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli.output import as_json, print_checks, print_json, print_table, say
+
+
+@click.group(invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
+@as_json
+@click.pass_context
+def plugins(context: click.Context, json_: bool) -> None:
+    """Families, datasets and models that installed packages bring.
+
+    Without a COMMAND: lists what is installed, and tries each plugin in a process apart.
+
+    \b
+    Your own architecture in ten minutes:
+      zoo plugins new acme-thing       a small, complete package to begin from
+      pip install -e ./acme-thing
+      zoo train thing-digits-8         its recipe
+      zoo plugins check thing          does it keep what the zoo counts on?
+
+    \b
+    Then write your own into acme_thing/model.py. All that the zoo reads of a package is its
+    entry points; three lines of pyproject.toml:
+      [project.entry-points."autoencoder_zoo.families"]
+      thing = "acme_thing:Thing"       a subclass of zoo.Autoencoder with its Spec
+    Datasets (autoencoder_zoo.datasets) are functions from a split to uint8 images; registries
+    (autoencoder_zoo.registries) are folders with an index, models and recipes.
+    """
+    if context.invoked_subcommand is None:
+        _list(json_)
+
+
+@plugins.command()
+@click.argument("names", nargs=-1, required=True, metavar="FAMILY...")
+@as_json
+def check(names: tuple[str, ...], json_: bool) -> None:
+    """Check that a FAMILY keeps what the zoo counts on: `zoo.testing.check_family`.
+
+    Builds, saves, trains, compiles and exports models of it; a minute or less for small ones.
+    """
+    from zoo import families
+    from zoo.report import Report
+    from zoo.testing import checks_of
+
+    for name in names:
+        families.check_known(name)  # misspelt names before any work
+    reports = []
+    for name in names:
+        if not json_:
+            say(f"{name}:")
+        checks = []
+        for found in checks_of(name):
+            checks.append(found)
+            if not json_:
+                print_checks([found])
+        reports.append(Report(name, tuple(checks)))
+    if json_:
+        print_json([report.as_json("family") for report in reports])
+    failed = [report.origin for report in reports if not report.passed]
+    if failed:
+        raise click.ClickException(f"{', '.join(failed)}: some checks failed; see above.")
+
+
+@plugins.command()
+@click.argument("name")
+@click.option("--to", type=click.Path(path_type=Path), help="The new folder.  [default: ./NAME]")
+def new(name: str, to: Path | None) -> None:
+    """Write a small, complete package NAME, such as acme-thing, with a family of its own."""
+    from zoo.start import family_for, write_package
+
+    target = to or Path(name)
+    for path in write_package(name, target):
+        say(f"{path}")
+    family = family_for(name)
+    folder = target if target.is_absolute() else f"./{target}"
+    say(f"\nNext:\n  pip install -e {folder}\n  zoo plugins check {family}")
+    say(f"  zoo train {family}-digits-8\nThen write your own into model.py.")
+
+
+def _list(json_: bool) -> None:
+    from zoo.probe import try_plugins
+
+    tried = try_plugins()
+    if json_:
+        print_json(
+            [
+                {
+                    "kind": one.plugin.kind,
+                    "name": one.plugin.name,
+                    "package": one.plugin.distribution,
+                    "version": one.plugin.version,
+                    "state": one.state,
+                    "problem": one.problem,
+                    "note": one.note,
+                }
+                for one in tried
+            ]
+        )
+        return
+    if not tried:
+        say("No installed package brings anything. `zoo plugins new acme-thing` begins one.")
+        return
+    rows = [
+        (
+            one.plugin.kind,
+            one.plugin.name,
+            one.plugin.distribution,
+            one.plugin.version,
+            f"{one.state}: {one.note}" if one.note else one.state,
+        )
+        for one in tried
+    ]
+    print_table(("kind", "name", "package", "version", "state"), rows)
+    for one in tried:
+        if one.problem:
+            say(one.problem)

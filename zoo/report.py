@@ -1,0 +1,35 @@
+"""`Report`: questions that were asked of something, and their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Result = Literal["passed", "failed", "not measured"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question, and its answer in a sentence."""
+
+    what: str
+    result: Result
+    detail: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `zoo.verify` found of a model, or `zoo.testing` of a family."""
+
+    origin: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed. What could not be measured is no pass: see the checks."""
+        return all(check.result != "failed" for check in self.checks)
+
+    def as_json(self, kind: str) -> dict[str, Any]:
+        """The report as plain data; `kind` is what it is of."""
+        checks = [vars(check) for check in self.checks]
+        return {kind: self.origin, "passed": self.passed, "checks": checks}

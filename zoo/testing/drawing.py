@@ -1,0 +1,132 @@
+"""Drawing valid Specs: the default one, and others whose fields are drawn within their bounds."""
+
+from __future__ import annotations
+
+import math
+import random
+import types
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from zoo import families
+from zoo.errors import SpecError
+from zoo.specs import Spec
+from zoo.validation import listed
+
+SHAPES = ((1, 8, 8), (1, 16, 16), (1, 28, 28), (1, 32, 32), (1, 64, 64))
+COLOUR = ((3, 8, 8), (3, 32, 32), (3, 64, 64), (3, 128, 128), (3, 224, 224))
+ODD = ((3, 9, 13), (1, 36, 20), (2, 11, 8))
+"""Sizes of images, from the smallest: the first that the default Spec takes is the family's."""
+
+DRAWN = 4
+TRIES = 60
+MOST_PARAMETERS = 3_000_000
+
+
+def draw_specs(family: str, seed: int = 0) -> list[Spec]:
+    """The default Spec for the smallest image, and up to four drawn ones.
+
+    Raises SpecError where no image size makes a valid Spec of the defaults; else as
+    `zoo.families.parse_spec`.
+    """
+    cls = families.spec_class(family)
+    dice = random.Random(seed)
+    required = {
+        name: 4 if name == "latent_dim" else _draw(field.annotation, field.metadata, None, dice)
+        for name, field in cls.model_fields.items()
+        if name != "image_shape" and field.is_required()
+    }
+    problems: list[str] = []
+    specs: list[Spec] = []
+    for shape in (*SHAPES, *COLOUR):
+        spec, problems = families.parse_spec(family, {"image_shape": shape, **required})
+        if spec is not None:
+            specs.append(spec)
+            break
+    if not specs:
+        raise SpecError(listed(f"{cls.__name__} with its defaults", problems))
+    for _ in range(TRIES):
+        fields = _fields(cls, dice) | {"image_shape": dice.choice((*SHAPES[:4], *COLOUR[:2], *ODD))}
+        spec, _ = families.parse_spec(family, {**required, **fields})
+        if spec is not None and spec not in specs and spec.parameter_count() <= MOST_PARAMETERS:
+            specs.append(spec)
+        if len(specs) > DRAWN:
+            break
+    return specs
+
+
+def _fields(cls: type[BaseModel], dice: random.Random) -> dict[str, Any]:
+    """About half of the fields drawn, the others left at their defaults."""
+    drawn = {}
+    for name, field in cls.model_fields.items():
+        if name in ("kind", "image_shape"):
+            continue
+        if field.is_required() or dice.random() < 0.5:
+            drawn[name] = _draw(field.annotation, field.metadata, field.default, dice)
+    return drawn
+
+
+def _draw(annotation: Any, metadata: Sequence[Any], default: Any, dice: random.Random) -> Any:
+    """A value that the type and its bounds allow, near the small end; else the default."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _draw(arguments[0], [*_flat(arguments[1:]), *metadata], default, dice)
+    if origin is Literal:
+        return dice.choice(arguments)
+    if origin in (Union, types.UnionType):
+        return _draw(dice.choice(arguments), metadata, default, dice)
+    if origin is tuple:
+        return _draw_tuple(arguments, metadata, default, dice)
+    if annotation is bool:
+        return dice.choice((True, False))
+    if annotation is int:
+        return _draw_int(metadata, dice)
+    if annotation is float:
+        low, high = _bounds(metadata)
+        return dice.uniform(low, min(high, low + 10))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        kind = annotation.model_fields.get("kind")
+        tag = {} if kind is None else {"kind": kind.default}
+        return {**tag, **_fields(annotation, dice)}
+    return None if default is PydanticUndefined else default
+
+
+def _draw_tuple(arguments: Any, metadata: Sequence[Any], default: Any, dice: random.Random) -> Any:
+    if Ellipsis not in arguments:
+        return [_draw(each, (), None, dice) for each in arguments]
+    least = next((m.min_length for m in metadata if isinstance(m, MinLen)), 0)
+    most = next((m.max_length for m in metadata if isinstance(m, MaxLen)), least + 2)
+    count = dice.randint(least, min(most, least + 2))
+    return [_draw(arguments[0], (), default, dice) for _ in range(count)]
+
+
+def _draw_int(metadata: Sequence[Any], dice: random.Random) -> int:
+    low, high = _bounds(metadata)
+    step = next(
+        (int(getattr(m, "multiple_of", 1)) for m in metadata if isinstance(m, MultipleOf)), 1
+    )
+    first = -(-math.ceil(low) // step)
+    last = max(first, min(math.floor(high) // step, first + 24))
+    return step * dice.randint(first, last)
+
+
+def _bounds(metadata: Sequence[Any]) -> tuple[float, float]:
+    """Least and greatest value; exclusive bounds moved in by a little, or by one for integers."""
+    low, high = 1.0, math.inf
+    for m in _flat(metadata):
+        low = getattr(m, "ge", low) if isinstance(m, Ge) else low
+        low = getattr(m, "gt", low) + 1e-3 if isinstance(m, Gt) else low
+        high = getattr(m, "le", high) if isinstance(m, Le) else high
+        high = getattr(m, "lt", high) - 1e-3 if isinstance(m, Lt) else high
+    return min(low, high), high
+
+
+def _flat(metadata: Any) -> list[Any]:
+    return [
+        m for item in metadata for m in (item.metadata if isinstance(item, FieldInfo) else [item])
+    ]

@@ -1,0 +1,77 @@
+"""What is checked: a family, some Specs of it, and images of their sizes."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoo import families
+from zoo.data import load_images
+from zoo.models import Autoencoder
+from zoo.models.building import build_model
+from zoo.specs import Spec
+from zoo.testing.drawing import draw_specs
+
+
+class FailedError(Exception):
+    """A check that fails: a sentence."""
+
+
+class NotMeasuredError(Exception):
+    """A check that cannot be made here: why."""
+
+
+def expect(condition: object, sentence: str) -> None:
+    """Raises FailedError with the sentence unless the condition holds."""
+    if not condition:
+        raise FailedError(sentence)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A family under test."""
+
+    family: str
+    specs: tuple[Spec, ...]
+    """The default one first, for the smallest images that it takes; the others are drawn."""
+
+    @classmethod
+    def of(cls, family: str) -> Subject:
+        """With Specs drawn from a fixed seed. Errors as `zoo.build`."""
+        return cls(family, tuple(draw_specs(family)))
+
+    @property
+    def spec(self) -> Spec:
+        """The default one."""
+        return self.specs[0]
+
+    def build(self, spec: Spec | None = None, seed: int = 0) -> Autoencoder:
+        """An untrained model, in eval mode."""
+        return build_model(self.family, spec or self.spec, seed)
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether its models have a prior."""
+        return families.is_variational(self.family)
+
+
+def images(spec: Spec, count: int = 8) -> Tensor:
+    """Digits in [0, 1], `(count, C, H, W)`, in the size that a Spec asks for."""
+    return levels(spec, count).float() / 255
+
+
+def levels(spec: Spec, count: int) -> Tensor:
+    """Digits as grey levels, `(count, C, H, W)` uint8, in the size that a Spec asks for."""
+    channels, height, width = spec.image_shape
+    digits = _digits()[:count].float()
+    sized = F.interpolate(digits, (height, width), mode="nearest")
+    return sized.repeat(1, channels, 1, 1).to(torch.uint8)
+
+
+@functools.cache
+def _digits() -> Tensor:
+    return load_images("digits", "train").pixels
