@@ -46,7 +46,8 @@ class Autoencoder(nn.Module):
     """A model that turns images into codes and codes into images.
 
     A family is a subclass with a `Spec`, built from one Spec, its only argument. It implements
-    `_encode`, `_decode` and `_loss`, which get inputs that the public methods have checked.
+    `_encode`, `_decode` and `_loss`, which get inputs that the public methods have checked. One
+    with a `_likelihood` too, codes -> a distribution over images, has -log p(x | z) measured.
     """
 
     Spec: ClassVar[type[specs.Spec]]

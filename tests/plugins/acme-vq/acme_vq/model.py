@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.distributions import Bernoulli, Distribution, Independent
 
 import zoo
 
@@ -106,16 +107,21 @@ class VQVAE(zoo.Autoencoder):
         return self._vectors(self._nearest(self.encoder(x)))  # (N, D, h, w)
 
     def _decode(self, z: Tensor) -> Tensor:
+        return self._likelihood(z).mean.to(z.dtype)  # (*batch, C, H, W)
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        """Independent Bernoulli pixels; a grey image gets its cross-entropy."""
         logits = self.decoder(z.reshape(-1, *z.shape[-3:]))  # (prod(batch), C, H, W)
-        return torch.sigmoid(logits).reshape(*z.shape[:-3], *logits.shape[1:])  # (*batch, C, H, W)
+        logits = logits.float().reshape(*z.shape[:-3], *logits.shape[1:])  # (*batch, C, H, W)
+        pixels = Bernoulli(logits=logits, validate_args=False)
+        return Independent(pixels, 3, validate_args=False)
 
     def _loss(self, x: Tensor) -> zoo.Loss:
         h = self.encoder(x)  # (N, D, h, w)
         z = self._vectors(self._nearest(h))  # (N, D, h, w)
-        logits = self.decoder(h + (z - h).detach())  # (N, C, H, W); gradients skip the codebook
-        pixels = F.binary_cross_entropy_with_logits(logits.float(), x.float(), reduction="none")
+        likelihood = self._likelihood(h + (z - h).detach())  # gradients skip the codebook
         terms = {  # eq. 3
-            "reconstruction": pixels.sum(dim=(1, 2, 3)).mean(),
+            "reconstruction": -likelihood.log_prob(x.float()).mean(),
             "codebook": _squared_distance(z, h.detach()),
             "commitment": _squared_distance(h, z.detach()),
         }
