@@ -27,7 +27,7 @@ from zoo.report import Check, Report
 from zoo.testing import behaving, building, keeping, losing, travelling
 from zoo.testing.subject import FailedError, NotMeasuredError, Subject
 
-__all__ = ["CHECKS", "check_family", "checks_of"]
+__all__ = ["CHECKS", "Subject", "answer", "check_family", "checks_of"]
 
 CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "defaults": building.check_defaults,
@@ -98,14 +98,16 @@ def checks_of(family: str) -> Iterator[Check]:
     except Exception as failure:  # whatever a family's Spec does
         yield Check("defaults", "failed", _sentence(failure))
         return
-    for name, check in CHECKS.items():
-        answer = _answer(name, check, subject)
-        yield answer
-        if answer.result == "failed" and name in FIRST:
+    for name in CHECKS:
+        found = answer(name, subject)
+        yield found
+        if found.result == "failed" and name in FIRST:
             return
 
 
-def _answer(name: str, check: Callable[[Subject], str | None], subject: Subject) -> Check:
+def answer(name: str, subject: Subject) -> Check:
+    """One check, by its name, of one family."""
+    check = CHECKS[name]
     try:
         return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])
     except NotMeasuredError as why:

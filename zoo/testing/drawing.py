@@ -111,7 +111,7 @@ def _draw_int(metadata: Sequence[Any], dice: random.Random) -> int:
         (int(getattr(m, "multiple_of", 1)) for m in metadata if isinstance(m, MultipleOf)), 1
     )
     first = -(-math.ceil(low) // step)
-    last = max(first, min(math.floor(high) // step, first + 24))
+    last = first + 24 if math.isinf(high) else max(first, min(math.floor(high) // step, first + 24))
     return step * dice.randint(first, last)
 
 

@@ -1,0 +1,132 @@
+"""A package's model on the Hub: pushed where the package is, refused and then loaded where it is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from packages import MARK, Package, Place
+
+REPO = "acme/vq-digits"
+BITS = """
+import torch, zoo
+x = torch.linspace(0, 1, 640).view(10, 1, 8, 8)
+bits = lambda m: (m.encode(x).detach().numpy().tobytes() + m(x).detach().numpy().tobytes()).hex()
+"""
+
+
+@pytest.fixture(scope="session")
+def acme_vq(checkout) -> Path:
+    """The project of the example package."""
+    return checkout / "tests" / "plugins" / "acme-vq"
+
+
+@pytest.fixture
+def author(tmp_path, acme_vq) -> Place:
+    """A venv that has the package."""
+    place = Place.made(tmp_path / "author")
+    place.install(acme_vq)
+    return place
+
+
+@pytest.fixture
+def stranger(tmp_path) -> Place:
+    """A venv that has not."""
+    return Place.made(tmp_path / "stranger")
+
+
+def env(client, place: Place, **more: str) -> dict[str, str]:
+    """The variables of a user of the Hub, whose cache is their own."""
+    return {**client.env, "HF_HOME": str(place.folder / "hf"), "HF_HUB_OFFLINE": "0", **more}
+
+
+def test_a_packages_model_is_shared_and_is_the_same_for_a_stranger(
+    hub, client, alice, author, stranger, acme_vq, tmp_path
+):
+    here = env(client, author, **alice)
+    for words in (
+        ("train", "vq-digits-4x4", "epochs=2", "data.fit=train", "--out", "run"),
+        ("eval", "./run/model", "--split", "validation"),
+        ("draw", "./run/model", "--split", "validation"),
+        ("push", "run/model", REPO),
+        ("card", REPO),
+        ("bench", "vq-digits-4x4", "--limit", "20"),
+    ):
+        done = author.zoo(*words, env=here, cwd=tmp_path)
+        assert done.returncode == 0, (words, done.stdout + done.stderr)
+        if words[0] in ("train", "eval", "card", "bench"):
+            assert "codebook_usage" in done.stdout, words
+    assert "![codebook](figures/codebook.png)" in author.zoo("card", REPO, env=here).stdout
+    assert (tmp_path / "model-figures" / "codebook.png").exists()
+    assert "figures/codebook.png" in hub.files(REPO)
+
+    code = f"{BITS}print(bits(zoo.load('{REPO}')))"
+    there = env(client, stranger)
+    done = stranger.run("-c", code, env=there)
+    assert done.stderr.splitlines()[-1] == (
+        "zoo.errors.PluginError: This repository says that family 'vq' comes from a package called "
+        "'acme-vq'. The zoo does not know that package: look at it before you install it."
+    )
+    done = stranger.zoo("show", REPO, env=there)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+    stranger.install(acme_vq)
+    done = stranger.run("-c", code, env=there)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == author.run("-c", code, env=here).stdout
+
+
+def test_a_repo_imports_the_package_of_its_family_and_no_other(
+    hub, client, author, acme_vq, folder, tmp_path
+):
+    others = Package(
+        "others",
+        "1.0",
+        {"other_family.py": MARK, "other_data.py": MARK, "other_models/__init__.py": MARK},
+        {"other": "other_family:X"},
+        {"other-data": "other_data:x"},
+        {"other": "other_models.here"},
+    )
+    author.install(others)
+    hub.create("evil/repo")
+    published = acme_vq / "acme_vq" / "registry" / "vq-digits-4x4"
+    files = {
+        path.relative_to(published).as_posix(): path.read_bytes()
+        for path in published.rglob("*")
+        if path.is_file()
+    }
+    files["recipe.toml"] = files["recipe.toml"].replace(b'"digits"', b'"other-data"')
+    files["metrics.json"] = files["metrics.json"].replace(b'"digits"', b'"other-data"')
+    files["acme_vq.py"] = b"raise SystemExit"
+    files["other_family.py"] = b"raise SystemExit"
+    hub.commit("evil/repo", files)
+    for words in (("show",), ("card",), ("verify",), ("pull", "--to", "here")):
+        done = author.zoo(words[0], "evil/repo", *words[1:], env=env(client, author), cwd=tmp_path)
+        assert done.returncode == 0, (words, done.stdout + done.stderr)
+    done = author.zoo("eval", "evil/repo", env=env(client, author), cwd=tmp_path)
+    assert "another package's dataset: say which dataset to measure it on" in done.stderr
+    assert author.marks == set()
+
+
+def test_the_example_passes_its_own_tests(author, acme_vq, tmp_path):
+    shutil.copytree(acme_vq / "tests", tmp_path / "tests")
+    done = author.run("-m", "pytest", "-q", "-p", "no:xdist", "tests", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed" in done.stdout
+
+
+def test_it_is_listed_with_all_that_it_brings(author):
+    listed = json.loads(author.zoo("plugins", "--json").stdout)
+    found = {
+        (one["kind"], one["name"], one["package"], one["version"], one["state"]) for one in listed
+    }
+    assert found == {
+        ("family", "vq", "acme-vq", "0.3", "ready"),
+        ("dataset", "rings", "acme-vq", "0.3", "ready"),
+        ("registry", "acme", "acme-vq", "0.3", "ready"),
+    }
+    assert "1 model, 1 recipe" in author.zoo("plugins").stdout
+    assert author.zoo("verify", "vq-digits-4x4").returncode == 0

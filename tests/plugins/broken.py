@@ -1,0 +1,177 @@
+"""Packages that are broken in every way that the zoo promises a sentence for."""
+
+from __future__ import annotations
+
+from packages import MARK, Package
+
+GOOD = """
+import torch, zoo
+
+class GoodSpec(zoo.Spec):
+    width: int = 3
+    @property
+    def latent_shape(self): return (self.width,)
+    def parameter_count(self): return self.pixels * self.width
+
+class Good(zoo.Autoencoder):
+    Spec = GoodSpec
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.weight = torch.nn.Parameter(0.1 * torch.randn(spec.pixels, spec.width))
+    def _encode(self, x): return x.flatten(1) @ self.weight
+    def _decode(self, z): return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+    def _loss(self, x):
+        error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
+        return zoo.Loss({"reconstruction": error.mean()})
+"""
+
+AT_IMPORT = {
+    "no-module": (
+        "import einopz_that_is_not_there\n",
+        "ModuleNotFoundError: No module named 'einopz",
+    ),
+    "syntax": ("def broken(:\n", "SyntaxError: invalid syntax"),
+    "exits": ("import sys\nsys.exit('bye')\n", "SystemExit: bye"),
+    "raises": ("raise RuntimeError('first line\\nsecond')\n", "RuntimeError: first line."),
+    "base": ("class Stop(BaseException): pass\nraise Stop('no')\n", "Stop: no"),
+    "warns": (
+        "import warnings\nwhile True:\n    warnings.warn('again')\n",
+        "more than 10,000 warnings and prints",
+    ),
+    "warns-on": (
+        "import warnings\nwhile True:\n    try: warnings.warn('again')\n    except Exception: pass\n",
+        "more than 10,000 warnings and prints",
+    ),
+    "prints": ("while True: print('hello')\n", "more than 10,000 warnings and prints"),
+    "logs": (
+        "import logging\nwhile True: logging.getLogger('x').warning('hello')\n",
+        "more than 10,000 warnings and prints",
+    ),
+    "no-target": ("", "has no attribute 'Model'"),
+    "not-a-class": ("Model = 3\n", "no subclass of zoo.Autoencoder"),
+    "a-module": ("import torch as Model\n", "is torch, which is no subclass of zoo.Autoencoder"),
+    "no-spec": ("import zoo\nclass Model(zoo.Autoencoder): pass\n", "has no Spec"),
+    "own-spec": (
+        "import zoo, pydantic\nclass S(pydantic.BaseModel): pass\n"
+        "class Model(zoo.Autoencoder): Spec = S\n",
+        "has no Spec",
+    ),
+    "lax": (
+        f"{GOOD}from pydantic import ConfigDict\n"
+        "class S(GoodSpec): model_config = ConfigDict(extra='allow')\n"
+        "class Model(Good): Spec = S\n",
+        "S allows unknown fields (extra='allow')",
+    ),
+    "lax-inside": (
+        f"{GOOD}import pydantic\nclass Inner(pydantic.BaseModel): n: int = 1\n"
+        "class S(GoodSpec): inner: Inner = Inner()\nclass Model(Good): Spec = S\n",
+        "Inner is lax (frozen=None)",
+    ),
+    "no-json": (
+        f"{GOOD}from typing import Callable\nclass S(GoodSpec): f: Callable = print\n"
+        "class Model(Good): Spec = S\n",
+        "S cannot be turned into JSON",
+    ),
+    "half": (
+        f"{GOOD}class Model(zoo.Autoencoder): Spec = GoodSpec\n",
+        "Model does not implement _encode and _decode and _loss",
+    ),
+}
+"""By the family's name: the module, and what is said of it wherever it is met."""
+
+AT_BUILD = {
+    "ignores-spec": (
+        f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n"
+        "        super().__init__(GoodSpec(image_shape=spec.image_shape, width=7))\n",
+        "Model has another Spec than the one that it was built from",
+    ),
+    "miscounts": (
+        f"{GOOD}class S(GoodSpec):\n    def parameter_count(self): return 5\n"
+        "class Model(Good): Spec = S\n",
+        "Model has 192 parameters; its Spec says 5",
+    ),
+    "no-argument": (
+        f"{GOOD}class Model(Good):\n    def __init__(self): pass\n",
+        "failed to build a model from its Spec: TypeError",
+    ),
+    "shares": (
+        f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n"
+        "        super().__init__(spec)\n        self.other = self.weight\n",
+        "weight and other share memory",
+    ),
+    "overlaps": (
+        f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n        super().__init__(spec)\n"
+        "        self.register_buffer('part', self.weight.data[:1])\n",
+        "part and weight share memory",
+    ),
+    "transposed": (
+        f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n        super().__init__(spec)\n"
+        "        self.weight = torch.nn.Parameter(torch.randn(spec.width, spec.pixels).T)\n",
+        "weight is not contiguous",
+    ),
+    "doubles": (
+        f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n        super().__init__(spec)\n"
+        "        self.double()\n",
+        "weight is float64; weights are float32",
+    ),
+    "raising-spec": (
+        f"{GOOD}class S(GoodSpec):\n    def parameter_count(self): return 1 // 0\n"
+        "class Model(Good): Spec = S\n",
+        "failed in its S: ZeroDivisionError",
+    ),
+    "odd-shape": (
+        f"{GOOD}class S(GoodSpec):\n    @property\n    def latent_shape(self): return [3]\n"
+        "class Model(Good): Spec = S\n",
+        "latent_shape is a tuple of whole numbers of 1 or more, not [3]",
+    ),
+}
+"""The same, of what can be known only once a model is built."""
+
+AT_SAVE = {
+    "nulls": (
+        f"{GOOD}class S(GoodSpec): extra: int | None = None\nclass Model(Good): Spec = S\n",
+        "extra is null, which TOML cannot say",
+    ),
+    "bytes": (
+        f"{GOOD}class S(GoodSpec): extra: bytes = b'\\xff'\nclass Model(Good): Spec = S\n",
+        "has a S that cannot be saved",
+    ),
+}
+"""The same, of what can be known only once a Spec is written."""
+
+
+def package(name: str, code: str) -> Package:
+    """A package `broken-NAME` whose family NAME is `Model` of a module of this code."""
+    module = f"broken_{name.replace('-', '_')}"
+    return Package(
+        f"broken-{name}", "0.3", {f"{module}.py": MARK + code}, {name: f"{module}:Model"}
+    )
+
+
+def all_packages() -> list[Package]:
+    """Every one of them, and some that break names instead of code."""
+    from_code = {
+        name: code for table in (AT_IMPORT, AT_BUILD, AT_SAVE) for name, (code, _) in table.items()
+    }
+    good = MARK + GOOD
+    return [
+        *(package(name, code) for name, code in from_code.items()),
+        Package("bad-name", "1.0", {"bad_name.py": good}, {"Bad Name!": "bad_name:Good"}),
+        Package("bad-target", "1.0", {"bad_target.py": good}, {"bad-target": "bad target"}),
+        Package("takes-vae", "1.0", {"takes_vae.py": good}, {"vae": "takes_vae:Good"}),
+        Package("one-twin", "1.0", {"one_twin.py": good}, {"twin": "one_twin:Good"}),
+        Package("other-twin", "2.0", {"other_twin.py": good}, {"twin": "other_twin:Good"}),
+        Package(
+            "bad-registry",
+            "1.0",
+            {"bad_registry/__init__.py": good, "bad_registry/models/index.toml": '["../x"]\n'},
+            registries={"bad": "bad_registry.models", "none": "bad_registry.nothing"},
+        ),
+        Package(
+            "bad-data",
+            "1.0",
+            {"bad_data.py": MARK + "raise OSError('no data')"},
+            datasets={"bad-data": "bad_data:images", "mnist": "bad_data:mnist"},
+        ),
+        Package("works", "1.0", {"works.py": good}, {"works": "works:Good"}),
+    ]

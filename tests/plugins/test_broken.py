@@ -1,0 +1,160 @@
+"""Broken packages, all installed at once: each is said in a sentence, and everything else works."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from broken import AT_BUILD, AT_IMPORT, AT_SAVE, all_packages
+from packages import Place
+
+TRY_ALL = """
+import json, sys, zoo
+said = {}
+for name in json.loads(sys.argv[1]):
+    try:
+        model = zoo.build(name, image_shape=(1, 8, 8))
+        zoo.save(model, "saved-" + name)
+        said[name] = "nothing"
+    except zoo.ZooError as wrong:
+        said[name] = f"{type(wrong).__name__}: {wrong}"
+print(json.dumps(said))
+"""
+EVERY = {**AT_IMPORT, **AT_BUILD, **AT_SAVE}
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory) -> Place:
+    """A venv with every broken package, and one that works."""
+    place = Place.made(tmp_path_factory.mktemp("crowd") / "venv")
+    place.install(*all_packages())
+    return place
+
+
+@pytest.fixture(scope="module")
+def listed(crowd) -> dict[tuple[str, str], dict]:
+    """What `zoo plugins --json` says, by package and name."""
+    done = crowd.zoo("plugins", "--json", cwd=crowd.folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return {(one["package"], one["name"]): one for one in json.loads(done.stdout)}
+
+
+@pytest.fixture(scope="module")
+def said(crowd) -> dict[str, str]:
+    """What building and saving a model of each family raises."""
+    names = [*EVERY, "Bad Name!", "bad-target", "twin", "works"]
+    done = crowd.run("-c", TRY_ALL, json.dumps(names), cwd=crowd.folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_listing_works_beside_them_and_imports_none(crowd, tmp_path):
+    other = Place(crowd.folder)
+    before = other.marks
+    done = other.zoo("list", "--json")
+    assert done.returncode == 0, done.stderr
+    names = [line["name"] for line in json.loads(done.stdout)]
+    assert "vae-mnist-20" in names
+    assert "Plugin 'none' of bad-registry 1.0 cannot be used" in done.stderr
+    assert "Plugin 'bad' of bad-registry" not in done.stdout
+    done = other.zoo("list", "--families", "--json")
+    families = {line["name"]: line["summary"] for line in json.loads(done.stdout)}
+    assert families["works"] == "from works 1.0"
+    assert families["twin"] == "from one-twin 1.0 and other-twin 2.0"
+    assert families["vae"] == "variational autoencoder"
+    assert "Bad Name!" not in families
+    assert other.zoo("list", "--recipes").returncode == 0
+    assert other.zoo("--help").returncode == 0
+    assert other.marks == before
+
+
+def test_other_models_load_beside_them(crowd):
+    code = "import zoo; print(tuple(zoo.load('vae-mnist-20').sample(2, seed=0).shape))"
+    done = crowd.run("-c", code)
+    assert (done.stdout, done.stderr) == ("(2, 1, 28, 28)\n", "")
+
+
+@pytest.mark.parametrize("name", AT_IMPORT)
+def test_what_fails_at_import_is_listed_with_its_cause(listed, name):
+    one = listed[f"broken-{name}", name]
+    assert (one["kind"], one["version"], one["state"]) == ("family", "0.3", "broken")
+    assert one["problem"].startswith(f"Plugin {name!r} of broken-{name} 0.3")
+    assert AT_IMPORT[name][1] in one["problem"]
+    assert "\n" not in one["problem"]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_whatever_fails_is_a_sentence_that_names_the_package(said, name):
+    assert f"Plugin {name!r} of broken-{name} 0.3" in said[name]
+    assert EVERY[name][1] in said[name]
+    assert said[name].startswith("PluginError: ")
+
+
+def test_names_that_cannot_be_are_said_with_their_package(listed, said):
+    about = "Plugin 'Bad Name!' of bad-name 1.0 cannot be used: a family is named in lower-case"
+    assert listed["bad-name", "Bad Name!"]["problem"].startswith(about)
+    assert about in said["Bad Name!"]
+    assert "its entry point is 'bad target', not module:name" in said["bad-target"]
+    assert "'vae' is the zoo's own family" in listed["takes-vae", "vae"]["problem"]
+    assert "'mnist' is the zoo's own dataset" in listed["bad-data", "mnist"]["problem"]
+
+
+def test_two_packages_with_one_name_are_both_named(listed, said):
+    both = "Family 'twin' is provided by one-twin 1.0 and other-twin 2.0. Uninstall one."
+    assert listed["one-twin", "twin"]["problem"] == both
+    assert listed["other-twin", "twin"]["problem"] == both
+    assert said["twin"] == f"PluginError: {both}"
+
+
+def test_broken_datasets_and_registries_are_said_too(listed):
+    assert "OSError: no data" in listed["bad-data", "bad-data"]["problem"]
+    assert "is no model's name" in listed["bad-registry", "bad"]["problem"]
+    assert "no folder 'bad_registry.nothing'" in listed["bad-registry", "none"]["problem"]
+
+
+def test_what_works_is_ready_and_works(listed, said):
+    assert listed["works", "works"]["state"] == "ready"
+    assert said["works"] == "nothing"
+
+
+def test_the_table_says_what_is_broken_in_a_line_each(crowd):
+    done = crowd.zoo("plugins")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Plugin 'syntax' of broken-syntax 0.3 failed to load: SyntaxError" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["import os; os._exit(3)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"],
+    ids=["exit", "kill"],
+)
+def test_a_package_that_ends_its_process_ends_no_listing(place, ending):
+    from broken import GOOD, package
+
+    place.install(
+        package("dies", ending),
+        package("a-first", GOOD + "Model = Good"),
+        package("z-last", GOOD + "Model = Good"),
+    )
+    done = place.zoo("plugins", "--json")
+    states = {one["name"]: one["state"] for one in json.loads(done.stdout)}
+    assert states == {"a-first": "ready", "dies": "broken", "z-last": "ready"}
+    assert "the process ended while it was imported" in done.stdout
+
+
+def test_listing_fifty_packages_imports_none(place):
+    from broken import GOOD
+    from packages import MARK, Package
+
+    fifty = [
+        Package(f"many-{n}", "1.0", {f"many_{n}.py": MARK + GOOD}, {f"many-{n}": f"many_{n}:Good"})
+        for n in range(50)
+    ]
+    place.install(*fifty)
+    assert place.zoo("list").returncode == 0
+    done = place.zoo("list", "--families", "--json")
+    assert len([one for one in json.loads(done.stdout) if one["name"].startswith("many-")]) == 50
+    assert place.zoo("show", "vae").returncode == 0
+    assert place.marks == set()

@@ -1,0 +1,159 @@
+"""Where a family comes from: what is saved, and what is said where that is not what is here."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import torch
+from broken import GOOD
+from packages import Package
+
+import zoo
+from zoo import families
+from zoo.errors import PluginError, SpecError, UnknownNameError
+
+
+def good(name: str = "acme-good", version: str = "0.3", code: str = GOOD) -> Package:
+    module = name.replace("-", "_")
+    return Package(name, version, {f"{module}.py": code}, {"good": f"{module}:Good"})
+
+
+@pytest.fixture
+def saved(installed, tmp_path):
+    """`saved(**provider)`: the folder of a model of acme-good 0.3, its provider changed."""
+    installed(good())
+    zoo.save(zoo.build("good", image_shape=(1, 8, 8), seed=0), tmp_path / "model")
+
+    def change(**provider):
+        path = tmp_path / "model" / "config.json"
+        config = json.loads(path.read_text())
+        config["provider"] = {**config["provider"], **provider} if provider else None
+        path.write_text(json.dumps(config))
+        return tmp_path / "model"
+
+    return change
+
+
+def test_a_saved_model_names_the_package_and_its_version(saved):
+    config = json.loads((saved(version="0.3") / "config.json").read_text())
+    assert config["provider"] == {"distribution": "acme-good", "version": "0.3"}
+    assert zoo.info("./model").provider.version == "0.3"
+
+
+def test_the_same_or_a_newer_package_says_nothing(saved, caplog):
+    for version in ("0.3", "0.2", "0.3.0", "0.3rc1", "version"):
+        assert zoo.load(saved(version=version)).info.family == "good"
+    assert caplog.messages == []
+
+
+def test_an_older_package_says_so_and_goes_on(saved, caplog):
+    with caplog.at_level(logging.WARNING):
+        model = zoo.load(saved(version="0.10"))
+    assert model.encode(torch.rand(1, 1, 8, 8)).shape == (1, 3)
+    [said] = caplog.messages
+    assert said.endswith(
+        "It was written by acme-good 0.10; this is 0.3, which may be too old for it. pip install -U acme-good"
+    )
+
+
+def test_an_older_package_says_so_where_the_spec_is_not_valid(saved):
+    folder = saved(version="0.10")
+    config = json.loads((folder / "config.json").read_text())
+    config["spec"]["depth"] = 3
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SpecError) as caught:
+        zoo.load(folder)
+    assert "depth: there is no such field" in str(caught.value)
+    assert "written by acme-good 0.10; this is 0.3" in str(caught.value)
+
+
+def test_another_package_with_that_family_is_said(saved, caplog):
+    with caplog.at_level(logging.WARNING):
+        zoo.load(saved(distribution="other-good", version="1.0"))
+    assert (
+        "It says that family 'good' comes from other-good 1.0; here it comes from acme-good 0.3."
+        in caplog.text
+    )
+
+
+def test_names_of_distributions_are_compared_as_indexes_do(saved, caplog):
+    zoo.load(saved(distribution="Acme_Good"))
+    assert caplog.messages == []
+
+
+def test_without_the_package_its_name_is_told_and_never_more(tmp_path, saved, monkeypatch):
+    folder = saved(version="0.3")
+    monkeypatch.undo()  # acme-good is gone
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PluginError) as caught:
+        zoo.load(folder)
+    assert str(caught.value) == (
+        "This folder says that family 'good' comes from a package called 'acme-good'. The zoo does "
+        "not know that package: look at it before you install it."
+    )
+
+
+@pytest.mark.parametrize("name", ["acme good", "acme; rm -rf", "../acme", "-acme", "acme\u202e"])
+def test_a_name_that_no_package_can_have_is_not_repeated(tmp_path, saved, monkeypatch, name):
+    folder = saved(distribution=name)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError) as caught:
+        zoo.load(folder)
+    assert name not in str(caught.value)
+
+
+def test_a_registered_family_is_saved_without_provider_and_loading_elsewhere_says_so(tmp_path):
+    scope: dict = {}
+    exec(GOOD, scope)
+    zoo.register("at-home")(scope["Good"])
+    try:
+        zoo.save(zoo.build("at-home", image_shape=(1, 8, 8)), tmp_path / "model")
+        assert zoo.load(tmp_path / "model").info.provider is None
+    finally:
+        del families._registered["at-home"]
+    with pytest.raises(UnknownNameError) as caught:
+        zoo.load(tmp_path / "model")
+    assert str(caught.value) == (
+        "This folder was saved by a program that registered family 'at-home' itself, and no package "
+        "has it: run the code with @zoo.register first, or ask its author."
+    )
+
+
+def test_running_the_cell_again_replaces_the_class_and_another_is_refused():
+    def cell(source=GOOD):
+        scope = {"__name__": "__main__"}
+        exec(source, scope)
+        return scope["Good"]
+
+    try:
+        zoo.register("cell")(cell())
+        again = zoo.register("cell")(cell())
+        assert families.family_class("cell") is again
+        other = type("Other", (again,), {})
+        with pytest.raises(PluginError, match=r"'cell' is taken by __main__\.Good"):
+            zoo.register("cell")(other)
+    finally:
+        families._registered.pop("cell", None)
+    with pytest.raises(PluginError, match="'vae' is taken by the zoo"):
+        zoo.register("vae")(again)
+
+
+def test_a_name_that_a_package_has_cannot_be_registered(installed):
+    installed(good())
+    scope: dict = {}
+    exec(GOOD, scope)
+    with pytest.raises(PluginError, match=r"taken by an entry point of acme-good 0\.3"):
+        zoo.register("good")(scope["Good"])
+
+
+def test_a_class_or_a_spec_of_a_package_finds_its_name_and_imports_no_other(installed, tmp_path):
+    installed(good(), Package("bomb", "1", {"bomb.py": "raise SystemExit"}, {"bomb": "bomb:Bomb"}))
+    import acme_good
+
+    spec = acme_good.GoodSpec(image_shape=(1, 8, 8))
+    model = zoo.build(spec, seed=0)
+    zoo.save(acme_good.Good(spec).eval(), tmp_path / "model")
+    assert type(model) is type(zoo.load(tmp_path / "model")) is acme_good.Good

@@ -1,0 +1,214 @@
+"""Models, recipes and datasets that packages bring: by name, beside the zoo's own."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tomllib
+
+import pytest
+import tomli_w
+import torch
+from broken import GOOD
+from packages import Package
+
+import zoo
+from zoo import published
+from zoo.data import load_images, may_be_read_for
+from zoo.errors import DataError, IntegrityError, PluginError, UnknownNameError
+
+DATA = "import numpy as np\ndef images(split):\n    return {}\n"
+
+
+def registry(checkout, names: dict[str, str], package: str = "acme") -> dict[str, bytes]:
+    """Files of a package that publishes vae-digits-8 under other names; `names` says which."""
+    root = checkout / "registry"
+    index = tomllib.loads((root / "index.toml").read_text())
+    files = {f"{package}/__init__.py": b""}
+    for name, source in names.items():
+        for path in (root / source).rglob("*"):
+            if path.is_file():
+                files[f"{package}/models/{name}/{path.relative_to(root / source)}"] = (
+                    path.read_bytes()
+                )
+    lines = {name: index[source] for name, source in names.items()}
+    files[f"{package}/models/index.toml"] = tomli_w.dumps(lines).encode()
+    recipe = (checkout / "recipes" / "vae-digits-8.toml").read_bytes()
+    return {**files, f"{package}/models/recipes/acme-digits-8.toml": recipe}
+
+
+def acme(checkout, names, name="acme", **more) -> Package:
+    return Package(
+        name, "0.3", registry(checkout, names, name), registries={name: f"{name}.models"}, **more
+    )
+
+
+def test_a_packages_models_and_recipes_go_by_name(checkout, installed):
+    installed(acme(checkout, {"acme-vae-8": "vae-digits-8"}))
+    assert "acme-vae-8" in zoo.list_models()
+    assert "acme-digits-8" in published.list_recipes()
+    ours, theirs = zoo.load("vae-digits-8"), zoo.load("acme-vae-8")
+    x = torch.rand(2, 1, 8, 8)
+    assert torch.equal(ours.encode(x), theirs.encode(x))
+    assert theirs.info.origin == "acme-vae-8"
+    assert zoo.training.recipe.load_recipe("acme-digits-8").name == "acme-digits-8"
+    assert "acme" not in sys.modules
+
+
+def test_its_index_is_the_root_of_trust_for_its_names(checkout, installed):
+    installed(acme(checkout, {"acme-vae-8": "vae-digits-8"}))
+    weights = published.line("acme-vae-8").folder / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(IntegrityError, match="Fetch it again: reinstall acme, or"):
+        zoo.load("acme-vae-8")
+
+
+def test_our_names_win_a_clash_and_it_is_reported(checkout, installed):
+    installed(acme(checkout, {"vae-mnist-20": "vae-digits-8", "acme-vae-8": "vae-digits-8"}))
+    assert zoo.load("vae-mnist-20").spec.image_shape == (1, 28, 28)
+    assert zoo.load("acme-vae-8").spec.image_shape == (1, 8, 8)
+    assert published.notes() == [
+        "Plugin 'acme' of acme 0.3: model 'vae-mnist-20' is the zoo's own here."
+    ]
+
+
+def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, installed):
+    one = acme(checkout, {"shared": "vae-digits-8", "mine": "vae-digits-8"})
+    other = acme(checkout, {"shared": "vae-digits-8"}, name="other")
+    installed(one)
+    installed(other)
+    with pytest.raises(
+        PluginError, match=r"Model 'shared' is provided by acme 0.3 and other 0.3\."
+    ):
+        zoo.load("shared")
+    assert zoo.load("mine").spec.image_shape == (1, 8, 8)
+    with pytest.raises(PluginError, match="Recipe 'acme-digits-8' is provided by"):
+        zoo.train("acme-digits-8")
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        (b"[", "cannot be read: TOMLDecodeError"),
+        (b"\xff", "cannot be read: UnicodeDecodeError"),
+        (b'["../../x"]\nfamily = "vae"\n', "is no model's name"),
+        (b"[recipes]\n", "is no model's name"),
+        (b"x = 3\n", "'x' is no table"),
+        (b'[x]\nfamily = "vae"\n', "has no 'bytes, config_sha256, licence, weights_sha256'"),
+        (
+            b'[x]\nbytes = 1\nlicence = ""\nfamily = ""\nconfig_sha256 = ""\nweights_sha256 = ""\n',
+            "config_sha256 that is none",
+        ),
+        (b"a = 1\n" * 300_000, "it has 1,800,000 bytes"),
+    ],
+    ids=range(8),
+)
+def test_a_damaged_index_is_said_and_the_rest_works(checkout, installed, index, said):
+    installed(
+        Package(
+            "acme",
+            "0.3",
+            {"acme/__init__.py": "", "acme/models/index.toml": index},
+            registries={"acme": "acme.models"},
+        )
+    )
+    assert zoo.list_models() == sorted(published.index(published.own_registry()))
+    [note] = published.notes()
+    assert note.startswith("The index of acme 0.3, ")
+    assert said in note
+    with pytest.raises(UnknownNameError):
+        zoo.load("x")
+
+
+def test_a_registry_is_found_where_an_editable_package_lies(checkout, tmp_path, monkeypatch):
+    """An editable install has its metadata in one place and its files in another."""
+    package = acme(checkout, {"acme-vae-8": "vae-digits-8"})
+    for name, content in package.files.items():
+        path = tmp_path / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    info = tmp_path / "site" / "acme-0.3.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: acme\nVersion: 0.3\n")
+    (info / "entry_points.txt").write_text(package.entry_points())
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "source")
+    assert "acme-vae-8" in zoo.list_models()
+    shutil.rmtree(tmp_path / "source")
+    assert "acme-vae-8" not in zoo.list_models()
+
+
+def dataset(body: str) -> Package:
+    return Package(
+        "acme-data",
+        "0.3",
+        {"acme_data.py": DATA.format(body)},
+        datasets={"acme": "acme_data:images"},
+    )
+
+
+def test_a_packages_dataset_goes_by_name(installed):
+    installed(dataset("np.full((dict(train=20, validation=5, test=4)[split], 9, 7), 3, np.uint8)"))
+    images = load_images("acme", "test")
+    assert (images.dataset, tuple(images.pixels.shape)) == ("acme", (4, 1, 9, 7))
+    assert len(load_images("acme", "train+validation")) == 25
+
+
+def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
+    installed(dataset("None if split == 'validation' else np.zeros((20, 3, 8, 8), np.uint8)"))
+    assert [len(load_images("acme", split)) for split in ("train", "validation", "test")] == [
+        18,
+        2,
+        20,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "said"),
+    [
+        ("1 / 0", PluginError, "failed to give its train images: ZeroDivisionError"),
+        ("None", DataError, "its train split is NoneType, not a uint8 tensor or array"),
+        ("np.zeros((3, 8, 8))", DataError, "its train split is float64, not a uint8"),
+        ("np.zeros((3, 8), np.uint8)", DataError, "images are (N, C, H, W) or (N, H, W)"),
+        (
+            "np.zeros((3, 8, 8 + len(split)), np.uint8)",
+            DataError,
+            "All images of a dataset have one size",
+        ),
+        ("np.zeros((0, 8, 8), np.uint8)", DataError, "is empty"),
+    ],
+    ids=range(6),
+)
+def test_a_dataset_that_gives_no_images_is_said(installed, body, error, said):
+    installed(dataset(body))
+    with pytest.raises(error) as caught:
+        load_images("acme", "train")
+    assert said in str(caught.value)
+
+
+def test_a_misspelt_dataset_gets_a_plugins_name(installed):
+    installed(dataset("None"))
+    with pytest.raises(UnknownNameError, match=r"No dataset named 'acne'\. Did you mean 'acme'"):
+        load_images("acne", "test")
+    assert "acme_data" not in sys.modules
+
+
+def test_a_stranger_names_no_other_packages_dataset(installed):
+    """What a Hub repo's recipe names is read only if the zoo or the family's own package has it."""
+    installed(dataset("np.zeros((9, 8, 8), np.uint8)"))
+    installed(
+        Package(
+            "acme-vq",
+            "1",
+            {"acme_vq_one.py": GOOD},
+            {"good": "acme_vq_one:Good"},
+            {"own": "acme_vq_one:x"},
+        )
+    )
+    assert may_be_read_for("digits", "good")
+    assert may_be_read_for("own", "good")
+    assert not may_be_read_for("acme", "good")
+    assert not may_be_read_for("./images", "good")
+    assert not may_be_read_for("own", "vae")
