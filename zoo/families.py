@@ -167,6 +167,14 @@ def name_of(cls: type[Autoencoder]) -> str:
     )
 
 
+def title_of(cls: type[Autoencoder]) -> str:
+    """What to call a class in an error: its plugin and package, or its family, or its own name."""
+    try:
+        return known_as(name_of(cls))
+    except PluginError:
+        return cls.__name__
+
+
 def of_spec(spec: specs.Spec) -> str:
     """The family that a Spec belongs to. Raises PluginError if none here has that type."""
     for name, family in BUILT_IN.items():

@@ -7,6 +7,7 @@ import io
 import torch
 from torch import Tensor
 
+from zoo import families
 from zoo.data import as_grey
 from zoo.errors import DataError
 from zoo.models import Autoencoder, VariationalAutoencoder
@@ -36,7 +37,7 @@ def draw_own(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
     """The pictures that a family adds, by name. Raises PluginError where it fails to draw them."""
     if not model.own_pictures:
         return {}
-    with blamed(f"Family of {type(model).__name__}", "failed to draw its own pictures"):
+    with blamed(families.title_of(type(model)), "failed to draw its own pictures"):
         with torch.inference_mode():
             given = model._draw(as_grey(pixels).to(_like(model)))
         if given.keys() != model.own_pictures.keys():

@@ -92,6 +92,13 @@ def _run(words: list[str], debug: bool) -> int:
         if debug:
             traceback.print_exc()
         _say(f"Error: {_sentence(failure)}")
+    except Exception as failure:
+        from zoo.plugins import at_fault, cause
+
+        owner = at_fault(failure.__traceback__)
+        if debug or not owner:  # a mistake of the zoo's own is shown whole
+            raise
+        _say(f"Error: {owner} failed: {cause(failure)}. --debug shows where.")
     else:
         return 0
     return 1

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from zoo.cli.output import device_option, print_table, say
-from zoo.record import value_of
 
 
 @click.command()
@@ -86,6 +85,8 @@ def print_results(results: list[dict[str, Any]]) -> None:
 
 
 def _known(one: dict[str, Any], name: str) -> bool:
+    from zoo.record import value_of
+
     published = one.get("published") or {}
     return any(value_of(numbers, name) is not None for numbers in (one["measured"], published))
 
@@ -104,6 +105,7 @@ def _table(title: str, rows: list[dict[str, Any]], names: Any) -> None:
 
 
 def _cell(one: dict[str, Any], name: str) -> str:
+    from zoo.record import value_of
     from zoo.text import number
 
     measured, published = one["measured"], one.get("published") or {}

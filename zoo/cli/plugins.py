@@ -9,7 +9,7 @@ import click
 from zoo.cli.output import as_json, print_checks, print_json, print_table, say
 
 
-@click.group(invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
+@click.group("plugins", invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 @as_json
 @click.pass_context
 def plugins(context: click.Context, json_: bool) -> None:

@@ -69,11 +69,14 @@ def _model(name: str, json_: bool) -> None:
             "`zoo list --families` the families."
         ) from None
     info = read_info(found.folder, found.origin, found.licence, found.files)
+    made_by = info.provider
+    package = f"{made_by.distribution} {made_by.version}" if made_by else None
     if json_:
         print_json(
             {
                 "name": info.origin,
                 "family": info.family,
+                "package": package,
                 "parameters": info.parameters,
                 "sha256": info.sha256,
                 "licence": info.licence,
@@ -88,7 +91,7 @@ def _model(name: str, json_: bool) -> None:
     print_pairs(
         [
             ("model", info.origin),
-            ("family", info.family),
+            ("family", f"{info.family}, of {package or 'the program that saved it'}"),
             ("images", f"{shape} (channels, height, width), float in [0, 1]"),
             ("codes", " x ".join(map(str, info.spec.latent_shape))),
             ("parameters", f"{info.parameters:,}"),

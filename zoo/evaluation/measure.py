@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zoo import families
 from zoo.data import as_grey
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
 from zoo.models import Autoencoder, VariationalAutoencoder
@@ -132,7 +133,7 @@ def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
         return {}
     device = next(model.parameters()).device
     batches = (as_grey(batch.to(device)) for batch in pixels.split(_batch(model)))
-    with blamed(f"Family of {type(model).__name__}", "failed to measure its own metrics"):
+    with blamed(families.title_of(type(model)), "failed to measure its own metrics"):
         given = {name: float(value) for name, value in model._measure(batches).items()}
         if given.keys() != model.own_metrics.keys():
             raise ValueError(f"own_metrics names {list(model.own_metrics)}, not {list(given)}")

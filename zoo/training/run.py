@@ -184,13 +184,6 @@ def _finish(
     model: Autoencoder, trained: Trained, images: dict[str, Images], recipe: Recipe, target: Path
 ) -> Run:
     """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
-    held_out = images.get("validation") or images["test"]
-    measured = None
-    final = (
-        recipe.data.fit == "train" or not recipe.changed
-    )  # else the test set would be for choices
-    if final and not trained.interrupted:
-        measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
     progress = trained.progress
     history = "".join(json.dumps(record) + "\n" for record in progress.history)
     write_atomically(target / HISTORY, history)
@@ -202,12 +195,24 @@ def _finish(
         "interrupted": trained.interrupted,
         "best_epoch": progress.best_epoch or None,
     }
-    model.info = store.save_folder(
-        model,
-        target / MODEL,
-        recipe=recipe.to_toml(),
-        metrics=record_of([measured] if measured else [], training=ended),
-        figures=draw_all(model, held_out.pixels),
-        card=render_card,
-    )
+
+    def save(measured: Metrics | None, figures: dict[str, bytes]) -> None:
+        model.info = store.save_folder(
+            model,
+            target / MODEL,
+            recipe=recipe.to_toml(),
+            metrics=record_of([measured] if measured else [], training=ended),
+            figures=figures,
+            card=render_card,
+        )
+
+    save(None, {})  # whatever a family does when it is measured and drawn, the weights are kept
+    held_out = images.get("validation") or images["test"]
+    measured = None
+    final = (
+        recipe.data.fit == "train" or not recipe.changed
+    )  # else the test set would be for choices
+    if final and not trained.interrupted:
+        measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
+    save(measured, draw_all(model, held_out.pixels))
     return Run(model, measured, target, trained.interrupted)
