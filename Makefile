@@ -9,7 +9,7 @@ demo: $(VENV)/.ready
 	$(BIN)/zoo demo
 
 test: $(VENV)/.ready
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .

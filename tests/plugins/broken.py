@@ -25,6 +25,17 @@ class Good(zoo.Autoencoder):
         return zoo.Loss({"reconstruction": error.mean()})
 """
 
+RECIPE = """
+[model]
+family = "late"
+image_shape = [1, 8, 8]
+[data]
+dataset = "digits"
+protocol = "grey"
+[training]
+epochs = 1
+"""
+
 AT_IMPORT = {
     "no-module": (
         "import einopz_that_is_not_there\n",
@@ -172,6 +183,17 @@ def all_packages() -> list[Package]:
             "1.0",
             {"bad_data.py": MARK + "raise OSError('no data')"},
             datasets={"bad-data": "bad_data:images", "mnist": "bad_data:mnist"},
+        ),
+        Package(
+            "fails-late",
+            "1.0",
+            {
+                "late/__init__.py": f"{good}class Late(Good):\n"
+                "    def _loss(self, x): raise KeyError('in its loss')\n",
+                "late/models/recipes/late-digits-8.toml": RECIPE,
+            },
+            {"late": "late:Late"},
+            registries={"late": "late.models"},
         ),
         Package("works", "1.0", {"works.py": good}, {"works": "works:Good"}),
     ]

@@ -8,6 +8,8 @@ import pytest
 from broken import AT_BUILD, AT_IMPORT, AT_SAVE, all_packages
 from packages import Place
 
+pytestmark = pytest.mark.xdist_group("crowd")  # they share a venv that takes long to make
+
 TRY_ALL = """
 import json, sys, zoo
 said = {}
@@ -123,6 +125,17 @@ def test_the_table_says_what_is_broken_in_a_line_each(crowd):
     assert done.returncode == 0
     assert "Traceback" not in done.stdout + done.stderr
     assert "Plugin 'syntax' of broken-syntax 0.3 failed to load: SyntaxError" in done.stdout
+
+
+def test_a_package_that_fails_late_is_a_sentence_on_the_command_line(crowd, tmp_path):
+    done = crowd.zoo("train", "late-digits-8", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "Error: fails-late 1.0 failed: KeyError: 'in its loss'. --debug shows where."
+    )
+    assert "Traceback" not in done.stderr
+    done = crowd.zoo("--debug", "train", "late-digits-8", cwd=tmp_path)
+    assert "Traceback" in done.stderr
 
 
 @pytest.mark.parametrize(

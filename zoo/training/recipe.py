@@ -39,7 +39,8 @@ class DataSettings(Strict):
     """Which images, which of them, and what the model is shown."""
 
     dataset: str = Field(
-        description="mnist, fashion-mnist, kmnist, digits; a folder of images; a .npy or .npz file"
+        description="mnist, fashion-mnist, kmnist, digits, or an installed package's; a folder of images; "
+        "a .npy or .npz file"
     )
     fit: Literal["train", "train+validation"] = Field(
         default="train",

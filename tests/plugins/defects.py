@@ -1,0 +1,257 @@
+"""Families with one defect each, and which check of the kit finds it."""
+
+from __future__ import annotations
+
+import torch
+from torch.distributions import Independent, Normal
+
+import zoo
+
+
+class PlainSpec(zoo.Spec):
+    width: int = 4
+
+    @property
+    def latent_shape(self):
+        return (self.width,)
+
+    def parameter_count(self):
+        return self.pixels * self.width
+
+
+class Plain(zoo.Autoencoder):
+    Spec = PlainSpec
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.weight = torch.nn.Parameter(0.1 * torch.randn(spec.pixels, spec.width))
+
+    def _encode(self, x):
+        return x.flatten(1) @ self.weight
+
+    def _decode(self, z):
+        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+
+    def _loss(self, x):
+        error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
+        return zoo.Loss({"reconstruction": error.mean()})
+
+
+class Samples(Plain):
+    def _encode(self, x):
+        z = super()._encode(x)
+        return z + torch.randn_like(z)
+
+
+class LooksAtTheBatch(Plain):
+    def _encode(self, x):
+        z = super()._encode(x)
+        return z - z.mean(0) if len(z) else z
+
+
+class Flattens(Plain):
+    def _decode(self, z):
+        return super()._decode(z).flatten(-3)
+
+
+class OneCodeAtATime(Plain):
+    def _decode(self, z):
+        return super()._decode(z.reshape(-1, z.shape[-1]))
+
+
+class Logits(Plain):
+    def _decode(self, z):
+        return (z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+
+
+class Float64(Plain):
+    def _encode(self, x):
+        return super()._encode(x).double()
+
+
+class Single(Plain):
+    def _encode(self, x):
+        return super()._encode(x).float()
+
+
+class PerImage(Plain):
+    def _loss(self, x):
+        return zoo.Loss({"reconstruction": (self._decode(self._encode(x)) - x).flatten(1).sum(1)})
+
+
+class Unweighted(Plain):
+    def _loss(self, x):
+        return zoo.Loss(super()._loss(x).terms, {"comitment": 0.5})
+
+
+class NotALoss(Plain):
+    def _loss(self, x):
+        return super()._loss(x).total
+
+
+class Total(zoo.Loss):
+    @property
+    def total(self):
+        return 2 * super().total
+
+
+class WrongTotal(Plain):
+    def _loss(self, x):
+        return Total(super()._loss(x).terms)
+
+
+class Detached(Plain):
+    def _loss(self, x):
+        z = self._encode(x).detach()
+        return zoo.Loss({"reconstruction": z.sum() + 0 * self.weight.sum() * float("inf")})
+
+
+class Unused(Plain):
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.weight = torch.nn.Parameter(self.weight[: spec.pixels // 2].detach().clone())
+        rest = spec.pixels - spec.pixels // 2
+        self.other = torch.nn.Parameter(torch.randn(rest, spec.width))
+
+    def _encode(self, x):
+        return x.flatten(1)[:, : len(self.weight)] @ self.weight
+
+    def _decode(self, z):
+        half = torch.sigmoid(z @ self.weight.T)
+        rest = half.new_zeros(*half.shape[:-1], len(self.other))
+        return torch.cat([half, rest], -1).unflatten(-1, self.spec.image_shape)
+
+
+class Counts(Plain):
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.register_buffer("uses", torch.zeros(()))
+
+    def _encode(self, x):
+        self.uses = self.uses + 1
+        return super()._encode(x)
+
+
+class GrowsInTraining(Plain):
+    def _loss(self, x):
+        self.register_buffer("seen", torch.zeros(()))
+        return super()._loss(x)
+
+
+class Climbs(Plain):
+    def _loss(self, x):
+        loss = super()._loss(x).total
+        return zoo.Loss({"reconstruction": 2 * loss.detach() - loss})
+
+
+class Branches(Plain):
+    def _encode(self, x):
+        return super()._encode(x) * (2 if x.sum() > 1 else 1)
+
+
+class LooseMetrics(Plain):
+    own_metrics = {"usage": ""}  # noqa: RUF012
+
+    def _measure(self, batches):
+        return {"use": 1.0}
+
+
+class NaNMetrics(Plain):
+    own_metrics = {"usage": ""}  # noqa: RUF012
+
+    def _measure(self, batches):
+        return {"usage": float("nan")}
+
+
+class FlatPicture(Plain):
+    own_pictures = {"weights": "Weights."}  # noqa: RUF012
+
+    def _draw(self, x):
+        return {"weights": x}
+
+
+class Uncopied(Plain):
+    def __deepcopy__(self, memo):
+        return self
+
+
+class Gaussian(zoo.VariationalAutoencoder):
+    Spec = PlainSpec
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.weight = torch.nn.Parameter(0.1 * torch.randn(spec.pixels, spec.width))
+
+    def _posterior(self, x):
+        mean = (x.flatten(1) @ self.weight).float()
+        return Independent(Normal(mean, 0.5, validate_args=False), 1, validate_args=False)
+
+    def _likelihood(self, z):
+        mean = torch.sigmoid(z.to(self.weight.dtype) @ self.weight.T).float()
+        image = mean.unflatten(-1, self.spec.image_shape)
+        return Independent(Normal(image, 0.3, validate_args=False), 3, validate_args=False)
+
+
+class ScalarPosterior(Gaussian):
+    def _posterior(self, x):
+        return super()._posterior(x).base_dist
+
+
+class OtherCode(Gaussian):
+    def _encode(self, x):
+        return super()._encode(x) + 1
+
+
+class FallingBound(Gaussian):
+    def importance_bound(self, x, noise):
+        return super().importance_bound(x, noise) - 3.0 * len(noise)
+
+
+class MovedPrior(Gaussian):
+    def prior(self):
+        shift = torch.ones(self.latent_shape)
+        return _Shifted(shift, torch.ones_like(shift))
+
+
+class _Shifted(Independent):
+    def __init__(self, loc, scale):
+        super().__init__(Normal(loc, scale, validate_args=False), 1, validate_args=False)
+
+    def log_prob(self, value):
+        return super().log_prob(value) + 1
+
+
+class Reseeded(Gaussian):
+    def sample(self, n, *, seed=None):
+        return super().sample(n, seed=(seed or 0) + n)
+
+
+DEFECTS = [
+    (Samples, "deterministic", "is it sampling?"),
+    (LooksAtTheBatch, "deterministic", "an image's code depends on its batch"),
+    (Flattens, "decode", "decode gives (64,), not (1, 8, 8)"),
+    (OneCodeAtATime, "decode", "decode gives (1, 1, 8, 8), not (1, 8, 8)"),
+    (Logits, "decode", "decode gives values outside [0, 1]"),
+    (Float64, "encode", "encode gives torch.float64, not float32"),
+    (Single, "dtypes", "a torch.float64 model encodes to torch.float32"),
+    (PerImage, "loss", "the term 'reconstruction' is (8,), not a scalar"),
+    (Unweighted, "loss", "weights for terms that there are not: comitment"),
+    (NotALoss, "loss", "loss gives Tensor, not zoo.Loss"),
+    (WrongTotal, "loss", "the weighted sum of the terms is"),
+    (Detached, "gradients", "the gradient of weight is not finite"),
+    (Unused, "gradients", "other gets no gradient from the loss"),
+    (Counts, "unchanged", "uses changes when the model is used"),
+    (GrowsInTraining, "tensor names", "a training step changes seen"),
+    (Climbs, "training", "take the loss from"),
+    (Branches, "torch.export", "it raises"),
+    (Branches, "torch.compile", "it raises"),
+    (LooseMetrics, "own metrics and pictures", "own_metrics names ['usage'], not ['use']"),
+    (NaNMetrics, "own metrics and pictures", "they are not finite"),
+    (FlatPicture, "own metrics and pictures", "a picture is images (rows, columns, C, H, W)"),
+    (Uncopied, "deepcopy", "a deep copy shares weight with the first"),
+    (ScalarPosterior, "distributions", "posterior has batch and event shapes"),
+    (OtherCode, "distributions", "encode is not the posterior's mean"),
+    (FallingBound, "importance-weighted bound", "with one draw the bound is off"),
+    (MovedPrior, "ELBO", "nats; drawn,"),
+    (Reseeded, "sample", "is not sample(4, seed=0)"),
+]
