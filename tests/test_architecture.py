@@ -11,6 +11,7 @@ LAYERS = [
     ["version", "errors"],
     ["text", "protocols", "files", "validation", "layout", "licences", "report"],
     ["digests", "specs", "record"],
+    ["guards"],
     ["plugins"],
     ["families", "published"],
     ["provenance"],

@@ -3,7 +3,7 @@
     import zoo
     model = zoo.load("vae-mnist-20")
 
-What is listed in `__all__` is the public API. It is imported when it is first used: `import zoo`
+What is listed in `__all__` is the public API, and `zoo.testing` for families of your own. It is imported when it is first used: `import zoo`
 alone imports neither torch nor anything else that is slow.
 """
 
@@ -122,6 +122,8 @@ __all__ = [  # noqa: RUF022  # sorted as _HOMES is
 
 
 def __getattr__(name: str):
+    if name == "testing":
+        return importlib.import_module("zoo.testing")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME_OF[name]), name)

@@ -186,18 +186,18 @@ def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
     Raises InputError for a model without one, or whose recipe names files on its author's machine.
     """
     from zoo.data import may_be_read_for
-    from zoo.training.recipe import recipe_from_text
+    from zoo.training.recipe import data_from_text
 
     if model.info is not None and model.info.recipe is None:
         hub.complete(model)
     if model.info is None or model.info.recipe is None:
         raise InputError("This model has no recipe: say which dataset to measure it on.")
-    data = recipe_from_text(model.info.recipe).data
+    data = data_from_text(model.info.recipe)
     info = model.info
     if info.origin.startswith("hf://") and not may_be_read_for(data.dataset, info.family):
         raise InputError(
-            f"Its recipe was run on {data.dataset!r}, a file of its author's or another package's "
-            "dataset: say which dataset to measure it on."
+            f"Its recipe was run on {data.dataset!r}, which is a file of its author's or another "
+            "package's dataset: say which dataset to measure it on."
         )
     return data.dataset, data.protocol
 

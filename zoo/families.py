@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo import plugins, specs
 from zoo.errors import InputError, PluginError, UnknownNameError, did_you_mean
+from zoo.guards import blamed
 from zoo.plugins import NAME, Plugin
 from zoo.validation import checked
 from zoo.version import DISTRIBUTION, __version__
@@ -94,11 +95,14 @@ def check_known(family: str) -> None:
 
 def load(plugin: Plugin) -> type[Autoencoder]:
     """The class that a plugin names, if it keeps the contract. Raises PluginError."""
-    from zoo.models.contract import check_class
+    from zoo.models.contract import check_class, undisturbed
 
     if said := problem(plugin):
         raise PluginError(f"{plugin} cannot be used: {said}.")
-    return check_class(plugin.load(), str(plugin))
+    with undisturbed():
+        found = plugin.load()
+    with blamed(str(plugin), "is no family"):
+        return check_class(found, str(plugin))
 
 
 def known_as(family: str) -> str:
@@ -121,7 +125,7 @@ def parse_spec(
     cls = spec_class(family)
     if family in BUILT_IN:
         return checked(cls, fields, section)
-    with plugins.blamed(known_as(family), f"failed in its {cls.__name__}"):
+    with blamed(known_as(family), f"failed in its {cls.__name__}"):
         spec, problems = checked(cls, fields, section)
         if spec is not None:
             specs.check_sizes(spec)
@@ -133,7 +137,7 @@ def plain_fields(family: str, spec: specs.Spec) -> dict[str, Any]:
 
     Raises PluginError for a Spec that cannot be said in both, or does not come back the same.
     """
-    with plugins.blamed(known_as(family), f"has a {type(spec).__name__} that cannot be saved"):
+    with blamed(known_as(family), f"has a {type(spec).__name__} that cannot be saved"):
         return specs.plain_fields(spec)
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from zoo import families
 from zoo.data import as_grey
 from zoo.errors import DataError
+from zoo.guards import blamed
 from zoo.models import Autoencoder, VariationalAutoencoder
-from zoo.plugins import blamed
 
 SCALE_TO = 56
 """Least height of one drawn image, in pixels: smaller ones are enlarged by a whole factor."""

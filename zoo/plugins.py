@@ -13,21 +13,19 @@ what it brings is used, and not before. No failure of a package's reaches beyond
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import io
-import logging
+import os
 import re
 import sys
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, distributions, packages_distributions
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
-from zoo.errors import PluginError, ZooError
+from zoo.errors import PluginError
+from zoo.guards import cause, overheard
 
 Kind = Literal["family", "dataset", "registry"]
 
@@ -39,11 +37,7 @@ GROUPS: dict[Kind, str] = {
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """Names of families, datasets and registries: lower-case words joined by '-'."""
 
-_TARGET = re.compile(r"[A-Za-z_]\w*(\.\w+)*(:\w+(\.\w+)*)?")
-MOST_SAID = 10_000
-"""Warnings, log records and prints that a package may issue while it is imported."""
-REPLAYED = 10
-"""How many of them are passed on."""
+_TARGET = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)\s*(?::\s*(\w+(?:\.\w+)*))?\s*(?:\[.*\])?")
 
 
 @dataclass(frozen=True)
@@ -77,7 +71,7 @@ class Plugin:
         if self.problem:
             raise PluginError(f"{self} cannot be used: {self.problem}.")
         try:
-            with _overheard():
+            with overheard():
                 return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
         except KeyboardInterrupt:
             raise
@@ -101,7 +95,7 @@ class Plugin:
             found = None
         for place in (found.submodule_search_locations or ()) if found else ():
             folder = Path(place, *rest)
-            if folder.is_dir():
+            if os.path.isdir(folder):
                 return folder
         raise PluginError(f"{self} cannot be used: its package has no folder {self.module!r}.")
 
@@ -147,36 +141,26 @@ def claimed_by(what: str, name: str, owners: Iterable[str]) -> str:
     )
 
 
-@contextlib.contextmanager
-def blamed(who: str, doing: str) -> Iterator[None]:
-    """Makes a PluginError of what a package's code raises, but for the zoo's own errors."""
-    try:
-        yield
-    except ZooError:
-        raise
-    except Exception as failure:
-        raise PluginError(f"{who} {doing}: {cause(failure)}.") from failure
+def at_fault(traceback: TracebackType | None, guess: bool) -> str:
+    """Which package's code an exception came from, as far as one can tell, or nothing.
 
-
-def cause(failure: BaseException) -> str:
-    """An exception in words: its type, and the first line of what it says."""
-    lines = str(failure).strip().splitlines()
-    said = lines[0][:300].rstrip(".") if lines else ""
-    return f"{type(failure).__name__}: {said}" if said else type(failure).__name__
-
-
-def at_fault(traceback: TracebackType | None) -> str:
-    """Which installed plugin's code raised an exception: `acme-vq 0.3`, or nothing."""
+    The innermost frame of a plugin's own code says it; without any, a guess is the only package
+    that was used.
+    """
     modules = []
     while traceback is not None:
-        modules.append(str(traceback.tb_frame.f_globals.get("__name__", "")))
+        modules.append(str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0])
         traceback = traceback.tb_next
+    owners = packages_distributions()
     tops = {
-        plugin.module.partition(".")[0]: plugin
+        top: plugin.owner
         for plugin in (*installed("family"), *installed("dataset"))
+        if (top := plugin.module.partition(".")[0]) in sys.modules
+        and plugin.distribution in owners.get(top, [plugin.distribution])
     }
-    owners = [tops[top].owner for name in modules if (top := name.partition(".")[0]) in tops]
-    return owners[-1] if owners else ""
+    frames = [tops[top] for top in modules if top in tops]
+    used = sorted(set(tops.values()))
+    return frames[-1] if frames else used[0] if guess and len(used) == 1 else ""
 
 
 def _entry_points_text(distribution: Distribution) -> str:
@@ -201,12 +185,15 @@ def _name_and_version(distribution: Distribution) -> tuple[str, str]:
 def _read(kind: Kind, text: str, distribution: str, version: str) -> Iterator[Plugin]:
     """The entry points of one group, line by line: a damaged line is a problem of its own."""
     group = ""
-    for line in (line.strip() for line in text.splitlines()):
+    for line in (line.strip("\ufeff \t") for line in text.splitlines()):
         if line.startswith("["):
             group = line.strip("[] ")
         elif line and not line.startswith("#") and group == GROUPS[kind]:
             name, _, target = (part.strip() for part in line.partition("="))
-            yield Plugin(kind, name, target, distribution, version, _problem(kind, name, target))
+            found = _TARGET.fullmatch(target)
+            problem = _problem(kind, name, target)
+            plain = ":".join(filter(None, found.groups())) if found else target
+            yield Plugin(kind, name, plain, distribution, version, problem)
 
 
 def _problem(kind: Kind, name: str, target: str) -> str:
@@ -215,71 +202,3 @@ def _problem(kind: Kind, name: str, target: str) -> str:
     if not _TARGET.fullmatch(target):
         return f"its entry point is {target[:100]!r}, not module:name"
     return ""
-
-
-class _TooMuchError(BaseException):
-    """A package that never stops talking; no Exception, which it might catch."""
-
-
-@contextlib.contextmanager
-def _overheard() -> Iterator[None]:
-    """Counts what is printed, warned and logged, and ends what goes on for ever.
-
-    A little of it is passed on afterwards, to standard error, if nothing failed.
-    """
-    said: list[warnings.WarningMessage] = []
-    output = _Output()
-    factory = logging.getLogRecordFactory()
-
-    def heed(*details: Any) -> None:
-        output.count()
-        if len(said) < REPLAYED:
-            said.append(warnings.WarningMessage(*details))
-
-    def record(*arguments: Any, **keywords: Any) -> logging.LogRecord:
-        output.count()
-        return factory(*arguments, **keywords)
-
-    logging.setLogRecordFactory(record)
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(output),
-            contextlib.redirect_stderr(output),
-        ):
-            warnings.simplefilter("always")  # or a warning that repeats is not even seen
-            warnings.showwarning = heed
-            yield
-    finally:
-        logging.setLogRecordFactory(factory)
-    output.replay(sys.stderr)
-    for one in said:
-        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-
-
-class _Output(io.TextIOBase):
-    """Takes what is printed, and counts everything that is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.times = 0
-
-    def count(self) -> None:
-        self.times += 1
-        if self.times > MOST_SAID:
-            raise _TooMuchError(
-                f"more than {MOST_SAID:,} warnings and prints while it was imported"
-            )
-
-    def write(self, text: str, /) -> int:
-        self.count()
-        if len(self.lines) < REPLAYED:
-            self.lines.append(text[:1_000])
-        return len(text)
-
-    def writable(self) -> bool:
-        return True
-
-    def replay(self, stream: TextIO) -> None:
-        """Passes on the first that was printed."""
-        stream.write("".join(self.lines))

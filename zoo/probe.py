@@ -10,11 +10,14 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import TextIO
 
 from zoo import families, plugins, published
 from zoo.errors import PluginError
@@ -69,34 +72,41 @@ def _known(plugin: Plugin, found: Sequence[Plugin]) -> str:
 
 def _tried_registry(plugin: Plugin) -> Tried:
     try:
-        registry = published.registry_of(plugin)
-        held = published.contents(registry)
+        held = published.held_by(published.registry_of(plugin))
     except PluginError as wrong:
         return Tried(plugin, str(wrong))
-    return Tried(plugin, note="; ".join([held, *published.clashes(registry)]))
+    return Tried(plugin, note="; ".join([str(held), *published.clashes(held, published.survey())]))
 
 
 def _answers(waiting: list[Plugin]) -> Iterator[tuple[Plugin, str]]:
     """What a process apart says of each; a new one goes on where one ended or did not answer."""
     while waiting:
-        with _child(waiting) as lines:
-            while waiting:
-                try:
-                    line = lines.get(timeout=SECONDS)
-                except queue.Empty:
-                    line, ending = None, f"it is still being imported after {SECONDS:.0f} s"
-                else:
-                    ending = "the process ended while it was imported"
+        with _child(waiting) as (child, lines):
+            said: dict[str, str] | str = {}
+            while waiting and isinstance(said, dict):
                 plugin, *waiting = waiting
-                if line is None:
-                    yield plugin, f"{plugin} failed to load: {ending}."
-                    break
-                yield plugin, json.loads(line)
+                said = _next(child, lines)
+                if isinstance(said, str):
+                    yield plugin, f"{plugin} failed to load: {said}."
+                else:
+                    yield plugin, said["problem"]
+
+
+def _next(child: subprocess.Popen[str], lines: queue.Queue[str]) -> dict[str, str] | str:
+    """The process's next answer, or why there is none."""
+    give_up = time.monotonic() + SECONDS
+    while time.monotonic() < give_up:
+        ended = child.poll() is not None
+        with contextlib.suppress(queue.Empty):
+            return json.loads(lines.get(timeout=0.2))
+        if ended:
+            return "the process ended while it was imported"
+    return f"it is still being imported after {SECONDS:.0f} s"
 
 
 @contextlib.contextmanager
-def _child(waiting: Sequence[Plugin]) -> Iterator[queue.Queue[str | None]]:
-    """A process that tries plugins in turn; a line for each, then None."""
+def _child(waiting: Sequence[Plugin]) -> Iterator[tuple[subprocess.Popen[str], queue.Queue[str]]]:
+    """A process that tries plugins in turn, and its answers, a line for each."""
     path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "zoo.probe"],
@@ -106,34 +116,34 @@ def _child(waiting: Sequence[Plugin]) -> Iterator[queue.Queue[str | None]]:
         stderr=subprocess.DEVNULL,
         text=True,
         encoding="utf-8",
+        start_new_session=True,
     )
     assert child.stdin is not None
     assert child.stdout is not None
-    lines: queue.Queue[str | None] = queue.Queue()
+    lines: queue.Queue[str] = queue.Queue()
 
-    def listen(stream=child.stdout) -> None:
+    def listen(stream: TextIO) -> None:  # what a package started may keep the stream open for ever
         for line in stream:
             lines.put(line)
-        lines.put(None)
 
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
+    threading.Thread(target=listen, args=(child.stdout,), daemon=True).start()
     try:
         with contextlib.suppress(BrokenPipeError):
             child.stdin.write(json.dumps([asdict(plugin) for plugin in waiting]))
             child.stdin.close()
-        yield lines
+        yield child, lines
     finally:
+        with contextlib.suppress(ProcessLookupError, AttributeError):  # no groups on Windows
+            os.killpg(child.pid, signal.SIGKILL)
         child.kill()
         child.wait()
-        listener.join(timeout=1)
-        child.stdout.close()
 
 
 def main() -> None:
     """The process apart: reads plugins, says of each what is wrong, as a line of JSON."""
     from zoo.data import plugged
 
+    own_pid = os.getpid()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     silence = os.open(os.devnull, os.O_RDWR)
     waiting = [Plugin(**fields) for fields in json.load(sys.stdin)]
@@ -146,7 +156,9 @@ def main() -> None:
             problem = ""
         except PluginError as wrong:
             problem = str(wrong)
-        answers.write(json.dumps(problem) + "\n")
+        if os.getpid() != own_pid:
+            os._exit(0)  # a copy that a package made of this process
+        answers.write(json.dumps({"problem": problem}) + "\n")
         answers.flush()
     os._exit(0)  # whatever threads a package left running
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from pydantic import Field
 
 from zoo import families, plugins
 from zoo.errors import PluginError, UnknownNameError, ZooError
 from zoo.validation import Strict
-from zoo.version import DISTRIBUTION
+from zoo.version import DISTRIBUTION, __version__
 
 _DISTRIBUTION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
 
@@ -30,49 +31,53 @@ def no_family(
             f"This {what} was saved by a program that registered family {family!r} itself, "
             "and no package has it: run the code with @zoo.register first, or ask its author."
         )
-    known = plugins.canonical(there.distribution)
-    stranger = known != plugins.canonical(DISTRIBUTION)
-    if stranger and _DISTRIBUTION_NAME.fullmatch(there.distribution):
+    if not _is_ours(there) and _DISTRIBUTION_NAME.fullmatch(there.distribution):
         return PluginError(
             f"This {what} says that family {family!r} comes from a package called "
             f"{there.distribution!r}. The zoo does not know that package: look at it before you "
             "install it."
         )
-    newer = "" if stranger else provenance(family, there)
+    newer = _too_old({"distribution": DISTRIBUTION, "version": __version__}, there)
     return UnknownNameError(f"This model's family is not here. {unknown} {newer}".strip())
 
 
 def provenance(family: str, there: Provider | None) -> str:
-    """Where a family comes from here, if that is not where its model was saved; or nothing.
+    """Where a family that is here comes from, if that is not where its model was saved; or nothing.
 
     Args:
-        family: its name; it need not be here if it is the zoo's own.
+        family: its name.
         there: what config.json says of it.
     """
-    ours = there is not None and there.distribution == DISTRIBUTION
-    here = families.provider("ae" if ours else family)
+    here = families.provider(family)
+    now = f"{here['distribution']} {here['version']}" if here else "this very program"
     if there is None:
-        if here is None:
-            return ""
-        return (
-            f"It was saved by a program that registered family {family!r} itself; here it comes "
-            f"from {here['distribution']} {here['version']}."
-        )
-    if here is None or plugins.canonical(here["distribution"]) != plugins.canonical(
-        there.distribution
-    ):
-        origin = f"{here['distribution']} {here['version']}" if here else "this very program"
-        return (
-            f"It says that family {family!r} comes from {there.distribution} {there.version}; here "
-            f"it comes from {origin}."
-        )
-    if not _is_newer(there.version, here["version"]):
-        return ""
+        saved = f"It was saved by a program that registered family {family!r} itself"
+        return f"{saved}; here it comes from {now}." if here else ""
+    if here is None or not _is_same(here["distribution"], there.distribution):
+        is_name = _DISTRIBUTION_NAME.fullmatch(there.distribution)
+        then = f"{there.distribution} {there.version}" if is_name else "what is no package's name"
+        return f"It says that family {family!r} comes from {then}; here it comes from {now}."
+    return _too_old(here, there)
+
+
+def _too_old(here: Mapping[str, str], there: Provider) -> str:
+    """What to do if a newer version of the package that is here wrote the model, or nothing."""
     name = here["distribution"]
+    if not (_is_same(name, there.distribution) and _is_newer(there.version, here["version"])):
+        return ""
     return (
         f"It was written by {name} {there.version}; this is {here['version']}, which may be too "
         f"old for it. pip install -U {name}"
     )
+
+
+def _is_ours(there: Provider) -> bool:
+    return _is_same(there.distribution, DISTRIBUTION)
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two names are of one distribution."""
+    return plugins.canonical(one) == plugins.canonical(other)
 
 
 def _is_newer(one: str, other: str) -> bool:

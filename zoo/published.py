@@ -13,13 +13,15 @@ import fnmatch
 import functools
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from zoo import plugins
 from zoo.errors import PluginError, UnknownNameError, did_you_mean
+from zoo.files import read_regular
+from zoo.guards import cause
 from zoo.plugins import Plugin
 from zoo.version import DISTRIBUTION, __version__
 
@@ -69,15 +71,12 @@ class IndexLine:
 
 def list_models(pattern: str = "*") -> list[str]:
     """Names of every published model, sorted. Reads the indexes, opens no folder, imports nothing."""
-    names = {*index(own_registry()), *(name for r in _foreign() for name in _index_or_none(r))}
-    return sorted(fnmatch.filter(names, pattern))
+    return sorted(fnmatch.filter({name for held in survey() for name in held.models}, pattern))
 
 
 def list_recipes() -> list[str]:
     """Names of every recipe that ships with the zoo or with an installed package, sorted."""
-    return sorted(
-        {name for registry in (own_registry(), *_foreign()) for name in _recipes(registry)}
-    )
+    return sorted({name for held in survey() for name in held.recipes})
 
 
 def line(name: str) -> IndexLine:
@@ -86,9 +85,9 @@ def line(name: str) -> IndexLine:
     Raises UnknownNameError if there is none, PluginError if several packages have that name.
     """
     own = index(own_registry())
-    if name in own:
+    if name in own:  # no package is looked at for the sake of a name of ours
         return own[name]
-    claims = [lines[name] for r in _foreign() if name in (lines := _index_or_none(r))]
+    claims = [held.models[name] for held in survey() if name in held.models]
     if len(claims) > 1:
         owners = [claim.registry.owner for claim in claims]
         raise PluginError(plugins.claimed_by("model", name, owners))
@@ -99,6 +98,18 @@ def line(name: str) -> IndexLine:
             f"{len(names)}. (A folder is written ./{name}.)"
         )
     return claims[0]
+
+
+def lines(pattern: str = "*") -> list[IndexLine]:
+    """The index lines of all models whose name no two packages claim, by name."""
+    own, *others = survey()
+    claims: dict[str, list[IndexLine]] = {}
+    for held in others:
+        for name, line in held.models.items():
+            claims.setdefault(name, []).append(line)
+    found = {name: having[0] for name, having in claims.items() if len(having) == 1}
+    found |= own.models
+    return [found[name] for name in sorted(fnmatch.filter(found, pattern))]
 
 
 def known(name: str | None) -> IndexLine | None:
@@ -117,53 +128,79 @@ def recipe_path(name: str) -> Path | None:
 
 def registry_with(name: str) -> Registry | None:
     """The registry with a recipe of that name, or None. Raises PluginError if several have it."""
-    if name in _recipes(own_registry()):
-        return own_registry()
-    having = [registry for registry in _foreign() if name in _recipes(registry)]
+    own, *others = survey()
+    if name in own.recipes:
+        return own.registry
+    having = [held.registry for held in others if name in held.recipes]
     if len(having) > 1:
         raise PluginError(plugins.claimed_by("recipe", name, [r.owner for r in having]))
     return having[0] if having else None
 
 
-def contents(registry: Registry) -> str:
-    """What a registry holds, in words. Raises PluginError for an index that cannot be read."""
-    models, recipes = len(index(registry)), len(_recipes(registry))
-    return (
-        f"{models} model{'' if models == 1 else 's'}, {recipes} recipe{'' if recipes == 1 else 's'}"
-    )
+@dataclass(frozen=True)
+class Held:
+    """What a registry holds."""
+
+    registry: Registry
+    models: Mapping[str, IndexLine]
+    recipes: Collection[str]
+
+    def __str__(self) -> str:
+        counts = (len(self.models), "model"), (len(self.recipes), "recipe")
+        return ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
+
+
+def held_by(registry: Registry) -> Held:
+    """What a registry holds. Raises PluginError for an index that cannot be used."""
+    stems = (path.stem for path in registry.recipes.glob("*.toml"))
+    return Held(registry, index(registry), {stem for stem in stems if NAME.fullmatch(stem)})
+
+
+def survey() -> list[Held]:
+    """What every registry holds that can be used, the zoo's own first."""
+    found = [held_by(own_registry())]
+    for plugin in plugins.installed("registry"):
+        try:
+            found.append(held_by(registry_of(plugin)))
+        except PluginError:
+            continue  # `zoo list` and `zoo plugins` say why
+    return found
 
 
 def notes() -> list[str]:
     """What is wrong with the registries of installed packages, a sentence each."""
+    everything = survey()
     said = []
     for plugin in plugins.installed("registry"):
         try:
-            registry = registry_of(plugin)
-            index(registry)
-            said += [f"{plugin}: {clash}." for clash in clashes(registry)]
+            held = held_by(registry_of(plugin))
+            said += [f"{plugin}: {clash}." for clash in clashes(held, everything)]
         except PluginError as wrong:
             said.append(str(wrong))
     return said
+
+
+def clashes(held: Held, everything: list[Held]) -> list[str]:
+    """Names of a package's registry that others have too: ours win, other packages' do not."""
+    own, *others = everything
+    found = []
+    for what in ("model", "recipe"):
+        for name in sorted(getattr(held, f"{what}s")):
+            if name in getattr(own, f"{what}s"):
+                found.append(f"{what} {name!r} is the zoo's own here")
+            elif owners := [
+                other.registry.owner
+                for other in others
+                if other.registry != held.registry and name in getattr(other, f"{what}s")
+            ]:
+                found.append(f"{what} {name!r} is {' and '.join(owners)}'s too")
+    return found
 
 
 def registry_of(plugin: Plugin) -> Registry:
     """The registry that a package brings. Raises PluginError where its folder is not there."""
     folder = plugin.folder()
     return Registry(plugin.owner, folder, folder / "recipes")
-
-
-def clashes(registry: Registry) -> list[str]:
-    """Names of a package's registry that others have too: ours win, other packages' do not."""
-    own = own_registry()
-    others = [r for r in _foreign() if r != registry]
-    found = []
-    for what, names_in in (("model", _index_or_none), ("recipe", _recipes)):
-        for name in sorted(names_in(registry)):
-            if name in names_in(own):
-                found.append(f"{what} {name!r} is the zoo's own here")
-            elif owners := [r.owner for r in others if name in names_in(r)]:
-                found.append(f"{what} {name!r} is {' and '.join(owners)}'s too")
-    return found
 
 
 def index(registry: Registry) -> dict[str, IndexLine]:
@@ -185,34 +222,10 @@ def own_registry() -> Registry:
     return Registry(f"{DISTRIBUTION} {__version__}", models, recipes)
 
 
-def _foreign() -> list[Registry]:
-    """The registries of installed packages whose folders are there."""
-    found = []
-    for plugin in plugins.installed("registry"):
-        try:
-            found.append(registry_of(plugin))
-        except PluginError:
-            continue  # `zoo plugins` says why
-    return found
-
-
-def _index_or_none(registry: Registry) -> Mapping[str, IndexLine]:
-    """A registry's index; an empty one if it is damaged, as `zoo plugins` says."""
-    try:
-        return index(registry)
-    except PluginError:
-        return {}
-
-
-def _recipes(registry: Registry) -> set[str]:
-    stems = (path.stem for path in registry.recipes.glob("*.toml"))
-    return {stem for stem in stems if NAME.fullmatch(stem)}
-
-
 def _stamp(path: Path) -> tuple[int, int]:
     """What changes when a file does: its size and the time of its last change."""
     try:
-        status = path.stat()
+        status = path.lstat()
     except OSError:
         return 0, 0
     return status.st_size, status.st_mtime_ns
@@ -225,11 +238,11 @@ def _read_index(registry: Registry, stamp: tuple[int, int]) -> dict[str, IndexLi
     path = registry.models / INDEX
     what = f"The index of {registry.owner}, {str(path)!r},"
     try:
-        if stamp[0] > MOST_BYTES:
-            raise ValueError(f"it has {stamp[0]:,} bytes")
-        lines = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as broken:
-        raise PluginError(f"{what} cannot be read: {plugins.cause(broken)}.") from None
+        lines = tomllib.loads(read_regular(path, MOST_BYTES, PluginError).decode("utf-8"))
+    except PluginError as strange:
+        raise PluginError(f"{what} cannot be used: {strange}") from None
+    except (ValueError, RecursionError) as broken:
+        raise PluginError(f"{what} cannot be read: {cause(broken)}.") from None
     for name, said in lines.items():
         if problem := _problem(name, said):
             raise PluginError(f"{what} cannot be used: {name[:100]!r} {problem}.")
@@ -249,8 +262,10 @@ def _problem(name: str, said: Any) -> str:
         if not (isinstance(said[key], str) and _SHA256.fullmatch(said[key])):
             return f"has a {key} that is none"
     texts = [said[key] for key in given - {"bytes"} if key in said]
-    if not all(isinstance(text, str) for text in texts) or type(said["bytes"]) is not int:
-        return "has a value of the wrong type"
+    if not all(isinstance(text, str) and len(text) <= 200 for text in texts):
+        return "has a value that is no short text"
+    if type(said["bytes"]) is not int or not 0 <= said["bytes"] <= 10**15:
+        return "has a number of bytes that is none"
     return ""
 
 

@@ -16,6 +16,8 @@ from zoo.errors import InputError
 from zoo.files import write_atomically
 
 TEMPLATE = Path(__file__).with_name("template")
+_IMPORTED = {"F", "Field", "Tensor", "Zoo", "Torch", "Nn"}
+"""Names that the template's module uses itself, or nearly."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 
 
@@ -73,7 +75,8 @@ def _check_free(name: str, module: str, family: str) -> None:
 
 
 def _class_name(family: str) -> str:
-    return "".join(word.capitalize() for word in family.split("-"))
+    name = "".join(word.capitalize() for word in family.split("-"))
+    return f"{name}Autoencoder" if keyword.iskeyword(name) or name in _IMPORTED else name
 
 
 def _renamed(text: str, words: dict[str, str]) -> str:

@@ -57,11 +57,12 @@ def checked(
             return None, [
                 f"{start}{len(text):,} characters of settings; at most {limit:,} are read"
             ]
+    except (TypeError, ValueError, RecursionError) as unreadable:
+        return None, [f"{start}not plain numbers, strings and lists: {unreadable}"]
+    try:
         return cls.model_validate_json(text), []
     except ValidationError as invalid:
         return None, _problems(cls, invalid, section)
-    except (TypeError, ValueError, RecursionError) as unreadable:
-        return None, [f"{start}not plain numbers, strings and lists: {unreadable}"]
 
 
 def listed(what: str, problems: list[str]) -> str:

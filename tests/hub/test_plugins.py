@@ -107,7 +107,7 @@ def test_a_repo_imports_the_package_of_its_family_and_no_other(
         done = author.zoo(words[0], "evil/repo", *words[1:], env=env(client, author), cwd=tmp_path)
         assert done.returncode == 0, (words, done.stdout + done.stderr)
     done = author.zoo("eval", "evil/repo", env=env(client, author), cwd=tmp_path)
-    assert "another package's dataset: say which dataset to measure it on" in done.stderr
+    assert "package's dataset: say which dataset to measure it on" in done.stderr
     assert author.marks == set()
 
 

@@ -27,7 +27,7 @@ class Good(zoo.Autoencoder):
 
 RECIPE = """
 [model]
-family = "late"
+family = "{name}"
 image_shape = [1, 8, 8]
 [data]
 dataset = "digits"
@@ -83,6 +83,20 @@ AT_IMPORT = {
         "class Model(Good): Spec = S\n",
         "S cannot be turned into JSON",
     ),
+    "forward": (
+        f"{GOOD}class S(GoodSpec): x: 'Nowhere' = 1\nclass Model(Good): Spec = S\n",
+        "is no family: PydanticUserError",
+    ),
+    "unsaid": (
+        "class E(Exception):\n    def __str__(self): raise RuntimeError\nraise E\n",
+        "failed to load: E. Other families are unaffected.",
+    ),
+    "asks": ("input('name?')\n", "EOFError"),
+    "lax-dataclass": (
+        f"{GOOD}import pydantic.dataclasses\n@pydantic.dataclasses.dataclass\nclass D: n: int = 1\n"
+        "class S(GoodSpec): d: D = D()\nclass Model(Good): Spec = S\n",
+        "D is a dataclass of Pydantic's, which is lax",
+    ),
     "half": (
         f"{GOOD}class Model(zoo.Autoencoder): Spec = GoodSpec\n",
         "Model does not implement _encode and _decode and _loss",
@@ -125,6 +139,24 @@ AT_BUILD = {
         "        self.double()\n",
         "weight is float64; weights are float32",
     ),
+    "exits-in-init": (
+        f"{GOOD}class Model(Good):\n    def __init__(self, spec): raise SystemExit(0)\n",
+        "failed to build a model from its Spec: SystemExit: 0",
+    ),
+    "raises-ours": (
+        f"{GOOD}class Model(Good):\n    def __init__(self, spec): raise zoo.SpecError('haha')\n",
+        "failed to build a model from its Spec: SpecError: haha",
+    ),
+    "meta-buffer": (
+        f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n        super().__init__(spec)\n"
+        "        self.register_buffer('b', torch.zeros(3, device='meta'))\n",
+        "b: left on the meta device",
+    ),
+    "own-type-error": (
+        f"{GOOD}class S(GoodSpec):\n    def parameter_count(self): return None\n"
+        "class Model(Good): Spec = S\n",
+        "failed in its S: TypeError",
+    ),
     "raising-spec": (
         f"{GOOD}class S(GoodSpec):\n    def parameter_count(self): return 1 // 0\n"
         "class Model(Good): Spec = S\n",
@@ -159,6 +191,32 @@ def package(name: str, code: str) -> Package:
     )
 
 
+IN_TRAINING = {
+    "late": ("raise KeyError('here')", "failed: KeyError: 'here'. --debug shows where."),
+    "late-exit": ("raise SystemExit(0)", "failed: SystemExit: 0. --debug shows where."),
+    "late-empty": ("return zoo.Loss({})", "its loss is not a zoo.Loss with terms"),
+    "late-vector": (
+        "return zoo.Loss({'a': x})",
+        "the term 'a' of its loss is not a scalar tensor.",
+    ),
+    "late-constant": ("return zoo.Loss({'a': x.sum()})", "its loss has no gradient."),
+}
+"""By the family's name: what its loss does, and what `zoo train NAME` says of it."""
+
+
+def fails_late(name: str, loss: str) -> Package:
+    """A package whose family fails when it is trained, and a recipe NAME."""
+    module = name.replace("-", "_")
+    code = f"{MARK}{GOOD}class Late(Good):\n    def _loss(self, x): {loss}\n"
+    files = {
+        f"{module}/__init__.py": code,
+        f"{module}/models/recipes/{name}.toml": RECIPE.format(name=name),
+    }
+    return Package(
+        f"fails-{name}", "1.0", files, {name: f"{module}:Late"}, {}, {name: f"{module}.models"}
+    )
+
+
 def all_packages() -> list[Package]:
     """Every one of them, and some that break names instead of code."""
     from_code = {
@@ -184,16 +242,6 @@ def all_packages() -> list[Package]:
             {"bad_data.py": MARK + "raise OSError('no data')"},
             datasets={"bad-data": "bad_data:images", "mnist": "bad_data:mnist"},
         ),
-        Package(
-            "fails-late",
-            "1.0",
-            {
-                "late/__init__.py": f"{good}class Late(Good):\n"
-                "    def _loss(self, x): raise KeyError('in its loss')\n",
-                "late/models/recipes/late-digits-8.toml": RECIPE,
-            },
-            {"late": "late:Late"},
-            registries={"late": "late.models"},
-        ),
+        *(fails_late(name, loss) for name, (loss, _) in IN_TRAINING.items()),
         Package("works", "1.0", {"works.py": good}, {"works": "works:Good"}),
     ]

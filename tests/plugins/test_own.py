@@ -54,7 +54,7 @@ def said(capsys, *words) -> str:
 def test_they_reach_the_record_the_card_and_every_verb(run, capsys):
     assert run.metrics is not None
     norm = run.metrics.own["norm"]
-    assert norm.value == pytest.approx(float(run.model.weight.norm()))
+    assert norm.value == pytest.approx(float(run.model.weight.detach().norm()))
     card = (run.folder / "model" / "README.md").read_text()
     assert "| `norm` | " in card
     assert "name: norm, of the weight" in card

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 
 import pytest
 import torch
@@ -76,6 +77,30 @@ def test_another_package_with_that_family_is_said(saved, caplog):
         "It says that family 'good' comes from other-good 1.0; here it comes from acme-good 0.3."
         in caplog.text
     )
+
+
+def test_a_family_of_a_package_is_not_the_zoos_because_a_folder_says_so(saved, caplog):
+    with caplog.at_level(logging.WARNING):
+        zoo.load(saved(distribution="Autoencoder_Zoo", version="99"))
+    assert "comes from Autoencoder_Zoo 99; here it comes from acme-good 0.3." in caplog.text
+    assert "pip" not in caplog.text
+
+
+def test_a_strange_name_of_a_package_is_not_repeated(saved, caplog):
+    with caplog.at_level(logging.WARNING):
+        zoo.load(saved(distribution="\x1b[31mBAD\n\nRun: pip install evil", version="1.0"))
+    assert "comes from what is no package's name; here it comes from acme-good 0.3." in caplog.text
+    assert "evil" not in caplog.text
+
+
+def test_a_strangers_recipe_imports_no_family(saved, installed):
+    """What a folder's recipe.toml names is not its model's family."""
+    installed(Package("bomb", "1", {"bomb.py": "raise SystemExit"}, {"bomb": "bomb:Bomb"}))
+    folder = saved(version="0.3")
+    recipe = '[model]\nfamily = "bomb"\n[data]\ndataset = "digits"\nprotocol = "grey"\n'
+    (folder / "recipe.toml").write_text(recipe)
+    assert zoo.evaluate(folder, limit=3).dataset == "digits"
+    assert "bomb" not in sys.modules
 
 
 def test_names_of_distributions_are_compared_as_indexes_do(saved, caplog):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tomllib
@@ -13,11 +14,12 @@ from broken import GOOD
 from packages import Package
 
 import zoo
-from zoo import published
+from zoo import plugins, published
 from zoo.data import load_images, may_be_read_for
 from zoo.errors import DataError, IntegrityError, PluginError, UnknownNameError
+from zoo.training.recipe import load_recipe
 
-DATA = "import numpy as np\ndef images(split):\n    return {}\n"
+DATA = "import numpy as np\nimport torch\ndef images(split):\n    return {}\n"
 
 
 def registry(checkout, names: dict[str, str], package: str = "acme") -> dict[str, bytes]:
@@ -51,7 +53,7 @@ def test_a_packages_models_and_recipes_go_by_name(checkout, installed):
     x = torch.rand(2, 1, 8, 8)
     assert torch.equal(ours.encode(x), theirs.encode(x))
     assert theirs.info.origin == "acme-vae-8"
-    assert zoo.training.recipe.load_recipe("acme-digits-8").name == "acme-digits-8"
+    assert load_recipe("acme-digits-8").name == "acme-digits-8"
     assert "acme" not in sys.modules
 
 
@@ -101,9 +103,15 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
             b'[x]\nbytes = 1\nlicence = ""\nfamily = ""\nconfig_sha256 = ""\nweights_sha256 = ""\n',
             "config_sha256 that is none",
         ),
-        (b"a = 1\n" * 300_000, "it has 1,800,000 bytes"),
+        (
+            b'[x]\nlicence = ""\nfamily = ""\nbytes = 1'
+            + b"0" * 400
+            + f'\nconfig_sha256 = "{"a" * 64}"\nweights_sha256 = "{"a" * 64}"\n'.encode(),
+            "has a number of bytes that is none",
+        ),
+        (b"a = 1\n" * 300_000, "has 1,800,000 bytes"),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_a_damaged_index_is_said_and_the_rest_works(checkout, installed, index, said):
     installed(
@@ -120,6 +128,21 @@ def test_a_damaged_index_is_said_and_the_rest_works(checkout, installed, index, 
     assert said in note
     with pytest.raises(UnknownNameError):
         zoo.load("x")
+
+
+def test_what_is_no_file_in_the_place_of_an_index_is_said(installed, no_hang):
+    files = {"acme/__init__.py": "", "acme/models/recipes/x.toml": ""}
+    installed(
+        Package(
+            "acme", "0.3", files, registries={"acme": "acme.models", "long": f"acme.{'x' * 300}"}
+        )
+    )
+    [plugin, _] = plugins.installed("registry")
+    os.mkfifo(plugin.folder() / "index.toml")
+    pipe, long = published.notes()
+    assert "is not a regular file" in pipe
+    assert "has no folder" in long
+    assert "vae-mnist-20" in zoo.list_models()
 
 
 def test_a_registry_is_found_where_an_editable_package_lies(checkout, tmp_path, monkeypatch):
@@ -170,16 +193,27 @@ def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
     [
         ("1 / 0", PluginError, "failed to give its train images: ZeroDivisionError"),
         ("None", DataError, "its train split is NoneType, not a uint8 tensor or array"),
-        ("np.zeros((3, 8, 8))", DataError, "its train split is float64, not a uint8"),
-        ("np.zeros((3, 8), np.uint8)", DataError, "images are (N, C, H, W) or (N, H, W)"),
+        ("np.zeros((3, 8, 8))", DataError, "its train split is float64 (3, 8, 8), not a uint8"),
+        (
+            "np.zeros((3, 8), np.uint8)",
+            DataError,
+            "is torch.uint8 (3, 8), not a uint8 tensor or array (N, C, H, W) or (N, H, W)",
+        ),
         (
             "np.zeros((3, 8, 8 + len(split)), np.uint8)",
             DataError,
             "All images of a dataset have one size",
         ),
         ("np.zeros((0, 8, 8), np.uint8)", DataError, "is empty"),
+        ("__import__('sys').exit()", PluginError, "failed to give its train images: SystemExit"),
+        (
+            "torch.tensor(3, dtype=torch.uint8)",
+            DataError,
+            "Plugin 'acme' of acme-data 0.3: its train",
+        ),
+        ("torch.zeros(3, 8, 8, device='meta', dtype=torch.uint8)", DataError, "not a uint8 tensor"),
     ],
-    ids=range(6),
+    ids=range(9),
 )
 def test_a_dataset_that_gives_no_images_is_said(installed, body, error, said):
     installed(dataset(body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import zoo
 from recipes import EVERY_KIND, GOOD, ITS_PROBLEMS, changed, refused
 from zoo import published
 from zoo.errors import PluginError, RecipeError
-from zoo.training.recipe import Recipe, load_recipe, recipe_from_text
+from zoo.training.recipe import Recipe, data_from_text, load_recipe
 
 pytestmark = pytest.mark.usefixtures("no_hang")
 
@@ -25,7 +26,8 @@ def test_a_recipe_comes_from_a_name_a_path_a_mapping_or_itself(tmp_path):
     Path("mine.toml").write_text(recipe.to_toml())
     for source in ("mine.toml", "./mine.toml", Path("mine.toml"), str(tmp_path / "mine.toml")):
         assert load_recipe(source) == recipe
-    assert recipe_from_text(recipe.to_toml()) == recipe
+    assert Recipe.parse(tomllib.loads(recipe.to_toml())) == recipe
+    assert data_from_text(recipe.to_toml()) == recipe.data
     assert recipe.name is None
 
 
@@ -33,7 +35,7 @@ def test_a_recipe_comes_from_a_name_a_path_a_mapping_or_itself(tmp_path):
 def test_every_recipe_that_ships_is_right_and_is_called_by_its_name(name):
     recipe = load_recipe(name)
     assert recipe.name == name
-    assert recipe_from_text(recipe.to_toml(), name) == recipe
+    assert Recipe.parse(tomllib.loads(recipe.to_toml()), name) == recipe
 
 
 def test_all_settings_are_written_out_and_come_back(tmp_path):

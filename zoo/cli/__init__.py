@@ -81,6 +81,10 @@ def _run(words: list[str], debug: bool) -> int:
         cli.main(words, prog_name="zoo", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
+    except SystemExit as end:
+        if not (said := _of_a_plugin(end, guess=False)):
+            raise
+        _say(said)
     except click.UsageError as misuse:
         misuse.show()
         return 2
@@ -93,15 +97,23 @@ def _run(words: list[str], debug: bool) -> int:
             traceback.print_exc()
         _say(f"Error: {_sentence(failure)}")
     except Exception as failure:
-        from zoo.plugins import at_fault, cause
-
-        owner = at_fault(failure.__traceback__)
-        if debug or not owner:  # a mistake of the zoo's own is shown whole
+        if debug or not (
+            said := _of_a_plugin(failure, guess=True)
+        ):  # the zoo's own mistakes are shown whole
             raise
-        _say(f"Error: {owner} failed: {cause(failure)}. --debug shows where.")
+        _say(said)
     else:
         return 0
     return 1
+
+
+def _of_a_plugin(failure: BaseException, guess: bool) -> str:
+    """What to say of an exception that a package's code raised, or nothing if it is none of theirs."""
+    from zoo.guards import cause
+    from zoo.plugins import at_fault
+
+    owner = at_fault(failure.__traceback__, guess)
+    return f"Error: {owner} failed: {cause(failure)}. --debug shows where." if owner else ""
 
 
 def _sentence(failure: BaseException) -> str:

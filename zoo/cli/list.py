@@ -26,7 +26,7 @@ def _models(pattern: str, json_: bool) -> None:
     from zoo import published
     from zoo.text import printable, size
 
-    lines = [line for name in published.list_models(pattern) if (line := published.known(name))]
+    lines = published.lines(pattern)
     for note in published.notes():
         click.echo(printable(note), err=True)
     if json_:

@@ -72,9 +72,10 @@ def check(names: tuple[str, ...], json_: bool) -> None:
 @click.option("--to", type=click.Path(path_type=Path), help="The new folder.  [default: ./NAME]")
 def new(name: str, to: Path | None) -> None:
     """Write a small, complete package NAME, such as acme-thing, with a family of its own."""
+    from zoo.files import with_home
     from zoo.start import family_for, write_package
 
-    target = to or Path(name)
+    target = with_home(to or Path(name))
     for path in write_package(name, target):
         say(f"{path}")
     family = family_for(name)
@@ -117,6 +118,5 @@ def _list(json_: bool) -> None:
         for one in tried
     ]
     print_table(("kind", "name", "package", "version", "state"), rows)
-    for one in tried:
-        if one.problem:
-            say(one.problem)
+    for problem in dict.fromkeys(one.problem for one in tried if one.problem):
+        say(problem)

@@ -13,6 +13,7 @@ from zoo import plugins
 from zoo.data.images import tenth_held_out
 from zoo.data.named import NAMED
 from zoo.errors import DataError, PluginError
+from zoo.guards import blamed
 from zoo.plugins import Plugin
 
 PARTS = ("train", "validation", "test")
@@ -34,16 +35,16 @@ def read_plugin(name: str) -> dict[str, Tensor] | None:
     A package that gives None for validation has the last tenth of its training images held out.
     Raises PluginError for a package that fails, DataError for what are no images.
     """
-    plugin = plugins.named("dataset", name)
+    plugin = plugins.named("dataset", name) if plugins.NAME.fullmatch(name) else None
     if plugin is None:
         return None
     images_of = load(plugin)
     parts = {}
     for split in PARTS:
-        with plugins.blamed(str(plugin), f"failed to give its {split} images"):
+        with blamed(str(plugin), f"failed to give its {split} images"):
             given = images_of(split)
-        if given is not None or split != "validation":
-            parts[split] = _as_tensor(given, f"{plugin}: its {split} split")
+            if given is not None or split != "validation":
+                parts[split] = _as_tensor(given, f"{plugin}: its {split} split")
     return tenth_held_out(parts)
 
 
@@ -58,9 +59,17 @@ def load(plugin: Plugin) -> Callable[[str], Any]:
 
 
 def _as_tensor(given: Any, what: str) -> Tensor:
+    """What a package gave, if it is dense uint8 images. Raises DataError."""
     if isinstance(given, np.ndarray) and given.dtype == np.uint8:
-        return torch.from_numpy(np.ascontiguousarray(given))
-    if isinstance(given, Tensor):
-        return given
-    dtype = getattr(given, "dtype", type(given).__name__)
-    raise DataError(f"{what} is {dtype}, not a uint8 tensor or array (N, C, H, W).")
+        given = torch.from_numpy(np.ascontiguousarray(given))
+    if isinstance(given, Tensor) and _is_dense(given) and given.dim() in (3, 4):
+        return given.cpu()
+    found = str(getattr(given, "dtype", type(given).__name__))
+    found += f" {tuple(given.shape)}" if hasattr(given, "shape") else ""
+    raise DataError(f"{what} is {found}, not a uint8 tensor or array (N, C, H, W) or (N, H, W).")
+
+
+def _is_dense(given: Tensor) -> bool:
+    """Whether a tensor holds uint8 numbers, all of them."""
+    plain = given.layout == torch.strided and not given.is_meta and not given.is_nested
+    return plain and given.dtype == torch.uint8

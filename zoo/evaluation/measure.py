@@ -12,9 +12,9 @@ from torch import Tensor
 from zoo import families
 from zoo.data import as_grey
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
+from zoo.guards import blamed
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.models.variational import VALUES_AT_ONCE
-from zoo.plugins import blamed
 from zoo.record import OwnNumber
 
 IMAGES_AT_ONCE = 500

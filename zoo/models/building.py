@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from zoo import families, plugins, specs
+from zoo import families, specs
 from zoo.errors import InputError
+from zoo.guards import blamed
 from zoo.models.contract import check_model
 from zoo.models.interface import Autoencoder
 
@@ -30,20 +31,20 @@ def _checked_seed(seed: int) -> int:
     return seed
 
 
-def _built(family: str, spec: specs.Spec) -> Autoencoder:
+def _built(family: str, spec: specs.Spec, *, waits: bool = False) -> Autoencoder:
     """A model as its family's class makes it. Raises PluginError if it breaks the contract."""
     cls, what = families.family_class(family), families.known_as(family)
-    with plugins.blamed(what, "failed to build a model from its Spec"):
+    with blamed(what, "failed to build a model from its Spec"):
         model = cls(spec)
         if family not in families.BUILT_IN:
-            check_model(model, spec, what)
+            check_model(model, spec, what, waits=waits)
     return model
 
 
 def skeleton(family: str, spec: specs.Spec) -> Autoencoder:
     """A model with its parameters on the meta device and its buffers real."""
     with _parameters_on_meta():
-        return _built(family, spec)
+        return _built(family, spec, waits=True)
 
 
 @contextmanager

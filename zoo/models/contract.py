@@ -6,12 +6,16 @@ from its Spec (`check_model`). `zoo.testing` checks what takes longer.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
-from collections.abc import Mapping
-from typing import Any
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
 import torch
+from pydantic import BaseModel
+from pydantic.dataclasses import is_pydantic_dataclass
 from pydantic.errors import PydanticInvalidForJsonSchema
 from torch import Tensor, nn
 
@@ -32,6 +36,17 @@ MOST_OWN = 20
 
 STRICT = {"frozen": True, "strict": True, "extra": "forbid"}
 HINT = "ConfigDict(frozen=True, strict=True, extra='forbid', allow_inf_nan=False)"
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keeps torch's default dtype and random generator as they are, whatever an import does."""
+    dtype, state = torch.get_default_dtype(), torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_rng_state(state)
 
 
 def check_class(cls: Any, what: str) -> Any:
@@ -62,12 +77,22 @@ def check_class(cls: Any, what: str) -> Any:
     return cls
 
 
-def check_model(model: Autoencoder, spec: specs.Spec, what: str) -> None:
-    """Raises PluginError for a model that does not follow its Spec, or could not be saved."""
+def check_model(model: Autoencoder, spec: specs.Spec, what: str, *, waits: bool = False) -> None:
+    """Raises PluginError for a model that does not follow its Spec, or could not be saved.
+
+    Args:
+        model: as its class made it.
+        spec: what it was made from.
+        what: what to call its family.
+        waits: whether its parameters are on the meta device on purpose.
+    """
     name = type(model).__name__
     if getattr(model, "spec", None) != spec:
         raise PluginError(f"{what}: {name} has another Spec than the one that it was built from.")
     tensors = model.state_dict()
+    on_purpose = {name for name, _ in model.named_parameters()} if waits else set()
+    if left := [n for n, t in tensors.items() if getattr(t, "is_meta", 0) and n not in on_purpose]:
+        raise PluginError(f"{what}: {', '.join(left[:5])}: left on the meta device.")
     for problem in _unsavable(tensors, list(model.named_parameters(remove_duplicate=False))):
         raise PluginError(f"{what}: {problem}.")
     count, said = sum(p.numel() for p in model.parameters()), spec.parameter_count()
@@ -116,11 +141,28 @@ def _lax(spec: type[specs.Spec]) -> list[str]:
                 )
                 value = cls.model_config.get(setting)
                 return [f"{cls.__name__} {said}={value!r}). Give it model_config = {HINT}"]
+    if loose := _pydantic_dataclass(spec):
+        return [f"{loose} is a dataclass of Pydantic's, which is lax; make it a BaseModel"]
     try:
-        spec.model_json_schema(mode="serialization")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of defaults that are no JSON: saving says so
+            spec.model_json_schema(mode="serialization")
     except PydanticInvalidForJsonSchema as no_json:
         return [f"{spec.__name__} cannot be turned into JSON: {str(no_json).splitlines()[0]}"]
     return []
+
+
+def _pydantic_dataclass(spec: type[BaseModel]) -> str:
+    """The name of one among the types of a Spec's fields, or nothing: it would be validated laxly."""
+    waiting: list[Any] = [
+        field.annotation for cls in (spec, *models_in(spec)) for field in cls.model_fields.values()
+    ]
+    while waiting:
+        annotation = waiting.pop()
+        if isinstance(annotation, type) and is_pydantic_dataclass(annotation):
+            return annotation.__name__
+        waiting += get_args(annotation)
+    return ""
 
 
 def _own_names(cls: ClassT) -> list[str]:

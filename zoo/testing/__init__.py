@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 
 from zoo import families
 from zoo.errors import PluginError, UnknownNameError, ZooError
-from zoo.plugins import cause
+from zoo.guards import cause
 from zoo.report import Check, Report
 from zoo.testing import behaving, building, keeping, losing, travelling
 from zoo.testing.subject import FailedError, NotMeasuredError, Subject

@@ -200,9 +200,16 @@ def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
     return Recipe.parse(_toml(with_home(recipe, RecipeError)))
 
 
-def recipe_from_text(text: str, name: str | None = None) -> Recipe:
-    """The recipe in a model's recipe.toml. Raises RecipeError if it has mistakes."""
-    return Recipe.parse(_parsed(text, "The recipe"), name)
+def data_from_text(text: str) -> DataSettings:
+    """The [data] of a model's recipe.toml; the family that [model] names is not looked at.
+
+    Raises RecipeError if it has mistakes.
+    """
+    section = _parsed(text, "The recipe").get("data", {})
+    data, problems = checked(DataSettings, section if isinstance(section, dict) else {}, "data")
+    if data is None:
+        raise RecipeError(listed("The recipe", problems))
+    return data
 
 
 def _toml(path: Path) -> dict[str, Any]:

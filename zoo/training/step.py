@@ -7,7 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zoo.models import Autoencoder, VariationalAutoencoder
+from zoo import families
+from zoo.errors import PluginError
+from zoo.models import Autoencoder, Loss, VariationalAutoencoder
 from zoo.training.recipe import TrainingSettings
 
 
@@ -26,9 +28,23 @@ class TrainingStep(nn.Module):
         """The loss with its weights times the warm-up's factors, and the terms `(T,)`, in nats."""
         with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.bf16):
             loss = self.model._loss(shown, **self.options)
+        if not self.term_names:
+            _check_loss(self.model, loss)
         self.term_names = tuple(loss.terms)
         terms = torch.stack([term.detach() for term in loss.terms.values()])
         return loss.scaled(factors), terms
+
+
+def _check_loss(model: Autoencoder, loss: object) -> None:
+    """Raises PluginError for a first loss that cannot be stepped on."""
+    what = families.title_of(type(model))
+    if not isinstance(loss, Loss) or not loss.terms:
+        raise PluginError(f"{what}: its loss is not a zoo.Loss with terms, but {str(loss)[:60]!r}.")
+    for name, term in loss.terms.items():
+        if not isinstance(term, Tensor) or term.dim() != 0:
+            raise PluginError(f"{what}: the term {name!r} of its loss is not a scalar tensor.")
+    if not loss.total.requires_grad:
+        raise PluginError(f"{what}: its loss has no gradient.")
 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
