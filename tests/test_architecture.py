@@ -24,7 +24,7 @@ LAYERS = [
     ["training"],
     ["testing"],
     ["hub"],
-    ["release", "api", "probe", "start", "template"],
+    ["release", "api", "probe", "start"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

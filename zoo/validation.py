@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from zoo.errors import WeightsError, ZooError, did_you_mean
 
@@ -225,6 +226,13 @@ def models_in(cls: type[BaseModel]) -> list[type[BaseModel]]:
         found += new
         waiting += new
     return found
+
+
+def bounds_in(metadata: Iterable[Any]) -> list[Any]:
+    """What an annotation says of a value's bounds, whether in a `Field` or by itself."""
+    return [
+        m for item in metadata for m in (item.metadata if isinstance(item, FieldInfo) else [item])
+    ]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

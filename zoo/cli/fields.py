@@ -9,6 +9,8 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from zoo.validation import bounds_in
+
 
 def describe(cls: type[BaseModel], prefix: str = "") -> list[dict[str, str]]:
     """One entry a field: name, range, default, meaning. The fields of nested kinds follow theirs."""
@@ -59,7 +61,7 @@ def _range(annotation: Any, metadata: list[Any]) -> str:
     """Values that a field takes, in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _range(arguments[0], [*_flat(arguments[1:]), *metadata])
+        return _range(arguments[0], [*bounds_in(arguments[1:]), *metadata])
     if origin is Literal:
         return " | ".join(map(str, arguments))
     if _kinds(annotation):
@@ -75,12 +77,6 @@ def _range(annotation: Any, metadata: list[Any]) -> str:
         return f"a name to {_range(arguments[1], [])}"
     kind = {int: "integer", float: "number", str: "text", bool: "true or false"}
     return f"{kind.get(annotation, str(annotation))}{_bounds(metadata)}"
-
-
-def _flat(metadata: Any) -> list[Any]:
-    return [
-        m for item in metadata for m in (item.metadata if isinstance(item, FieldInfo) else [item])
-    ]
 
 
 def _length(metadata: list[Any]) -> str:

@@ -10,13 +10,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from zoo import families
 from zoo.errors import SpecError
 from zoo.specs import Spec
-from zoo.validation import listed
+from zoo.validation import bounds_in, listed
 
 SHAPES = ((1, 8, 8), (1, 16, 16), (1, 28, 28), (1, 32, 32), (1, 64, 64))
 COLOUR = ((3, 8, 8), (3, 32, 32), (3, 64, 64), (3, 128, 128), (3, 224, 224))
@@ -75,7 +74,7 @@ def _draw(annotation: Any, metadata: Sequence[Any], default: Any, dice: random.R
     """A value that the type and its bounds allow, near the small end; else the default."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _draw(arguments[0], [*_flat(arguments[1:]), *metadata], default, dice)
+        return _draw(arguments[0], [*bounds_in(arguments[1:]), *metadata], default, dice)
     if origin is Literal:
         return dice.choice(arguments)
     if origin in (Union, types.UnionType):
@@ -118,15 +117,9 @@ def _draw_int(metadata: Sequence[Any], dice: random.Random) -> int:
 def _bounds(metadata: Sequence[Any]) -> tuple[float, float]:
     """Least and greatest value; exclusive bounds moved in by a little, or by one for integers."""
     low, high = 1.0, math.inf
-    for m in _flat(metadata):
+    for m in bounds_in(metadata):
         low = getattr(m, "ge", low) if isinstance(m, Ge) else low
         low = getattr(m, "gt", low) + 1e-3 if isinstance(m, Gt) else low
         high = getattr(m, "le", high) if isinstance(m, Le) else high
         high = getattr(m, "lt", high) - 1e-3 if isinstance(m, Lt) else high
     return min(low, high), high
-
-
-def _flat(metadata: Any) -> list[Any]:
-    return [
-        m for item in metadata for m in (item.metadata if isinstance(item, FieldInfo) else [item])
-    ]

@@ -1,6 +1,6 @@
 """`zoo plugins new`: a small, complete package with a family of its own, to begin from.
 
-The package is `zoo/template/`, as it stands there, under another name.
+The package is `template/`, as it stands there, under another name.
 """
 
 from __future__ import annotations
