@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 CODE = """
-import zoo, zoo.published, pathlib
+import zoo, zoo.registries, pathlib
 print(pathlib.Path(zoo.__file__).parent)
-print(zoo.published.own_registry().models)
+print(zoo.registries.own_registry().models)
 print(tuple(zoo.load("vae-mnist-20").sample(2, seed=0).shape))
 print(",".join(zoo.list_models()))
 """
@@ -84,9 +84,9 @@ def test_the_two_wheels_hold_the_same_and_stay_small(wheels):
 
 
 def test_a_checkout_reads_its_own_folders(checkout):
-    from zoo import published
+    from zoo import registries
 
-    assert published.own_registry().models == checkout / "registry"
+    assert registries.own_registry().models == checkout / "registry"
 
 
 def test_a_stale_packed_copy_beside_a_checkout_is_not_preferred(tmp_path, checkout):
@@ -97,5 +97,5 @@ def test_a_stale_packed_copy_beside_a_checkout_is_not_preferred(tmp_path, checko
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "autoencoder-zoo"\n')
     for path in (checkout / "zoo").glob("*.py"):
         (tmp_path / "zoo" / path.name).write_text(path.read_text())
-    code = "import zoo.published as p; print(p.own_registry().models)"
+    code = "import zoo.registries as p; print(p.own_registry().models)"
     assert run_in(tmp_path, sys.executable, code)[0] == str(tmp_path / "registry")

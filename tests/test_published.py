@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import zoo
-from zoo import layout, published
+from zoo import layout, published, registries
 from zoo.card import render_card
 from zoo.errors import IntegrityError, UnknownNameError
 from zoo.training.recipe import load_recipe
@@ -115,7 +115,7 @@ def test_a_flipped_byte_of_a_published_model_is_refused(tmp_path, monkeypatch):
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
-    elsewhere = replace(published.own_registry(), models=registry)
+    elsewhere = replace(registries.own_registry(), models=registry)
     line = replace(published.line(name), registry=elsewhere)
     monkeypatch.setattr(published, "line", lambda name: line)
     with pytest.raises(IntegrityError, match=r"sha256 of .* expected"):
@@ -128,7 +128,7 @@ def test_a_released_name_never_changes_its_weights(checkout):
     log = subprocess.run(
         [*git, "log", "--format=%H", "--", "registry/index.toml"], capture_output=True, text=True
     )
-    today = published.index(published.own_registry())
+    today = registries.index(registries.own_registry())
     for commit in log.stdout.split():
         shown = subprocess.run(
             [*git, "show", f"{commit}:registry/index.toml"], capture_output=True, text=True
@@ -150,7 +150,7 @@ def test_patterns_narrow_the_list():
 
 
 def test_what_ships_stays_under_thirty_megabytes():
-    files = [p for p in published.own_registry().models.rglob("*") if p.is_file()]
+    files = [p for p in registries.own_registry().models.rglob("*") if p.is_file()]
     assert sum(path.stat().st_size for path in files) < 30e6
 
 

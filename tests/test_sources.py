@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo import published, sources
+from zoo import registries, sources
 from zoo.errors import InputError, SourceError, UnknownNameError, ZooError
 from zoo.sources import HubAddress
 
@@ -30,8 +30,8 @@ def registry(tmp_path, monkeypatch) -> Path:
         f'[vae-mnist-20]\nfamily = "vae"\n{hashes}\n'
         f'[ae-mnist-64]\nfamily = "ae"\n{hashes}hub = "acme/ae@{"a" * 40}"\n'
     )
-    ours = published.Registry("autoencoder-zoo 0", root, tmp_path / "recipes")
-    monkeypatch.setattr(published, "own_registry", lambda: ours)
+    ours = registries.Registry("autoencoder-zoo 0", root, tmp_path / "recipes")
+    monkeypatch.setattr(registries, "own_registry", lambda: ours)
     return root
 
 
@@ -77,7 +77,7 @@ def test_a_name_like_no_other_gets_no_guess(registry):
 def test_a_published_model_that_does_not_ship_is_its_pinned_repo_on_the_hub(registry):
     found = sources.parse("ae-mnist-64")
     assert (found.repo, found.revision, found.is_pinned) == ("acme/ae", "a" * 40, True)
-    assert found.line is published.index(published.own_registry())["ae-mnist-64"]
+    assert found.line is registries.index(registries.own_registry())["ae-mnist-64"]
 
 
 @pytest.mark.parametrize("hub", ["", "acme/ae", "acme/ae@main"])

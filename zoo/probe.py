@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TextIO
 
-from zoo import families, plugins, published
+from zoo import families, plugins, registries
 from zoo.errors import PluginError
 from zoo.plugins import Plugin
 
@@ -72,10 +72,12 @@ def _known(plugin: Plugin, found: Sequence[Plugin]) -> str:
 
 def _tried_registry(plugin: Plugin) -> Tried:
     try:
-        held = published.held_by(published.registry_of(plugin))
+        held = registries.held_by(registries.registry_of(plugin))
     except PluginError as wrong:
         return Tried(plugin, str(wrong))
-    return Tried(plugin, note="; ".join([str(held), *published.clashes(held, published.survey())]))
+    return Tried(
+        plugin, note="; ".join([str(held), *registries.clashes(held, registries.survey())])
+    )
 
 
 def _answers(waiting: list[Plugin]) -> Iterator[tuple[Plugin, str]]:

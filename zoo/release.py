@@ -13,7 +13,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from zoo import families, folder, hub, layout, published, sources, store
+from zoo import families, folder, hub, layout, published, registries, sources, store
 from zoo.card import render_card
 from zoo.data import load_images
 from zoo.errors import InputError, RecipeError, ZooError
@@ -90,9 +90,9 @@ def set_home(name: str, home: str) -> None:
     _write_index(line.registry, name, {"hub": f"{repo}@{commit}"})
 
 
-def render_cards(registry: published.Registry) -> None:
+def render_cards(registry: registries.Registry) -> None:
     """Writes the card of every model of a registry again, after a change of what cards say."""
-    for name, line in published.index(registry).items():
+    for name, line in registries.index(registry).items():
         card = render_card(folder.read_info(line.folder, name, line.licence))
         write_atomically(line.folder / layout.CARD, card)
 
@@ -112,8 +112,8 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
     return recipe
 
 
-def _check_name(name: str, registry: published.Registry, model: Autoencoder) -> None:
-    taken = published.index(registry).get(name)
+def _check_name(name: str, registry: registries.Registry, model: Autoencoder) -> None:
+    taken = registries.index(registry).get(name)
     if taken and model.info and taken.weights_sha256 != model.info.sha256:
         raise InputError(
             f"{name} is released with other weights, which never change. Give these a new tag: "
@@ -152,7 +152,7 @@ def _tell(what: str, done: int, total: int) -> None:
         print(f"{what}: {done:,} of {total:,} images", file=sys.stderr, flush=True)
 
 
-def _write_index_line(registry: published.Registry, family: str, target: Path) -> None:
+def _write_index_line(registry: registries.Registry, family: str, target: Path) -> None:
     weights = (target / layout.WEIGHTS).read_bytes()
     fields = {
         "family": family,
@@ -164,11 +164,11 @@ def _write_index_line(registry: published.Registry, family: str, target: Path) -
     _write_index(registry, target.name, fields)
 
 
-def _write_index(registry: published.Registry, name: str, fields: dict[str, str | int]) -> None:
+def _write_index(registry: registries.Registry, name: str, fields: dict[str, str | int]) -> None:
     """Sets fields of a model's index line; the others stay."""
     import tomli_w
 
-    path = registry.models / published.INDEX
+    path = registry.models / registries.INDEX
     index = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     index[name] = index.get(name, {}) | fields
     write_atomically(path, tomli_w.dumps(dict(sorted(index.items()))))
@@ -197,7 +197,7 @@ def main() -> None:
         parser.error("give a run's folder, or --cards, or --hub")
     try:
         if arguments.cards:
-            render_cards(published.own_registry())
+            render_cards(registries.own_registry())
         elif arguments.hub:
             set_home(*arguments.hub.partition("=")[::2])
         else:

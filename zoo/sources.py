@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo import published
+from zoo import published, registries
 from zoo.digests import Digest
 from zoo.errors import InputError, SourceError
 from zoo.files import with_home
@@ -30,7 +30,7 @@ class HubAddress:
     """`org/name`."""
     revision: str | None = None
     """A branch, a tag or a commit; None is the branch `main`."""
-    line: published.IndexLine | None = None
+    line: registries.IndexLine | None = None
 
     @property
     def is_pinned(self) -> bool:
@@ -60,7 +60,7 @@ class Source:
 
     folder: Path
     origin: str
-    line: published.IndexLine | None = None
+    line: registries.IndexLine | None = None
     hub: HubCommit | None = None
     files: Collection[str] | None = None
     """What was asked for of a Hub repo, and nothing else of it is read; None is all there is."""

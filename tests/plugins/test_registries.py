@@ -14,7 +14,7 @@ from broken import GOOD
 from packages import Package
 
 import zoo
-from zoo import plugins, published
+from zoo import plugins, published, registries
 from zoo.data import load_images, may_be_read_for
 from zoo.errors import DataError, IntegrityError, PluginError, UnknownNameError
 from zoo.training.recipe import load_recipe
@@ -71,7 +71,7 @@ def test_our_names_win_a_clash_and_it_is_reported(checkout, installed):
     installed(acme(checkout, {"vae-mnist-20": "vae-digits-8", "acme-vae-8": "vae-digits-8"}))
     assert zoo.load("vae-mnist-20").spec.image_shape == (1, 28, 28)
     assert zoo.load("acme-vae-8").spec.image_shape == (1, 8, 8)
-    assert published.notes() == [
+    assert registries.notes() == [
         "Plugin 'acme' of acme 0.3: model 'vae-mnist-20' is the zoo's own here."
     ]
 
@@ -122,8 +122,8 @@ def test_a_damaged_index_is_said_and_the_rest_works(checkout, installed, index, 
             registries={"acme": "acme.models"},
         )
     )
-    assert zoo.list_models() == sorted(published.index(published.own_registry()))
-    [note] = published.notes()
+    assert zoo.list_models() == sorted(registries.index(registries.own_registry()))
+    [note] = registries.notes()
     assert note.startswith("The index of acme 0.3, ")
     assert said in note
     with pytest.raises(UnknownNameError):
@@ -139,7 +139,7 @@ def test_what_is_no_file_in_the_place_of_an_index_is_said(installed, no_hang):
     )
     [plugin, _] = plugins.installed("registry")
     os.mkfifo(plugin.folder() / "index.toml")
-    pipe, long = published.notes()
+    pipe, long = registries.notes()
     assert "is not a regular file" in pipe
     assert "has no folder" in long
     assert "vae-mnist-20" in zoo.list_models()

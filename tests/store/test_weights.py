@@ -15,7 +15,7 @@ import torch
 from folders import WEIGHTS, contents, put_weights, refused, small, tensors_of
 
 import zoo
-from zoo import published
+from zoo import published, registries
 from zoo.errors import (
     IntegrityError,
     MismatchError,
@@ -185,8 +185,8 @@ def test_a_published_model_is_held_to_the_index(here, monkeypatch):
 
     def line(**changes) -> None:
         fields = {"config_sha256": data["config.json"], "weights_sha256": data[WEIGHTS], **changes}
-        registry = published.Registry("acme 1", here.parent, here.parent / "recipes")
-        found = published.IndexLine(here.name, "vae", "mit", 1, **fields, registry=registry)
+        registry = registries.Registry("acme 1", here.parent, here.parent / "recipes")
+        found = registries.IndexLine(here.name, "vae", "mit", 1, **fields, registry=registry)
         monkeypatch.setattr(published, "line", lambda name: found)
 
     line()

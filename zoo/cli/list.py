@@ -23,11 +23,11 @@ def list_(pattern: str, what: str | None, json_: bool) -> None:
 
 
 def _models(pattern: str, json_: bool) -> None:
-    from zoo import published
+    from zoo import published, registries
     from zoo.text import printable, size
 
     lines = published.lines(pattern)
-    for note in published.notes():
+    for note in registries.notes():
         click.echo(printable(note), err=True)
     if json_:
         print_json(
@@ -45,7 +45,7 @@ def _models(pattern: str, json_: bool) -> None:
             ]
         )
     elif lines:
-        foreign = any(line.registry != published.own_registry() for line in lines)
+        foreign = any(line.registry != registries.own_registry() for line in lines)
         rows = [
             (
                 line.name,
