@@ -46,20 +46,18 @@ def test_a_packages_model_is_shared_and_is_the_same_for_a_stranger(
     hub, client, alice, author, stranger, acme_vq, tmp_path
 ):
     here = env(client, author, **alice)
+    said = {}
     for words in (
         ("train", "vq-digits-4x4", "epochs=2", "data.fit=train", "--out", "run"),
-        ("eval", "./run/model", "--split", "validation"),
-        ("draw", "./run/model", "--split", "validation"),
         ("push", "run/model", REPO),
         ("card", REPO),
-        ("bench", "vq-digits-4x4", "--limit", "20"),
     ):
         done = author.zoo(*words, env=here, cwd=tmp_path)
         assert done.returncode == 0, (words, done.stdout + done.stderr)
-        if words[0] in ("train", "eval", "card", "bench"):
-            assert "codebook_usage" in done.stdout, words
-    assert "![codebook](figures/codebook.png)" in author.zoo("card", REPO, env=here).stdout
-    assert (tmp_path / "model-figures" / "codebook.png").exists()
+        said[words[0]] = done.stdout
+    assert "codebook_usage" in said["train"]
+    assert "| `codebook_usage` | " in said["card"]
+    assert "![codebook](figures/codebook.png)" in said["card"]
     assert "figures/codebook.png" in hub.files(REPO)
 
     code = f"{BITS}print(bits(zoo.load('{REPO}')))"
@@ -69,18 +67,28 @@ def test_a_packages_model_is_shared_and_is_the_same_for_a_stranger(
         "zoo.errors.PluginError: This repository says that family 'vq' comes from a package called "
         "'acme-vq'. The zoo does not know that package: look at it before you install it."
     )
-    done = stranger.zoo("show", REPO, env=there)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-
     stranger.install(acme_vq)
     done = stranger.run("-c", code, env=there)
     assert done.returncode == 0, done.stderr
     assert done.stdout == author.run("-c", code, env=here).stdout
 
 
+EVERY_USE = """
+import zoo
+from zoo.card import render_card
+zoo.load("evil/repo")
+render_card(zoo.info("evil/repo"))
+assert zoo.verify("evil/repo").passed
+zoo.pull("evil/repo", to="here")
+try:
+    zoo.evaluate("evil/repo")
+except zoo.InputError as refused:
+    print(refused)
+"""
+
+
 def test_a_repo_imports_the_package_of_its_family_and_no_other(
-    hub, client, author, acme_vq, folder, tmp_path
+    hub, client, author, acme_vq, tmp_path
 ):
     others = Package(
         "others",
@@ -103,11 +111,9 @@ def test_a_repo_imports_the_package_of_its_family_and_no_other(
     files["acme_vq.py"] = b"raise SystemExit"
     files["other_family.py"] = b"raise SystemExit"
     hub.commit("evil/repo", files)
-    for words in (("show",), ("card",), ("verify",), ("pull", "--to", "here")):
-        done = author.zoo(words[0], "evil/repo", *words[1:], env=env(client, author), cwd=tmp_path)
-        assert done.returncode == 0, (words, done.stdout + done.stderr)
-    done = author.zoo("eval", "evil/repo", env=env(client, author), cwd=tmp_path)
-    assert "package's dataset: say which dataset to measure it on" in done.stderr
+    done = author.run("-c", EVERY_USE, env=env(client, author), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "another package's dataset: say which dataset to measure it on" in done.stdout
     assert author.marks == set()
 
 
@@ -128,5 +134,7 @@ def test_it_is_listed_with_all_that_it_brings(author):
         ("dataset", "rings", "acme-vq", "0.3", "ready"),
         ("registry", "acme", "acme-vq", "0.3", "ready"),
     }
-    assert "1 model, 1 recipe" in author.zoo("plugins").stdout
-    assert author.zoo("verify", "vq-digits-4x4").returncode == 0
+    assert {one["note"] for one in listed} == {"", "1 model, 1 recipe"}
+    done = author.zoo("bench", "vq-digits-4x4")
+    assert done.returncode == 0, done.stderr
+    assert "0.9688 (0.9688)" in done.stdout  # the share of the codebook that is in use
