@@ -32,7 +32,8 @@ def build(
     Args:
         family_or_spec: a family's name and the Spec's fields, or a Spec.
         seed: of the weights; None draws them from torch's global generator.
-        **spec_fields: the Spec's fields; all but `image_shape` and `latent_dim` have defaults.
+        **spec_fields: the Spec's fields; `image_shape` and, of most families, `latent_dim` have
+            no defaults.
 
     Raises:
         UnknownNameError: for a family that there is not.

@@ -12,6 +12,7 @@ from zoo.authorship import MARKER
 from zoo.folder import ModelInfo
 from zoo.front_matter import DATASETS, front_matter
 from zoo.layout import FIGURES
+from zoo.provenance import is_package
 from zoo.record import heading, rows
 from zoo.text import number, printable
 from zoo.version import DISTRIBUTION
@@ -130,10 +131,9 @@ def _how_to_load(info: ModelInfo, source: str | None) -> str:
 
 def _and_its_family(info: ModelInfo) -> str:
     """What else must be there to load it: the code of a family that is not the zoo's own."""
-    provider = families.provider(info.family)
-    if provider is None:
+    name = info.provider.distribution if info.provider else ""
+    if not is_package(name):
         return f", and the code that registers its family, {info.family}: ask its author"
-    name = provider["distribution"]
     return "" if name == DISTRIBUTION else f", and {name}, which has its family"
 
 

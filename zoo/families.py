@@ -6,6 +6,7 @@ import fnmatch
 import importlib
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -164,11 +165,16 @@ def name_of(cls: type[Autoencoder]) -> str:
         if cls.__module__.startswith("zoo.models") and cls.__name__ == family.class_name:
             return name
     for name, known in (*_registered.items(), *_imported(cls.__module__)):
-        if known is cls:
+        if known is cls or (name in _registered and _is_redefined(cls, known)):
             return name
     raise PluginError(
         f"{cls.__name__} is not a registered family. Put @zoo.register('a-name') above the class."
     )
+
+
+def _is_redefined(cls: type, known: type) -> bool:
+    """Whether a class is an earlier definition of another, in a cell that was run again."""
+    return (cls.__module__, cls.__qualname__) == (known.__module__, known.__qualname__)
 
 
 def title_of(cls: type[Autoencoder]) -> str:
@@ -177,6 +183,12 @@ def title_of(cls: type[Autoencoder]) -> str:
         return known_as(name_of(cls))
     except PluginError:
         return cls.__name__
+
+
+def guarded(cls: type[Autoencoder], doing: str) -> AbstractContextManager[None]:
+    """Makes a PluginError that names the package of what a class of somebody else's raises."""
+    ours = cls.__module__.startswith("zoo.")
+    return nullcontext() if ours else blamed(title_of(cls), doing)
 
 
 def of_spec(spec: specs.Spec) -> str:
@@ -226,8 +238,7 @@ def _taken(name: str, cls: type[Autoencoder]) -> str:
         return "the zoo"
     if name in _registered:
         known = _registered[name]
-        again = (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__)
-        return "" if again else f"{known.__module__}.{known.__qualname__}"
+        return "" if _is_redefined(cls, known) else f"{known.__module__}.{known.__qualname__}"
     owners = [p.owner for p in plugins.installed("family") if p.name == name and not problem(p)]
     return f"an entry point of {' and '.join(owners)}" if owners else ""
 

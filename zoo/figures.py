@@ -11,6 +11,7 @@ from zoo import families
 from zoo.data import as_grey
 from zoo.errors import DataError
 from zoo.guards import blamed
+from zoo.layout import MAX_FIGURE_BYTES
 from zoo.models import Autoencoder, VariationalAutoencoder
 
 SCALE_TO = 56
@@ -41,7 +42,8 @@ def draw_own(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
         with torch.inference_mode():
             given = model._draw(as_grey(pixels).to(_like(model)))
         if given.keys() != model.own_pictures.keys():
-            raise ValueError(f"own_pictures names {list(model.own_pictures)}, not {list(given)}")
+            wanted = ", ".join(model.own_pictures)
+            raise ValueError(f"_draw(self, x) gives {list(given)}; own_pictures names {wanted}")
         return {name: _grid(images) for name, images in given.items()}
 
 
@@ -52,7 +54,12 @@ def _grid(images: Tensor) -> bytes:
             f"a picture is images (rows, columns, C, H, W), at most {MOST_IMAGES:,}; got "
             f"{tuple(images.shape)}"
         )
-    return _png(images.flatten(0, 1).float().cpu(), images.shape[1])
+    if images.is_complex() or not ((images >= 0) & (images <= 1)).all():
+        raise ValueError("a picture has values outside [0, 1]")
+    picture = _png(images.flatten(0, 1).float().cpu(), images.shape[1])
+    if len(picture) > MAX_FIGURE_BYTES:
+        raise ValueError(f"a picture has {len(picture):,} bytes; at most {MAX_FIGURE_BYTES:,} fit")
+    return picture
 
 
 def draw_reconstructions(model: Autoencoder, pixels: Tensor, per_row: int = 8) -> bytes:

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from zoo.errors import PluginError
+from zoo.errors import PluginError, did_you_mean
 from zoo.guards import cause, overheard
 
 Kind = Literal["family", "dataset", "registry"]
@@ -117,6 +117,22 @@ def installed(kind: Kind) -> list[Plugin]:
     return [found[key] for key in sorted(found)]
 
 
+def misspelt_groups() -> list[str]:
+    """A sentence for each group of entry points that is nearly, but not, one of the zoo's."""
+    said = []
+    for distribution in distributions():
+        for group in re.findall(
+            r"^\[(autoencoder_zoo\..*)\]", _entry_points_text(distribution), re.M
+        ):
+            if group not in GROUPS.values():
+                name, version = _name_and_version(distribution)
+                near = did_you_mean(group, GROUPS.values())
+                said.append(
+                    f"{name} {version} has entry points {group!r}, which is no group.{near}"
+                )
+    return sorted(said)
+
+
 def canonical(distribution: str) -> str:
     """A distribution's name as package indexes compare it (PEP 503)."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
@@ -199,6 +215,8 @@ def _read(kind: Kind, text: str, distribution: str, version: str) -> Iterator[Pl
 def _problem(kind: Kind, name: str, target: str) -> str:
     if not NAME.fullmatch(name) or len(name) > 100:
         return f"a {kind} is named in lower-case words joined by '-', not {name[:100]!r}"
+    if kind == "registry" and ":" in target:
+        return f"its entry point is {target[:100]!r}; a folder is written with dots alone"
     if not _TARGET.fullmatch(target):
         return f"its entry point is {target[:100]!r}, not module:name"
     return ""

@@ -31,7 +31,13 @@ def no_family(
             f"This {what} was saved by a program that registered family {family!r} itself, "
             "and no package has it: run the code with @zoo.register first, or ask its author."
         )
-    if not _is_ours(there) and _DISTRIBUTION_NAME.fullmatch(there.distribution):
+    if not _is_ours(there) and is_package(there.distribution):
+        if here := _version_here(there.distribution):
+            return PluginError(
+                f"This {what} says that family {family!r} comes from {there.distribution} "
+                f"{there.version}; {there.distribution} {here}, which is here, brings no such "
+                "family. See `zoo plugins`."
+            )
         return PluginError(
             f"This {what} says that family {family!r} comes from a package called "
             f"{there.distribution!r}. The zoo does not know that package: look at it before you "
@@ -54,8 +60,8 @@ def provenance(family: str, there: Provider | None) -> str:
         saved = f"It was saved by a program that registered family {family!r} itself"
         return f"{saved}; here it comes from {now}." if here else ""
     if here is None or not _is_same(here["distribution"], there.distribution):
-        is_name = _DISTRIBUTION_NAME.fullmatch(there.distribution)
-        then = f"{there.distribution} {there.version}" if is_name else "what is no package's name"
+        then = f"{there.distribution} {there.version}"
+        then = then if is_package(there.distribution) else "what is no package's name"
         return f"It says that family {family!r} comes from {then}; here it comes from {now}."
     return _too_old(here, there)
 
@@ -69,6 +75,21 @@ def _too_old(here: Mapping[str, str], there: Provider) -> str:
         f"It was written by {name} {there.version}; this is {here['version']}, which may be too "
         f"old for it. pip install -U {name}"
     )
+
+
+def is_package(name: str) -> bool:
+    """Whether a distribution can have that name."""
+    return _DISTRIBUTION_NAME.fullmatch(name) is not None
+
+
+def _version_here(distribution: str) -> str | None:
+    """The version of a distribution, if it is installed; it is not imported."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def _is_ours(there: Provider) -> bool:

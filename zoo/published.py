@@ -36,9 +36,11 @@ def line(name: str) -> IndexLine:
         raise PluginError(plugins.claimed_by("model", name, owners))
     if not claims:
         names = list_models()
+        is_recipe = name in list_recipes()
+        hint = f" It is a recipe: zoo train {name}." if is_recipe else did_you_mean(name, names)
         raise UnknownNameError(
-            f"No model named {name!r}.{did_you_mean(name, names)} `zoo list` shows all "
-            f"{len(names)}. (A folder is written ./{name}.)"
+            f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. (A folder is "
+            f"written ./{name}.)"
         )
     return claims[0]
 

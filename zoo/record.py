@@ -6,18 +6,21 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from zoo.text import number
 from zoo.validation import Strict
 from zoo.version import __version__
+
+MAX_UNIT = 60
+"""Characters of the unit of a family's own number."""
 
 
 class OwnNumber(Strict):
     """A number that a family adds to the zoo's own."""
 
     value: float
-    unit: str = Field(max_length=60)
+    unit: str = Field(max_length=MAX_UNIT, pattern=r"^[^\x00-\x1f\x7f]*$")
 
 
 OwnNumbers = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnNumber]
@@ -39,6 +42,13 @@ class Numbers(BaseModel):
     nll_samples: int | None = None
     nll_n_images: int | None = None
     own: OwnNumbers = {}
+
+    @field_validator("own")
+    @classmethod
+    def _own_has_names_of_its_own(cls, own: OwnNumbers) -> OwnNumbers:
+        if taken := sorted(filter(is_taken, own)):
+            raise ValueError(f"{taken[0]} is a number of the zoo's")
+        return own
 
     @model_validator(mode="after")
     def _nll_says_of_what(self):
@@ -147,10 +157,15 @@ def rows(metrics: Mapping[str, Any]) -> list[Row]:
     return found
 
 
+def is_taken(name: str) -> bool:
+    """Whether a name stands for something else in an entry of `metrics.json`."""
+    return name in UNITS or name in Numbers.model_fields or name.endswith("_se")
+
+
 def value_of(metrics: Mapping[str, Any], name: str) -> float | None:
     """A number by its name, the zoo's or the family's own, or None."""
     own = (metrics.get("own") or {}).get(name)
-    return own["value"] if own else metrics.get(name)
+    return own["value"] if own else metrics.get(name) if name in UNITS else None
 
 
 def heading(metrics: Mapping[str, Any]) -> str:

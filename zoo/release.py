@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import sys
 import tomllib
+from importlib.metadata import metadata
 from pathlib import Path
 
 from zoo import families, folder, hub, layout, published, registries, sources, store
@@ -29,14 +31,19 @@ from zoo.training.run import MODEL
 
 NLL_SAMPLES = 1000
 LICENCE = "apache-2.0"
+"""Of the models that ship with the zoo."""
 
 
-def release(run: Path, beside: dict[str, Path]) -> None:
+def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> Path:
     """Puts a finished run into the registry.
 
     Args:
         run: a run's folder, trained by a published recipe without overrides to its end.
         beside: folders of runs to measure for comparison, by what the card calls them.
+        licence: of the weights, as the Hub calls it; None is the one of the registry's package.
+
+    Returns:
+        The model's folder.
 
     Raises:
         RecipeError: for a run that is interrupted, changed, or of no published recipe.
@@ -49,6 +56,7 @@ def release(run: Path, beside: dict[str, Path]) -> None:
     registry = published.registry_with(recipe.name)
     assert registry is not None
     _check_name(recipe.name, registry, model)
+    licence = licence or _licence_of(registry)
     measured = _measure(model, recipe, limit=None)
     subset = _measure(model, recipe, limit=SUBSET)
     if all(a.n_images == b.n_images for a, b in zip(measured, subset, strict=True)):
@@ -63,11 +71,12 @@ def release(run: Path, beside: dict[str, Path]) -> None:
         recipe=recipe.to_toml(),
         metrics=record_of(measured, subset=subset, beside=others, training=training),
         figures=draw_all(model, images.pixels),
-        licence=LICENCE,
+        licence=licence,
         card=render_card,
     )
-    _write_index_line(registry, families.name_of(type(model)), target)
+    _write_index_line(registry, families.name_of(type(model)), licence, target)
     render_cards(registry)  # the card says how to load it once its name is in the index
+    return target
 
 
 def set_home(name: str, home: str) -> None:
@@ -152,11 +161,26 @@ def _tell(what: str, done: int, total: int) -> None:
         print(f"{what}: {done:,} of {total:,} images", file=sys.stderr, flush=True)
 
 
-def _write_index_line(registry: registries.Registry, family: str, target: Path) -> None:
+def _licence_of(registry: registries.Registry) -> str:
+    """The licence of a registry's package. Raises InputError where it names none."""
+    if registry == registries.own_registry():
+        return LICENCE
+    said = metadata(registry.distribution).json.get("license_expression", "")
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", str(said)):
+        raise InputError(
+            f"{registry.distribution} names no licence for its models: give one, such as "
+            "--licence mit, or write `license = ...` into its pyproject.toml and install it again."
+        )
+    return str(said).lower()
+
+
+def _write_index_line(
+    registry: registries.Registry, family: str, licence: str, target: Path
+) -> None:
     weights = (target / layout.WEIGHTS).read_bytes()
     fields = {
         "family": family,
-        "licence": LICENCE,
+        "licence": licence,
         "bytes": len(weights),
         "config_sha256": hashlib.sha256((target / layout.CONFIG).read_bytes()).hexdigest(),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
@@ -186,6 +210,7 @@ def main() -> None:
         metavar="WHAT=RUN",
         help="a run to measure for comparison, and what the card calls it",
     )
+    parser.add_argument("--licence", help="of the weights  [default: the package's]")
     parser.add_argument(
         "--hub",
         metavar="NAME=ORG/REPO@COMMIT",
@@ -201,7 +226,9 @@ def main() -> None:
         elif arguments.hub:
             set_home(*arguments.hub.partition("=")[::2])
         else:
-            release(arguments.run, {what: Path(run) for what, run in pairs})
+            others = {what: Path(run) for what, run in pairs}
+            target = release(arguments.run, others, arguments.licence)
+            print(f"{target}, and its line in {target.parent / registries.INDEX}")
     except ZooError as failure:
         sys.exit(f"Error: {failure}")
 

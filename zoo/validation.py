@@ -207,7 +207,7 @@ def _locate(cls: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str]
         path.append(str(step))
         siblings = [name for model in models for name in model.model_fields]
         fields = [m.model_fields[step] for m in models if step in m.model_fields]
-        models = [inner for field in fields for inner in _models_in(field.annotation)]
+        models = [inner for field in fields for inner in _models_of(field.annotation)]
     return path, siblings
 
 
@@ -222,7 +222,7 @@ def models_in(cls: type[BaseModel]) -> list[type[BaseModel]]:
     waiting = [cls]
     while waiting:
         fields = waiting.pop().model_fields.values()
-        new = [m for f in fields for m in _models_in(f.annotation) if m not in (cls, *found)]
+        new = [m for f in fields for m in _models_of(f.annotation) if m not in (cls, *found)]
         found += new
         waiting += new
     return found
@@ -235,8 +235,8 @@ def bounds_in(metadata: Iterable[Any]) -> list[Any]:
     ]
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def _models_of(annotation: Any) -> list[type[BaseModel]]:
     """The Pydantic models that an annotation names, however deep."""
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for inner in get_args(annotation) for model in _models_in(inner)]
+    return [model for inner in get_args(annotation) for model in _models_of(inner)]

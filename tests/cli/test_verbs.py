@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import BaseModel
 
 import zoo
 from zoo.cli import main
+from zoo.cli.fields import describe
 
 
 @pytest.fixture
@@ -154,3 +156,20 @@ def test_every_verb_has_help(run):
     ]:
         assert f"\n  {verb}" in overview
         assert "Usage: zoo" in run(verb, "--help")
+
+
+def test_show_describes_settings_of_any_shape():
+    class Plain(BaseModel):
+        """Just settings."""
+
+        size: int = 3
+
+    class Outer(BaseModel):
+        one: Plain = Plain()
+        maybe: Plain | None = None
+        several: tuple[Plain, ...] = ()
+        counts: dict[str, int] = {}
+
+    found = {entry["name"].strip(): entry["meaning"] for entry in describe(Outer)}
+    assert {"one", "maybe", "several", "counts", "size"} <= found.keys()
+    assert found["a Plain"] == "Just settings."

@@ -221,6 +221,60 @@ class _Shifted(Independent):
         return super().log_prob(value) + 1
 
 
+class WeighsTheKL(Gaussian):
+    def _loss(self, x, gradient="reparameterised"):
+        terms = super()._loss(x, gradient).terms
+        return zoo.Loss({**terms, "kl": 0.1 * terms["kl"]})
+
+
+class WideDraws(Gaussian):
+    def _codes_from(self, posterior, noise):
+        return posterior.mean + 3 * posterior.stddev * noise
+
+
+class NoLogK(Gaussian):
+    def importance_bound(self, x, noise):
+        return super().importance_bound(x, noise) + torch.tensor(len(noise)).log()
+
+
+class WidePrior(Gaussian):
+    def _prior_codes(self, noise):
+        return 5 * super()._prior_codes(noise)
+
+
+class SumsImages(Plain):
+    def _loss(self, x):
+        return zoo.Loss({"reconstruction": len(x) * super()._loss(x).total})
+
+
+class Forgets(Plain):
+    scale = 1.0
+
+    def _encode(self, x):
+        return super()._encode(x) * self.scale
+
+    def _loss(self, x):
+        self.scale = 2.0
+        return super()._loss(x)
+
+
+class ChangesItself(Plain):
+    own_metrics = {"usage": ""}  # noqa: RUF012
+
+    def _measure(self, batches):
+        self.weight.data += 1
+        return {"usage": 1.0}
+
+
+class AveragesItsWeight(Plain):
+    """No defect: a buffer begins as a copy of a weight, as codebooks that are averaged have it."""
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.register_buffer("average", self.weight.detach().clone())
+        self.mean = self.weight.mean().item()
+
+
 class Reseeded(Gaussian):
     def sample(self, n, *, seed=None):
         return super().sample(n, seed=(seed or 0) + n)
@@ -245,13 +299,24 @@ DEFECTS = [
     (Climbs, "training", "take the loss from"),
     (Branches, "torch.export", "it raises"),
     (Branches, "torch.compile", "it raises"),
-    (LooseMetrics, "own metrics and pictures", "own_metrics names ['usage'], not ['use']"),
+    (
+        LooseMetrics,
+        "own metrics and pictures",
+        "_measure(self, batches) gives ['use']; own_metrics names usage",
+    ),
     (NaNMetrics, "own metrics and pictures", "they are not finite"),
     (FlatPicture, "own metrics and pictures", "a picture is images (rows, columns, C, H, W)"),
     (Uncopied, "deepcopy", "a deep copy shares weight with the first"),
     (ScalarPosterior, "distributions", "posterior has batch and event shapes"),
     (OtherCode, "distributions", "encode is not the posterior's mean"),
     (FallingBound, "importance-weighted bound", "with one draw the bound is off"),
-    (MovedPrior, "ELBO", "nats; drawn,"),
+    (MovedPrior, "ELBO", "elbo_terms: the KL is"),
+    (WeighsTheKL, "ELBO", "loss: the term 'kl' is"),
+    (WideDraws, "ELBO", "elbo_terms: the KL is"),
+    (NoLogK, "importance-weighted bound", "with 5 draws the bound is off by"),
+    (WidePrior, "prior codes", "the prior's variance is 1; drawn"),
+    (SumsImages, "loss", "not a mean"),
+    (Forgets, "training", "a trained model is another one after loading"),
+    (ChangesItself, "own metrics and pictures", "weight changes when it is measured or drawn"),
     (Reseeded, "sample", "is not sample(4, seed=0)"),
 ]

@@ -191,6 +191,38 @@ zoo.save(model, "ours")
     assert crowd.run("-c", code, cwd=tmp_path).returncode == 0
 
 
+def test_a_package_without_the_family_that_it_is_said_to_have_is_named(place, tmp_path):
+    place.install(Package("typo", "1.0", {"typo.py": GOOD}))
+    info = next(place.modules.glob("typo-1.0.dist-info"))
+    (info / "entry_points.txt").write_text("[autoencoder_zoo.family]\ngood = typo:Good\n")
+    said = place.zoo("plugins").stdout
+    assert "typo 1.0 has entry points 'autoencoder_zoo.family', which is no group." in said
+    assert "Did you mean 'autoencoder_zoo.families'?" in said
+    config = {
+        "format": "autoencoder-zoo/1",
+        "family": "good",
+        "spec": {},
+        "weights_sha256": "0" * 64,
+        "provider": {"distribution": "typo", "version": "2.0"},
+    }
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    done = place.zoo("show", tmp_path / "model")
+    assert "comes from typo 2.0; typo 1.0, which is here, brings no such family." in done.stderr
+
+
+def test_bench_goes_on_beside_a_family_that_cannot_be_measured(place, acme_vq):
+    place.install(acme_vq)
+    [model] = place.modules.glob("acme_vq/model.py")
+    model.write_text(
+        model.read_text().replace("def _measure(self, batches", "def _measure(self, b")
+    )
+    done = place.zoo("bench", "vq-digits-4x4", "vae-digits-8", "--limit", "9")
+    assert done.returncode == 1
+    assert "vq-digits-4x4: not measured. Plugin 'vq' of acme-vq 0.3 failed to" in done.stdout
+    assert "-149" in done.stdout or "vae-digits-8    digits" in done.stdout
+
+
 def test_listing_fifty_packages_imports_none(place):
     fifty = [
         Package(f"many-{n}", "1.0", {f"many_{n}.py": MARK + GOOD}, {f"many-{n}": f"many_{n}:Good"})

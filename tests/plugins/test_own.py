@@ -12,7 +12,7 @@ from defects import FlatPicture, NaNMetrics, Plain
 import zoo
 from zoo import families
 from zoo.cli import main
-from zoo.errors import PluginError
+from zoo.errors import PluginError, WeightsError
 
 RECIPE = {
     "model": {"family": "own", "image_shape": [1, 8, 8]},
@@ -74,6 +74,24 @@ def test_verify_measures_them_again(run):
     report = zoo.verify("./run/model")
     [failed] = [check for check in report.checks if check.result == "failed"]
     assert failed.detail.startswith("norm is ")
+    record["measured"][0]["own"] = {"gone": {"value": 1.0, "unit": ""}}
+    path.write_text(json.dumps(record))
+    report = zoo.verify("./run/model")  # the family has another number of its own by now
+    assert [check.what for check in report.checks if check.result == "failed"] == []
+    assert "the family gained or lost them: gone, norm" in str(report)
+
+
+def test_a_number_of_its_own_cannot_pass_for_one_of_the_zoos(run):
+    path = run.folder / "model" / "metrics.json"
+    record = json.loads(path.read_text())
+    for own, said in (
+        ({"mse": {"value": 0.0, "unit": ""}}, "mse is a number of the zoo's"),
+        ({"x": {"value": 0.0, "unit": "a\nlicence  mit"}}, "own.x.unit"),
+    ):
+        record["measured"][0]["own"] = own
+        path.write_text(json.dumps(record))
+        with pytest.raises(WeightsError, match=said):
+            zoo.info("./run/model")
 
 
 def test_stale_pictures_of_its_own_go_with_the_model(run):
@@ -96,6 +114,12 @@ def test_a_family_that_fails_to_give_them_loses_no_weights(cls):
         ("own_metrics", {"mse": ""}, "'mse' in own_metrics cannot be the name of a metric"),
         ("own_metrics", {"Bad name": ""}, "'Bad name' in own_metrics"),
         ("own_metrics", {"usage": 3}, "own_metrics['usage'] is no text"),
+        (
+            "own_metrics",
+            {"usage": "u" * 61},
+            "own_metrics['usage'] is no text in a line of at most",
+        ),
+        ("own_metrics", {"dataset": ""}, "'dataset' in own_metrics cannot be"),
         ("own_metrics", ["usage"], "own_metrics is no mapping"),
         ("own_pictures", {"samples": ""}, "'samples' in own_pictures"),
         ("own_pictures", {"../x": ""}, "'../x' in own_pictures"),

@@ -157,6 +157,10 @@ def test_running_the_cell_again_replaces_the_class_and_another_is_refused():
         zoo.register("cell")(cell())
         again = zoo.register("cell")(cell())
         assert families.family_class("cell") is again
+        earlier = cell()  # a model of an earlier definition is saved all the same
+        model = earlier(earlier.Spec(image_shape=(1, 8, 8)))
+        zoo.save(model.eval(), "earlier")
+        assert torch.equal(zoo.load("./earlier").weight, model.weight)
         other = type("Other", (again,), {})
         with pytest.raises(PluginError, match=r"'cell' is taken by __main__\.Good"):
             zoo.register("cell")(other)

@@ -76,8 +76,8 @@ def print_results(results: list[dict[str, Any]]) -> None:
                 "bits_per_dim",
                 "active_units",
             )
-            some = [n for n in names if any(_known(one, n) for one in rows)]
-            _table(f"{protocol} protocol, nats per image", rows, some)
+            if some := [n for n in names if any(_known(one, n) for one in rows)]:
+                _table(f"{protocol} protocol, nats per image", rows, some)
     for family in dict.fromkeys(one["family"] for one in once):
         rows = [one for one in once if one["family"] == family]
         if own := list(dict.fromkeys(name for one in rows for name in one["measured"]["own"])):

@@ -27,12 +27,10 @@ def describe(cls: type[BaseModel], prefix: str = "") -> list[dict[str, str]]:
             }
         )
         for kind in _kinds(field.annotation):
-            tag = kind.model_fields["kind"].default
-            first = (kind.__doc__ or "").splitlines()[0]
-            entries.append(
-                {"name": f"  kind = {tag}", "range": "", "default": "", "meaning": first}
-            )
-            entries += describe(kind, prefix="    ")
+            first = ((kind.__doc__ or "").strip().splitlines() or [""])[0]
+            name = f"kind = {_tag(kind)}" if "kind" in kind.model_fields else f"a {kind.__name__}"
+            entries.append({"name": f"  {name}", "range": "", "default": "", "meaning": first})
+            entries += describe(kind, prefix=f"{prefix}    ")
     return entries
 
 
@@ -57,6 +55,12 @@ def _kinds(annotation: Any) -> list[type[BaseModel]]:
     return [kind for inner in get_args(annotation) for kind in _kinds(inner)]
 
 
+def _tag(kind: type[BaseModel]) -> str:
+    """What a settings class is called among others: its kind, or its own name."""
+    tag = kind.model_fields.get("kind")
+    return kind.__name__ if tag is None else str(tag.default)
+
+
 def _range(annotation: Any, metadata: list[Any]) -> str:
     """Values that a field takes, in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -65,7 +69,7 @@ def _range(annotation: Any, metadata: list[Any]) -> str:
     if origin is Literal:
         return " | ".join(map(str, arguments))
     if _kinds(annotation):
-        return " | ".join(k.model_fields["kind"].default for k in _kinds(annotation))
+        return " | ".join(_tag(kind) for kind in _kinds(annotation))
     if origin in (Union, types.UnionType):
         return " | ".join(_range(inner, metadata) for inner in arguments)
     if origin is tuple:

@@ -26,7 +26,7 @@ def plugins(context: click.Context, json_: bool) -> None:
 
     \b
     Then write your own into acme_thing/model.py. All that the zoo reads of a package is its
-    entry points; three lines of pyproject.toml:
+    entry points; two lines of pyproject.toml:
       [project.entry-points."autoencoder_zoo.families"]
       thing = "acme_thing:Thing"       a subclass of zoo.Autoencoder with its Spec
     Datasets (autoencoder_zoo.datasets) are functions from a split to uint8 images; registries
@@ -85,6 +85,7 @@ def new(name: str, to: Path | None) -> None:
 
 
 def _list(json_: bool) -> None:
+    from zoo.plugins import misspelt_groups
     from zoo.probe import try_plugins
 
     tried = try_plugins()
@@ -104,6 +105,8 @@ def _list(json_: bool) -> None:
             ]
         )
         return
+    for misspelt in misspelt_groups():
+        say(misspelt)
     if not tried:
         say("No installed package brings anything. `zoo plugins new acme-thing` begins one.")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -109,7 +110,7 @@ def _model(name: str, json_: bool) -> None:
 def _toml_value(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + "}"
-    return repr(value).replace("'", '"')
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _numbers(record: dict[str, Any] | None) -> None:

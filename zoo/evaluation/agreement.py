@@ -36,19 +36,16 @@ def differences(measured: dict[str, Any], published: dict[str, Any]) -> list[str
         if name != "own" and not _close(name, value, published[name], measured)
     ]
     ours, theirs = measured.get("own") or {}, published.get("own") or {}
-    for name in sorted(ours.keys() | theirs.keys()):
-        one, other = ours.get(name), theirs.get(name)
-        if one is None or other is None or not _own_close(one["value"], other["value"]):
-            found.append(f"{name} is {_own(one)}, published {_own(other)}")
+    for name in sorted(ours.keys() & theirs.keys()):
+        one, other = ours[name]["value"], theirs[name]["value"]
+        if not math.isclose(one, other, rel_tol=RELATIVE_OWN, abs_tol=1e-6):
+            found.append(f"{name} is {_short(one)}, published {_short(other)}")
     return found
 
 
-def _own_close(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=RELATIVE_OWN, abs_tol=1e-6)
-
-
-def _own(number: dict[str, Any] | None) -> str:
-    return "not measured" if number is None else _short(number["value"])
+def one_sided(measured: dict[str, Any], published: dict[str, Any]) -> list[str]:
+    """Names of a family's own numbers that only one side has: the family gained or lost them."""
+    return sorted((measured.get("own") or {}).keys() ^ (published.get("own") or {}).keys())
 
 
 def _close(name: str, measured: Any, published: Any, all_measured: dict[str, Any]) -> bool:

@@ -23,7 +23,7 @@ def measure_models(
     """One entry for each model and each protocol it was published under.
 
     An entry has `model`, `family`, `parameters`, and `measured` and `published`, or `missing`
-    where its data are not here, or `error` where it cannot be loaded.
+    where its data are not here, or `error` where it cannot be loaded or measured.
     """
     where = find_device(device)
     results = []
@@ -52,5 +52,7 @@ def measure_models(
                 entry["measured"] = measured.model_dump(mode="json")
             except (DataError, OfflineError) as absent:
                 entry["missing"] = str(absent)
+            except ZooError as broken:
+                entry["error"] = str(broken)
             results.append(entry)
     return results

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from zoo import families
 from zoo.data import Images, shown_in_testing
 from zoo.errors import InputError
 from zoo.evaluation.measure import (
@@ -74,7 +75,8 @@ def evaluate_model(
     pixels = images.pixels[:limit]
     shown = shown_in_testing(pixels, protocol)
     measured = _measured_model(model, device)
-    with torch.inference_mode(), exact_float32():
+    guard = families.guarded(type(model), "failed to be measured")
+    with guard, torch.inference_mode(), exact_float32():
         own = measure_own(measured, pixels)
         values = _grey_images(measured, pixels)
         if isinstance(measured, VariationalAutoencoder):

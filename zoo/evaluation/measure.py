@@ -136,7 +136,10 @@ def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
     with blamed(families.title_of(type(model)), "failed to measure its own metrics"):
         given = {name: float(value) for name, value in model._measure(batches).items()}
         if given.keys() != model.own_metrics.keys():
-            raise ValueError(f"own_metrics names {list(model.own_metrics)}, not {list(given)}")
+            wanted = ", ".join(model.own_metrics)
+            raise ValueError(
+                f"_measure(self, batches) gives {list(given)}; own_metrics names {wanted}"
+            )
         if not all(map(math.isfinite, given.values())):
             raise ValueError(f"they are not finite: {given}")
     return {

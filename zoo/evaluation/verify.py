@@ -20,7 +20,7 @@ from zoo.errors import (
     UnknownNameError,
     ZooError,
 )
-from zoo.evaluation.agreement import differences, far_apart, unspoken
+from zoo.evaluation.agreement import differences, far_apart, one_sided, unspoken
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.evaluation.metrics import Metrics
 from zoo.files import read_regular
@@ -173,10 +173,12 @@ def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) 
 
 def _repeated(what: str, measured: Metrics, published: Metrics) -> Check:
     """The same images with the same noise: every number must come back."""
-    found = differences(measured.model_dump(), published.model_dump())
-    if found:
+    ours, theirs = measured.model_dump(), published.model_dump()
+    if found := differences(ours, theirs):
         return Check(what, "failed", "; ".join(found))
     detail = f"{measured.n_images} images measured again: {_headline(measured)}"
+    if gone := one_sided(ours, theirs):
+        detail += f"; not compared, for the family gained or lost them: {', '.join(gone)}"
     return Check(what, "passed", detail)
 
 

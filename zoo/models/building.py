@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from zoo import families, specs
-from zoo.errors import InputError
+from zoo.errors import InputError, PluginError
 from zoo.guards import blamed
 from zoo.models.contract import check_model
 from zoo.models.interface import Autoencoder
@@ -42,9 +42,15 @@ def _built(family: str, spec: specs.Spec, *, waits: bool = False) -> Autoencoder
 
 
 def skeleton(family: str, spec: specs.Spec) -> Autoencoder:
-    """A model with its parameters on the meta device and its buffers real."""
-    with _parameters_on_meta():
-        return _built(family, spec, waits=True)
+    """A model with its parameters on the meta device and its buffers real.
+
+    A class of a package's that looks at its weights as it is built gets real ones.
+    """
+    try:
+        with _parameters_on_meta():
+            return _built(family, spec, waits=True)
+    except PluginError:
+        return _built(family, spec)
 
 
 @contextmanager

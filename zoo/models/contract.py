@@ -11,7 +11,7 @@ import itertools
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import torch
 from pydantic import BaseModel
@@ -24,7 +24,7 @@ from zoo.errors import PluginError
 from zoo.layout import PICTURES
 from zoo.models.interface import Autoencoder
 from zoo.models.variational import VariationalAutoencoder
-from zoo.record import UNITS
+from zoo.record import MAX_UNIT, is_taken
 from zoo.validation import models_in
 
 ClassT = type[Autoencoder]
@@ -88,7 +88,10 @@ def check_model(model: Autoencoder, spec: specs.Spec, what: str, *, waits: bool 
     """
     name = type(model).__name__
     if getattr(model, "spec", None) != spec:
-        raise PluginError(f"{what}: {name} has another Spec than the one that it was built from.")
+        raise PluginError(
+            f"{what}: {name} has another Spec than the one that it was built from. Call "
+            "super().__init__(spec) with that very Spec, first."
+        )
     tensors = model.state_dict()
     on_purpose = {name for name, _ in model.named_parameters()} if waits else set()
     if left := [n for n, t in tensors.items() if getattr(t, "is_meta", 0) and n not in on_purpose]:
@@ -141,8 +144,8 @@ def _lax(spec: type[specs.Spec]) -> list[str]:
                 )
                 value = cls.model_config.get(setting)
                 return [f"{cls.__name__} {said}={value!r}). Give it model_config = {HINT}"]
-    if loose := _pydantic_dataclass(spec):
-        return [f"{loose} is a dataclass of Pydantic's, which is lax; make it a BaseModel"]
+    if found := _unfit_type(spec):
+        return [found]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of defaults that are no JSON: saving says so
@@ -152,34 +155,39 @@ def _lax(spec: type[specs.Spec]) -> list[str]:
     return []
 
 
-def _pydantic_dataclass(spec: type[BaseModel]) -> str:
-    """The name of one among the types of a Spec's fields, or nothing: it would be validated laxly."""
-    waiting: list[Any] = [
-        field.annotation for cls in (spec, *models_in(spec)) for field in cls.model_fields.values()
+def _unfit_type(spec: type[BaseModel]) -> str:
+    """What is wrong with the type of a field, that validation alone would let pass, or nothing."""
+    waiting: list[tuple[str, Any]] = [
+        (f"{cls.__name__}.{name}", field.annotation)
+        for cls in (spec, *models_in(spec))
+        for name, field in cls.model_fields.items()
     ]
     while waiting:
-        annotation = waiting.pop()
+        name, annotation = waiting.pop()
+        kind = get_origin(annotation) or annotation
+        if kind in (list, set):
+            return f"{name} is a {kind.__name__}, which can change; make it a tuple"
         if isinstance(annotation, type) and is_pydantic_dataclass(annotation):
-            return annotation.__name__
-        waiting += get_args(annotation)
+            return f"{annotation.__name__} is a dataclass of Pydantic's, which is lax; make it a BaseModel"
+        waiting += [(name, inner) for inner in get_args(annotation)]
     return ""
 
 
 def _own_names(cls: ClassT) -> list[str]:
     """What is wrong with the names of a family's own metrics and pictures."""
     kinds = (
-        ("metric", "own_metrics", METRIC, UNITS),
-        ("picture", "own_pictures", PICTURE, PICTURES),
+        ("metric", "own_metrics", METRIC, is_taken, MAX_UNIT),
+        ("picture", "own_pictures", PICTURE, PICTURES.__contains__, 1_000),
     )
-    for kind, attribute, pattern, taken in kinds:
+    for kind, attribute, pattern, is_another, longest in kinds:
         names = getattr(cls, attribute)
         if not isinstance(names, Mapping) or len(names) > MOST_OWN:
             return [f"{attribute} is no mapping of at most {MOST_OWN} names"]
         for name, text in names.items():
-            if not isinstance(name, str) or not pattern.fullmatch(name) or name in taken:
+            if not isinstance(name, str) or not pattern.fullmatch(name) or is_another(name):
                 return [f"{name!r} in {attribute} cannot be the name of a {kind} of its own"]
-            if not isinstance(text, str):
-                return [f"{attribute}[{name!r}] is no text"]
+            if not isinstance(text, str) or not text.isprintable() or len(text) > longest:
+                return [f"{attribute}[{name!r}] is no text in a line of at most {longest}"]
     return []
 
 

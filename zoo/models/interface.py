@@ -109,12 +109,15 @@ class Autoencoder(nn.Module):
         return self._loss(self._images(x, "loss"))
 
     def _encode(self, x: Tensor) -> Tensor:
+        """Codes `(N, *latent_shape)` of checked images `(N, C, H, W)`; N may be 0."""
         raise NotImplementedError
 
     def _decode(self, z: Tensor) -> Tensor:
+        """Images `(*batch, C, H, W)` in [0, 1] of codes `(*batch, *latent_shape)`; batch may be ()."""
         raise NotImplementedError
 
     def _loss(self, x: Tensor) -> Loss:
+        """The terms by name, each a scalar: nats, summed over pixels and latents, mean over images."""
         raise NotImplementedError
 
     def _measure(self, batches: Iterable[Tensor]) -> Mapping[str, float]:

@@ -128,9 +128,19 @@ class VariationalAutoencoder(Autoencoder):
         return {}
 
     def _posterior(self, x: Tensor) -> Distribution:
+        """q(z | x) of checked images `(N, C, H, W)`: batch `(N,)`, event `latent_shape`.
+
+        Such as `Independent(Normal(mean, std, validate_args=False), len(latent_shape))`.
+        """
         raise NotImplementedError
 
     def _likelihood(self, z: Tensor) -> Distribution:
+        """p(x | z) of codes `(*batch, *latent_shape)`, batch may be (): event `(C, H, W)`.
+
+        Such as `Independent(Bernoulli(logits=..., validate_args=False), 3)`: without validation,
+        for a Bernoulli is asked for the log-probability of grey images too. Its mean is what `decode`
+        gives, in [0, 1].
+        """
         raise NotImplementedError
 
     def _encode(self, x: Tensor) -> Tensor:
@@ -169,6 +179,14 @@ def gaussian_posterior(mean: Tensor, log_variance: Tensor) -> Distribution:
 
 def _normal(loc: Tensor, scale: Tensor, event_dims: int) -> Independent:
     return Independent(Normal(loc, scale, validate_args=False), event_dims, validate_args=False)
+
+
+def _standard(dims: int) -> Independent:
+    return _normal(torch.zeros(1), torch.ones(1), dims)
+
+
+kl_divergence(_standard(1), _standard(1))
+"""torch looks the formula up at its first use, in a way that `torch.compile` cannot trace."""
 
 
 def _without_gradient(posterior: Distribution) -> Distribution:

@@ -18,11 +18,14 @@ The same as `zoo plugins check vq`. The zoo's own families pass through it too.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from zoo import families
 from zoo.errors import PluginError, UnknownNameError, ZooError
 from zoo.guards import cause
+from zoo.models.contract import undisturbed
 from zoo.report import Check, Report
 from zoo.testing import behaving, building, keeping, losing, travelling
 from zoo.testing.subject import FailedError, NotMeasuredError, Subject
@@ -34,19 +37,20 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "misspelt fields": building.check_misspelt_fields,
     "JSON": building.check_json,
     "build": building.check_build,
-    "seeds": building.check_seeds,
-    "tensor names": building.check_tensor_names,
     "encode": behaving.check_encode,
     "decode": behaving.check_decode,
+    "loss": losing.check_loss,
+    "seeds": building.check_seeds,
+    "tensor names": building.check_tensor_names,
     "reconstruct": behaving.check_reconstruct,
     "deterministic": behaving.check_deterministic,
     "unchanged": behaving.check_unchanged,
     "dtypes": behaving.check_dtypes,
     "distributions": behaving.check_distributions,
     "sample": behaving.check_sample,
-    "loss": losing.check_loss,
     "gradients": losing.check_gradients,
     "ELBO": losing.check_elbo,
+    "prior codes": losing.check_prior_codes,
     "importance-weighted bound": losing.check_importance_bound,
     "save and load": keeping.check_save_and_load,
     "own metrics and pictures": keeping.check_own,
@@ -59,8 +63,8 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
 """Every check by its name, in the order in which they run. One that needs a prior, another device
 or a compiler says so where there is none."""
 
-FIRST = ("defaults", "build")
-"""Without these, the others could not even begin."""
+FIRST = ("defaults", "build", "encode", "decode", "loss")
+"""Without these, nearly all the others would fail of the same cause: they are not tried."""
 
 
 def check_family(family: str) -> Report:
@@ -96,7 +100,7 @@ def checks_of(family: str) -> Iterator[Check]:
     except UnknownNameError:
         raise
     except Exception as failure:  # whatever a family's Spec does
-        yield Check("defaults", "failed", _sentence(failure))
+        yield Check("defaults", "failed", _sentence(failure, family))
         return
     for name in CHECKS:
         found = answer(name, subject)
@@ -109,14 +113,28 @@ def answer(name: str, subject: Subject) -> Check:
     """One check, by its name, of one family."""
     check = CHECKS[name]
     try:
-        return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])
+        with undisturbed():
+            return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])
     except NotMeasuredError as why:
         return Check(name, "not measured", str(why))
     except Exception as failure:  # whatever a family's code does
-        return Check(name, "failed", _sentence(failure))
+        return Check(name, "failed", _sentence(failure, subject.family))
 
 
-def _sentence(failure: Exception) -> str:
+def _sentence(failure: Exception, family: str) -> str:
+    """What failed, and for an exception where in the family's own code."""
     if isinstance(failure, FailedError | ZooError):
         return str(failure)
-    return f"it raises {cause(failure)}"
+    try:
+        own = families.family_class(family).__module__.partition(".")[0]
+    except ZooError:
+        own = ""
+    frames = traceback.walk_tb(failure.__traceback__)
+    named = [(f.f_globals.get("__name__", ""), f.f_code.co_filename, line) for f, line in frames]
+    there = [
+        f"{Path(file).name}, line {line}"
+        for name, file, line in named
+        if name.partition(".")[0] == own
+    ]
+    where = f" ({there[-1]})" if there else ""
+    return f"it raises {cause(failure)}{where}"

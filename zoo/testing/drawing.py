@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from zoo import families
@@ -19,7 +20,7 @@ from zoo.validation import bounds_in, listed
 
 SHAPES = ((1, 8, 8), (1, 16, 16), (1, 28, 28), (1, 32, 32), (1, 64, 64))
 COLOUR = ((3, 8, 8), (3, 32, 32), (3, 64, 64), (3, 128, 128), (3, 224, 224))
-ODD = ((3, 9, 13), (1, 36, 20), (2, 11, 8))
+ODD = ((3, 9, 13), (1, 36, 20), (2, 11, 8), (4, 32, 32), (1, 256, 256), (3, 256, 256))
 """Sizes of images, from the smallest: the first that the default Spec takes is the family's."""
 
 DRAWN = 4
@@ -36,21 +37,23 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
     cls = families.spec_class(family)
     dice = random.Random(seed)
     required = {
-        name: 4 if name == "latent_dim" else _draw(field.annotation, field.metadata, None, dice)
+        name: _draw(field.annotation, field.metadata, None, dice)
         for name, field in cls.model_fields.items()
         if name != "image_shape" and field.is_required()
     }
     problems: list[str] = []
     specs: list[Spec] = []
-    for shape in (*SHAPES, *COLOUR):
+    for shape in (*SHAPES, *COLOUR, *ODD):
         spec, problems = families.parse_spec(family, {"image_shape": shape, **required})
         if spec is not None:
             specs.append(spec)
             break
     if not specs:
         raise SpecError(listed(f"{cls.__name__} with its defaults", problems))
+    home = specs[0].image_shape
     for _ in range(TRIES):
-        fields = _fields(cls, dice) | {"image_shape": dice.choice((*SHAPES[:4], *COLOUR[:2], *ODD))}
+        shape = dice.choice((home, home, *SHAPES, *COLOUR[:2], *ODD[:3]))
+        fields = _fields(cls, dice) | {"image_shape": shape}
         spec, _ = families.parse_spec(family, {**required, **fields})
         if spec is not None and spec not in specs and spec.parameter_count() <= MOST_PARAMETERS:
             specs.append(spec)
@@ -63,11 +66,17 @@ def _fields(cls: type[BaseModel], dice: random.Random) -> dict[str, Any]:
     """About half of the fields drawn, the others left at their defaults."""
     drawn = {}
     for name, field in cls.model_fields.items():
-        if name in ("kind", "image_shape"):
+        if name == "image_shape" or _is_tag(field):
             continue
         if field.is_required() or dice.random() < 0.5:
-            drawn[name] = _draw(field.annotation, field.metadata, field.default, dice)
+            default = field.get_default(call_default_factory=True)
+            drawn[name] = _draw(field.annotation, field.metadata, default, dice)
     return drawn
+
+
+def _is_tag(field: FieldInfo) -> bool:
+    """Whether a field only says which of a union's classes is meant."""
+    return get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
 
 
 def _draw(annotation: Any, metadata: Sequence[Any], default: Any, dice: random.Random) -> Any:
@@ -89,9 +98,9 @@ def _draw(annotation: Any, metadata: Sequence[Any], default: Any, dice: random.R
         low, high = _bounds(metadata)
         return dice.uniform(low, min(high, low + 10))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        kind = annotation.model_fields.get("kind")
-        tag = {} if kind is None else {"kind": kind.default}
-        return {**tag, **_fields(annotation, dice)}
+        fields = annotation.model_fields.items()
+        tags = {name: field.default for name, field in fields if _is_tag(field)}
+        return {**tags, **_fields(annotation, dice)}
     return None if default is PydanticUndefined else default
 
 
@@ -115,11 +124,13 @@ def _draw_int(metadata: Sequence[Any], dice: random.Random) -> int:
 
 
 def _bounds(metadata: Sequence[Any]) -> tuple[float, float]:
-    """Least and greatest value; exclusive bounds moved in by a little, or by one for integers."""
-    low, high = 1.0, math.inf
+    """Least and greatest value, exclusive bounds moved in; from 1 where there is no least."""
+    low, high = -math.inf, math.inf
     for m in bounds_in(metadata):
         low = getattr(m, "ge", low) if isinstance(m, Ge) else low
-        low = getattr(m, "gt", low) + 1e-3 if isinstance(m, Gt) else low
+        low = math.nextafter(getattr(m, "gt", low), math.inf) if isinstance(m, Gt) else low
         high = getattr(m, "le", high) if isinstance(m, Le) else high
-        high = getattr(m, "lt", high) - 1e-3 if isinstance(m, Lt) else high
-    return min(low, high), high
+        high = math.nextafter(getattr(m, "lt", high), -math.inf) if isinstance(m, Lt) else high
+    if math.isinf(low):
+        low = min(1.0, high - 10 if math.isfinite(high) else 1.0)
+    return low, high

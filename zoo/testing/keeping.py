@@ -50,17 +50,22 @@ def check_save_and_load(subject: Subject) -> None:
 def check_own(subject: Subject) -> str:
     """A model is measured and drawn, with the metrics and pictures that the family adds."""
     model, pixels = subject.build(), levels(subject.spec, 64)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     metrics = evaluate_model(model, Images("digits", "train", pixels, ""))
-    again = measure_own(model, pixels)
+    with torch.inference_mode():
+        again = measure_own(model, pixels)
     expect(metrics.own == again, f"its own metrics are {again} the second time, not {metrics.own}")
     pictures = draw_all(model, pixels)
     expect(all(pictures.values()), "a picture is empty")
+    for name, tensor in model.state_dict().items():
+        expect(torch.equal(tensor, before[name]), f"{name} changes when it is measured or drawn")
+    expect(not model.training, "it is left in training mode when it is measured or drawn")
     own = [*model.own_metrics, *model.own_pictures]
     return f"{', '.join(own)} besides the zoo's" if own else "the zoo's alone"
 
 
 def check_training(subject: Subject) -> str:
-    """A short training on digits lowers the loss, and the same again gives the same weights."""
+    """A short training on digits lowers the loss, gives the same weights again, and is kept whole."""
     with tempfile.TemporaryDirectory(prefix="zoo-check-") as scratch:
         data = Path(scratch, "digits.npy")
         np.save(data, levels(subject.spec, IMAGES).numpy())
@@ -68,12 +73,24 @@ def check_training(subject: Subject) -> str:
         recipe = {
             "model": {"family": subject.family, **subject.spec.model_dump(mode="json")},
             "data": {"dataset": str(data), "protocol": FITTING.get(kind, ("grey",))[0]},
-            "training": {"epochs": EPOCHS, "batch_size": 32, "output_bias": "training-mean"},
+            "training": {
+                "epochs": EPOCHS,
+                "batch_size": 32,
+                "output_bias": "training-mean",
+                "clip_norm": 1.0,
+            },
         }
         with contextlib.redirect_stderr(io.StringIO()):  # its progress
             one, two = (
                 train(recipe, out=Path(scratch, out), device="cpu").model for out in ("one", "two")
             )
+        back = store.load_source(local(Path(scratch, "one", "model")))
+    x = images(subject.spec)
+    with torch.no_grad():
+        same = torch.equal(back.encode(x), one.encode(x)) and torch.equal(back(x), one(x))
+    expect(
+        same, "a trained model is another one after loading: is all its state in the state dict?"
+    )
     before, after = (_loss(model, images(subject.spec, 128)) for model in (subject.build(), one))
     expect(after < before, f"{EPOCHS} epochs take the loss from {before:g} to {after:g}")
     same = all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo import families
 from zoo.data import load_images
 from zoo.models import Autoencoder
 from zoo.models.building import build_model
@@ -52,11 +51,6 @@ class Subject:
     def build(self, spec: Spec | None = None, seed: int = 0) -> Autoencoder:
         """An untrained model, in eval mode."""
         return build_model(self.family, spec or self.spec, seed)
-
-    @property
-    def is_variational(self) -> bool:
-        """Whether its models have a prior."""
-        return families.is_variational(self.family)
 
 
 def images(spec: Spec, count: int = 8) -> Tensor:

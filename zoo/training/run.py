@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from zoo import folder, layout, store
+from zoo import families, folder, layout, store
 from zoo.card import render_card
 from zoo.data import Images, open_dataset, shown_in_testing
 from zoo.devices import find_device
-from zoo.errors import RecipeError, SourceError
+from zoo.errors import PluginError, RecipeError, SourceError
 from zoo.evaluation import Metrics, evaluate_model
 from zoo.evaluation.evaluate import validation_loss
 from zoo.figures import draw_all
@@ -214,5 +214,9 @@ def _finish(
     )  # else the test set would be for choices
     if final and not trained.interrupted:
         measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
-    save(measured, draw_all(model, held_out.pixels))
+    figures = draw_all(model, held_out.pixels)
+    if model.info and not store.has_weights_of(model, model.info):
+        title = families.title_of(type(model))
+        raise PluginError(f"{title} changes its weights when it is measured or drawn.")
+    save(measured, figures)
     return Run(model, measured, target, trained.interrupted)
