@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from defects import DEFECTS, AveragesItsWeight, Gaussian, Plain, PlainSpec, Samples
+from defects import DEFECTS, AveragesItsWeight, Plain, PlainSpec, Samples
+from variational_defects import VARIATIONAL_DEFECTS, Gaussian
 
 import zoo
 import zoo.testing
@@ -13,6 +14,7 @@ from zoo import families
 from zoo.cli import main
 from zoo.errors import PluginError, UnknownNameError
 
+ALL = [*DEFECTS, *VARIATIONAL_DEFECTS]
 OF_PRIORS = {"distributions", "sample", "ELBO", "prior codes", "importance-weighted bound"}
 
 
@@ -40,8 +42,8 @@ def test_a_family_without_defects_passes(registered, cls):
 
 @pytest.mark.parametrize(
     ("cls", "check", "sentence"),
-    DEFECTS,
-    ids=[f"{cls.__name__}-{check}" for cls, check, _ in DEFECTS],
+    ALL,
+    ids=[f"{cls.__name__}-{check}" for cls, check, _ in ALL],
 )
 def test_a_defect_fails_its_check_in_a_sentence(registered, cls, check, sentence):
     zoo.register(registered)(cls)

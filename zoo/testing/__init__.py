@@ -99,7 +99,7 @@ def checks_of(family: str) -> Iterator[Check]:
         subject = Subject.of(family)
     except UnknownNameError:
         raise
-    except Exception as failure:  # whatever a family's Spec does
+    except (Exception, SystemExit) as failure:  # whatever a family's Spec does
         yield Check("defaults", "failed", _sentence(failure, family))
         return
     for name in CHECKS:
@@ -117,11 +117,11 @@ def answer(name: str, subject: Subject) -> Check:
             return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])
     except NotMeasuredError as why:
         return Check(name, "not measured", str(why))
-    except Exception as failure:  # whatever a family's code does
+    except (Exception, SystemExit) as failure:  # whatever a family's code does
         return Check(name, "failed", _sentence(failure, subject.family))
 
 
-def _sentence(failure: Exception, family: str) -> str:
+def _sentence(failure: BaseException, family: str) -> str:
     """What failed, and for an exception where in the family's own code."""
     if isinstance(failure, FailedError | ZooError):
         return str(failure)
@@ -134,7 +134,7 @@ def _sentence(failure: Exception, family: str) -> str:
     there = [
         f"{Path(file).name}, line {line}"
         for name, file, line in named
-        if name.partition(".")[0] == own
+        if name.partition(".")[0] == own and not name.startswith(__name__)
     ]
     where = f" ({there[-1]})" if there else ""
     return f"it raises {cause(failure)}{where}"
