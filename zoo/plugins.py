@@ -157,12 +157,8 @@ def claimed_by(what: str, name: str, owners: Iterable[str]) -> str:
     )
 
 
-def at_fault(traceback: TracebackType | None, guess: bool) -> str:
-    """Which package's code an exception came from, as far as one can tell, or nothing.
-
-    The innermost frame of a plugin's own code says it; without any, a guess is the only package
-    that was used.
-    """
+def at_fault(traceback: TracebackType | None) -> tuple[str, list[str]]:
+    """Which package's own code an exception came from, or nothing; and all packages in use."""
     modules = []
     while traceback is not None:
         modules.append(str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0])
@@ -175,8 +171,7 @@ def at_fault(traceback: TracebackType | None, guess: bool) -> str:
         and plugin.distribution in owners.get(top, [plugin.distribution])
     }
     frames = [tops[top] for top in modules if top in tops]
-    used = sorted(set(tops.values()))
-    return frames[-1] if frames else used[0] if guess and len(used) == 1 else ""
+    return frames[-1] if frames else "", sorted(set(tops.values()))
 
 
 def _entry_points_text(distribution: Distribution) -> str:

@@ -82,7 +82,7 @@ def _run(words: list[str], debug: bool) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except SystemExit as end:
-        if not (said := _of_a_plugin(end, guess=False)):
+        if not (said := _of_a_plugin(end)):
             raise
         _say(said)
     except click.UsageError as misuse:
@@ -97,9 +97,7 @@ def _run(words: list[str], debug: bool) -> int:
             traceback.print_exc()
         _say(f"Error: {_sentence(failure)}")
     except Exception as failure:
-        if debug or not (
-            said := _of_a_plugin(failure, guess=True)
-        ):  # the zoo's own mistakes are shown whole
+        if debug or not (said := _of_a_plugin(failure)):  # the zoo's own mistakes are shown whole
             raise
         _say(said)
     else:
@@ -107,13 +105,18 @@ def _run(words: list[str], debug: bool) -> int:
     return 1
 
 
-def _of_a_plugin(failure: BaseException, guess: bool) -> str:
-    """What to say of an exception that a package's code raised, or nothing if it is none of theirs."""
+def _of_a_plugin(failure: BaseException) -> str:
+    """What to say of an exception that a package's code raised, or may have led to; or nothing."""
     from zoo.guards import cause
     from zoo.plugins import at_fault
 
-    owner = at_fault(failure.__traceback__, guess)
-    return f"Error: {owner} failed: {cause(failure)}. --debug shows where." if owner else ""
+    owner, used = at_fault(failure.__traceback__)
+    if owner:
+        return f"Error: {owner} failed: {cause(failure)}. --debug shows where."
+    if used and not isinstance(failure, SystemExit):
+        perhaps = " or ".join(used)
+        return f"Error: {cause(failure)}. It may be {perhaps}, in use here. --debug shows where."
+    return ""
 
 
 def _sentence(failure: BaseException) -> str:
