@@ -77,9 +77,9 @@ def family_class(family: str) -> type[Autoencoder]:
         return _registered[family]
     if not isinstance(family, str):
         raise InputError(f"A family is given by its name or a Spec, not {family!r}.")
-    check_known(family)
     plugin = plugins.named("family", family)
-    assert plugin is not None  # it is neither built in nor registered, and known
+    if plugin is None:
+        raise _unknown(family)
     return load(plugin)
 
 
@@ -87,11 +87,15 @@ def check_known(family: str) -> None:
     """Raises UnknownNameError for a name nobody has. Imports no plugin."""
     claimed = {plugin.name for plugin in plugins.installed("family")}
     if family not in {*BUILT_IN, *_registered, *claimed}:
-        known = list_families()
-        raise UnknownNameError(
-            f"No family named {family[:100]!r}.{did_you_mean(family, known)} "
-            f"Families here: {', '.join(known)}."
-        )
+        raise _unknown(family)
+
+
+def _unknown(family: str) -> UnknownNameError:
+    known = list_families()
+    return UnknownNameError(
+        f"No family named {family[:100]!r}.{did_you_mean(family, known)} "
+        f"Families here: {', '.join(known)}."
+    )
 
 
 def load(plugin: Plugin) -> type[Autoencoder]:

@@ -48,8 +48,9 @@ def try_plugins() -> list[Tried]:
     found = [plugin for kind in plugins.GROUPS for plugin in plugins.installed(kind)]
     known = {plugin: _known(plugin, found) for plugin in found}
     answers = dict(_answers([p for p in found if p.kind != "registry" and not known[p]]))
+    everything = registries.survey()
     return [
-        _tried_registry(plugin)
+        _tried_registry(plugin, everything)
         if plugin.kind == "registry" and not known[plugin]
         else Tried(plugin, known[plugin] or answers[plugin])
         for plugin in found
@@ -70,14 +71,12 @@ def _known(plugin: Plugin, found: Sequence[Plugin]) -> str:
     return ""
 
 
-def _tried_registry(plugin: Plugin) -> Tried:
+def _tried_registry(plugin: Plugin, everything: list[registries.Held]) -> Tried:
     try:
         held = registries.held_by(registries.registry_of(plugin))
     except PluginError as wrong:
         return Tried(plugin, str(wrong))
-    return Tried(
-        plugin, note="; ".join([str(held), *registries.clashes(held, registries.survey())])
-    )
+    return Tried(plugin, note="; ".join([str(held), *registries.clashes(held, everything)]))
 
 
 def _answers(waiting: list[Plugin]) -> Iterator[tuple[Plugin, str]]:

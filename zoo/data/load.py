@@ -23,8 +23,8 @@ def load_images(dataset: Dataset, split: str) -> Images:
     """One split of a dataset, as uint8 in memory.
 
     Args:
-        dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`, or an installed package's), a folder of images, a
-            `.npy` or `.npz` file, or a uint8 tensor `(N, C, H, W)`.
+        dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`, or one that an installed
+            package has), a folder of images, a `.npy` or `.npz` file, or a uint8 tensor `(N, C, H, W)`.
         split: `train`, `validation`, `test`, or `train+validation`.
 
     Raises:

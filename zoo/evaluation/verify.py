@@ -16,7 +16,6 @@ from zoo.errors import (
     DataError,
     IntegrityError,
     OfflineError,
-    PluginError,
     UnknownNameError,
     ZooError,
 )
@@ -127,7 +126,7 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
             continue
         try:
             measured = _measure_again(model, settings, device)
-        except (DataError, OfflineError, PluginError, UnknownNameError) as absent:
+        except (DataError, OfflineError, UnknownNameError) as absent:
             checks.append(Check(what, "not measured", str(absent)))
             continue
         except ZooError as wrong:
