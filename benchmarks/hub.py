@@ -24,7 +24,7 @@ from pathlib import Path
 from comparison import Comparison, median_ratio, print_comparisons, print_setting, print_table
 
 import zoo
-from zoo import published
+from zoo.registry import published
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "hub"))
 from client import Client

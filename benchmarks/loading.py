@@ -32,9 +32,9 @@ import torch
 from comparison import Comparison, median_ratio, print_comparisons, print_setting, print_table
 
 import zoo
-from zoo import families
-from zoo.layout import WEIGHTS
-from zoo.plugins import GROUPS
+from zoo.folder.layout import WEIGHTS
+from zoo.registry import families
+from zoo.registry.plugins import GROUPS
 
 NAME = "vae-mnist-20"
 START = (sys.executable, "-c", "pass")
@@ -84,7 +84,7 @@ def load_unchecked(info: zoo.ModelInfo) -> torch.nn.Module:
     """The least that gives a model whose weights have the right sha256."""
     assert info.folder is not None
     with torch.device("meta"):
-        model = families.family_class(info.family)(info.spec)
+        model = families.get(info.family).cls(info.spec)
     data = (info.folder / WEIGHTS).read_bytes()
     assert hashlib.sha256(data).hexdigest() == info.sha256
     model.load_state_dict(safetensors.torch.load(data), assign=True)

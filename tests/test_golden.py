@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 import zoo
-from zoo import families
+from zoo.registry import families
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 VARIANTS = {

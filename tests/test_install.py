@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -12,9 +13,9 @@ from pathlib import Path
 import pytest
 
 CODE = """
-import zoo, zoo.registries, pathlib
+import zoo, zoo.registry.index, pathlib
 print(pathlib.Path(zoo.__file__).parent)
-print(zoo.registries.own_registry().models)
+print(zoo.registry.index.own_registry().models)
 print(tuple(zoo.load("vae-mnist-20").sample(2, seed=0).shape))
 print(",".join(zoo.list_models()))
 """
@@ -84,9 +85,9 @@ def test_the_two_wheels_hold_the_same_and_stay_small(wheels):
 
 
 def test_a_checkout_reads_its_own_folders(checkout):
-    from zoo import registries
+    from zoo.registry import index
 
-    assert registries.own_registry().models == checkout / "registry"
+    assert index.own_registry().models == checkout / "registry"
 
 
 def test_a_stale_packed_copy_beside_a_checkout_is_not_preferred(tmp_path, checkout):
@@ -95,7 +96,6 @@ def test_a_stale_packed_copy_beside_a_checkout_is_not_preferred(tmp_path, checko
     (tmp_path / "zoo" / "_registry" / "index.toml").write_text("")
     (tmp_path / "registry").mkdir()
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "autoencoder-zoo"\n')
-    for path in (checkout / "zoo").glob("*.py"):
-        (tmp_path / "zoo" / path.name).write_text(path.read_text())
-    code = "import zoo.registries as p; print(p.own_registry().models)"
+    shutil.copytree(checkout / "zoo", tmp_path / "zoo", dirs_exist_ok=True)
+    code = "import zoo.registry.index as p; print(p.own_registry().models)"
     assert run_in(tmp_path, sys.executable, code)[0] == str(tmp_path / "registry")

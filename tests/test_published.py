@@ -12,9 +12,10 @@ import pytest
 import torch
 
 import zoo
-from zoo import layout, published, registries
-from zoo.card import render_card
 from zoo.errors import IntegrityError, UnknownNameError
+from zoo.folder import layout
+from zoo.folder.card import render_card
+from zoo.registry import index, published
 from zoo.training.recipe import load_recipe
 
 NAMES = zoo.list_models()
@@ -64,11 +65,11 @@ def test_its_recipe_is_the_one_that_was_run(name):
     assert info.recipe == recipe.to_toml()
     assert recipe.spec == info.spec
     assert info.metrics is not None
-    training = info.metrics["training"]
-    assert training["recipe"] == name
-    assert training["epochs"] == recipe.training.epochs
-    assert not training["interrupted"]
-    assert not training["changed"]
+    training = info.metrics.training
+    assert training.recipe == name
+    assert training.epochs == recipe.training.epochs
+    assert not training.interrupted
+    assert not training.changed
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -115,7 +116,7 @@ def test_a_flipped_byte_of_a_published_model_is_refused(tmp_path, monkeypatch):
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
-    elsewhere = replace(registries.own_registry(), models=registry)
+    elsewhere = replace(index.own_registry(), models=registry)
     line = replace(published.line(name), registry=elsewhere)
     monkeypatch.setattr(published, "line", lambda name: line)
     with pytest.raises(IntegrityError, match=r"sha256 of .* expected"):
@@ -128,7 +129,7 @@ def test_a_released_name_never_changes_its_weights(checkout):
     log = subprocess.run(
         [*git, "log", "--format=%H", "--", "registry/index.toml"], capture_output=True, text=True
     )
-    today = registries.index(registries.own_registry())
+    today = index.read_index(index.own_registry())
     for commit in log.stdout.split():
         shown = subprocess.run(
             [*git, "show", f"{commit}:registry/index.toml"], capture_output=True, text=True
@@ -150,7 +151,7 @@ def test_patterns_narrow_the_list():
 
 
 def test_what_ships_stays_under_thirty_megabytes():
-    files = [p for p in registries.own_registry().models.rglob("*") if p.is_file()]
+    files = [p for p in index.own_registry().models.rglob("*") if p.is_file()]
     assert sum(path.stat().st_size for path in files) < 30e6
 
 
@@ -168,7 +169,7 @@ def test_the_published_numbers_keep_the_zoos_promise(name):
     record = zoo.info(name).metrics
     assert record is not None
     for metric, most in TARGETS[name].items():
-        values = [one[metric] for one in record["measured"] if one[metric] is not None]
+        values = [v for one in record.measured if (v := one.value_of(metric)) is not None]
         assert len(values) == 1 or metric == "mse"
         assert values[0] <= most
 
@@ -176,9 +177,9 @@ def test_the_published_numbers_keep_the_zoos_promise(name):
 def test_beta_trades_reconstruction_for_rate():
     record = zoo.info("beta-vae-mnist-10").metrics
     assert record is not None
-    own, (plain,) = record["measured"][0], record["beside"].values()
-    assert own["kl"] <= 0.75 * plain["kl"]
-    assert own["reconstruction"] > plain["reconstruction"]
+    own, (plain,) = record.measured[0], record.beside.values()
+    assert own.kl <= 0.75 * plain.kl
+    assert own.reconstruction > plain.reconstruction
 
 
 def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
@@ -191,7 +192,7 @@ def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
     test = load_images("digits", "test").pixels
     record = zoo.info("vae-digits-8").metrics
     assert record is not None
-    metrics = record["measured"][0]
+    metrics = record.measured[0]
 
     low, high = torch.full((1, 1, 8, 8), -1000.0), torch.full((1, 1, 8, 8), 1000.0)
     wanted = shown_in_testing(train, "dequantised").mean(0, keepdim=True)
@@ -202,9 +203,9 @@ def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
     shown = shown_in_testing(test, "dequantised")
     ignoring = -ContinuousBernoulliImage(low).log_prob(shown).mean().item()
     print("ignoring the latent", ignoring)
-    assert metrics["neg_elbo"] < ignoring - 0.3 * abs(ignoring)
+    assert metrics.neg_elbo < ignoring - 0.3 * abs(ignoring)
 
     grey = [(part.flatten(1) / 255.0).numpy() for part in (train, test)]
     pca = PCA(8).fit(grey[0])
     error = ((pca.inverse_transform(pca.transform(grey[1])) - grey[1]) ** 2).mean()
-    assert metrics["mse"] < 1.1 * error
+    assert metrics.mse < 1.1 * error

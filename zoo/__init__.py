@@ -34,16 +34,17 @@ if TYPE_CHECKING:
         WeightsError,
         ZooError,
     )
-    from zoo.evaluation import Metrics
-    from zoo.families import list_families, register
-    from zoo.folder import ModelInfo
+    from zoo.evaluation.report import Report
     from zoo.hub.pull import pull
     from zoo.hub.push import Published, push
     from zoo.models import Autoencoder, Loss, VariationalAutoencoder
-    from zoo.published import list_models
-    from zoo.report import Report
-    from zoo.specs import Spec
-    from zoo.training import Recipe, Run, train
+    from zoo.registry.families import list_families, register
+    from zoo.registry.published import list_models
+    from zoo.specs.base import Spec
+    from zoo.specs.info import ModelInfo
+    from zoo.specs.metrics import Metrics
+    from zoo.training.recipe import Recipe
+    from zoo.training.run import Run, train
 
 _HOMES = {
     "zoo.api": ("build", "evaluate", "info", "load", "save", "verify"),
@@ -65,16 +66,17 @@ _HOMES = {
         "WeightsError",
         "ZooError",
     ),
-    "zoo.evaluation": ("Metrics",),
-    "zoo.families": ("list_families", "register"),
-    "zoo.folder": ("ModelInfo",),
+    "zoo.specs.metrics": ("Metrics",),
+    "zoo.registry.families": ("list_families", "register"),
+    "zoo.specs.info": ("ModelInfo",),
     "zoo.hub.pull": ("pull",),
     "zoo.hub.push": ("Published", "push"),
     "zoo.models": ("Autoencoder", "Loss", "VariationalAutoencoder"),
-    "zoo.published": ("list_models",),
-    "zoo.report": ("Report",),
-    "zoo.specs": ("Spec",),
-    "zoo.training": ("Recipe", "Run", "train"),
+    "zoo.registry.published": ("list_models",),
+    "zoo.evaluation.report": ("Report",),
+    "zoo.specs.base": ("Spec",),
+    "zoo.training.recipe": ("Recipe",),
+    "zoo.training.run": ("Run", "train"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import families, hub
 from zoo.errors import InputError, IntegrityError, SourceError, SpecError
-from zoo.files import with_home
-from zoo.folder import ModelInfo, read_info
-from zoo.specs import Spec
-from zoo.validation import listed
+from zoo.folder.config import read_info
+from zoo.hub.find import EVERYTHING, TO_KNOW, TO_MEASURE, complete, find
+from zoo.io.files import with_home
+from zoo.registry import families
+from zoo.specs.base import Spec
+from zoo.specs.info import ModelInfo
+from zoo.specs.validation import listed
 
 if TYPE_CHECKING:
     import torch
 
     from zoo.data.load import Dataset
-    from zoo.evaluation import Metrics
+    from zoo.evaluation.report import Report
     from zoo.models import Autoencoder
-    from zoo.protocols import Protocol
-    from zoo.report import Report
+    from zoo.specs.metrics import Metrics
+    from zoo.specs.protocols import Protocol
 
 # torch is imported by the functions that need it: `zoo.info` of a model does not.
 
@@ -39,16 +41,15 @@ def build(
         UnknownNameError: for a family that there is not.
         SpecError: for fields with mistakes, all of them listed.
     """
-    from zoo.models.building import build_model
-
     if isinstance(family_or_spec, Spec):
         if spec_fields:
             raise InputError("A Spec is complete: give fields with a family's name, not beside it.")
-        return build_model(families.of_spec(family_or_spec), family_or_spec, seed)
-    spec, problems = families.parse_spec(family_or_spec, spec_fields)
+        return families.of(family_or_spec).build(family_or_spec, seed)
+    family = families.get(family_or_spec)
+    spec, problems = family.parse(spec_fields)
     if spec is None:
-        raise SpecError(listed(f"This {families.spec_class(family_or_spec).__name__}", problems))
-    return build_model(family_or_spec, spec, seed)
+        raise SpecError(listed(f"This {family.spec_class.__name__}", problems))
+    return family.build(spec, seed)
 
 
 def load(
@@ -82,13 +83,13 @@ def load(
     """
     import torch
 
-    from zoo import store
     from zoo.devices import find_device
+    from zoo.folder import store
 
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise InputError(f"dtype is a floating torch dtype, such as torch.bfloat16; got {dtype!r}.")
     where = find_device(device)
-    found = hub.find(source, revision=revision, token=token, offline=offline)
+    found = find(source, revision=revision, token=token, offline=offline)
     model = store.load_source(found)
     return model.to(device=where, dtype=dtype)
 
@@ -104,7 +105,7 @@ def info(
 
     Arguments and errors as `load`. Of a Hub repo it fetches config, card, recipe and numbers.
     """
-    found = hub.find(source, hub.TO_KNOW, revision=revision, token=token, offline=offline)
+    found = find(source, TO_KNOW, revision=revision, token=token, offline=offline)
     return read_info(found.folder, found.origin, found.licence, found.files)
 
 
@@ -120,11 +121,11 @@ def save(model: Autoencoder, folder: str | Path) -> None:
         InputError: where something else than a model's folder is there.
         ZooError: where the disk is full or read-only.
     """
-    from zoo import store
+    from zoo.folder import store
 
     target = with_home(folder)
     store.check_target(target)
-    hub.complete(model)
+    complete(model)
     store.save(model, target)
 
 
@@ -156,17 +157,17 @@ def evaluate(
         InputError: for images of another shape, or a protocol that does not fit.
         DataError, OfflineError: for images that are missing or damaged.
     """
-    from zoo import store
     from zoo.data import load_images
     from zoo.devices import find_device
-    from zoo.evaluation import evaluate_model
+    from zoo.evaluation.evaluate import evaluate_model
+    from zoo.folder import store
     from zoo.models import Autoencoder
 
     where = find_device(device)
     if isinstance(model_or_source, Autoencoder):
         model = model_or_source
     else:
-        model = store.load_source(hub.find(model_or_source, hub.TO_MEASURE))
+        model = store.load_source(find(model_or_source, TO_MEASURE))
     if dataset is None:
         dataset, recipe_protocol = trained_on(model)
         protocol = protocol or recipe_protocol
@@ -190,7 +191,7 @@ def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
     from zoo.training.recipe import data_from_text
 
     if model.info is not None and model.info.recipe is None:
-        hub.complete(model)
+        complete(model)
     if model.info is None or model.info.recipe is None:
         raise InputError("This model has no recipe: say which dataset to measure it on.")
     data = data_from_text(model.info.recipe)
@@ -226,8 +227,8 @@ def verify(
     from zoo.evaluation.verify import altered, verify_source
 
     try:
-        found = hub.find(
-            source, hub.EVERYTHING, revision=revision, token=token, offline=offline, or_less=True
+        found = find(
+            source, EVERYTHING, revision=revision, token=token, offline=offline, or_less=True
         )
     except IntegrityError as wrong:
         return altered(str(source), wrong)

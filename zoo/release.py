@@ -15,17 +15,21 @@ import tomllib
 from importlib.metadata import metadata
 from pathlib import Path
 
-from zoo import families, folder, hub, layout, published, registries, sources, store
-from zoo.card import render_card
 from zoo.data import load_images
 from zoo.errors import InputError, RecipeError, ZooError
-from zoo.evaluation import Metrics, evaluate_model
-from zoo.figures import draw_all
-from zoo.files import write_atomically
+from zoo.evaluation.evaluate import evaluate_model
+from zoo.evaluation.figures import draw_all
+from zoo.folder import layout, store
+from zoo.folder.card import render_card
+from zoo.folder.config import read_info
+from zoo.folder.record import record_of
+from zoo.hub.find import find
+from zoo.io.files import write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
-from zoo.protocols import FITTING
-from zoo.record import SUBSET, record_of
-from zoo.specs import likelihood_kind
+from zoo.registry import families, index, published, sources
+from zoo.specs.base import likelihood_kind
+from zoo.specs.metrics import SUBSET, Ending, Metrics
+from zoo.specs.protocols import FITTING
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.run import MODEL
 
@@ -62,7 +66,9 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
     if all(a.n_images == b.n_images for a, b in zip(measured, subset, strict=True)):
         subset = []  # the whole split is that small
     others = {what: _compare(other / MODEL, recipe) for what, other in beside.items()}
-    training = (model.info.metrics or {})["training"] if model.info else {}
+    assert model.info is not None
+    assert model.info.metrics is not None
+    training = model.info.metrics.training.model_dump()
     images = load_images(recipe.data.dataset, "test")
     target = registry.models / recipe.name
     store.save_folder(
@@ -74,7 +80,7 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         licence=licence,
         card=render_card,
     )
-    _write_index_line(registry, families.name_of(type(model)), licence, target)
+    _write_index_line(registry, families.of(model).name, licence, target)
     render_cards(registry)  # the card says how to load it once its name is in the index
     return target
 
@@ -93,36 +99,36 @@ def set_home(name: str, home: str) -> None:
     repo, _, commit = home.rpartition("@")
     if not sources.COMMIT.fullmatch(commit):
         raise InputError(f"{home!r} is not pinned: a home is org/repo@ and 40 hex digits.")
-    found = hub.find(f"hf://{home}")
+    found = find(f"hf://{home}")
     line = published.line(name)
     store.load_source(sources.Source(found.folder, name, line, found.hub))
     _write_index(line.registry, name, {"hub": f"{repo}@{commit}"})
 
 
-def render_cards(registry: registries.Registry) -> None:
+def render_cards(registry: index.Registry) -> None:
     """Writes the card of every model of a registry again, after a change of what cards say."""
-    for name, line in registries.index(registry).items():
-        card = render_card(folder.read_info(line.folder, name, line.licence))
+    for name, line in index.read_index(registry).items():
+        card = render_card(read_info(line.folder, name, line.licence))
         write_atomically(line.folder / layout.CARD, card)
 
 
 def _finished_recipe(model: Autoencoder) -> Recipe:
     """The published recipe by which a model was trained to its end, unchanged."""
     info = model.info
-    training = ((info.metrics if info else None) or {}).get("training") or {}
-    name = training.get("recipe")
-    if name is None or training.get("changed"):
+    training = info.metrics.training if info and info.metrics else Ending()
+    name = training.recipe
+    if name is None or training.changed:
         raise RecipeError("Only a run of a published recipe without overrides is released.")
-    if training.get("interrupted") or training.get("epochs") != training.get("of_epochs"):
+    if training.interrupted or training.epochs != training.of_epochs:
         raise RecipeError(f"{name} was not trained to the end of its recipe.")
-    recipe = load_recipe(str(name))
+    recipe = load_recipe(name)
     if info is None or recipe.to_toml() != info.recipe:
         raise RecipeError(f"The recipe {name} has changed since this run: train it again.")
     return recipe
 
 
-def _check_name(name: str, registry: registries.Registry, model: Autoencoder) -> None:
-    taken = registries.index(registry).get(name)
+def _check_name(name: str, registry: index.Registry, model: Autoencoder) -> None:
+    taken = index.read_index(registry).get(name)
     if taken and model.info and taken.weights_sha256 != model.info.sha256:
         raise InputError(
             f"{name} is released with other weights, which never change. Give these a new tag: "
@@ -161,9 +167,9 @@ def _tell(what: str, done: int, total: int) -> None:
         print(f"{what}: {done:,} of {total:,} images", file=sys.stderr, flush=True)
 
 
-def _licence_of(registry: registries.Registry) -> str:
+def _licence_of(registry: index.Registry) -> str:
     """The licence of a registry's package. Raises InputError where it names none."""
-    if registry == registries.own_registry():
+    if registry == index.own_registry():
         return LICENCE
     said = metadata(registry.distribution).json.get("license_expression", "")
     if not re.fullmatch(r"[A-Za-z0-9.-]+", str(said)):
@@ -174,9 +180,7 @@ def _licence_of(registry: registries.Registry) -> str:
     return str(said).lower()
 
 
-def _write_index_line(
-    registry: registries.Registry, family: str, licence: str, target: Path
-) -> None:
+def _write_index_line(registry: index.Registry, family: str, licence: str, target: Path) -> None:
     weights = (target / layout.WEIGHTS).read_bytes()
     fields = {
         "family": family,
@@ -188,14 +192,14 @@ def _write_index_line(
     _write_index(registry, target.name, fields)
 
 
-def _write_index(registry: registries.Registry, name: str, fields: dict[str, str | int]) -> None:
+def _write_index(registry: index.Registry, name: str, fields: dict[str, str | int]) -> None:
     """Sets fields of a model's index line; the others stay."""
     import tomli_w
 
-    path = registry.models / registries.INDEX
-    index = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    index[name] = index.get(name, {}) | fields
-    write_atomically(path, tomli_w.dumps(dict(sorted(index.items()))))
+    path = registry.models / index.INDEX
+    lines = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    lines[name] = lines.get(name, {}) | fields
+    write_atomically(path, tomli_w.dumps(dict(sorted(lines.items()))))
 
 
 def main() -> None:
@@ -222,13 +226,13 @@ def main() -> None:
         parser.error("give a run's folder, or --cards, or --hub")
     try:
         if arguments.cards:
-            render_cards(registries.own_registry())
+            render_cards(index.own_registry())
         elif arguments.hub:
             set_home(*arguments.hub.partition("=")[::2])
         else:
             others = {what: Path(run) for what, run in pairs}
             target = release(arguments.run, others, arguments.licence)
-            print(f"{target}, and its line in {target.parent / registries.INDEX}")
+            print(f"{target}, and its line in {target.parent / index.INDEX}")
     except ZooError as failure:
         sys.exit(f"Error: {failure}")
 

@@ -14,7 +14,7 @@ from made import PIXELS, Evil, npy, picture, refused
 from PIL import Image
 
 from zoo.data import load_images, open_dataset
-from zoo.data.files import read_images_for
+from zoo.data.image_files import read_images_for
 from zoo.errors import DataError
 
 # Folders of images
@@ -120,9 +120,9 @@ def test_an_image_of_too_many_pixels_is_refused(monkeypatch):
 
 
 def test_a_folder_of_more_than_fits_is_refused_at_its_first_image(monkeypatch):
-    from zoo.data import files
+    from zoo.data import image_files
 
-    monkeypatch.setattr(files, "MAX_BYTES", 3 * 90 * 5)
+    monkeypatch.setattr(image_files, "MAX_BYTES", 3 * 90 * 5)
     for i in range(6):
         picture(Path("images", f"{i}.png"), PIXELS[i])
     assert "6 images in 'images' are more than 1,350 bytes" in refused("images")

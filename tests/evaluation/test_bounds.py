@@ -12,16 +12,12 @@ import torch
 from torch.distributions import Independent, MultivariateNormal, Normal
 
 import zoo
-from zoo import published
 from zoo.evaluation.measure import mean_of, measure_nll
 from zoo.evaluation.noise import elbo_noise, image_noise
 from zoo.models.likelihoods import build_likelihood
-from zoo.specs import (
-    BernoulliLikelihood,
-    ContinuousBernoulliLikelihood,
-    GaussianLikelihood,
-    VAESpec,
-)
+from zoo.registry import published
+from zoo.specs.families import VAESpec
+from zoo.specs.parts import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood
 
 
 class LinearGaussian(zoo.VariationalAutoencoder):

@@ -11,7 +11,7 @@ import zoo
 from zoo.data import load_images
 from zoo.data.images import Images, sha256_of
 from zoo.errors import InputError, UnknownNameError
-from zoo.evaluation import evaluate_model
+from zoo.evaluation.evaluate import evaluate_model
 
 
 def images_of(pixels):

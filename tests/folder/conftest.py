@@ -1,4 +1,4 @@
-"""A folder that was saved, and a copy to damage."""
+"""A model that was saved, one that was trained, and a copy to damage."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import shutil
 from pathlib import Path
 
 import pytest
+from folders import RECIPE, small
 
 import zoo
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> Path:
+    """A model that was built and saved."""
     path = tmp_path_factory.mktemp("folder") / "model"
-    model = zoo.build(
-        "vae", image_shape=(1, 8, 8), latent_dim=3, body={"kind": "mlp", "hidden": [5]}, seed=0
-    )
-    zoo.save(model, path)
+    zoo.save(small(), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A model that was trained: with recipe, metrics and figures."""
+    path = tmp_path_factory.mktemp("folder")
+    (path / "recipe.toml").write_text(RECIPE)
+    return zoo.train(path / "recipe.toml", out=path / "run", device="cpu").folder / "model"
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import pytest
 from spoilt import METRICS, put, refused, with_spec
 
 import zoo
-from zoo import folder as model_folder
 from zoo.errors import (
     SourceError,
     UnsafeFormatError,
     WeightsError,
 )
+from zoo.folder import config as model_folder
 
 pytestmark = pytest.mark.usefixtures("no_hang")
 
@@ -159,7 +159,10 @@ def test_metrics_with_more_in_them_are_kept_as_they_stand(here):
     metrics = {**METRICS, "new": {"a": [1]}, "with": {"torch": "3"}}
     metrics["measured"][0]["fid"] = 3.5
     (here / "metrics.json").write_text(json.dumps(metrics))
-    assert zoo.info(here).metrics == metrics
+    assert zoo.info(here).metrics.as_json() == metrics
+    zoo.save(zoo.load(here), here.parent / "again")
+    again = (here.parent / "again" / "metrics.json").read_text()
+    assert json.loads(again) == metrics
 
 
 @pytest.mark.parametrize("name", ["README.md", "metrics.json", "recipe.toml"])
@@ -206,7 +209,7 @@ def test_nothing_is_allocated_before_it_has_been_checked(saved, tmp_path):
     folders.append(Path(shutil.copytree(saved, tmp_path / "large header")))
     (folders[-1] / "model.safetensors").write_bytes((2**62).to_bytes(8, "little") + b"{}")
     program = """
-        import resource, sys, torch, zoo, zoo.store
+        import resource, sys, torch, zoo, zoo.folder.store
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 600 * 2**20,) * 2)
         for path in sys.argv[1:]:

@@ -34,7 +34,7 @@ for module in (
     "pydantic",
     "safetensors.torch",
     "zoo.api",
-    "zoo.store",
+    "zoo.folder.store",
 ):
     importlib.import_module(module)  # once here rather than in each child
 torch.set_num_threads(1)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import zoo
-from zoo import families
 from zoo.errors import InputError, PluginError, UnknownNameError
+from zoo.registry import families
 
 FAMILIES = list(families.BUILT_IN)
 SHAPES = [(1, 8, 8), (3, 9, 13), (1, 64, 40)]

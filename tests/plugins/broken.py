@@ -153,7 +153,7 @@ AT_BUILD = {
         "b: left on the meta device",
     ),
     "own-type-error": (
-        f"{GOOD}class S(GoodSpec):\n    def parameter_count(self): return None\n"
+        f"{GOOD}class S(GoodSpec):\n    def parameter_count(self): return 'many'\n"
         "class Model(Good): Spec = S\n",
         "failed in its S: TypeError",
     ),

@@ -10,9 +10,9 @@ from variational_defects import VARIATIONAL_DEFECTS, Gaussian
 
 import zoo
 import zoo.testing
-from zoo import families
 from zoo.cli import main
 from zoo.errors import PluginError, UnknownNameError
+from zoo.registry import families
 
 ALL = [*DEFECTS, *VARIATIONAL_DEFECTS]
 OF_PRIORS = {"distributions", "sample", "ELBO", "prior codes", "importance-weighted bound"}
@@ -24,7 +24,7 @@ def test_the_zoos_own_families_pass(family):
     assert report.passed
     assert [check.what for check in report.checks] == list(zoo.testing.CHECKS)
     left_out = {check.what for check in report.checks if check.result == "not measured"}
-    assert left_out - {"devices"} == (set() if families.is_variational(family) else OF_PRIORS)
+    assert left_out - {"devices"} == (set() if families.get(family).is_variational else OF_PRIORS)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import torch
 from defects import FlatPicture, NaNMetrics, Plain
 
 import zoo
-from zoo import families
 from zoo.cli import main
 from zoo.errors import PluginError, WeightsError
+from zoo.registry import families
 
 RECIPE = {
     "model": {"family": "own", "image_shape": [1, 8, 8]},

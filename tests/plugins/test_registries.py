@@ -14,9 +14,9 @@ from broken import GOOD
 from packages import Package
 
 import zoo
-from zoo import plugins, published, registries
 from zoo.data import load_images, may_be_read_for
 from zoo.errors import DataError, IntegrityError, PluginError, UnknownNameError
+from zoo.registry import index, plugins, published
 from zoo.training.recipe import load_recipe
 
 DATA = "import numpy as np\nimport torch\ndef images(split):\n    return {}\n"
@@ -25,7 +25,7 @@ DATA = "import numpy as np\nimport torch\ndef images(split):\n    return {}\n"
 def registry(checkout, names: dict[str, str], package: str = "acme") -> dict[str, bytes]:
     """Files of a package that publishes vae-digits-8 under other names; `names` says which."""
     root = checkout / "registry"
-    index = tomllib.loads((root / "index.toml").read_text())
+    ours = tomllib.loads((root / "index.toml").read_text())
     files = {f"{package}/__init__.py": b""}
     for name, source in names.items():
         for path in (root / source).rglob("*"):
@@ -33,7 +33,7 @@ def registry(checkout, names: dict[str, str], package: str = "acme") -> dict[str
                 files[f"{package}/models/{name}/{path.relative_to(root / source)}"] = (
                     path.read_bytes()
                 )
-    lines = {name: index[source] for name, source in names.items()}
+    lines = {name: ours[source] for name, source in names.items()}
     files[f"{package}/models/index.toml"] = tomli_w.dumps(lines).encode()
     recipe = (checkout / "recipes" / "vae-digits-8.toml").read_bytes()
     return {**files, f"{package}/models/recipes/acme-digits-8.toml": recipe}
@@ -71,7 +71,7 @@ def test_our_names_win_a_clash_and_it_is_reported(checkout, installed):
     installed(acme(checkout, {"vae-mnist-20": "vae-digits-8", "acme-vae-8": "vae-digits-8"}))
     assert zoo.load("vae-mnist-20").spec.image_shape == (1, 28, 28)
     assert zoo.load("acme-vae-8").spec.image_shape == (1, 8, 8)
-    assert registries.notes() == [
+    assert index.notes() == [
         "Plugin 'acme' of acme 0.3: model 'vae-mnist-20' is the zoo's own here."
     ]
 
@@ -91,7 +91,7 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
 
 
 @pytest.mark.parametrize(
-    ("index", "said"),
+    ("text", "said"),
     [
         (b"[", "cannot be read: TOMLDecodeError"),
         (b"\xff", "cannot be read: UnicodeDecodeError"),
@@ -113,17 +113,17 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
     ],
     ids=range(9),
 )
-def test_a_damaged_index_is_said_and_the_rest_works(checkout, installed, index, said):
+def test_a_damaged_index_is_said_and_the_rest_works(checkout, installed, text, said):
     installed(
         Package(
             "acme",
             "0.3",
-            {"acme/__init__.py": "", "acme/models/index.toml": index},
+            {"acme/__init__.py": "", "acme/models/index.toml": text},
             registries={"acme": "acme.models"},
         )
     )
-    assert zoo.list_models() == sorted(registries.index(registries.own_registry()))
-    [note] = registries.notes()
+    assert zoo.list_models() == sorted(index.read_index(index.own_registry()))
+    [note] = index.notes()
     assert note.startswith("The index of acme 0.3, ")
     assert said in note
     with pytest.raises(UnknownNameError):
@@ -139,7 +139,7 @@ def test_what_is_no_file_in_the_place_of_an_index_is_said(installed, no_hang):
     )
     [plugin, _] = plugins.installed("registry")
     os.mkfifo(plugin.folder() / "index.toml")
-    pipe, long = registries.notes()
+    pipe, long = index.notes()
     assert "is not a regular file" in pipe
     assert "has no folder" in long
     assert "vae-mnist-20" in zoo.list_models()

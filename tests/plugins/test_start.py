@@ -6,7 +6,7 @@ import pytest
 
 from zoo.cli import main
 from zoo.errors import InputError
-from zoo.start import TEMPLATE, family_for, write_package
+from zoo.testing.new import TEMPLATE, family_for, write_package
 
 
 def run(capsys, *words) -> tuple[int, str]:

@@ -110,7 +110,7 @@ def test_ctrl_c_leaves_a_model_whose_card_says_when(recipe):
     card = Path("i/model/README.md").read_text()
     assert "Training was interrupted" in card
     assert "of 100000 epochs" in card
-    assert zoo.load("./i/model").info.metrics["training"]["interrupted"]
+    assert zoo.load("./i/model").info.metrics.training.interrupted
     assert Path("i/checkpoint.safetensors").exists()
 
 
@@ -169,7 +169,7 @@ def test_early_stopping_keeps_the_best_epoch(recipe):
     history = [json.loads(line) for line in Path("a/history.jsonl").read_text().splitlines()]
     losses = [record["validation"] for record in history]
     best = min(losses)
-    assert losses.index(best) + 1 == run.model.info.metrics["training"]["best_epoch"]
+    assert losses.index(best) + 1 == run.model.info.metrics.training.best_epoch
     assert len(history) <= losses.index(best) + 1 + 2
     assert run.metrics.neg_elbo == pytest.approx(best, abs=1e-3)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import zoo
 from recipes import EVERY_KIND, GOOD, ITS_PROBLEMS, changed, refused
-from zoo import published
 from zoo.errors import PluginError, RecipeError
+from zoo.registry import published
 from zoo.training.recipe import Recipe, data_from_text, load_recipe
 
 pytestmark = pytest.mark.usefixtures("no_hang")
@@ -97,12 +98,12 @@ def test_a_family_that_there_is_not_does_not_hide_the_other_problems(family, why
 
 
 def test_a_broken_plugin_does_not_hide_the_other_problems(monkeypatch):
-    from zoo import families
+    from zoo.registry import families
 
-    def broken(family):
+    def broken(fields, section):
         raise PluginError("Plugin 'vq' of acme-vq 0.3 failed to load: ModuleNotFoundError: einops.")
 
-    monkeypatch.setattr(families, "spec_class", broken)
+    monkeypatch.setattr(families, "get", lambda name: SimpleNamespace(parse=broken))
     message = refused(changed(training__epochs=0))
     assert "model.family: Plugin 'vq' of acme-vq 0.3 failed to load" in message
     assert "training.epochs: " in message

@@ -22,7 +22,7 @@ from zoo.cli.show import show
 from zoo.cli.train import train
 from zoo.cli.verify import verify
 from zoo.errors import ZooError, did_you_mean
-from zoo.text import printable
+from zoo.io.text import printable
 from zoo.version import __version__
 
 
@@ -107,8 +107,8 @@ def _run(words: list[str], debug: bool) -> int:
 
 def _of_a_plugin(failure: BaseException) -> str:
     """What to say of an exception that a package's code raised, or may have led to; or nothing."""
-    from zoo.guards import cause
-    from zoo.plugins import at_fault
+    from zoo.registry.guards import cause
+    from zoo.registry.plugins import at_fault
 
     owner, used = at_fault(failure.__traceback__)
     if owner:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.cli.output import device_option, print_table, say
+
+if TYPE_CHECKING:
+    from zoo.evaluation.bench import Entry
+    from zoo.specs.metrics import Metrics
 
 
 @click.command()
@@ -29,9 +33,11 @@ def bench(
     Every cell is what was measured now, then in brackets what was published. A model whose data
     are not here is named, and not measured.
     """
-    from zoo import hub, published, store
     from zoo.evaluation.bench import measure_models
-    from zoo.files import write_atomically
+    from zoo.folder import store
+    from zoo.hub.find import EVERYTHING, find
+    from zoo.io.files import write_atomically
+    from zoo.registry import published
 
     chosen = list(names) or published.list_models()
     for name in chosen:
@@ -42,75 +48,68 @@ def bench(
         limit,
         device,
         tell=lambda text: click.echo(text, err=True),
-        load=lambda name: store.load_source(hub.find(name, hub.EVERYTHING)),
+        load=lambda name: store.load_source(find(name, EVERYTHING)),
     )
     print_results(results)
     if json_ is not None:
-        write_atomically(json_, json.dumps(results, indent=2) + "\n")
+        entries = [one.as_json() for one in results]
+        write_atomically(json_, json.dumps(entries, indent=2) + "\n")
         say(f"All numbers: {json_}")
-    failed = [one["model"] for one in results if one.get("error")]
+    failed = [one.model for one in results if one.error]
     if failed:
         raise click.ClickException(f"{', '.join(failed)}: not measured; see above.")
 
 
-def print_results(results: list[dict[str, Any]]) -> None:
+def print_results(results: list[Entry]) -> None:
     """A table of what shares a protocol, and one of reconstructions, which all models share."""
-    measured = [one for one in results if one.get("measured")]
+    from zoo.specs.metrics import METRICS
+
+    measured = [one for one in results if one.measured]
     for one in results:
-        if not one.get("measured"):
-            say(f"{one['model']}: not measured. {one.get('missing') or one.get('error')}")
+        if not one.measured:
+            say(f"{one.model}: not measured. {one.missing or one.error}")
     if not measured:
         return
-    shared = ("mse", "psnr", "ssim")
-    once = list({one["model"]: one for one in measured}.values())  # the same under every protocol
+    shared = [name for name, metric in METRICS.items() if metric.of_grey_images]
+    once = list({one.model: one for one in measured}.values())  # the same under every protocol
     _table("Reconstruction of grey images: any protocol, decode(encode(x))", once, shared)
-    for protocol in ("binarised", "dequantised", "grey"):
-        rows = [one for one in measured if one["measured"]["protocol"] == protocol]
-        if rows:
-            names = (
-                "neg_elbo",
-                "bce_plus_kl",
-                "reconstruction",
-                "kl",
-                "nll",
-                "bits_per_dim",
-                "active_units",
-            )
-            if some := [n for n in names if any(_known(one, n) for one in rows)]:
-                _table(f"{protocol} protocol, nats per image", rows, some)
-    for family in dict.fromkeys(one["family"] for one in once):
-        rows = [one for one in once if one["family"] == family]
-        if own := list(dict.fromkeys(name for one in rows for name in one["measured"]["own"])):
-            _table(f"numbers of family {family}'s own", rows, own)
+    for protocol in dict.fromkeys(one.measured.protocol for one in measured if one.measured):
+        rows = [one for one in measured if one.measured and one.measured.protocol == protocol]
+        names = [n for n in METRICS if n not in shared and any(_both(one, n) for one in rows)]
+        if names:
+            _table(f"{protocol} protocol, nats per image", rows, names)
+    for family in dict.fromkeys(one.family for one in once):
+        rows = [one for one in once if one.family == family]
+        own = dict.fromkeys(name for one in rows if one.measured for name in one.measured.own)
+        if own:
+            _table(f"numbers of family {family}'s own", rows, list(own))
 
 
-def _known(one: dict[str, Any], name: str) -> bool:
-    from zoo.record import value_of
+def _both(one: Entry, name: str) -> list[float]:
+    """A number as it was measured now and as it was published, as far as they are known."""
+    found = (numbers.value_of(name) for numbers in (one.measured, one.published) if numbers)
+    return [value for value in found if value is not None]
 
-    published = one.get("published") or {}
-    return any(value_of(numbers, name) is not None for numbers in (one["measured"], published))
 
-
-def _table(title: str, rows: list[dict[str, Any]], names: Any) -> None:
+def _table(title: str, rows: list[Entry], names: list[str]) -> None:
     cells = [
         (
-            one["model"],
-            one["measured"]["dataset"],
-            f"{one['measured']['n_images']:,}",
-            *(_cell(one, name) for name in names),
+            one.model,
+            one.measured.dataset,
+            f"{one.measured.n_images:,}",
+            *(_cell(one.measured, one.published, name) for name in names),
         )
         for one in rows
+        if one.measured
     ]
     print_table(("model", "dataset", "images", *names), cells, title=title)
 
 
-def _cell(one: dict[str, Any], name: str) -> str:
-    from zoo.record import value_of
-    from zoo.text import number
+def _cell(measured: Metrics, published: Metrics | None, name: str) -> str:
+    from zoo.io.text import number
 
-    measured, published = one["measured"], one.get("published") or {}
-    now, then = value_of(measured, name), value_of(published, name)
+    now, then = measured.value_of(name), published.value_of(name) if published else None
     if now is None and then is None:
         return ""
-    error = measured.get(f"{name}_se") or published.get(f"{name}_se")
+    error = measured.error_of(name) or (published.error_of(name) if published else None)
     return f"{number(now, error)} ({number(then, error)})"

@@ -11,10 +11,10 @@ from zoo.cli.output import say
 @click.argument("model")
 def card(model: str) -> None:
     """Print the card of a MODEL: what it is, its numbers, what it is for."""
-    from zoo import hub
-    from zoo.card import render_card
-    from zoo.folder import read_info
+    from zoo.folder.card import render_card
+    from zoo.folder.config import read_info
+    from zoo.hub.find import TO_SHOW, find
 
-    found = hub.find(model, hub.TO_SHOW)
+    found = find(model, TO_SHOW)
     info = read_info(found.folder, found.origin, found.licence, found.files)
     say(render_card(info, found.hub.repo if found.hub and not found.line else None).rstrip())

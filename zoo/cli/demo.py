@@ -27,8 +27,8 @@ def demo(out: Path) -> None:
 
 def _load_and_sample(out: Path) -> None:
     import zoo
-    from zoo.figures import draw_samples
-    from zoo.files import write_atomically
+    from zoo.evaluation.figures import draw_samples
+    from zoo.io.files import write_atomically
 
     say("1. Load a published model")
     started = time.perf_counter()
@@ -53,9 +53,8 @@ def _train_digits(out: Path) -> None:
     import torch
 
     import zoo
-    from zoo.record import heading, lines_of
-    from zoo.training import train
-    from zoo.training.run import next_free
+    from zoo.folder.record import heading, lines_of
+    from zoo.training.run import next_free, train
 
     say("2. Train vae-digits-8 from nothing, and measure it")
     started = time.perf_counter()
@@ -65,9 +64,8 @@ def _train_digits(out: Path) -> None:
     torch.set_num_threads(threads)
     say(f"   trained in {time.perf_counter() - started:.0f} s: {run.folder / 'model'}")
     if run.metrics is not None:
-        measured = run.metrics.model_dump()
-        say(f"   {heading(measured)}:")
-        for line in lines_of(measured):
+        say(f"   {heading(run.metrics)}:")
+        for line in lines_of(run.metrics):
             say(f"   {line}")
     same = run.model.info is not None and run.model.info.sha256 == zoo.info("vae-digits-8").sha256
     say(
@@ -77,11 +75,11 @@ def _train_digits(out: Path) -> None:
 
 def _measure_mnist() -> None:
     import zoo
-    from zoo import published
     from zoo.cli.bench import print_results
     from zoo.data import load_images
     from zoo.errors import DataError, OfflineError
     from zoo.evaluation.bench import measure_models
+    from zoo.registry import published
 
     say("3. Measure the MNIST models again, beside their published numbers")
     try:

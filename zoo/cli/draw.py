@@ -22,8 +22,8 @@ def draw(model: str, out: Path | None, dataset: str | None, split: str) -> None:
     from zoo.api import trained_on
     from zoo.data import load_images
     from zoo.errors import InputError
-    from zoo.figures import draw_all
-    from zoo.files import write_atomically
+    from zoo.evaluation.figures import draw_all
+    from zoo.io.files import write_atomically
 
     loaded = zoo.load(model)
     images = load_images(dataset or trained_on(loaded)[0], split)

@@ -28,8 +28,8 @@ def encode(model: str, files: tuple[Path, ...], out: Path, device: str) -> None:
 
     import zoo
     from zoo.data import as_grey
-    from zoo.data.files import read_images_for
-    from zoo.files import write_atomically
+    from zoo.data.image_files import read_images_for
+    from zoo.io.files import write_atomically
 
     if out.suffix != ".npy":
         raise click.UsageError(f"-o {str(out)!r} does not end in .npy.")

@@ -34,7 +34,7 @@ def evaluate(
 ) -> None:
     """Measure a MODEL on images."""
     import zoo
-    from zoo.record import heading, lines_of
+    from zoo.folder.record import heading, lines_of
 
     metrics = zoo.evaluate(
         model,
@@ -45,9 +45,9 @@ def evaluate(
         limit=limit,
         seed=seed,
         device=device,
-    ).model_dump(mode="json")
+    )
     if json_:
-        print_json(metrics)
+        print_json(metrics.model_dump(mode="json"))
         return
     say(f"{model} on {heading(metrics)}:")
     for line in lines_of(metrics):

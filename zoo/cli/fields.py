@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from zoo.validation import bounds_in
+from zoo.specs.validation import bounds_in
 
 
 def describe(cls: type[BaseModel], prefix: str = "") -> list[dict[str, str]]:

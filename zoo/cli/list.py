@@ -23,11 +23,11 @@ def list_(pattern: str, what: str | None, json_: bool) -> None:
 
 
 def _models(pattern: str, json_: bool) -> None:
-    from zoo import published, registries
-    from zoo.text import printable, size
+    from zoo.io.text import printable, size
+    from zoo.registry import index, published
 
     lines = published.lines(pattern)
-    for note in registries.notes():
+    for note in index.notes():
         click.echo(printable(note), err=True)
     if json_:
         print_json(
@@ -45,7 +45,7 @@ def _models(pattern: str, json_: bool) -> None:
             ]
         )
     elif lines:
-        foreign = any(line.registry != registries.own_registry() for line in lines)
+        foreign = any(line.registry != index.own_registry() for line in lines)
         rows = [
             (
                 line.name,
@@ -63,16 +63,16 @@ def _models(pattern: str, json_: bool) -> None:
 
 
 def _families(pattern: str, json_: bool) -> None:
-    from zoo import families, plugins
+    from zoo.registry import families, plugins
 
     owners: dict[str, list[str]] = {}
     for plugin in plugins.installed("family"):
         owners.setdefault(plugin.name, []).append(plugin.owner)
     names = families.list_families(pattern)
     about = {
-        name: built_in.summary
-        if (built_in := families.BUILT_IN.get(name))
-        else f"from {' and '.join(owners.get(name, ['this program']))}"
+        name: f"from {' and '.join(owners[name])}"
+        if name in owners and name not in families.BUILT_IN
+        else families.get(name).summary
         for name in names
     }
     if json_:
@@ -86,7 +86,7 @@ def _families(pattern: str, json_: bool) -> None:
 def _recipes(pattern: str, json_: bool) -> None:
     import fnmatch
 
-    from zoo import published
+    from zoo.registry import published
 
     names = fnmatch.filter(published.list_recipes(), pattern)
     if json_:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.text import printable
+from zoo.io.text import printable
 
 if TYPE_CHECKING:
-    from zoo.report import Check
+    from zoo.evaluation.report import Check
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead.")
 device_option = click.option(

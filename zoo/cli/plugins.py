@@ -44,12 +44,12 @@ def check(names: tuple[str, ...], json_: bool) -> None:
 
     Builds, saves, trains, compiles and exports models of it; a minute or less for small ones.
     """
-    from zoo import families
-    from zoo.report import Report
+    from zoo.evaluation.report import Report
+    from zoo.registry import families
     from zoo.testing import checks_of
 
     for name in names:
-        families.check_known(name)  # misspelt names before any work
+        families.get(name)  # misspelt names before any work
     reports = []
     for name in names:
         if not json_:
@@ -72,8 +72,8 @@ def check(names: tuple[str, ...], json_: bool) -> None:
 @click.option("--to", type=click.Path(path_type=Path), help="The new folder.  [default: ./NAME]")
 def new(name: str, to: Path | None) -> None:
     """Write a small, complete package NAME, such as acme-thing, with a family of its own."""
-    from zoo.files import with_home
-    from zoo.start import family_for, write_package
+    from zoo.io.files import with_home
+    from zoo.testing.new import family_for, write_package
 
     target = with_home(to or Path(name))
     for path in write_package(name, target):
@@ -85,8 +85,8 @@ def new(name: str, to: Path | None) -> None:
 
 
 def _list(json_: bool) -> None:
-    from zoo.plugins import misspelt_groups
-    from zoo.probe import try_plugins
+    from zoo.registry.plugins import misspelt_groups
+    from zoo.testing.probe import try_plugins
 
     tried = try_plugins()
     if json_:

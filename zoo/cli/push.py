@@ -61,8 +61,8 @@ def push(
 
 
 def _show(folder: str, repo: str, revision: str | None, create_pr: bool, json_: bool) -> None:
+    from zoo.folder.layout import CARD
     from zoo.hub.prepare import prepared
-    from zoo.layout import CARD
 
     with prepared(folder, repo, revision, create_pr) as what:
         files = {**what.files, CARD: what.card({})}

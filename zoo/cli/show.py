@@ -15,7 +15,7 @@ from zoo.cli.output import as_json, print_json, print_pairs, print_table, say
 @as_json
 def show(name: str, json_: bool) -> None:
     """Show a MODEL, a FAMILY's Spec, or every setting of a recipe (`zoo show recipe`)."""
-    from zoo import families
+    from zoo.registry import families
 
     if name == "recipe":
         _recipe_reference(json_)
@@ -26,9 +26,9 @@ def show(name: str, json_: bool) -> None:
 
 
 def _family(name: str, json_: bool) -> None:
-    from zoo import families
+    from zoo.registry import families
 
-    _reference(f"{name}: fields of its Spec", families.spec_class(name), json_)
+    _reference(f"{name}: fields of its Spec", families.get(name).spec_class, json_)
 
 
 def _recipe_reference(json_: bool) -> None:
@@ -56,12 +56,14 @@ def _reference(title: str, cls: Any, json_: bool) -> None:
 
 
 def _model(name: str, json_: bool) -> None:
-    from zoo import families, hub, published
     from zoo.errors import UnknownNameError, did_you_mean
-    from zoo.folder import read_info
+    from zoo.folder.config import read_info
+    from zoo.folder.record import summary
+    from zoo.hub.find import TO_KNOW, find
+    from zoo.registry import families, published
 
     try:
-        found = hub.find(name, hub.TO_KNOW)
+        found = find(name, TO_KNOW)
     except UnknownNameError:
         known = [*published.list_models(), *families.list_families()]
         raise UnknownNameError(
@@ -83,7 +85,7 @@ def _model(name: str, json_: bool) -> None:
                 "licence": info.licence,
                 "data": info.data,
                 "spec": info.spec.model_dump(mode="json"),
-                "metrics": info.metrics,
+                "metrics": info.metrics.as_json() if info.metrics else None,
                 "recipe": info.recipe,
             }
         )
@@ -104,17 +106,11 @@ def _model(name: str, json_: bool) -> None:
     for field, value in info.spec.model_dump(mode="json").items():
         if field != "image_shape":
             say(f"  {field} = {_toml_value(value)}")
-    _numbers(info.metrics)
+    for line in summary(info.metrics):
+        say(line)
 
 
 def _toml_value(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k} = {_toml_value(v)}" for k, v in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _numbers(record: dict[str, Any] | None) -> None:
-    from zoo.record import summary
-
-    for line in summary(record):
-        say(line)

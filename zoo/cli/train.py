@@ -37,26 +37,27 @@ def train(
     if dry_run:
         _dry_run(recipe, changes)
         return
-    from zoo.training import train as run_training
+    from zoo.training.run import train as run_training
 
     run = run_training(recipe, out=out, overrides=changes, device=device, resume=resume)
     if run.interrupted:
-        progress = (run.model.info.metrics or {})["training"] if run.model.info else {}
+        assert run.model.info is not None
+        assert run.model.info.metrics is not None
+        ended = run.model.info.metrics.training
         raise click.ClickException(
-            f"interrupted after {progress.get('epochs')} of {progress.get('of_epochs')} epochs. "
+            f"interrupted after {ended.epochs} of {ended.of_epochs} epochs. "
             f"The model so far is {run.folder / 'model'}; --resume goes on with it."
         )
     _done(run)
 
 
 def _done(run: Any) -> None:
-    from zoo.record import heading, lines_of
+    from zoo.folder.record import heading, lines_of
 
     say(f"Trained: {run.folder / 'model'}")
     if run.metrics is not None:
-        measured = run.metrics.model_dump()
-        say(f"Measured on {heading(measured)}:")
-        for line in lines_of(measured):
+        say(f"Measured on {heading(run.metrics)}:")
+        for line in lines_of(run.metrics):
             say(line)
     else:
         say("Not measured: with overrides, choose on the validation split: add data.fit=train.")

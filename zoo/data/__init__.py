@@ -2,7 +2,7 @@
 
 from zoo.data.images import Images
 from zoo.data.load import load_images, may_be_read_for, open_dataset
-from zoo.data.treatments import as_grey, shown_in_testing, shown_in_training
+from zoo.data.preprocessing import as_grey, shown_in_testing, shown_in_training
 
 __all__ = [
     "Images",

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import DataError
-from zoo.files import open_regular
+from zoo.io.files import open_regular
 
 MAX_BYTES = 8 * 2**30
 """Most bytes of pixels that are read into memory."""

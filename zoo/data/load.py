@@ -7,14 +7,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from zoo import families, plugins
 from zoo.data.arrays import read_array
-from zoo.data.files import read_folder
+from zoo.data.image_files import read_folder
 from zoo.data.images import SPLITS, Images, held_out, sha256_of
 from zoo.data.named import NAMED, read_named
-from zoo.data.plugged import plugin_names, read_plugin
+from zoo.data.plugins import plugin_names, read_plugin
 from zoo.errors import DataError, InputError, UnknownNameError, did_you_mean
-from zoo.files import with_home
+from zoo.io.files import with_home
+from zoo.registry import families, plugins
 
 Dataset = str | Path | Tensor
 
@@ -129,6 +129,6 @@ def may_be_read_for(dataset: str, family: str) -> bool:
     """
     if dataset in NAMED:
         return True
-    provider = families.provider(family)
+    provider = families.get(family).provider
     owners = [p.distribution for p in plugins.installed("dataset") if p.name == dataset]
-    return provider is not None and owners == [provider["distribution"]]
+    return provider is not None and owners == [provider.distribution]

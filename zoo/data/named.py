@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zoo.data.images import sha256_of
 from zoo.errors import DataError, OfflineError
-from zoo.files import read_regular, with_home
+from zoo.io.files import read_regular, with_home
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from zoo import families
 from zoo.data import Images, shown_in_testing
 from zoo.errors import InputError
 from zoo.evaluation.measure import (
@@ -23,10 +22,12 @@ from zoo.evaluation.measure import (
     measure_own,
     measure_reconstruction,
 )
-from zoo.evaluation.metrics import Metrics
 from zoo.models import Autoencoder, VariationalAutoencoder
-from zoo.protocols import FITTING, Protocol, check_protocol
-from zoo.specs import MLPBody, likelihood_kind
+from zoo.registry import families
+from zoo.specs.base import likelihood_kind
+from zoo.specs.metrics import Metrics
+from zoo.specs.parts import MLPBody
+from zoo.specs.protocols import FITTING, Protocol, check_protocol
 
 NLL_IMAGES = 1000
 """Images behind the importance-weighted bound where a decoder is slow."""
@@ -75,7 +76,7 @@ def evaluate_model(
     pixels = images.pixels[:limit]
     shown = shown_in_testing(pixels, protocol)
     measured = _measured_model(model, device)
-    guard = families.guarded(type(model), "failed to be measured")
+    guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
         own = measure_own(measured, pixels)
         values = _grey_images(measured, pixels)

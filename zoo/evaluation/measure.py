@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo import families
 from zoo.data import as_grey
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
-from zoo.guards import blamed
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.models.variational import VALUES_AT_ONCE
-from zoo.record import OwnNumber
+from zoo.registry import families
+from zoo.specs.metrics import OwnNumber
 
 IMAGES_AT_ONCE = 500
 
@@ -133,7 +132,7 @@ def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
         return {}
     device = next(model.parameters()).device
     batches = (as_grey(batch.to(device)) for batch in pixels.split(_batch(model)))
-    with blamed(families.title_of(type(model)), "failed to measure its own metrics"):
+    with families.guarded(model, "failed to measure its own metrics"):
         given = {name: float(value) for name, value in model._measure(batches).items()}
         if given.keys() != model.own_metrics.keys():
             wanted = ", ".join(model.own_metrics)

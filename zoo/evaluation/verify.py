@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from zoo import folder, layout, store
-from zoo.card import render_card, source_in
 from zoo.data import load_images, may_be_read_for
 from zoo.devices import find_device
 from zoo.errors import (
@@ -21,13 +18,15 @@ from zoo.errors import (
 )
 from zoo.evaluation.agreement import differences, far_apart, one_sided, unspoken
 from zoo.evaluation.evaluate import evaluate_model
-from zoo.evaluation.metrics import Metrics
-from zoo.files import read_regular
+from zoo.evaluation.report import Check, Report
+from zoo.folder import layout, store
+from zoo.folder.card import render_card, source_in
+from zoo.folder.config import read_text
+from zoo.io.files import read_regular
 from zoo.models import Autoencoder
-from zoo.record import SUBSET
-from zoo.report import Check, Report
-from zoo.sources import HubCommit, Source
-from zoo.validation import checked, listed
+from zoo.registry.sources import HubCommit, Source
+from zoo.specs.metrics import SUBSET, Measured, Metrics
+from zoo.specs.validation import checked, listed
 
 MAX_SAMPLES, MAX_ENTRIES = 10_000, 20
 """Of somebody's metrics.json: more is not measured again."""
@@ -97,14 +96,13 @@ def _by_the_hub(where: Path, hub: HubCommit) -> Check:
 def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check]:
     """Measures first, reads the published numbers afterwards."""
     record = model.info.metrics if model.info else None
-    if not record or not record.get("measured"):
+    if record is None or not record.measured:
         return [Check("numbers", "not measured", f"{layout.METRICS} is not here, or has none")]
     try:
-        if max(len(record["measured"]), len(record.get("subset") or [])) > MAX_ENTRIES:
+        if max(len(record.measured), len(record.subset)) > MAX_ENTRIES:
             raise ZooError(f"{layout.METRICS} has more than {MAX_ENTRIES} entries")
-        published = [_parsed(one) for one in record["measured"]]
-        subset = [_parsed(one) for one in record.get("subset") or []]
-    except (ZooError, TypeError) as wrong:
+        published, subset = list(map(_parsed, record.measured)), list(map(_parsed, record.subset))
+    except ZooError as wrong:
         return [Check("numbers", "failed", str(wrong))]
     again = published if full or not subset else subset
     checks, repeated = [], []
@@ -151,8 +149,9 @@ def _beside_subset(published: Metrics, repeated: list[Metrics]) -> Check:
     return Check(what, "not measured", f"no subset of {SUBSET} is stored: --full measures them")
 
 
-def _parsed(one: Any) -> Metrics:
-    metrics, problems = checked(Metrics, one)
+def _parsed(one: Measured) -> Metrics:
+    """Numbers that this version can measure again. Raises ZooError for others."""
+    metrics, problems = checked(Metrics, one.model_dump(mode="json"))
     if metrics is None:
         raise ZooError(listed(layout.METRICS, problems))
     return metrics
@@ -197,7 +196,7 @@ def _headline(metrics: Metrics) -> str:
 
 
 def _card(source: Source, model: Autoencoder) -> Check:
-    card = folder.read_text(source.folder / layout.CARD)
+    card = read_text(source.folder / layout.CARD)
     if model.info is None or card is None:
         return Check("card", "not measured", f"there is no {layout.CARD}")
     where = source_in(card)

@@ -19,11 +19,11 @@ from typing import Any
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
-from zoo import layout
-from zoo.digests import Digest
 from zoo.errors import WeightsError, ZooError
-from zoo.files import write_atomically
-from zoo.sources import COMMIT
+from zoo.folder import layout
+from zoo.io.digests import Digest
+from zoo.io.files import write_atomically
+from zoo.registry.sources import COMMIT
 
 RECORDS = "autoencoder-zoo"
 

@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 )
 
 from zoo.errors import HubError, IntegrityError, OfflineError, SourceError, ZooError
-from zoo.text import printable
+from zoo.io.text import printable
 
 DISK = {
     getattr(errno, name)

@@ -15,8 +15,6 @@ from pathlib import Path
 
 from huggingface_hub import constants, is_offline_mode
 
-from zoo import folder, layout
-from zoo.digests import Digest
 from zoo.errors import (
     IntegrityError,
     MismatchError,
@@ -26,10 +24,13 @@ from zoo.errors import (
     WeightsError,
     ZooError,
 )
+from zoo.folder import layout
+from zoo.folder.config import read_config
 from zoo.hub import cache, remote
 from zoo.hub.failures import UnreachableError, UnwellError, mismatch
-from zoo.sources import HubAddress, HubCommit, Source
-from zoo.specs import Spec
+from zoo.io.digests import Digest
+from zoo.registry.sources import HubAddress, HubCommit, Source
+from zoo.specs.base import Spec
 
 log = logging.getLogger("zoo")
 
@@ -85,7 +86,7 @@ def fetch(
     place = _resolve(address, remote.checked_token(token), wanted, offline, or_less)
     files = _chosen(place.digests, wanted)
     obtain(place, layout.CONFIG)
-    config, spec = folder.read_config(place.folder, "repository")
+    config, spec = read_config(place.folder, "repository")
     if layout.WEIGHTS in files and not place.has((layout.WEIGHTS,)):
         _check_announced_weights(place, config.family, spec)
     for name in files:
@@ -230,7 +231,7 @@ def _say_if_moved(address: HubAddress, commit: str) -> None:
 
 
 def _check_announced_weights(place: Place, family: str, spec: Spec) -> None:
-    from zoo import store
+    from zoo.folder import store
 
     announced = place.digests[layout.WEIGHTS].size
     least, most = store.sizes_of(family, spec)

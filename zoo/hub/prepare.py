@@ -12,14 +12,18 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from zoo import folder, hub, layout, store
-from zoo.authorship import is_authors
-from zoo.card import render_card
 from zoo.errors import InputError, SourceError, ZooError
-from zoo.files import read_regular, with_home, write_atomically
-from zoo.licences import DETAILS, LICENCE
+from zoo.folder import layout, store
+from zoo.folder.authorship import is_authors
+from zoo.folder.card import render_card
+from zoo.folder.config import read_config
+from zoo.folder.licences import DETAILS, LICENCE
+from zoo.hub.find import complete
+from zoo.io.files import read_regular, with_home, write_atomically
 from zoo.models import Autoencoder
-from zoo.sources import COMMIT, checked_repo, checked_revision, local
+from zoo.registry.sources import COMMIT, checked_repo, checked_revision, local
+from zoo.specs.info import ModelInfo
+from zoo.specs.metrics import Record
 
 MAX_WEIGHTS_BYTES = 50 * 10**9
 
@@ -30,7 +34,7 @@ class Prepared:
 
     files: dict[str, bytes]
     """By name, without a card of the zoo's."""
-    info: folder.ModelInfo
+    info: ModelInfo
     where: str
     """How the card says to load it."""
 
@@ -64,7 +68,7 @@ def prepared(
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
         if isinstance(model_or_folder, Autoencoder):
             source = Path(scratch) / "saved"
-            hub.complete(model_or_folder, token)
+            complete(model_or_folder, token)
             info = model_or_folder.info
             store.save(model_or_folder, source)
             model_or_folder.info = info  # not of a folder that is gone in a moment
@@ -97,7 +101,7 @@ def _checked_folder(given: str | Path) -> Path:
     inner = source / "model"
     if not os.path.lexists(source / layout.CONFIG) and os.path.lexists(inner / layout.CONFIG):
         raise SourceError(f"{str(source)!r} is a run's folder; its model is {str(inner)!r}.")
-    folder.read_config(source)
+    read_config(source)
     if (source / layout.FIGURES).is_symlink():
         raise InputError(f"{str(source / layout.FIGURES)!r} is a link. Links are not pushed.")
     return source
@@ -112,7 +116,7 @@ def _read(source: Path, name: str) -> bytes:
     return read_regular(source / name, layout.limit_of(name) or MAX_WEIGHTS_BYTES)
 
 
-def _load_back(copy: Path, source: Path) -> folder.ModelInfo:
+def _load_back(copy: Path, source: Path) -> ModelInfo:
     try:
         info = store.load_source(local(copy)).info
     except ZooError as wrong:
@@ -131,10 +135,9 @@ def _load_back(copy: Path, source: Path) -> folder.ModelInfo:
 _PATH = re.compile(r"/|~|file:|[A-Za-z]:[\\/]")
 
 
-def _said_of_data(info: folder.ModelInfo) -> list[str]:
+def _said_of_data(info: ModelInfo) -> list[str]:
     """Every name of a dataset in the recipe and the numbers, and every changed setting."""
-    record = info.metrics or {}
-    entries = [*record.get("measured", []), *record.get("subset", [])]
-    entries += record.get("beside", {}).values()
-    changed = (record.get("training") or {}).get("changed") or {}
-    return [str(text) for text in (info.data, *(e["dataset"] for e in entries), *changed.values())]
+    record = info.metrics or Record()
+    entries = (*record.measured, *record.subset, *record.beside.values())
+    changed = record.training.changed.values()
+    return [str(text) for text in (info.data, *(one.dataset for one in entries), *changed)]

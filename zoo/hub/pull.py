@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from zoo import folder, hub, layout, store
-from zoo.authorship import card_text, drop_stale, is_authors
 from zoo.errors import InputError
-from zoo.files import copy_regular, staged, with_home
+from zoo.folder import layout, store
+from zoo.folder.authorship import card_text, drop_stale, is_authors
+from zoo.folder.config import read_info
+from zoo.hub.find import EVERYTHING, find
+from zoo.io.files import copy_regular, staged, with_home
 
 log = logging.getLogger("zoo")
 
@@ -42,8 +44,8 @@ def pull(
     target = None if to is None else with_home(to, InputError)
     if target is not None:
         store.check_target(target)
-    found = hub.find(source, hub.EVERYTHING, revision=revision, token=token, offline=offline)
-    folder.read_info(found.folder, found.origin)  # a model's, and its texts are sound
+    found = find(source, EVERYTHING, revision=revision, token=token, offline=offline)
+    read_info(found.folder, found.origin)  # a model's, and its texts are sound
     if target is None:
         return found.folder
     names, card = layout.files_of(found.folder), card_text(target)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from huggingface_hub import CommitInfo, constants, get_token, is_offline_mode
 
-from zoo import folder, layout
-from zoo.authorship import is_authors, is_ours
-from zoo.digests import Digest
 from zoo.errors import HubError, OfflineError, SourceError, ZooError
-from zoo.files import read_regular
+from zoo.folder import layout
+from zoo.folder.authorship import is_authors, is_ours
+from zoo.folder.config import FORMAT
+from zoo.folder.licences import LICENCE, card_licence
 from zoo.hub import remote
 from zoo.hub.failures import (
     LOG_IN,
@@ -31,9 +31,10 @@ from zoo.hub.failures import (
 )
 from zoo.hub.fetch import Place, obtain
 from zoo.hub.prepare import Prepared, prepared
-from zoo.licences import LICENCE, card_licence
+from zoo.io.digests import Digest
+from zoo.io.files import read_regular
 from zoo.models import Autoencoder
-from zoo.validation import parse_json
+from zoo.specs.validation import parse_json
 from zoo.version import __version__
 
 log = logging.getLogger("zoo")
@@ -250,10 +251,10 @@ class _Push:
                 f"{self.repo!r} holds files of another kind of model under the names that the zoo "
                 "uses. Nothing was pushed: name another repo."
             )
-        if kind not in (None, folder.FORMAT):
+        if kind not in (None, FORMAT):
             raise HubError(
                 f"{self.repo!r} holds a model of the format {kind!r}, and this zoo writes "
-                f"{folder.FORMAT!r}. Nothing was pushed: pip install -U autoencoder-zoo."
+                f"{FORMAT!r}. Nothing was pushed: pip install -U autoencoder-zoo."
             )
         return kind is not None
 
@@ -287,5 +288,5 @@ def _format(config: str) -> str | None:
         name = parse_json(config.encode(), layout.CONFIG).get("format")
     except ZooError:
         return None
-    is_ours = isinstance(name, str) and name.startswith(folder.FORMAT.partition("/")[0] + "/")
+    is_ours = isinstance(name, str) and name.startswith(FORMAT.partition("/")[0] + "/")
     return name if is_ours else None

@@ -29,11 +29,11 @@ from huggingface_hub.utils import (
     tqdm,
 )
 
-from zoo.digests import Digest
 from zoo.errors import HubError, InputError, IntegrityError
 from zoo.hub.failures import Asked, TooLongError, hub_address, stored_token
 from zoo.hub.patience import patiently
-from zoo.sources import COMMIT
+from zoo.io.digests import Digest
+from zoo.registry.sources import COMMIT
 from zoo.version import __version__
 
 LIBRARY = "autoencoder-zoo"

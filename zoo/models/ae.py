@@ -6,20 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from zoo import specs
 from zoo.models.bodies import ACTIVATIONS, build_decoder, build_encoder
 from zoo.models.interface import Autoencoder, Loss
 from zoo.models.likelihoods import build_likelihood
 from zoo.models.precision import full_precision
+from zoo.specs.families import AESpec, ConvAESpec
 
 
 class AE(Autoencoder):
     """An autoencoder; its loss is the negative log-likelihood of the image given its code."""
 
-    Spec = specs.AESpec
-    spec: specs.AESpec
+    Spec = AESpec
+    spec: AESpec
 
-    def __init__(self, spec: specs.AESpec) -> None:
+    def __init__(self, spec: AESpec) -> None:
         super().__init__(spec)
         self.encoder = build_encoder(spec.body, spec.image_shape)
         self.code = nn.Linear(self.encoder.features, spec.latent_dim)
@@ -55,4 +55,4 @@ class AE(Autoencoder):
 class ConvAE(AE):
     """`ae` with a convolutional body by default."""
 
-    Spec = specs.ConvAESpec
+    Spec = ConvAESpec

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.specs import ConvBody, MLPBody
+from zoo.specs.parts import ConvBody, MLPBody
 
 ACTIVATIONS = {
     "relu": F.relu,

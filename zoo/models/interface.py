@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from zoo import specs
 from zoo.errors import InputError
+from zoo.specs.base import Spec
 
 if TYPE_CHECKING:
-    from zoo.folder import ModelInfo
+    from zoo.specs.info import ModelInfo
 
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -50,7 +50,7 @@ class Autoencoder(nn.Module):
     with a `_likelihood` too, codes -> a distribution over images, has -log p(x | z) measured.
     """
 
-    Spec: ClassVar[type[specs.Spec]]
+    Spec: ClassVar[type[Spec]]
     own_metrics: ClassVar[Mapping[str, str]] = {}
     """Numbers that the family adds to the zoo's, by name, with their units; `_measure` gives them."""
     own_pictures: ClassVar[Mapping[str, str]] = {}
@@ -58,7 +58,7 @@ class Autoencoder(nn.Module):
     info: ModelInfo | None = None
     """What is known of a model that was loaded or trained; None for one that was only built."""
 
-    def __init__(self, spec: specs.Spec) -> None:
+    def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
 

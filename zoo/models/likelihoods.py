@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from zoo import specs
+from zoo.specs.parts import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood
 
 MIN_SCALE = 1 / 256
 """Least scale of a Gaussian pixel: one grey level. Without a floor the density is unbounded."""
@@ -105,9 +105,7 @@ class Gaussian(Bernoulli):
 
 
 def build_likelihood(
-    likelihood: specs.BernoulliLikelihood
-    | specs.ContinuousBernoulliLikelihood
-    | specs.GaussianLikelihood,
+    likelihood: BernoulliLikelihood | ContinuousBernoulliLikelihood | GaussianLikelihood,
 ) -> Bernoulli:
     """The module that turns logits `(*batch, C, H, W)` into a distribution over images."""
     kinds = {

@@ -6,19 +6,19 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from zoo import specs
 from zoo.models.bodies import build_decoder, build_encoder
 from zoo.models.likelihoods import build_likelihood
 from zoo.models.variational import VariationalAutoencoder, gaussian_posterior
+from zoo.specs.families import BetaVAESpec, ConvVAESpec, VAESpec
 
 
 class VAE(VariationalAutoencoder):
     """A VAE with a diagonal Gaussian posterior and a standard normal prior (Kingma & Welling 2014)."""
 
-    Spec = specs.VAESpec
-    spec: specs.VAESpec
+    Spec = VAESpec
+    spec: VAESpec
 
-    def __init__(self, spec: specs.VAESpec) -> None:
+    def __init__(self, spec: VAESpec) -> None:
         super().__init__(spec)
         self.encoder = build_encoder(spec.body, spec.image_shape)
         if spec.heads == "joint":
@@ -53,15 +53,15 @@ class VAE(VariationalAutoencoder):
 class ConvVAE(VAE):
     """`vae` with a convolutional body by default."""
 
-    Spec = specs.ConvVAESpec
+    Spec = ConvVAESpec
 
 
 class BetaVAE(VAE):
     """`vae` whose loss weighs the KL term by beta (Higgins et al. 2017, eq. 4)."""
 
-    Spec = specs.BetaVAESpec
+    Spec = BetaVAESpec
 
-    def __init__(self, spec: specs.BetaVAESpec) -> None:
+    def __init__(self, spec: BetaVAESpec) -> None:
         super().__init__(spec)
         self.beta = spec.beta
 

@@ -7,13 +7,13 @@
 
 The same as `zoo plugins check vq`. The zoo's own families pass through it too.
 
-    drawing.py     valid Specs, drawn
+    random_specs.py     valid Specs, drawn
     subject.py     the family under test, its Specs, images of their sizes
-    building.py    Spec -> model: JSON, sizes, tensors, names
-    behaving.py    what the methods give: shapes, dtypes, ranges, determinism
-    losing.py      losses, gradients, bounds
-    keeping.py     saved, loaded, trained, measured, drawn
-    travelling.py  copied, compiled, exported, on other devices
+    construction.py    Spec -> model: JSON, sizes, tensors, names
+    outputs.py    what the methods give: shapes, dtypes, ranges, determinism
+    losses.py      losses, gradients, bounds
+    persistence.py     saved, loaded, trained, measured, drawn
+    portability.py  copied, compiled, exported, on other devices
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from zoo import families
 from zoo.errors import PluginError, UnknownNameError, ZooError
-from zoo.guards import cause
+from zoo.evaluation.report import Check, Report
 from zoo.models.contract import undisturbed
-from zoo.report import Check, Report
-from zoo.testing import behaving, building, keeping, losing, travelling
+from zoo.registry import families
+from zoo.registry.guards import cause
+from zoo.testing import construction, losses, outputs, persistence, portability
 from zoo.testing.subject import FailedError, NotMeasuredError, Subject
 
 __all__ = ["CHECKS", "Subject", "answer", "check_family", "checks_of"]
 
 CHECKS: dict[str, Callable[[Subject], str | None]] = {
-    "defaults": building.check_defaults,
-    "misspelt fields": building.check_misspelt_fields,
-    "JSON": building.check_json,
-    "build": building.check_build,
-    "encode": behaving.check_encode,
-    "decode": behaving.check_decode,
-    "loss": losing.check_loss,
-    "seeds": building.check_seeds,
-    "tensor names": building.check_tensor_names,
-    "reconstruct": behaving.check_reconstruct,
-    "deterministic": behaving.check_deterministic,
-    "unchanged": behaving.check_unchanged,
-    "dtypes": behaving.check_dtypes,
-    "distributions": behaving.check_distributions,
-    "sample": behaving.check_sample,
-    "gradients": losing.check_gradients,
-    "ELBO": losing.check_elbo,
-    "prior codes": losing.check_prior_codes,
-    "importance-weighted bound": losing.check_importance_bound,
-    "save and load": keeping.check_save_and_load,
-    "own metrics and pictures": keeping.check_own,
-    "training": keeping.check_training,
-    "deepcopy": travelling.check_deepcopy,
-    "torch.export": travelling.check_export,
-    "torch.compile": travelling.check_compile,
-    "devices": travelling.check_devices,
+    "defaults": construction.check_defaults,
+    "misspelt fields": construction.check_misspelt_fields,
+    "JSON": construction.check_json,
+    "build": construction.check_build,
+    "encode": outputs.check_encode,
+    "decode": outputs.check_decode,
+    "loss": losses.check_loss,
+    "seeds": construction.check_seeds,
+    "tensor names": construction.check_tensor_names,
+    "reconstruct": outputs.check_reconstruct,
+    "deterministic": outputs.check_deterministic,
+    "unchanged": outputs.check_unchanged,
+    "dtypes": outputs.check_dtypes,
+    "distributions": outputs.check_distributions,
+    "sample": outputs.check_sample,
+    "gradients": losses.check_gradients,
+    "ELBO": losses.check_elbo,
+    "prior codes": losses.check_prior_codes,
+    "importance-weighted bound": losses.check_importance_bound,
+    "save and load": persistence.check_save_and_load,
+    "own metrics and pictures": persistence.check_own,
+    "training": persistence.check_training,
+    "deepcopy": portability.check_deepcopy,
+    "torch.export": portability.check_export,
+    "torch.compile": portability.check_compile,
+    "devices": portability.check_devices,
 }
 """Every check by its name, in the order in which they run. One that needs a prior, another device
 or a compiler says so where there is none."""
@@ -85,7 +85,7 @@ def check_family(family: str) -> Report:
     if failed:
         said = "".join(f"\n  {check.what}: {check.detail}" for check in failed)
         raise PluginError(
-            f"{families.known_as(family)} fails {len(failed)} of {len(report.checks)} checks:{said}"
+            f"{families.get(family).title} fails {len(failed)} of {len(report.checks)} checks:{said}"
         )
     return report
 
@@ -126,7 +126,7 @@ def _sentence(failure: BaseException, family: str) -> str:
     if isinstance(failure, FailedError | ZooError):
         return str(failure)
     try:
-        own = families.family_class(family).__module__.partition(".")[0]
+        own = families.get(family).cls.__module__.partition(".")[0]
     except ZooError:
         own = ""
     frames = traceback.walk_tb(failure.__traceback__)

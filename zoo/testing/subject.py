@@ -11,9 +11,9 @@ from torch import Tensor
 
 from zoo.data import load_images
 from zoo.models import Autoencoder
-from zoo.models.building import build_model
-from zoo.specs import Spec
-from zoo.testing.drawing import draw_specs
+from zoo.registry import families
+from zoo.specs.base import Spec
+from zoo.testing.random_specs import draw_specs
 
 
 class FailedError(Exception):
@@ -50,7 +50,7 @@ class Subject:
 
     def build(self, spec: Spec | None = None, seed: int = 0) -> Autoencoder:
         """An untrained model, in eval mode."""
-        return build_model(self.family, spec or self.spec, seed)
+        return families.get(self.family).build(spec or self.spec, seed).eval()
 
 
 def images(spec: Spec, count: int = 8) -> Tensor:

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from zoo.errors import TrainingError
-from zoo.files import read_regular, write_atomically
+from zoo.io.files import read_regular, write_atomically
 from zoo.training.step import AveragedWeights
 
 MAX_BYTES = 64 * 2**30

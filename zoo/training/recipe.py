@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from zoo import families, published, specs
 from zoo.errors import InputError, RecipeError, UnknownNameError, ZooError, did_you_mean
-from zoo.files import read_regular, with_home
-from zoo.protocols import Protocol, check_protocol
-from zoo.validation import Strict, checked, listed
+from zoo.io.files import read_regular, with_home
+from zoo.registry import families, published
+from zoo.specs.base import Spec, likelihood_kind
+from zoo.specs.protocols import Protocol, check_protocol
+from zoo.specs.validation import Strict, checked, listed
 
 Off = Literal["off"]
 
@@ -111,7 +112,7 @@ class Recipe:
     """A family and its Spec, the data, and the training; `name` is the published one or None."""
 
     family: str
-    spec: specs.Spec
+    spec: Spec
     data: DataSettings
     training: TrainingSettings
     name: str | None = None
@@ -146,7 +147,7 @@ class Recipe:
     def sections(self) -> dict[str, dict[str, Any]]:
         """The recipe with every field, defaults included, as plain TOML data."""
         return {
-            "model": {"family": self.family, **families.plain_fields(self.family, self.spec)},
+            "model": {"family": self.family, **families.get(self.family).plain_fields(self.spec)},
             "data": self.data.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
         }
@@ -227,7 +228,7 @@ def _parsed(text: str, what: str) -> dict[str, Any]:
         raise RecipeError(f"{what} is not TOML: {broken}.") from None
 
 
-def _model(fields: dict[str, Any]) -> tuple[str, specs.Spec | None, list[str]]:
+def _model(fields: dict[str, Any]) -> tuple[str, Spec | None, list[str]]:
     if "family" not in fields:
         known = ", ".join(families.list_families())
         return "", None, [f"model.family: missing; families here: {known}"]
@@ -235,23 +236,23 @@ def _model(fields: dict[str, Any]) -> tuple[str, specs.Spec | None, list[str]]:
     if not isinstance(family, str):
         return "", None, [f"model.family: a family's name, not {type(family).__name__}"]
     try:
-        return family, *families.parse_spec(family, fields, "model")
+        return family, *families.get(family).parse(fields, "model")
     except ZooError as unknown:
         return family, None, [f"model.family: {unknown}"]
 
 
 def _disagreements(
-    family: str, spec: specs.Spec, data: DataSettings, training: TrainingSettings
+    family: str, spec: Spec, data: DataSettings, training: TrainingSettings
 ) -> list[str]:
     """What each section says well but they do not say together."""
     problems = []
     try:
-        check_protocol(data.protocol, specs.likelihood_kind(spec))
+        check_protocol(data.protocol, likelihood_kind(spec))
     except InputError as wrong:
         problems.append(f"data.protocol: {wrong}")
     if training.early_stopping != "off" and data.fit != "train":
         problems.append("training.early_stopping: needs the validation split: data.fit = 'train'")
-    if training.gradient == "stl" and not families.is_variational(family):
+    if training.gradient == "stl" and not families.get(family).is_variational:
         problems.append("training.gradient: 'stl' is for variational families")
     return problems
 

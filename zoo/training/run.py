@@ -10,18 +10,19 @@ from typing import Any
 
 import torch
 
-from zoo import families, folder, layout, store
-from zoo.card import render_card
 from zoo.data import Images, open_dataset, shown_in_testing
 from zoo.devices import find_device
 from zoo.errors import PluginError, RecipeError, SourceError
-from zoo.evaluation import Metrics, evaluate_model
-from zoo.evaluation.evaluate import validation_loss
-from zoo.figures import draw_all
-from zoo.files import with_home, write_atomically
+from zoo.evaluation.evaluate import evaluate_model, validation_loss
+from zoo.evaluation.figures import draw_all
+from zoo.folder import layout, store
+from zoo.folder.card import render_card
+from zoo.folder.config import read_text
+from zoo.folder.record import record_of
+from zoo.io.files import with_home, write_atomically
 from zoo.models import Autoencoder
-from zoo.models.building import build_model
-from zoo.record import record_of
+from zoo.registry import families
+from zoo.specs.metrics import Metrics
 from zoo.training.loop import Trained, fit
 from zoo.training.progress import progress_shown
 from zoo.training.recipe import Recipe, load_recipe
@@ -72,7 +73,7 @@ def train(
     where = find_device(device)
     images = _images(resolved)
     target = _target(resolved, out, resume)
-    model = build_model(resolved.family, resolved.spec, resolved.training.seed)
+    model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
     _start(model, images[resolved.data.fit], resolved)
     checkpoint = target / CHECKPOINT
     continues = _continues(target, resolved, resume)
@@ -146,7 +147,7 @@ def _continues(target: Path, recipe: Recipe, resume: bool) -> bool:
     """Whether a run of this very recipe is there to go on with. Raises RecipeError for another's."""
     if not resume:
         return False
-    text = folder.read_text(target / layout.RECIPE)
+    text = read_text(target / layout.RECIPE)
     if text != recipe.to_toml():
         raise RecipeError(
             f"The run in {str(target)!r} has another recipe than this one; see its "
@@ -216,7 +217,7 @@ def _finish(
         measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
     figures = draw_all(model, held_out.pixels)
     if model.info and not store.has_weights_of(model, model.info):
-        title = families.title_of(type(model))
+        title = families.title_of(model)
         raise PluginError(f"{title} changes its weights when it is measured or drawn.")
     save(measured, figures)
     return Run(model, measured, target, trained.interrupted)

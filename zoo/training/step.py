@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zoo import families
 from zoo.errors import PluginError
 from zoo.models import Autoencoder, Loss, VariationalAutoencoder
+from zoo.registry import families
 from zoo.training.recipe import TrainingSettings
 
 
@@ -37,7 +37,7 @@ class TrainingStep(nn.Module):
 
 def _check_loss(model: Autoencoder, loss: object) -> None:
     """Raises PluginError for a first loss that cannot be stepped on."""
-    what = families.title_of(type(model))
+    what = families.title_of(model)
     if not isinstance(loss, Loss) or not loss.terms:
         raise PluginError(f"{what}: its loss is not a zoo.Loss with terms, but {str(loss)[:60]!r}.")
     for name, term in loss.terms.items():

@@ -1,0 +1,186 @@
+"""`zoo verify`: it fails when anything is not what it says, and never calls unmeasured a pass."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+
+import zoo
+from zoo.folder import layout
+from zoo.folder.card import render_card
+from zoo.folder.record import record_of, record_text
+from zoo.folder.store import weights_bytes
+from zoo.registry import published
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> Path:
+    """The folder of a published model whose bound was measured with few samples, to be quick."""
+    target = tmp_path_factory.mktemp("measured") / "model"
+    shutil.copytree(published.line("vae-digits-8").folder, target)
+    model = zoo.load(target)
+    metrics = zoo.evaluate(model, nll_samples=10, device="cpu")
+    (target / layout.METRICS).write_text(record_text(record_of([metrics])))
+    (target / layout.CARD).write_text(render_card(zoo.info(target)))
+    return target
+
+
+@pytest.fixture
+def model(measured, tmp_path) -> Path:
+    """A copy of that folder that a test may spoil."""
+    shutil.copytree(measured, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def results(report) -> dict[str, str]:
+    return {check.what: check.result for check in report.checks}
+
+
+def test_a_published_model_passes():
+    report = zoo.verify("vae-digits-8")
+    assert report.passed
+    assert set(results(report).values()) == {"passed"}
+    assert "the index" in report.checks[0].detail
+
+
+def test_a_copy_passes_on_the_folders_own_word(model):
+    report = zoo.verify(model)
+    assert report.passed
+    assert "own sha256 only" in report.checks[0].detail
+
+
+NUMBERS = (
+    "neg_elbo", "neg_elbo_se", "reconstruction", "kl", "nll", "nll_se", "bits_per_dim",
+    "active_units", "mse", "mse_se", "psnr", "n_images", "nll_samples", "seed", "dataset_sha256",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_one_changed_number_is_noticed(model, name):
+    record = json.loads((model / layout.METRICS).read_text())
+    value = record["measured"][0][name]
+    if name == "dataset_sha256":
+        record["measured"][0][name] = "0" * 64
+    elif isinstance(value, int):
+        record["measured"][0][name] = value - 2 if value > 2 else value + 2
+    else:
+        record["measured"][0][name] = value * 1.01 + (0.02 if name.endswith("_se") else 0.0)
+    (model / layout.METRICS).write_text(json.dumps(record))
+    assert not zoo.verify(model).passed
+
+
+def test_a_changed_weight_with_its_hash_is_noticed(model):
+    tensors = safetensors.torch.load_file(model / layout.WEIGHTS)
+    tensors["decoder.2.bias"][20] += 1.0
+    spoilt = zoo.load(model)
+    spoilt.load_state_dict(tensors)
+    data = weights_bytes(spoilt)
+    (model / layout.WEIGHTS).write_bytes(data)
+    config = json.loads((model / layout.CONFIG).read_text())
+    config["weights_sha256"] = hashlib.sha256(data).hexdigest()
+    (model / layout.CONFIG).write_text(json.dumps(config))
+    assert zoo.load(model) is not None  # the folder's own word holds
+    report = zoo.verify(model)
+    assert not report.passed
+    assert any("neg_elbo is" in check.detail for check in report.checks)
+
+
+def test_a_flipped_byte_fails_and_says_why(model):
+    data = bytearray((model / layout.WEIGHTS).read_bytes())
+    data[len(data) // 2] ^= 4
+    (model / layout.WEIGHTS).write_bytes(data)
+    report = zoo.verify(model)
+    assert not report.passed
+    assert "sha256" in report.checks[-1].detail
+
+
+def test_a_full_number_far_from_the_subsets_is_noticed(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    record["subset"] = [dict(one) for one in record["measured"]]
+    record["measured"][0]["neg_elbo"] -= 30
+    (model / layout.METRICS).write_text(json.dumps(record))
+    report = zoo.verify(model)
+    assert not report.passed
+    assert any("the first images have" in check.detail for check in report.checks)
+
+
+def test_without_data_or_numbers_it_is_not_measured(model, monkeypatch):
+    record = json.loads((model / layout.METRICS).read_text())
+    record["measured"][0]["dataset"] = "./nowhere.npy"
+    (model / layout.METRICS).write_text(json.dumps(record))
+    report = zoo.verify(model)
+    assert "not measured" in results(report).values()
+    (model / layout.METRICS).unlink()
+    assert results(zoo.verify(model))["numbers"] == "not measured"
+
+
+def test_an_edited_card_is_not_called_the_zoos(model):
+    (model / layout.CARD).write_text("# mine\n")
+    assert results(zoo.verify(model))["card"] == "not measured"
+
+
+def test_nonsense_in_the_metrics_fails(model):
+    (model / layout.METRICS).write_text('{"measured": [{"neg_elbo": "good"}]}')
+    assert not zoo.verify(model).passed
+
+
+def test_a_folder_that_is_not_there_is_an_error_and_no_report():
+    with pytest.raises(zoo.SourceError, match="There is no folder"):
+        zoo.verify("./nowhere")
+
+
+def test_numbers_that_no_subset_speaks_of_are_not_called_a_pass(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    honest = record["measured"][0]
+    record["subset"] = [dict(honest, split="validation", n_images=50)]
+    record["measured"][0] = dict(honest, neg_elbo=-999.0)
+    (model / layout.METRICS).write_text(json.dumps(record))
+    details = {check.what: check for check in zoo.verify(model).checks}
+    assert details["all 300 images, dequantised"].result == "not measured"
+
+
+def test_a_number_that_the_subset_lacks_is_not_called_a_pass(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    honest = record["measured"][0]
+    absent = dict.fromkeys(("nll", "nll_se", "nll_samples", "nll_n_images"))
+    record["subset"] = [honest | absent]
+    record["measured"][0] = dict(honest, nll=-900.0)
+    (model / layout.METRICS).write_text(json.dumps(record))
+    [check] = [c for c in zoo.verify(model).checks if c.what.startswith("all 300 images")]
+    assert (check.result, "nll" in check.detail) == ("not measured", True)
+
+
+def test_a_strangers_request_for_endless_work_is_declined(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    record["measured"][0]["nll_samples"] = 10**9
+    (model / layout.METRICS).write_text(json.dumps(record))
+    assert any(
+        "K = 1,000,000,000 is too many" in check.detail for check in zoo.verify(model).checks
+    )
+    record["measured"] = record["measured"] * 30
+    (model / layout.METRICS).write_text(json.dumps(record))
+    assert any("more than 20 entries" in check.detail for check in zoo.verify(model).checks)
+
+
+def test_a_subset_too_small_to_contradict_anything_is_no_witness(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    honest = record["measured"][0]
+    few = zoo.evaluate(model, limit=2, nll_samples=10, device="cpu").model_dump(mode="json")
+    record["subset"] = [few]
+    record["measured"][0] = dict(honest, mse=-0.0023, psnr=26.8)
+    (model / layout.METRICS).write_text(json.dumps(record))
+    [check] = [c for c in zoo.verify(model).checks if c.what.startswith("all 300 images")]
+    assert check.result == "not measured"
+
+
+def test_an_error_that_is_too_good_is_noticed(model):
+    record = json.loads((model / layout.METRICS).read_text())
+    record["subset"] = [dict(record["measured"][0])]
+    record["measured"][0]["neg_elbo_se"] = 1e-9
+    (model / layout.METRICS).write_text(json.dumps(record))
+    assert not zoo.verify(model).passed

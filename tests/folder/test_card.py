@@ -1,0 +1,102 @@
+"""The card: what the Hub reads of it, what a person does, and that it says what the folder says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+import zoo
+from zoo.folder.authorship import MARKER
+from zoo.folder.card import render_card, source_in
+from zoo.registry import published
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A copy of a published model's folder."""
+    shutil.copytree(published.line("vae-mnist-20").folder, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("name", published.list_models())
+def test_the_hub_reads_the_front_matter(name):
+    data = ModelCard(render_card(zoo.info(name))).data
+    spec = zoo.info(name).spec
+    variational = "likelihood" in type(spec).model_fields and "vae" in name
+    task = "unconditional-image-generation" if variational else "image-feature-extraction"
+    assert (data.library_name, data.license, data.pipeline_tag) == (
+        "autoencoder-zoo",
+        "apache-2.0",
+        task,
+    )
+    assert data.tags[:1] == ["autoencoder"]
+    assert data.datasets == (None if "digits" in name else ["ylecun/mnist"])
+
+
+def test_two_protocols_share_no_entry_of_the_index_of_results():
+    results = ModelCard(render_card(zoo.info("vae-mnist-20"))).data.eval_results
+    entries = {}
+    for one in results:
+        entries.setdefault(one.dataset_config, {})[one.metric_type] = one.metric_value
+    record = zoo.info("vae-mnist-20").metrics
+    assert record is not None
+    for measured in record.measured:
+        entry = entries[measured.protocol]
+        assert entry["reconstruction"] == measured.reconstruction
+    assert "neg_elbo" in entries["binarised"]
+    assert "bce_plus_kl" in entries["grey"]
+    assert "neg_elbo" not in entries["grey"]
+
+
+def test_a_number_says_its_k_where_the_hub_shows_it():
+    results = ModelCard(render_card(zoo.info("vae-mnist-20"))).data.eval_results
+    [nll] = [one.metric_name for one in results if one.metric_type == "nll"]
+    assert nll == "nll, nats (K = 1000, first 10,000 images)"
+
+
+def test_it_says_how_to_load_it_from_where_it_is(folder):
+    info = zoo.info(folder)
+    assert 'zoo.load("vae-mnist-20")' in render_card(info)  # these are the published weights
+    card = render_card(info, "acme/mine")
+    assert 'zoo.load("acme/mine")' in card
+    assert "zoo verify acme/mine --full" in card
+    assert source_in(card) == "acme/mine"
+    assert source_in(render_card(info)) is None
+
+
+def test_other_weights_of_the_same_recipe_are_not_loaded_by_the_published_name(folder):
+    model = zoo.load(folder)
+    next(model.parameters()).data[0] += 1
+    zoo.save(model, folder)
+    assert 'zoo.load("./folder")' in render_card(zoo.info(folder))
+
+
+def test_a_licence_in_the_front_matter_is_kept(folder):
+    card = folder / "README.md"
+    card.write_text(card.read_text().replace("license: apache-2.0", "license: mit"))
+    info = zoo.info(folder)
+    assert info.licence == "mit"
+    assert ModelCard(render_card(info)).data.license == "mit"
+    card.write_text("---\ntags: [a]\n---\nA line\nlicense: gpl\n")
+    assert zoo.info(folder).licence is None
+
+
+def test_pictures_are_shown_from_the_repos_own_files(folder):
+    assert "![samples](figures/samples.png)" in render_card(zoo.info(folder))
+    (folder / "figures" / "samples.png").unlink()
+    assert "samples.png" not in render_card(zoo.info(folder))
+
+
+def test_every_card_says_whose_it_is():
+    assert all(MARKER in render_card(zoo.info(name)) for name in published.list_models())
+
+
+def test_a_model_without_numbers_has_a_card_that_says_so():
+    model = zoo.build("ae", image_shape=(1, 8, 8), latent_dim=2, seed=0)
+    zoo.save(model, "model")
+    card = Path("model/README.md").read_text()
+    assert "Nothing was measured of these weights." in card
+    assert ModelCard(card).data.pipeline_tag == "image-feature-extraction"

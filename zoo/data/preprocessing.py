@@ -1,0 +1,60 @@
+"""From grey levels to what a model is shown under each protocol.
+
+In training the draw is fresh for every batch; in testing it is one draw, the same everywhere for
+ever.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.errors import InputError, did_you_mean
+from zoo.specs.protocols import Protocol
+
+DRAW_BITS = 24
+
+
+def as_grey(pixels: Tensor) -> Tensor:
+    """Levels 0 to 255, uint8, as float32 in [0, 1]."""
+    return pixels.float().div_(255)
+
+
+def shown_in_training(pixels: Tensor, protocol: Protocol) -> Tensor:
+    """A batch of levels `(N, C, H, W)`, uint8, as float32 in [0, 1], drawn afresh on its device."""
+    _check(protocol)
+    if protocol == "grey":
+        return as_grey(pixels)
+    if protocol == "binarised":
+        coins = torch.randint(0, 255, pixels.shape, dtype=torch.uint8, device=pixels.device)
+        return (coins < pixels).float()  # coins are 0..254, so a level v is 1 with chance v / 255
+    return pixels.float().add_(torch.rand(pixels.shape, device=pixels.device)).div_(256)
+
+
+def shown_in_testing(pixels: Tensor, protocol: Protocol) -> Tensor:
+    """The first images of a split, `(N, C, H, W)` uint8, as float32 in [0, 1], by the fixed draw.
+
+    The draw of a pixel is the top 24 bits u of NumPy's `Philox(key=0).random_raw`, in row-major
+    order over the split: binarised, v is 1 iff u * 255 < v * 2**24; dequantised, it is
+    (v + u / 2**24) / 256.
+    """
+    _check(protocol)
+    if protocol == "grey":
+        return as_grey(pixels)
+    levels = pixels.cpu().numpy().astype(np.int64)
+    raw = np.random.Philox(key=0).random_raw(levels.size)
+    draw = (raw >> np.uint64(64 - DRAW_BITS)).astype(np.int64).reshape(levels.shape)
+    if protocol == "binarised":
+        return torch.from_numpy((draw * 255 < levels << DRAW_BITS).astype(np.float32))
+    shown = (levels + draw / 2**DRAW_BITS) / 256
+    return torch.from_numpy(shown.astype(np.float32))
+
+
+def _check(protocol: str) -> None:
+    known = get_args(Protocol)
+    if protocol not in known:
+        near = did_you_mean(str(protocol), known)
+        raise InputError(f"There is no protocol {protocol!r}.{near} Protocols: {', '.join(known)}.")

@@ -1,0 +1,122 @@
+"""Pictures of what a model does: reconstructions, samples, latent traversals, as PNG bytes."""
+
+from __future__ import annotations
+
+import io
+
+import torch
+from torch import Tensor
+
+from zoo.data import as_grey
+from zoo.errors import DataError
+from zoo.folder.layout import MAX_FIGURE_BYTES
+from zoo.models import Autoencoder, VariationalAutoencoder
+from zoo.registry import families
+
+SCALE_TO = 56
+"""Least height of one drawn image, in pixels: smaller ones are enlarged by a whole factor."""
+MOST_IMAGES = 1_024
+"""Images in one of a family's own pictures."""
+
+
+def draw_all(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
+    """Every figure of a model's folder, by name: PNG bytes that depend on model and images alone.
+
+    Args:
+        model: any model.
+        pixels: some images that it was not trained on, `(N, C, H, W)` uint8; 64 are used.
+    """
+    figures = {"reconstructions": draw_reconstructions(model, pixels[:16])}
+    if isinstance(model, VariationalAutoencoder):
+        figures["samples"] = draw_samples(model, 64)
+    figures["traversals"] = draw_traversals(model, pixels[:256])
+    return figures | draw_own(model, pixels[:256])
+
+
+def draw_own(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
+    """The pictures that a family adds, by name. Raises PluginError where it fails to draw them."""
+    if not model.own_pictures:
+        return {}
+    with families.guarded(model, "failed to draw its own pictures"):
+        with torch.inference_mode():
+            given = model._draw(as_grey(pixels).to(_like(model)))
+        if given.keys() != model.own_pictures.keys():
+            wanted = ", ".join(model.own_pictures)
+            raise ValueError(f"_draw(self, x) gives {list(given)}; own_pictures names {wanted}")
+        return {name: _grid(images) for name, images in given.items()}
+
+
+def _grid(images: Tensor) -> bytes:
+    """A picture of images `(rows, columns, C, H, W)`."""
+    if images.dim() != 5 or not 0 < images.shape[0] * images.shape[1] <= MOST_IMAGES:
+        raise ValueError(
+            f"a picture is images (rows, columns, C, H, W), at most {MOST_IMAGES:,}; got "
+            f"{tuple(images.shape)}"
+        )
+    if images.is_complex() or not ((images >= 0) & (images <= 1)).all():
+        raise ValueError("a picture has values outside [0, 1]")
+    picture = _png(images.flatten(0, 1).float().cpu(), images.shape[1])
+    if len(picture) > MAX_FIGURE_BYTES:
+        raise ValueError(f"a picture has {len(picture):,} bytes; at most {MAX_FIGURE_BYTES:,} fit")
+    return picture
+
+
+def draw_reconstructions(model: Autoencoder, pixels: Tensor, per_row: int = 8) -> bytes:
+    """Rows of originals `(N, C, H, W)` uint8, each above the row of their reconstructions."""
+    x = as_grey(pixels)
+    with torch.inference_mode():
+        y = model._decode(model._encode(x.to(_like(model)))).float().cpu()
+    rows = [part for pair in zip(x.split(per_row), y.split(per_row), strict=True) for part in pair]
+    return _png(torch.cat(rows), per_row)
+
+
+def draw_samples(model: VariationalAutoencoder, count: int, seed: int = 0) -> bytes:
+    """Expected images of codes drawn from the prior."""
+    return _png(model.sample(count, seed=seed).float().cpu(), max(1, round(count**0.5)))
+
+
+def draw_traversals(model: Autoencoder, pixels: Tensor, steps: int = 9, rows: int = 10) -> bytes:
+    """One latent a row, moved over three standard deviations of the codes of these images.
+
+    The middle of every row is the reconstruction of the first image `(N, C, H, W)` uint8. The
+    rows are the latents whose codes vary most.
+    """
+    with torch.inference_mode():
+        codes = model._encode(as_grey(pixels).to(_like(model))).flatten(1)  # (N, d)
+        spread = codes.std(0) if len(codes) > 1 else torch.ones_like(codes[0])
+        chosen = spread.argsort(descending=True, stable=True)[:rows]
+        offsets = torch.linspace(-3, 3, steps, device=codes.device)
+        z = codes[0].repeat(len(chosen), steps, 1)  # (rows, steps, d)
+        for row, latent in enumerate(chosen.tolist()):
+            z[row, :, latent] += offsets * spread[latent]
+        images = model._decode(z.flatten(0, 1).unflatten(-1, model.latent_shape))
+    return _png(images.float().cpu(), steps)
+
+
+def _like(model: Autoencoder) -> Tensor:
+    return next(model.parameters())
+
+
+def _png(images: Tensor, per_row: int) -> bytes:
+    """A grid of images `(N, C, H, W)` in [0, 1], `per_row` in a row."""
+    from PIL import Image
+
+    factor = max(1, -(-SCALE_TO // images.shape[-2]))
+    large = images.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
+    if large.shape[1] not in (1, 3):
+        large = large[:, :1]  # other than grey and colour: the first channel
+    grid = _make_grid()(large, nrow=per_row, padding=2, pad_value=1.0)
+    levels = grid.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(levels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _make_grid():
+    try:
+        from torchvision.utils import make_grid
+    except (ImportError, RuntimeError) as clash:
+        raise DataError(
+            f"Drawing needs the torchvision made for your torch {torch.__version__} ({clash})."
+        ) from clash
+    return make_grid

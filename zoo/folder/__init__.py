@@ -1,0 +1,1 @@
+"""A model's folder, file by file, and folder <-> model."""

@@ -1,0 +1,292 @@
+"""The model card: README.md of a model's folder, made from its other files alone."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from zoo.folder.authorship import MARKER
+from zoo.folder.front_matter import DATASETS, front_matter
+from zoo.folder.layout import FIGURES
+from zoo.folder.record import heading, rows
+from zoo.io.text import number, printable
+from zoo.registry import families, published
+from zoo.registry.provenance import is_package
+from zoo.specs.info import ModelInfo
+from zoo.specs.metrics import Ending, Measured, Record
+from zoo.version import DISTRIBUTION
+
+MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
+
+BODIES = {"mlp": "fully connected", "conv": "convolutional"}
+VAE_PAPER = "Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, arXiv:1312.6114"
+PAPERS = {
+    "vae": VAE_PAPER,
+    "conv-vae": VAE_PAPER,
+    "beta-vae": "Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained "
+    "Variational Framework, ICLR 2017",
+}
+
+
+def render_card(info: ModelInfo, source: str | None = None) -> str:
+    """README.md, front matter and body. The same folder gives the same card wherever it lies.
+
+    Args:
+        info: of the folder.
+        source: where it is pushed to, such as `org/name`; None is a folder, or a published model.
+    """
+    record = info.metrics or Record()
+    title = card_title(info)
+    source = source or _published_name(info)
+    parts = [
+        front_matter(info, title, record),
+        f"{MARK}\n# {_escaped(title)}",
+        _what_it_is(info),
+        _how_to_load(info, source),
+        _how_it_ended(record.training),
+        _numbers(record),
+        _pictures(info),
+        _purpose(info, record.measured[0] if record.measured else None),
+        _again(info, source),
+        _citation(info, title, source),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def source_in(card: str) -> str | None:
+    """Where on the Hub a card says to load from, such as `org/name`, or None."""
+    found = re.search(r'zoo\.load\("((?:hf://)?[\w.-]+/[\w.-]+(?:@[\w./+-]+)?)"\)', card)
+    return found.group(1) if found else None
+
+
+def _published_name(info: ModelInfo) -> str | None:
+    """The published name whose very weights these are, or None."""
+    name = _recipe_name(info)
+    line = published.known(name)
+    return name if line is not None and line.weights_sha256 == info.sha256 else None
+
+
+def _recipe_name(info: ModelInfo) -> str | None:
+    """Name of the published recipe that was run as it stands, or None."""
+    return info.metrics.training.unchanged_recipe if info.metrics else None
+
+
+def card_title(info: ModelInfo) -> str:
+    """The published name if the recipe ran unchanged, else what the model is."""
+    name = _recipe_name(info)
+    if name:
+        return name
+    return (
+        f"{info.family} trained on {info.data}" if info.data else f"a model of family {info.family}"
+    )
+
+
+def _what_it_is(info: ModelInfo) -> str:
+    shape = " x ".join(map(str, info.spec.image_shape))
+    kind = (
+        "a variational autoencoder"
+        if families.get(info.family).is_variational
+        else "an autoencoder"
+    )
+    trained = f"trained on {_data(info)}" if info.data else "with no recipe on record"
+    return (
+        f"This is {kind} (family `{info.family}`, {_architecture(info)}) {trained}. It "
+        f"turns an image of {shape} (channels, height, width) into {_latents(info)} numbers and "
+        "back."
+    )
+
+
+def _architecture(info: ModelInfo) -> str:
+    """Body, likelihood and size of a family of the zoo's own; the size of any other."""
+    said = []
+    if info.family in families.BUILT_IN:
+        spec = info.spec.model_dump()
+        body, likelihood = spec["body"], spec.get("likelihood")
+        widths = "-".join(map(str, body.get("channels") or body["hidden"]))
+        said += [f"{BODIES[body['kind']]} {widths}".strip()]
+        said += [f"{likelihood['kind']} likelihood"] if likelihood else []
+    return ", ".join([*said, f"{info.parameters:,} parameters"])
+
+
+def _data(info: ModelInfo) -> str:
+    """The dataset as a person would call it."""
+    name, hub = DATASETS.get(info.data or "", (_escaped(info.data or "its data"), None))
+    return f"[{name}](https://huggingface.co/datasets/{hub})" if hub else name
+
+
+def _latents(info: ModelInfo) -> str:
+    return " x ".join(map(str, info.spec.latent_shape))
+
+
+def _how_to_load(info: ModelInfo, source: str | None) -> str:
+    shape = ", ".join(map(str, info.spec.image_shape))
+    load = f'model = zoo.load("{source or "./folder"}")'
+    return "\n".join(
+        [
+            "```python",
+            f"import zoo  # pip install autoencoder-zoo{_and_its_family(info)}",
+            load if source else f"{load}  # where these files are",
+            f"z = model.encode(x)  # x: (N, {shape}), float in [0, 1]; x_hat = model.decode(z)",
+            "```",
+        ]
+    )
+
+
+def _and_its_family(info: ModelInfo) -> str:
+    """What else must be there to load it: the code of a family that is not the zoo's own."""
+    name = info.provider.distribution if info.provider else ""
+    if not is_package(name):
+        return f", and the code that registers its family, {info.family}: ask its author"
+    return "" if name == DISTRIBUTION else f", and {name}, which has its family"
+
+
+def _how_it_ended(training: Ending) -> str:
+    lines = []
+    if training.interrupted:
+        lines.append(
+            f"**Training was interrupted** after {training.epochs} of {training.of_epochs} epochs; "
+            "these are the weights at that moment."
+        )
+    if training.changed:
+        changes = ", ".join(_code(f"{k} = {v}") for k, v in training.changed.items())
+        base = f"the recipe {_code(training.recipe)}" if training.recipe else "a recipe"
+        lines.append(f"It was trained by {base}, changed: {changes}.")
+    return "\n\n".join(lines)
+
+
+def _numbers(record: Record) -> str:
+    if not record.measured:
+        return "## Numbers\n\nNothing was measured of these weights."
+    parts = ["## Numbers"]
+    for one in record.measured:
+        table = ["| metric | value | unit |", "|---|---|---|"]
+        table += [f"| `{row.name}` | {row.text} | {_escaped(row.unit)} |" for row in rows(one)]
+        parts.append(f"On {_escaped(heading(one))}:\n\n" + "\n".join(table))
+    if record.beside:
+        parts.append(_beside(record.measured[0], record.beside))
+    return "\n\n".join(parts) + "\n\n" + NOTES
+
+
+def _beside(own: Measured, others: dict[str, Measured]) -> str:
+    names = [
+        name
+        for name in ("neg_elbo", "reconstruction", "kl", "active_units", "mse")
+        if own.value_of(name) is not None
+    ]
+    lines = [
+        "Beside it, the same body, schedule and seed:",
+        "",
+        "| model | " + " | ".join(f"`{name}`" for name in names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for what, one in {"this model": own, **others}.items():
+        cells = [number(one.value_of(name), one.error_of(name)) for name in names]
+        lines.append(f"| {_escaped(what)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+NOTES = (
+    "Nats are per image, lower is better; ± is one standard error. `binarised` draws each pixel as "
+    "a coin with its grey level as probability, once; `grey` is the cross-entropy against grey "
+    "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of grey "
+    "images through `decode(encode(x))`."
+)
+
+
+def _pictures(info: ModelInfo) -> str:
+    captions = {
+        "reconstructions": "Originals, and below each row their reconstructions.",
+        "samples": "Expected images of codes drawn from the prior.",
+        "traversals": "One latent a row, moved over three standard deviations around one image's code.",
+    }
+    captions |= {
+        name: _escaped(caption) for name, caption in families.get(info.family).own_pictures.items()
+    }
+    folder = info.folder
+    there = [n for n in captions if folder and (folder / FIGURES / f"{n}.png").is_file()]
+    shown = [f"![{name}]({FIGURES}/{name}.png)\n\n{captions[name]}" for name in there]
+    return "\n\n".join(["## Pictures", *shown]) if shown else ""
+
+
+def _purpose(info: ModelInfo, measured: Measured | None) -> str:
+    good = f"Codes of {_latents(info)} numbers for images like those of {_data(info)}"
+    if measured and measured.mse is not None:
+        good += (
+            f", from which they come back with a squared error of {_with(measured, 'mse')} per pixel "
+            f"({_with(measured, 'psnr')} dB)"
+        )
+    if measured and measured.neg_elbo is not None:
+        good += f". It bounds -log p(x) of such an image by {_with(measured, 'neg_elbo')} nats on average"
+    bad = (
+        f"Images of another size than {' x '.join(map(str, info.spec.image_shape))} are refused, and "
+        "other kinds of image come back as the nearest thing it has seen"
+    )
+    if measured and measured.active_units is not None:
+        used = f"{measured.active_units} are in use: the others hold nothing"
+        bad += f". Of its {_latents(info)} latents, {used}"
+    if families.get(info.family).is_variational:
+        bad += ". Samples show the expected image, which is smoother than a real one"
+    else:
+        bad += ". It has no prior: random codes do not give images"
+    return f"## What it is for, and what not\n\n{good}.\n\n{bad}."
+
+
+def _with(measured: Measured, name: str) -> str:
+    """A number in as many digits as its standard error allows."""
+    return number(measured.value_of(name), measured.error_of(name))
+
+
+def _again(info: ModelInfo, source: str | None) -> str:
+    if info.recipe is None:
+        return ""
+    name = _recipe_name(info)
+    if name and published.recipe_path(name):
+        train = [f"OMP_NUM_THREADS=1 zoo train {name}"]
+    elif source:
+        train = [f"zoo pull {source} --to pulled", "OMP_NUM_THREADS=1 zoo train pulled/recipe.toml"]
+    else:
+        train = ["OMP_NUM_THREADS=1 zoo train folder/recipe.toml"]
+    seed = _escaped(tomllib.loads(info.recipe).get("training", {}).get("seed"))
+    commands = [
+        *train[:-1],
+        f"{train[-1]}  # seed {seed}; the same bits on one thread of a like machine with the same torch",
+        f"zoo verify {source or './folder'} --full  # measures the numbers above again",
+    ]
+    text = "## Train and measure it again\n\n```sh\n" + "\n".join(commands) + "\n```"
+    if info.metrics and (with_ := info.metrics.versions):
+        zoo, torch, precision, threads = (
+            _escaped(with_.get(key)) for key in ("autoencoder-zoo", "torch", "precision", "threads")
+        )
+        text += (
+            f"\n\nMeasured with autoencoder-zoo {zoo} and torch {torch}, in {precision}, on "
+            f"{threads} thread{'' if threads == '1' else 's'}."
+        )
+    return text
+
+
+def _citation(info: ModelInfo, title: str, source: str | None) -> str:
+    fields = {"title": f"{re.sub(r'[^A-Za-z0-9 ,.-]', '', title)}, from autoencoder-zoo"}
+    if source and "/" in source:
+        repo, _, revision = source.removeprefix("hf://").partition("@")
+        page = f"{repo}/tree/{revision}" if revision else repo
+        fields["url"] = f"https://huggingface.co/{page}"
+    fields["note"] = f"sha256 of the weights: {info.sha256}"
+    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    text = f"## How to cite\n\n```bibtex\n@misc{{autoencoder_zoo_model,\n{lines}\n}}\n```"
+    paper = PAPERS.get(info.family)
+    return f"{text}\n\nThe method is from {paper}." if paper else text
+
+
+def _code(text: object) -> str:
+    """Foreign text as a code span, which ends only at a fence longer than any in the text."""
+    plain = printable(str(text)).replace("\n", " ")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
+    return f"`{plain}`" if fence == "`" else f"{fence} {plain} {fence}"
+
+
+def _escaped(text: object) -> str:
+    """Foreign text without Markdown, HTML, links or control characters that would act."""
+    plain = printable(str(text)).replace("\n", " ")
+    if re.fullmatch(r"[\w ,.;=/+±()'-]*", plain) and "www." not in plain:
+        return plain
+    return re.sub(r"([^\w\s])", r"\\\1", plain, flags=re.ASCII)

@@ -1,0 +1,233 @@
+"""What a model's folder says, its weights unread. No torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from zoo.errors import (
+    SourceError,
+    SpecError,
+    UnknownNameError,
+    UnsafeFormatError,
+    WeightsError,
+    ZooError,
+)
+from zoo.folder.layout import (
+    CARD,
+    CONFIG,
+    MAX_CONFIG_BYTES,
+    MAX_TEXT_BYTES,
+    METRICS,
+    NO_PICKLES,
+    PICKLES,
+    RECIPE,
+    WEIGHTS,
+)
+from zoo.folder.licences import DETAILS, LICENCE, card_licence
+from zoo.io.files import read_regular
+from zoo.registry import families
+from zoo.registry.family import Family
+from zoo.registry.provenance import no_family, provenance
+from zoo.specs.base import Spec
+from zoo.specs.info import ModelInfo, Provider
+from zoo.specs.metrics import Record
+from zoo.specs.validation import Strict, checked, listed, parse_json
+from zoo.version import DISTRIBUTION, __version__
+
+FORMAT = "autoencoder-zoo/1"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Config(Strict):
+    """`config.json`."""
+
+    format: str = Field(max_length=100)
+    family: str = Field(max_length=100)
+    spec: dict[str, Any]
+    weights_sha256: Sha256
+    provider: Provider | None
+
+
+def read_config(folder: Path, what: str = "folder") -> tuple[Config, Spec]:
+    """`config.json`, strictly, and the Spec in it.
+
+    Args:
+        folder: the model's.
+        what: whose word it is, for errors: a folder's or a repository's.
+
+    Raises:
+        SourceError: for a folder that is missing or holds no zoo model.
+        UnsafeFormatError: for one that holds pickles only.
+        WeightsError, SpecError: for a config.json that is damaged, hostile or from the future.
+        UnknownNameError, PluginError: for a family that cannot be built here.
+    """
+    if not os.path.isdir(folder):
+        raise _no_folder(folder)
+    if not os.path.lexists(folder / CONFIG):
+        raise without(CONFIG, folder)
+    where = str(folder / CONFIG)
+    fields = parse_json(read_regular(folder / CONFIG, MAX_CONFIG_BYTES), where)
+    if "format" not in fields:
+        raise SourceError(f"{where!r} is not a zoo model{_looks_like(fields)}.")
+    if fields["format"] != FORMAT:
+        raise WeightsError(_other_format(fields, where))
+    config, problems = checked(Config, fields)
+    if config is None:
+        raise WeightsError(listed(where, problems))
+    try:
+        spec, problems = families.get(config.family).parse(config.spec)
+    except UnknownNameError as unknown:
+        raise no_family(config.family, config.provider, what, unknown) from None
+    if spec is None:
+        doubt = provenance(config.family, config.provider)
+        raise SpecError("\n".join(filter(None, [listed(where, problems), doubt])))
+    return config, spec
+
+
+def read_info(
+    folder: Path, origin: str, licence: str | None = None, only: Collection[str] | None = None
+) -> ModelInfo:
+    """What a folder says of its model, its weights unread. Errors as `read_config`.
+
+    Args:
+        folder: the model's.
+        origin: what to call it.
+        licence: where it is known from elsewhere.
+        only: the files to read; None reads all that are there.
+    """
+    config, spec = read_config(folder, "repository" if origin.startswith("hf://") else "folder")
+    card = read_text(folder / CARD) if _is_read(CARD, only) else None
+    said = card_licence(card)
+    recipe, dataset = _read_recipe(folder / RECIPE) if _is_read(RECIPE, only) else (None, None)
+    return ModelInfo(
+        spec=spec,
+        family=config.family,
+        parameters=families.get(config.family).parameters(spec),
+        sha256=config.weights_sha256,
+        licence=licence or said.pop(LICENCE, None),
+        licence_details={name: said[name] for name in DETAILS if name in said},
+        metrics=read_metrics(folder) if _is_read(METRICS, only) else None,
+        recipe=recipe,
+        data=dataset,
+        origin=origin,
+        folder=folder,
+        provider=config.provider,
+    )
+
+
+def _is_read(name: str, only: Collection[str] | None) -> bool:
+    return only is None or name in only
+
+
+def read_metrics(folder: Path) -> Record | None:
+    """metrics.json, or None. Raises WeightsError if it is damaged."""
+    text = read_text(folder / METRICS)
+    if text is None:
+        return None
+    where = str(folder / METRICS)
+    record, problems = checked(Record, parse_json(text.encode(), where), limit=MAX_TEXT_BYTES)
+    if record is None:
+        raise WeightsError(listed(where, problems))
+    return record
+
+
+def read_text(path: Path) -> str | None:
+    """A text file of the folder, or None if it is not there. Raises WeightsError if it is strange."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        return read_regular(path, MAX_TEXT_BYTES).decode("utf-8")
+    except UnicodeDecodeError as broken:
+        raise WeightsError(f"{str(path)!r} is not text: {broken}.") from None
+
+
+def config_text(family: Family, spec: Spec, weights_sha256: str) -> str:
+    """`config.json` for a model, every field written out."""
+    config = {
+        "format": FORMAT,
+        "family": family.name,
+        "spec": family.plain_fields(spec),
+        "weights_sha256": weights_sha256,
+        "provider": family.provider.model_dump() if family.provider else None,
+    }
+    return json.dumps(config, indent=2) + "\n"
+
+
+def _read_recipe(path: Path) -> tuple[str | None, str | None]:
+    """The text of recipe.toml and the dataset that it names, where there are any."""
+    text = read_text(path)
+    if text is None:
+        return None, None
+    try:
+        sections = tomllib.loads(text)
+    except (ValueError, RecursionError) as broken:
+        raise WeightsError(f"{str(path)!r} is not TOML: {broken}.") from None
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise WeightsError(f"{str(path)!r} is not a recipe: {name[:60]!r} is not a section.")
+    dataset = sections.get("data", {}).get("dataset")
+    return text, dataset if isinstance(dataset, str) else None
+
+
+def _no_folder(path: Path) -> ZooError:
+    if not os.path.lexists(path):
+        return SourceError(f"There is no folder {str(path)!r}.")
+    if path.suffix in PICKLES:
+        return UnsafeFormatError(f"{str(path)!r} is a pickle by its name. {NO_PICKLES}")
+    return SourceError(
+        f"{str(path)!r} is not a folder. Name the folder that holds {CONFIG} and {WEIGHTS}."
+    )
+
+
+def without(missing: str, folder: Path) -> ZooError:
+    """The error for a folder that lacks one of its two files: it may hold pickles instead."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as failure:
+        return SourceError(f"Cannot open {str(folder)!r}: {failure.strerror}.")
+    pickles = [name for name in names if Path(name).suffix in PICKLES]
+    if pickles:
+        found = ", ".join(map(repr, pickles[:3]))
+        return UnsafeFormatError(f"{str(folder)!r} has {found} and no {missing}. {NO_PICKLES}")
+    here = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
+    return SourceError(f"{str(folder)!r} has no {missing}: {here}. A model's folder has one.")
+
+
+_FOREIGN = {
+    "transformers_version": "transformers'",
+    "model_type": "transformers'",
+    "_diffusers_version": "diffusers'",
+    "architecture": "timm's",
+    "pythae_version": "pythae's",
+}
+
+
+def _looks_like(fields: Mapping[str, Any]) -> str:
+    owner = next((owner for key, owner in _FOREIGN.items() if key in fields), None)
+    return f" (it looks like {owner})" if owner else " (it has no 'format')"
+
+
+def _other_format(fields: Mapping[str, Any], where: str) -> str:
+    name, _, number = str(fields["format"])[:60].partition("/")
+    if name != FORMAT.partition("/")[0] or not re.fullmatch("[2-9]|[1-9][0-9]+", number):
+        return f"{where!r} has the format {str(fields['format'])[:60]!r}, which is not the zoo's."
+    provider, _ = checked(Provider, _object(fields.get("provider")))
+    ours = provider is not None and provider.distribution == DISTRIBUTION
+    writer = f", written by {DISTRIBUTION} {provider.version}" if provider and ours else ""
+    return (
+        f"{where!r} has format {number}{writer}; this is {DISTRIBUTION} {__version__}, which reads "
+        f"format 1. pip install -U {DISTRIBUTION}"
+    )
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,107 @@
+"""`metrics.json`: made of measurements, and said in words, the same wherever they are shown. No torch."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from zoo.io.text import number
+from zoo.specs.metrics import METRICS, Ending, Measured, Metrics, Record
+from zoo.version import __version__
+
+
+def record_of(
+    measured: Sequence[Metrics],
+    *,
+    subset: Sequence[Metrics] = (),
+    beside: Mapping[str, Metrics] | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> Record:
+    """The content of metrics.json.
+
+    Args:
+        measured: the model's numbers, one `zoo.Metrics` for a split and protocol.
+        subset: the same on the first images only, for a quick `zoo verify`.
+        beside: numbers of other models measured for comparison, by what they are.
+        training: how the training ended.
+    """
+    import torch
+
+    return Record(
+        format="autoencoder-zoo-metrics/1",
+        measured=tuple(map(_entry, measured)),
+        subset=tuple(map(_entry, subset)),
+        beside={what: _entry(one) for what, one in (beside or {}).items()},
+        training=Ending.model_validate(dict(training or {})),
+        **{
+            "with": {
+                "autoencoder-zoo": __version__,
+                "torch": torch.__version__.partition("+")[0],
+                "python": platform.python_version(),
+                "machine": platform.machine(),
+                "threads": torch.get_num_threads(),
+                "precision": "float32",
+            }
+        },
+    )
+
+
+def _entry(metrics: Metrics) -> Measured:
+    return Measured.model_validate_json(metrics.model_dump_json())
+
+
+def record_text(record: Record) -> str:
+    """metrics.json: floats as they are, no NaN."""
+    return json.dumps(record.as_json(), indent=2, allow_nan=False) + "\n"
+
+
+class Row(NamedTuple):
+    """One number that was measured."""
+
+    name: str
+    value: float
+    text: str
+    """The value in as many digits as its standard error allows, and that error."""
+    unit: str
+
+
+def rows(metrics: Metrics) -> list[Row]:
+    """Everything that was measured, the family's own numbers last."""
+    found = []
+    for name, metric in METRICS.items():
+        value, error, unit = metrics.value_of(name), metrics.error_of(name), metric.unit
+        if value is None:
+            continue
+        text = number(value, error)
+        text += f" ± {number(error, error)}" if error else ""
+        if name == "nll":
+            unit = f"nats (K = {metrics.nll_samples}, first {metrics.nll_n_images:,} images)"
+        found.append(Row(name, value, text, unit))
+    own = metrics.own.items()
+    return found + [Row(name, one.value, number(one.value), one.unit) for name, one in own]
+
+
+def heading(metrics: Metrics) -> str:
+    """On what it was measured."""
+    return (
+        f"{metrics.dataset}, {metrics.split} split, {metrics.n_images:,} images, "
+        f"{metrics.protocol} protocol, seed {metrics.seed}"
+    )
+
+
+def summary(record: Record | None) -> list[str]:
+    """Lines that say everything that was measured."""
+    if record is None or not record.measured:
+        return ["No measured numbers."]
+    lines = []
+    for metrics in record.measured:
+        lines.append(f"Measured on {heading(metrics)}:")
+        lines += lines_of(metrics)
+    return lines
+
+
+def lines_of(metrics: Metrics) -> list[str]:
+    """Every number on a line of its own."""
+    return [f"  {row.name:<15} {row.text} {row.unit}".rstrip() for row in rows(metrics)]

@@ -1,0 +1,267 @@
+"""A folder <-> a model: strict, verified, byte-reproducible. Nothing in the folder is ever run."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from zoo.errors import (
+    InputError,
+    IntegrityError,
+    MismatchError,
+    UnsafeFormatError,
+    WeightsError,
+    ZooError,
+)
+from zoo.folder import layout
+from zoo.folder.authorship import card_text, drop_stale, is_authors
+from zoo.folder.card import render_card
+from zoo.folder.config import config_text, read_config, read_info, without
+from zoo.folder.record import record_text
+from zoo.io.files import read_regular, size_of, staged, write_atomically
+from zoo.models import Autoencoder
+from zoo.models.contract import sharing
+from zoo.registry import families
+from zoo.registry.provenance import provenance
+from zoo.registry.sources import Source
+from zoo.specs.base import Spec
+from zoo.specs.info import ModelInfo
+from zoo.specs.metrics import Record
+from zoo.version import DISTRIBUTION
+
+log = logging.getLogger("zoo")
+
+SLACK_BYTES = 16 * 2**20
+"""How far the file's size may be from the Spec's, so that a wrong tensor can be named."""
+
+HEADER_BYTES = 4096
+"""Most that the header of model.safetensors says of one tensor, its name included."""
+PICKLE_STARTS = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
+"""A zip archive, as torch.save writes, and pickles of each binary protocol."""
+
+
+def load_source(source: Source) -> Autoencoder:
+    """The model that a source means, float32 on the CPU, in eval mode.
+
+    Of a published model, the index says what the hashes must be; otherwise config.json does.
+
+    Raises:
+        SourceError, UnsafeFormatError: for a folder without a zoo model.
+        SpecError, WeightsError: for a config.json that cannot be used.
+        IntegrityError: for weights with another sha256.
+        MismatchError: for tensors that do not fit the Spec. Nothing is loaded.
+    """
+    where, line = source.folder, source.line
+    if line is not None and os.path.lexists(where / layout.CONFIG):
+        config = read_regular(where / layout.CONFIG, layout.MAX_CONFIG_BYTES)
+        _check_sha256(config, line.config_sha256, where / layout.CONFIG, source)
+    info = read_info(where, source.origin, source.licence, source.files)
+    if doubt := provenance(info.family, info.provider):
+        log.warning("%s: %s", source.origin, doubt)
+    _check_size(source, info.parameters)
+    model = families.get(info.family).skeleton(info.spec)
+    data = _read_weights(where, model.state_dict())
+    expected = line.weights_sha256 if line is not None else info.sha256
+    _check_sha256(data, expected, where / layout.WEIGHTS, source)
+    _assign(model, _tensors(data, where / layout.WEIGHTS))
+    model.info = info
+    return model.eval()
+
+
+def sizes_of(family: str, spec: Spec) -> tuple[int, int]:
+    """Least and most bytes that model.safetensors of a Spec can have."""
+    tensors = families.get(family).skeleton(spec).state_dict()
+    least = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    return least, least + HEADER_BYTES * (len(tensors) + 1)
+
+
+def _check_size(source: Source, parameters: int) -> None:
+    """Refuses a file far too small for its Spec before anything of the Spec's size is made."""
+    path = source.folder / layout.WEIGHTS
+    if not os.path.lexists(path):
+        raise without(layout.WEIGHTS, source.folder)
+    size = size_of(path)
+    if size < 4 * parameters - SLACK_BYTES:
+        raise MismatchError(
+            f"{str(path)!r} has {size:,} bytes; {parameters:,} parameters, as its Spec says, need "
+            f"{4 * parameters:,}. It was not read. {_fix(source)}"
+        )
+
+
+def _read_weights(source: Path, expected: dict[str, Tensor]) -> bytes:
+    """The bytes of model.safetensors, if it is not too large for these tensors."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
+    data = read_regular(source / layout.WEIGHTS, size + SLACK_BYTES)
+    if data.startswith(PICKLE_STARTS) and data[8:9] != b"{":  # where a safetensors header begins
+        raise UnsafeFormatError(
+            f"{str(source / layout.WEIGHTS)!r} is a pickle by its first bytes, whatever its name. "
+            f"{layout.NO_PICKLES}"
+        )
+    return data
+
+
+def _check_sha256(data: bytes, expected: str, path: Path, source: Source) -> None:
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != expected:
+        raise IntegrityError(
+            f"sha256 of {str(path)!r} is {actual[:12]}..., expected {expected[:12]}...: its bytes "
+            f"are not the published ones. {_fix(source)}"
+        )
+
+
+def _fix(source: Source) -> str:
+    """What to do about damaged files."""
+    if source.hub:
+        return f"{source.hub.repo!r} holds them so: tell its author."
+    package = source.line.registry.distribution if source.line else DISTRIBUTION
+    return f"Fetch it again: reinstall {package}, or ask whoever gave you this folder."
+
+
+def _tensors(data: bytes, path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(data)
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as broken:
+        raise WeightsError(
+            f"{str(path)!r} is not a safetensors file ({broken}). Nothing was loaded."
+        ) from None
+
+
+def _assign(model: Autoencoder, tensors: dict[str, Tensor]) -> None:
+    """Gives the model its tensors, after a look that each is there, fits and is finite."""
+    expected = model.state_dict()
+    missing = [f"missing {name}" for name in expected if name not in tensors]
+    unexpected = [f"unexpected {name[:80]!r}" for name in tensors if name not in expected]
+    other = []
+    for name in sorted(expected.keys() & tensors.keys()):
+        got, wanted = tensors[name], expected[name]
+        if got.shape != wanted.shape:
+            other.append(f"{name} is {tuple(got.shape)}, expected {tuple(wanted.shape)}")
+        elif got.dtype != wanted.dtype:
+            other.append(f"{name} is {got.dtype}, expected {wanted.dtype}")
+    if missing or unexpected or other:
+        shown = "; ".join(_first(missing) + _first(unexpected) + _first(other))
+        raise MismatchError(f"The tensors do not fit the Spec: {shown}. Nothing was loaded.")
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise WeightsError(f"{name} holds numbers that are not finite. Nothing was loaded.")
+    model.load_state_dict(tensors, assign=True)
+
+
+def _first(problems: list[str], most: int = 6) -> list[str]:
+    more = len(problems) - most
+    return sorted(problems)[:most] + ([f"and {more:,} more like it"] if more > 0 else [])
+
+
+def weights_bytes(model: Autoencoder) -> bytes:
+    """`model.safetensors` for a model: floating tensors as float32, the others as they are.
+
+    Raises WeightsError for weights that are not finite or that share memory.
+    """
+    tensors, state = {}, model.state_dict()
+    if shared := sharing(state):
+        raise WeightsError(f"{shared} share memory: nothing was saved. Give each its own tensor.")
+    for name, tensor in state.items():
+        plain = tensor.detach().cpu().contiguous()
+        plain = plain.float() if plain.is_floating_point() else plain
+        if plain.is_floating_point() and not torch.isfinite(plain).all():
+            raise WeightsError(f"{name} holds numbers that are not finite: nothing was saved.")
+        tensors[name] = plain.clone()
+    return safetensors.torch.save(tensors, metadata={"format": "pt"})
+
+
+def save(model: Autoencoder, target: Path) -> None:
+    """Writes a model's whole folder, with what is known of these very weights."""
+    known = model.info if model.info and has_weights_of(model, model.info) else None
+    model.info = save_folder(
+        model,
+        target,
+        recipe=known.recipe if known else None,
+        metrics=known.metrics if known else None,
+        figures=read_figures(known.folder) if known else {},
+        licence=known.licence if known else None,
+        licence_details=known.licence_details if known else None,
+        card=lambda info: _authors_card(known) or render_card(info),
+    )
+
+
+def _authors_card(known: ModelInfo | None) -> str | None:
+    """The card of the folder that a model came from, if its author wrote it."""
+    card = card_text(known.folder) if known and known.folder else ""
+    return card if is_authors(card) and card != "?" else None
+
+
+def save_folder(
+    model: Autoencoder,
+    target: Path,
+    *,
+    recipe: str | None = None,
+    metrics: Record | None = None,
+    figures: dict[str, bytes] | None = None,
+    licence: str | None = None,
+    licence_details: Mapping[str, str] | None = None,
+    card: Callable[[ModelInfo], str],
+) -> ModelInfo:
+    """Writes a model's whole folder; what else is in it stays. Returns what it now says.
+
+    Every file is complete before the first takes its place. Raises ZooError where the disk is
+    full or read-only, WeightsError for weights that cannot be saved: the folder is as it was.
+    """
+    data = weights_bytes(model)
+    config = config_text(families.of(model), model.spec, hashlib.sha256(data).hexdigest())
+    files: dict[str, bytes | str | None] = {
+        layout.CONFIG: config,
+        layout.WEIGHTS: data,
+        layout.RECIPE: recipe,
+        layout.METRICS: record_text(metrics) if metrics else None,
+        **{f"{layout.FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
+    }
+    old_card = card_text(target)
+    keeps_card = is_authors(old_card)
+    with staged(target) as stage:
+        for name, content in files.items():
+            if content is not None:
+                write_atomically(stage / name, content)
+        info = read_info(stage, str(target))
+        info = replace(info, licence=licence, licence_details=licence_details or {})
+        if not keeps_card:
+            write_atomically(stage / layout.CARD, card(info))
+    kept = {layout.CARD, *(name for name, content in files.items() if content is not None)}
+    drop_stale(target, kept, old_card)
+    if keeps_card:
+        log.warning("%s lacks the zoo's mark and was left as it is.", target / layout.CARD)
+    return replace(info, folder=target)
+
+
+def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:
+    """Whether a model still has the weights that its info speaks of."""
+    return hashlib.sha256(weights_bytes(model)).hexdigest() == info.sha256
+
+
+def read_figures(source: Path | None) -> dict[str, bytes]:
+    """The pictures in a model's folder, by name."""
+    if source is None:
+        return {}
+    paths = sorted((source / layout.FIGURES).glob("*.png"))
+    return {path.stem: read_regular(path, layout.MAX_FIGURE_BYTES) for path in paths}
+
+
+def check_target(target: Path) -> None:
+    """Raises InputError if a model cannot be written here without losing something."""
+    if os.path.exists(target) and not os.path.isdir(target):
+        raise InputError(f"{str(target)!r} is a file, not a folder.")
+    if os.path.lexists(target / layout.CONFIG):
+        try:
+            read_config(target)
+        except ZooError as wrong:
+            raise InputError(f"{wrong}\nNothing was saved: name an empty or new folder.") from None
+    elif os.path.isdir(target) and os.listdir(target):
+        raise InputError(f"{str(target)!r} holds other files. Name an empty or new folder.")

@@ -1,0 +1,58 @@
+"""What a file must be: its size and its hash, as the Hub records them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from zoo.io.files import open_regular
+
+BLOCK_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Size and hash of a file.
+
+    The Hub keeps large files under their sha256, and the others under the sha1 that git gives a
+    blob, which is of `blob <size>`, a zero byte, and the content.
+    """
+
+    kind: Literal["sha256", "git-sha1"]
+    value: str
+    """In hex."""
+    size: int | None = None
+    """Bytes, where they are known."""
+
+    @classmethod
+    def from_etag(cls, etag: str) -> Digest | None:
+        """The digest that the Hub's ETag is, by its length; None if it is none."""
+        if not set(etag) <= set("0123456789abcdef"):
+            return None
+        if len(etag) == 64:
+            return cls("sha256", etag)
+        return cls("git-sha1", etag) if len(etag) == 40 else None
+
+    def matches(self, data: bytes) -> bool:
+        """Whether these bytes are the file's."""
+        if self.size is not None and len(data) != self.size:
+            return False
+        start = hashlib.sha256() if self.kind == "sha256" else _git_sha1(len(data))
+        start.update(data)
+        return start.hexdigest() == self.value
+
+    def of_file(self, path: Path) -> str:
+        """The hash of a file, of this digest's kind. Raises WeightsError if it cannot be read."""
+        with open_regular(path) as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            found = hashlib.sha256() if self.kind == "sha256" else _git_sha1(size)
+            while block := file.read(BLOCK_BYTES):
+                found.update(block)
+        return found.hexdigest()
+
+
+def _git_sha1(size: int):
+    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)

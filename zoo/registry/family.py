@@ -1,0 +1,169 @@
+"""`Family`: an architecture by its name, where its code comes from, and its models from their Specs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import InputError, PluginError
+from zoo.registry.guards import blamed
+from zoo.specs.base import Spec, check_sizes, plain_fields, too_many
+from zoo.specs.families import VAESpec
+from zoo.specs.info import Provider
+from zoo.specs.validation import checked
+
+if TYPE_CHECKING:
+    from zoo.models.interface import Autoencoder
+
+# torch is imported when a class is needed: the Specs of the built-in families do without.
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family that can be built here, or whose package says so."""
+
+    name: str
+    title: str
+    """What to call it in an error: `Family 'vae'`, or `Plugin 'vq' of acme-vq 0.3`."""
+    provider: Provider | None
+    """The package that it comes from; None if this program registered it."""
+    load: Callable[[], type[Autoencoder]] = field(repr=False)
+    """Gives its class. Raises PluginError where its package fails."""
+    summary: str = ""
+    built_in: type[Spec] | None = None
+    """The Spec of one of the zoo's own, which needs no torch."""
+
+    @property
+    def cls(self) -> type[Autoencoder]:
+        """Its class, imported now if it was not. Raises PluginError."""
+        return self.load()
+
+    @property
+    def spec_class(self) -> type[Spec]:
+        """The type of its Specs. Raises PluginError."""
+        return self.built_in or self.cls.Spec
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether its models have a prior, and so samples and a bound. Raises PluginError."""
+        if self.built_in:
+            return issubclass(self.built_in, VAESpec)
+        from zoo.models.variational import VariationalAutoencoder
+
+        return issubclass(self.cls, VariationalAutoencoder)
+
+    @property
+    def own_pictures(self) -> Mapping[str, str]:
+        """Captions of the pictures that it draws besides the zoo's, by name."""
+        return {} if self.built_in else self.cls.own_pictures
+
+    def guarded(self, doing: str) -> AbstractContextManager[None]:
+        """Makes a PluginError that names the package of what somebody else's code raises."""
+        return nullcontext() if self.built_in else blamed(self.title, doing)
+
+    def parse(self, fields: Mapping[str, Any], section: str = "") -> tuple[Spec | None, list[str]]:
+        """Its Spec from plain fields, or None and a line for every problem.
+
+        Raises PluginError where its package fails, or its Spec does.
+        """
+        cls = self.spec_class
+        with self.guarded(f"failed in its {cls.__name__}"):
+            spec, problems = checked(cls, fields, section)
+            if spec is not None and not self.built_in:
+                check_sizes(spec)
+        if spec is not None and (said := too_many(self.parameters(spec))):
+            return None, [f"{section}: {said}" if section else said]
+        return spec, problems
+
+    def plain_fields(self, spec: Spec) -> dict[str, Any]:
+        """A Spec's fields as config.json and recipe.toml hold them.
+
+        Raises PluginError for a Spec that cannot be said in both, or does not come back the same.
+        """
+        with self.guarded(f"has a {type(spec).__name__} that cannot be saved"):
+            return plain_fields(spec)
+
+    def parameters(self, spec: Spec) -> int:
+        """Number of parameters of a model: as the Spec says, else counted, nothing being allocated.
+
+        Raises PluginError for a class that can be built on no meta device and does not say.
+        """
+        return spec.parameter_count() or self._counted(spec)
+
+    def build(self, spec: Spec, seed: int | None = None) -> Autoencoder:
+        """An untrained model, in train mode, its weights drawn from the seed.
+
+        Raises PluginError where its class fails or breaks the contract.
+        """
+        import torch
+
+        if said := too_many(self.parameters(spec)):
+            raise InputError(f"{self.title}: {said}.")
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(_checked_seed(seed))
+            return self._made(spec)
+
+    def skeleton(self, spec: Spec) -> Autoencoder:
+        """A model that waits for its weights: its parameters on the meta device, its buffers real.
+
+        A class of a package's that looks at its weights as it is built gets real ones.
+        """
+        try:
+            with _parameters_on_meta():
+                return self._made(spec, waits=True)
+        except PluginError:
+            return self._made(spec)
+
+    def _counted(self, spec: Spec) -> int:
+        import torch
+
+        cls = self.cls
+        try:
+            with self.guarded("failed on the meta device"), torch.device("meta"):
+                return sum(parameter.numel() for parameter in cls(spec).parameters())
+        except PluginError as failure:
+            raise PluginError(
+                f"{failure} Its parameters are counted there before anything is allocated: give "
+                f"{type(spec).__name__} a parameter_count(self)."
+            ) from failure
+
+    def _made(self, spec: Spec, *, waits: bool = False) -> Autoencoder:
+        from zoo.models.contract import check_model
+
+        cls = self.cls
+        with self.guarded("failed to build a model from its Spec"):
+            model = cls(spec)
+            if not self.built_in:
+                check_model(model, spec, self.title, waits=waits)
+        return model
+
+
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise InputError(f"seed is a whole number from 0 to 2**63 - 1; got {str(seed)[:60]}.")
+    return seed
+
+
+@contextmanager
+def _parameters_on_meta() -> Iterator[None]:
+    """Parameters made by this thread hold no numbers, so their random start costs nothing."""
+    import threading
+
+    from torch import nn
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    thread = threading.get_ident()
+
+    def to_meta(module: nn.Module, name: str, parameter: nn.Parameter | None):
+        if parameter is None or parameter.is_meta or threading.get_ident() != thread:
+            return None
+        return nn.Parameter(parameter.to("meta"), requires_grad=parameter.requires_grad)
+
+    hook = register_module_parameter_registration_hook(to_meta)  # pyright: ignore[reportArgumentType]  # its stub forgets the value
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -1,0 +1,211 @@
+"""Registries: folders of published models and recipes, the zoo's own and those of installed packages.
+
+A registry is data: `index.toml`, a folder for each model, and recipes. The zoo's own lie in
+`registry/` and `recipes/`, which ship inside the wheel as `zoo/_registry` and `zoo/_recipes`; a
+checkout reads them where they stand. A package's lie in one folder of its own, recipes in
+`recipes/` below it; its index is the root of trust for its names as ours is for ours. No torch
+here, and no package is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import PluginError
+from zoo.io.files import read_regular
+from zoo.registry import plugins
+from zoo.registry.guards import cause
+from zoo.registry.plugins import Plugin
+from zoo.version import DISTRIBUTION, __version__
+
+INDEX = "index.toml"
+NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+"""Names of models and recipes: `family-dataset-latent[.tag]`."""
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Where published models and their recipes lie."""
+
+    owner: str
+    """The distribution and its version."""
+    models: Path
+    """Holds the index, and a folder for each model that ships with the package."""
+    recipes: Path
+
+    @property
+    def distribution(self) -> str:
+        """The owner without its version."""
+        return self.owner.partition(" ")[0]
+
+
+@dataclass(frozen=True)
+class IndexLine:
+    """What a registry's index, the root of trust for its names, says of one model."""
+
+    name: str
+    family: str
+    licence: str
+    bytes: int
+    """Size of model.safetensors."""
+    config_sha256: str
+    weights_sha256: str
+    registry: Registry
+    hub: str | None = None
+    """`org/repo@commit` on the Hub, or None."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its folder is, or would be if it shipped with its package."""
+        return self.registry.models / self.name
+
+
+@dataclass(frozen=True)
+class RegistryContents:
+    """What a registry holds."""
+
+    registry: Registry
+    models: Mapping[str, IndexLine]
+    recipes: Collection[str]
+
+    def __str__(self) -> str:
+        counts = (len(self.models), "model"), (len(self.recipes), "recipe")
+        return ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
+
+
+def contents_of(registry: Registry) -> RegistryContents:
+    """What a registry holds. Raises PluginError for an index that cannot be used."""
+    stems = (path.stem for path in registry.recipes.glob("*.toml"))
+    return RegistryContents(
+        registry, read_index(registry), {stem for stem in stems if NAME.fullmatch(stem)}
+    )
+
+
+def survey() -> list[RegistryContents]:
+    """What every registry holds that can be used, the zoo's own first."""
+    found = [contents_of(own_registry())]
+    for plugin in plugins.installed("registry"):
+        try:
+            found.append(contents_of(registry_of(plugin)))
+        except PluginError:
+            continue  # `zoo list` and `zoo plugins` say why
+    return found
+
+
+def notes() -> list[str]:
+    """What is wrong with the registries of installed packages, a sentence each."""
+    everything = survey()
+    said = []
+    for plugin in plugins.installed("registry"):
+        try:
+            held = contents_of(registry_of(plugin))
+            said += [f"{plugin}: {clash}." for clash in clashes(held, everything)]
+        except PluginError as wrong:
+            said.append(str(wrong))
+    return said
+
+
+def clashes(held: RegistryContents, everything: list[RegistryContents]) -> list[str]:
+    """Names of a package's registry that others have too: ours win, other packages' do not."""
+    own, *others = everything
+    found = []
+    for what in ("model", "recipe"):
+        for name in sorted(getattr(held, f"{what}s")):
+            if name in getattr(own, f"{what}s"):
+                found.append(f"{what} {name!r} is the zoo's own here")
+            elif owners := [
+                other.registry.owner
+                for other in others
+                if other.registry != held.registry and name in getattr(other, f"{what}s")
+            ]:
+                found.append(f"{what} {name!r} is {' and '.join(owners)}'s too")
+    return found
+
+
+def registry_of(plugin: Plugin) -> Registry:
+    """The registry that a package brings. Raises PluginError where its folder is not there."""
+    folder = plugin.folder()
+    return Registry(plugin.owner, folder, folder / "recipes")
+
+
+def read_index(registry: Registry) -> dict[str, IndexLine]:
+    """Every line of a registry's index, by name. Raises PluginError if it cannot be read."""
+    return _read_index(registry, _stamp(registry.models / INDEX))
+
+
+@functools.cache
+def own_registry() -> Registry:
+    """The zoo's own models and recipes: the checkout's if this is our checkout, else the packed ones.
+
+    An editable install leaves a packed copy behind that grows stale: it is never preferred.
+    """
+    package = Path(__file__).resolve().parent.parent
+    if _is_our_checkout(package.parent):
+        models, recipes = package.parent / "registry", package.parent / "recipes"
+    else:
+        models, recipes = package / "_registry", package / "_recipes"
+    return Registry(f"{DISTRIBUTION} {__version__}", models, recipes)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does: its size and the time of its last change."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=256)
+def _read_index(registry: Registry, stamp: tuple[int, int]) -> dict[str, IndexLine]:
+    if stamp == (0, 0):
+        return {}  # recipes alone
+    path = registry.models / INDEX
+    what = f"The index of {registry.owner}, {str(path)!r},"
+    try:
+        lines = tomllib.loads(read_regular(path, MOST_BYTES, PluginError).decode("utf-8"))
+    except PluginError as strange:
+        raise PluginError(f"{what} cannot be used: {strange}") from None
+    except (ValueError, RecursionError) as broken:
+        raise PluginError(f"{what} cannot be read: {cause(broken)}.") from None
+    for name, said in lines.items():
+        if problem := _problem(name, said):
+            raise PluginError(f"{what} cannot be used: {name[:100]!r} {problem}.")
+    return {name: IndexLine(name=name, registry=registry, **said) for name, said in lines.items()}
+
+
+def _problem(name: str, said: Any) -> str:
+    """What is wrong with a line of an index, or nothing."""
+    if not NAME.fullmatch(name) or len(name) > 100 or name == "recipes":
+        return "is no model's name"
+    if not isinstance(said, dict):
+        return "is no table"
+    given = {field.name for field in fields(IndexLine)} - {"name", "registry"}
+    if wrong := (given - {"hub"}) - said.keys() or said.keys() - given:
+        return f"has {'no' if wrong <= given else 'a strange'} {', '.join(sorted(wrong))[:100]!r}"
+    for key in ("config_sha256", "weights_sha256"):
+        if not (isinstance(said[key], str) and _SHA256.fullmatch(said[key])):
+            return f"has a {key} that is none"
+    texts = [said[key] for key in given - {"bytes"} if key in said]
+    if not all(isinstance(text, str) and len(text) <= 200 for text in texts):
+        return "has a value that is no short text"
+    if type(said["bytes"]) is not int or not 0 <= said["bytes"] <= 10**15:
+        return "has a number of bytes that is none"
+    return ""
+
+
+@functools.cache
+def _is_our_checkout(folder: Path) -> bool:
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+    return project.get("project", {}).get("name") == DISTRIBUTION

@@ -1,0 +1,82 @@
+"""Published models and recipes, by name. Our names win a clash with those of installed packages."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+
+from zoo.errors import PluginError, UnknownNameError, did_you_mean
+from zoo.registry import index, plugins
+from zoo.registry.index import IndexLine, Registry
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of every published model, sorted. Reads the indexes, opens no folder, imports nothing."""
+    return sorted(
+        fnmatch.filter({name for held in index.survey() for name in held.models}, pattern)
+    )
+
+
+def list_recipes() -> list[str]:
+    """Names of every recipe that ships with the zoo or with an installed package, sorted."""
+    return sorted({name for held in index.survey() for name in held.recipes})
+
+
+def line(name: str) -> IndexLine:
+    """The index line of a published model.
+
+    Raises UnknownNameError if there is none, PluginError if several packages have that name.
+    """
+    own = index.read_index(index.own_registry())
+    if name in own:  # no package is looked at for the sake of a name of ours
+        return own[name]
+    claims = [held.models[name] for held in index.survey() if name in held.models]
+    if len(claims) > 1:
+        owners = [claim.registry.owner for claim in claims]
+        raise PluginError(plugins.claimed_by("model", name, owners))
+    if not claims:
+        names = list_models()
+        is_recipe = name in list_recipes()
+        hint = f" It is a recipe: zoo train {name}." if is_recipe else did_you_mean(name, names)
+        raise UnknownNameError(
+            f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. (A folder is "
+            f"written ./{name}.)"
+        )
+    return claims[0]
+
+
+def lines(pattern: str = "*") -> list[IndexLine]:
+    """The index lines of all models whose name no two packages claim, by name."""
+    own, *others = index.survey()
+    claims: dict[str, list[IndexLine]] = {}
+    for held in others:
+        for name, line in held.models.items():
+            claims.setdefault(name, []).append(line)
+    found = {name: having[0] for name, having in claims.items() if len(having) == 1}
+    found |= own.models
+    return [found[name] for name in sorted(fnmatch.filter(found, pattern))]
+
+
+def known(name: str | None) -> IndexLine | None:
+    """The index line of a name, or None where no single package has it."""
+    try:
+        return line(name) if name else None
+    except (UnknownNameError, PluginError):
+        return None
+
+
+def recipe_path(name: str) -> Path | None:
+    """The file of a published recipe, or None. Raises PluginError if several packages have it."""
+    registry = registry_with(name)
+    return registry.recipes / f"{name}.toml" if registry else None
+
+
+def registry_with(name: str) -> Registry | None:
+    """The registry with a recipe of that name, or None. Raises PluginError if several have it."""
+    own = index.own_registry()
+    if name in index.contents_of(own).recipes:  # nor for the sake of a recipe of ours
+        return own
+    having = [held.registry for held in index.survey() if name in held.recipes]
+    if len(having) > 1:
+        raise PluginError(plugins.claimed_by("recipe", name, [r.owner for r in having]))
+    return having[0] if having else None

@@ -1,0 +1,180 @@
+"""What a user may write for a model -> which model is meant. No torch here.
+
+In this order: a `Path`, or a string that starts with `./ ../ / ~`: a folder. A string with
+`hf://` or a Hub web address: the Hub. One slash: `org/repo` on the Hub, unless such a folder is
+here: then it is refused with both spellings. No slash: a published name, always.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from zoo.errors import InputError, SourceError
+from zoo.io.digests import Digest
+from zoo.io.files import with_home
+from zoo.registry import index, published
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}")
+
+
+@dataclass(frozen=True)
+class HubAddress:
+    """A model's repo on the Hub, and its index line if it is a published one."""
+
+    repo: str
+    """`org/name`."""
+    revision: str | None = None
+    """A branch, a tag or a commit; None is the branch `main`."""
+    line: index.IndexLine | None = None
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is a commit, which cannot move."""
+        return COMMIT.fullmatch(self.revision or "") is not None
+
+
+@dataclass(frozen=True)
+class HubCommit:
+    """Where a folder of the Hub's cache came from, and what its files must be."""
+
+    repo: str
+    commit: str
+    """40 hex digits."""
+    digests: Mapping[str, Digest] = field(default_factory=dict)
+    """The Hub's record of each of the folder's files that has one here."""
+
+    @property
+    def origin(self) -> str:
+        """`hf://org/name@commit`: a source that means these very bytes."""
+        return f"hf://{self.repo}@{self.commit}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model's folder, what to call it, its index line and its place on the Hub if it has them."""
+
+    folder: Path
+    origin: str
+    line: index.IndexLine | None = None
+    hub: HubCommit | None = None
+    files: Collection[str] | None = None
+    """What was asked for of a Hub repo, and nothing else of it is read; None is all there is."""
+
+    @property
+    def licence(self) -> str | None:
+        """What the index says; None for a folder that is not a published model's."""
+        return self.line.licence if self.line else None
+
+
+def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAddress:
+    """The folder or the Hub repo that a source means. Nothing is fetched.
+
+    Raises:
+        UnknownNameError: for a published name that there is not.
+        SourceError: for what could mean two things, or nothing.
+    """
+    checked_revision(revision)
+    if isinstance(source, Path):
+        return local(source, revision)
+    if not isinstance(source, str) or not source.strip():
+        raise InputError(f"A source is a name, a folder or a Hub repo; got {str(source)[:60]!r}.")
+    if source.startswith(("./", "../", "/", "~")) or source in (".", ".."):
+        return local(with_home(source, SourceError), revision)
+    if source.startswith(("hf://", "https://", "http://")):
+        return _address(source, revision)
+    if source.count("/") == 1 and "\\" not in source:
+        return _org_and_repo(source, revision)
+    if "/" in source or "\\" in source:
+        raise SourceError(
+            f"{source!r} is no source. A folder is written ./{source}; a repo on the Hub org/name."
+        )
+    return _published(source, revision)
+
+
+def local(folder: Path, revision: str | None = None) -> Source:
+    """A folder as a source. Raises SourceError if a revision is asked of it."""
+    if revision is not None:
+        raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
+    return Source(folder, str(folder))
+
+
+def checked_repo(repo: str) -> str:
+    """`org/name`, if it is one by the Hub's rules. Raises SourceError."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        if not isinstance(repo, str) or repo.count("/") != 1 or len(repo) > 200:
+            raise HFValidationError
+        validate_repo_id(repo)
+    except HFValidationError:
+        hint = " A revision is written hf://org/name@revision." if "@" in str(repo) else ""
+        if str(repo).startswith(("./", "../", "/", "~")):
+            hint = " A push takes the folder first, then the repo."
+        raise SourceError(
+            f"{str(repo)[:200]!r} is no repo on the Hub: that is org/name, in letters, digits, "
+            f"'-', '_' and '.'.{hint}"
+        ) from None
+    return repo
+
+
+def checked_revision(revision: str | None) -> str | None:
+    """A revision, if git can have one of that name. Raises SourceError."""
+    if revision is None:
+        return None
+    if not isinstance(revision, str) or not _REVISION.fullmatch(revision) or ".." in revision:
+        raise SourceError(f"A revision is a branch, a tag or a commit; got {str(revision)[:60]!r}.")
+    return revision
+
+
+def _published(name: str, revision: str | None) -> Source | HubAddress:
+    line = published.line(name)
+    if revision is not None:
+        raise SourceError(f"{name!r} is a published name, whose weights never change: no revision.")
+    if line.folder.is_dir():
+        return Source(line.folder, name, line)
+    repo, at, commit = (line.hub or "").rpartition("@")
+    if not at or not COMMIT.fullmatch(commit):
+        raise SourceError(
+            f"{name!r} is not in its package. Reinstall {line.registry.distribution}."
+        )
+    return HubAddress(checked_repo(repo), commit, line)
+
+
+def _org_and_repo(source: str, revision: str | None) -> HubAddress:
+    if os.path.isdir(source):
+        raise SourceError(
+            f"{source!r} is ambiguous: hf://{source} is the Hub, ./{source} the folder."
+        )
+    return HubAddress(checked_repo(source), checked_revision(revision))
+
+
+def _address(source: str, revision: str | None) -> HubAddress:
+    """What the Hub client's own parser makes of `hf://...` or a web address."""
+    from huggingface_hub import parse_hf_uri
+    from huggingface_hub.errors import HfUriError
+
+    try:
+        uri = parse_hf_uri(source)
+    except (HfUriError, ValueError):
+        raise SourceError(
+            f"{source[:200]!r} is no address of a model: that is hf://org/name, "
+            "hf://org/name@revision, or the address of its page on the Hub."
+        ) from None
+    if uri.type != "model" or uri.path_in_repo:
+        what = f"a {uri.type}" if uri.type != "model" else f"the file {uri.path_in_repo!r}"
+        slash = " A revision with a slash goes into revision=." if "@" in source else ""
+        raise SourceError(
+            f"{source[:200]!r} is {what} on the Hub. A model is hf://org/name.{slash}"
+        )
+    if revision is not None and uri.revision not in (None, revision):
+        raise SourceError(
+            f"{source[:200]!r} names the revision {uri.revision!r}, and revision={revision!r} "
+            "another. Give one."
+        )
+    return HubAddress(checked_repo(uri.id), checked_revision(revision or uri.revision))

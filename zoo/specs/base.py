@@ -1,0 +1,110 @@
+"""`Spec`: what function a model is, as validated, immutable data. No torch here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, model_validator
+
+from zoo.errors import SpecError
+from zoo.specs.validation import Strict, validated
+
+MAX_PARAMETERS = 1_000_000_000
+
+
+SpecT = TypeVar("SpecT", bound="Spec")
+
+
+class Spec(Strict):
+    """What every family's Spec has. A family subclasses it and adds fields with defaults."""
+
+    image_shape: tuple[
+        Annotated[int, Field(ge=1, le=64)],
+        Annotated[int, Field(ge=1, le=4096)],
+        Annotated[int, Field(ge=1, le=4096)],
+    ] = Field(description="channels, height, width of an image, in pixels")
+
+    @property
+    def pixels(self) -> int:
+        """Values in one image: channels times height times width."""
+        return math.prod(self.image_shape)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of one image's code."""
+        raise NotImplementedError
+
+    def parameter_count(self) -> int | None:
+        """Number of parameters of a model with this Spec, in closed form.
+
+        None, which a family may leave it at: the zoo builds the model on the meta device and counts.
+        """
+        return None
+
+    @classmethod
+    def parse(cls: type[SpecT], fields: Mapping[str, Any]) -> SpecT:
+        """A Spec from plain fields; lists are tuples. Raises SpecError with every problem at once."""
+        return validated(cls, fields, SpecError, f"This {cls.__name__}")
+
+    @model_validator(mode="after")
+    def _not_too_large(self):
+        if said := too_many(self.parameter_count() or 0):
+            raise ValueError(said)
+        return self
+
+
+def too_many(parameters: int) -> str:
+    """Why a model of so many parameters is not built, or nothing."""
+    if parameters <= MAX_PARAMETERS:
+        return ""
+    return (
+        f"the model would have {parameters:,} parameters; the zoo builds at most {MAX_PARAMETERS:,}"
+    )
+
+
+def likelihood_kind(spec: Spec) -> str:
+    """How images are scored, such as `bernoulli`; empty for a family without a likelihood."""
+    return str(getattr(getattr(spec, "likelihood", None), "kind", ""))
+
+
+def check_sizes(spec: Spec) -> None:
+    """Raises ValueError for a Spec whose code or parameters cannot be counted."""
+    shape, count = spec.latent_shape, spec.parameter_count()
+    if not (isinstance(shape, tuple) and shape and all(_is_count(size) for size in shape)):
+        raise ValueError(f"latent_shape is a tuple of whole numbers of 1 or more, not {shape!r}")
+    if count is not None and not _is_count(count):
+        raise ValueError(
+            f"parameter_count() is a whole number of 1 or more, or None, not {count!r}"
+        )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def plain_fields(spec: Spec) -> dict[str, Any]:
+    """The fields as JSON and TOML hold them.
+
+    Raises ValueError, or what Pydantic does, for fields that come back changed, or not at all.
+    """
+    fields = spec.model_dump(mode="json")
+    if type(spec).model_validate_json(json.dumps(fields)) != spec:
+        raise ValueError("its fields do not come back from JSON as they were")
+    if name := _first_null(fields):
+        raise ValueError(f"{name} is null, which TOML cannot say: let a word such as 'off' mean it")
+    return fields
+
+
+def _first_null(value: Any, path: str = "") -> str:
+    """The path of the first null in plain data, or nothing."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        where = f"{path}.{key}" if path else str(key)
+        if inner is None:
+            return where
+        if isinstance(inner, dict | list) and (found := _first_null(inner, where)):
+            return found
+    return ""

@@ -1,0 +1,47 @@
+"""What is known of a model without reading its weights, as plain data. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import Field
+
+from zoo.specs.base import Spec
+from zoo.specs.metrics import Record
+from zoo.specs.validation import Strict
+
+
+class Provider(Strict):
+    """The package that provides a family."""
+
+    distribution: str = Field(max_length=100)
+    version: str = Field(max_length=100, pattern=r"^[0-9A-Za-z.+!_-]+$")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a model without reading its weights."""
+
+    spec: Spec
+    family: str
+    parameters: int
+    sha256: str
+    """Of model.safetensors, in hex."""
+    licence: str | None
+    """Its id on the Hub, such as `apache-2.0`."""
+    metrics: Record | None
+    """What metrics.json says: `metrics.measured[0].neg_elbo`."""
+    recipe: str | None
+    """The text of recipe.toml, as it was run."""
+    data: str | None
+    """Name of the dataset it was trained on."""
+    origin: str
+    """A published name, the folder it came from, or `hf://org/name@commit`."""
+    folder: Path | None
+    """Where its files are; None if it was never saved."""
+    licence_details: Mapping[str, str] = field(default_factory=dict)
+    """`license_name` and `license_link`, where the card has them."""
+    provider: Provider | None = None
+    """The package whose code made it, and its version; None if a program registered the family."""

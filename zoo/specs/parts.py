@@ -1,0 +1,82 @@
+"""The parts that the built-in families are put together from: bodies and likelihoods. No torch here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.specs.validation import Strict
+
+Width = Annotated[int, Field(ge=1, le=65_536)]
+
+
+Activation = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh"]
+
+
+class MLPBody(Strict):
+    """Fully connected layers: the encoder's, and mirrored, the decoder's."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: tuple[Width, ...] = Field(
+        default=(512, 256),
+        max_length=32,
+        description="units of the encoder's hidden layers, the decoder's in reverse",
+    )
+    activation: Activation = Field(default="relu", description="after every hidden layer")
+
+
+class ConvBody(Strict):
+    """Strided convolutions, residual blocks and dense layers; mirrored in the decoder."""
+
+    kind: Literal["conv"] = "conv"
+    channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        default=(32, 64),
+        min_length=1,
+        max_length=8,
+        description="channels after each 4x4 convolution of stride 2, which halves height and width",
+    )
+    residual_blocks: int = Field(
+        default=1,
+        ge=0,
+        le=32,
+        description="residual blocks of two 3x3 convolutions, at the smallest height and width",
+    )
+    hidden: tuple[Width, ...] = Field(
+        default=(256,), max_length=32, description="units of the dense layers before the latent"
+    )
+    activation: Activation = Field(default="silu", description="between all layers")
+
+    def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """Height and width in pixels before the first convolution and after each one."""
+        sizes = [(height, width)]
+        for _ in self.channels:
+            sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+        return sizes
+
+
+class BernoulliLikelihood(Strict):
+    """Each pixel is a coin whose probability is the decoder's output."""
+
+    kind: Literal["bernoulli"] = "bernoulli"
+
+
+class ContinuousBernoulliLikelihood(Strict):
+    """Each pixel follows a continuous Bernoulli on [0, 1] (Loaiza-Ganem & Cunningham 2019)."""
+
+    kind: Literal["continuous-bernoulli"] = "continuous-bernoulli"
+
+
+class GaussianLikelihood(Strict):
+    """Each pixel is Gaussian around the decoder's output, with one learnt scale of at least 1/256."""
+
+    kind: Literal["gaussian"] = "gaussian"
+
+
+Body = Annotated[MLPBody | ConvBody, Field(discriminator="kind")]
+
+
+Likelihood = Annotated[
+    BernoulliLikelihood | ContinuousBernoulliLikelihood | GaussianLikelihood,
+    Field(discriminator="kind"),
+]

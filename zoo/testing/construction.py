@@ -1,0 +1,89 @@
+"""Checks of Specs, and of the models that are built from them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import tomli_w
+import torch
+
+from zoo.registry import families
+from zoo.testing.subject import Subject, expect, images
+
+
+def check_defaults(subject: Subject) -> str:
+    """Every field but image_shape and latent_dim has a default."""
+    fields = type(subject.spec).model_fields
+    required = [name for name, field in fields.items() if field.is_required()]
+    lacking = [name for name in required if name not in ("image_shape", "latent_dim")]
+    expect(
+        not lacking,
+        f"{', '.join(lacking)}: no default; only image_shape and latent_dim may lack one",
+    )
+    return f"images of {subject.spec.image_shape}, and {len(subject.specs) - 1} Specs drawn besides"
+
+
+def check_misspelt_fields(subject: Subject) -> None:
+    """A field that there is not is refused."""
+    fields = subject.spec.model_dump(mode="json")
+    for name in fields:
+        misspelt = f"{name}_misspelt"
+        spec, _ = families.get(subject.family).parse({**fields, misspelt: fields[name]})
+        expect(spec is None, f"a misspelt field, {misspelt}, is accepted in silence")
+
+
+def check_json(subject: Subject) -> None:
+    """A Spec is the same after config.json, and after recipe.toml."""
+    for spec in subject.specs:
+        fields = families.get(subject.family).plain_fields(spec)
+        for kind, back in (
+            ("JSON", json.loads(json.dumps(fields))),
+            ("TOML", tomllib.loads(tomli_w.dumps(fields))),
+        ):
+            again, problems = families.get(subject.family).parse(back)
+            expect(again == spec, f"{spec!r} does not come back from {kind}: {problems or again!r}")
+
+
+def check_build(subject: Subject) -> str:
+    """Every Spec builds a model that has its parameters, and can be saved."""
+    for spec in subject.specs:
+        model = subject.build(spec)  # the contract of zoo.models.contract is checked there
+        for name, tensor in model.state_dict().items():
+            whole = not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+            expect(whole, f"{name} starts with numbers that are not finite, for {spec!r}")
+    return f"{subject.spec.parameter_count():,} parameters by default, float32, none shared"
+
+
+def check_seeds(subject: Subject) -> None:
+    """The same seed gives the same weights, and leaves torch's own generator alone."""
+    before = torch.get_rng_state()
+    one, two, other = subject.build(), subject.build(), subject.build(seed=1)
+    expect(torch.equal(torch.get_rng_state(), before), "building moves torch's global generator")
+    for name, tensor in one.state_dict().items():
+        same = torch.equal(tensor, two.state_dict()[name])
+        expect(same, f"{name} is not the same in two models of one seed")
+    weights = zip(one.parameters(), other.parameters(), strict=True)
+    expect(any(not torch.equal(a, b) for a, b in weights), "two seeds give the same weights")
+
+
+def check_tensor_names(subject: Subject) -> None:
+    """Names, shapes and dtypes of the state dict stay what they are from the first build on."""
+    for spec in subject.specs:
+        model = subject.build(spec)
+        first = _described(model)
+        expect(_described(subject.build(spec, seed=1)) == first, "another seed, other tensors")
+        model.train()
+        model.loss(images(spec)).total.backward()
+        expect(_described(model) == first, f"a training step changes {_changed(first, model)}")
+        model.eval()
+        expect(_described(model) == first, f"eval() changes {_changed(first, model)}")
+
+
+def _described(model: torch.nn.Module) -> dict[str, tuple]:
+    return {name: (tuple(t.shape), t.dtype) for name, t in model.state_dict().items()}
+
+
+def _changed(first: dict[str, tuple], model: torch.nn.Module) -> str:
+    now = _described(model)
+    return ", ".join(sorted(n for n in first.keys() | now.keys() if first.get(n) != now.get(n)))

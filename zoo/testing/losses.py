@@ -1,0 +1,135 @@
+"""Checks of losses, gradients and bounds."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+
+from zoo.models import Autoencoder, Loss
+from zoo.testing.outputs import variational
+from zoo.testing.subject import Subject, expect, images
+
+SUBSETS_OF = 5
+DRAWS, FEW = 4_000, 50
+
+
+@torch.no_grad()
+def check_loss(subject: Subject) -> None:
+    """The loss is named terms, each a finite scalar, and the total is their weighted sum."""
+    for spec in subject.specs:
+        model, x = subject.build(spec).train(), images(spec)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            loss, again = model.loss(x), model.loss(x[:3])
+        expect(isinstance(loss, Loss), f"loss gives {type(loss).__name__}, not zoo.Loss")
+        expect(loss.terms, "the loss has no terms")
+        expect(
+            list(loss.terms) == list(again.terms), "the loss names its terms anew for each batch"
+        )
+        unknown = sorted(loss.weights.keys() - loss.terms.keys())
+        expect(not unknown, f"weights for terms that there are not: {', '.join(unknown)}")
+        for name, term in loss.terms.items():
+            expect(term.dim() == 0, f"the term {name!r} is {tuple(term.shape)}, not a scalar")
+            expect(torch.isfinite(term), f"the term {name!r} is {float(term)}, for {spec!r}")
+        total = sum(float(t) * loss.weights.get(n, 1.0) for n, t in loss.terms.items())
+        close = abs(float(loss.total) - total) <= 1e-4 * max(1.0, abs(total))
+        expect(close, f"total is {float(loss.total):g}; the weighted sum of the terms is {total:g}")
+        _check_mean_over_images(model.eval(), x)
+
+
+def _check_mean_over_images(model: Autoencoder, x: torch.Tensor) -> None:
+    """A loss without draws is the same for a batch as for the batch twice."""
+    one, again = float(model.loss(x).total), float(model.loss(x).total)
+    twice = float(model.loss(torch.cat([x, x])).total)
+    same = one != again or abs(twice - one) <= 1e-3 * max(1.0, abs(one))
+    expect(same, f"the loss of a batch is {one:g}, and of the batch twice {twice:g}: not a mean")
+
+
+def check_gradients(subject: Subject) -> None:
+    """Every parameter gets a finite gradient from the loss."""
+    for spec in subject.specs:
+        model = subject.build(spec).train()
+        model.loss(images(spec)).total.backward()
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            expect(
+                parameter.grad is not None, f"{name} gets no gradient from the loss, for {spec!r}"
+            )
+            finite = parameter.grad is not None and bool(torch.isfinite(parameter.grad).all())
+            expect(finite, f"the gradient of {name} is not finite, for {spec!r}")
+
+
+def check_elbo(subject: Subject) -> None:
+    """The ELBO's two terms are what draws from the posterior say they are; `loss` has the same KL."""
+    model, x = variational(subject), images(subject.spec, 4)
+    expect(tuple(model.elbo(x).shape) == (4,), "elbo gives other than one number an image")
+    stl = model.loss(x, gradient="stl").terms.keys()
+    expect(stl == model.loss(x).terms.keys(), "gradient='stl' has other terms")
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(DRAWS, 4, *model.latent_shape, generator=generator)
+    with torch.no_grad():
+        posterior, prior = model.posterior(x), model.prior()
+        z = model._codes_from(posterior, noise)  # (K, N, *latent_shape)
+        drawn = (posterior.log_prob(z) - prior.log_prob(z)).double()  # (K, N)
+        reconstruction, kl = model.elbo_terms(x, noise[:FEW])
+        scores = -model.likelihood(z[:FEW]).log_prob(x).double().mean(0)  # (N,)
+        terms = model.loss(x).terms
+    _expect_mean(kl, drawn, "elbo_terms: the KL")
+    if "kl" in terms:
+        _expect_mean(terms["kl"].expand(1), drawn.mean(1, keepdim=True), "loss: the term 'kl'")
+    off = (reconstruction.double() - scores).abs().max()
+    close = off <= 1e-4 * scores.abs().max() + 1e-3
+    expect(close, f"elbo_terms: the reconstruction is off by {float(off):.2g} nats")
+
+
+def check_prior_codes(subject: Subject) -> None:
+    """The codes that `sample` decodes have the prior's mean and standard deviation."""
+    model = variational(subject)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        codes = model._prior_codes(torch.randn(DRAWS, *model.latent_shape, generator=generator))
+        prior = model.prior()
+    _expect_mean(prior.mean, codes.double(), "the prior's mean")
+    spread = (codes.double() - prior.mean).square()
+    _expect_mean(prior.variance, spread, "the prior's variance")
+
+
+def _expect_mean(said: torch.Tensor, draws: torch.Tensor, what: str) -> None:
+    """That numbers are the means of draws `(K, ...)`, as far as so many draws can tell."""
+    mean, error = draws.mean(0), draws.std(0) / len(draws) ** 0.5
+    off = (said.double() - mean).abs()
+    worst = int((off - 6 * error).argmax())
+    sentence = (
+        f"{what} is {float(said.flatten()[worst]):g}; drawn, {float(mean.flatten()[worst]):g}"
+    )
+    expect((off <= 6 * error + 1e-3).all(), sentence)
+
+
+def check_importance_bound(subject: Subject) -> None:
+    """The bound is the logarithm of the mean of weights, each of which comes from its own draw alone.
+
+    Averaged over all subsets of some draws it then never falls as subsets grow, which holds exactly
+    for these very draws (Burda et al. 2016, theorem 1).
+    """
+    model, x = variational(subject), images(subject.spec, 3)
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(SUBSETS_OF, 3, *model.latent_shape, generator=generator)
+    with torch.no_grad():
+        weights = model.log_weights(x, model.posterior(x), noise).double()  # (K, N)
+        whole = model.importance_bound(x, noise)  # (N,)
+        means = []
+        for size in range(1, SUBSETS_OF + 1):
+            subsets = list(itertools.combinations(range(SUBSETS_OF), size))
+            bounds = [model.importance_bound(x, noise[list(subset)]) for subset in subsets]
+            means.append(torch.stack(bounds).mean(0))  # (N,)
+    expect(whole.dtype == torch.float64, "the importance-weighted bound is not float64")
+    slack = 1e-5 * float(weights.abs().max()) + 1e-5  # float32 weights, decoded in other batches
+    one = (means[0] - weights.mean(0)).abs().max()
+    expect(one <= slack, f"with one draw the bound is off by {float(one):.2g} nats")
+    off = (whole - weights.logsumexp(0) + math.log(SUBSETS_OF)).abs().max()
+    expect(off <= slack, f"with {SUBSETS_OF} draws the bound is off by {float(off):.2g} nats")
+    for fewer, more in itertools.pairwise(means):
+        expect((more >= fewer - slack).all(), "the importance-weighted bound falls with more draws")

@@ -1,0 +1,87 @@
+"""`zoo plugins new`: a small, complete package with a family of its own, to begin from.
+
+The package is `template/`, as it stands there, under another name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import sys
+from pathlib import Path
+
+from zoo.errors import InputError
+from zoo.io.files import write_atomically
+from zoo.registry import families, plugins
+
+TEMPLATE = Path(__file__).with_name("template")
+_IMPORTED = {"F", "Field", "Tensor", "Zoo", "Torch", "Nn"}
+"""Names that the template's module uses itself, or nearly."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
+
+
+def write_package(name: str, target: Path) -> list[Path]:
+    """Writes the package's files below a new folder, and returns them.
+
+    Args:
+        name: of the distribution, such as `acme-vq`; its last word is the family's name.
+        target: a folder that is not there yet.
+
+    Raises:
+        InputError: for a name that is no package's or is taken, or a folder that is there.
+    """
+    if not _NAME.fullmatch(name) or len(name) > 60:
+        raise InputError(
+            f"A package is named like acme-vq, in letters, digits and '-'; got {name!r}."
+        )
+    module = re.sub(r"[-.]", "_", name).lower()
+    family = family_for(name)
+    _check_free(name, module, family)
+    if target.exists():
+        raise InputError(f"{str(target)!r} is already there. Name another package, or --to FOLDER.")
+    words = {
+        "acme-thing": plugins.canonical(name),
+        "acme_thing": module,
+        "ThingSpec": f"{_class_name(family)}Spec",
+        "Thing": _class_name(family),
+        "thing": family,
+    }
+    files = sorted(p for p in TEMPLATE.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    written = []
+    for path in files:
+        relative = path.relative_to(TEMPLATE).as_posix()
+        relative = relative.replace("test_thing", f"test_{family.replace('-', '_')}")
+        place = target / _renamed(relative, words)
+        write_atomically(place, _renamed(path.read_text(encoding="utf-8"), words))
+        written.append(place)
+    return written
+
+
+def family_for(name: str) -> str:
+    """The family's name in a package of that name: its last word, or all of it."""
+    whole = plugins.canonical(name)
+    last = whole.rpartition("-")[2]
+    return last if plugins.NAME.fullmatch(last) and last not in families.BUILT_IN else whole
+
+
+def _check_free(name: str, module: str, family: str) -> None:
+    if not module.isidentifier() or keyword.iskeyword(module):
+        raise InputError(f"{name!r} makes the module name {module!r}, which Python cannot import.")
+    if module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None:
+        raise InputError(f"A module {module!r} is already installed here. Choose another name.")
+    if family in families.list_families():
+        raise InputError(f"A family {family!r} is already here. Choose another name.")
+
+
+def _class_name(family: str) -> str:
+    name = "".join(word.capitalize() for word in family.split("-"))
+    return f"{name}Autoencoder" if keyword.iskeyword(name) or name in _IMPORTED else name
+
+
+def _renamed(text: str, words: dict[str, str]) -> str:
+    """The text with each of the template's words replaced, where it stands as a word."""
+    pattern = re.compile(
+        r"(?<![A-Za-z0-9_])(" + "|".join(map(re.escape, words)) + r")(?![A-Za-z0-9_])"
+    )
+    return pattern.sub(lambda found: words[found.group()], text)

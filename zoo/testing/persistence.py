@@ -1,0 +1,105 @@
+"""Checks of models that are saved, loaded, trained, measured and drawn."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from zoo.data import Images
+from zoo.evaluation.evaluate import evaluate_model
+from zoo.evaluation.figures import draw_all
+from zoo.evaluation.measure import measure_own
+from zoo.folder import store
+from zoo.folder.layout import files_of
+from zoo.models import Autoencoder
+from zoo.registry.sources import local
+from zoo.specs.base import likelihood_kind
+from zoo.specs.protocols import FITTING
+from zoo.testing.subject import Subject, expect, images, levels
+from zoo.training.run import train
+
+IMAGES = 512
+EPOCHS = 4
+
+
+def check_save_and_load(subject: Subject) -> None:
+    """A saved model comes back bit for bit, and the same model gives the same bytes."""
+    with tempfile.TemporaryDirectory(prefix="zoo-check-") as scratch:
+        for number, spec in enumerate(subject.specs):
+            model, x = subject.build(spec), images(spec)
+            one, two = Path(scratch, f"{number}"), Path(scratch, f"{number}-again")
+            store.save(model, one)
+            loaded = store.load_source(local(one))
+            expect(loaded.spec == model.spec, "the Spec is another one after saving and loading")
+            with torch.no_grad():
+                same = torch.equal(loaded.encode(x), model.encode(x))
+                expect(same, f"encode gives other bits after saving and loading, for {spec!r}")
+                same = torch.equal(loaded.reconstruct(x), model.reconstruct(x))
+                expect(same, f"reconstruct gives other bits after saving and loading, for {spec!r}")
+            store.save(loaded, two)
+            for name in files_of(one):
+                same = (one / name).read_bytes() == (two / name).read_bytes()
+                expect(same, f"{name} has other bytes when the loaded model is saved again")
+
+
+def check_own(subject: Subject) -> str:
+    """A model is measured and drawn, with the metrics and pictures that the family adds."""
+    model, pixels = subject.build(), levels(subject.spec, 64)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    metrics = evaluate_model(model, Images("digits", "train", pixels, ""))
+    with torch.inference_mode():
+        again = measure_own(model, pixels)
+    expect(metrics.own == again, f"its own metrics are {again} the second time, not {metrics.own}")
+    pictures = draw_all(model, pixels)
+    expect(all(pictures.values()), "a picture is empty")
+    for name, tensor in model.state_dict().items():
+        expect(torch.equal(tensor, before[name]), f"{name} changes when it is measured or drawn")
+    expect(not model.training, "it is left in training mode when it is measured or drawn")
+    own = [*model.own_metrics, *model.own_pictures]
+    return f"{', '.join(own)} besides the zoo's" if own else "the zoo's alone"
+
+
+def check_training(subject: Subject) -> str:
+    """A short training on digits lowers the loss, gives the same weights again, and is kept whole."""
+    with tempfile.TemporaryDirectory(prefix="zoo-check-") as scratch:
+        data = Path(scratch, "digits.npy")
+        np.save(data, levels(subject.spec, IMAGES).numpy())
+        kind = likelihood_kind(subject.spec)
+        recipe = {
+            "model": {"family": subject.family, **subject.spec.model_dump(mode="json")},
+            "data": {"dataset": str(data), "protocol": FITTING.get(kind, ("grey",))[0]},
+            "training": {
+                "epochs": EPOCHS,
+                "batch_size": 32,
+                "output_bias": "training-mean",
+                "clip_norm": 1.0,
+            },
+        }
+        with contextlib.redirect_stderr(io.StringIO()):  # its progress
+            one, two = (
+                train(recipe, out=Path(scratch, out), device="cpu").model for out in ("one", "two")
+            )
+        back = store.load_source(local(Path(scratch, "one", "model")))
+    x = images(subject.spec)
+    with torch.no_grad():
+        same = torch.equal(back.encode(x), one.encode(x)) and torch.equal(back(x), one(x))
+    expect(
+        same, "a trained model is another one after loading: is all its state in the state dict?"
+    )
+    before, after = (_loss(model, images(subject.spec, 128)) for model in (subject.build(), one))
+    expect(after < before, f"{EPOCHS} epochs take the loss from {before:g} to {after:g}")
+    same = all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    expect(same, "the same recipe gives other weights the second time")
+    return f"{EPOCHS} epochs take the loss from {before:.4g} to {after:.4g}"
+
+
+def _loss(model: Autoencoder, x: torch.Tensor) -> float:
+    """The mean of some draws of the loss."""
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return sum(float(model.loss(x).total) for _ in range(8)) / 8

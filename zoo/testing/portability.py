@@ -1,0 +1,110 @@
+"""Checks of models that are copied, exported, compiled, or moved to another device."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from zoo.devices import find_device
+from zoo.evaluation.evaluate import exact_float32
+from zoo.models import Autoencoder
+from zoo.testing.outputs import CLOSE
+from zoo.testing.subject import NotMeasuredError, Subject, expect, images
+
+
+@torch.no_grad()
+def check_deepcopy(subject: Subject) -> None:
+    """A deep copy is the same model, and shares no memory with the first."""
+    model, x = subject.build(), images(subject.spec)
+    twin = copy.deepcopy(model)
+    expect(torch.equal(twin.encode(x), model.encode(x)), "a deep copy encodes otherwise")
+    first = {tensor.data_ptr() for tensor in model.state_dict().values() if tensor.numel()}
+    for name, tensor in twin.state_dict().items():
+        expect(tensor.data_ptr() not in first, f"a deep copy shares {name} with the first")
+
+
+class _Method(nn.Module):
+    """One method of a model as a module of its own."""
+
+    def __init__(self, model: Autoencoder, method: str) -> None:
+        super().__init__()
+        self.model, self.method = model, method
+
+    def forward(self, x: Tensor) -> Tensor:
+        return getattr(self.model, self.method)(x)
+
+
+def check_export(subject: Subject) -> None:
+    """`torch.export` makes graphs of encode and decode, for any number of images."""
+    model, x = subject.build(), images(subject.spec)
+    z = model.encode(x).detach()
+    for method, given in (("encode", x), ("decode", z)):
+        dynamic = {"x": {0: torch.export.Dim("n", min=1, max=4096)}}
+        with torch.no_grad(), _quiet():
+            program = torch.export.export(
+                _Method(model, method), (given[:3],), dynamic_shapes=dynamic
+            )
+            off = (program.module()(given) - getattr(model, method)(given)).abs().max()
+        expect(off < CLOSE, f"the exported {method} is off by {float(off):.2g}")
+
+
+def check_compile(subject: Subject) -> None:
+    """`torch.compile` makes one graph each of encode, decode and the loss with its gradients."""
+    model, x = subject.build(), images(subject.spec)
+    z = model.encode(x).detach()
+    try:
+        with _quiet():
+            for method, given in (("encode", x), ("decode", z)):
+                compiled = torch.compile(_Method(model, method), fullgraph=True)
+                off = (compiled(given) - getattr(model, method)(given)).detach().abs().max()
+                expect(off < CLOSE, f"the compiled {method} is off by {float(off):.2g}")
+            total = torch.compile(lambda x: model.train().loss(x).total, fullgraph=True)(x)
+            total.backward()
+    except Exception as failure:
+        if "compiler" in str(failure).lower() and "not found" in str(failure).lower():
+            raise NotMeasuredError("there is no C++ compiler here") from None
+        raise
+    finally:
+        torch.compiler.reset()
+    for name, parameter in model.named_parameters():
+        whole = parameter.grad is not None and bool(torch.isfinite(parameter.grad).all())
+        expect(whole or not parameter.requires_grad, f"compiled, {name} gets no finite gradient")
+
+
+def check_devices(subject: Subject) -> str:
+    """Another device gives what the processor gives."""
+    device = find_device("auto")
+    if device.type == "cpu":
+        raise NotMeasuredError("there is no GPU here")
+    model, x = subject.build(), images(subject.spec)
+    twin = copy.deepcopy(model).to(device)
+    with torch.no_grad(), exact_float32():
+        for method, given in (("encode", x), ("decode", model.encode(x))):
+            ours, theirs = getattr(model, method)(given), getattr(twin, method)(given)
+            expect(theirs.device.type == device.type, f"{method} gives a tensor on {theirs.device}")
+            off = (ours - theirs.cpu()).abs().max() / ours.abs().max().clamp(min=1)
+            expect(off < 10 * CLOSE, f"{method} on {device} is off by {float(off):.2g}")
+    loss = twin.train().loss(x.to(device)).total
+    loss.backward()
+    expect(torch.isfinite(loss), f"the loss on {device} is {float(loss)}")
+    return f"{device} agrees with the processor"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings of compilers and exporters on what is not the family's."""
+    logger = logging.getLogger("torch")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
