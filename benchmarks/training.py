@@ -50,7 +50,7 @@ from torch import Tensor, nn
 import zoo
 from zoo.data import load_images
 from zoo.data.named import data_folder
-from zoo.training.loop import STEPS_PER_READ, Report, fit
+from zoo.training.loop import STEPS_PER_READ, Update, fit
 
 EPOCHS, BATCH, RATE = 2, 128, 1e-3
 
@@ -195,7 +195,7 @@ def train_zoo(images: int, turns: Turns, precision: str = "float32") -> float:
     pixels = load_images("mnist", "train+validation").pixels[:images]
     model, done = _initial_model(), 0
 
-    def end_turn(report: Report) -> None:
+    def end_turn(report: Update) -> None:
         nonlocal done
         if not report.ended:
             before, done = done, min(report.step * BATCH, images)
@@ -212,7 +212,7 @@ def train_zoo(images: int, turns: Turns, precision: str = "float32") -> float:
             checkpoint=Path(folder) / "checkpoint.safetensors",
             resume=False,
             validate=None,
-            tell=end_turn,
+            on_progress=end_turn,
         )
     last = trained.progress.history[-1]
     return last["reconstruction"] + last["kl"]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def build(
     family_or_spec: str | Spec, *, seed: int | None = None, **spec_fields: Any
 ) -> Autoencoder:
-    """An untrained model.
+    """An untrained model, in train mode.
 
     Args:
         family_or_spec: a family's name and the Spec's fields, or a Spec.
@@ -38,7 +38,7 @@ def build(
             no defaults.
 
     Raises:
-        UnknownNameError: for a family that there is not.
+        UnknownNameError: for an unknown family.
         SpecError: for fields with mistakes, all of them listed.
     """
     if isinstance(family_or_spec, Spec):
@@ -56,7 +56,7 @@ def load(
     source: str | Path,
     *,
     device: str | torch.device = "cpu",
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | str | None = None,
     revision: str | None = None,
     token: str | None = None,
     offline: bool = False,
@@ -68,30 +68,27 @@ def load(
             Hub (`org/name`, `hf://org/name@revision`, or its address). Of a repo, only the config
             and the weights are fetched, into the Hub's cache.
         device: where to put it; `"auto"` is a GPU where there is one.
-        dtype: floating dtype of its weights; None is float32, as they are stored.
+        dtype: floating dtype of its weights, or its name, such as `"bfloat16"`; None is float32, as
+            they are stored.
         revision: a branch, a tag or a commit of a Hub repo; None is `main`.
         token: for a private Hub repo; None is the one of `hf auth login` or `HF_TOKEN`.
         offline: whether to stay off the network; so does `HF_HUB_OFFLINE=1`.
 
     Raises:
-        UnknownNameError, SourceError: for a source that is not there or not clear.
+        UnknownNameError, SourceError: for a source that does not exist or is ambiguous.
         WeightsError: for a folder that cannot be loaded; IntegrityError for bytes that are not
             the published ones, MismatchError for tensors that do not fit.
         OfflineError: for what is not cached while the Hub cannot be reached.
         HubError: where the Hub refuses or fails.
-        DeviceError: for a device that is not here.
+        DeviceError: for a device that is not available.
     """
-    import torch
-
-    from zoo.devices import find_device
+    from zoo.devices import find_device, find_dtype
     from zoo.folder import store
 
-    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-        raise InputError(f"dtype is a floating torch dtype, such as torch.bfloat16; got {dtype!r}.")
-    where = find_device(device)
+    where, floating = find_device(device), find_dtype(dtype)
     found = find(source, revision=revision, token=token, offline=offline)
     model = store.load_source(found)
-    return model.to(device=where, dtype=dtype)
+    return model.to(device=where, dtype=floating)
 
 
 def info(
@@ -139,6 +136,9 @@ def evaluate(
     limit: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    revision: str | None = None,
+    token: str | None = None,
+    offline: bool = False,
 ) -> Metrics:
     """Measures a model on images.
 
@@ -152,6 +152,7 @@ def evaluate(
         limit: measure on the first so many images only.
         seed: of the posterior's draws.
         device: where to compute; `"auto"` is a GPU where there is one.
+        revision, token, offline: as in `load`, for a source on the Hub.
 
     Raises:
         InputError: for images of another shape, or a protocol that does not fit.
@@ -167,7 +168,8 @@ def evaluate(
     if isinstance(model_or_source, Autoencoder):
         model = model_or_source
     else:
-        model = store.load_source(find(model_or_source, TO_MEASURE))
+        found = find(model_or_source, TO_MEASURE, revision=revision, token=token, offline=offline)
+        model = store.load_source(found)
     if dataset is None:
         dataset, recipe_protocol = trained_on(model)
         protocol = protocol or recipe_protocol
@@ -208,7 +210,7 @@ def verify(
     source: str | Path,
     *,
     full: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     revision: str | None = None,
     token: str | None = None,
     offline: bool = False,
@@ -218,7 +220,7 @@ def verify(
     Args:
         source: what `load` takes.
         full: measure all images again, not only the stored subset of 500.
-        device: where to compute.
+        device: where to compute; `"auto"` is a GPU where there is one.
         revision, token, offline: as in `load`. Of a Hub repo every file is checked.
 
     Raises:

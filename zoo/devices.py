@@ -1,16 +1,27 @@
-"""A device's name -> the device, if it is there."""
+"""Names of devices and dtypes -> the device if it is available, the dtype; and what bf16 costs there."""
 
 from __future__ import annotations
 
-import torch
+import statistics
+import time
 
-from zoo.errors import DeviceError
+import torch
+from torch import Tensor
+
+from zoo.errors import DeviceError, InputError
+
+DTYPES = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
 
 
 def find_device(device: str | torch.device) -> torch.device:
     """The device of that name; `"auto"` is a GPU where there is one.
 
-    Raises DeviceError for a name that is no device and for a device that is not here.
+    Raises DeviceError for an unknown name and for a device that is not available.
     """
     if device == "auto":
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
@@ -26,6 +37,33 @@ def find_device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as absent:
         first = str(absent).splitlines()[0][:120]
         raise DeviceError(
-            f"The device {device!r} is not here ({first}). Use 'cpu', or 'auto' for the best there is."
+            f"The device {device!r} is not available ({first}). Use 'cpu', or 'auto' for the best "
+            "there is."
         ) from None
     return found
+
+
+def find_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
+    """The floating dtype, or the one of that name, such as `"bfloat16"`. Raises InputError."""
+    found = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
+    if dtype is None or (isinstance(found, torch.dtype) and found.is_floating_point):
+        return found
+    raise InputError(
+        f"dtype is one of {', '.join(DTYPES)}, or a floating torch dtype; got {dtype!r}."
+    )
+
+
+def bf16_cost(device: torch.device) -> float:
+    """Seconds of a matrix product in bf16 over those in float32, measured now, in some 50 ms.
+
+    About 0.5 on a processor or GPU with bf16 products. One without them imitates them: 2 to 40.
+    """
+    left, right = torch.randn(128, 512, device=device), torch.randn(512, 512, device=device)
+
+    def seconds(a: Tensor, b: Tensor) -> float:
+        begun = time.perf_counter()
+        float((a @ b)[0, 0])  # waits for the device
+        return time.perf_counter() - begun
+
+    pairs = [(seconds(left.bfloat16(), right.bfloat16()), seconds(left, right)) for _ in range(8)]
+    return statistics.median(bf16 / float32 for bf16, float32 in pairs[1:])  # the first warms up

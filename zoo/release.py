@@ -150,7 +150,7 @@ def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metr
             protocol=protocol,
             nll_samples=NLL_SAMPLES if variational else 0,
             limit=limit,
-            tell=_tell,
+            on_progress=_print_progress,
         )
         for protocol in protocols
     ]
@@ -162,7 +162,7 @@ def _compare(other: Path, recipe: Recipe) -> Metrics:
     return evaluate_model(model, images, protocol=recipe.data.protocol)
 
 
-def _tell(what: str, done: int, total: int) -> None:
+def _print_progress(what: str, done: int, total: int) -> None:
     if done % 500 == 0:
         print(f"{what}: {done:,} of {total:,} images", file=sys.stderr, flush=True)
 

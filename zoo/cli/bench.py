@@ -47,7 +47,7 @@ def bench(
         nll_samples,
         limit,
         device,
-        tell=lambda text: click.echo(text, err=True),
+        on_progress=lambda text: click.echo(text, err=True),
         load=lambda name: store.load_source(find(name, EVERYTHING)),
     )
     print_results(results)

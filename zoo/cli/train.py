@@ -35,7 +35,7 @@ def train(
     """
     changes = dict(_override(text) for text in overrides)
     if dry_run:
-        _dry_run(recipe, changes)
+        _dry_run(recipe, changes, device)
         return
     from zoo.training.run import train as run_training
 
@@ -68,13 +68,16 @@ def _as_source(folder: Any) -> str:
     return str(folder) if folder.is_absolute() else f"./{folder}"
 
 
-def _dry_run(recipe: str, changes: dict[str, Any]) -> None:
+def _dry_run(recipe: str, changes: dict[str, Any], device: str) -> None:
+    from zoo.devices import find_device
     from zoo.training.recipe import load_recipe
-    from zoo.training.run import plan
+    from zoo.training.run import about_precision, plan
 
     resolved = load_recipe(recipe).with_overrides(changes)
     say(resolved.to_toml())
     say(plan(resolved))
+    if said := about_precision(resolved, find_device(device)):
+        say(said)
 
 
 def _override(text: str) -> tuple[str, Any]:

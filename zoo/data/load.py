@@ -79,10 +79,11 @@ def _read(dataset: Dataset) -> tuple[str, dict[str, Tensor]]:
     if not os.path.lexists(path):
         raise _not_there(dataset)
     parts = read_folder(path) if os.path.isdir(path) else read_array(path)
+    name = Path(os.path.abspath(path)).name or "images"  # "." and ".." have one, "/" has none
     if set(parts) == {"all"}:
         pixels = _checked(parts["all"], repr(str(path)))
-        return path.name, held_out(_enough(pixels, repr(str(path))))
-    return path.name, _of_one_size(parts, repr(str(path)))
+        return name, held_out(_enough(pixels, repr(str(path))))
+    return name, _of_one_size(parts, repr(str(path)))
 
 
 def _of_one_size(parts: dict[str, Tensor], what: str) -> dict[str, Tensor]:

@@ -41,7 +41,7 @@ def measure_models(
     nll_samples: int,
     limit: int | None,
     device: str,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
     load: Callable[[str], Autoencoder],
 ) -> list[Entry]:
     """One entry for each model and each protocol that it was published under."""
@@ -57,7 +57,7 @@ def measure_models(
         about = Entry(name, model.info.family, model.info.parameters)
         for published in (model.info.metrics or Record()).measured:
             entry = replace(about, published=published)
-            tell(f"measuring {name} on {published.dataset}, {published.protocol} ...")
+            on_progress(f"measuring {name} on {published.dataset}, {published.protocol} ...")
             try:
                 measured = evaluate_model(
                     model,

@@ -32,7 +32,7 @@ from zoo.specs.protocols import FITTING, Protocol, check_protocol
 NLL_IMAGES = 1000
 """Images behind the importance-weighted bound where a decoder is slow."""
 
-Tell = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Called with what is measured, how many images are done, and of how many."""
 
 
@@ -52,7 +52,7 @@ def evaluate_model(
     limit: int | None = None,
     seed: int = 0,
     device: torch.device | None = None,
-    tell: Tell = lambda what, done, total: None,
+    on_progress: OnProgress = lambda what, done, total: None,
 ) -> Metrics:
     """Measures a model on one split.
 
@@ -65,7 +65,7 @@ def evaluate_model(
         limit: measure everything on the first so many images only.
         seed: of the posterior's draws, which are made per image.
         device: where it computes; None is where the model is.
-        tell: called as the work goes on.
+        on_progress: called as the work goes on.
 
     Raises:
         InputError: for images of another shape, a protocol that does not fit the likelihood, or
@@ -83,7 +83,7 @@ def evaluate_model(
         if isinstance(measured, VariationalAutoencoder):
             values |= _bounds(measured, shown, protocol, seed)
             if nll_samples and protocol != "grey":
-                values |= _nll(measured, shown, seed, nll_samples, tell)
+                values |= _nll(measured, shown, seed, nll_samples, on_progress)
         else:
             scores = measure_likelihood(measured, shown)
             values |= {} if scores is None else _mean("reconstruction", mean_of(scores))
@@ -104,7 +104,7 @@ def validation_loss(model: Autoencoder, shown: Tensor) -> float:
     with torch.inference_mode(), exact_float32():
         if not isinstance(model, VariationalAutoencoder):
             scores = measure_likelihood(model, shown)
-            losses = [model._loss(x.to(_device(model))).total for x in shown.split(500)]
+            losses = [model._loss(x.to(model.device)).total for x in shown.split(500)]
             return mean_of(scores).value if scores is not None else float(sum(losses) / len(losses))
         bound = measure_elbo(model, shown, seed=0)
         weight = model.loss_weights.get("kl", 1.0)
@@ -124,10 +124,14 @@ def _bounds(model: VariationalAutoencoder, shown: Tensor, protocol: Protocol, se
     return values | _mean("neg_elbo", total) | _mean("bits_per_dim", bits)
 
 
-def _nll(model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int, tell: Tell) -> dict:
+def _nll(
+    model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int, on_progress: OnProgress
+) -> dict:
     cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
     some = shown if cheap else shown[:NLL_IMAGES]
-    bounds = measure_nll(model, some, seed, samples, lambda done: tell("nll", done, len(some)))
+    bounds = measure_nll(
+        model, some, seed, samples, lambda done: on_progress("nll", done, len(some))
+    )
     return _mean("nll", mean_of(bounds)) | {"nll_samples": samples, "nll_n_images": len(some)}
 
 
@@ -155,15 +159,10 @@ def _check(model, images: Images, protocol, nll_samples: int, limit: int | None)
         raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
 
 
-def _device(model: Autoencoder) -> torch.device:
-    return next(model.parameters()).device
-
-
 def _measured_model(model: Autoencoder, device: torch.device | None) -> Autoencoder:
     """The model in float32 on the device; a copy if that changes anything."""
-    reference = next(model.parameters())
-    device = device or reference.device
-    if reference.dtype == torch.float32 and reference.device == device and not model.training:
+    device = device or model.device
+    if model.dtype == torch.float32 and model.device == device and not model.training:
         return model
     return copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
 

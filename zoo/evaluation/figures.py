@@ -39,7 +39,7 @@ def draw_own(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
         return {}
     with families.guarded(model, "failed to draw its own pictures"):
         with torch.inference_mode():
-            given = model._draw(as_grey(pixels).to(_like(model)))
+            given = model._draw(as_grey(pixels).to(model.device, model.dtype))
         if given.keys() != model.own_pictures.keys():
             wanted = ", ".join(model.own_pictures)
             raise ValueError(f"_draw(self, x) gives {list(given)}; own_pictures names {wanted}")
@@ -65,7 +65,7 @@ def draw_reconstructions(model: Autoencoder, pixels: Tensor, per_row: int = 8) -
     """Rows of originals `(N, C, H, W)` uint8, each above the row of their reconstructions."""
     x = as_grey(pixels)
     with torch.inference_mode():
-        y = model._decode(model._encode(x.to(_like(model)))).float().cpu()
+        y = model._decode(model._encode(x.to(model.device, model.dtype))).float().cpu()
     rows = [part for pair in zip(x.split(per_row), y.split(per_row), strict=True) for part in pair]
     return _png(torch.cat(rows), per_row)
 
@@ -82,7 +82,7 @@ def draw_traversals(model: Autoencoder, pixels: Tensor, steps: int = 9, rows: in
     rows are the latents whose codes vary most.
     """
     with torch.inference_mode():
-        codes = model._encode(as_grey(pixels).to(_like(model))).flatten(1)  # (N, d)
+        codes = model._encode(as_grey(pixels).to(model.device, model.dtype)).flatten(1)  # (N, d)
         spread = codes.std(0) if len(codes) > 1 else torch.ones_like(codes[0])
         chosen = spread.argsort(descending=True, stable=True)[:rows]
         offsets = torch.linspace(-3, 3, steps, device=codes.device)
@@ -91,10 +91,6 @@ def draw_traversals(model: Autoencoder, pixels: Tensor, steps: int = 9, rows: in
             z[row, :, latent] += offsets * spread[latent]
         images = model._decode(z.flatten(0, 1).unflatten(-1, model.latent_shape))
     return _png(images.float().cpu(), steps)
-
-
-def _like(model: Autoencoder) -> Tensor:
-    return next(model.parameters())
 
 
 def _png(images: Tensor, per_row: int) -> bytes:

@@ -45,7 +45,7 @@ class Bound:
 
 def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> Bound:
     """Closed-form KL and one-sample reconstruction of images `(N, C, H, W)`, at beta = 1."""
-    device = next(model.parameters()).device
+    device = model.device
     reconstructions, kls, codes = [], [], []
     first = 0
     for batch in shown.split(_batch(model)):
@@ -64,15 +64,15 @@ def measure_nll(
     shown: Tensor,
     seed: int,
     samples: int,
-    tell: Callable[[int], None] = lambda done: None,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
     """Minus the importance-weighted bound with K = `samples` of each image, `(N,)`, float64."""
-    device = next(model.parameters()).device
+    device = model.device
     bounds = []
     for image, x in enumerate(shown.split(1)):
         noise = image_noise(seed, image, samples, model.latent_shape, IMPORTANCE_STREAM)
         bounds.append(model.importance_bound(x.to(device), noise[:, None].to(device)).cpu())
-        tell(image + 1)
+        on_progress(image + 1)
     return -torch.cat(bounds)
 
 
@@ -81,7 +81,7 @@ def measure_likelihood(model: Autoencoder, shown: Tensor) -> Tensor | None:
     likelihood = getattr(model, "_likelihood", None)
     if likelihood is None:
         return None
-    device = next(model.parameters()).device
+    device = model.device
     parts = []
     for batch in shown.split(_batch(model)):
         x = batch.to(device)
@@ -105,7 +105,7 @@ def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> Reconstruction
         structural_similarity_index_measure,
     )
 
-    device = next(model.parameters()).device
+    device = model.device
     wide = min(model.spec.image_shape[1:]) >= 11
     mse, psnr, ssim = [], [], []
     for batch in pixels.split(_batch(model)):
@@ -130,7 +130,7 @@ def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
     """
     if not model.own_metrics:
         return {}
-    device = next(model.parameters()).device
+    device = model.device
     batches = (as_grey(batch.to(device)) for batch in pixels.split(_batch(model)))
     with families.guarded(model, "failed to measure its own metrics"):
         given = {name: float(value) for name, value in model._measure(batches).items()}

@@ -108,6 +108,9 @@ def read_info(
     card = read_text(folder / CARD) if _is_read(CARD, only) else None
     said = card_licence(card)
     recipe, dataset = _read_recipe(folder / RECIPE) if _is_read(RECIPE, only) else (None, None)
+    metrics = read_metrics(folder) if _is_read(METRICS, only) else None
+    if dataset in (".", "..", "/") and metrics and metrics.measured:
+        dataset = metrics.measured[0].dataset  # what that folder was called
     return ModelInfo(
         spec=spec,
         family=config.family,
@@ -115,7 +118,7 @@ def read_info(
         sha256=config.weights_sha256,
         licence=licence or said.pop(LICENCE, None),
         licence_details={name: said[name] for name in DETAILS if name in said},
-        metrics=read_metrics(folder) if _is_read(METRICS, only) else None,
+        metrics=metrics,
         recipe=recipe,
         data=dataset,
         origin=origin,

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from zoo.models.bodies import ACTIVATIONS, build_decoder, build_encoder
-from zoo.models.interface import Autoencoder, Loss
+from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.models.likelihoods import build_likelihood
-from zoo.models.precision import full_precision
 from zoo.specs.families import AESpec, ConvAESpec
 
 

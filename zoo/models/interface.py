@@ -5,17 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.specs.base import Spec
-
-if TYPE_CHECKING:
-    from zoo.specs.info import ModelInfo
-
+from zoo.specs.info import ModelInfo
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 """Dtypes of images and codes: those that can be compared and added everywhere."""
@@ -42,12 +39,23 @@ class Loss:
         return torch.stack(weighted).sum()
 
 
+def full_precision(device: torch.device) -> torch.autocast:
+    """Turns autocast off: log-probabilities, KL terms and sums stay float32 whatever the networks do."""
+    return torch.autocast(device.type, enabled=False)
+
+
 class Autoencoder(nn.Module):
     """A model that turns images into codes and codes into images.
 
     A family is a subclass with a `Spec`, built from one Spec, its only argument. It implements
     `_encode`, `_decode` and `_loss`, which get inputs that the public methods have checked. One
     with a `_likelihood` too, codes -> a distribution over images, has -log p(x | z) measured.
+
+    Called as a function, a model in train mode gives its `Loss`, as torchvision's detectors do, and
+    one in eval mode reconstructs: `DistributedDataParallel(model)(x).total.backward()` trains it.
+
+    The public methods check shape and dtype, and values where the tensor lies on the processor: on
+    a GPU a look at them would wait for it at every step.
     """
 
     Spec: ClassVar[type[Spec]]
@@ -61,6 +69,16 @@ class Autoencoder(nn.Module):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its weights."""
+        return next(self.parameters()).dtype
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -77,8 +95,8 @@ class Autoencoder(nn.Module):
             `(N, *latent_shape)`, in the model's dtype.
 
         Raises:
-            InputError: for another shape, dtype or range. (`torch.compile` and `torch.export` keep
-                the checks of shape and dtype; a graph cannot raise for a value.)
+            InputError: for another shape or dtype, and on the processor for another range.
+                (A graph of `torch.compile` or `torch.export` cannot raise for a value either.)
         """
         return self._encode(self._images(x, "encode"))
 
@@ -92,7 +110,8 @@ class Autoencoder(nn.Module):
             `(*batch, C, H, W)`, in [0, 1].
 
         Raises:
-            InputError: for another shape or dtype, or values that are not finite.
+            InputError: for another shape or dtype, and on the processor for values that are not
+                finite.
         """
         return self._decode(self._codes(z))
 
@@ -100,9 +119,13 @@ class Autoencoder(nn.Module):
         """`decode(encode(x))`: images `(N, C, H, W)` in [0, 1] to the same shape and range."""
         return self._decode(self._encode(self._images(x, "reconstruct")))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The same as `reconstruct`."""
-        return self.reconstruct(x)
+    def forward(self, x: Tensor) -> Tensor | Loss:
+        """In train mode the same as `loss`, in eval mode the same as `reconstruct`.
+
+        So an error between `model(x)` and `x` cannot train a variational model as a plain one in
+        silence: a `Loss` is no tensor.
+        """
+        return self.loss(x) if self.training else self.reconstruct(x)
 
     def loss(self, x: Tensor) -> Loss:
         """The training loss of a batch of images `(N, C, H, W)` in [0, 1], in nats per image."""
@@ -142,29 +165,21 @@ class Autoencoder(nn.Module):
         A family that cannot do this leaves its weights as they are.
         """
 
-    def _reference(self) -> Tensor:
-        """Any parameter, for the model's device and dtype."""
-        return next(self.parameters())
-
     def _images(self, x: Tensor, method: str) -> Tensor:
         """`x`, checked, on the model's device and in its dtype."""
         if not _is_plain(x) or x.dim() != 4 or tuple(x.shape[1:]) != self.spec.image_shape:
             raise InputError(_about_images(x, method, self.spec.image_shape))
-        if not torch.compiler.is_compiling() and x.numel() and not (x.min() >= 0 and x.max() <= 1):
+        if _is_readable(x) and x.numel() and not (x.min() >= 0 and x.max() <= 1):
             raise InputError(_about_images(x, method, self.spec.image_shape))  # NaN compares false
-        reference = self._reference()
-        return x.to(device=reference.device, dtype=reference.dtype)
+        return x.to(device=self.device, dtype=self.dtype)
 
     def _codes(self, z: Tensor) -> Tensor:
         shape = self.latent_shape
         if not _is_plain(z) or tuple(z.shape[-len(shape) :]) != shape:
             raise InputError(_about_codes(z, shape))
-        reference = self._reference()
-        codes = z.to(device=reference.device, dtype=reference.dtype)
-        if not torch.compiler.is_compiling() and not torch.isfinite(codes).all():
-            raise InputError(
-                _about_codes(z, shape)
-            )  # after the change of dtype, which may overflow
+        codes = z.to(device=self.device, dtype=self.dtype)
+        if _is_readable(codes) and not torch.isfinite(codes).all():  # a narrower dtype overflows
+            raise InputError(_about_codes(z, shape))
         return codes
 
 
@@ -173,6 +188,11 @@ def _is_plain(x: object) -> bool:
     if not isinstance(x, torch.Tensor):
         return False
     return x.dtype in FLOATS and x.layout == torch.strided and not x.is_meta
+
+
+def _is_readable(x: Tensor) -> bool:
+    """Whether its values can be looked at without waiting for a device, or breaking a graph."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def _about_images(x: Tensor, method: str, shape: tuple[int, int, int]) -> str:

@@ -45,7 +45,7 @@ class VAE(VariationalAutoencoder):
         return gaussian_posterior(mean, log_variance)
 
     def _likelihood(self, z: Tensor) -> Distribution:
-        codes = z.reshape(-1, z.shape[-1]).to(self._reference().dtype)
+        codes = z.reshape(-1, z.shape[-1]).to(self.dtype)
         logits = self.decoder(codes)  # (prod(batch), C, H, W)
         return self.pixels(logits.float().reshape(*z.shape[:-1], *logits.shape[1:]))
 

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from zoo.errors import InputError
-from zoo.models.interface import Autoencoder, Loss
-from zoo.models.precision import full_precision
+from zoo.models.interface import Autoencoder, Loss, full_precision
 
 Gradient = Literal["reparameterised", "stl"]
 
@@ -35,7 +34,7 @@ class VariationalAutoencoder(Autoencoder):
 
     def prior(self) -> Distribution:
         """p(z): no batch, event `latent_shape`; a standard normal."""
-        zeros = torch.zeros(self.latent_shape, device=self._reference().device)
+        zeros = torch.zeros(self.latent_shape, device=self.device)
         return _normal(zeros, torch.ones_like(zeros), len(self.latent_shape))
 
     def likelihood(self, z: Tensor) -> Distribution:
@@ -58,8 +57,8 @@ class VariationalAutoencoder(Autoencoder):
         padded = -(-n // SAMPLES_AT_ONCE) * SAMPLES_AT_ONCE
         noise = [torch.randn(self.latent_shape, generator=generator) for _ in range(padded)]
         if not noise:
-            return self._reference().new_zeros(0, *self.spec.image_shape)
-        z = self._prior_codes(torch.stack(noise).to(self._reference()))
+            return torch.zeros(0, *self.spec.image_shape, device=self.device, dtype=self.dtype)
+        z = self._prior_codes(torch.stack(noise).to(self.device, self.dtype))
         with torch.no_grad():
             return torch.cat([self._decode(block) for block in z.split(SAMPLES_AT_ONCE)])[:n]
 
@@ -70,7 +69,7 @@ class VariationalAutoencoder(Autoencoder):
         KL(q(z | x) || p(z)). At beta = 1, whatever was trained.
         """
         x = self._images(x, "elbo")
-        noise = torch.randn(samples, len(x), *self.latent_shape).to(self._reference())
+        noise = torch.randn(samples, len(x), *self.latent_shape).to(self.device, self.dtype)
         reconstruction, kl = self.elbo_terms(x, noise)
         return -(reconstruction + kl)
 
@@ -93,7 +92,7 @@ class VariationalAutoencoder(Autoencoder):
         x = self._images(x, "log_likelihood")
         bounds = []
         for image in x.split(1):
-            noise = torch.randn(samples, 1, *self.latent_shape).to(self._reference())
+            noise = torch.randn(samples, 1, *self.latent_shape).to(self.device, self.dtype)
             bounds.append(self.importance_bound(image, noise))
         return torch.cat(bounds) if bounds else torch.zeros(0, dtype=torch.float64)
 

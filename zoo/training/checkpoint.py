@@ -20,7 +20,7 @@ MAX_BYTES = 64 * 2**30
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """Where a run is."""
 
     epoch: int = 0
@@ -47,7 +47,7 @@ class State:
     best: dict[str, Tensor]
     """Weights of the best epoch so far, where early stopping needs them."""
     device: torch.device
-    progress: Progress
+    progress: RunProgress
 
 
 def save_checkpoint(path: Path, state: State) -> None:
@@ -96,7 +96,7 @@ def _restore(tensors: dict[str, Tensor], state: State) -> None:
             else value
             for key, value in saved.items()
         }
-    state.progress = Progress(**json.loads(bytes(tensors["progress"].numpy())))
+    state.progress = RunProgress(**json.loads(bytes(tensors["progress"].numpy())))
     torch.set_rng_state(tensors["random.cpu"])
     if state.device.type == "cuda":
         torch.cuda.set_rng_state(tensors["random.cuda"], state.device)

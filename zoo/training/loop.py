@@ -17,7 +17,7 @@ from torch import Tensor
 from zoo.data import shown_in_training
 from zoo.errors import RecipeError, TrainingError
 from zoo.models import Autoencoder
-from zoo.training.checkpoint import Progress, State, restore_checkpoint, save_checkpoint
+from zoo.training.checkpoint import RunProgress, State, restore_checkpoint, save_checkpoint
 from zoo.training.interrupt import interruptible
 from zoo.training.recipe import Recipe
 from zoo.training.step import (
@@ -34,7 +34,7 @@ STEPS_PER_READ = 50
 
 
 @dataclass(frozen=True)
-class Report:
+class Update:
     """What the loop tells whoever shows its progress."""
 
     epoch: int
@@ -53,7 +53,7 @@ class Report:
 class Trained:
     """How a training went."""
 
-    progress: Progress
+    progress: RunProgress
     interrupted: bool
 
 
@@ -66,7 +66,7 @@ def fit(
     checkpoint: Path,
     resume: bool,
     validate: Callable[[Autoencoder], float] | None,
-    tell: Callable[[Report], None],
+    on_progress: Callable[[Update], None],
 ) -> Trained:
     """Trains a model in place; at the end it has the weights to be saved (average or best).
 
@@ -78,13 +78,13 @@ def fit(
         checkpoint: file that is written every few minutes, and read if `resume`.
         resume: go on from the checkpoint.
         validate: the loss of a model on the validation split, measured after every epoch.
-        tell: called with a Report every few steps.
+        on_progress: called with a Update every few steps.
 
     Raises:
         TrainingError: when a loss is not finite.
         RecipeError: for a warm-up of a term that the loss does not have.
     """
-    loop = _Loop(model, pixels, recipe, device, checkpoint, validate, tell)
+    loop = _Loop(model, pixels, recipe, device, checkpoint, validate, on_progress)
     if resume:
         restore_checkpoint(checkpoint, loop.state)
     with interruptible() as interrupted:
@@ -94,16 +94,22 @@ def fit(
 
 
 class _Loop:
-    def __init__(self, model, pixels, recipe, device, checkpoint, validate, tell) -> None:
+    def __init__(self, model, pixels, recipe, device, checkpoint, validate, on_progress) -> None:
         from accelerate import Accelerator
 
         self.settings = recipe.training
         self.protocol = recipe.data.protocol
-        self.checkpoint, self.validate, self.tell = checkpoint, validate, tell
+        self.checkpoint, self.validate, self.on_progress = checkpoint, validate, on_progress
         self.device = device
         self.pixels = pixels.to(device)
         self.model = model.to(device=device, memory_format=torch.channels_last).train()
-        self.accelerator = Accelerator(device_placement=False, mixed_precision="no")
+        try:
+            self.accelerator = Accelerator(device_placement=False, mixed_precision="no")
+        except ValueError as settled:  # its state is one for the whole program
+            raise TrainingError(
+                "This program has made an Accelerator with mixed precision already, and a recipe "
+                "says its own: call zoo.train before that, or in a process of its own."
+            ) from settled
         if self.accelerator.num_processes > 1:
             raise TrainingError("The zoo trains in one process. Start it without a launcher.")
         self.core = TrainingStep(model, self.settings)
@@ -111,7 +117,7 @@ class _Loop:
         self.step_module, self.optimiser = self.accelerator.prepare(self.core, optimiser)
         decay = self.settings.ema_decay
         average = AveragedWeights(model, decay) if decay != "off" else None
-        self.state = State(model, optimiser, average, {}, device, Progress())
+        self.state = State(model, optimiser, average, {}, device, RunProgress())
         self.steps_per_epoch = math.ceil(len(pixels) / self.settings.batch_size)
         self.last_save = time.monotonic()
         self.last_finite: dict[str, float] = {}
@@ -185,7 +191,7 @@ class _Loop:
             a + b for a, b in zip(progress.sums or [0.0] * len(sums), sums, strict=True)
         ]
         progress.images += int(counts.sum())
-        self.tell(self._report())
+        self.on_progress(self._report())
 
     def _not_finite(self, step: int, name: str, value: float) -> None:
         rate = learning_rate(self.settings, step, self.settings.epochs * self.steps_per_epoch)
@@ -201,9 +207,9 @@ class _Loop:
         sums = zip(self.core.term_names, progress.sums, strict=True)
         return {name: total / max(1, progress.images) for name, total in sums}
 
-    def _report(self, validation: float | None = None, ended: bool = False) -> Report:
+    def _report(self, validation: float | None = None, ended: bool = False) -> Update:
         progress = self.state.progress
-        return Report(
+        return Update(
             epoch=progress.epoch + 1,
             epochs=self.settings.epochs,
             step=progress.step_in_epoch,
@@ -224,7 +230,7 @@ class _Loop:
         if validation is not None:
             record["validation"] = validation
             self._keep_if_best(validation)
-        self.tell(self._report(validation, ended=True))
+        self.on_progress(self._report(validation, ended=True))
         progress.history.append(record)
         progress.epoch += 1
         progress.step_in_epoch, progress.images, progress.sums = 0, 0, []

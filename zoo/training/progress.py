@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from zoo.training.loop import Report
+from zoo.training.loop import Update
 from zoo.training.recipe import Recipe
 
 SECONDS_PER_LINE = 30.0
 
 
 @contextmanager
-def progress_shown(recipe: Recipe) -> Iterator[Callable[[Report], None]]:
+def progress_shown(recipe: Recipe) -> Iterator[Callable[[Update], None]]:
     """Gives what the loop calls with its reports; writes to standard error."""
     if not sys.stderr.isatty():
         yield _Lines()
@@ -32,14 +32,14 @@ def progress_shown(recipe: Recipe) -> Iterator[Callable[[Report], None]]:
         epochs = recipe.training.epochs
         bar = bars.add_task("", total=None, epoch=1, epochs=epochs, losses="")
 
-        def tell(report: Report) -> None:
-            done = (report.epoch - 1) * report.steps_per_epoch + report.step
-            total = report.epochs * report.steps_per_epoch
+        def on_progress(update: Update) -> None:
+            done = (update.epoch - 1) * update.steps_per_epoch + update.step
+            total = update.epochs * update.steps_per_epoch
             bars.update(
-                bar, completed=done, total=total, epoch=report.epoch, losses=losses_text(report)
+                bar, completed=done, total=total, epoch=update.epoch, losses=losses_text(update)
             )
 
-        yield tell
+        yield on_progress
 
 
 class _Lines:
@@ -48,24 +48,24 @@ class _Lines:
     def __init__(self) -> None:
         self.last = 0.0
 
-    def __call__(self, report: Report) -> None:
-        final = report.ended and report.epoch == report.epochs
+    def __call__(self, update: Update) -> None:
+        final = update.ended and update.epoch == update.epochs
         if not final and time.monotonic() - self.last < SECONDS_PER_LINE:
             return
-        if not report.ended and self.last == 0.0:
+        if not update.ended and self.last == 0.0:
             return
         self.last = time.monotonic()
-        step = "" if report.ended else f" step {report.step}/{report.steps_per_epoch}"
+        step = "" if update.ended else f" step {update.step}/{update.steps_per_epoch}"
         print(
-            f"epoch {report.epoch}/{report.epochs}{step}: {losses_text(report)}",
+            f"epoch {update.epoch}/{update.epochs}{step}: {losses_text(update)}",
             file=sys.stderr,
             flush=True,
         )
 
 
-def losses_text(report: Report) -> str:
+def losses_text(update: Update) -> str:
     """The loss terms of this epoch so far, in nats per image."""
-    text = " + ".join(f"{name} {value:.2f}" for name, value in report.terms.items())
-    if report.validation is not None:
-        text += f" (validation {report.validation:.2f})"
+    text = " + ".join(f"{name} {value:.2f}" for name, value in update.terms.items())
+    if update.validation is not None:
+        text += f" (validation {update.validation:.2f})"
     return f"{text} nats"

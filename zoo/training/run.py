@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from zoo.data import Images, open_dataset, shown_in_testing
-from zoo.devices import find_device
+from zoo.devices import bf16_cost, find_device
 from zoo.errors import PluginError, RecipeError, SourceError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
@@ -27,6 +28,10 @@ from zoo.training.loop import Trained, fit
 from zoo.training.progress import progress_shown
 from zoo.training.recipe import Recipe, load_recipe
 
+log = logging.getLogger("zoo")
+
+IMITATED = 1.5
+"""Cost of a product in bf16, of one in float32, from which on it does not pay."""
 CHECKPOINT, HISTORY, MODEL = "checkpoint.safetensors", "history.jsonl", "model"
 
 
@@ -71,6 +76,8 @@ def train(
     """
     resolved = load_recipe(recipe).with_overrides(overrides or {})
     where = find_device(device)
+    if said := about_precision(resolved, where):
+        log.warning(said)
     images = _images(resolved)
     target = _target(resolved, out, resume)
     model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
@@ -79,7 +86,7 @@ def train(
     continues = _continues(target, resolved, resume)
     if not continues:
         write_atomically(target / layout.RECIPE, resolved.to_toml())
-    with torch.random.fork_rng(), progress_shown(resolved) as tell:
+    with torch.random.fork_rng(), progress_shown(resolved) as on_progress:
         torch.manual_seed(resolved.training.seed)
         trained = fit(
             model,
@@ -89,12 +96,24 @@ def train(
             checkpoint=checkpoint,
             resume=continues and checkpoint.exists(),
             validate=_validation(images, resolved),
-            tell=tell,
+            on_progress=on_progress,
         )
     run = _finish(model.to("cpu"), trained, images, resolved, target)
     if not trained.interrupted:
         checkpoint.unlink(missing_ok=True)
     return run
+
+
+def about_precision(recipe: Recipe, device: torch.device) -> str:
+    """A line on a precision that this device only imitates, and what to do; or nothing."""
+    cost = bf16_cost(device) if recipe.training.precision == "bf16" else 0.0
+    if cost < IMITATED:
+        return ""
+    return (
+        f"precision = 'bf16' is only imitated on this {'processor' if device.type == 'cpu' else device}: "
+        f"its matrix products take {cost:.0f} times as long as in float32. To train in float32, to "
+        "other weights than the published ones: precision=float32."
+    )
 
 
 def plan(recipe: Recipe) -> str:
