@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Result = Literal["passed", "failed", "not measured"]
 
@@ -28,6 +28,13 @@ class Report:
     def passed(self) -> bool:
         """Whether nothing failed. What could not be measured is no pass: see the checks."""
         return all(check.result != "failed" for check in self.checks)
+
+    @property
+    def summary(self) -> str:
+        """How many passed, failed and were not measured, of those that there are."""
+        results = [check.result for check in self.checks]
+        counts = {result: results.count(result) for result in get_args(Result)}
+        return ", ".join(f"{count} {result}" for result, count in counts.items() if count)
 
     def as_json(self, kind: str) -> dict[str, Any]:
         """The report as plain data; `kind` is what it is of."""

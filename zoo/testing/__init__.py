@@ -40,6 +40,7 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "encode": outputs.check_encode,
     "decode": outputs.check_decode,
     "loss": losses.check_loss,
+    "sum over pixels": losses.check_sum_over_pixels,
     "seeds": construction.check_seeds,
     "tensor names": construction.check_tensor_names,
     "reconstruct": outputs.check_reconstruct,
@@ -118,7 +119,7 @@ def answer(name: str, subject: Subject) -> Check:
     except NotMeasuredError as why:
         return Check(name, "not measured", str(why))
     except (Exception, SystemExit) as failure:  # whatever a family's code does
-        return Check(name, "failed", _sentence(failure, subject.family))
+        return Check(name, "failed", _sentence(failure, subject.family.name))
 
 
 def _sentence(failure: BaseException, family: str) -> str:

@@ -8,7 +8,6 @@ import tomllib
 import tomli_w
 import torch
 
-from zoo.registry import families
 from zoo.testing.subject import Subject, expect, images
 
 
@@ -29,19 +28,19 @@ def check_misspelt_fields(subject: Subject) -> None:
     fields = subject.spec.model_dump(mode="json")
     for name in fields:
         misspelt = f"{name}_misspelt"
-        spec, _ = families.get(subject.family).parse({**fields, misspelt: fields[name]})
+        spec, _ = subject.family.parse({**fields, misspelt: fields[name]})
         expect(spec is None, f"a misspelt field, {misspelt}, is accepted in silence")
 
 
 def check_json(subject: Subject) -> None:
     """A Spec is the same after config.json, and after recipe.toml."""
     for spec in subject.specs:
-        fields = families.get(subject.family).plain_fields(spec)
+        fields = subject.family.plain_fields(spec)
         for kind, back in (
             ("JSON", json.loads(json.dumps(fields))),
             ("TOML", tomllib.loads(tomli_w.dumps(fields))),
         ):
-            again, problems = families.get(subject.family).parse(back)
+            again, problems = subject.family.parse(back)
             expect(again == spec, f"{spec!r} does not come back from {kind}: {problems or again!r}")
 
 
@@ -52,7 +51,12 @@ def check_build(subject: Subject) -> str:
         for name, tensor in model.state_dict().items():
             whole = not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
             expect(whole, f"{name} starts with numbers that are not finite, for {spec!r}")
-    return f"{subject.spec.parameter_count():,} parameters by default, float32, none shared"
+        count, said = sum(p.numel() for p in model.parameters()), subject.family.parameters(spec)
+        expect(
+            count == said, f"{count:,} parameters, and {said:,} on the meta device, for {spec!r}"
+        )
+    count = subject.family.parameters(subject.spec)
+    return f"{count:,} parameters by default, float32, none shared"
 
 
 def check_seeds(subject: Subject) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from zoo.models import Autoencoder, Loss
 from zoo.testing.outputs import variational
-from zoo.testing.subject import Subject, expect, images
+from zoo.testing.subject import NotMeasuredError, Subject, expect, images
 
 SUBSETS_OF = 5
 DRAWS, FEW = 4_000, 50
@@ -24,6 +24,9 @@ def check_loss(subject: Subject) -> None:
             torch.manual_seed(0)
             loss, again = model.loss(x), model.loss(x[:3])
         expect(isinstance(loss, Loss), f"loss gives {type(loss).__name__}, not zoo.Loss")
+        expect(
+            isinstance(model(x), Loss), "a model in train mode does not give its loss when called"
+        )
         expect(loss.terms, "the loss has no terms")
         expect(
             list(loss.terms) == list(again.terms), "the loss names its terms anew for each batch"
@@ -45,6 +48,36 @@ def _check_mean_over_images(model: Autoencoder, x: torch.Tensor) -> None:
     twice = float(model.loss(torch.cat([x, x])).total)
     same = one != again or abs(twice - one) <= 1e-3 * max(1.0, abs(one))
     expect(same, f"the loss of a batch is {one:g}, and of the batch twice {twice:g}: not a mean")
+
+
+def check_sum_over_pixels(subject: Subject) -> str:
+    """The loss is a sum over pixels: four times as many of them give about four times the loss.
+
+    A mean beside a KL term that is a sum is a beta of the number of pixels in disguise.
+    """
+    family, small = subject.family, subject.spec
+    channels, height, width = small.image_shape
+    fields = {**family.plain_fields(small), "image_shape": (channels, 2 * height, 2 * width)}
+    large, _ = family.parse(fields)
+    if large is None:
+        raise NotMeasuredError("it takes no image that is twice as high and wide")
+    one, four = (mean_loss(subject.build(spec), images(spec, 64)) for spec in (small, large))
+    if abs(one) < 0.01 * small.pixels:
+        raise NotMeasuredError(f"its first loss, {one:.2g} nats, is too near zero to compare")
+    ratio = four / one
+    expect(
+        ratio > 2,
+        f"an image of four times the pixels has {ratio:.2g} times the loss: is it a mean over pixels?",
+    )
+    return f"four times the pixels, {ratio:.2g} times the loss"
+
+
+@torch.no_grad()
+def mean_loss(model: Autoencoder, x: torch.Tensor) -> float:
+    """The mean of some draws of the loss."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return sum(float(model.loss(x).total) for _ in range(8)) / 8
 
 
 def check_gradients(subject: Subject) -> None:

@@ -1,6 +1,6 @@
 """`zoo plugins new`: a small, complete package with a family of its own, to begin from.
 
-The package is `template/`, as it stands there, under another name.
+The package is `template/`, as it stands there, under another name, with one of its two models.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ from zoo.io.files import write_atomically
 from zoo.registry import families, plugins
 
 TEMPLATE = Path(__file__).with_name("template")
+VARIATIONAL = "variational_model.py"
+"""What stands in the place of model.py in a package whose family is a VAE."""
 _IMPORTED = {"F", "Field", "Tensor", "Zoo", "Torch", "Nn"}
-"""Names that the template's module uses itself, or nearly."""
+_IMPORTED |= {"Bernoulli", "Distribution", "Independent", "Normal"}
+"""Names that the template's modules use themselves, or nearly."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 
 
-def write_package(name: str, target: Path) -> list[Path]:
+def write_package(name: str, target: Path, variational: bool = False) -> list[Path]:
     """Writes the package's files below a new folder, and returns them.
 
     Args:
         name: of the distribution, such as `acme-vq`; its last word is the family's name.
-        target: a folder that is not there yet.
+        target: a folder that does not exist yet.
+        variational: whether its family is a VAE; else it is a plain autoencoder.
 
     Raises:
         InputError: for a name that is no package's or is taken, or a folder that is there.
@@ -50,7 +54,9 @@ def write_package(name: str, target: Path) -> list[Path]:
     files = sorted(p for p in TEMPLATE.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
     written = []
     for path in files:
-        relative = path.relative_to(TEMPLATE).as_posix()
+        if path.name == ("model.py" if variational else VARIATIONAL):
+            continue
+        relative = path.relative_to(TEMPLATE).as_posix().replace(VARIATIONAL, "model.py")
         relative = relative.replace("test_thing", f"test_{family.replace('-', '_')}")
         place = target / _renamed(relative, words)
         write_atomically(place, _renamed(path.read_text(encoding="utf-8"), words))

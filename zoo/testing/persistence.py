@@ -16,10 +16,10 @@ from zoo.evaluation.figures import draw_all
 from zoo.evaluation.measure import measure_own
 from zoo.folder import store
 from zoo.folder.layout import files_of
-from zoo.models import Autoencoder
 from zoo.registry.sources import local
 from zoo.specs.base import likelihood_kind
 from zoo.specs.protocols import FITTING
+from zoo.testing.losses import mean_loss
 from zoo.testing.subject import Subject, expect, images, levels
 from zoo.training.run import train
 
@@ -71,7 +71,7 @@ def check_training(subject: Subject) -> str:
         np.save(data, levels(subject.spec, IMAGES).numpy())
         kind = likelihood_kind(subject.spec)
         recipe = {
-            "model": {"family": subject.family, **subject.spec.model_dump(mode="json")},
+            "model": {"family": subject.family.name, **subject.spec.model_dump(mode="json")},
             "data": {"dataset": str(data), "protocol": FITTING.get(kind, ("grey",))[0]},
             "training": {
                 "epochs": EPOCHS,
@@ -91,15 +91,9 @@ def check_training(subject: Subject) -> str:
     expect(
         same, "a trained model is another one after loading: is all its state in the state dict?"
     )
-    before, after = (_loss(model, images(subject.spec, 128)) for model in (subject.build(), one))
+    x = images(subject.spec, 128)
+    before, after = (mean_loss(model, x) for model in (subject.build(), one))
     expect(after < before, f"{EPOCHS} epochs take the loss from {before:g} to {after:g}")
     same = all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     expect(same, "the same recipe gives other weights the second time")
     return f"{EPOCHS} epochs take the loss from {before:.4g} to {after:.4g}"
-
-
-def _loss(model: Autoencoder, x: torch.Tensor) -> float:
-    """The mean of some draws of the loss."""
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return sum(float(model.loss(x).total) for _ in range(8)) / 8

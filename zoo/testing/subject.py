@@ -12,6 +12,7 @@ from torch import Tensor
 from zoo.data import load_images
 from zoo.models import Autoencoder
 from zoo.registry import families
+from zoo.registry.family import Family
 from zoo.specs.base import Spec
 from zoo.testing.random_specs import draw_specs
 
@@ -34,14 +35,14 @@ def expect(condition: object, sentence: str) -> None:
 class Subject:
     """A family under test."""
 
-    family: str
+    family: Family
     specs: tuple[Spec, ...]
     """The default one first, for the smallest images that it takes; the others are drawn."""
 
     @classmethod
     def of(cls, family: str) -> Subject:
         """With Specs drawn from a fixed seed. Errors as `zoo.build`."""
-        return cls(family, tuple(draw_specs(family)))
+        return cls(families.get(family), tuple(draw_specs(family)))
 
     @property
     def spec(self) -> Spec:
@@ -50,7 +51,7 @@ class Subject:
 
     def build(self, spec: Spec | None = None, seed: int = 0) -> Autoencoder:
         """An untrained model, in eval mode."""
-        return families.get(self.family).build(spec or self.spec, seed).eval()
+        return self.family.build(spec or self.spec, seed).eval()
 
 
 def images(spec: Spec, count: int = 8) -> Tensor:

@@ -44,15 +44,6 @@ class VQSpec(zoo.Spec):
         _, height, width = self.image_shape
         return (self.embedding_dim, height >> self.halvings, width >> self.halvings)
 
-    def parameter_count(self) -> int:
-        image, hidden, vector = self.image_shape[0], self.channels, self.embedding_dim
-        halving = _conv(hidden, hidden, 4)
-        block = _conv(hidden, hidden, 3) + _conv(hidden, hidden, 1)
-        bodies = 2 * (self.halvings * halving + self.residual_blocks * block)
-        encoder = _conv(image, hidden, 3) + _conv(hidden, vector, 1)
-        decoder = _conv(vector, hidden, 3) + _conv(hidden, image, 3)
-        return bodies + encoder + decoder + self.codes * vector
-
     @model_validator(mode="after")
     def _image_can_be_halved(self):
         _, height, width = self.image_shape
@@ -199,7 +190,3 @@ class Doubling(nn.ConvTranspose2d):
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
     """Between vectors at the same place, summed over places, mean over images: a scalar, float32."""
     return (a.float() - b.float()).square().sum(dim=(1, 2, 3)).mean()
-
-
-def _conv(inputs: int, outputs: int, side: int) -> int:
-    return side * side * inputs * outputs + outputs

@@ -28,11 +28,6 @@ class ThingSpec(zoo.Spec):
     def latent_shape(self) -> tuple[int, ...]:
         return (self.latent_dim,)
 
-    def parameter_count(self) -> int:
-        encoder = _dense(self.pixels, self.hidden) + _dense(self.hidden, self.latent_dim)
-        decoder = _dense(self.latent_dim, self.hidden) + _dense(self.hidden, self.pixels)
-        return encoder + decoder
-
 
 class Thing(zoo.Autoencoder):
     """An autoencoder whose pixels are Bernoulli. Its only argument is its Spec."""
@@ -62,7 +57,3 @@ class Thing(zoo.Autoencoder):
     def _logits(self, z: Tensor) -> Tensor:
         h = F.silu(self.from_code(z))  # (*batch, hidden)
         return self.decoder(h).unflatten(-1, self.spec.image_shape)  # (*batch, C, H, W)
-
-
-def _dense(inputs: int, outputs: int) -> int:
-    return inputs * outputs + outputs

@@ -1,0 +1,55 @@
+"""The family `thing`: image -> one hidden layer -> posterior over codes, and code -> image.
+
+It is small and whole, to be replaced by your own, method by method; `zoo plugins check thing` says
+what does not hold.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Distribution, Independent, Normal
+
+import zoo
+
+
+class ThingSpec(zoo.Spec):
+    """What function a Thing is: every setting with its default, its bounds and its meaning.
+
+    `image_shape`, (channels, height, width), is inherited. Once you have published weights, only
+    add fields, whose defaults mean the old function.
+    """
+
+    latent_dim: int = Field(default=8, ge=1, le=4_096, description="numbers in a code")
+    hidden: int = Field(default=128, ge=1, le=65_536, description="units of the hidden layers")
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return (self.latent_dim,)
+
+
+class Thing(zoo.VariationalAutoencoder):
+    """A VAE with a diagonal Gaussian posterior and Bernoulli pixels. Its only argument is its Spec."""
+
+    Spec = ThingSpec
+    spec: ThingSpec
+
+    def __init__(self, spec: ThingSpec) -> None:
+        super().__init__(spec)
+        self.encoder = nn.Linear(spec.pixels, spec.hidden)
+        self.to_posterior = nn.Linear(spec.hidden, 2 * spec.latent_dim)
+        self.from_code = nn.Linear(spec.latent_dim, spec.hidden)
+        self.decoder = nn.Linear(spec.hidden, spec.pixels)
+
+    def _posterior(self, x: Tensor) -> Distribution:
+        h = F.silu(self.encoder(x.flatten(1)))  # (N, hidden)
+        mean, scale = self.to_posterior(h).float().chunk(2, dim=1)  # (N, latent_dim) each
+        normal = Normal(mean, F.softplus(scale) + 1e-3, validate_args=False)
+        return Independent(normal, 1, validate_args=False)  # batch (N,), event (latent_dim,)
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        h = F.silu(self.from_code(z.to(self.dtype)))  # (*batch, hidden)
+        logits = self.decoder(h).float().unflatten(-1, self.spec.image_shape)  # (*batch, C, H, W)
+        pixels = Bernoulli(logits=logits, validate_args=False)  # grey pixels have a score too
+        return Independent(pixels, 3, validate_args=False)  # batch (*batch,), event (C, H, W)
