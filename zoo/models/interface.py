@@ -52,7 +52,8 @@ class Autoencoder(nn.Module):
     with a `_likelihood` too, codes -> a distribution over images, has -log p(x | z) measured.
 
     Called as a function, a model in train mode gives its `Loss`, as torchvision's detectors do, and
-    one in eval mode reconstructs: `DistributedDataParallel(model)(x).total.backward()` trains it.
+    one in eval mode reconstructs: with `ddp = DistributedDataParallel(model)`, a step of training is
+    `ddp(x).total.backward()`.
 
     The public methods check shape and dtype, and values where the tensor lies on the processor: on
     a GPU a look at them would wait for it at every step.

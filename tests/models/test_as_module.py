@@ -1,0 +1,126 @@
+"""A model as a PyTorch module: its modes, its device and dtype, a training loop by hand, and DDP."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+import zoo
+from zoo.devices import bf16_cost
+from zoo.errors import InputError
+
+FAMILIES = ["ae", "vae"]
+
+
+def small(family: str) -> zoo.Autoencoder:
+    return zoo.build(family, image_shape=(1, 8, 8), latent_dim=3, seed=0)
+
+
+def test_a_built_model_is_in_train_mode_and_a_loaded_one_in_eval_mode(tmp_path):
+    model = small("vae")
+    assert model.training
+    zoo.save(model, tmp_path / "model")
+    assert model.training
+    assert not zoo.load(tmp_path / "model").training
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_called_in_train_mode_it_gives_its_loss_and_in_eval_mode_it_reconstructs(family):
+    model, x = small(family), torch.rand(4, 1, 8, 8)
+    assert isinstance(model(x), zoo.Loss)
+    model.eval()
+    assert torch.equal(model(x), model.decode(model.encode(x)))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_tutorials_error_between_output_and_input_does_not_train_it_in_silence(family):
+    model, x = small(family), torch.rand(4, 1, 8, 8)
+    with pytest.raises((TypeError, AttributeError)):
+        torch.nn.functional.mse_loss(model(x), x).backward()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_training_loop_by_hand_lowers_the_loss(family):
+    model = small(family)
+    x = torch.rand(64, 1, 8, 8, generator=torch.Generator().manual_seed(0)).round()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    totals = []
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss = model.loss(x).total
+        loss.backward()
+        optimiser.step()
+        totals.append(loss.item())
+    assert totals[-1] < totals[0] - 0.2
+
+
+def test_it_says_its_device_and_its_dtype(tmp_path):
+    model = small("vae")
+    assert (model.device, model.dtype) == (torch.device("cpu"), torch.float32)
+    zoo.save(model, tmp_path / "model")
+    for name in ("bfloat16", torch.bfloat16):
+        assert zoo.load(tmp_path / "model", dtype=name).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "int8", torch.int8, 16, "Tensor"])
+def test_what_is_no_floating_dtype_is_refused_with_those_there_are(dtype):
+    with pytest.raises(InputError, match="dtype is one of float16, bfloat16, float32, float64"):
+        zoo.load("vae-digits-8", dtype=dtype)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_step_on_a_gpu_waits_for_no_value(family):
+    """A look at a value of a fake tensor raises, on whatever device it pretends to be."""
+    with FakeTensorMode(), torch.device("cuda"):
+        model, x = small(family), torch.rand(4, 1, 8, 8)
+        assert model.loss(x).total.device.type == "cuda"
+        assert model.decode(model.encode(x)).shape == x.shape
+    with FakeTensorMode(), pytest.raises(DataDependentOutputException):
+        small(family).loss(torch.rand(4, 1, 8, 8))
+
+
+def test_a_product_in_bf16_has_a_cost():
+    assert 0.01 < bf16_cost(torch.device("cpu")) < 1000
+
+
+IN_TWO = """
+import torch, zoo
+from torch.nn.parallel import DistributedDataParallel
+torch.distributed.init_process_group("gloo")
+rank = torch.distributed.get_rank()
+model = zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3, seed=0)
+x = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+alone = zoo.build(model.spec, seed=0)
+alone.loss(x).total.backward()
+ddp = DistributedDataParallel(model)
+ddp(x[4 * rank : 4 * rank + 4]).total.backward()
+for ours, whole in zip(model.parameters(), alone.parameters(), strict=True):
+    torch.testing.assert_close(ours.grad, whole.grad, rtol=1e-3, atol=1e-4)
+print("the same gradients")
+"""
+
+
+def test_under_ddp_two_processes_have_the_gradients_of_the_whole_batch():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", IN_TWO],
+            env={**os.environ, **common, "RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in (0, 1)
+    ]
+    for process in both:
+        out, err = process.communicate(timeout=120)
+        assert out == "the same gradients\n", err
