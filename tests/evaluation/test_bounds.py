@@ -14,7 +14,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 import zoo
 from zoo.evaluation.measure import mean_of, measure_nll
 from zoo.evaluation.noise import elbo_noise, image_noise
-from zoo.models.likelihoods import build_likelihood
+from zoo.models.likelihoods import BernoulliImage, build_likelihood
 from zoo.registry import published
 from zoo.specs.families import VAESpec
 from zoo.specs.parts import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood
@@ -191,3 +191,13 @@ def test_numpy_alone_gives_the_published_numbers_of_vae_digits_8():
         weights = weights - normal(z, mean[i], log_variance[i])
         bounds.append(np.logaddexp.reduce(weights) - math.log(len(weights)))
     assert -np.mean(bounds) == pytest.approx(metrics["nll"], abs=1e-3)
+
+
+def test_a_bernoulli_scores_the_same_with_and_without_a_gradient():
+    logits = torch.linspace(-90, 90, 4 * 784).view(4, 1, 28, 28)
+    logits[0, 0, 0, :3] = torch.tensor([0.0, 1e4, -1e4])
+    x = (torch.arange(784) % 2).float().view(1, 1, 28, 28)
+    exact = BernoulliImage(logits.double().requires_grad_()).log_prob(x.double()).detach()
+    for given in (logits, logits.clone().requires_grad_()):
+        scores = BernoulliImage(given).log_prob(x)
+        assert torch.allclose(scores.double(), exact, rtol=1e-6)
