@@ -103,7 +103,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         ),
         (
             ["eval", "./model", "--dataset", "digits", "--device", "cuda:99"],
-            "'cuda:99' is not here",
+            "'cuda:99' is not available",
         ),
         (["eval", "./model", "--dataset", "./text.npy"], "is no NumPy array"),
         (
@@ -130,7 +130,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         ),
         (["train", "vae-digits-8", "--out", "model"], "'model' is not empty. Choose another --out"),
         (["train", "vae-digits-8", "--out", "empty", "--resume"], "There is no run to resume"),
-        (["train", "vae-digits-8", "--device", "cuda:99"], "'cuda:99' is not here"),
+        (["train", "vae-digits-8", "--device", "cuda:99"], "'cuda:99' is not available"),
         (["bench", "vae-mnsit-20"], "No model named 'vae-mnsit-20'."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

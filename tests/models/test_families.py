@@ -39,7 +39,6 @@ def test_it_builds_for_any_image_and_counts_its_parameters(family, body, shape):
     x = torch.rand(2, *shape)
     assert model.encode(x).shape == (2, *model.latent_shape)
     assert model.reconstruct(x).shape == x.shape
-    assert torch.equal(model(x), model.reconstruct(x))
     assert model.spec.parameter_count() == sum(p.numel() for p in model.parameters())
 
 
@@ -88,7 +87,7 @@ def test_the_tutorials_architectures_can_be_said_exactly():
     torch.testing.assert_close(ae.encode(x), code)
     hidden = torch.relu(code @ w["decoder.0.weight"].T + w["decoder.0.bias"])
     image = torch.sigmoid(hidden @ w["decoder.1.weight"].T + w["decoder.1.bias"])
-    torch.testing.assert_close(ae(x).flatten(1), image)
+    torch.testing.assert_close(ae.reconstruct(x).flatten(1), image)
 
     separate = zoo.build(
         "vae",

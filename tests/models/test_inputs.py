@@ -132,11 +132,11 @@ def test_cuda_without_a_gpu_is_refused():
         lambda: zoo.load("./model", device="cuda"),
         lambda: zoo.evaluate("./model", device="cuda"),
     ):
-        with pytest.raises(zoo.DeviceError, match="'cuda' is not here"):
+        with pytest.raises(zoo.DeviceError, match="'cuda' is not available"):
             use()
 
 
-@pytest.mark.parametrize("dtype", ["float16", torch.int8, float, torch.complex64])
+@pytest.mark.parametrize("dtype", ["float8", torch.int8, float, torch.complex64])
 def test_a_dtype_that_is_no_float_is_refused(dtype):
-    with pytest.raises(InputError, match=r"floating torch dtype, such as torch\.bfloat16"):
+    with pytest.raises(InputError, match="a floating torch dtype; got"):
         zoo.load("./model", dtype=dtype)

@@ -78,11 +78,13 @@ def test_nothing_that_is_there_is_written_over(tmp_path):
         write_package("acme-thing", tmp_path / "acme-thing")
 
 
-def test_every_word_of_the_template_is_replaced(tmp_path):
-    files = write_package("other-words", tmp_path / "new")
-    assert len(files) == len(
-        [p for p in TEMPLATE.rglob("*") if p.suffix in (".py", ".toml", ".md")]
-    )
+@pytest.mark.parametrize("variational", [False, True])
+def test_every_word_of_the_template_is_replaced(tmp_path, variational):
+    files = write_package("other-words", tmp_path / "new", variational)
+    of_both = [p for p in TEMPLATE.rglob("*") if p.suffix in (".py", ".toml", ".md")]
+    assert len(files) == len(of_both) - 1  # of the two models, one
+    [model] = [path for path in files if path.name == "model.py"]
+    assert ("VariationalAutoencoder" in model.read_text()) == variational
     for path in files:
         assert "thing" not in path.name
         for word in ("acme", "thing", "Thing"):
