@@ -136,7 +136,7 @@ def test_the_demo_works_without_a_network(run, monkeypatch):
     out = run("demo")
     assert "1. Load a published model" in out
     assert "trained in" in out
-    assert "vae-digits-8    digits" in out.partition("3. Measure")[2]
+    assert "vae-digits-8" in out.partition("3. Measure")[2]
     assert "set ZOO_DATA to a folder that has MNIST/raw/" in out.splitlines()[-1]
     assert Path("demo/samples.png").exists()
 
