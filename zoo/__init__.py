@@ -46,26 +46,8 @@ if TYPE_CHECKING:
     from zoo.training.recipe import Recipe
     from zoo.training.run import Run, train
 
-_HOMES = {
+_HOMES = {  # and zoo.errors of all the others
     "zoo.api": ("build", "evaluate", "info", "load", "save", "verify"),
-    "zoo.errors": (
-        "DataError",
-        "DeviceError",
-        "HubError",
-        "InputError",
-        "IntegrityError",
-        "MismatchError",
-        "OfflineError",
-        "PluginError",
-        "RecipeError",
-        "SourceError",
-        "SpecError",
-        "TrainingError",
-        "UnknownNameError",
-        "UnsafeFormatError",
-        "WeightsError",
-        "ZooError",
-    ),
     "zoo.specs.metrics": ("Metrics",),
     "zoo.registry.families": ("list_families", "register"),
     "zoo.specs.info": ("ModelInfo",),
@@ -126,9 +108,9 @@ __all__ = [  # noqa: RUF022  # sorted as _HOMES is
 def __getattr__(name: str):
     if name == "testing":
         return importlib.import_module("zoo.testing")
-    if name not in _HOME_OF:
+    if name not in __all__:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    value = getattr(importlib.import_module(_HOME_OF.get(name, "zoo.errors")), name)
     globals()[name] = value
     return value
 

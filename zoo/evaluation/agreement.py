@@ -5,21 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-TOLERANCES = {
-    "neg_elbo": 0.01,
-    "reconstruction": 0.01,
-    "kl": 0.01,
-    "nll": 0.01,
-    "bce_plus_kl": 0.01,
-    "psnr": 1e-3,
-    "ssim": 1e-4,
-    "active_units": 1,
-}
-"""How far a number measured again may be off, in its own unit: the noise is the same."""
-RELATIVE_MSE = 1e-4
+from zoo.specs.metrics import METRICS
+
 RELATIVE_OWN = 0.01
 """Of a family's own number, which may count what a rounding moves."""
-_COMPARED = TOLERANCES.keys() | {"mse", "bits_per_dim"}
 UNITS_APART = 0.5
 """Share of the active units by which the full number may differ from a subset's."""
 ERRORS_APART = 3.0
@@ -55,11 +44,11 @@ def _close(name: str, measured: Any, published: Any, all_measured: dict[str, Any
         return measured is published
     base = name.removesuffix("_se")
     if base == "mse":
-        return math.isclose(measured, published, rel_tol=RELATIVE_MSE)
+        return math.isclose(measured, published, rel_tol=METRICS["mse"].tolerance)
     if base == "bits_per_dim":
         nats = abs(measured - published) * _nats_per_bit(all_measured)
-        return nats <= TOLERANCES["neg_elbo"]
-    return abs(measured - published) <= TOLERANCES[base]
+        return nats <= METRICS["neg_elbo"].tolerance
+    return abs(measured - published) <= METRICS[base].tolerance
 
 
 def _nats_per_bit(measured: dict[str, Any]) -> float:
@@ -71,7 +60,7 @@ def _nats_per_bit(measured: dict[str, Any]) -> float:
 def far_apart(subset: dict[str, Any], published: dict[str, Any]) -> list[str]:
     """Means that are too far from those of the first images to be the same model's."""
     found = []
-    for name in _COMPARED:
+    for name in METRICS:
         if not _is_comparable(name, subset):
             continue
         ours, theirs = subset[name], published[name]
@@ -101,7 +90,7 @@ def _short(value: Any) -> str:
 
 def unspoken(subset: dict[str, Any], published: dict[str, Any]) -> list[str]:
     """Names of published numbers that a subset's say nothing about."""
-    names = (name for name in sorted(_COMPARED) if published[name] is not None)
+    names = (name for name in sorted(METRICS) if published[name] is not None)
     own = sorted(published.get("own") or {})
     return [*(name for name in names if not _is_comparable(name, subset)), *own]
 
