@@ -6,6 +6,7 @@ import os
 import site
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from collections.abc import Mapping
@@ -27,6 +28,21 @@ class Package:
     families: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)
     registries: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, project: Path) -> Package:
+        """The package of a project of pure Python, by its pyproject.toml."""
+        about = tomllib.loads((project / "pyproject.toml").read_text())
+        tops = about["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+        paths = (path for top in tops for path in (project / top).rglob("*") if path.is_file())
+        files = {
+            path.relative_to(project).as_posix(): path.read_bytes()
+            for path in paths
+            if "__pycache__" not in path.parts
+        }
+        points = about["project"]["entry-points"]
+        groups = (points.get(f"{GROUP}.{g}", {}) for g in ("families", "datasets", "registries"))
+        return cls(about["project"]["name"], about["project"]["version"], files, *groups)
 
     def wheel(self, folder: Path) -> Path:
         """Its wheel, written into a folder."""
@@ -61,13 +77,23 @@ class Package:
         )
 
 
-def install(target: Path, *projects: Package | Path) -> None:
-    """Installs packages and projects with pip, and nothing else, into a folder of modules."""
+def install(target: Path, *projects: Package | Path, by_pip: bool = False) -> None:
+    """Puts packages and projects, and nothing else, into a folder of modules.
+
+    A wheel is unpacked as pip would, and a project's package copied with what its metadata would
+    say; `by_pip` has pip itself do it.
+    """
     wheels = target.parent / f"{target.name}-wheels"
-    paths = [p.wheel(wheels) if isinstance(p, Package) else p for p in projects]
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
-    options = ["--no-build-isolation", "--disable-pip-version-check", "--target", str(target)]
-    subprocess.run([*pip, *options, *map(str, paths)], check=True)
+    if by_pip:
+        paths = [p.wheel(wheels) if isinstance(p, Package) else p for p in projects]
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+        options = ["--no-build-isolation", "--disable-pip-version-check", "--target", str(target)]
+        subprocess.run([*pip, *options, *map(str, paths)], check=True)
+        return
+    for project in projects:
+        package = project if isinstance(project, Package) else Package.of(project)
+        with zipfile.ZipFile(package.wheel(wheels)) as wheel:
+            wheel.extractall(target)
 
 
 @dataclass(frozen=True)
@@ -100,9 +126,9 @@ class Place:
         folder = self.folder / "marks"
         return set(os.listdir(folder)) if folder.is_dir() else set()
 
-    def install(self, *projects: Package | Path) -> None:
+    def install(self, *projects: Package | Path, by_pip: bool = False) -> None:
         """As `install`, into this venv."""
-        install(self.modules, *projects)
+        install(self.modules, *projects, by_pip=by_pip)
 
     def run(
         self, *words: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None

@@ -109,9 +109,8 @@ def info(
 def save(model: Autoencoder, folder: str | Path) -> None:
     """Writes a model's whole folder: config, weights, card, and what is known of the model.
 
-    Recipe, metrics and figures are kept if the weights are those that they were made with; those
-    of a model from the Hub are fetched if they are not here yet, and left out, with a warning, if
-    they cannot be.
+    Recipe, metrics and figures are kept if the weights are those that they were made with. Of a
+    model from the Hub, what is not cached is left out, with a warning: `zoo.pull` fetches all of it.
     Equal models give byte-equal folders. Other files in the folder stay.
 
     Raises:
@@ -122,7 +121,6 @@ def save(model: Autoencoder, folder: str | Path) -> None:
 
     target = with_home(folder)
     store.check_target(target)
-    complete(model)
     store.save(model, target)
 
 

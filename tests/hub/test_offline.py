@@ -110,7 +110,7 @@ def test_a_half_cached_model_is_saved_offline_and_says_what_it_lacks(client, rep
     load(client, repo)
     got = attempt(client, code, env={"HF_HUB_OFFLINE": "1"}, fresh=True)
     assert got.value is not None
-    assert "left out, for they are not cached: README.md, figures/" in got.err
+    assert "its README.md is not cached, and what is not cached is left out" in got.err
     assert load(client, str(tmp_path / "x")).value is not None
 
 

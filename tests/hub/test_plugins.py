@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from packages import MARK, Package, Place
 
+pytestmark = pytest.mark.xdist_group("acme-vq")  # they share a venv
 REPO = "acme/vq-digits"
 BITS = """
 import torch, zoo
@@ -23,10 +24,10 @@ def acme_vq(checkout) -> Path:
     return checkout / "tests" / "plugins" / "acme-vq"
 
 
-@pytest.fixture
-def author(tmp_path, acme_vq) -> Place:
+@pytest.fixture(scope="session")
+def author(tmp_path_factory, acme_vq) -> Place:
     """A venv that has the package."""
-    place = Place.made(tmp_path / "author")
+    place = Place.made(tmp_path_factory.mktemp("author") / "venv")
     place.install(acme_vq)
     return place
 
@@ -75,7 +76,7 @@ def test_a_packages_model_is_shared_and_is_the_same_for_a_stranger(
 
 EVERY_USE = """
 import zoo
-from zoo.card import render_card
+from zoo.folder.card import render_card
 zoo.load("evil/repo")
 render_card(zoo.info("evil/repo"))
 assert zoo.verify("evil/repo").passed
@@ -87,9 +88,7 @@ except zoo.InputError as refused:
 """
 
 
-def test_a_repo_imports_the_package_of_its_family_and_no_other(
-    hub, client, author, acme_vq, tmp_path
-):
+def test_a_repo_imports_the_package_of_its_family_and_no_other(hub, client, acme_vq, tmp_path):
     others = Package(
         "others",
         "1.0",
@@ -98,7 +97,8 @@ def test_a_repo_imports_the_package_of_its_family_and_no_other(
         {"other-data": "other_data:x"},
         {"other": "other_models.here"},
     )
-    author.install(others)
+    author = Place.made(tmp_path / "author")
+    author.install(acme_vq, others)
     hub.create("evil/repo")
     published = acme_vq / "acme_vq" / "registry" / "vq-digits-4x4"
     files = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from outcome import COMMIT, REPO, load, push, pushed
@@ -97,14 +96,6 @@ def test_a_pull_request_whose_answer_is_lost_is_not_opened_twice(hub, client, mi
     assert sum("/commit/" in request.path for request in hub.requests) == 1
 
 
-def test_a_hub_that_says_nothing_is_given_up(hub, client, mine, alice):
-    hub.create(REPO)
-    hub.fault(method="POST", path=COMMIT, hang=True, times=None)
-    got = push(client, mine, env=alice, timeout=150)
-    assert got.says("HubError", "gave up after")
-    assert hub.files(REPO).keys() == {".gitattributes"}
-
-
 def test_a_dead_hub_is_told_in_seconds(hub, client, mine, alice):
     hub.stop()
     got = push(client, mine, env=alice)
@@ -155,15 +146,3 @@ def test_the_token_is_no_argument_of_the_command_line(client):
 def test_what_was_pushed_is_json_on_request(hub, client, mine, alice):
     done = client.zoo("push", mine, REPO, "--json", env=alice)
     assert json.loads(done.out)["commit"] == hub.head(REPO)
-
-
-def test_what_was_given_up_is_not_done_later(hub, client, mine, alice):
-    """The answer to an early request comes after the push gave up; no commit may follow it."""
-    hub.create(REPO)
-    hub.fault(method="POST", path="/preupload/", call=lambda: time.sleep(14))
-    code = f"try:\n zoo.push({str(mine)!r}, {REPO!r})\nexcept zoo.HubError as e:\n print(e)\n"
-    done = client.run(code + "import time; time.sleep(4)", env=alice)
-    assert "gave up after" in done.out
-    assert any("/preupload/" in request.path for request in hub.requests)
-    assert not any("/commit/" in request.path for request in hub.requests)
-    assert hub.files(REPO).keys() == {".gitattributes"}

@@ -41,19 +41,19 @@ def test_a_model_goes_from_its_training_to_a_stranger_and_stays_what_it_is(
     done = client.zoo("verify", REPO)
     assert done.returncode == 1
     assert "FAILED" in done.out
-    assert "hashes: sha256 of model.safetensors in the cache is" in done.out
+    assert "hashes: model.safetensors of " in done.out
 
     hub.start()
     healed = load(client, REPO)
     assert healed.value == there.value
-    assert "is damaged in the cache: fetching it anew" in healed.err
+    assert "is damaged: fetching it once more" in healed.err
     done = client.zoo("verify", REPO)
     assert done.returncode == 0, done.out
     assert "files are those of the Hub's record at commit" in done.out
 
 
 def test_every_verb_takes_a_repo(hub, client, repo, tmp_path):
-    image = "zoo.sources and __import__('numpy').save('x.npy', [[[0] * 8] * 8])"
+    image = "__import__('numpy').save('x.npy', [[[0] * 8] * 8])"
     attempt(client, image, cwd=tmp_path)
     for words in (
         ["show", repo],

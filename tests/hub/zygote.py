@@ -16,6 +16,7 @@ import selectors
 import signal
 import sys
 import threading
+import time
 import traceback
 from typing import NoReturn
 
@@ -38,6 +39,8 @@ for module in (
 ):
     importlib.import_module(module)  # once here rather than in each child
 torch.set_num_threads(1)
+sleep = time.sleep
+time.sleep = lambda seconds: sleep(seconds / 20)  # waits, the zoo's and the client's, in a hurry
 IMPORTED = {"huggingface_hub": huggingface_hub, "torch": torch, "zoo": zoo}
 
 

@@ -45,19 +45,6 @@ AT_IMPORT = {
     "exits": ("import sys\nsys.exit('bye')\n", "SystemExit: bye"),
     "raises": ("raise RuntimeError('first line\\nsecond')\n", "RuntimeError: first line."),
     "base": ("class Stop(BaseException): pass\nraise Stop('no')\n", "Stop: no"),
-    "warns": (
-        "import warnings\nwhile True:\n    warnings.warn('again')\n",
-        "more than 10,000 warnings and prints",
-    ),
-    "warns-on": (
-        "import warnings\nwhile True:\n    try: warnings.warn('again')\n    except Exception: pass\n",
-        "more than 10,000 warnings and prints",
-    ),
-    "prints": ("while True: print('hello')\n", "more than 10,000 warnings and prints"),
-    "logs": (
-        "import logging\nwhile True: logging.getLogger('x').warning('hello')\n",
-        "more than 10,000 warnings and prints",
-    ),
     "no-target": ("", "has no attribute 'Model'"),
     "not-a-class": ("Model = 3\n", "no subclass of zoo.Autoencoder"),
     "a-module": ("import torch as Model\n", "is torch, which is no subclass of zoo.Autoencoder"),

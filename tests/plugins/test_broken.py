@@ -22,6 +22,13 @@ for name in json.loads(sys.argv[1]):
         said[name] = f"{type(wrong).__name__}: {wrong}"
 print(json.dumps(said))
 """
+TRY_IN_TIME = """
+import json
+from zoo.testing import probe
+probe.SECONDS = 12.0
+said = {one.plugin.name: (one.state, one.problem) for one in probe.try_plugins()}
+print(json.dumps(said))
+"""
 EVERY = {**AT_IMPORT, **AT_BUILD, **AT_SAVE}
 
 
@@ -29,8 +36,31 @@ EVERY = {**AT_IMPORT, **AT_BUILD, **AT_SAVE}
 def crowd(tmp_path_factory) -> Place:
     """A venv with every broken package, and one that works."""
     place = Place.made(tmp_path_factory.mktemp("crowd") / "venv")
-    place.install(*all_packages())
+    place.install(*all_packages(), by_pip=True)
     return place
+
+
+LATE = """
+import contextlib, io, json, sys
+from zoo.cli import main
+said = {}
+for name in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(err):
+        try:
+            main(["train", name])
+        except SystemExit as end:
+            code = end.code
+    said[name] = [code, err.getvalue()]
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def late(crowd) -> dict[str, tuple[int, str]]:
+    """Exit code and output of `zoo train` of each family that fails late."""
+    done = crowd.run("-c", LATE, json.dumps(list(IN_TRAINING)), cwd=crowd.folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -128,14 +158,14 @@ def test_the_table_says_what_is_broken_in_a_line_each(crowd):
 
 
 @pytest.mark.parametrize("name", IN_TRAINING)
-def test_a_package_that_fails_late_is_a_sentence_on_the_command_line(crowd, tmp_path, name):
-    done = crowd.zoo("train", name, cwd=tmp_path)
-    assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
+def test_a_package_that_fails_late_is_a_sentence_on_the_command_line(late, name):
+    code, output = late[name]
+    assert code == 1
+    last = output.splitlines()[-1]
     assert last.startswith("Error: ")
     assert f"fails-{name} 1.0" in last
     assert IN_TRAINING[name][1] in last
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in output
 
 
 def test_debug_shows_the_traceback_of_a_package(crowd, tmp_path):
@@ -144,36 +174,30 @@ def test_debug_shows_the_traceback_of_a_package(crowd, tmp_path):
     assert "KeyError: 'here'" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "ending",
-    [
-        "import os; os._exit(3)",
-        "import os, time\nif os.fork() == 0: time.sleep(100)\nelse: os._exit(0)",
-    ],
-    ids=["exit", "fork"],
-)
-def test_a_package_that_ends_its_process_ends_no_listing(place, ending):
+def test_packages_that_end_hold_up_or_copy_their_process_end_no_listing(place):
+    good = GOOD + "Model = Good"
     place.install(
-        package("dies", ending),
-        package("a-first", GOOD + "Model = Good"),
-        package("z-last", GOOD + "Model = Good"),
+        package("a-first", good),
+        package("b-exits", "import os; os._exit(3)"),
+        package(
+            "c-forks-and-exits",
+            "import os, time\nif os.fork() == 0: time.sleep(100)\nelse: os._exit(0)",
+        ),
+        package("d-forks", f"{good}\nimport os; os.fork()"),
+        package("e-bad", "1 / 0"),
+        package("f-hangs", "import time; time.sleep(1000)"),
+        package("g-talks", "import sys\nprint('x' * 10_000_000); input()\n" + good),
+        package("z-last", good),
     )
-    done = place.zoo("plugins", "--json")
-    states = {one["name"]: one["state"] for one in json.loads(done.stdout)}
-    assert states == {"a-first": "ready", "dies": "broken", "z-last": "ready"}
-    assert "the process ended while it was imported" in done.stdout
-
-
-def test_a_package_that_copies_its_process_confuses_no_answer(place):
-    place.install(
-        package("a-forks", f"{GOOD}Model = Good\nimport os; os.fork()"),
-        package("b-bad", "1 / 0"),
-        package("c-good", f"{GOOD}Model = Good"),
-    )
-    states = {
-        one["name"]: one["state"] for one in json.loads(place.zoo("plugins", "--json").stdout)
-    }
-    assert states == {"a-forks": "ready", "b-bad": "broken", "c-good": "ready"}
+    done = place.run("-c", TRY_IN_TIME)
+    said = json.loads(done.stdout)
+    states = {name: state for name, (state, _) in said.items()}
+    ready = {"a-first", "d-forks", "z-last"}
+    assert states == {name: "ready" if name in ready else "broken" for name in said}
+    for name in ("b-exits", "c-forks-and-exits"):
+        assert "the process ended while it was imported" in said[name][1]
+    assert "it is still being imported after" in said["f-hangs"][1]
+    assert "EOFError" in said["g-talks"][1]
 
 
 def test_a_broken_family_breaks_the_saving_of_no_other(crowd, tmp_path):

@@ -35,7 +35,7 @@ class Verbs(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             hint = did_you_mean(args[0], self.commands) or " `zoo --help` lists them."
-            raise click.UsageError(f"There is no verb {args[0]!r}.{hint}")
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from zoo.cli import names as completion
 from zoo.cli.output import as_json, print_checks, print_json, print_table, say
 
 
@@ -37,7 +38,9 @@ def plugins(context: click.Context, json_: bool) -> None:
 
 
 @plugins.command()
-@click.argument("names", nargs=-1, required=True, metavar="FAMILY...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="FAMILY...", shell_complete=completion.families
+)
 @as_json
 def check(names: tuple[str, ...], json_: bool) -> None:
     """Check that a FAMILY keeps what the zoo counts on: `zoo.testing.check_family`.
@@ -60,6 +63,8 @@ def check(names: tuple[str, ...], json_: bool) -> None:
             if not json_:
                 print_checks([found])
         reports.append(Report(name, tuple(checks)))
+        if not json_:
+            say(f"{name}: {reports[-1].summary}")
     if json_:
         print_json([report.as_json("family") for report in reports])
     failed = [report.origin for report in reports if not report.passed]
@@ -70,13 +75,14 @@ def check(names: tuple[str, ...], json_: bool) -> None:
 @plugins.command()
 @click.argument("name")
 @click.option("--to", type=click.Path(path_type=Path), help="The new folder.  [default: ./NAME]")
-def new(name: str, to: Path | None) -> None:
+@click.option("--variational", is_flag=True, help="Begin with a VAE, not a plain autoencoder.")
+def new(name: str, to: Path | None, variational: bool) -> None:
     """Write a small, complete package NAME, such as acme-thing, with a family of its own."""
     from zoo.io.files import with_home
     from zoo.testing.new import family_for, write_package
 
     target = with_home(to or Path(name))
-    for path in write_package(name, target):
+    for path in write_package(name, target, variational):
         say(f"{path}")
     family = family_for(name)
     folder = target if target.is_absolute() else f"./{target}"

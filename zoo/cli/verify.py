@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from zoo.cli import names
 from zoo.cli.output import as_json, device_option, print_checks, print_json, say
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=names.models)
 @click.option(
     "--full", is_flag=True, help="Measure all images again, not only a stored subset of 500."
 )
@@ -29,7 +30,7 @@ def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> Non
             report = not_found(model, wrong)  # the others are still checked
         reports.append(report)
         if not json_:
-            say(f"{model}: {'passed' if report.passed else 'FAILED'}")
+            say(f"{model}: {'passed' if report.passed else 'FAILED'} ({report.summary})")
             print_checks(report.checks)
     if json_:
         pairs = zip(models, reports, strict=True)

@@ -57,12 +57,15 @@ class Config(Strict):
     provider: Provider | None
 
 
-def read_config(folder: Path, what: str = "folder") -> tuple[Config, Spec]:
+def read_config(
+    folder: Path, what: str = "folder", data: bytes | None = None
+) -> tuple[Config, Spec]:
     """`config.json`, strictly, and the Spec in it.
 
     Args:
         folder: the model's.
         what: whose word it is, for errors: a folder's or a repository's.
+        data: the bytes of config.json, where they were read already.
 
     Raises:
         SourceError: for a folder that is missing or holds no zoo model.
@@ -75,7 +78,7 @@ def read_config(folder: Path, what: str = "folder") -> tuple[Config, Spec]:
     if not os.path.lexists(folder / CONFIG):
         raise without(CONFIG, folder)
     where = str(folder / CONFIG)
-    fields = parse_json(read_regular(folder / CONFIG, MAX_CONFIG_BYTES), where)
+    fields = parse_json(data or read_regular(folder / CONFIG, MAX_CONFIG_BYTES), where)
     if "format" not in fields:
         raise SourceError(f"{where!r} is not a zoo model{_looks_like(fields)}.")
     if fields["format"] != FORMAT:
@@ -94,7 +97,11 @@ def read_config(folder: Path, what: str = "folder") -> tuple[Config, Spec]:
 
 
 def read_info(
-    folder: Path, origin: str, licence: str | None = None, only: Collection[str] | None = None
+    folder: Path,
+    origin: str,
+    licence: str | None = None,
+    only: Collection[str] | None = None,
+    config_data: bytes | None = None,
 ) -> ModelInfo:
     """What a folder says of its model, its weights unread. Errors as `read_config`.
 
@@ -103,8 +110,10 @@ def read_info(
         origin: what to call it.
         licence: where it is known from elsewhere.
         only: the files to read; None reads all that are there.
+        config_data: the bytes of config.json, where they were read already.
     """
-    config, spec = read_config(folder, "repository" if origin.startswith("hf://") else "folder")
+    what = "repository" if origin.startswith("hf://") else "folder"
+    config, spec = read_config(folder, what, config_data)
     card = read_text(folder / CARD) if _is_read(CARD, only) else None
     said = card_licence(card)
     recipe, dataset = _read_recipe(folder / RECIPE) if _is_read(RECIPE, only) else (None, None)

@@ -7,7 +7,7 @@
     metrics.json        what was measured
     figures/*.png       reconstructions, samples, traversals
 
-Everything else in such a folder or repo is foreign: never read, changed, fetched, pushed or deleted.
+Everything else in such a folder or repo is not the zoo's: never read, changed, fetched, pushed or deleted.
 """
 
 from __future__ import annotations
@@ -40,6 +40,16 @@ def limit_of(name: str) -> int | None:
     if name in TEXTS:
         return MAX_CONFIG_BYTES if name == CONFIG else MAX_TEXT_BYTES
     return MAX_FIGURE_BYTES
+
+
+def lacking(folder: Path) -> str:
+    """The first file that a whole model's folder has and this one lacks, as its card tells; or nothing."""
+    for name in (CONFIG, WEIGHTS, CARD):
+        if not os.path.exists(folder / name):
+            return name
+    card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
+    shown = re.findall(rf"\]\(({_FIGURE.pattern})\)", card)
+    return next((name for name in shown if not os.path.exists(folder / name)), "")
 
 
 def files_of(folder: Path) -> list[str]:

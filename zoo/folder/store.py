@@ -27,6 +27,7 @@ from zoo.folder.authorship import card_text, drop_stale, is_authors
 from zoo.folder.card import render_card
 from zoo.folder.config import config_text, read_config, read_info, without
 from zoo.folder.record import record_text
+from zoo.io.digests import Digest
 from zoo.io.files import read_regular, size_of, staged, write_atomically
 from zoo.models import Autoencoder
 from zoo.models.contract import sharing
@@ -60,18 +61,17 @@ def load_source(source: Source) -> Autoencoder:
         IntegrityError: for weights with another sha256.
         MismatchError: for tensors that do not fit the Spec. Nothing is loaded.
     """
-    where, line = source.folder, source.line
+    where, line, config = source.folder, source.line, None
     if line is not None and os.path.lexists(where / layout.CONFIG):
         config = read_regular(where / layout.CONFIG, layout.MAX_CONFIG_BYTES)
         _check_sha256(config, line.config_sha256, where / layout.CONFIG, source)
-    info = read_info(where, source.origin, source.licence, source.files)
+    info = read_info(where, source.origin, source.licence, source.files, config)
     if doubt := provenance(info.family, info.provider):
         log.warning("%s: %s", source.origin, doubt)
     _check_size(source, info.parameters)
     model = families.get(info.family).skeleton(info.spec)
-    data = _read_weights(where, model.state_dict())
     expected = line.weights_sha256 if line is not None else info.sha256
-    _check_sha256(data, expected, where / layout.WEIGHTS, source)
+    data = _read_verified(source, expected, model.state_dict())
     _assign(model, _tensors(data, where / layout.WEIGHTS))
     model.info = info
     return model.eval()
@@ -95,6 +95,21 @@ def _check_size(source: Source, parameters: int) -> None:
             f"{str(path)!r} has {size:,} bytes; {parameters:,} parameters, as its Spec says, need "
             f"{4 * parameters:,}. It was not read. {_fix(source)}"
         )
+
+
+def _read_verified(source: Source, sha256: str, expected: dict[str, Tensor]) -> bytes:
+    """The bytes of model.safetensors, of that sha256: read once, and fetched once more if damaged."""
+    for fetch_again in (source.fetch_again, None):
+        try:
+            data = _read_weights(source.folder, expected)
+            _check_sha256(data, sha256, source.folder / layout.WEIGHTS, source)
+            return data
+        except WeightsError:
+            if fetch_again is None:
+                raise
+        log.warning("%s of %s is damaged: fetching it once more.", layout.WEIGHTS, source.origin)
+        fetch_again()
+    raise AssertionError("the last try returns or raises")
 
 
 def _read_weights(source: Path, expected: dict[str, Tensor]) -> bytes:
@@ -121,7 +136,8 @@ def _check_sha256(data: bytes, expected: str, path: Path, source: Source) -> Non
 def _fix(source: Source) -> str:
     """What to do about damaged files."""
     if source.hub:
-        return f"{source.hub.repo!r} holds them so: tell its author."
+        twice = "It was fetched twice: try another network, or later."
+        return twice if source.fetch_again else "Online it is fetched anew."
     package = source.line.registry.distribution if source.line else DISTRIBUTION
     return f"Fetch it again: reinstall {package}, or ask whoever gave you this folder."
 
@@ -180,10 +196,13 @@ def weights_bytes(model: Autoencoder) -> bytes:
 
 def save(model: Autoencoder, target: Path) -> None:
     """Writes a model's whole folder, with what is known of these very weights."""
-    known = model.info if model.info and has_weights_of(model, model.info) else None
+    data = weights_bytes(model)
+    same = model.info and model.info.sha256 == hashlib.sha256(data).hexdigest()
+    known = _all_known(model.info) if model.info and same else None
     model.info = save_folder(
         model,
         target,
+        data=data,
         recipe=known.recipe if known else None,
         metrics=known.metrics if known else None,
         figures=read_figures(known.folder) if known else {},
@@ -191,6 +210,26 @@ def save(model: Autoencoder, target: Path) -> None:
         licence_details=known.licence_details if known else None,
         card=lambda info: _authors_card(known) or render_card(info),
     )
+
+
+def _all_known(info: ModelInfo) -> ModelInfo:
+    """What a model's folder says; of a Hub repo more may be cached than its load read."""
+    if info.folder is None or info.recipe is not None or not info.origin.startswith("hf://"):
+        return info
+    there = [name for name in layout.files_of(info.folder) if _is_sound(info.folder / name)]
+    if lacking := layout.lacking(info.folder):
+        log.warning(
+            "%s: its %s is not cached, and what is not cached is left out. `zoo pull %s --to FOLDER` "
+            "fetches all of it.",
+            *(info.origin, lacking, info.origin),
+        )
+    return read_info(info.folder, info.origin, info.licence, there)
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether a cached file is still what the Hub's record of it says."""
+    record = Digest.of_link(path)
+    return record is None or record.is_of(path)
 
 
 def _authors_card(known: ModelInfo | None) -> str | None:
@@ -203,6 +242,7 @@ def save_folder(
     model: Autoencoder,
     target: Path,
     *,
+    data: bytes | None = None,
     recipe: str | None = None,
     metrics: Record | None = None,
     figures: dict[str, bytes] | None = None,
@@ -212,10 +252,11 @@ def save_folder(
 ) -> ModelInfo:
     """Writes a model's whole folder; what else is in it stays. Returns what it now says.
 
+    `data` is its model.safetensors, where that was made already.
     Every file is complete before the first takes its place. Raises ZooError where the disk is
     full or read-only, WeightsError for weights that cannot be saved: the folder is as it was.
     """
-    data = weights_bytes(model)
+    data = data or weights_bytes(model)
     config = config_text(families.of(model), model.spec, hashlib.sha256(data).hexdigest())
     files: dict[str, bytes | str | None] = {
         layout.CONFIG: config,

@@ -1,10 +1,15 @@
-"""The Hub client's exceptions -> the zoo's errors, each a sentence that says what to do."""
+"""The Hub client's exceptions -> the zoo's errors, each a sentence that says what to do; and trying again."""
 
 from __future__ import annotations
 
 import errno
+import importlib
+import logging
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from huggingface_hub import constants, get_token
 from huggingface_hub.errors import (
@@ -17,9 +22,17 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from zoo.errors import HubError, IntegrityError, OfflineError, SourceError, ZooError
+from zoo.errors import HubError, OfflineError, SourceError, ZooError
 from zoo.io.text import printable
 
+log = logging.getLogger("zoo")
+T = TypeVar("T")
+
+_TRANSPORT = HfHubHTTPError.__mro__[1]
+_http = importlib.import_module(_TRANSPORT.__module__.partition(".")[0])
+"""Whichever HTTP library this version of the client is built on."""
+UNREACHABLE = (_http.ConnectError, _http.ProxyError, _http.TimeoutException)
+MISADDRESSED = (_http.UnsupportedProtocol, _http.InvalidURL)
 DISK = {
     getattr(errno, name)
     for name in (
@@ -29,11 +42,14 @@ DISK = {
     if hasattr(errno, name)
 }
 """What a write to this machine's disk may fail with."""
-TRANSPORT = HfHubHTTPError.__mro__[1]
-"""The HTTPError of whichever HTTP library this version of the client is built on."""
-_STATUS_IN_RUST = re.compile(r"\(([45]\d\d) [A-Z]")
+WAITS_S = (1.0, 3.0)
+"""Before the second and the third try, unless the Hub asks for another time."""
 LONGEST_WAIT_S = 60.0
 """A Hub that asks to wait for longer is not waited for."""
+SLOW_S = 3.0
+"""A call that failed after so long was tried again by the client."""
+_STATUS_IN_RUST = re.compile(r"\(([45]\d\d) [A-Z]")
+"""How the part of the client that speaks Xet says what the Hub answered."""
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
 
@@ -41,13 +57,8 @@ class UnreachableError(OfflineError):
     """The Hub did not answer at all."""
 
 
-class UnwellError(HubError):
+class HubUnavailableError(HubError):
     """The Hub answered that it cannot serve now, or broke off."""
-
-    def __init__(self, message: str, is_final: bool = False) -> None:
-        super().__init__(message)
-        self.is_final = is_final
-        """Whether it was waited for as long as it is, or asks for longer than that."""
 
 
 class StaleError(HubError):
@@ -58,17 +69,9 @@ class NoRepoError(SourceError):
     """There is no such repo, as far as this token sees."""
 
 
-class TooSlowError(Exception):
-    """An action that was given up because it took too long."""
-
-
-class TooLongError(Exception):
-    """A body that goes on after its announced end."""
-
-
 @dataclass(frozen=True)
-class Asked:
-    """What was asked of the Hub, for the sentences about its failure."""
+class RequestContext:
+    """What is asked of the Hub, for the sentences about its failure."""
 
     doing: str
     """Such as `fetching config.json of acme/vae`."""
@@ -98,93 +101,73 @@ def hub_address() -> str:
     return re.sub(r"//[^/@]*@", "//", constants.ENDPOINT)
 
 
-def root_of(failure: BaseException) -> BaseException:
-    """What lies at the root of a failure: the client wraps some of them, once or twice."""
-    while failure.__cause__ is not None and not isinstance(failure, TRANSPORT):
-        failure = failure.__cause__
-    return failure
+def attempt(asked: RequestContext, action: Callable[[], T], *, again: bool = True) -> T:
+    """What a call of the client returns; tried up to three times where that may help.
+
+    The client bounds the wait for each answer (HF_HUB_DOWNLOAD_TIMEOUT, HF_HUB_ETAG_TIMEOUT) and
+    retries some requests itself. A body that drips, or never ends, is not bounded.
+
+    Args:
+        asked: what it asks of the Hub, for the messages.
+        action: calls the client.
+        again: whether a failure that leaves open what happened may be tried again.
+
+    Raises:
+        ZooError: whatever went wrong.
+    """
+    for wait in (*WAITS_S, None):
+        begun = time.monotonic()
+        try:
+            return action()
+        except Exception as failure:
+            root = _root_of(failure)
+            error, asks = as_error(root, asked), retry_after(root)
+            passing = isinstance(error, (UnreachableError, HubUnavailableError))
+            slow = time.monotonic() - begun > SLOW_S  # the client has tried again by itself
+            if not passing or slow or not (again or asks) or (asks or 0) > LONGEST_WAIT_S:
+                wait = None
+        if wait is None:
+            raise error from None  # a traceback must not quote what the client was given
+        reason = str(error).partition(" Try again")[0].rstrip(".")
+        log.warning("%s. Trying again in %g s.", reason, asks or wait)
+        time.sleep(asks or wait)
+    raise AssertionError("the last try returns or raises")
 
 
-def status_of(failure: BaseException) -> int | None:
-    """The HTTP status that a failure is about, or None."""
-    if isinstance(failure, HfHubHTTPError):
-        return failure.response.status_code
-    if type(failure) in (ConnectionError, RuntimeError):  # of the client's Rust part
-        found = _STATUS_IN_RUST.search(str(failure))
-        return int(found.group(1)) if found else None
-    return None
-
-
-def is_timeout(failure: BaseException) -> bool:
-    """Whether the Hub was waited for as long as the client waits."""
-    return isinstance(failure, TRANSPORT) and type(failure).__name__.endswith("Timeout")
-
-
-def is_unreachable(failure: BaseException) -> bool:
-    """Whether no connection came about, or nothing came over it."""
-    if isinstance(failure, TRANSPORT):
-        return type(failure).__name__ in ("ConnectError", "ProxyError") or is_timeout(failure)
-    refused = isinstance(failure, ConnectionError) and status_of(failure) is None
-    return refused and not isinstance(failure, OfflineModeIsEnabled)
-
-
-def is_misaddressed(failure: BaseException) -> bool:
-    """Whether HF_ENDPOINT is no address of a server."""
-    return type(failure).__name__ in ("UnsupportedProtocol", "InvalidURL")
-
-
-def is_disk(failure: BaseException) -> bool:
-    """Whether this machine's disk is at fault."""
-    return type(failure).__module__ == "builtins" and getattr(failure, "errno", 0) in DISK
-
-
-def is_lasting(failure: BaseException) -> bool:
-    """Whether trying again cannot help."""
-    status = status_of(failure)
-    if status is not None:
-        return status not in (408, 429) and status < 500
-    if isinstance(failure, (OfflineModeIsEnabled, ZooError, TooSlowError, ValueError)):
-        return True  # a ValueError: the client refuses what it was given
-    return is_disk(failure) or is_misaddressed(failure)
-
-
-def as_error(failure: BaseException, asked: Asked, tries: int) -> ZooError:
+def as_error(failure: BaseException, asked: RequestContext) -> ZooError:
     """The error for a failure of the client, with nothing secret in it."""
+    said = _said(failure, asked)
     if isinstance(failure, ZooError):
         return failure
-    status, said = status_of(failure), _said(failure, asked)
-    if status is not None:
-        return _answered(failure, asked, status, tries)
+    if isinstance(failure, HfHubHTTPError):
+        return _answered(failure, asked)
+    if type(failure) in (ConnectionError, RuntimeError) and (
+        refused := _STATUS_IN_RUST.search(str(failure))
+    ):
+        return _refused(asked, int(refused.group(1)), said)
     if isinstance(failure, OfflineModeIsEnabled):
         return OfflineError(f"{asked.subject} needs the network, and HF_HUB_OFFLINE is set.")
-    if isinstance(failure, TooLongError):
-        return IntegrityError(f"{asked.subject}: {failure}. It was not kept.")
-    if isinstance(failure, TooSlowError):
-        return UnwellError(
-            f"{asked.subject}: gave up after {failure}. Try again later, or on a slow network "
-            "with HF_HUB_DOWNLOAD_TIMEOUT=60.",
-            is_final=True,
-        )
-    if is_unreachable(failure):
+    if isinstance(failure, UNREACHABLE):
         return UnreachableError(
-            f"The Hub at {hub_address()} cannot be reached ({said}). Check the network."
+            f"The Hub at {hub_address()} cannot be reached ({said}). Check the network; on a slow "
+            "one, HF_HUB_DOWNLOAD_TIMEOUT=60 waits longer."
         )
-    if is_misaddressed(failure):
-        return HubError(f"HF_ENDPOINT is {hub_address()!r}, which is no address of a Hub: {said}.")
-    if is_disk(failure):
+    if isinstance(failure, MISADDRESSED):
+        return HubError(f"HF_ENDPOINT is {hub_address()!r}, not the address of a Hub: {said}.")
+    if isinstance(failure, OSError) and failure.errno in DISK:
         return ZooError(
             f"{asked.subject}: cannot write to {constants.HF_HUB_CACHE!r}: {said}. "
             "Free some space, or set HF_HOME to a folder with enough."
         )
-    if is_lasting(failure):
+    if isinstance(failure, ValueError):  # the client refuses what it was given
         return HubError(f"{asked.subject}: the Hub's client refuses ({said}).")
-    often = f" after {tries} tries" if tries > 1 else ""
-    return UnwellError(f"{asked.subject} failed{often}: {said}. Try again later.")
+    return HubUnavailableError(f"{asked.subject} failed: {said}. Try again later.")
 
 
-def _answered(failure: BaseException, asked: Asked, status: int, tries: int) -> ZooError:
+def _answered(failure: HfHubHTTPError, asked: RequestContext) -> ZooError:
     """The error for a request that the Hub answered with a status that is no success."""
     repo, page = repr(asked.repo), f"{hub_address()}/{asked.repo}"
+    status = failure.response.status_code
     if isinstance(failure, GatedRepoError):
         return HubError(
             f"{repo} is gated: ask for access on {page}, then {LOG_IN} to a token of that account."
@@ -198,26 +181,29 @@ def _answered(failure: BaseException, asked: Asked, status: int, tries: int) -> 
             f"{repo} has no revision {asked.revision or 'main'!r}. {page}/refs lists what there is."
         )
     if isinstance(failure, RemoteEntryNotFoundError):
-        return UnwellError(f"{asked.subject}: the Hub listed it and has it no more. Try again.")
+        return HubUnavailableError(
+            f"{asked.subject}: the Hub listed it and has it no more. Try again."
+        )
     if status in (409, 412) and asked.is_write:
         return StaleError(
             f"{asked.subject}: the branch has moved in the meantime ({status}), again and again. "
             "Try again when nobody else pushes there."
         )
+    return _refused(asked, status, _said(failure, asked), retry_after(failure))
+
+
+def _refused(asked: RequestContext, status: int, said: str, wait: float | None = None) -> ZooError:
     if status in (401, 403):
         return _not_allowed(asked, status)
-    if is_lasting(failure):
-        return HubError(f"The Hub refused {asked.doing} ({_said(failure, asked)}).")
-    after = retry_after(failure)
-    wait = f" It asks to wait {after:g} s." if after else ""
-    often = f" {tries} times" if tries > 1 else ""
-    return UnwellError(
-        f"{asked.subject}: the Hub answered {status}{often}.{wait} Try again later.",
-        is_final=after is not None and after > LONGEST_WAIT_S,
+    if status < 500 and status not in (408, 429):
+        return HubError(f"The Hub refused {asked.doing} ({said}).")
+    waits = f" It asks to wait {wait:g} s." if wait else ""
+    return HubUnavailableError(
+        f"{asked.subject}: the Hub answered {status}.{waits} Try again later."
     )
 
 
-def _not_allowed(asked: Asked, status: int) -> HubError:
+def _not_allowed(asked: RequestContext, status: int) -> HubError:
     tokens = f"{hub_address()}/settings/tokens"
     if asked.token_in_use is None:
         return HubError(f"{asked.subject} needs a token ({status}): {LOG_IN}.")
@@ -235,12 +221,19 @@ def _not_allowed(asked: Asked, status: int) -> HubError:
     )
 
 
-def _or_private(asked: Asked) -> str:
+def _or_private(asked: RequestContext) -> str:
     if asked.token_in_use is None:
         return f", or it is private. Check the name; for a private model {LOG_IN}."
     return (
         ", or it is private and your token may not read it. Check the name, and whose token it is."
     )
+
+
+def _root_of(failure: BaseException) -> BaseException:
+    """What lies at the root of a failure: the client wraps some of them, once or twice."""
+    while failure.__cause__ is not None and not isinstance(failure, (_TRANSPORT, ZooError)):
+        failure = failure.__cause__
+    return failure
 
 
 def retry_after(failure: BaseException) -> float | None:
@@ -251,22 +244,16 @@ def retry_after(failure: BaseException) -> float | None:
     return float(value) if value.isdigit() and len(value) < 7 else None
 
 
-def _said(failure: BaseException, asked: Asked) -> str:
+def _said(failure: BaseException, asked: RequestContext) -> str:
     """What a failure says of itself, on one line, shortened, without the token."""
     text = getattr(failure, "server_message", None) or str(failure)
     for secret in (asked.token, get_token(), *re.findall(r"//([^/@]*)@", constants.ENDPOINT)):
         if secret:
             text = text.replace(secret, "***")
     line = " ".join(printable(text).split()).rstrip(".")
-    name = f"{status_of(failure)}" if status_of(failure) else type(failure).__name__
+    name = type(failure).__name__
+    if isinstance(failure, HfHubHTTPError):
+        name = str(failure.response.status_code)
     if "Bearer" in line or "hf_" in line:
         return name  # a header was quoted
     return f"{name}: {line[:200]}" if line else name
-
-
-def mismatch(path: str, found: str, wanted: str, kind: str) -> IntegrityError:
-    """The error for a file whose content is not what the Hub's record says."""
-    return IntegrityError(
-        f"{kind} of {path} is {found[:12]}..., the Hub's record says {wanted[:12]}...: it was "
-        "altered or damaged on the way, and nothing of it was used."
-    )

@@ -6,6 +6,7 @@ only what differs travels, and nothing at all if nothing does.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Collection
@@ -19,17 +20,17 @@ from zoo.folder import layout
 from zoo.folder.authorship import is_authors, is_ours
 from zoo.folder.config import FORMAT
 from zoo.folder.licences import LICENCE, card_licence
-from zoo.hub import remote
+from zoo.hub import client
 from zoo.hub.failures import (
     LOG_IN,
+    HubUnavailableError,
     NoRepoError,
     StaleError,
     UnreachableError,
-    UnwellError,
     hub_address,
     stored_token,
 )
-from zoo.hub.fetch import Place, obtain
+from zoo.hub.fetch import Snapshot, obtain
 from zoo.hub.prepare import Prepared, prepared
 from zoo.io.digests import Digest
 from zoo.io.files import read_regular
@@ -41,7 +42,7 @@ log = logging.getLogger("zoo")
 
 TRIES = 5
 """Times that a push begins anew on a head that has moved, or after a lost answer."""
-ENOUGH_S = 60.0
+ENOUGH_S = 20.0
 """After so long no push begins anew."""
 
 
@@ -93,7 +94,7 @@ def push(
         HubError: where the Hub refuses, or the repo holds something else than a zoo model.
         OfflineError: where the Hub cannot be reached.
     """
-    remote.checked_token(token)
+    client.checked_token(token)
     with prepared(model_or_folder, repo_id, revision, create_pr, token) as what:
         _check_may_ask(repo_id, token)
         return _Push(repo_id, what, private, revision, create_pr, token).run()
@@ -138,25 +139,23 @@ class _Push:
 
     def run(self) -> Published:
         """Compares, commits, and begins anew if somebody else was faster or an answer was lost."""
-        start, sent = time.monotonic(), None
-        for attempt in range(1, TRIES + 1):
+        start, sent, error = time.monotonic(), None, None
+        for attempt in itertools.count(1):
             listing = self._listing()
             changes = self._changes(listing)
             if not changes.add and not changes.delete:
                 return self._published(listing.commit, sent or changes)
+            if error and (attempt > TRIES or time.monotonic() - start > ENOUGH_S):
+                raise error
             try:
                 made = self._commit(listing, changes)
                 return self._published(made.oid, changes, made.pr_url or made.commit_url)
             except StaleError as moved:
                 reason, error = "Somebody else pushed at the same time", moved
-            except (UnwellError, UnreachableError) as lost:
+            except (HubUnavailableError, UnreachableError) as lost:
                 sent = changes  # perhaps it was made: the next look tells
                 self._check_pull_request(lost)
-                if isinstance(lost, UnwellError) and lost.is_final:
-                    return self._made_after_all(changes, lost)
                 reason, error = str(lost).partition(" Try again")[0], lost
-            if attempt == TRIES or time.monotonic() - start > ENOUGH_S:
-                raise error
             log.warning("%s: looking at %s again in %g s.", reason.rstrip("."), self.repo, attempt)
             time.sleep(attempt)
         raise AssertionError("the last try returns or raises")
@@ -167,17 +166,9 @@ class _Push:
             where = f"{hub_address()}/{self.repo}/discussions"
             raise HubError(f"{lost} The pull request may have been opened: {where}") from None
 
-    def _made_after_all(self, changes: Changes, lost: ZooError) -> Published:
-        """One last look, after an answer that was waited for in vain."""
-        listing = self._listing()
-        left = self._changes(listing)
-        if left.add or left.delete:
-            raise lost
-        return self._published(listing.commit, changes)
-
-    def _commit(self, listing: remote.Listing, changes: Changes) -> CommitInfo:
+    def _commit(self, listing: client.Listing, changes: Changes) -> CommitInfo:
         try:
-            return remote.commit_files(
+            return client.commit_files(
                 listing,
                 changes.add,
                 changes.delete,
@@ -193,15 +184,15 @@ class _Push:
                 f"{self.repo!r} has no branch {self.revision!r}: a tag cannot be pushed to."
             ) from None
 
-    def _listing(self) -> remote.Listing:
+    def _listing(self) -> client.Listing:
         """The repo as it is now, made if it is not there."""
         try:
-            listing = remote.list_repo(self.repo, self.revision, self.token)
+            listing = client.list_repo(self.repo, self.revision, self.token)
         except NoRepoError as absent:
             if self.revision not in (None, constants.DEFAULT_REVISION):
                 raise SourceError(f"{absent} A new repo begins with main: push there.") from None
-            remote.create_repo(self.repo, self.private, self.token)
-            listing = remote.list_repo(self.repo, self.revision, self.token)
+            client.create_repo(self.repo, self.private, self.token)
+            listing = client.list_repo(self.repo, self.revision, self.token)
         except SourceError as missing:
             make = f" `hf repos branch create {self.repo} {self.revision}` makes a branch."
             raise SourceError(f"{missing}{'' if '/' in str(self.revision) else make}") from None
@@ -217,8 +208,8 @@ class _Push:
             )
         return listing
 
-    def _changes(self, listing: remote.Listing) -> Changes:
-        """What differs between the repo and the files. Raises HubError for a foreign repo."""
+    def _changes(self, listing: client.Listing) -> Changes:
+        """What differs between the repo and the files. Raises HubError for another kind of repo."""
         there = {name: digest for name, digest in listing.files.items() if layout.belongs(name)}
         files = dict(self.what.files)
         before, kept = "", ()
@@ -239,7 +230,7 @@ class _Push:
         stale = sorted(name for name in missing if ours and is_ours(name, before or card))
         return Changes(add, tuple(stale), kept, card)
 
-    def _is_ours(self, listing: remote.Listing, taken: Collection[str]) -> bool:
+    def _is_ours(self, listing: client.Listing, taken: Collection[str]) -> bool:
         """Whether the repo holds a model of the zoo's.
 
         Raises HubError if it holds somebody else's files under names that would be written over.
@@ -258,13 +249,13 @@ class _Push:
             )
         return kind is not None
 
-    def _text(self, listing: remote.Listing, name: str) -> str:
+    def _text(self, listing: client.Listing, name: str) -> str:
         """A small file of the repo as it is now; one that is too large to be ours reads as `?`."""
         digest, limit = listing.files[name], layout.limit_of(name) or 0
         if digest is None or (digest.size or 0) > limit:
             return "?"
-        place = Place(listing.repo, listing.commit, listing.commit, {name: digest}, self.token)
-        return read_regular(obtain(place, name), limit).decode("utf-8", "replace")
+        there = Snapshot(listing.repo, listing.commit, listing.commit, {name: digest}, self.token)
+        return read_regular(obtain(there, name), limit).decode("utf-8", "replace")
 
     def _published(self, commit: str, changes: Changes, url: str | None = None) -> Published:
         return Published(

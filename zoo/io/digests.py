@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from zoo.errors import WeightsError
 from zoo.io.files import open_regular
 
 BLOCK_BYTES = 2**20
@@ -34,6 +35,21 @@ class Digest:
         if len(etag) == 64:
             return cls("sha256", etag)
         return cls("git-sha1", etag) if len(etag) == 40 else None
+
+    @classmethod
+    def of_link(cls, path: Path) -> Digest | None:
+        """The Hub's record of a file in its client's cache, by the blob that the link leads to."""
+        try:
+            return cls.from_etag(path.readlink().name)
+        except OSError:  # no link, as where the system has none
+            return None
+
+    def is_of(self, path: Path) -> bool:
+        """Whether a file's content is this one."""
+        try:
+            return self.of_file(path) == self.value
+        except WeightsError:  # it cannot be read
+            return False
 
     def matches(self, data: bytes) -> bool:
         """Whether these bytes are the file's."""

@@ -19,13 +19,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions, packages_distributions
+from importlib.metadata import EntryPoint, distributions, packages_distributions
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 from zoo.errors import PluginError, did_you_mean
-from zoo.registry.guards import cause, overheard
+from zoo.registry.guards import cause
 
 Kind = Literal["family", "dataset", "registry"]
 
@@ -37,7 +37,7 @@ GROUPS: dict[Kind, str] = {
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """Names of families, datasets and registries: lower-case words joined by '-'."""
 
-_TARGET = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*)\s*(?::\s*(\w+(?:\.\w+)*))?\s*(?:\[.*\])?")
+_TARGET = re.compile(r"[A-Za-z_]\w*(\.\w+)*(\s*:\s*\w+(\.\w+)*)?")
 
 
 @dataclass(frozen=True)
@@ -64,15 +64,18 @@ class Plugin:
     @property
     def module(self) -> str:
         """The module that it is imported from."""
-        return self.target.partition(":")[0]
+        return self.target.partition(":")[0].strip()
+
+    def check(self) -> None:
+        """Raises PluginError for what its metadata alone show to be unusable."""
+        if self.problem:
+            raise PluginError(f"{self} cannot be used: {self.problem}.")
 
     def load(self) -> Any:
         """The object that it names, its package imported. Raises PluginError for any failure."""
-        if self.problem:
-            raise PluginError(f"{self} cannot be used: {self.problem}.")
+        self.check()
         try:
-            with overheard():
-                return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
+            return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
         except KeyboardInterrupt:
             raise
         except BaseException as failure:  # sys.exit too: a package takes nobody with it
@@ -84,10 +87,9 @@ class Plugin:
     def folder(self) -> Path:
         """The folder that a registry names, its package not imported.
 
-        Raises PluginError where it is not there.
+        Raises PluginError where there is none.
         """
-        if self.problem:
-            raise PluginError(f"{self} cannot be used: {self.problem}.")
+        self.check()
         top, *rest = self.module.split(".")
         try:
             found = importlib.util.find_spec(top)
@@ -102,35 +104,40 @@ class Plugin:
 
 def installed(kind: Kind) -> list[Plugin]:
     """Every plugin of a kind, by name and package. Imports none."""
-    found: dict[tuple[str, str, str], Plugin] = {}
-    seen = set()
-    for distribution in distributions():
-        text = _entry_points_text(distribution)
-        if GROUPS[kind] not in text:
-            continue
-        name, version = _name_and_version(distribution)
-        if canonical(name) in seen:  # shadowed by one that stands earlier on the path
-            continue
-        seen.add(canonical(name))
-        for plugin in _read(kind, text, name, version):
-            found[plugin.name, plugin.owner, plugin.target] = plugin
-    return [found[key] for key in sorted(found)]
+    found = {
+        Plugin(kind, one.name, one.value, *owner, _problem(kind, one))
+        for one, owner in _entry_points()
+        if one.group == GROUPS[kind]
+    }
+    return sorted(found, key=lambda plugin: (plugin.name, plugin.owner, plugin.target))
 
 
 def misspelt_groups() -> list[str]:
     """A sentence for each group of entry points that is nearly, but not, one of the zoo's."""
-    said = []
-    for distribution in distributions():
-        for group in re.findall(
-            r"^\[(autoencoder_zoo\..*)\]", _entry_points_text(distribution), re.M
-        ):
-            if group not in GROUPS.values():
-                name, version = _name_and_version(distribution)
-                near = did_you_mean(group, GROUPS.values())
-                said.append(
-                    f"{name} {version} has entry points {group!r}, which is no group.{near}"
-                )
+    said = {
+        f"{' '.join(owner)} has entry points {one.group!r}, which is no group."
+        f"{did_you_mean(one.group, GROUPS.values())}"
+        for one, owner in _entry_points()
+        if one.group not in GROUPS.values()
+    }
     return sorted(said)
+
+
+def _entry_points() -> Iterator[tuple[EntryPoint, tuple[str, str]]]:
+    """Entry points whose group begins as the zoo's do, each with its distribution and version."""
+    seen = set()
+    for distribution in distributions():
+        try:
+            if "autoencoder_zoo." not in (distribution.read_text("entry_points.txt") or ""):
+                continue
+            name, version = distribution.metadata["Name"], distribution.version
+            points = list(distribution.entry_points)
+        except Exception:  # damaged metadata, of whatever package
+            continue
+        if canonical(name) not in seen:  # else one that stands earlier on the path shadows it
+            seen.add(canonical(name))
+            ours = (one for one in points if one.group.startswith("autoencoder_zoo."))
+            yield from ((one, (name, version)) for one in ours)
 
 
 def canonical(distribution: str) -> str:
@@ -174,40 +181,8 @@ def at_fault(traceback: TracebackType | None) -> tuple[str, list[str]]:
     return frames[-1] if frames else "", sorted(set(tops.values()))
 
 
-def _entry_points_text(distribution: Distribution) -> str:
-    try:
-        return distribution.read_text("entry_points.txt") or ""
-    except (OSError, ValueError):  # damaged metadata of whatever package
-        return ""
-
-
-def _name_and_version(distribution: Distribution) -> tuple[str, str]:
-    """As its metadata say, or as the folder of its metadata is called."""
-    stem = Path(str(getattr(distribution, "_path", "unknown"))).stem
-    name, _, version = stem.partition("-")
-    try:
-        said = distribution.metadata
-        name, version = said["Name"] or name, said["Version"] or version
-    except Exception:  # however damaged, its name is known well enough
-        pass
-    return name, version or "unknown"
-
-
-def _read(kind: Kind, text: str, distribution: str, version: str) -> Iterator[Plugin]:
-    """The entry points of one group, line by line: a damaged line is a problem of its own."""
-    group = ""
-    for line in (line.strip("\ufeff \t") for line in text.splitlines()):
-        if line.startswith("["):
-            group = line.strip("[] ")
-        elif line and not line.startswith("#") and group == GROUPS[kind]:
-            name, _, target = (part.strip() for part in line.partition("="))
-            found = _TARGET.fullmatch(target)
-            problem = _problem(kind, name, target)
-            plain = ":".join(filter(None, found.groups())) if found else target
-            yield Plugin(kind, name, plain, distribution, version, problem)
-
-
-def _problem(kind: Kind, name: str, target: str) -> str:
+def _problem(kind: Kind, point: EntryPoint) -> str:
+    name, target = point.name, point.value
     if not NAME.fullmatch(name) or len(name) > 100:
         return f"a {kind} is named in lower-case words joined by '-', not {name[:100]!r}"
     if kind == "registry" and ":" in target:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +64,8 @@ class Source:
     hub: HubCommit | None = None
     files: Collection[str] | None = None
     """What was asked for of a Hub repo, and nothing else of it is read; None is all there is."""
+    fetch_again: Callable[[], object] | None = None
+    """Replaces weights that turn out damaged in the Hub's cache; None where that is not possible."""
 
     @property
     def licence(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import logging
 import warnings
 from collections.abc import Iterator
@@ -55,21 +56,20 @@ def check_export(subject: Subject) -> None:
 
 
 def check_compile(subject: Subject) -> None:
-    """`torch.compile` makes one graph each of encode, decode and the loss with its gradients."""
+    """`torch.compile` makes one graph each of encode, decode and the loss with its gradients.
+
+    The graphs are run as they are: what a compiler's code makes of them is torch's own business.
+    """
     model, x = subject.build(), images(subject.spec)
     z = model.encode(x).detach()
+    compiler = functools.partial(torch.compile, fullgraph=True, backend="aot_eager")
     try:
         with _quiet():
             for method, given in (("encode", x), ("decode", z)):
-                compiled = torch.compile(_Method(model, method), fullgraph=True)
+                compiled = compiler(_Method(model, method))
                 off = (compiled(given) - getattr(model, method)(given)).detach().abs().max()
                 expect(off < CLOSE, f"the compiled {method} is off by {float(off):.2g}")
-            total = torch.compile(lambda x: model.train().loss(x).total, fullgraph=True)(x)
-            total.backward()
-    except Exception as failure:
-        if "compiler" in str(failure).lower() and "not found" in str(failure).lower():
-            raise NotMeasuredError("there is no C++ compiler here") from None
-        raise
+            compiler(lambda x: model.train().loss(x).total)(x).backward()
     finally:
         torch.compiler.reset()
     for name, parameter in model.named_parameters():

@@ -9,26 +9,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TextIO
+from pathlib import Path
 
+from zoo.data import plugins as datasets
 from zoo.errors import PluginError
 from zoo.registry import families, index, plugins
 from zoo.registry.plugins import Plugin
 
 SECONDS = 60.0
-"""How long one package may take to be imported; torch before the first."""
+"""How long the packages may take to be imported, torch among them, before the slow one is given up."""
 
 
 @dataclass(frozen=True)
-class Tried:
+class PluginStatus:
     """A plugin, and what is wrong with it."""
 
     plugin: Plugin
@@ -43,26 +42,32 @@ class Tried:
         return "broken" if self.problem else "ready"
 
 
-def try_plugins() -> list[Tried]:
+def try_plugins() -> list[PluginStatus]:
     """Every installed plugin, tried. Nothing of theirs is imported into this process."""
     found = [plugin for kind in plugins.GROUPS for plugin in plugins.installed(kind)]
-    known = {plugin: _known(plugin, found) for plugin in found}
-    answers = dict(_answers([p for p in found if p.kind != "registry" and not known[p]]))
+    problems = {plugin: _known(plugin, found) for plugin in found}
+    waiting = [p for p in found if p.kind != "registry" and not problems[p]]
+    while waiting:
+        said, why = _try(waiting)
+        for plugin, problem in zip(waiting, said, strict=False):
+            problems[plugin] = problem
+        waiting = waiting[len(said) :]
+        if waiting:  # the process ended at this one
+            problems[waiting[0]] = f"{waiting[0]} failed to load: {why}."
+            waiting = waiting[1:]
     everything = index.survey()
     return [
-        _tried_registry(plugin, everything)
-        if plugin.kind == "registry" and not known[plugin]
-        else Tried(plugin, known[plugin] or answers[plugin])
+        _registry(plugin, everything)
+        if plugin.kind == "registry" and not problems[plugin]
+        else PluginStatus(plugin, problems[plugin])
         for plugin in found
     ]
 
 
 def _known(plugin: Plugin, found: Sequence[Plugin]) -> str:
     """What is wrong with a plugin by its metadata alone, or nothing."""
-    from zoo.data import plugins as datasets
-
-    said = families.problem(plugin) if plugin.kind == "family" else plugin.problem
-    said = datasets.problem(plugin) if plugin.kind == "dataset" else said
+    of_kind = {"family": families.problem, "dataset": datasets.problem}
+    said = of_kind[plugin.kind](plugin) if plugin.kind in of_kind else plugin.problem
     if said:
         return f"{plugin} cannot be used: {said}."
     owners = [p.owner for p in found if (p.kind, p.name) == (plugin.kind, plugin.name)]
@@ -71,85 +76,46 @@ def _known(plugin: Plugin, found: Sequence[Plugin]) -> str:
     return ""
 
 
-def _tried_registry(plugin: Plugin, everything: list[index.RegistryContents]) -> Tried:
+def _registry(plugin: Plugin, everything: list[index.RegistryContents]) -> PluginStatus:
     try:
         held = index.contents_of(index.registry_of(plugin))
     except PluginError as wrong:
-        return Tried(plugin, str(wrong))
-    return Tried(plugin, note="; ".join([str(held), *index.clashes(held, everything)]))
+        return PluginStatus(plugin, str(wrong))
+    return PluginStatus(plugin, note="; ".join([str(held), *index.clashes(held, everything)]))
 
 
-def _answers(waiting: list[Plugin]) -> Iterator[tuple[Plugin, str]]:
-    """What a process apart says of each; a new one goes on where one ended or did not answer."""
-    while waiting:
-        with _child(waiting) as (child, lines):
-            said: dict[str, str] | str = {}
-            while waiting and isinstance(said, dict):
-                plugin, *waiting = waiting
-                said = _next(child, lines)
-                if isinstance(said, str):
-                    yield plugin, f"{plugin} failed to load: {said}."
-                else:
-                    yield plugin, said["problem"]
+def _try(waiting: Sequence[Plugin]) -> tuple[list[str], str]:
+    """What a process apart says of each in turn, as far as it comes, and why it came no further."""
+    with tempfile.TemporaryDirectory(prefix="zoo-plugins-") as folder:
+        asked, answers = Path(folder, "asked"), Path(folder, "answers")
+        asked.write_text(json.dumps([asdict(plugin) for plugin in waiting]), encoding="utf-8")
+        answers.touch()
+        path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "zoo.testing.probe", str(asked), str(answers)],
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        why = "the process ended while it was imported"
+        try:
+            child.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            why = f"it is still being imported after {SECONDS:.0f} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError, AttributeError):  # no groups on Windows
+                os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
+            child.wait()
+        return [json.loads(line) for line in answers.read_text("utf-8").splitlines()], why
 
 
-def _next(child: subprocess.Popen[str], lines: queue.Queue[str]) -> dict[str, str] | str:
-    """The process's next answer, or why there is none."""
-    give_up = time.monotonic() + SECONDS
-    while time.monotonic() < give_up:
-        ended = child.poll() is not None
-        with contextlib.suppress(queue.Empty):
-            return json.loads(lines.get(timeout=0.2))
-        if ended:
-            return "the process ended while it was imported"
-    return f"it is still being imported after {SECONDS:.0f} s"
-
-
-@contextlib.contextmanager
-def _child(waiting: Sequence[Plugin]) -> Iterator[tuple[subprocess.Popen[str], queue.Queue[str]]]:
-    """A process that tries plugins in turn, and its answers, a line for each."""
-    path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "zoo.testing.probe"],
-        env={**os.environ, "PYTHONPATH": path},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        start_new_session=True,
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    lines: queue.Queue[str] = queue.Queue()
-
-    def listen(stream: TextIO) -> None:  # what a package started may keep the stream open for ever
-        for line in stream:
-            lines.put(line)
-
-    threading.Thread(target=listen, args=(child.stdout,), daemon=True).start()
-    try:
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(json.dumps([asdict(plugin) for plugin in waiting]))
-            child.stdin.close()
-        yield child, lines
-    finally:
-        with contextlib.suppress(ProcessLookupError, AttributeError):  # no groups on Windows
-            os.killpg(child.pid, signal.SIGKILL)
-        child.kill()
-        child.wait()
-
-
-def main() -> None:
-    """The process apart: reads plugins, says of each what is wrong, as a line of JSON."""
-    from zoo.data import plugins as datasets
-
+def main(asked: str, answers: str) -> None:
+    """The process apart: says of each plugin what is wrong, as a line of JSON."""
     own_pid = os.getpid()
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    silence = os.open(os.devnull, os.O_RDWR)
-    waiting = [Plugin(**fields) for fields in json.load(sys.stdin)]
-    for descriptor in (0, 1, 2):
-        os.dup2(silence, descriptor)
+    waiting = [Plugin(**fields) for fields in json.loads(Path(asked).read_text("utf-8"))]
     for plugin in waiting:
         load = families.load if plugin.kind == "family" else datasets.load
         try:
@@ -159,10 +125,10 @@ def main() -> None:
             problem = str(wrong)
         if os.getpid() != own_pid:
             os._exit(0)  # a copy that a package made of this process
-        answers.write(json.dumps({"problem": problem}) + "\n")
-        answers.flush()
+        with open(answers, "a", encoding="utf-8") as file:
+            file.write(json.dumps(problem) + "\n")
     os._exit(0)  # whatever threads a package left running
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
