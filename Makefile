@@ -1,15 +1,18 @@
-# make demo | make test: each sets up what it needs by itself, in .venv
+# make demo | make test | make test-all: each sets up what it needs by itself, in .venv
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-all check bench clean
 
 demo: $(VENV)/.ready
 	$(BIN)/zoo demo
 
 test: $(VENV)/.ready
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
+
+test-all: $(VENV)/.ready
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: $(VENV)/.ready
 	$(BIN)/ruff format --check .

@@ -47,6 +47,7 @@ def run_in(place: Path, python: Path | str, code: str, extra_path: str = "") -> 
     return done.stdout.split("\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["wheel", "wheel from the sdist"])
 def test_a_wheel_loads_a_model_away_from_the_checkout(wheels, kind, tmp_path):
     """Installed alone in a venv of its own, which borrows only the dependencies from this one."""
@@ -72,6 +73,7 @@ def test_a_wheel_loads_a_model_away_from_the_checkout(wheels, kind, tmp_path):
     assert "vae-digits-8" in names.split(",")
 
 
+@pytest.mark.slow
 def test_the_two_wheels_hold_the_same_and_stay_small(wheels):
     contents = []
     for path in wheels.values():

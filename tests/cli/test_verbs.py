@@ -129,6 +129,7 @@ def test_bench_names_what_it_cannot_measure(run, monkeypatch):
     assert "dequantised protocol" in out
 
 
+@pytest.mark.slow
 def test_the_demo_works_without_a_network(run, monkeypatch):
     monkeypatch.setenv("ZOO_DATA", str(Path("empty").absolute()))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")

@@ -236,6 +236,7 @@ def _environment(endpoint: str, home: Path) -> dict[str, str]:
         "HF_HOME": str(home),
         "HF_TOKEN_PATH": str(home / "token"),
         "HF_HUB_DISABLE_XET": "1",
+        "HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DOWNLOAD_TIMEOUT": "1",
         "HF_HUB_ETAG_TIMEOUT": "1",

@@ -109,7 +109,7 @@ def test_a_list_of_files_that_is_none_is_refused(hub, client, repo, fault):
     assert got.seconds < SOON_S
 
 
-@pytest.mark.parametrize("route", [ROUTES[0], ROUTES[1], ROUTES[4]])
+@pytest.mark.parametrize("route", [ROUTES[0], ROUTES[4]])
 def test_a_hub_that_says_nothing_is_given_up(hub, client, repo, route):
     hub.fault(method=route[0], path=route[1], hang=True, times=None)
     got = load(client, repo)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from packages import MARK, Package, Place
 
-pytestmark = pytest.mark.xdist_group("acme-vq")  # they share a venv
 REPO = "acme/vq-digits"
 BITS = """
 import torch, zoo
@@ -43,6 +42,7 @@ def env(client, place: Place, **more: str) -> dict[str, str]:
     return {**client.env, "HF_HOME": str(place.folder / "hf"), "HF_HUB_OFFLINE": "0", **more}
 
 
+@pytest.mark.slow
 def test_a_packages_model_is_shared_and_is_the_same_for_a_stranger(
     hub, client, alice, author, stranger, acme_vq, tmp_path
 ):
@@ -117,6 +117,7 @@ def test_a_repo_imports_the_package_of_its_family_and_no_other(hub, client, acme
     assert author.marks == set()
 
 
+@pytest.mark.slow
 def test_the_example_passes_its_own_tests(author, acme_vq, tmp_path):
     shutil.copytree(acme_vq / "tests", tmp_path / "tests")
     done = author.run("-m", "pytest", "-q", "-p", "no:xdist", "tests", cwd=tmp_path)

@@ -221,14 +221,6 @@ def test_front_matter_that_explodes_is_not_parsed(hub, client, mine, alice):
         assert got.seconds < 5
 
 
-def test_a_hub_whose_answer_comes_too_late_is_looked_at_once_more(hub, client, mine, alice):
-    hub.create(REPO)
-    hub.fault(method="POST", path=COMMIT, drip=0.1)
-    got = push(client, mine, env=alice)
-    assert pushed(got)["commit"] == hub.head(REPO)
-    assert "model.safetensors" in pushed(got)["pushed"]
-
-
 def test_a_stored_token_that_is_none_is_not_shown(client, mine):
     got = push(client, mine, env={"HF_TOKEN": "hf_caf\u00e9"})
     assert got.says("InputError", "The one of HF_TOKEN")

@@ -8,8 +8,6 @@ import pytest
 from broken import AT_BUILD, AT_IMPORT, AT_SAVE, GOOD, IN_TRAINING, all_packages, package
 from packages import MARK, Package, Place
 
-pytestmark = pytest.mark.xdist_group("crowd")  # they share a venv that takes long to make
-
 TRY_ALL = """
 import json, sys, zoo
 said = {}
@@ -174,6 +172,7 @@ def test_debug_shows_the_traceback_of_a_package(crowd, tmp_path):
     assert "KeyError: 'here'" in done.stderr
 
 
+@pytest.mark.slow
 def test_packages_that_end_hold_up_or_copy_their_process_end_no_listing(place):
     good = GOOD + "Model = Good"
     place.install(
@@ -186,7 +185,7 @@ def test_packages_that_end_hold_up_or_copy_their_process_end_no_listing(place):
         package("d-forks", f"{good}\nimport os; os.fork()"),
         package("e-bad", "1 / 0"),
         package("f-hangs", "import time; time.sleep(1000)"),
-        package("g-talks", "import sys\nprint('x' * 10_000_000); input()\n" + good),
+        package("g-asks", "input('name?')\n" + good),
         package("z-last", good),
     )
     done = place.run("-c", TRY_IN_TIME)
@@ -197,7 +196,7 @@ def test_packages_that_end_hold_up_or_copy_their_process_end_no_listing(place):
     for name in ("b-exits", "c-forks-and-exits"):
         assert "the process ended while it was imported" in said[name][1]
     assert "it is still being imported after" in said["f-hangs"][1]
-    assert "EOFError" in said["g-talks"][1]
+    assert "EOFError" in said["g-asks"][1]
 
 
 def test_a_broken_family_breaks_the_saving_of_no_other(crowd, tmp_path):

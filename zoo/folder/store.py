@@ -9,16 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from zoo.errors import (
     InputError,
     IntegrityError,
     MismatchError,
-    UnsafeFormatError,
     WeightsError,
     ZooError,
 )
@@ -27,27 +23,18 @@ from zoo.folder.authorship import card_text, drop_stale, is_authors
 from zoo.folder.card import render_card
 from zoo.folder.config import config_text, read_config, read_info, without
 from zoo.folder.record import record_text
+from zoo.folder.weights import SLACK_BYTES, assign, read_weights, tensors_of, weights_bytes
 from zoo.io.digests import Digest
 from zoo.io.files import read_regular, size_of, staged, write_atomically
 from zoo.models import Autoencoder
-from zoo.models.contract import sharing
 from zoo.registry import families
 from zoo.registry.provenance import provenance
 from zoo.registry.sources import Source
-from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import Record
 from zoo.version import DISTRIBUTION
 
 log = logging.getLogger("zoo")
-
-SLACK_BYTES = 16 * 2**20
-"""How far the file's size may be from the Spec's, so that a wrong tensor can be named."""
-
-HEADER_BYTES = 4096
-"""Most that the header of model.safetensors says of one tensor, its name included."""
-PICKLE_STARTS = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
-"""A zip archive, as torch.save writes, and pickles of each binary protocol."""
 
 
 def load_source(source: Source) -> Autoencoder:
@@ -72,16 +59,9 @@ def load_source(source: Source) -> Autoencoder:
     model = families.get(info.family).skeleton(info.spec)
     expected = line.weights_sha256 if line is not None else info.sha256
     data = _read_verified(source, expected, model.state_dict())
-    _assign(model, _tensors(data, where / layout.WEIGHTS))
+    assign(model, tensors_of(data, where / layout.WEIGHTS))
     model.info = info
     return model.eval()
-
-
-def sizes_of(family: str, spec: Spec) -> tuple[int, int]:
-    """Least and most bytes that model.safetensors of a Spec can have."""
-    tensors = families.get(family).skeleton(spec).state_dict()
-    least = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    return least, least + HEADER_BYTES * (len(tensors) + 1)
 
 
 def _check_size(source: Source, parameters: int) -> None:
@@ -101,7 +81,7 @@ def _read_verified(source: Source, sha256: str, expected: dict[str, Tensor]) -> 
     """The bytes of model.safetensors, of that sha256: read once, and fetched once more if damaged."""
     for fetch_again in (source.fetch_again, None):
         try:
-            data = _read_weights(source.folder, expected)
+            data = read_weights(source.folder, expected)
             _check_sha256(data, sha256, source.folder / layout.WEIGHTS, source)
             return data
         except WeightsError:
@@ -110,18 +90,6 @@ def _read_verified(source: Source, sha256: str, expected: dict[str, Tensor]) -> 
         log.warning("%s of %s is damaged: fetching it once more.", layout.WEIGHTS, source.origin)
         fetch_again()
     raise AssertionError("the last try returns or raises")
-
-
-def _read_weights(source: Path, expected: dict[str, Tensor]) -> bytes:
-    """The bytes of model.safetensors, if it is not too large for these tensors."""
-    size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
-    data = read_regular(source / layout.WEIGHTS, size + SLACK_BYTES)
-    if data.startswith(PICKLE_STARTS) and data[8:9] != b"{":  # where a safetensors header begins
-        raise UnsafeFormatError(
-            f"{str(source / layout.WEIGHTS)!r} is a pickle by its first bytes, whatever its name. "
-            f"{layout.NO_PICKLES}"
-        )
-    return data
 
 
 def _check_sha256(data: bytes, expected: str, path: Path, source: Source) -> None:
@@ -136,62 +104,10 @@ def _check_sha256(data: bytes, expected: str, path: Path, source: Source) -> Non
 def _fix(source: Source) -> str:
     """What to do about damaged files."""
     if source.hub:
-        twice = "It was fetched twice: try another network, or later."
+        twice = "It was fetched twice: delete it, or try another network."
         return twice if source.fetch_again else "Online it is fetched anew."
     package = source.line.registry.distribution if source.line else DISTRIBUTION
     return f"Fetch it again: reinstall {package}, or ask whoever gave you this folder."
-
-
-def _tensors(data: bytes, path: Path) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load(data)
-    except (SafetensorError, ValueError, KeyError, RuntimeError) as broken:
-        raise WeightsError(
-            f"{str(path)!r} is not a safetensors file ({broken}). Nothing was loaded."
-        ) from None
-
-
-def _assign(model: Autoencoder, tensors: dict[str, Tensor]) -> None:
-    """Gives the model its tensors, after a look that each is there, fits and is finite."""
-    expected = model.state_dict()
-    missing = [f"missing {name}" for name in expected if name not in tensors]
-    unexpected = [f"unexpected {name[:80]!r}" for name in tensors if name not in expected]
-    other = []
-    for name in sorted(expected.keys() & tensors.keys()):
-        got, wanted = tensors[name], expected[name]
-        if got.shape != wanted.shape:
-            other.append(f"{name} is {tuple(got.shape)}, expected {tuple(wanted.shape)}")
-        elif got.dtype != wanted.dtype:
-            other.append(f"{name} is {got.dtype}, expected {wanted.dtype}")
-    if missing or unexpected or other:
-        shown = "; ".join(_first(missing) + _first(unexpected) + _first(other))
-        raise MismatchError(f"The tensors do not fit the Spec: {shown}. Nothing was loaded.")
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise WeightsError(f"{name} holds numbers that are not finite. Nothing was loaded.")
-    model.load_state_dict(tensors, assign=True)
-
-
-def _first(problems: list[str], most: int = 6) -> list[str]:
-    more = len(problems) - most
-    return sorted(problems)[:most] + ([f"and {more:,} more like it"] if more > 0 else [])
-
-
-def weights_bytes(model: Autoencoder) -> bytes:
-    """`model.safetensors` for a model: floating tensors as float32, the others as they are.
-
-    Raises WeightsError for weights that are not finite or that share memory.
-    """
-    tensors, state = {}, model.state_dict()
-    if shared := sharing(state):
-        raise WeightsError(f"{shared} share memory: nothing was saved. Give each its own tensor.")
-    for name, tensor in state.items():
-        plain = tensor.detach().cpu().contiguous()
-        plain = plain.float() if plain.is_floating_point() else plain
-        if plain.is_floating_point() and not torch.isfinite(plain).all():
-            raise WeightsError(f"{name} holds numbers that are not finite: nothing was saved.")
-        tensors[name] = plain.clone()
-    return safetensors.torch.save(tensors, metadata={"format": "pt"})
 
 
 def save(model: Autoencoder, target: Path) -> None:

@@ -27,8 +27,9 @@ from zoo.errors import (
     WeightsError,
     ZooError,
 )
-from zoo.folder import layout, store
+from zoo.folder import layout
 from zoo.folder.config import Config, read_config
+from zoo.folder.weights import sizes_of
 from zoo.hub.client import Listing, checked_token, download, list_repo
 from zoo.hub.failures import HubUnavailableError, UnreachableError
 from zoo.io.digests import Digest
@@ -186,7 +187,7 @@ def _check_announced_weights(snapshot: Snapshot, said: Config, spec: Spec) -> No
     record = snapshot.digests.get(layout.WEIGHTS)
     if record is None:
         return
-    least, most = store.sizes_of(said.family, spec)
+    least, most = sizes_of(said.family, spec)
     if record.size is not None and not least <= record.size <= most:
         raise MismatchError(
             f"{layout.WEIGHTS} of {snapshot.name} is announced with {record.size:,} bytes; its "
