@@ -1,4 +1,4 @@
-"""Publishing a trained run under its name: `python -m zoo.release RUN`, for the keepers of a registry.
+"""Publishing a trained run under its name: `python -m zoo.release RUN`, for the maintainers of a registry.
 
 It measures the test set, once; draws; writes `registry/<name>/` and its line in
 `registry/index.toml`. It refuses to change the weights of a name that is already there. A run of a

@@ -100,7 +100,7 @@ def test_a_home_folder_in_zoo_data_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_DATA", "~/data")
     assert data_folder() == tmp_path / "data"
     monkeypatch.setenv("ZOO_DATA", "~nobody-of-that-name/data")
-    assert "begins with a home folder that is not here" in refused("mnist", DataError)
+    assert "begins with a home folder that does not exist" in refused("mnist", DataError)
 
 
 def test_without_zoo_data_it_is_the_platforms_cache(monkeypatch):

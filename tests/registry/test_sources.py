@@ -102,7 +102,7 @@ def test_a_home_folder_is_found_and_a_strangers_is_a_sentence(tmp_path, monkeypa
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "model").mkdir()
     assert sources.parse("~/model").folder == tmp_path / "model"
-    assert "begins with a home folder that is not here" in refused(
+    assert "begins with a home folder that does not exist" in refused(
         "~nobody-of-that-name/x", SourceError
     )
 

@@ -59,7 +59,7 @@ def test_a_file_that_is_not_toml_is_refused(data, why):
         ("nowhere.toml", "Cannot open 'nowhere.toml': No such file or directory."),
         ("a\0b.toml", "null byte"),
         ("./" + "a" * 300, "File name too long"),
-        ("~nobody-of-that-name/x.toml", "begins with a home folder that is not here"),
+        ("~nobody-of-that-name/x.toml", "begins with a home folder that does not exist"),
         ("./folder", "'folder' is not a regular file; it was not read."),
         ("./fifo", "'fifo' is not a regular file; it was not read."),
         ("./zero", "'zero' is not a regular file; it was not read."),

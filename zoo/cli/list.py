@@ -45,18 +45,18 @@ def _models(pattern: str, json_: bool) -> None:
             ]
         )
     elif lines:
-        foreign = any(line.registry != index.own_registry() for line in lines)
+        packaged = any(line.registry != index.own_registry() for line in lines)
         rows = [
             (
                 line.name,
                 line.family,
                 size(line.bytes),
                 line.licence,
-                *([line.registry.owner] * foreign),
+                *([line.registry.owner] * packaged),
             )
             for line in lines
         ]
-        columns = ("model", "family", "size", "licence", *(["package"] * foreign))
+        columns = ("model", "family", "size", "licence", *(["package"] * packaged))
         print_table(columns, rows)
     else:
         say(f"No published model matches {pattern!r}.")

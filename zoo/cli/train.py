@@ -47,7 +47,7 @@ def train(
         ended = run.model.info.metrics.training
         raise click.ClickException(
             f"interrupted after {ended.epochs} of {ended.of_epochs} epochs. "
-            f"The model so far is {run.folder / 'model'}; --resume goes on with it."
+            f"The model so far is {run.folder / 'model'}; --resume resumes it."
         )
     _done(run)
 

@@ -30,7 +30,7 @@ def load_images(dataset: Dataset, split: str) -> Images:
     Raises:
         UnknownNameError: for a name that is no dataset.
         DataError: for images that are missing, damaged or of several sizes.
-        InputError: for a split that there is not.
+        InputError: for an unknown split.
     """
     return open_dataset(dataset, (split,))[split]
 
@@ -123,10 +123,10 @@ def _enough(pixels: Tensor, what: str) -> Tensor:
 
 
 def may_be_read_for(dataset: str, family: str) -> bool:
-    """Whether a stranger's model has the right to name a dataset that is then read.
+    """Whether an untrusted model may name a dataset that is then read.
 
     The zoo's own may be, and those of the very package that provides its family: no other package
-    is imported, and no file is opened, because a stranger named it.
+    is imported, and no file is opened, because somebody's model names it.
     """
     if dataset in NAMED:
         return True

@@ -97,7 +97,7 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
     """Measures first, reads the published numbers afterwards."""
     record = model.info.metrics if model.info else None
     if record is None or not record.measured:
-        return [Check("numbers", "not measured", f"{layout.METRICS} is not here, or has none")]
+        return [Check("numbers", "not measured", f"{layout.METRICS} is missing, or has none")]
     try:
         if max(len(record.measured), len(record.subset)) > MAX_ENTRIES:
             raise ZooError(f"{layout.METRICS} has more than {MAX_ENTRIES} entries")
@@ -112,8 +112,8 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
             checks.append(Check(what, "not measured", f"K = {settings.nll_samples:,} is too many"))
             continue
         info = model.info
-        strangers = info is not None and info.origin.startswith("hf://")
-        if info and strangers and not may_be_read_for(settings.dataset, info.family):
+        untrusted = info is not None and info.origin.startswith("hf://")
+        if info and untrusted and not may_be_read_for(settings.dataset, info.family):
             checks.append(
                 Check(
                     what,

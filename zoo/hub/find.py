@@ -38,7 +38,7 @@ def find(
     """The folder that a source means, with the wanted files of a model on the Hub in it.
 
     With `or_less`, texts and pictures that are not cached while the Hub is away are left out.
-    Raises what `zoo.sources.parse` and `zoo.hub.fetch.fetch` do.
+    Raises what `zoo.registry.sources.parse` and `zoo.hub.fetch.fetch` do.
     """
     address = sources.parse(source, revision=revision)
     if isinstance(address, Source):

@@ -29,7 +29,7 @@ class Digest:
 
     @classmethod
     def from_etag(cls, etag: str) -> Digest | None:
-        """The digest that the Hub's ETag is, by its length; None if it is none."""
+        """The digest that the Hub's ETag is, by its length; None if it is not one."""
         if not set(etag) <= set("0123456789abcdef"):
             return None
         if len(etag) == 64:

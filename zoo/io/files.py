@@ -74,7 +74,7 @@ def with_home(path: str | Path, error: type[ZooError] = ZooError) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise error(f"{str(path)!r} begins with a home folder that is not here.") from None
+        raise error(f"{str(path)!r} begins with a home folder that does not exist.") from None
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:

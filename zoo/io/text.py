@@ -1,4 +1,4 @@
-"""Text from files and strangers, made safe to print; numbers, made easy to read."""
+"""Untrusted text, made safe to print; numbers, made easy to read."""
 
 from __future__ import annotations
 

@@ -46,8 +46,7 @@ class VariationalAutoencoder(Autoencoder):
 
         With a seed, the first images of a larger sample are those of a smaller one, bit for bit:
         codes are decoded in blocks of one size, because a matrix product of another size rounds
-        differently. Raises InputError for a
-        negative or huge `n` and for a seed that is none.
+        differently. Raises InputError for a negative or huge `n` and for an invalid seed.
         """
         if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= MOST_SAMPLES:
             raise InputError(f"sample takes a number of images, 0 to {MOST_SAMPLES:,}; got {n!r}.")

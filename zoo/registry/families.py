@@ -57,7 +57,7 @@ def list_families(pattern: str = "*") -> list[str]:
 def get(name: str) -> Family:
     """The family of that name; its package is imported when its class is asked for.
 
-    Raises UnknownNameError for a name nobody has, PluginError for one that several packages claim.
+    Raises UnknownNameError for an unknown family, PluginError for one that several packages claim.
     """
     if not isinstance(name, str):
         raise InputError(f"A family is given by its name or a Spec, not {name!r}.")

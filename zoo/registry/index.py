@@ -193,12 +193,12 @@ def _problem(name: str, said: Any) -> str:
         return f"has {'no' if wrong <= given else 'a strange'} {', '.join(sorted(wrong))[:100]!r}"
     for key in ("config_sha256", "weights_sha256"):
         if not (isinstance(said[key], str) and _SHA256.fullmatch(said[key])):
-            return f"has a {key} that is none"
+            return f"has a {key} that is not a valid SHA-256"
     texts = [said[key] for key in given - {"bytes"} if key in said]
     if not all(isinstance(text, str) and len(text) <= 200 for text in texts):
         return "has a value that is no short text"
     if type(said["bytes"]) is not int or not 0 <= said["bytes"] <= 10**15:
-        return "has a number of bytes that is none"
+        return "has an invalid number of bytes"
     return ""
 
 

@@ -34,7 +34,7 @@ def no_family(
             "install it."
         )
     newer = _too_old(Provider(distribution=DISTRIBUTION, version=__version__), there)
-    return UnknownNameError(f"This model's family is not here. {unknown} {newer}".strip())
+    return UnknownNameError(f"This model's family is not available. {unknown} {newer}".strip())
 
 
 def provenance(family: str, there: Provider | None) -> str:
@@ -92,7 +92,7 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _is_newer(one: str, other: str) -> bool:
-    """Whether a version comes after another; False where one of them is none."""
+    """Whether a version comes after another; False where one of them is not a version."""
     if one == other:
         return False
     from packaging.version import InvalidVersion, Version

@@ -77,7 +77,7 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
     """The folder or the Hub repo that a source means. Nothing is fetched.
 
     Raises:
-        UnknownNameError: for a published name that there is not.
+        UnknownNameError: for an unknown published name.
         SourceError: for what could mean two things, or nothing.
     """
     checked_revision(revision)

@@ -182,7 +182,7 @@ def _shown(value: object) -> str:
 
 
 def _printable(name: str) -> str:
-    """A foreign name, cut where it is long, its control characters escaped."""
+    """An untrusted name, cut where it is long, its control characters escaped."""
     return name[:60] if name[:60].isprintable() else ascii(name[:60])[1:-1]
 
 

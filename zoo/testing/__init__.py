@@ -75,10 +75,10 @@ def check_family(family: str) -> Report:
         family: its name: built in, registered, or from an installed package.
 
     Returns:
-        Every check with its result; "not measured" where something is not here.
+        Every check with its result; "not measured" where something is missing here.
 
     Raises:
-        UnknownNameError: for a name nobody has.
+        UnknownNameError: for an unknown family.
         PluginError: if any check fails, with a sentence for each.
     """
     report = Report(family, tuple(checks_of(family)))
@@ -94,7 +94,7 @@ def check_family(family: str) -> Report:
 def checks_of(family: str) -> Iterator[Check]:
     """The same, one check after another; what fails is in the results.
 
-    Raises UnknownNameError for a name nobody has.
+    Raises UnknownNameError for an unknown family.
     """
     try:
         subject = Subject.of(family)

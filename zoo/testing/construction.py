@@ -24,7 +24,7 @@ def check_defaults(subject: Subject) -> str:
 
 
 def check_misspelt_fields(subject: Subject) -> None:
-    """A field that there is not is refused."""
+    """An unknown field is refused."""
     fields = subject.spec.model_dump(mode="json")
     for name in fields:
         misspelt = f"{name}_misspelt"

@@ -69,7 +69,7 @@ def save_checkpoint(path: Path, state: State) -> None:
 
 
 def restore_checkpoint(path: Path, state: State) -> None:
-    """Puts a saved state back, in place. Raises TrainingError for a damaged or foreign file."""
+    """Puts a saved state back, in place. Raises TrainingError for a damaged file, or one of another recipe."""
     try:
         tensors = safetensors.torch.load(read_regular(path, MAX_BYTES, TrainingError))
         _restore(tensors, state)

@@ -72,7 +72,7 @@ def train(
         RecipeError: for a recipe with mistakes, all of them listed.
         DataError, OfflineError: for data that are missing, damaged or do not fit.
         TrainingError: when a loss is not finite, or a checkpoint cannot be used.
-        DeviceError: for a device that is not here.
+        DeviceError: for a device that is not available.
     """
     resolved = load_recipe(recipe).with_overrides(overrides or {})
     where = find_device(device)
