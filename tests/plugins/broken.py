@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
+import zipfile
+from pathlib import Path
+
 from packages import MARK, Package
 
 GOOD = """
@@ -45,19 +49,6 @@ AT_IMPORT = {
     "exits": ("import sys\nsys.exit('bye')\n", "SystemExit: bye"),
     "raises": ("raise RuntimeError('first line\\nsecond')\n", "RuntimeError: first line."),
     "base": ("class Stop(BaseException): pass\nraise Stop('no')\n", "Stop: no"),
-    "warns": (
-        "import warnings\nwhile True:\n    warnings.warn('again')\n",
-        "more than 10,000 warnings and prints",
-    ),
-    "warns-on": (
-        "import warnings\nwhile True:\n    try: warnings.warn('again')\n    except Exception: pass\n",
-        "more than 10,000 warnings and prints",
-    ),
-    "prints": ("while True: print('hello')\n", "more than 10,000 warnings and prints"),
-    "logs": (
-        "import logging\nwhile True: logging.getLogger('x').warning('hello')\n",
-        "more than 10,000 warnings and prints",
-    ),
     "no-target": ("", "has no attribute 'Model'"),
     "not-a-class": ("Model = 3\n", "no subclass of zoo.Autoencoder"),
     "a-module": ("import torch as Model\n", "is torch, which is no subclass of zoo.Autoencoder"),
@@ -87,11 +78,6 @@ AT_IMPORT = {
         f"{GOOD}class S(GoodSpec): x: 'Nowhere' = 1\nclass Model(Good): Spec = S\n",
         "is no family: PydanticUserError",
     ),
-    "unsaid": (
-        "class E(Exception):\n    def __str__(self): raise RuntimeError\nraise E\n",
-        "failed to load: E. Other families are unaffected.",
-    ),
-    "asks": ("input('name?')\n", "EOFError"),
     "lax-dataclass": (
         f"{GOOD}import pydantic.dataclasses\n@pydantic.dataclasses.dataclass\nclass D: n: int = 1\n"
         "class S(GoodSpec): d: D = D()\nclass Model(Good): Spec = S\n",
@@ -217,10 +203,48 @@ def fails_late(name: str, loss: str) -> Package:
     )
 
 
+PROCESSES = {
+    "dies": ("import os\nos._exit(3)\n", "the process ended while it was imported"),
+    "dies-on": (
+        "import time\nif os.fork() == 0:\n"
+        "    pathlib.Path(os.environ['MARKS'], f'copy-{os.getpid()}').touch()\n"
+        "    time.sleep(1_000)\nelse:\n    time.sleep(1)\n    os._exit(0)\n",
+        "the process ended while it was imported",
+    ),
+    "forks": (f"{GOOD}Model = Good\nos.fork()\n", ""),
+}
+"""By the family's name: what its module does to its process, and what `zoo plugins` says of it."""
+
+
+def without_measure(project: Path) -> Package:
+    """The example package, its `_measure` renamed an argument that the zoo passes by its name."""
+    points = tomllib.loads((project / "pyproject.toml").read_text())["project"]["entry-points"]
+    files = {
+        str(path.relative_to(project)): path.read_bytes()
+        for path in (project / "acme_vq").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    model = files["acme_vq/model.py"]
+    files["acme_vq/model.py"] = model.replace(
+        b"def _measure(self, batches", b"def _measure(self, b"
+    )
+    groups = (points[f"autoencoder_zoo.{kind}"] for kind in ("families", "datasets", "registries"))
+    return Package("acme-vq", "0.3", files, *groups)
+
+
+def unpack(folder: Path, *packages: Package) -> None:
+    """Lays packages into a folder of modules, as an installer would: a wheel is a zip."""
+    for one in packages:
+        with zipfile.ZipFile(one.wheel(folder.parent / f"{folder.name}-wheels")) as wheel:
+            wheel.extractall(folder)
+
+
 def all_packages() -> list[Package]:
     """Every one of them, and some that break names instead of code."""
     from_code = {
-        name: code for table in (AT_IMPORT, AT_BUILD, AT_SAVE) for name, (code, _) in table.items()
+        name: code
+        for table in (AT_IMPORT, AT_BUILD, AT_SAVE, PROCESSES)
+        for name, (code, _) in table.items()
     }
     good = MARK + GOOD
     return [
