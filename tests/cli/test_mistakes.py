@@ -55,8 +55,8 @@ def command(*words: str, **options) -> subprocess.Popen:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["lst"], "There is no verb 'lst'. Did you mean 'list'?"),
-        (["zzz"], "There is no verb 'zzz'. `zoo --help` lists them."),
+        (["lst"], "No such command 'lst'. Did you mean 'list'?"),
+        (["zzz"], "No such command 'zzz'."),
         (["--nope"], "No such option"),
         (["list", "--nope"], "No such option"),
         (["show"], "Missing argument 'NAME'"),

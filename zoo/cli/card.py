@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from zoo.cli import complete
 from zoo.cli.output import say
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=complete.models)
 def card(model: str) -> None:
     """Print the card of a MODEL: what it is, its numbers, what it is for."""
     from zoo.folder.card import render_card

@@ -6,15 +6,20 @@ from pathlib import Path
 
 import click
 
+from zoo.cli import complete
 from zoo.cli.output import say
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=complete.models)
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder.  [default: ./MODEL-figures]"
 )
-@click.option("--dataset", help="Whose images to draw.  [default: its recipe's]")
+@click.option(
+    "--dataset",
+    help="Whose images to draw.  [default: its recipe's]",
+    shell_complete=complete.datasets,
+)
 @click.option("--split", default="test", show_default=True, help="train, validation or test.")
 def draw(model: str, out: Path | None, dataset: str | None, split: str) -> None:
     """Draw what a MODEL does: reconstructions, samples and latent traversals, as PNG files."""
