@@ -56,7 +56,7 @@ def command(*words: str, **options) -> subprocess.Popen:
     ("words", "why"),
     [
         (["lst"], "No such command 'lst'. Did you mean 'list'?"),
-        (["zzz"], "No such command 'zzz'. `zoo --help` lists them."),
+        (["zzz"], "No such command 'zzz'."),
         (["--nope"], "No such option"),
         (["list", "--nope"], "No such option"),
         (["show"], "Missing argument 'NAME'"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
+import zipfile
+from pathlib import Path
+
 from packages import MARK, Package
 
 GOOD = """
@@ -46,8 +50,8 @@ AT_IMPORT = {
     "raises": ("raise RuntimeError('first line\\nsecond')\n", "RuntimeError: first line."),
     "base": ("class Stop(BaseException): pass\nraise Stop('no')\n", "Stop: no"),
     "no-target": ("", "has no attribute 'Model'"),
-    "not-a-class": ("Model = 3\n", "no subclass of zoo.Autoencoder"),
-    "a-module": ("import torch as Model\n", "is torch, which is no subclass of zoo.Autoencoder"),
+    "not-a-class": ("Model = 3\n", "not a subclass of zoo.Autoencoder"),
+    "a-module": ("import torch as Model\n", "is torch, which is not a subclass of zoo.Autoencoder"),
     "no-spec": ("import zoo\nclass Model(zoo.Autoencoder): pass\n", "has no Spec"),
     "own-spec": (
         "import zoo, pydantic\nclass S(pydantic.BaseModel): pass\n"
@@ -65,19 +69,14 @@ AT_IMPORT = {
         "class S(GoodSpec): inner: Inner = Inner()\nclass Model(Good): Spec = S\n",
         "Inner is lax (frozen=None)",
     ),
-    "no-json": (
-        f"{GOOD}from typing import Callable\nclass S(GoodSpec): f: Callable = print\n"
-        "class Model(Good): Spec = S\n",
-        "S cannot be turned into JSON",
-    ),
-    "forward": (
-        f"{GOOD}class S(GoodSpec): x: 'Nowhere' = 1\nclass Model(Good): Spec = S\n",
-        "is no family: PydanticUserError",
+    "a-list": (
+        f"{GOOD}class S(GoodSpec): widths: list[int] | None = None\nclass Model(Good): Spec = S\n",
+        "S.widths is a list, which can change; make it a tuple",
     ),
     "lax-dataclass": (
         f"{GOOD}import pydantic.dataclasses\n@pydantic.dataclasses.dataclass\nclass D: n: int = 1\n"
         "class S(GoodSpec): d: D = D()\nclass Model(Good): Spec = S\n",
-        "D is a dataclass of Pydantic's, which is lax",
+        "D is a Pydantic dataclass, which is lax",
     ),
     "half": (
         f"{GOOD}class Model(zoo.Autoencoder): Spec = GoodSpec\n",
@@ -87,6 +86,10 @@ AT_IMPORT = {
 """By the family's name: the module, and what is said of it wherever it is met."""
 
 AT_BUILD = {
+    "forward": (
+        f"{GOOD}class S(GoodSpec): x: 'Nowhere' = 1\nclass Model(Good): Spec = S\n",
+        "failed in its S: PydanticUserError",
+    ),
     "ignores-spec": (
         f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n"
         "        super().__init__(GoodSpec(image_shape=spec.image_shape, width=7))\n",
@@ -153,6 +156,11 @@ AT_BUILD = {
 """The same, of what can be known only once a model is built."""
 
 AT_SAVE = {
+    "no-json": (
+        f"{GOOD}from typing import Callable\nclass S(GoodSpec): f: Callable = print\n"
+        "class Model(Good): Spec = S\n",
+        "has a S that cannot be saved",
+    ),
     "nulls": (
         f"{GOOD}class S(GoodSpec): extra: int | None = None\nclass Model(Good): Spec = S\n",
         "extra is null, which TOML cannot say",
@@ -199,10 +207,48 @@ def fails_late(name: str, loss: str) -> Package:
     )
 
 
+PROCESSES = {
+    "dies": ("import os\nos._exit(3)\n", "the process ended while it was imported"),
+    "dies-on": (
+        "import time\nif os.fork() == 0:\n"
+        "    pathlib.Path(os.environ['MARKS'], f'copy-{os.getpid()}').touch()\n"
+        "    time.sleep(1_000)\nelse:\n    time.sleep(1)\n    os._exit(0)\n",
+        "the process ended while it was imported",
+    ),
+    "forks": (f"{GOOD}Model = Good\nos.fork()\n", ""),
+}
+"""By the family's name: what its module does to its process, and what `zoo plugins` says of it."""
+
+
+def without_measure(project: Path) -> Package:
+    """The example package, its `_measure` renamed an argument that the zoo passes by its name."""
+    points = tomllib.loads((project / "pyproject.toml").read_text())["project"]["entry-points"]
+    files = {
+        str(path.relative_to(project)): path.read_bytes()
+        for path in (project / "acme_vq").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    model = files["acme_vq/model.py"]
+    files["acme_vq/model.py"] = model.replace(
+        b"def _measure(self, batches", b"def _measure(self, b"
+    )
+    groups = (points[f"autoencoder_zoo.{kind}"] for kind in ("families", "datasets", "registries"))
+    return Package("acme-vq", "0.3", files, *groups)
+
+
+def unpack(folder: Path, *packages: Package) -> None:
+    """Lays packages into a folder of modules, as an installer would: a wheel is a zip."""
+    for one in packages:
+        with zipfile.ZipFile(one.wheel(folder.parent / f"{folder.name}-wheels")) as wheel:
+            wheel.extractall(folder)
+
+
 def all_packages() -> list[Package]:
     """Every one of them, and some that break names instead of code."""
     from_code = {
-        name: code for table in (AT_IMPORT, AT_BUILD, AT_SAVE) for name, (code, _) in table.items()
+        name: code
+        for table in (AT_IMPORT, AT_BUILD, AT_SAVE, PROCESSES)
+        for name, (code, _) in table.items()
     }
     good = MARK + GOOD
     return [

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from pathlib import Path
 
 import pytest
-from broken import AT_BUILD, AT_IMPORT, AT_SAVE, GOOD, IN_TRAINING, all_packages, package
-from packages import MARK, Package, Place
+from broken import (
+    AT_BUILD,
+    AT_IMPORT,
+    AT_SAVE,
+    GOOD,
+    IN_TRAINING,
+    PROCESSES,
+    all_packages,
+    unpack,
+    without_measure,
+)
+from packages import Package, Place
+
+import zoo
+from zoo.cli import main
+from zoo.registry import families, plugins
+from zoo.registry.plugins import Plugin
+from zoo.testing import probe
+
+pytestmark = pytest.mark.xdist_group("crowd")  # they share a venv
 
 TRY_ALL = """
-import json, sys, zoo
-said = {}
+import json, os, sys, zoo
+said = {"other": str(tuple(zoo.load('vae-mnist-20').sample(2, seed=0).shape))}
+said["imported"] = " ".join(os.listdir(os.environ["MARKS"]))
 for name in json.loads(sys.argv[1]):
     try:
         model = zoo.build(name, image_shape=(1, 8, 8))
@@ -18,47 +40,34 @@ for name in json.loads(sys.argv[1]):
         said[name] = "nothing"
     except zoo.ZooError as wrong:
         said[name] = f"{type(wrong).__name__}: {wrong}"
+zoo.save(zoo.build("vae", image_shape=(1, 8, 8), latent_dim=2), "ours")
 print(json.dumps(said))
 """
-TRY_IN_TIME = """
-import json
-from zoo.testing import probe
-probe.SECONDS = 12.0
-said = {one.plugin.name: (one.state, one.problem) for one in probe.try_plugins()}
-print(json.dumps(said))
+TYPE_ALL = """
+import contextlib, io, json, sys, traceback
+from zoo.cli import main
+said = []
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(words)
+        except SystemExit as end:
+            said.append((end.code, out, err))
+        except Exception:
+            traceback.print_exc()
+            said.append((1, out, err))
+print(json.dumps([(code, out.getvalue(), err.getvalue()) for code, out, err in said]))
 """
 EVERY = {**AT_IMPORT, **AT_BUILD, **AT_SAVE}
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory) -> Place:
+def crowd(tmp_path_factory, acme_vq) -> Place:
     """A venv with every broken package, and one that works."""
     place = Place.made(tmp_path_factory.mktemp("crowd") / "venv")
-    place.install(*all_packages(), by_pip=True)
+    unpack(place.modules, *all_packages(), without_measure(acme_vq))
     return place
-
-
-LATE = """
-import contextlib, io, json, sys
-from zoo.cli import main
-said = {}
-for name in json.loads(sys.argv[1]):
-    with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(err):
-        try:
-            main(["train", name])
-        except SystemExit as end:
-            code = end.code
-    said[name] = [code, err.getvalue()]
-print(json.dumps(said))
-"""
-
-
-@pytest.fixture(scope="module")
-def late(crowd) -> dict[str, tuple[int, str]]:
-    """Exit code and output of `zoo train` of each family that fails late."""
-    done = crowd.run("-c", LATE, json.dumps(list(IN_TRAINING)), cwd=crowd.folder)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -73,36 +82,50 @@ def listed(crowd) -> dict[tuple[str, str], dict]:
 @pytest.fixture(scope="module")
 def said(crowd) -> dict[str, str]:
     """What building and saving a model of each family raises."""
+    shutil.rmtree(crowd.folder / "marks", ignore_errors=True)
     names = [*EVERY, "Bad Name!", "bad-target", "twin", "works"]
     done = crowd.run("-c", TRY_ALL, json.dumps(names), cwd=crowd.folder)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_listing_works_beside_them_and_imports_none(crowd, tmp_path):
-    other = Place(crowd.folder)
-    before = other.marks
-    done = other.zoo("list", "--json")
+@pytest.fixture(scope="module")
+def typed(crowd) -> dict[str, tuple[int, str, str]]:
+    """What the command line exits with and prints, by the words that are typed."""
+    lines = [
+        *(["train", name] for name in IN_TRAINING),
+        ["--debug", "train", "late"],
+        ["bench", "vq-digits-4x4", "vae-digits-8", "--limit", "9"],
+    ]
+    done = crowd.run("-c", TYPE_ALL, json.dumps(lines), cwd=crowd.folder)
+    assert done.returncode == 0, done.stderr
+    return {
+        " ".join(words): found for words, found in zip(lines, json.loads(done.stdout), strict=True)
+    }
+
+
+def test_listing_works_beside_them_and_imports_none(crowd):
+    before = crowd.marks
+    done = crowd.zoo("list", "--json")
     assert done.returncode == 0, done.stderr
     names = [line["name"] for line in json.loads(done.stdout)]
     assert "vae-mnist-20" in names
     assert "Plugin 'none' of bad-registry 1.0 cannot be used" in done.stderr
     assert "Plugin 'bad' of bad-registry" not in done.stdout
-    done = other.zoo("list", "--families", "--json")
+    done = crowd.zoo("list", "--families", "--json")
     families = {line["name"]: line["summary"] for line in json.loads(done.stdout)}
     assert families["works"] == "from works 1.0"
     assert families["twin"] == "from one-twin 1.0 and other-twin 2.0"
     assert families["vae"] == "variational autoencoder"
     assert "Bad Name!" not in families
-    assert other.zoo("list", "--recipes").returncode == 0
-    assert other.zoo("--help").returncode == 0
-    assert other.marks == before
+    for words in (["list", "--recipes"], ["show", "vae"], ["--help"]):
+        assert crowd.zoo(*words).returncode == 0
+    assert crowd.marks == before
 
 
-def test_other_models_load_beside_them(crowd):
-    code = "import zoo; print(tuple(zoo.load('vae-mnist-20').sample(2, seed=0).shape))"
-    done = crowd.run("-c", code)
-    assert (done.stdout, done.stderr) == ("(2, 1, 28, 28)\n", "")
+def test_other_models_load_beside_them_and_import_none(said):
+    assert said["other"] == "(2, 1, 28, 28)"
+    assert said["imported"] == ""
 
 
 @pytest.mark.parametrize("name", AT_IMPORT)
@@ -121,6 +144,42 @@ def test_whatever_fails_is_a_sentence_that_names_the_package(said, name):
     assert said[name].startswith("PluginError: ")
 
 
+@pytest.mark.parametrize("name", PROCESSES)
+def test_what_a_package_does_to_its_process_confuses_no_answer(listed, name):
+    one = listed[f"broken-{name}", name]
+    assert one["state"] == ("broken" if PROCESSES[name][1] else "ready")
+    assert PROCESSES[name][1] in one["problem"]
+
+
+def test_what_a_package_started_ends_with_the_listing(listed, crowd):
+    copies = [mark.removeprefix("copy-") for mark in crowd.marks if mark.startswith("copy-")]
+    assert len(copies) == 1
+    path = Path("/proc", copies[0], "cmdline")
+    assert not path.exists() or path.read_bytes() == b""  # nobody may have waited for it
+
+
+def test_a_package_that_never_ends_is_given_up(tmp_path, monkeypatch):
+    code = "import time\ntime.sleep(1_000)\n"
+    unpack(tmp_path / "site", Package("hangs", "1.0", {"hangs.py": code}, {"hangs": "hangs:Model"}))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    [one] = probe.try_plugins(seconds=1)
+    assert one.problem == (
+        "Plugin 'hangs' of hangs 1.0 failed to load: it is still being imported after 1 s."
+    )
+
+
+def test_an_import_disturbs_no_settings_of_torch(tmp_path, monkeypatch):
+    import torch
+
+    code = f"{GOOD}torch.set_default_dtype(torch.float64)\ntorch.manual_seed(7)\n"
+    unpack(tmp_path / "site", Package("moves", "1.0", {"moves.py": code}, {"moves": "moves:Good"}))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    state = torch.get_rng_state()
+    assert families.get("moves").cls.__name__ == "Good"
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_names_that_cannot_be_are_said_with_their_package(listed, said):
     about = "Plugin 'Bad Name!' of bad-name 1.0 cannot be used: a family is named in lower-case"
     assert listed["bad-name", "Bad Name!"]["problem"].startswith(about)
@@ -128,6 +187,13 @@ def test_names_that_cannot_be_are_said_with_their_package(listed, said):
     assert "its entry point is 'bad target', not module:name" in said["bad-target"]
     assert "'vae' is the zoo's own family" in listed["takes-vae", "vae"]["problem"]
     assert "'mnist' is the zoo's own dataset" in listed["bad-data", "mnist"]["problem"]
+
+
+def test_reserved_names_are_those_of_the_zoo():
+    from zoo.data.named import NAMED
+
+    assert set(plugins.RESERVED["family"]) == set(families.BUILT_IN)
+    assert set(plugins.RESERVED["dataset"]) == set(NAMED)
 
 
 def test_two_packages_with_one_name_are_both_named(listed, said):
@@ -139,7 +205,7 @@ def test_two_packages_with_one_name_are_both_named(listed, said):
 
 def test_broken_datasets_and_registries_are_said_too(listed):
     assert "OSError: no data" in listed["bad-data", "bad-data"]["problem"]
-    assert "is no model's name" in listed["bad-registry", "bad"]["problem"]
+    assert "is not a valid name for a model" in listed["bad-registry", "bad"]["problem"]
     assert "no folder 'bad_registry.nothing'" in listed["bad-registry", "none"]["problem"]
 
 
@@ -148,78 +214,56 @@ def test_what_works_is_ready_and_works(listed, said):
     assert said["works"] == "nothing"
 
 
-def test_the_table_says_what_is_broken_in_a_line_each(crowd):
-    done = crowd.zoo("plugins")
-    assert done.returncode == 0
-    assert "Traceback" not in done.stdout + done.stderr
-    assert "Plugin 'syntax' of broken-syntax 0.3 failed to load: SyntaxError" in done.stdout
+def test_the_table_says_what_is_broken_in_a_line_each(monkeypatch, capsys):
+    plugin = Plugin("family", "vq", "acme_vq:VQVAE", "acme-vq", "0.3")
+    tried = [probe.PluginStatus(plugin, f"{plugin} failed to load: SyntaxError.")]
+    monkeypatch.setattr(probe, "try_plugins", lambda: tried)
+    with pytest.raises(SystemExit):
+        main(["plugins"])
+    *_, row, empty, problem = capsys.readouterr().out.splitlines()
+    assert row.split() == ["family", "vq", "acme-vq", "0.3", "broken"]
+    assert (empty.strip(), problem) == (
+        "",
+        "Plugin 'vq' of acme-vq 0.3 failed to load: SyntaxError.",
+    )
 
 
 @pytest.mark.parametrize("name", IN_TRAINING)
-def test_a_package_that_fails_late_is_a_sentence_on_the_command_line(late, name):
-    code, output = late[name]
+def test_a_package_that_fails_late_is_a_sentence_on_the_command_line(typed, name):
+    code, _, err = typed[f"train {name}"]
     assert code == 1
-    last = output.splitlines()[-1]
+    last = err.splitlines()[-1]
     assert last.startswith("Error: ")
     assert f"fails-{name} 1.0" in last
     assert IN_TRAINING[name][1] in last
-    assert "Traceback" not in output
+    assert "Traceback" not in err
 
 
-def test_debug_shows_the_traceback_of_a_package(crowd, tmp_path):
-    done = crowd.zoo("--debug", "train", "late", cwd=tmp_path)
-    assert "Traceback" in done.stderr
-    assert "KeyError: 'here'" in done.stderr
+def test_debug_shows_the_traceback_of_a_package(typed):
+    _, _, err = typed["--debug train late"]
+    assert "Traceback" in err
+    assert "KeyError: 'here'" in err
 
 
-@pytest.mark.slow
-def test_packages_that_end_hold_up_or_copy_their_process_end_no_listing(place):
-    good = GOOD + "Model = Good"
-    place.install(
-        package("a-first", good),
-        package("b-exits", "import os; os._exit(3)"),
-        package(
-            "c-forks-and-exits",
-            "import os, time\nif os.fork() == 0: time.sleep(100)\nelse: os._exit(0)",
-        ),
-        package("d-forks", f"{good}\nimport os; os.fork()"),
-        package("e-bad", "1 / 0"),
-        package("f-hangs", "import time; time.sleep(1000)"),
-        package("g-asks", "input('name?')\n" + good),
-        package("z-last", good),
-    )
-    done = place.run("-c", TRY_IN_TIME)
-    said = json.loads(done.stdout)
-    states = {name: state for name, (state, _) in said.items()}
-    ready = {"a-first", "d-forks", "z-last"}
-    assert states == {name: "ready" if name in ready else "broken" for name in said}
-    for name in ("b-exits", "c-forks-and-exits"):
-        assert "the process ended while it was imported" in said[name][1]
-    assert "it is still being imported after" in said["f-hangs"][1]
-    assert "EOFError" in said["g-asks"][1]
+def test_bench_goes_on_beside_a_family_that_cannot_be_measured(typed):
+    code, out, _ = typed["bench vq-digits-4x4 vae-digits-8 --limit 9"]
+    assert code == 1
+    assert "vq-digits-4x4: not measured. Plugin 'vq' of acme-vq 0.3 failed to" in out
+    assert re.search(r"vae-digits-8 +digits", out)
 
 
-def test_a_broken_family_breaks_the_saving_of_no_other(crowd, tmp_path):
-    code = """
-import zoo
-for name in ("forward", "works"):
-    try:
-        zoo.build(name, image_shape=(1, 8, 8))
-    except zoo.PluginError:
-        pass
-zoo.save(zoo.build("works", image_shape=(1, 8, 8)), "saved")
-model = zoo.build("vae", image_shape=(1, 8, 8), latent_dim=2)
-zoo.save(model, "ours")
-"""
-    assert crowd.run("-c", code, cwd=tmp_path).returncode == 0
-
-
-def test_a_package_without_the_family_that_it_is_said_to_have_is_named(place, tmp_path):
-    place.install(Package("typo", "1.0", {"typo.py": GOOD}))
-    info = next(place.modules.glob("typo-1.0.dist-info"))
-    (info / "entry_points.txt").write_text("[autoencoder_zoo.family]\ngood = typo:Good\n")
-    said = place.zoo("plugins").stdout
-    assert "typo 1.0 has entry points 'autoencoder_zoo.family', which is no group." in said
+def test_a_package_without_the_family_that_it_is_said_to_have_is_named(
+    tmp_path, monkeypatch, capsys
+):
+    site = tmp_path / "site"
+    unpack(site, Package("typo", "1.0", {"typo.py": GOOD}))
+    points = "[autoencoder_zoo.family]\ngood = typo:Good\n"
+    (site / "typo-1.0.dist-info" / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(site)
+    with pytest.raises(SystemExit):
+        main(["plugins"])
+    said = capsys.readouterr().out
+    assert "typo 1.0 has entry points in 'autoencoder_zoo.family', which the zoo does" in said
     assert "Did you mean 'autoencoder_zoo.families'?" in said
     config = {
         "format": "autoencoder-zoo/1",
@@ -230,30 +274,31 @@ def test_a_package_without_the_family_that_it_is_said_to_have_is_named(place, tm
     }
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
-    done = place.zoo("show", tmp_path / "model")
-    assert "comes from typo 2.0; typo 1.0, which is here, brings no such family." in done.stderr
-
-
-def test_bench_goes_on_beside_a_family_that_cannot_be_measured(place, acme_vq):
-    place.install(acme_vq)
-    [model] = place.modules.glob("acme_vq/model.py")
-    model.write_text(
-        model.read_text().replace("def _measure(self, batches", "def _measure(self, b")
+    with pytest.raises(zoo.PluginError) as caught:
+        zoo.info(tmp_path / "model")
+    assert "comes from typo 2.0; typo 1.0, which is installed here, has no such" in str(
+        caught.value
     )
-    done = place.zoo("bench", "vq-digits-4x4", "vae-digits-8", "--limit", "9")
-    assert done.returncode == 1
-    assert "vq-digits-4x4: not measured. Plugin 'vq' of acme-vq 0.3 failed to" in done.stdout
-    assert "-149" in done.stdout or "vae-digits-8    digits" in done.stdout
 
 
-def test_listing_fifty_packages_imports_none(place):
-    fifty = [
-        Package(f"many-{n}", "1.0", {f"many_{n}.py": MARK + GOOD}, {f"many-{n}": f"many_{n}:Good"})
-        for n in range(50)
-    ]
-    place.install(*fifty)
-    assert place.zoo("list").returncode == 0
-    done = place.zoo("list", "--families", "--json")
-    assert len([one for one in json.loads(done.stdout) if one["name"].startswith("many-")]) == 50
-    assert place.zoo("show", "vae").returncode == 0
-    assert place.marks == set()
+@pytest.mark.parametrize(
+    "points",
+    [b"\xff\xfe", b"[autoencoder_zoo.families]\nno equals sign\n", b"[console_scripts]\n???\n"],
+    ids=["not text", "a damaged line", "of an unrelated package"],
+)
+def test_damaged_metadata_of_one_package_lose_no_other(tmp_path, monkeypatch, points):
+    site = tmp_path / "site"
+    good = Package("good", "1.0", {"good_one.py": GOOD}, {"good": "good_one:Good"})
+    unpack(site, Package("damaged", "1.0"), good)
+    (site / "damaged-1.0.dist-info" / "entry_points.txt").write_bytes(points)
+    monkeypatch.syspath_prepend(site)
+    assert "good" in zoo.list_families()
+    assert "vae-mnist-20" in zoo.list_models()
+
+
+def test_of_a_package_that_is_installed_twice_the_first_on_the_path_counts(tmp_path, monkeypatch):
+    for version in ("1.0", "2.0"):
+        site = tmp_path / version
+        unpack(site, Package("twice", version, {}, {f"of-{version[0]}": "twice:Good"}))
+        monkeypatch.syspath_prepend(site)
+    assert [plugin.name for plugin in plugins.installed("family")] == ["of-2"]

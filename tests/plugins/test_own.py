@@ -113,14 +113,14 @@ def test_a_family_that_fails_to_give_them_loses_no_weights(cls):
     [
         ("own_metrics", {"mse": ""}, "'mse' in own_metrics cannot be the name of a metric"),
         ("own_metrics", {"Bad name": ""}, "'Bad name' in own_metrics"),
-        ("own_metrics", {"usage": 3}, "own_metrics['usage'] is no text"),
+        ("own_metrics", {"usage": 3}, "own_metrics['usage'] is not one line"),
         (
             "own_metrics",
             {"usage": "u" * 61},
-            "own_metrics['usage'] is no text in a line of at most",
+            "own_metrics['usage'] is not one line of at most",
         ),
         ("own_metrics", {"dataset": ""}, "'dataset' in own_metrics cannot be"),
-        ("own_metrics", ["usage"], "own_metrics is no mapping"),
+        ("own_metrics", ["usage"], "own_metrics is not a mapping"),
         ("own_pictures", {"samples": ""}, "'samples' in own_pictures"),
         ("own_pictures", {"../x": ""}, "'../x' in own_pictures"),
     ],

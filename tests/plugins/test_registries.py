@@ -95,19 +95,19 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
     [
         (b"[", "cannot be read: TOMLDecodeError"),
         (b"\xff", "cannot be read: UnicodeDecodeError"),
-        (b'["../../x"]\nfamily = "vae"\n', "is no model's name"),
-        (b"[recipes]\n", "is no model's name"),
-        (b"x = 3\n", "'x' is no table"),
+        (b'["../../x"]\nfamily = "vae"\n', "is not a valid name for a model"),
+        (b"[recipes]\n", "is not a valid name for a model"),
+        (b"x = 3\n", "'x' is not a table"),
         (b'[x]\nfamily = "vae"\n', "has no 'bytes, config_sha256, licence, weights_sha256'"),
         (
             b'[x]\nbytes = 1\nlicence = ""\nfamily = ""\nconfig_sha256 = ""\nweights_sha256 = ""\n',
-            "a config_sha256 that is not a valid SHA-256",
+            "config_sha256 that is not a valid SHA-256",
         ),
         (
             b'[x]\nlicence = ""\nfamily = ""\nbytes = 1'
             + b"0" * 400
             + f'\nconfig_sha256 = "{"a" * 64}"\nweights_sha256 = "{"a" * 64}"\n'.encode(),
-            "has an invalid number of bytes",
+            "has a number of bytes that is out of range",
         ),
         (b"a = 1\n" * 300_000, "has 1,800,000 bytes"),
     ],

@@ -21,22 +21,16 @@ from zoo.cli.push import push
 from zoo.cli.show import show
 from zoo.cli.train import train
 from zoo.cli.verify import verify
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError
 from zoo.io.text import printable
 from zoo.version import __version__
 
 
 class Verbs(click.Group):
-    """The verbs, in the order in which a newcomer needs them; a misspelt one gets the nearest."""
+    """The verbs, in the order in which a newcomer needs them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.commands]
-
-    def resolve_command(self, ctx: click.Context, args: list[str]):
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], self.commands) or " `zoo --help` lists them."
-            raise click.UsageError(f"No such command {args[0]!r}.{hint}")
-        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli import names as completion
+from zoo.cli import complete
 from zoo.cli.output import device_option, print_table, say
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1, shell_complete=completion.models)
+@click.argument("names", nargs=-1, shell_complete=complete.models)
 @click.option(
     "--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound."
 )

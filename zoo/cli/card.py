@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from zoo.cli import names
+from zoo.cli import complete
 from zoo.cli.output import say
 
 
 @click.command()
-@click.argument("model", shell_complete=names.models)
+@click.argument("model", shell_complete=complete.models)
 def card(model: str) -> None:
     """Print the card of a MODEL: what it is, its numbers, what it is for."""
     from zoo.folder.card import render_card

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
-from zoo.cli import names
+from zoo.cli import complete
 from zoo.cli.output import say
 
 
 @click.command()
-@click.argument("model", shell_complete=names.models)
+@click.argument("model", shell_complete=complete.models)
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path), help="Folder.  [default: ./MODEL-figures]"
 )
 @click.option(
     "--dataset",
-    shell_complete=names.datasets,
     help="Whose images to draw.  [default: its recipe's]",
+    shell_complete=complete.datasets,
 )
 @click.option("--split", default="test", show_default=True, help="train, validation or test.")
 def draw(model: str, out: Path | None, dataset: str | None, split: str) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from zoo.cli import names
+from zoo.cli import complete
 from zoo.cli.output import device_option, say
 
 
 @click.command()
-@click.argument("model", shell_complete=names.models)
+@click.argument("model", shell_complete=complete.models)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="The .npy file to write."

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from zoo.cli import names
+from zoo.cli import complete
 from zoo.cli.output import as_json, device_option, print_json, say
 
 
 @click.command("eval")
-@click.argument("model", shell_complete=names.models)
+@click.argument("model", shell_complete=complete.models)
 @click.option(
     "--dataset",
-    shell_complete=names.datasets,
     help="A name, a folder of images, a .npy or .npz.  [default: its recipe's]",
+    shell_complete=complete.datasets,
 )
 @click.option("--split", default="test", show_default=True, help="train, validation or test.")
 @click.option("--protocol", help="binarised, dequantised or grey.  [default: its recipe's]")

@@ -26,8 +26,9 @@ def _models(pattern: str, json_: bool) -> None:
     from zoo.io.text import printable, size
     from zoo.registry import index, published
 
-    lines = published.lines(pattern)
-    for note in index.notes():
+    found = index.survey()
+    lines = published.lines(found, pattern)
+    for note in index.notes(found):
         click.echo(printable(note), err=True)
     if json_:
         print_json(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli import names as completion
+from zoo.cli import complete
 from zoo.cli.output import as_json, print_checks, print_json, print_table, say
 
 
@@ -39,7 +39,7 @@ def plugins(context: click.Context, json_: bool) -> None:
 
 @plugins.command()
 @click.argument(
-    "names", nargs=-1, required=True, metavar="FAMILY...", shell_complete=completion.families
+    "names", nargs=-1, required=True, metavar="FAMILY...", shell_complete=complete.families
 )
 @as_json
 def check(names: tuple[str, ...], json_: bool) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from zoo.cli import names
+from zoo.cli import complete
 from zoo.cli.output import say
 
 
 @click.command()
-@click.argument("model", shell_complete=names.models)
+@click.argument("model", shell_complete=complete.models)
 @click.option(
     "--to",
     type=click.Path(path_type=Path),

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from zoo.cli import names
+from zoo.cli import complete
 from zoo.cli.output import as_json, print_json, print_pairs, print_table, say
 
 
 @click.command()
-@click.argument("name", shell_complete=names.shown)
+@click.argument("name", shell_complete=complete.shown)
 @as_json
 def show(name: str, json_: bool) -> None:
     """Show a MODEL, a FAMILY's Spec, or every setting of a recipe (`zoo show recipe`)."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from zoo.cli import names
+from zoo.cli import complete
 from zoo.cli.output import device_option, say
 
 
 @click.command()
-@click.argument("recipe", shell_complete=names.recipes)
+@click.argument("recipe", shell_complete=complete.recipes)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--out", type=click.Path(), help="The run's folder.  [default: runs/RECIPE]")
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
-from zoo.cli import names
+from zoo.cli import complete
 from zoo.cli.output import as_json, device_option, print_checks, print_json, say
 
 
 @click.command()
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=names.models)
+@click.argument(
+    "models", nargs=-1, required=True, metavar="MODEL...", shell_complete=complete.models
+)
 @click.option(
     "--full", is_flag=True, help="Measure all images again, not only a stored subset of 500."
 )

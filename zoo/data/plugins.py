@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from zoo.data.images import tenth_held_out
-from zoo.data.named import NAMED
 from zoo.errors import DataError, PluginError
 from zoo.registry import plugins
 from zoo.registry.guards import blamed
@@ -21,12 +20,7 @@ PARTS = ("train", "validation", "test")
 
 def plugin_names() -> list[str]:
     """Names of the datasets that installed packages bring, sorted. Imports none."""
-    return sorted({p.name for p in plugins.installed("dataset") if not problem(p)})
-
-
-def problem(plugin: Plugin) -> str:
-    """Why a dataset's plugin cannot be used, where that is known without importing it."""
-    return f"{plugin.name!r} is the zoo's own dataset" if plugin.name in NAMED else plugin.problem
+    return sorted({plugin.name for plugin in plugins.installed("dataset") if not plugin.problem})
 
 
 def read_plugin(name: str) -> dict[str, Tensor] | None:
@@ -50,8 +44,6 @@ def read_plugin(name: str) -> dict[str, Tensor] | None:
 
 def load(plugin: Plugin) -> Callable[[str], Any]:
     """The callable that a plugin names. Raises PluginError."""
-    if said := problem(plugin):
-        raise PluginError(f"{plugin} cannot be used: {said}.")
     images_of = plugin.load()
     if not callable(images_of):
         raise PluginError(f"{plugin} is {type(images_of).__name__}, not a function of a split.")

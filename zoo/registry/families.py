@@ -50,7 +50,7 @@ BUILT_IN = {
 
 def list_families(pattern: str = "*") -> list[str]:
     """Names of every family that can be built here, sorted. Imports no plugin."""
-    from_plugins = (plugin.name for plugin in plugins.installed("family") if not problem(plugin))
+    from_plugins = (plugin.name for plugin in plugins.installed("family") if not plugin.problem)
     return sorted(fnmatch.filter({*BUILT_IN, *_registered, *from_plugins}, pattern))
 
 
@@ -139,19 +139,10 @@ def register(name: str) -> Callable[[ModelClass], ModelClass]:
     return decorate
 
 
-def problem(plugin: Plugin) -> str:
-    """Why a family's plugin cannot be used, where that is known without importing it."""
-    if plugin.name in BUILT_IN:
-        return f"{plugin.name!r} is the zoo's own family"
-    return plugin.problem
-
-
 def load(plugin: Plugin) -> type[Autoencoder]:
     """The class that a plugin names, if it keeps the contract. Raises PluginError."""
     from zoo.models.contract import check_class, undisturbed
 
-    if said := problem(plugin):
-        raise PluginError(f"{plugin} cannot be used: {said}.")
     with undisturbed():
         found = plugin.load()
     with blamed(str(plugin), "is no family"):
@@ -181,7 +172,7 @@ def _taken(name: str, cls: type[Autoencoder]) -> str:
     if name in _registered:
         known = _registered[name]
         return "" if _is_redefined(cls, known) else f"{known.__module__}.{known.__qualname__}"
-    owners = [p.owner for p in plugins.installed("family") if p.name == name and not problem(p)]
+    owners = [p.owner for p in plugins.installed("family") if p.name == name and not p.problem]
     return f"an entry point of {' and '.join(owners)}" if owners else ""
 
 
@@ -192,5 +183,5 @@ def _imported(module: str) -> list[Plugin]:
         plugin
         for plugin in plugins.installed("family")
         if (plugin.module in sys.modules or plugin.module.partition(".")[0] == top)
-        and not problem(plugin)
+        and not plugin.problem
     ]

@@ -1,4 +1,4 @@
-"""What somebody else's code raises, said in a sentence that names the package."""
+"""What a package's code raises, as one error that names the package."""
 
 from __future__ import annotations
 

@@ -76,9 +76,56 @@ class RegistryContents:
     models: Mapping[str, IndexLine]
     recipes: Collection[str]
 
+    @property
+    def titles(self) -> set[str]:
+        """What it holds, in words: `model 'vae-mnist-20'`."""
+        return {f"model {name!r}" for name in self.models} | {
+            f"recipe {name!r}" for name in self.recipes
+        }
+
     def __str__(self) -> str:
         counts = (len(self.models), "model"), (len(self.recipes), "recipe")
         return ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What all registries hold."""
+
+    own: RegistryContents
+    of_packages: Mapping[Plugin, RegistryContents]
+    """Those of installed packages that can be used."""
+    problems: Mapping[Plugin, str]
+    """What is wrong with the others, a sentence each."""
+
+    @property
+    def contents(self) -> list[RegistryContents]:
+        """Of every registry that can be used, the zoo's own first."""
+        return [self.own, *self.of_packages.values()]
+
+    def clashes(self, plugin: Plugin) -> list[str]:
+        """Names of a package's registry that others have too: ours win, other packages' do not."""
+        found = []
+        for title in sorted(self.of_packages[plugin].titles):
+            owners = [
+                p.owner for p, c in self.of_packages.items() if p != plugin and title in c.titles
+            ]
+            if title in self.own.titles:
+                found.append(f"{title} is the zoo's own here")
+            elif owners:
+                found.append(f"{title} is {' and '.join(owners)}'s too")
+        return found
+
+
+def survey() -> Survey:
+    """What every registry holds, the zoo's own first; no package is imported."""
+    found, problems = {}, {}
+    for plugin in plugins.installed("registry"):
+        try:
+            found[plugin] = contents_of(registry_of(plugin))
+        except PluginError as wrong:
+            problems[plugin] = str(wrong)
+    return Survey(contents_of(own_registry()), found, problems)
 
 
 def contents_of(registry: Registry) -> RegistryContents:
@@ -89,45 +136,13 @@ def contents_of(registry: Registry) -> RegistryContents:
     )
 
 
-def survey() -> list[RegistryContents]:
-    """What every registry holds that can be used, the zoo's own first."""
-    found = [contents_of(own_registry())]
-    for plugin in plugins.installed("registry"):
-        try:
-            found.append(contents_of(registry_of(plugin)))
-        except PluginError:
-            continue  # `zoo list` and `zoo plugins` say why
-    return found
-
-
-def notes() -> list[str]:
+def notes(found: Survey | None = None) -> list[str]:
     """What is wrong with the registries of installed packages, a sentence each."""
-    everything = survey()
-    said = []
-    for plugin in plugins.installed("registry"):
-        try:
-            held = contents_of(registry_of(plugin))
-            said += [f"{plugin}: {clash}." for clash in clashes(held, everything)]
-        except PluginError as wrong:
-            said.append(str(wrong))
-    return said
-
-
-def clashes(held: RegistryContents, everything: list[RegistryContents]) -> list[str]:
-    """Names of a package's registry that others have too: ours win, other packages' do not."""
-    own, *others = everything
-    found = []
-    for what in ("model", "recipe"):
-        for name in sorted(getattr(held, f"{what}s")):
-            if name in getattr(own, f"{what}s"):
-                found.append(f"{what} {name!r} is the zoo's own here")
-            elif owners := [
-                other.registry.owner
-                for other in others
-                if other.registry != held.registry and name in getattr(other, f"{what}s")
-            ]:
-                found.append(f"{what} {name!r} is {' and '.join(owners)}'s too")
-    return found
+    found = found or survey()
+    clashes = [
+        f"{plugin}: {clash}." for plugin in found.of_packages for clash in found.clashes(plugin)
+    ]
+    return [*found.problems.values(), *clashes]
 
 
 def registry_of(plugin: Plugin) -> Registry:
@@ -185,20 +200,20 @@ def _read_index(registry: Registry, stamp: tuple[int, int]) -> dict[str, IndexLi
 def _problem(name: str, said: Any) -> str:
     """What is wrong with a line of an index, or nothing."""
     if not NAME.fullmatch(name) or len(name) > 100 or name == "recipes":
-        return "is no model's name"
+        return "is not a valid name for a model"
     if not isinstance(said, dict):
-        return "is no table"
+        return "is not a table"
     given = {field.name for field in fields(IndexLine)} - {"name", "registry"}
     if wrong := (given - {"hub"}) - said.keys() or said.keys() - given:
-        return f"has {'no' if wrong <= given else 'a strange'} {', '.join(sorted(wrong))[:100]!r}"
+        return f"has {'no' if wrong <= given else 'an unknown'} {', '.join(sorted(wrong))[:100]!r}"
     for key in ("config_sha256", "weights_sha256"):
         if not (isinstance(said[key], str) and _SHA256.fullmatch(said[key])):
             return f"has a {key} that is not a valid SHA-256"
     texts = [said[key] for key in given - {"bytes"} if key in said]
     if not all(isinstance(text, str) and len(text) <= 200 for text in texts):
-        return "has a value that is no short text"
+        return "has a value that is not text of at most 200 characters"
     if type(said["bytes"]) is not int or not 0 <= said["bytes"] <= 10**15:
-        return "has an invalid number of bytes"
+        return "has a number of bytes that is out of range"
     return ""
 
 

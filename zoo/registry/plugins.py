@@ -19,7 +19,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, distributions, packages_distributions
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -34,6 +34,12 @@ GROUPS: dict[Kind, str] = {
     "dataset": "autoencoder_zoo.datasets",
     "registry": "autoencoder_zoo.registries",
 }
+RESERVED: dict[Kind, tuple[str, ...]] = {
+    "family": ("ae", "vae", "conv-ae", "conv-vae", "beta-vae"),
+    "dataset": ("mnist", "fashion-mnist", "kmnist", "digits"),
+    "registry": (),
+}
+"""The zoo's own names, here so that metadata are checked, and words completed, without torch."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """Names of families, datasets and registries: lower-case words joined by '-'."""
 
@@ -66,34 +72,29 @@ class Plugin:
         """The module that it is imported from."""
         return self.target.partition(":")[0].strip()
 
-    def check(self) -> None:
-        """Raises PluginError for what its metadata alone show to be unusable."""
-        if self.problem:
-            raise PluginError(f"{self} cannot be used: {self.problem}.")
-
     def load(self) -> Any:
         """The object that it names, its package imported. Raises PluginError for any failure."""
-        self.check()
+        self._check_metadata()
         try:
             return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
         except KeyboardInterrupt:
             raise
         except BaseException as failure:  # sys.exit too: a package takes nobody with it
-            others = {"family": "families", "dataset": "datasets", "registry": "registries"}
+            others = GROUPS[self.kind].partition(".")[2]
             raise PluginError(
-                f"{self} failed to load: {cause(failure)}. Other {others[self.kind]} are unaffected."
+                f"{self} failed to load: {cause(failure)}. Other {others} are unaffected."
             ) from failure
 
     def folder(self) -> Path:
         """The folder that a registry names, its package not imported.
 
-        Raises PluginError where there is none.
+        Raises PluginError where it is not there.
         """
-        self.check()
+        self._check_metadata()
         top, *rest = self.module.split(".")
         try:
             found = importlib.util.find_spec(top)
-        except (ImportError, ValueError, AttributeError):  # what an unloaded parent may raise
+        except ValueError:  # a module that a program made by itself has no spec
             found = None
         for place in (found.submodule_search_locations or ()) if found else ():
             folder = Path(place, *rest)
@@ -101,43 +102,33 @@ class Plugin:
                 return folder
         raise PluginError(f"{self} cannot be used: its package has no folder {self.module!r}.")
 
+    def _check_metadata(self) -> None:
+        if self.problem:
+            raise PluginError(f"{self} cannot be used: {self.problem}.")
+
 
 def installed(kind: Kind) -> list[Plugin]:
     """Every plugin of a kind, by name and package. Imports none."""
     found = {
-        Plugin(kind, one.name, one.value, *owner, _problem(kind, one))
-        for one, owner in _entry_points()
-        if one.group == GROUPS[kind]
+        Plugin(kind, point.name, point.value, *owner, _problem(kind, point.name, point.value))
+        for point, owner in _entry_points()
+        if point.group == GROUPS[kind]
     }
     return sorted(found, key=lambda plugin: (plugin.name, plugin.owner, plugin.target))
 
 
 def misspelt_groups() -> list[str]:
     """A sentence for each group of entry points that is nearly, but not, one of the zoo's."""
-    said = {
-        f"{' '.join(owner)} has entry points {one.group!r}, which is no group."
-        f"{did_you_mean(one.group, GROUPS.values())}"
-        for one, owner in _entry_points()
-        if one.group not in GROUPS.values()
+    misspelt = {
+        (owner, point.group)
+        for point, owner in _entry_points()
+        if point.group not in GROUPS.values()
     }
-    return sorted(said)
-
-
-def _entry_points() -> Iterator[tuple[EntryPoint, tuple[str, str]]]:
-    """Entry points whose group begins as the zoo's do, each with its distribution and version."""
-    seen = set()
-    for distribution in distributions():
-        try:
-            if "autoencoder_zoo." not in (distribution.read_text("entry_points.txt") or ""):
-                continue
-            name, version = distribution.metadata["Name"], distribution.version
-            points = list(distribution.entry_points)
-        except Exception:  # damaged metadata, of whatever package
-            continue
-        if canonical(name) not in seen:  # else one that stands earlier on the path shadows it
-            seen.add(canonical(name))
-            ours = (one for one in points if one.group.startswith("autoencoder_zoo."))
-            yield from ((one, (name, version)) for one in ours)
+    return [
+        f"{' '.join(owner)} has entry points in {group!r}, which the zoo does not read."
+        f"{did_you_mean(group, GROUPS.values())}"
+        for owner, group in sorted(misspelt)
+    ]
 
 
 def canonical(distribution: str) -> str:
@@ -156,8 +147,6 @@ def named(kind: Kind, name: str) -> Plugin | None:
 def claimed_by(what: str, name: str, owners: Iterable[str]) -> str:
     """The sentence on a name that several packages claim."""
     different = sorted(set(owners))
-    if len(different) == 1:
-        return f"{what.capitalize()} {name!r} stands twice in the metadata of {different[0]}."
     return (
         f"{what.capitalize()} {name!r} is provided by {' and '.join(different)}. Uninstall "
         f"{'one' if len(different) == 2 else 'all but one'}."
@@ -166,23 +155,41 @@ def claimed_by(what: str, name: str, owners: Iterable[str]) -> str:
 
 def at_fault(traceback: TracebackType | None) -> tuple[str, list[str]]:
     """Which package's own code an exception came from, or nothing; and all packages in use."""
-    modules = []
-    while traceback is not None:
-        modules.append(str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0])
-        traceback = traceback.tb_next
-    owners = packages_distributions()
     tops = {
         top: plugin.owner
         for plugin in (*installed("family"), *installed("dataset"))
         if (top := plugin.module.partition(".")[0]) in sys.modules
-        and plugin.distribution in owners.get(top, [plugin.distribution])
     }
-    frames = [tops[top] for top in modules if top in tops]
-    return frames[-1] if frames else "", sorted(set(tops.values()))
+    culprit = ""
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
+        culprit = tops.get(module.partition(".")[0], culprit)
+        traceback = traceback.tb_next
+    return culprit, sorted(set(tops.values()))
 
 
-def _problem(kind: Kind, point: EntryPoint) -> str:
-    name, target = point.name, point.value
+def _entry_points() -> Iterator[tuple[EntryPoint, tuple[str, str]]]:
+    """Entry points in the zoo's groups, and in those nearly called so, with package and version.
+
+    Of a package that stands twice on the path, the first counts: it is the one that is imported.
+    """
+    seen = set()
+    for distribution in distributions():
+        try:
+            points = [
+                p for p in distribution.entry_points if p.group.startswith("autoencoder_zoo.")
+            ]
+            owner = (distribution.name, distribution.version or "unknown") if points else ("", "")
+        except Exception:  # damaged metadata of whatever package: the others are still read
+            continue
+        if points and canonical(owner[0]) not in seen:
+            seen.add(canonical(owner[0]))
+            yield from ((point, owner) for point in points)
+
+
+def _problem(kind: Kind, name: str, target: str) -> str:
+    if name in RESERVED[kind]:
+        return f"{name!r} is the zoo's own {kind}"
     if not NAME.fullmatch(name) or len(name) > 100:
         return f"a {kind} is named in lower-case words joined by '-', not {name[:100]!r}"
     if kind == "registry" and ":" in target:

@@ -25,8 +25,8 @@ def no_family(
         if here := _version_here(there.distribution):
             return PluginError(
                 f"This {what} says that family {family!r} comes from {there.distribution} "
-                f"{there.version}; {there.distribution} {here}, which is here, brings no such "
-                "family. See `zoo plugins`."
+                f"{there.version}; {there.distribution} {here}, which is installed here, has no "
+                "such family. See `zoo plugins`."
             )
         return PluginError(
             f"This {what} says that family {family!r} comes from a package called "
@@ -34,7 +34,7 @@ def no_family(
             "install it."
         )
     newer = _too_old(Provider(distribution=DISTRIBUTION, version=__version__), there)
-    return UnknownNameError(f"This model's family is not available. {unknown} {newer}".strip())
+    return UnknownNameError(f"This model's family is not installed. {unknown} {newer}".strip())
 
 
 def provenance(family: str, there: Provider | None) -> str:
@@ -92,7 +92,7 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _is_newer(one: str, other: str) -> bool:
-    """Whether a version comes after another; False where one of them is not a version."""
+    """Whether a version comes after another; False where one of them is none."""
     if one == other:
         return False
     from packaging.version import InvalidVersion, Version

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from pathlib import Path
 
 from zoo.errors import PluginError, UnknownNameError, did_you_mean
 from zoo.registry import index, plugins
-from zoo.registry.index import IndexLine, Registry
+from zoo.registry.index import IndexLine, Registry, Survey
 
 
 def list_models(pattern: str = "*") -> list[str]:
     """Names of every published model, sorted. Reads the indexes, opens no folder, imports nothing."""
-    return sorted(
-        fnmatch.filter({name for held in index.survey() for name in held.models}, pattern)
-    )
+    names = {name for held in index.survey().contents for name in held.models}
+    return sorted(fnmatch.filter(names, pattern))
 
 
 def list_recipes() -> list[str]:
     """Names of every recipe that ships with the zoo or with an installed package, sorted."""
-    return sorted({name for held in index.survey() for name in held.recipes})
+    return sorted({name for held in index.survey().contents for name in held.recipes})
 
 
 def line(name: str) -> IndexLine:
@@ -30,13 +30,14 @@ def line(name: str) -> IndexLine:
     own = index.read_index(index.own_registry())
     if name in own:  # no package is looked at for the sake of a name of ours
         return own[name]
-    claims = [held.models[name] for held in index.survey() if name in held.models]
+    contents = index.survey().contents
+    claims = [held.models[name] for held in contents if name in held.models]
     if len(claims) > 1:
         owners = [claim.registry.owner for claim in claims]
         raise PluginError(plugins.claimed_by("model", name, owners))
     if not claims:
-        names = list_models()
-        is_recipe = name in list_recipes()
+        names = {name for held in contents for name in held.models}
+        is_recipe = any(name in held.recipes for held in contents)
         hint = f" It is a recipe: zoo train {name}." if is_recipe else did_you_mean(name, names)
         raise UnknownNameError(
             f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. (A folder is "
@@ -45,16 +46,17 @@ def line(name: str) -> IndexLine:
     return claims[0]
 
 
-def lines(pattern: str = "*") -> list[IndexLine]:
+def lines(found: Survey, pattern: str = "*") -> list[IndexLine]:
     """The index lines of all models whose name no two packages claim, by name."""
-    own, *others = index.survey()
-    claims: dict[str, list[IndexLine]] = {}
-    for held in others:
-        for name, line in held.models.items():
-            claims.setdefault(name, []).append(line)
-    found = {name: having[0] for name, having in claims.items() if len(having) == 1}
-    found |= own.models
-    return [found[name] for name in sorted(fnmatch.filter(found, pattern))]
+    claims = Counter(name for held in found.of_packages.values() for name in held.models)
+    lines = {
+        name: line
+        for held in found.of_packages.values()
+        for name, line in held.models.items()
+        if claims[name] == 1
+    }
+    lines |= found.own.models
+    return [lines[name] for name in sorted(fnmatch.filter(lines, pattern))]
 
 
 def known(name: str | None) -> IndexLine | None:
@@ -76,7 +78,7 @@ def registry_with(name: str) -> Registry | None:
     own = index.own_registry()
     if name in index.contents_of(own).recipes:  # nor for the sake of a recipe of ours
         return own
-    having = [held.registry for held in index.survey() if name in held.recipes]
+    having = [held.registry for held in index.survey().contents if name in held.recipes]
     if len(having) > 1:
         raise PluginError(plugins.claimed_by("recipe", name, [r.owner for r in having]))
     return having[0] if having else None
