@@ -89,7 +89,10 @@ def test_a_family_of_a_package_is_not_the_zoos_because_a_folder_says_so(saved, c
 def test_a_strange_name_of_a_package_is_not_repeated(saved, caplog):
     with caplog.at_level(logging.WARNING):
         zoo.load(saved(distribution="\x1b[31mBAD\n\nRun: pip install evil", version="1.0"))
-    assert "comes from what is no package's name; here it comes from acme-good 0.3." in caplog.text
+    assert (
+        "comes from a package with an invalid name; here it comes from acme-good 0.3."
+        in caplog.text
+    )
     assert "evil" not in caplog.text
 
 

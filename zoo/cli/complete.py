@@ -6,9 +6,12 @@ No torch and no package is imported for it; a person waits.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def models(context: click.Context, argument: click.Parameter, word: str) -> list[CompletionItem]:
@@ -50,5 +53,7 @@ def datasets(context: click.Context, argument: click.Parameter, word: str) -> li
 
 def _completed(word: str, names: Iterable[str], path: str = "") -> list[CompletionItem]:
     """The names that a word may become; where it becomes none, the shell offers paths."""
+    from click.shell_completion import CompletionItem
+
     found = [CompletionItem(name) for name in names if name.startswith(word)]
     return found or ([CompletionItem(word, type=path)] if path else [])

@@ -28,7 +28,7 @@ def _models(pattern: str, json_: bool) -> None:
 
     found = index.survey()
     lines = published.lines(found, pattern)
-    for note in index.notes(found):
+    for note in found.notes:
         click.echo(printable(note), err=True)
     if json_:
         print_json(
@@ -68,17 +68,15 @@ def _families(pattern: str, json_: bool) -> None:
 
     owners: dict[str, list[str]] = {}
     for plugin in plugins.installed("family"):
-        owners.setdefault(plugin.name, []).append(plugin.owner)
-    names = families.list_families(pattern)
+        if not plugin.problem:
+            owners.setdefault(plugin.name, []).append(plugin.owner)
     about = {
-        name: f"from {' and '.join(owners[name])}"
-        if name in owners and name not in families.BUILT_IN
-        else families.get(name).summary
-        for name in names
+        name: f"from {' and '.join(owners[name])}" if name in owners else families.get(name).summary
+        for name in families.list_families(pattern)
     }
     if json_:
-        print_json([{"name": name, "summary": about[name]} for name in names])
-    elif names:
+        print_json([{"name": name, "summary": summary} for name, summary in about.items()])
+    elif about:
         print_table(("family", "what it is"), list(about.items()))
     else:
         say(f"No family matches {pattern!r}.")

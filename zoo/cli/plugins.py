@@ -14,16 +14,16 @@ from zoo.cli.output import as_json, print_checks, print_json, print_table, say
 @as_json
 @click.pass_context
 def plugins(context: click.Context, json_: bool) -> None:
-    """Families, datasets and models that installed packages bring.
+    """Families, datasets and models that installed packages provide.
 
-    Without a COMMAND: lists what is installed, and tries each plugin in a process apart.
+    Without a COMMAND: lists what is installed, and whether it can be imported.
 
     \b
     Your own architecture in ten minutes:
       zoo plugins new acme-thing       a small, complete package to begin from
       pip install -e ./acme-thing
       zoo train thing-digits-8         its recipe
-      zoo plugins check thing          does it keep what the zoo counts on?
+      zoo plugins check thing          does it pass the zoo's checks?
 
     \b
     Then write your own into acme_thing/model.py. All that the zoo reads of a package is its
@@ -43,7 +43,7 @@ def plugins(context: click.Context, json_: bool) -> None:
 )
 @as_json
 def check(names: tuple[str, ...], json_: bool) -> None:
-    """Check that a FAMILY keeps what the zoo counts on: `zoo.testing.check_family`.
+    """Check that a FAMILY does what the zoo relies on: `zoo.testing.check_family`.
 
     Builds, saves, trains, compiles and exports models of it; a minute or less for small ones.
     """
@@ -114,7 +114,7 @@ def _list(json_: bool) -> None:
     for misspelt in misspelt_groups():
         say(misspelt)
     if not tried:
-        say("No installed package brings anything. `zoo plugins new acme-thing` begins one.")
+        say("No installed package provides anything. `zoo plugins new acme-thing` begins one.")
         return
     rows = [
         (

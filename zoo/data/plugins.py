@@ -1,4 +1,4 @@
-"""Datasets that installed packages bring: a callable that gives uint8 images for each split."""
+"""Datasets that installed packages provide: a callable that gives uint8 images for each split."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ PARTS = ("train", "validation", "test")
 
 
 def plugin_names() -> list[str]:
-    """Names of the datasets that installed packages bring, sorted. Imports none."""
+    """Names of the datasets that installed packages provide, sorted. Imports none."""
     return sorted({plugin.name for plugin in plugins.installed("dataset") if not plugin.problem})
 
 
 def read_plugin(name: str) -> dict[str, Tensor] | None:
-    """Every part of a package's dataset, uint8 as it gives them; None if no package has the name.
+    """Every split of a package's dataset, uint8; None if no package has one of that name.
 
     A package that gives None for validation has the last tenth of its training images held out.
-    Raises PluginError for a package that fails, DataError for what are no images.
+    Raises PluginError for a package that fails, DataError for anything but images.
     """
-    plugin = plugins.named("dataset", name) if plugins.NAME.fullmatch(name) else None
+    plugin = plugins.named("dataset", name)
     if plugin is None:
         return None
     images_of = load(plugin)
@@ -51,17 +51,11 @@ def load(plugin: Plugin) -> Callable[[str], Any]:
 
 
 def _as_tensor(given: Any, what: str) -> Tensor:
-    """What a package gave, if it is dense uint8 images. Raises DataError."""
+    """What a package gave, as a uint8 tensor of images. Raises DataError."""
     if isinstance(given, np.ndarray) and given.dtype == np.uint8:
         given = torch.from_numpy(np.ascontiguousarray(given))
-    if isinstance(given, Tensor) and _is_dense(given) and given.dim() in (3, 4):
+    if isinstance(given, Tensor) and given.dtype == torch.uint8 and given.dim() in (3, 4):
         return given.cpu()
     found = str(getattr(given, "dtype", type(given).__name__))
     found += f" {tuple(given.shape)}" if hasattr(given, "shape") else ""
     raise DataError(f"{what} is {found}, not a uint8 tensor or array (N, C, H, W) or (N, H, W).")
-
-
-def _is_dense(given: Tensor) -> bool:
-    """Whether a tensor holds uint8 numbers, all of them."""
-    plain = given.layout == torch.strided and not given.is_meta and not given.is_nested
-    return plain and given.dtype == torch.uint8

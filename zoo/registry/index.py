@@ -78,10 +78,9 @@ class RegistryContents:
 
     @property
     def titles(self) -> set[str]:
-        """What it holds, in words: `model 'vae-mnist-20'`."""
-        return {f"model {name!r}" for name in self.models} | {
-            f"recipe {name!r}" for name in self.recipes
-        }
+        """Each model and recipe in words, such as `model 'vae-mnist-20'`."""
+        models = (f"model {name!r}" for name in self.models)
+        return {*models, *(f"recipe {name!r}" for name in self.recipes)}
 
     def __str__(self) -> str:
         counts = (len(self.models), "model"), (len(self.recipes), "recipe")
@@ -103,6 +102,12 @@ class Survey:
         """Of every registry that can be used, the zoo's own first."""
         return [self.own, *self.of_packages.values()]
 
+    @property
+    def notes(self) -> list[str]:
+        """What is wrong with the registries of installed packages, a sentence each."""
+        clashes = [f"{p}: {clash}." for p in self.of_packages for clash in self.clashes(p)]
+        return [*self.problems.values(), *clashes]
+
     def clashes(self, plugin: Plugin) -> list[str]:
         """Names of a package's registry that others have too: ours win, other packages' do not."""
         found = []
@@ -122,7 +127,8 @@ def survey() -> Survey:
     found, problems = {}, {}
     for plugin in plugins.installed("registry"):
         try:
-            found[plugin] = contents_of(registry_of(plugin))
+            folder = plugin.folder()
+            found[plugin] = contents_of(Registry(plugin.owner, folder, folder / "recipes"))
         except PluginError as wrong:
             problems[plugin] = str(wrong)
     return Survey(contents_of(own_registry()), found, problems)
@@ -134,21 +140,6 @@ def contents_of(registry: Registry) -> RegistryContents:
     return RegistryContents(
         registry, read_index(registry), {stem for stem in stems if NAME.fullmatch(stem)}
     )
-
-
-def notes(found: Survey | None = None) -> list[str]:
-    """What is wrong with the registries of installed packages, a sentence each."""
-    found = found or survey()
-    clashes = [
-        f"{plugin}: {clash}." for plugin in found.of_packages for clash in found.clashes(plugin)
-    ]
-    return [*found.problems.values(), *clashes]
-
-
-def registry_of(plugin: Plugin) -> Registry:
-    """The registry that a package brings. Raises PluginError where its folder is not there."""
-    folder = plugin.folder()
-    return Registry(plugin.owner, folder, folder / "recipes")
 
 
 def read_index(registry: Registry) -> dict[str, IndexLine]:
@@ -217,7 +208,6 @@ def _problem(name: str, said: Any) -> str:
     return ""
 
 
-@functools.cache
 def _is_our_checkout(folder: Path) -> bool:
     try:
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""What installed packages bring to the zoo: families, datasets, published models.
+"""What installed packages provide: families, datasets, registries of published models.
 
-What there is comes from package metadata, three groups of entry points; a package is imported when
-what it brings is used, and not before. No failure of a package's reaches beyond what it brings.
+They declare it in their metadata, in three groups of entry points; a package is imported when what it
+provides is used, and not before. A package that fails affects only what it provides.
 
     [project.entry-points."autoencoder_zoo.families"]
     vq = "acme_vq:VQVAE"                # a subclass of zoo.Autoencoder with its Spec
@@ -39,7 +39,7 @@ RESERVED: dict[Kind, tuple[str, ...]] = {
     "dataset": ("mnist", "fashion-mnist", "kmnist", "digits"),
     "registry": (),
 }
-"""The zoo's own names, here so that metadata are checked, and words completed, without torch."""
+"""The zoo's own names, listed here so that checking a plugin's name needs no torch."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """Names of families, datasets and registries: lower-case words joined by '-'."""
 
@@ -48,7 +48,7 @@ _TARGET = re.compile(r"[A-Za-z_]\w*(\.\w+)*(\s*:\s*\w+(\.\w+)*)?")
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point: what a package says that it brings."""
+    """One entry point: what a package declares that it provides."""
 
     kind: Kind
     name: str
@@ -57,7 +57,7 @@ class Plugin:
     distribution: str
     version: str
     problem: str = ""
-    """Why it cannot be used, where its metadata alone show it."""
+    """Why it cannot be used, as far as its metadata alone show it."""
 
     @property
     def owner(self) -> str:
@@ -79,7 +79,7 @@ class Plugin:
             return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
         except KeyboardInterrupt:
             raise
-        except BaseException as failure:  # sys.exit too: a package takes nobody with it
+        except BaseException as failure:  # sys.exit too: it must not end the user's program
             others = GROUPS[self.kind].partition(".")[2]
             raise PluginError(
                 f"{self} failed to load: {cause(failure)}. Other {others} are unaffected."
@@ -145,7 +145,7 @@ def named(kind: Kind, name: str) -> Plugin | None:
 
 
 def claimed_by(what: str, name: str, owners: Iterable[str]) -> str:
-    """The sentence on a name that several packages claim."""
+    """The message for a name that several packages claim."""
     different = sorted(set(owners))
     return (
         f"{what.capitalize()} {name!r} is provided by {' and '.join(different)}. Uninstall "
@@ -169,9 +169,9 @@ def at_fault(traceback: TracebackType | None) -> tuple[str, list[str]]:
 
 
 def _entry_points() -> Iterator[tuple[EntryPoint, tuple[str, str]]]:
-    """Entry points in the zoo's groups, and in those nearly called so, with package and version.
+    """Entry points in groups `autoencoder_zoo.*`, each with its package and version.
 
-    Of a package that stands twice on the path, the first counts: it is the one that is imported.
+    Of a package that is on the path twice, the first counts: it is the one that would be imported.
     """
     seen = set()
     for distribution in distributions():
@@ -180,7 +180,7 @@ def _entry_points() -> Iterator[tuple[EntryPoint, tuple[str, str]]]:
                 p for p in distribution.entry_points if p.group.startswith("autoencoder_zoo.")
             ]
             owner = (distribution.name, distribution.version or "unknown") if points else ("", "")
-        except Exception:  # damaged metadata of whatever package: the others are still read
+        except Exception:  # damaged metadata, of any package: the others are still read
             continue
         if points and canonical(owner[0]) not in seen:
             seen.add(canonical(owner[0]))

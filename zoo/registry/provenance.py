@@ -15,13 +15,13 @@ _DISTRIBUTION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # 
 def no_family(
     family: str, there: Provider | None, what: str, unknown: UnknownNameError
 ) -> ZooError:
-    """The error for a family that nothing here provides: who does, and never more than that."""
+    """The error for a family that nothing installed here provides: who does, and no advice to install it."""
     if there is None:
         return UnknownNameError(
             f"This {what} was saved by a program that registered family {family!r} itself, "
             "and no package has it: run the code with @zoo.register first, or ask its author."
         )
-    if not _is_ours(there) and is_package(there.distribution):
+    if not _is_same(there.distribution, DISTRIBUTION) and is_package(there.distribution):
         if here := _version_here(there.distribution):
             return PluginError(
                 f"This {what} says that family {family!r} comes from {there.distribution} "
@@ -38,26 +38,26 @@ def no_family(
 
 
 def provenance(family: str, there: Provider | None) -> str:
-    """Where a family that is here comes from, if that is not where its model was saved; or nothing.
+    """Where a family comes from here, if its model was saved with another package; or nothing.
 
     Args:
         family: its name.
         there: what config.json says of it.
     """
     here = families.get(family).provider
-    now = f"{here.distribution} {here.version}" if here else "this very program"
+    now = f"{here.distribution} {here.version}" if here else "this program"
     if there is None:
         saved = f"It was saved by a program that registered family {family!r} itself"
         return f"{saved}; here it comes from {now}." if here else ""
     if here is None or not _is_same(here.distribution, there.distribution):
         then = f"{there.distribution} {there.version}"
-        then = then if is_package(there.distribution) else "what is no package's name"
+        then = then if is_package(there.distribution) else "a package with an invalid name"
         return f"It says that family {family!r} comes from {then}; here it comes from {now}."
     return _too_old(here, there)
 
 
 def _too_old(here: Provider, there: Provider) -> str:
-    """What to do if a newer version of the package that is here wrote the model, or nothing."""
+    """What to do if a newer version of the package wrote the model, or nothing."""
     name = here.distribution
     if not (_is_same(name, there.distribution) and _is_newer(there.version, here.version)):
         return ""
@@ -82,17 +82,13 @@ def _version_here(distribution: str) -> str | None:
         return None
 
 
-def _is_ours(there: Provider) -> bool:
-    return _is_same(there.distribution, DISTRIBUTION)
-
-
 def _is_same(one: str, other: str) -> bool:
     """Whether two names are of one distribution."""
     return plugins.canonical(one) == plugins.canonical(other)
 
 
 def _is_newer(one: str, other: str) -> bool:
-    """Whether a version comes after another; False where one of them is none."""
+    """Whether a version comes after another; False if either is not a valid version."""
     if one == other:
         return False
     from packaging.version import InvalidVersion, Version
