@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from made import PIXELS, WANTED, picture, refused
+from PIL import Image
 
 from zoo.data import load_images, open_dataset
 from zoo.errors import InputError, UnknownNameError
@@ -107,3 +108,13 @@ def test_a_tensor_of_another_shape_or_dtype_is_refused(tensor):
     message = refused(tensor)
     assert f"The tensor is {tuple(tensor.shape)}, " in message
     assert message.endswith(WANTED)
+
+
+@pytest.mark.parametrize("path", [".", "../pictures", "./", "../pictures/."])
+def test_a_folder_has_a_name_however_it_is_written(tmp_path, monkeypatch, path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n in range(4):
+        Image.new("L", (8, 8), n).save(folder / f"{n}.png")
+    monkeypatch.chdir(folder)
+    assert load_images(path, "train").dataset == "pictures"

@@ -125,6 +125,7 @@ def test_the_example_passes_its_own_tests(author, acme_vq, tmp_path):
     assert "passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_it_is_listed_with_all_that_it_brings(author):
     listed = json.loads(author.zoo("plugins", "--json").stdout)
     found = {

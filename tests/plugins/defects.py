@@ -36,6 +36,12 @@ class Plain(zoo.Autoencoder):
         return zoo.Loss({"reconstruction": error.mean()})
 
 
+class AveragesOverPixels(Plain):
+    def _loss(self, x):
+        error = (self._decode(self._encode(x)) - x).square().flatten(1).mean(1)
+        return zoo.Loss({"reconstruction": 100 * error.mean()})
+
+
 class Samples(Plain):
     def _encode(self, x):
         z = super()._encode(x)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from defects import DEFECTS, AveragesItsWeight, Plain, PlainSpec, Samples
+import torch
+from defects import (
+    DEFECTS,
+    AveragesItsWeight,
+    AveragesOverPixels,
+    Plain,
+    PlainSpec,
+    Samples,
+)
 from variational_defects import VARIATIONAL_DEFECTS, Gaussian
 
 import zoo
@@ -87,3 +95,22 @@ def test_a_field_without_a_default_fails(registered):
     zoo.register(registered)(type("Depth", (Plain,), {"Spec": Bare}))
     with pytest.raises(PluginError, match="depth: no default"):
         zoo.testing.check_family(registered)
+
+
+@pytest.mark.parametrize("cls", [AveragesOverPixels])
+def test_a_mean_over_pixels_in_the_place_of_a_sum_is_noticed(registered, cls):
+    zoo.register(registered)(cls)
+    answer = zoo.testing.answer("sum over pixels", zoo.testing.Subject.of(registered))
+    assert answer.result == "failed"
+    assert "is it a mean over pixels?" in answer.detail
+
+
+def test_the_report_counts_what_it_leaves_unmeasured(registered, capsys):
+    zoo.register(registered)(Plain)
+    with pytest.raises(SystemExit) as end:
+        main(["plugins", "check", registered])
+    assert end.value.code in (0, None)
+    last = capsys.readouterr().out.splitlines()[-1]
+    not_measured = len(OF_PRIORS) + (not torch.cuda.is_available())
+    passed = len(zoo.testing.CHECKS) - not_measured
+    assert last == f"{registered}: {passed} passed, {not_measured} not measured"

@@ -16,8 +16,10 @@ def run(capsys, *words) -> tuple[int, str]:
     return end.value.code, out.out + out.err
 
 
-def test_what_it_writes_works_once_installed(place, tmp_path):
-    done = place.zoo("plugins", "new", "acme-tiny-thing", cwd=tmp_path)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [[], ["--variational"]], ids=["plain", "variational"])
+def test_what_it_writes_works_once_installed(place, tmp_path, kind):
+    done = place.zoo("plugins", "new", "acme-tiny-thing", *kind, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     project = tmp_path / "acme-tiny-thing"
     text = "".join(path.read_text() for path in project.rglob("*") if path.is_file())

@@ -1,0 +1,46 @@
+"""A precision that the processor only imitates is said, with the override to write."""
+
+from __future__ import annotations
+
+import pytest
+
+import zoo
+from zoo.cli import main
+from zoo.errors import TrainingError
+from zoo.training import run
+
+
+@pytest.mark.parametrize(("cost", "said"), [(0.5, False), (9.0, True)])
+def test_training_says_at_its_start_what_bf16_costs_here(recipe, monkeypatch, caplog, cost, said):
+    monkeypatch.setattr(run, "bf16_cost", lambda device: cost)
+    zoo.train(recipe(precision="bf16", epochs=1), out="a", device="cpu")
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("imitated on this processor" in line for line in lines) == said
+    assert any("9 times as long" in line and "precision=float32" in line for line in lines) == said
+
+
+def test_float32_is_not_measured(recipe, monkeypatch):
+    monkeypatch.setattr(run, "bf16_cost", lambda device: pytest.fail("measured"))
+    zoo.train(recipe(epochs=1), out="a", device="cpu")
+
+
+def test_the_reference_of_recipes_says_it(capsys):
+    with pytest.raises(SystemExit):
+        main(["show", "recipe"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "avx512_bf16" in text
+    assert "precision=float32" in text
+
+
+def test_an_accelerator_of_the_programs_own_is_a_sentence(recipe):
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, PartialState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    Accelerator(mixed_precision="bf16", cpu=True)
+    try:
+        with pytest.raises(TrainingError, match="has made an Accelerator with mixed precision"):
+            zoo.train(recipe(epochs=1), out="a", device="cpu")
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        PartialState._reset_state()
