@@ -101,6 +101,11 @@ def hub_address() -> str:
     return re.sub(r"//[^/@]*@", "//", constants.ENDPOINT)
 
 
+def first_sentence(error: ZooError) -> str:
+    """What happened, without what to do."""
+    return str(error).partition(". ")[0].rstrip(".")
+
+
 def attempt(asked: RequestContext, action: Callable[[], T], *, again: bool = True) -> T:
     """What a call of the client returns; tried up to three times where that may help.
 

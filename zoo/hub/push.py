@@ -30,8 +30,8 @@ from zoo.hub.failures import (
     hub_address,
     stored_token,
 )
-from zoo.hub.fetch import Snapshot, obtain
 from zoo.hub.prepare import Prepared, prepared
+from zoo.hub.snapshot import Snapshot
 from zoo.io.digests import Digest
 from zoo.io.files import read_regular
 from zoo.models import Autoencoder
@@ -255,7 +255,7 @@ class _Push:
         if digest is None or (digest.size or 0) > limit:
             return "?"
         there = Snapshot(listing.repo, listing.commit, listing.commit, {name: digest}, self.token)
-        return read_regular(obtain(there, name), limit).decode("utf-8", "replace")
+        return read_regular(there.obtain(name), limit).decode("utf-8", "replace")
 
     def _published(self, commit: str, changes: Changes, url: str | None = None) -> Published:
         return Published(
