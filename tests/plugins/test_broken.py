@@ -190,13 +190,6 @@ def test_names_that_cannot_be_are_said_with_their_package(listed, said):
     assert "'mnist' is the zoo's own dataset" in listed["bad-data", "mnist"]["problem"]
 
 
-def test_reserved_names_are_those_of_the_zoo():
-    from zoo.data.named import NAMED
-
-    assert set(plugins.RESERVED["family"]) == set(families.BUILT_IN)
-    assert set(plugins.RESERVED["dataset"]) == set(NAMED)
-
-
 def test_two_packages_with_one_name_are_both_named(listed, said):
     both = "Family 'twin' is provided by one-twin 1.0 and other-twin 2.0. Uninstall one."
     assert listed["one-twin", "twin"]["problem"] == both
