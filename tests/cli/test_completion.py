@@ -13,7 +13,7 @@ from click.shell_completion import ShellComplete
 
 import zoo
 from zoo.cli import cli
-from zoo.registry import plugins, published
+from zoo.registry import families, plugins, published
 
 
 def completed(*words: str) -> list[str]:
@@ -67,6 +67,13 @@ def test_families():
 @pytest.mark.parametrize("verb", ["draw", "eval"])
 def test_datasets(verb):
     assert completed(verb, "vae-mnist-20", "--dataset", "") == [*plugins.RESERVED["dataset"]]
+
+
+def test_reserved_names_are_those_of_the_zoo():
+    from zoo.data.named import NAMED
+
+    assert set(plugins.RESERVED["family"]) == set(families.BUILT_IN)
+    assert set(plugins.RESERVED["dataset"]) == set(NAMED)
 
 
 def test_paths_where_no_name_fits():

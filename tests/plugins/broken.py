@@ -210,9 +210,8 @@ def fails_late(name: str, loss: str) -> Package:
 PROCESSES = {
     "dies": ("import os\nos._exit(3)\n", "the process ended while it was imported"),
     "dies-on": (
-        "import time\nif os.fork() == 0:\n"
-        "    pathlib.Path(os.environ['MARKS'], f'copy-{os.getpid()}').touch()\n"
-        "    time.sleep(1_000)\nelse:\n    time.sleep(1)\n    os._exit(0)\n",
+        "import time\ncopy = os.fork()\nif copy == 0: time.sleep(1_000)\n"
+        "pathlib.Path(os.environ['MARKS'], f'copy-{copy}').touch()\nos._exit(0)\n",
         "the process ended while it was imported",
     ),
     "forks": (f"{GOOD}Model = Good\nos.fork()\n", ""),

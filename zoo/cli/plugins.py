@@ -23,7 +23,7 @@ def plugins(context: click.Context, json_: bool) -> None:
       zoo plugins new acme-thing       a small, complete package to begin from
       pip install -e ./acme-thing
       zoo train thing-digits-8         its recipe
-      zoo plugins check thing          does it pass the zoo's checks?
+      zoo plugins check thing          does it do what the zoo relies on?
 
     \b
     Then write your own into acme_thing/model.py. All that the zoo reads of a package is its

@@ -140,12 +140,12 @@ def register(name: str) -> Callable[[ModelClass], ModelClass]:
 
 
 def load(plugin: Plugin) -> type[Autoencoder]:
-    """The class that a plugin names, if it keeps the contract. Raises PluginError."""
+    """The class that a plugin names, if it satisfies the contract. Raises PluginError."""
     from zoo.models.contract import check_class, undisturbed
 
     with undisturbed():
         found = plugin.load()
-    with blamed(str(plugin), "is no family"):
+    with blamed(str(plugin), "cannot be used"):
         return check_class(found, str(plugin))
 
 

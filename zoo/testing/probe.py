@@ -64,7 +64,7 @@ def _known_problem(plugin: Plugin, found: Sequence[Plugin]) -> str:
 
 
 def _tried(waiting: Sequence[Plugin], seconds: float) -> dict[Plugin, str]:
-    """What is wrong with each once it is imported; a new process goes on after one that broke off."""
+    """What is wrong with each once it is imported; after one that ends its process, a new one goes on."""
     problems: dict[Plugin, str] = {}
     with tempfile.TemporaryDirectory(prefix="zoo-plugins-") as folder:
         while left := [plugin for plugin in waiting if plugin not in problems]:
@@ -92,7 +92,7 @@ def _run_child(waiting: Sequence[Plugin], answers: Path, seconds: float) -> str:
 
 @contextlib.contextmanager
 def _child(waiting: Sequence[Plugin], answers: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that tries plugins in turn; in the end it is killed with all that it started."""
+    """A process that imports plugins in turn; at the end it is killed, with all that it started."""
     path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "zoo.testing.probe", str(answers), *map(_word, waiting)],
