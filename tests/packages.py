@@ -1,16 +1,19 @@
-"""Packages for tests, made into wheels and installed for real, in a venv or a folder of their own."""
+"""Packages for tests, made into wheels and installed in a venv or a folder of their own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import site
 import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from hatchling.build import build_wheel
 
 GROUP = "autoencoder_zoo"
 MARK = "import os, pathlib\npathlib.Path(os.environ['MARKS'], __name__).touch()\n"
@@ -62,12 +65,36 @@ class Package:
 
 
 def install(target: Path, *projects: Package | Path) -> None:
+    """Puts packages and projects into a folder of modules as pip would, without its seconds.
+
+    A project's wheel is built by hatchling, which pip would call; a wheel is unpacked.
+    """
+    for wheel in _wheels(target, projects):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(target)
+
+
+def install_with_pip(target: Path, *projects: Package | Path) -> None:
     """Installs packages and projects with pip, and nothing else, into a folder of modules."""
-    wheels = target.parent / f"{target.name}-wheels"
-    paths = [p.wheel(wheels) if isinstance(p, Package) else p for p in projects]
+    paths = [p if isinstance(p, Path) else p.wheel(_beside(target)) for p in projects]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     options = ["--no-build-isolation", "--disable-pip-version-check", "--target", str(target)]
     subprocess.run([*pip, *options, *map(str, paths)], check=True)
+
+
+def _wheels(target: Path, projects: Iterable[Package | Path]) -> Iterator[Path]:
+    for project in projects:
+        if isinstance(project, Package):
+            yield project.wheel(_beside(target))
+        else:
+            _beside(target).mkdir(parents=True, exist_ok=True)
+            with contextlib.chdir(project):
+                yield _beside(target) / build_wheel(str(_beside(target)))
+
+
+def _beside(target: Path) -> Path:
+    """Where the wheels lie of what is installed in a folder."""
+    return target.parent / f"{target.name}-wheels"
 
 
 @dataclass(frozen=True)
@@ -103,6 +130,10 @@ class Place:
     def install(self, *projects: Package | Path) -> None:
         """As `install`, into this venv."""
         install(self.modules, *projects)
+
+    def install_with_pip(self, *projects: Package | Path) -> None:
+        """As `install_with_pip`, into this venv."""
+        install_with_pip(self.modules, *projects)
 
     def run(
         self, *words: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from packages import Package, Place, install
+from packages import Package, Place, install, install_with_pip
 
 collect_ignore_glob = ["acme-vq/*"]  # its own tests run where it is installed
 
@@ -26,14 +26,14 @@ def place(tmp_path) -> Place:
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch) -> Iterator[Callable[..., None]]:
-    """`installed(package, ...)`: installs packages for this process, until the test ends."""
+    """`installed(package, ..., with_pip=False)`: installs packages for this process, until the test ends."""
     before = set(sys.modules)
     folders = []
 
-    def add(*packages: Package | Path) -> None:
+    def add(*packages: Package | Path, with_pip: bool = False) -> None:
         folder = tmp_path / f"site-{len(folders)}"
         folders.append(folder)
-        install(folder, *packages)
+        (install_with_pip if with_pip else install)(folder, *packages)
         monkeypatch.syspath_prepend(folder)
 
     yield add

@@ -46,7 +46,7 @@ def acme(checkout, names, name="acme", **more) -> Package:
 
 
 def test_a_packages_models_and_recipes_go_by_name(checkout, installed):
-    installed(acme(checkout, {"acme-vae-8": "vae-digits-8"}))
+    installed(acme(checkout, {"acme-vae-8": "vae-digits-8"}), with_pip=True)
     assert "acme-vae-8" in zoo.list_models()
     assert "acme-digits-8" in published.list_recipes()
     ours, theirs = zoo.load("vae-digits-8"), zoo.load("acme-vae-8")

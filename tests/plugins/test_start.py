@@ -22,7 +22,7 @@ def test_what_it_writes_works_once_installed(place, tmp_path):
     project = tmp_path / "acme-tiny-thing"
     text = "".join(path.read_text() for path in project.rglob("*") if path.is_file())
     assert "acme_thing" not in text
-    place.install(project)
+    place.install_with_pip(project)
     assert "thing" in place.zoo("list", "--families").stdout
     done = place.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", cwd=project)
     assert done.returncode == 0, done.stdout + done.stderr
