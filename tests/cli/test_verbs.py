@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 import zoo
 from zoo.cli import main
 from zoo.cli.fields import describe
+from zoo.training import run as training
 
 
 @pytest.fixture
@@ -129,13 +131,20 @@ def test_bench_names_what_it_cannot_measure(run, monkeypatch):
     assert "dequantised protocol" in out
 
 
-def test_the_demo_works_without_a_network(run, monkeypatch):
+@pytest.mark.parametrize("epochs", [1, pytest.param(None, marks=pytest.mark.slow, id="all")])
+def test_the_demo_works_without_a_network(run, monkeypatch, epochs):
+    """Its training whole, and one epoch of it."""
+    if epochs is not None:
+        overrides = {"epochs": epochs, "data.fit": "train"}
+        short = functools.partial(training.train, overrides=overrides)
+        monkeypatch.setattr(training, "train", short)
     monkeypatch.setenv("ZOO_DATA", str(Path("empty").absolute()))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     out = run("demo")
     assert "1. Load a published model" in out
     assert "trained in" in out
+    assert "neg_elbo" in out
     assert "Not measured" in out
     assert Path("demo/samples.png").exists()
 

@@ -46,7 +46,7 @@ def test_it_builds_for_any_image_and_counts_its_parameters(family, body, shape):
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 @pytest.mark.parametrize("body", BODIES, ids=lambda b: b["kind"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_it_overfits_sixteen_images(likelihood, body, shape):
+def test_it_overfits_sixteen_images_in_250_steps(likelihood, body, shape):
     torch.manual_seed(0)
     images = torch.rand(16, shape[0], 2, 2).repeat_interleave(-(-shape[1] // 2), 2)
     images = images.repeat_interleave(-(-shape[2] // 2), 3)[:, :, : shape[1], : shape[2]]
@@ -54,13 +54,15 @@ def test_it_overfits_sixteen_images(likelihood, body, shape):
     model = build("vae", shape, body, likelihood)
     model.train()
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    baseline = (images - images.mean(0)).square().mean()
+    baseline = error = (images - images.mean(0)).square().mean()
     for _ in range(250):
         optimiser.zero_grad()
         model.loss(images).total.backward()
         optimiser.step()
-    with torch.no_grad():
-        error = (model.reconstruct(images) - images).square().mean()
+        with torch.no_grad():
+            error = (model.reconstruct(images) - images).square().mean()
+        if error < 0.25 * baseline:
+            break
     assert error < 0.25 * baseline
 
 
@@ -128,19 +130,17 @@ def test_a_warm_up_multiplies_weights_by_name():
 
 def test_sticking_the_landing_has_the_same_expected_gradient():
     model = build("vae")
-    x = (torch.rand(2, 1, 8, 8) > 0.5).float()
+    torch.manual_seed(1)
+    x = (torch.rand(2, 1, 8, 8) > 0.5).float().repeat(3000, 1, 1, 1)  # each with noise of its own
 
     def gradient(kind):
-        total = 0
-        for seed in range(3000):
-            torch.manual_seed(seed)
-            model.zero_grad()
-            model.loss(x, gradient=kind).total.backward()
-            total = total + model.posterior_head.weight.grad
-        return total / 3000
+        torch.manual_seed(0)
+        model.zero_grad()
+        model.loss(x, gradient=kind).total.backward()
+        return model.posterior_head.weight.grad.clone()
 
     exact, stl = gradient("reparameterised"), gradient("stl")
-    assert (exact - stl).norm() < 0.05 * exact.norm()
+    assert 0 < (exact - stl).norm() < 0.05 * exact.norm()
 
 
 def test_a_registered_family_is_first_class(tmp_path):

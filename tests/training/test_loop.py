@@ -64,28 +64,36 @@ def test_training_leaves_the_global_generator_alone(recipe):
 
 KILLED = """
 import json, os, signal, sys, torch
+import accelerate, sklearn.datasets, torchmetrics  # once, rather than in each child
 import zoo, zoo.training.loop as loop
 torch.set_num_threads(1)
 loop.CHECKPOINT_SECONDS, loop.STEPS_PER_READ = 0.0, 5
-save, count = loop.save_checkpoint, 0
-def save_and_die(*arguments):
-    global count
-    save(*arguments)
-    count += 1
-    if count == int(sys.argv[2]):
-        os.kill(os.getpid(), signal.SIGKILL)
-loop.save_checkpoint = save_and_die
-zoo.train(json.loads(sys.argv[1]), out="killed", resume=os.path.exists("killed"), device="cpu")
+save = loop.save_checkpoint
+def train_until(checkpoints):
+    def save_and_die(*arguments):
+        nonlocal checkpoints
+        save(*arguments)
+        checkpoints -= 1
+        if checkpoints == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    loop.save_checkpoint = save_and_die
+    zoo.train(json.loads(sys.argv[1]), out="killed", resume=os.path.exists("killed"), device="cpu")
+for checkpoints in map(int, sys.argv[2:]):
+    child = os.fork()
+    if child == 0:
+        train_until(checkpoints)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), os.path.exists("killed/model/model.safetensors"))
 """
 
 
 def test_killed_twice_and_resumed_it_ends_with_the_same_bits(recipe):
     settings = recipe(epochs=4, **EVERYTHING)
     zoo.train(settings, out="whole", device="cpu")
-    for when in (3, 9):
-        done = subprocess.run([sys.executable, "-c", KILLED, json.dumps(settings), str(when)])
-        assert done.returncode == -signal.SIGKILL
-        assert not (Path("killed") / WEIGHTS).exists()
+    command = [sys.executable, "-c", KILLED, json.dumps(settings), "3", "9"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == f"{-signal.SIGKILL} False\n" * 2, done.stderr
     run = zoo.train(settings, out="killed", resume=True, device="cpu")
     assert bits("killed") == bits("whole")
     assert not (run.folder / "checkpoint.safetensors").exists()
