@@ -3,12 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-all check bench clean
 
 demo: $(VENV)/.ready
 	$(BIN)/zoo demo
 
 test: $(VENV)/.ready
+	$(BIN)/pytest -n auto --dist loadgroup -m "not slow"
+
+test-all: $(VENV)/.ready
 	$(BIN)/pytest -n auto --dist loadgroup
 
 check: $(VENV)/.ready

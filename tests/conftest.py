@@ -19,8 +19,8 @@ torch.set_num_threads(1)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Twice as many as there are processors: many tests wait for a Hub that is slow on purpose."""
-    return 2 * (os.cpu_count() or 1)
+    """Two more than there are processors: some tests wait, for a Hub or for another process."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,10 @@ print(",".join(zoo.list_models()))
 """
 
 
+BUILT = pytest.mark.xdist_group("wheels")
+"""They share wheels that take long to build."""
+
+
 @pytest.fixture(scope="module")
 def wheels(checkout, tmp_path_factory) -> dict[str, Path]:
     """A wheel built from the checkout, and one built from the sdist."""
@@ -47,6 +51,8 @@ def run_in(place: Path, python: Path | str, code: str, extra_path: str = "") -> 
     return done.stdout.split("\n")
 
 
+@pytest.mark.slow
+@BUILT
 @pytest.mark.parametrize("kind", ["wheel", "wheel from the sdist"])
 def test_a_wheel_loads_a_model_away_from_the_checkout(wheels, kind, tmp_path):
     """Installed alone in a venv of its own, which borrows only the dependencies from this one."""
@@ -72,6 +78,8 @@ def test_a_wheel_loads_a_model_away_from_the_checkout(wheels, kind, tmp_path):
     assert "vae-digits-8" in names.split(",")
 
 
+@pytest.mark.slow
+@BUILT
 def test_the_two_wheels_hold_the_same_and_stay_small(wheels):
     contents = []
     for path in wheels.values():

@@ -16,9 +16,9 @@ def run(capsys, *words) -> tuple[int, str]:
     return end.value.code, out.out + out.err
 
 
-def test_what_it_writes_works_once_installed(place, tmp_path):
-    done = place.zoo("plugins", "new", "acme-tiny-thing", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_what_it_writes_works_once_installed(place, tmp_path, capsys):
+    code, said = run(capsys, "new", "acme-tiny-thing")
+    assert code == 0, said
     project = tmp_path / "acme-tiny-thing"
     text = "".join(path.read_text() for path in project.rglob("*") if path.is_file())
     assert "acme_thing" not in text
