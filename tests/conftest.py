@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Twice as many as there are processors: many tests wait for a Hub that is slow on purpose."""
+    """Twice as many as there are processors: many tests wait, for a Hub or for another process."""
     return 2 * (os.cpu_count() or 1)
 
 

@@ -60,13 +60,15 @@ def test_it_overfits_sixteen_images(likelihood, body, shape):
     model = build("vae", shape, body, likelihood)
     model.train()
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    baseline = (images - images.mean(0)).square().mean()
+    baseline = error = (images - images.mean(0)).square().mean()
     for _ in range(250):
         optimiser.zero_grad()
         model.loss(images).total.backward()
         optimiser.step()
-    with torch.no_grad():
-        error = (model.reconstruct(images) - images).square().mean()
+        with torch.no_grad():
+            error = (model.reconstruct(images) - images).square().mean()
+        if error < 0.25 * baseline:
+            break
     assert error < 0.25 * baseline
 
 
@@ -143,7 +145,7 @@ def test_sticking_the_landing_has_the_same_expected_gradient():
         return model.posterior_head.weight.grad.clone()
 
     exact, stl = gradient("reparameterised"), gradient("stl")
-    assert (exact - stl).norm() < 0.05 * exact.norm()
+    assert 0 < (exact - stl).norm() < 0.05 * exact.norm()
 
 
 def test_a_registered_family_is_first_class(tmp_path):

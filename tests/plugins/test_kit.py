@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +23,7 @@ import zoo.testing
 from zoo.cli import main
 from zoo.errors import PluginError, UnknownNameError
 from zoo.registry import families
+from zoo.testing.subject import images
 
 ALL = [*DEFECTS, *VARIATIONAL_DEFECTS]
 OF_PRIORS = {"distributions", "sample", "ELBO", "prior codes", "importance-weighted bound"}
@@ -33,6 +36,20 @@ def test_the_zoos_own_families_pass(family):
     assert [check.what for check in report.checks] == list(zoo.testing.CHECKS)
     left_out = {check.what for check in report.checks if check.result == "not measured"}
     assert left_out - {"devices"} == (set() if families.get(family).is_variational else OF_PRIORS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="no C++ compiler")
+@pytest.mark.parametrize("family", families.BUILT_IN)
+def test_the_zoos_own_families_compile_to_machine_code(family):
+    """The kit compiles with a backend that needs no C++ compiler; this is the one that people get."""
+    subject = zoo.testing.Subject.of(family)
+    model, x = subject.build(), images(subject.spec)
+    for method, given in (("encode", x), ("decode", model.encode(x).detach())):
+        compiled = torch.compile(getattr(model, method), fullgraph=True)
+        torch.testing.assert_close(compiled(given), getattr(model, method)(given))
+    torch.compile(lambda x: model.train().loss(x).total, fullgraph=True)(x).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
 @pytest.fixture

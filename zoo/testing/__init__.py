@@ -61,8 +61,8 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "torch.compile": portability.check_compile,
     "devices": portability.check_devices,
 }
-"""Every check by its name, in the order in which they run. One that needs a prior, another device
-or a compiler says so where there is none."""
+"""Every check by its name, in the order in which they run. One that needs a prior or another device
+says so where there is none."""
 
 FIRST = ("defaults", "build", "encode", "decode", "loss")
 """Without these, nearly all the others would fail of the same cause: they are not tried."""
