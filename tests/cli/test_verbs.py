@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 import zoo
 from zoo.cli import main
 from zoo.cli.fields import describe
+from zoo.training import run as training
 
 
 @pytest.fixture
@@ -129,8 +131,12 @@ def test_bench_names_what_it_cannot_measure(run, monkeypatch):
     assert "dequantised protocol" in out
 
 
-@pytest.mark.slow
-def test_the_demo_works_without_a_network(run, monkeypatch):
+@pytest.mark.parametrize(
+    "changes", [{"epochs": 1}, pytest.param({}, marks=pytest.mark.slow)], ids=["short", "whole"]
+)
+def test_the_demo_works_without_a_network(run, monkeypatch, changes):
+    train = functools.partial(training.train, overrides=changes)
+    monkeypatch.setattr(training, "train", train)
     monkeypatch.setenv("ZOO_DATA", str(Path("empty").absolute()))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
