@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 
@@ -14,6 +15,12 @@ import zoo
 def test_everything_that_is_promised_is_there(name):
     assert getattr(zoo, name) is not None
     assert name in dir(zoo)
+
+
+def test_type_checkers_are_told_the_same(checkout):
+    stub = ast.parse((checkout / "zoo" / "__init__.pyi").read_text())
+    told = {alias.asname for node in stub.body for alias in node.names}
+    assert told == {*zoo.__all__, "testing"}
 
 
 def test_every_error_is_exported():
