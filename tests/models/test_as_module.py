@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import subprocess
 import sys
 
@@ -90,11 +88,12 @@ def test_a_product_in_bf16_has_a_cost():
 
 
 IN_TWO = """
-import torch, zoo
+import os, sys, torch, zoo
 from torch.nn.parallel import DistributedDataParallel
-torch.distributed.init_process_group("gloo")
-rank = torch.distributed.get_rank()
 model = zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3, seed=0)
+child = os.fork()
+rank = 0 if child else 1
+torch.distributed.init_process_group("gloo", "file://" + sys.argv[1], rank=rank, world_size=2)
 x = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 alone = zoo.build(model.spec, seed=0)
 alone.loss(x).total.backward()
@@ -102,25 +101,14 @@ ddp = DistributedDataParallel(model)
 ddp(x[4 * rank : 4 * rank + 4]).total.backward()
 for ours, whole in zip(model.parameters(), alone.parameters(), strict=True):
     torch.testing.assert_close(ours.grad, whole.grad, rtol=1e-3, atol=1e-4)
-print("the same gradients")
+torch.distributed.destroy_process_group()
+assert rank == 1 or os.waitpid(child, 0)[1] == 0
+print("the same gradients", rank)
 """
 
 
-def test_under_ddp_two_processes_have_the_gradients_of_the_whole_batch():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", IN_TWO],
-            env={**os.environ, **common, "RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    for process in both:
-        out, err = process.communicate(timeout=120)
-        assert out == "the same gradients\n", err
+def test_under_ddp_two_processes_have_the_gradients_of_the_whole_batch(tmp_path):
+    command = [sys.executable, "-c", IN_TWO, str(tmp_path / "rendezvous")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == ["the same gradients 0", "the same gradients 1"]

@@ -11,6 +11,8 @@ import torch
 import zoo
 from zoo.errors import PluginError, SpecError
 from zoo.registry import families
+from zoo.training.recipe import load_recipe
+from zoo.training.run import plan
 
 
 class WideSpec(zoo.Spec):
@@ -55,6 +57,16 @@ def test_its_parameters_are_counted(family, tmp_path):
     zoo.register(family)(Wide)
     zoo.save(zoo.build(family, image_shape=(1, 8, 8), width=3), tmp_path / "model")
     assert zoo.info(tmp_path / "model").parameters == 3 * 64
+
+
+def test_a_dry_run_says_how_many(family):
+    zoo.register(family)(Wide)
+    recipe = {
+        "model": {"family": family, "image_shape": [1, 8, 8]},
+        "data": {"dataset": "digits", "protocol": "grey"},
+        "training": {"epochs": 1},
+    }
+    assert plan(load_recipe(recipe)).startswith("Would train 256 parameters on 1,297 images")
 
 
 @pytest.mark.parametrize("width", [10**8, 10**12])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,37 +121,33 @@ def plan(recipe: Recipe) -> str:
     """What a training would do, in a sentence. Reads the data; errors as `train`."""
     images = _images(recipe)[recipe.data.fit]
     steps = -(-len(images) // recipe.training.batch_size) * recipe.training.epochs
+    parameters = families.get(recipe.family).parameters(recipe.spec)
     return (
-        f"Would train {recipe.spec.parameter_count():,} parameters on {len(images):,} images of "
+        f"Would train {parameters:,} parameters on {len(images):,} images of "
         f"{images.dataset} ({images.split}) for {steps:,} steps."
     )
 
 
 def next_free(folder: Path) -> Path:
     """The folder if it is not there yet, else the first free of `folder-2`, `folder-3`, ..."""
-    number, free = 1, folder
-    while free.exists():
-        number += 1
-        free = folder.with_name(f"{folder.name}-{number}")
-    return free
+    return next(place for place in _numbered(folder) if not place.exists())
 
 
-def _default_folder(recipe: Recipe, resume: bool) -> Path:
-    """`runs/<name>`, the next free one, or with `resume` the latest there is."""
-    first = Path("runs") / (recipe.name or "run")
-    latest = first
-    while resume and (after := latest.with_name(_next_name(first, latest))).exists():
-        latest = after
-    return latest if resume else next_free(first)
+def _latest(folder: Path) -> Path:
+    """The last of the folder, `folder-2`, `folder-3`, ... that is there; the folder if none is."""
+    there = list(itertools.takewhile(Path.exists, _numbered(folder)))
+    return there[-1] if there else folder
 
 
-def _next_name(first: Path, latest: Path) -> str:
-    number = 2 if latest == first else int(latest.name.rpartition("-")[2]) + 1
-    return f"{first.name}-{number}"
+def _numbered(folder: Path) -> Iterator[Path]:
+    yield folder
+    yield from (folder.with_name(f"{folder.name}-{n}") for n in itertools.count(2))
 
 
 def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
-    target = with_home(out) if out is not None else _default_folder(recipe, resume)
+    first = Path("runs") / (recipe.name or "run")
+    default = _latest(first) if resume else next_free(first)
+    target = with_home(out) if out is not None else default
     if target.exists() and not target.is_dir():
         raise SourceError(f"{str(target)!r} is a file; a run needs a folder.")
     if not resume and target.is_dir() and any(target.iterdir()):
@@ -229,10 +226,8 @@ def _finish(
     save(None, {})  # whatever a family does when it is measured and drawn, the weights are kept
     held_out = images.get("validation") or images["test"]
     measured = None
-    final = (
-        recipe.data.fit == "train" or not recipe.changed
-    )  # else the test set would be for choices
-    if final and not trained.interrupted:
+    may_measure = recipe.data.fit == "train" or not recipe.changed  # else on test, to choose by
+    if may_measure and not trained.interrupted:
         measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
     figures = draw_all(model, held_out.pixels)
     if model.info and not store.has_weights_of(model, model.info):
