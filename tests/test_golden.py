@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,18 @@ def test_a_familys_function_and_tensor_names_never_change(family):
     expected = safetensors.torch.load_file(GOLDEN / family / "outputs.safetensors")
     for name, value in outputs(model).items():
         torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", families.BUILT_IN)
+def test_a_folder_that_an_earlier_version_saved_comes_back_bit_for_bit(family, tmp_path):
+    zoo.save(zoo.load(GOLDEN / family), tmp_path)
+    weights = "model.safetensors"
+    assert (tmp_path / weights).read_bytes() == (GOLDEN / family / weights).read_bytes()
+    before, after = (
+        json.loads((folder / "config.json").read_text()) | {"provider": None}
+        for folder in (GOLDEN / family, tmp_path)
+    )
+    assert after == before
 
 
 def write_missing() -> None:

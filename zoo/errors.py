@@ -12,8 +12,8 @@
     │   └── UnsafeFormatError             only files that could run code
     ├── DataError                         images that are missing, damaged or do not fit
     ├── RecipeError        (ValueError)   a recipe with wrong, missing or unknown settings
-    ├── TrainingError                     a training that cannot go on
-    ├── DeviceError                       a device that is not there
+    ├── TrainingError                     a training that cannot continue
+    ├── DeviceError                       a device that is not available
     ├── OfflineError                      something that only the network has
     └── HubError                          the Hugging Face Hub refused or failed
 
@@ -75,11 +75,11 @@ class RecipeError(ZooError, ValueError):
 
 
 class TrainingError(ZooError):
-    """A training that cannot go on."""
+    """A training that cannot continue."""
 
 
 class DeviceError(ZooError):
-    """A device that is not there."""
+    """A device that is not available."""
 
 
 class OfflineError(ZooError):

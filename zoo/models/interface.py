@@ -124,7 +124,7 @@ class Autoencoder(nn.Module):
         """In train mode the same as `loss`, in eval mode the same as `reconstruct`.
 
         So an error between `model(x)` and `x` cannot train a variational model as a plain one in
-        silence: a `Loss` is no tensor.
+        silence: a `Loss` is not a tensor.
         """
         return self.loss(x) if self.training else self.reconstruct(x)
 

@@ -2,7 +2,7 @@
 
 `binarised`: a pixel is a coin with its grey level as probability. `dequantised`: a level becomes
 a uniform draw from its 1/256 of [0, 1]. `grey`: the cross-entropy against grey levels, as
-tutorials print it, which is no likelihood.
+tutorials print it, which is not a likelihood.
 """
 
 from __future__ import annotations

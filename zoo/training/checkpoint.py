@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file that holds all that a run needs to go on, bit for bit."""
+"""Checkpoints: one safetensors file that holds all that a run needs to resume, bit for bit."""
 
 from __future__ import annotations
 

@@ -76,9 +76,9 @@ def fit(
         recipe: the recipe; its data have been read and checked.
         device: where it computes.
         checkpoint: file that is written every few minutes, and read if `resume`.
-        resume: go on from the checkpoint.
+        resume: continue from the checkpoint.
         validate: the loss of a model on the validation split, measured after every epoch.
-        on_progress: called with a Update every few steps.
+        on_progress: called with an Update every few steps.
 
     Raises:
         TrainingError: when a loss is not finite.

@@ -165,7 +165,7 @@ class Recipe:
         """The recipe with some settings changed.
 
         Keys are dotted (`model.latent_dim`); a bare key is a field of [training]. Raises
-        RecipeError for settings that there are not and values that do not fit.
+        RecipeError for unknown settings and for values that do not fit.
         """
         if not isinstance(overrides, Mapping) or not all(isinstance(key, str) for key in overrides):
             raise RecipeError("Overrides are a mapping from a setting's name to its value.")
@@ -247,7 +247,7 @@ def _model(fields: dict[str, Any]) -> tuple[str, Spec | None, list[str]]:
 def _disagreements(
     family: str, spec: Spec, data: DataSettings, training: TrainingSettings
 ) -> list[str]:
-    """What each section says well but they do not say together."""
+    """Settings that are each valid and contradict each other."""
     problems = []
     try:
         check_protocol(data.protocol, likelihood_kind(spec))

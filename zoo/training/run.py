@@ -67,7 +67,7 @@ def train(
         out: the run's folder; None is `runs/<name>`, or the next free `runs/<name>-2`, ...
         overrides: settings to change; dotted keys, a bare one is a field of [training].
         device: `"auto"` is a GPU where there is one.
-        resume: go on with the run in `out`, or with the latest one of that name.
+        resume: continue the run in `out`, or the latest one of that name.
 
     Raises:
         RecipeError: for a recipe with mistakes, all of them listed.
@@ -160,7 +160,7 @@ def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
 
 
 def _continues(target: Path, recipe: Recipe, resume: bool) -> bool:
-    """Whether a run of this very recipe is there to go on with. Raises RecipeError for another's."""
+    """Whether to continue a run of this very recipe. Raises RecipeError for a run of another."""
     if not resume:
         return False
     text = read_text(target / layout.RECIPE)
