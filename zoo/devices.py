@@ -10,12 +10,8 @@ from torch import Tensor
 
 from zoo.errors import DeviceError, InputError
 
-DTYPES = {
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-    "float32": torch.float32,
-    "float64": torch.float64,
-}
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Dtypes of weights, images and codes: those that can be compared and added everywhere."""
 
 
 def find_device(device: str | torch.device) -> torch.device:
@@ -45,12 +41,11 @@ def find_device(device: str | torch.device) -> torch.device:
 
 def find_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
     """The floating dtype, or the one of that name, such as `"bfloat16"`. Raises InputError."""
-    found = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
-    if dtype is None or (isinstance(found, torch.dtype) and found.is_floating_point):
+    names = {str(one).removeprefix("torch."): one for one in FLOATS}
+    found = names.get(dtype) if isinstance(dtype, str) else dtype
+    if dtype is None or found in FLOATS:
         return found
-    raise InputError(
-        f"dtype is one of {', '.join(DTYPES)}, or a floating torch dtype; got {dtype!r}."
-    )
+    raise InputError(f"dtype is one of {', '.join(names)}, by name or torch's own; got {dtype!r}.")
 
 
 def bf16_cost(device: torch.device) -> float:

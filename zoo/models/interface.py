@@ -10,12 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from zoo.devices import FLOATS
 from zoo.errors import InputError
 from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo
-
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-"""Dtypes of images and codes: those that can be compared and added everywhere."""
 
 
 @dataclass(frozen=True)
