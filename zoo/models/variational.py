@@ -96,18 +96,19 @@ class VariationalAutoencoder(Autoencoder):
         return torch.cat(bounds) if bounds else torch.zeros(0, dtype=torch.float64)
 
     def importance_bound(self, x: Tensor, noise: Tensor) -> Tensor:
-        """The importance-weighted bound `(N,)` from noise `(K, N, *latent_shape)`, in chunks of K."""
-        at_once = max(1, VALUES_AT_ONCE // (len(x) * self.spec.pixels))
-        posterior = self._posterior(x)
-        chunks = [self.log_weights(x, posterior, part) for part in noise.split(at_once)]
-        log_weights = torch.cat(chunks).double()  # (K, N)
+        """The importance-weighted bound `(N,)` in nats, float64, from noise `(K, N, *latent_shape)`."""
+        log_weights = self.log_weights(x, self._posterior(x), noise).double()  # (K, N)
         return log_weights.logsumexp(0) - math.log(len(noise))
 
     def log_weights(self, x: Tensor, posterior: Distribution, noise: Tensor) -> Tensor:
-        """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, at the z of this noise."""
+        """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, at the z of this noise.
+
+        The codes are decoded in chunks of K, in bounded memory.
+        """
         z = self._codes_from(posterior, noise)  # (K, N, *latent_shape)
-        log_likelihood = self._likelihood(z).log_prob(x.float())
-        return log_likelihood + self.prior().log_prob(z) - posterior.log_prob(z)
+        at_once = max(1, VALUES_AT_ONCE // (len(x) * self.spec.pixels))
+        scores = [self._likelihood(part).log_prob(x.float()) for part in z.split(at_once)]
+        return torch.cat(scores) + self.prior().log_prob(z) - posterior.log_prob(z)
 
     def loss(self, x: Tensor, gradient: Gradient = "reparameterised") -> Loss:
         """The negative ELBO's terms for a batch `(N, C, H, W)` in [0, 1], one draw per image.
