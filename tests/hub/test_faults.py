@@ -165,7 +165,7 @@ def test_a_wrong_token_is_named_and_not_shown(hub, client, repo):
 @pytest.mark.parametrize("token", ["", "two words", "hf_\nline", "hf_\u00fc", 5, b"hf_x"])
 def test_what_can_be_no_token_is_refused_without_being_shown(client, repo, token):
     got = load(client, repo, f"token={token!r}")
-    assert got.says("InputError", "That is no token")
+    assert got.says("InputError", "That is not a Hub token")
     assert "two words" not in got.message
 
 

@@ -30,7 +30,7 @@ def test_two_pushes_at_once_do_not_mix(hub, client, mine, alice, tmp_path):
     hub.fault(method="POST", path=COMMIT, call=lambda: hub.commit(REPO, other))
     got = push(client, mine, env=alice)
     assert pushed(got)["commit"] == hub.head(REPO)
-    assert "Somebody else pushed at the same time" in got.err
+    assert "has moved in the meantime: looking at it again" in got.err
     there = hub.files(REPO)
     assert there["config.json"] == (mine / "config.json").read_bytes()
     assert there["recipe.toml"] == (mine / "recipe.toml").read_bytes()

@@ -45,7 +45,7 @@ def test_the_repo_is_made_in_the_namespace_that_was_asked_for(hub, client, mine,
 )
 def test_a_repo_is_written_org_and_name(client, mine, repo):
     got = attempt(client, f"zoo.push({str(mine)!r}, {repo!r})")
-    assert got.says("SourceError", "is no repo on the Hub", "org/name")
+    assert got.says("SourceError", "is not a Hub repo", "org/name")
 
 
 @pytest.mark.parametrize(("private", "is_"), [("private=True", True), ("private=False", False)])

@@ -138,12 +138,12 @@ def test_an_address_on_the_hub_is_a_repo_and_a_revision(source, revision):
     [
         ("hf://datasets/acme/vae", "is a dataset on the Hub"),
         ("hf://acme/vae/config.json", "is the file 'config.json'"),
-        ("https://huggingface.co/acme", "is no address of a model"),
-        ("https://example.org/acme/vae", "is no address of a model"),
-        ("https://huggingface.co/acme/vae/discussions/1", "is no address of a model"),
-        ("hf://", "is no address of a model"),
-        ("hf://acme", "is no address of a model"),
-        ("hf://acme/../etc", "is no address of a model"),
+        ("https://huggingface.co/acme", "is not the address of a model"),
+        ("https://example.org/acme/vae", "is not the address of a model"),
+        ("https://huggingface.co/acme/vae/discussions/1", "is not the address of a model"),
+        ("hf://", "is not the address of a model"),
+        ("hf://acme", "is not the address of a model"),
+        ("hf://acme/../etc", "is not the address of a model"),
     ],
 )
 def test_an_address_of_something_else_is_refused(source, said):
@@ -153,7 +153,7 @@ def test_an_address_of_something_else_is_refused(source, said):
 @pytest.mark.parametrize("source", ["acme/vae@v1", "acme/..", "-/vae", "acme/a b", "acme/\x1b[31m"])
 def test_what_cannot_be_a_repo_is_refused(source):
     message = refused(source, SourceError)
-    assert "is no repo on the Hub" in message
+    assert "is not a Hub repo" in message
     assert ("hf://org/name@revision" in message) == ("@" in source)
 
 
@@ -170,7 +170,7 @@ def test_two_revisions_are_one_too_many():
 
 @pytest.mark.parametrize("source", ["a/b/c", "models\\vae", "C:\\models\\vae", "ftp://host/vae"])
 def test_a_string_that_is_nothing_says_how_a_folder_is_written(source):
-    assert f"{source!r} is no source. A folder is written ./{source};" in refused(
+    assert f"{source!r} is not a source. A folder is written ./{source};" in refused(
         source, SourceError
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
@@ -18,12 +19,15 @@ from zoo.folder.authorship import is_authors
 from zoo.folder.card import render_card
 from zoo.folder.config import read_config
 from zoo.folder.licences import DETAILS, LICENCE
-from zoo.hub.find import complete
+from zoo.hub.find import EVERYTHING, find
 from zoo.io.files import read_regular, with_home, write_atomically
 from zoo.models import Autoencoder
+from zoo.registry import sources
 from zoo.registry.sources import COMMIT, checked_repo, checked_revision, local
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import Record
+
+log = logging.getLogger("zoo")
 
 MAX_WEIGHTS_BYTES = 50 * 10**9
 
@@ -68,8 +72,9 @@ def prepared(
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
         if isinstance(model_or_folder, Autoencoder):
             source = Path(scratch) / "saved"
-            complete(model_or_folder, token)
             info = model_or_folder.info
+            if info is not None and sources.is_on_hub(info.origin):
+                _fill_cache(info.origin, token)
             store.save(model_or_folder, source)
             model_or_folder.info = info  # not of a folder that is gone in a moment
         else:
@@ -79,6 +84,14 @@ def prepared(
         for name, content in files.items():
             write_atomically(copy / name, content)
         yield Prepared(files, _load_back(copy, source), where)
+
+
+def _fill_cache(origin: str, token: str | None) -> None:
+    """What a load of the model left out, such as its recipe: it is saved if it is cached."""
+    try:
+        find(origin, EVERYTHING, token=token)
+    except ZooError as wrong:
+        log.warning("%s: its recipe, numbers and pictures may be left out. %s", origin, wrong)
 
 
 def _check_branch(revision: str | None, create_pr: bool) -> None:
