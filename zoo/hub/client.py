@@ -76,11 +76,12 @@ def list_repo(repo: str, revision: str | None, token: str | None) -> Listing:
 
 def _digest(sibling: RepoSibling) -> Digest | None:
     found = Digest.from_etag((sibling.lfs.sha256 if sibling.lfs else sibling.blob_id) or "")
-    if found is None:
-        return None
-    if not isinstance(sibling.size, int) or sibling.size < 0:
-        raise ValueError("no size")
-    return Digest(found.kind, found.value, sibling.size)
+    sized = isinstance(sibling.size, int) and sibling.size >= 0
+    if found and sized:
+        return Digest(found.kind, found.value, sibling.size)
+    if found or layout.belongs(sibling.rfilename):
+        raise ValueError("no record")
+    return None
 
 
 def download(listing: Listing, name: str, *, anew: bool = False) -> Path:

@@ -19,7 +19,7 @@ from zoo.folder.config import read_config
 from zoo.folder.weights import sizes_of
 from zoo.hub.client import checked_token, download, list_repo
 from zoo.hub.failures import HubUnavailableError, UnreachableError, first_sentence
-from zoo.hub.listing import Listing, cached_listing, check_is_model
+from zoo.hub.listing import Listing, cached_listing
 from zoo.hub.obtain import obtain
 from zoo.registry.sources import HubAddress, HubCommit, Source
 
@@ -73,7 +73,6 @@ def _find_commit(
                 raise
             away = first_sentence(failure)
         else:
-            check_is_model(listing)
             if listing.new_name:
                 log.warning("%s is now called %s.", address.repo, listing.new_name)
             if address.is_pinned and listing.commit != revision:

@@ -13,7 +13,6 @@ from pathlib import Path
 from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.file_download import repo_folder_name
 
-from zoo.errors import IntegrityError, SourceError, UnsafeFormatError
 from zoo.folder import layout
 from zoo.io.digests import Digest
 from zoo.registry.sources import HubAddress
@@ -32,7 +31,7 @@ class Listing:
     commit: str
     """40 hex digits; the revision where nothing is known of the repo."""
     files: Mapping[str, Digest | None] = field(default_factory=dict)
-    """The Hub's record of each file; None where there is none. Of a cache, what is cached."""
+    """The Hub's record of each file; where it is not known, None. Of a cache, what is cached."""
     token: str | None = field(default=None, repr=False)
     new_name: str | None = None
     """As the Hub calls the repo now: a renamed one answers under its old name too."""
@@ -79,22 +78,3 @@ def cached_listing(address: HubAddress, token: str | None) -> Listing | None:
     folder = Path(config).parent
     files = {name: Digest.of_link(folder / name) for name in layout.files_of(folder)}
     return Listing(address.repo, revision, folder.name, files, token)
-
-
-def check_is_model(listing: Listing) -> None:
-    """Raises SourceError for another kind of repo, UnsafeFormatError for one with pickles only,
-    IntegrityError where the Hub has no record of a model's file."""
-    names = sorted(name for name in listing.files if name != ".gitattributes")
-    missing = next((name for name in REQUIRED if name not in listing.files), None)
-    if missing:
-        pickles = [name for name in names if Path(name).suffix in layout.PICKLES]
-        if pickles:
-            raise UnsafeFormatError(
-                f"{listing.repo!r} has {', '.join(map(repr, pickles[:3]))} and no {missing}. "
-                f"{layout.NO_PICKLES}"
-            )
-        there = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
-        raise SourceError(f"{listing.repo!r} is not a zoo model: it has no {missing}; {there}.")
-    for name in names:
-        if layout.belongs(name) and listing.files[name] is None:
-            raise IntegrityError(f"The Hub has no record of {name} of {listing.repo!r}.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.errors import IntegrityError, WeightsError
 from zoo.folder import layout
+from zoo.folder.config import without
 from zoo.hub.client import download
 from zoo.hub.listing import Listing
 
@@ -16,9 +17,12 @@ log = logging.getLogger("zoo")
 def obtain(listing: Listing, name: str, *, checked: bool = True) -> Path:
     """A file of the commit in the client's cache, with the content of the Hub's record if checked.
 
-    Raises IntegrityError, OfflineError, HubError; WeightsError for a file that is listed as too
+    Raises IntegrityError, OfflineError, HubError; SourceError for a repo without it,
+    UnsafeFormatError for one with pickles instead, WeightsError for a file that is listed as too
     large for its name.
     """
+    if name not in listing.files and not listing.away:
+        raise without(name, listing.repo, listing.files)
     record, limit = listing.files.get(name), layout.limit_of(name)
     if limit is not None and record is not None and (record.size or 0) > limit:
         raise WeightsError(

@@ -23,7 +23,7 @@ from zoo.hub.find import EVERYTHING, find
 from zoo.io.files import read_regular, with_home, write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import sources
-from zoo.registry.sources import COMMIT, checked_repo, checked_revision, local
+from zoo.registry.sources import COMMIT, Source, checked_repo, checked_revision
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import Record
 
@@ -72,26 +72,27 @@ def prepared(
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
         if isinstance(model_or_folder, Autoencoder):
             source = Path(scratch) / "saved"
-            info = model_or_folder.info
-            if info is not None and sources.is_on_hub(info.origin):
-                _fill_cache(info.origin, token)
-            store.save(model_or_folder, source)
-            model_or_folder.info = info  # not of a folder that is gone in a moment
+            _save(model_or_folder, source, token)
         else:
             source = _checked_folder(model_or_folder)
-        files = {name: _read(source, name) for name in layout.files_of(source)}
-        copy = Path(scratch) / "copy"
-        for name, content in files.items():
-            write_atomically(copy / name, content)
+        copy, files = Path(scratch) / "copy", {}
+        for name in layout.files_of(source):
+            limit = layout.limit_of(name) or MAX_WEIGHTS_BYTES
+            files[name] = read_regular(source / name, limit)
+            write_atomically(copy / name, files[name])
         yield Prepared(files, _load_back(copy, source), where)
 
 
-def _fill_cache(origin: str, token: str | None) -> None:
-    """What a load of the model left out, such as its recipe: it is saved if it is cached."""
-    try:
-        find(origin, EVERYTHING, token=token)
-    except ZooError as wrong:
-        log.warning("%s: its recipe, numbers and pictures may be left out. %s", origin, wrong)
+def _save(model: Autoencoder, folder: Path, token: str | None) -> None:
+    """The model's whole folder; what a load from the Hub left out is fetched, if it can be."""
+    info = model.info
+    if info is not None and sources.is_on_hub(info.origin):
+        try:
+            find(info.origin, EVERYTHING, token=token)
+        except ZooError as wrong:
+            log.warning("%s: its recipe, numbers and pictures may lack. %s", info.origin, wrong)
+    store.save(model, folder)
+    model.info = info  # not of a folder that is gone in a moment
 
 
 def _check_branch(revision: str | None, create_pr: bool) -> None:
@@ -115,23 +116,18 @@ def _checked_folder(given: str | Path) -> Path:
     if not os.path.lexists(source / layout.CONFIG) and os.path.lexists(inner / layout.CONFIG):
         raise SourceError(f"{str(source)!r} is a run's folder; its model is {str(inner)!r}.")
     read_config(source)
-    if (source / layout.FIGURES).is_symlink():
-        raise InputError(f"{str(source / layout.FIGURES)!r} is a link. Links are not pushed.")
+    for name in (layout.FIGURES, *layout.files_of(source)):
+        if (source / name).is_symlink():
+            raise InputError(
+                f"{str(source / name)!r} is a link, and what it leads to may be anybody's: links "
+                "are not pushed. `zoo pull ... --to FOLDER` makes copies of a cached model."
+            )
     return source
-
-
-def _read(source: Path, name: str) -> bytes:
-    if (source / name).is_symlink():
-        raise InputError(
-            f"{str(source / name)!r} is a link, and what it leads to may be anybody's: links are "
-            "not pushed. `zoo pull ... --to FOLDER` makes copies of a cached model."
-        )
-    return read_regular(source / name, layout.limit_of(name) or MAX_WEIGHTS_BYTES)
 
 
 def _load_back(copy: Path, source: Path) -> ModelInfo:
     try:
-        info = store.load_source(local(copy)).info
+        info = store.load_source(Source(copy, str(copy))).info
     except ZooError as wrong:
         text = str(wrong).replace(str(copy), str(source))
         raise type(wrong)(f"{text}\nNothing was pushed.") from None

@@ -91,7 +91,10 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
     is_path = isinstance(source, Path) or source in (".", "..")
     if not is_path and not str(source).startswith(("./", "../", "/", "~")):
         return _of_name(str(source), revision)
-    return local(with_home(source, SourceError), revision)
+    folder = with_home(source, SourceError)
+    if revision is not None:
+        raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
+    return Source(folder, str(folder))
 
 
 def _of_name(source: str, revision: str | None) -> Source | HubAddress:
@@ -104,13 +107,6 @@ def _of_name(source: str, revision: str | None) -> Source | HubAddress:
             f"{source!r} is not a source. A folder is written ./{source}; a repo on the Hub org/name."
         )
     return _published(source, revision)
-
-
-def local(folder: Path, revision: str | None = None) -> Source:
-    """A folder as a source. Raises SourceError if a revision is asked of it."""
-    if revision is not None:
-        raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
-    return Source(folder, str(folder))
 
 
 def is_on_hub(origin: str) -> bool:
