@@ -26,7 +26,7 @@ def test_a_read_only_token_is_told_what_it_lacks(hub, client, mine):
     assert hub.files(REPO).keys() == {".gitattributes"}
 
 
-def test_a_wrong_token_is_told_apart(client, hub, mine):
+def test_a_wrong_token_is_named_and_not_shown(client, hub, mine):
     got = push(client, mine, options="token='hf_wrong'")
     assert got.says("HubError", "does not accept your token")
     assert "hf_wrong" not in got.message + got.err
@@ -167,7 +167,7 @@ def test_weights_that_are_not_finite_are_not_pushed(hub, client, mine, alice):
 
 
 @pytest.mark.parametrize("given", ["./nowhere", "", None, 5])
-def test_what_is_no_model_is_a_sentence(client, given, alice):
+def test_what_is_not_a_model_is_a_sentence(client, given, alice):
     got = attempt(client, f"zoo.push({given!r}, 'acme/vae')", env=alice)
     assert got.says("ZooError")
 

@@ -81,7 +81,7 @@ def test_a_published_model_that_does_not_ship_is_its_pinned_repo_on_the_hub(regi
 
 
 @pytest.mark.parametrize("hub", ["", "acme/ae", "acme/ae@main"])
-def test_an_index_line_without_a_pinned_home_is_no_source(registry, hub):
+def test_an_index_line_without_a_pinned_repo_is_not_a_source(registry, hub):
     text = (registry / "index.toml").read_text()
     (registry / "index.toml").write_text(text.replace(f"acme/ae@{'a' * 40}", hub))
     assert "'ae-mnist-64' is not in its package." in refused("ae-mnist-64", SourceError)
@@ -98,7 +98,7 @@ def test_a_path_or_a_string_that_starts_like_one_is_a_folder(tmp_path, monkeypat
     assert sources.parse(source).line is None
 
 
-def test_a_home_folder_is_found_and_a_strangers_is_a_sentence(tmp_path, monkeypatch):
+def test_a_home_folder_is_found_and_an_unknown_users_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "model").mkdir()
     assert sources.parse("~/model").folder == tmp_path / "model"
@@ -176,7 +176,7 @@ def test_a_string_that_is_nothing_says_how_a_folder_is_written(source):
 
 
 @pytest.mark.parametrize("source", ["", "  ", None, 5, b"vae", ["vae"], object()])
-def test_what_is_no_source_at_all_is_refused(source):
+def test_what_is_not_a_source_at_all_is_refused(source):
     assert "A source is a name, a folder or a Hub repo; got " in refused(source, InputError)
 
 

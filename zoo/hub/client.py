@@ -92,7 +92,7 @@ def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
     Raises OfflineError for what is not cached while the Hub cannot be reached.
     """
     repo, token = listing.repo, listing.token
-    by_name = name == layout.CONFIG and not listing.away and not listing.is_noted
+    by_name = name == layout.CONFIG and not listing.offline and not listing.is_noted
     for revision in (listing.revision, listing.commit)[not by_name :]:
         asked = RequestContext(f"fetching {name} of {repo}", repo, revision, token)
         fetch = partial(
@@ -102,7 +102,7 @@ def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
             revision=revision,
             token=token,
             force_download=anew,
-            local_files_only=bool(listing.away),
+            local_files_only=bool(listing.offline),
             library_name=LIBRARY,
             library_version=__version__,
         )
@@ -112,8 +112,8 @@ def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
             at = "" if listing.revision == "main" else f" --revision {listing.revision}"
             raise OfflineError(
                 f"{repo!r} is not in the cache: {name} of {listing.revision!r} was looked for in "
-                f"{str(listing.folder.parent.parent)!r}. {listing.away or first_sentence(gone)}. "
-                f"With the Hub in reach, `zoo pull {repo}{at}` fetches it."
+                f"{str(listing.folder.parent.parent)!r}. {listing.offline or first_sentence(gone)}. "
+                f"Online, `zoo pull {repo}{at}` fetches it."
             ) from None
         if path.parts[-len(Path(name).parts) - 1] == listing.commit:
             return path

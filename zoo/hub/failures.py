@@ -125,7 +125,7 @@ KINDS: tuple[tuple[Classes, type[ZooError], str], ...] = (
     (
         errors.RemoteEntryNotFoundError,
         HubUnavailableError,
-        "{subject}: the Hub listed it and has it no more. Try again.",
+        "{subject}: the Hub listed it, but no longer has it. Try again.",
     ),
     (
         errors.OfflineModeIsEnabled,
@@ -177,7 +177,7 @@ def as_error(failure: BaseException, asked: RequestContext) -> ZooError:
             "Free some space, or set HF_HOME to a folder with enough."
         )
     if isinstance(failure, ValueError):  # the client refuses what it was given
-        return HubError(f"{subject}: the Hub's client refuses ({said}).")
+        return HubError(f"{subject}: the Hub's client refused ({said}).")
     return HubUnavailableError(f"{subject} failed: {said}. Try again later.")
 
 
@@ -201,7 +201,7 @@ def _answered(status: int, asked: RequestContext, said: str, subject: str) -> Zo
     if status in (409, 412) and asked.is_write:
         return StaleError(
             f"{subject}: the branch has moved in the meantime ({status}), again and again. "
-            "Try again when nobody else pushes there."
+            "Try again when no other push is running."
         )
     if status < 500 and status not in (408, 429):
         return HubError(f"The Hub refused {asked.doing} ({said}).")

@@ -16,7 +16,6 @@ from huggingface_hub import constants, is_offline_mode
 from zoo.errors import IntegrityError, MismatchError
 from zoo.folder import layout
 from zoo.folder.config import read_config
-from zoo.folder.weights import sizes_of
 from zoo.hub.client import checked_token, download, list_repo
 from zoo.hub.failures import HubUnavailableError, UnreachableError, first_sentence
 from zoo.hub.listing import Listing, cached_listing
@@ -49,7 +48,7 @@ def fetch(
             _check_config(listing, wanted is None or layout.WEIGHTS in wanted)
     records = {name: one for name, one in listing.files.items() if one and layout.belongs(name)}
     commit = HubCommit(listing.repo, listing.commit, records)
-    again = None if listing.away else lambda: download(listing, layout.WEIGHTS, anew=True)
+    again = None if listing.offline else lambda: download(listing, layout.WEIGHTS, anew=True)
     origin = address.line.name if address.line else commit.origin
     return Source(listing.folder, origin, address.line, commit, wanted, again)
 
@@ -64,14 +63,14 @@ def _find_commit(
     if before and address.is_pinned and wanted is not None and before.has(wanted):
         return before
     if offline or is_offline_mode():
-        away = "offline=True" if offline else "HF_HUB_OFFLINE is set"
+        why = "offline=True" if offline else "HF_HUB_OFFLINE is set"
     else:
         try:
             listing = list_repo(address.repo, address.revision, token)
         except (UnreachableError, HubUnavailableError) as failure:
             if before is None and isinstance(failure, HubUnavailableError):
                 raise
-            away = first_sentence(failure)
+            why = first_sentence(failure)
         else:
             if listing.new_name:
                 log.warning("%s is now called %s.", address.repo, listing.new_name)
@@ -85,11 +84,11 @@ def _find_commit(
                 log.warning(moved, revision, address.repo, old, new)
             return replace(listing, is_noted=before is not None and before.commit == listing.commit)
     if before is None:
-        return Listing(address.repo, revision, revision, away=away)
+        return Listing(address.repo, revision, revision, offline=why)
     if before.commit != revision:
         using = f"{before.repo} at commit {before.commit}"
-        log.warning("%s: using %s from the cache, as %r was last.", away, using, revision)
-    return replace(before, away=away)
+        log.warning("%s: using %s from the cache, as %r was last.", why, using, revision)
+    return replace(before, offline=why)
 
 
 def _check_config(listing: Listing, with_weights: bool) -> None:
@@ -98,6 +97,8 @@ def _check_config(listing: Listing, with_weights: bool) -> None:
     record = listing.files.get(layout.WEIGHTS)
     if record is None or not with_weights:
         return
+    from zoo.folder.weights import sizes_of  # torch: `zoo.info` does without
+
     least, most = sizes_of(said.family, spec)
     if record.size is not None and not least <= record.size <= most:
         raise MismatchError(

@@ -38,7 +38,7 @@ class Listing:
     private: bool | None = None
     is_noted: bool = False
     """Whether the cache has this commit as the revision's."""
-    away: str = ""
+    offline: str = ""
     """Why the Hub cannot be asked for what is not cached; empty if it can."""
 
     def __str__(self) -> str:

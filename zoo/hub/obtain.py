@@ -21,7 +21,7 @@ def obtain(listing: Listing, name: str, *, checked: bool = True) -> Path:
     UnsafeFormatError for one with pickles instead, WeightsError for a file that is listed as too
     large for its name.
     """
-    if name not in listing.files and not listing.away:
+    if name not in listing.files and not listing.offline:
         raise without(name, listing.repo, listing.files)
     record, limit = listing.files.get(name), layout.limit_of(name)
     if limit is not None and record is not None and (record.size or 0) > limit:
@@ -35,10 +35,12 @@ def obtain(listing: Listing, name: str, *, checked: bool = True) -> Path:
         path = download(listing, name, anew=anew)
         if not checked or record is None or record.is_of(path):
             return path
-        if listing.away:
+        if listing.offline:
             break
     again = (
-        f"{listing.away}; online it is fetched anew." if listing.away else "It was fetched twice."
+        f"{listing.offline}; online it is fetched anew."
+        if listing.offline
+        else "It was fetched twice."
     )
     raise IntegrityError(
         f"{name} of {listing} is not what the Hub's record says, {record.kind} "

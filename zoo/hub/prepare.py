@@ -90,7 +90,9 @@ def _save(model: Autoencoder, folder: Path, token: str | None) -> None:
         try:
             find(info.origin, EVERYTHING, token=token)
         except ZooError as wrong:
-            log.warning("%s: its recipe, numbers and pictures may lack. %s", info.origin, wrong)
+            log.warning(
+                "%s: its recipe, numbers and pictures may be missing. %s", info.origin, wrong
+            )
     store.save(model, folder)
     model.info = info  # not of a folder that is gone in a moment
 
@@ -109,7 +111,7 @@ def _checked_folder(given: str | Path) -> Path:
     source = with_home(given)
     if "://" in str(given) or (str(given).count("/") == 1 and not os.path.lexists(source)):
         raise InputError(
-            f"{str(given)!r} is no folder here. The folder comes first, then the repo; a model on "
+            f"{str(given)!r} is not a folder here. The folder comes first, then the repo; a model on "
             f"the Hub becomes a folder by `zoo pull {given} --to FOLDER`."
         )
     inner = source / "model"
@@ -119,7 +121,7 @@ def _checked_folder(given: str | Path) -> Path:
     for name in (layout.FIGURES, *layout.files_of(source)):
         if (source / name).is_symlink():
             raise InputError(
-                f"{str(source / name)!r} is a link, and what it leads to may be anybody's: links "
+                f"{str(source / name)!r} is a link, and its target may not be yours: links "
                 "are not pushed. `zoo pull ... --to FOLDER` makes copies of a cached model."
             )
     return source
@@ -135,8 +137,8 @@ def _load_back(copy: Path, source: Path) -> ModelInfo:
     for text in _said_of_data(info):
         if _PATH.match(text):
             raise InputError(
-                f"Its recipe or numbers name {text!r}, a path of this machine, which everybody "
-                "would read. Train on a path such as ./images. Nothing was pushed."
+                f"Its recipe or numbers name {text!r}, a path of this machine, which would be "
+                "published. Train on a path such as ./images. Nothing was pushed."
             )
     return info
 

@@ -110,7 +110,7 @@ def _of_name(source: str, revision: str | None) -> Source | HubAddress:
 
 
 def is_on_hub(origin: str) -> bool:
-    """Whether a model's origin is the Hub: an address of it, or a published name that lives there."""
+    """Whether a model's origin is the Hub: an address of it, or a published name that is only there."""
     line = None if origin.startswith("hf://") else published.known(origin)
     return not line.folder.is_dir() if line else origin.startswith("hf://")
 
