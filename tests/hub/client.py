@@ -161,28 +161,6 @@ class Client:
         """Like `zoo`, without waiting for the end."""
         return self._start(_request(None, words, env, cwd, None), timeout)
 
-    def fresh(
-        self,
-        code: str,
-        *,
-        env: Mapping[str, str | None] | None = None,
-        cwd: str | Path | None = None,
-        timeout: float = 120,
-        args: Mapping[str, object] | None = None,
-    ) -> Done:
-        """Like `run`, in a new interpreter that has `env` from its start."""
-        return self._fresh(_request(code, None, env, cwd, args), timeout)
-
-    def fresh_zoo(
-        self,
-        *words: str | Path,
-        env: Mapping[str, str | None] | None = None,
-        cwd: str | Path | None = None,
-        timeout: float = 120,
-    ) -> Done:
-        """Like `zoo`, in a new interpreter that has `env` from its start."""
-        return self._fresh(_request(None, words, env, cwd, None), timeout)
-
     def _start(self, request: dict, timeout: float) -> Running:
         if not self._ready.wait(START_SECONDS) or self._zygote.poll() is not None:
             raise RuntimeError(f"The imports failed or took too long.\n{self._errors.read_text()}")
@@ -215,20 +193,6 @@ class Client:
                 self._ready.set()
         self._zygote.wait()
         self._ready.set()
-
-    def _fresh(self, request: dict, timeout: float) -> Done:
-        variables = {**self.env, **request["env"]}
-        start = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, ZYGOTE, json.dumps(request)],
-            env={name: value for name, value in variables.items() if value is not None},
-            cwd=request["cwd"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-        return Done(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
 
 
 def _environment(endpoint: str, home: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 `python zygote.py` reads requests from its standard input, one JSON object a line, and writes
 reports to its standard output: {"ready": true}, {"id", "pid"} for a child that started, and
 {"id", "returncode"} for one that ended. What a request names as "imports" is imported before the
-fork, for all that follow. `python zygote.py REQUEST` runs one request in itself.
+fork, for all that follow.
 """
 
 from __future__ import annotations
@@ -158,8 +158,6 @@ def leave(returncode: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sys.exit(run(json.loads(sys.argv[1])))
     asked = Zygote().serve()
     if asked is not None:
         leave(run(asked))

@@ -62,33 +62,32 @@ def _find_commit(
     before = cached_listing(address, token)
     if before and address.is_pinned and wanted is not None and before.has(wanted):
         return before
-    if offline or is_offline_mode():
-        why = "offline=True" if offline else "HF_HUB_OFFLINE is set"
-    else:
+    why = "offline=True" if offline else "HF_HUB_OFFLINE is set" if is_offline_mode() else ""
+    listing = None
+    if not why:
         try:
             listing = list_repo(address.repo, address.revision, token)
         except (UnreachableError, HubUnavailableError) as failure:
             if before is None and isinstance(failure, HubUnavailableError):
                 raise
             why = first_sentence(failure)
-        else:
-            if listing.new_name:
-                log.warning("%s is now called %s.", address.repo, listing.new_name)
-            if address.is_pinned and listing.commit != revision:
-                raise IntegrityError(
-                    f"The Hub answered with commit {listing.commit}, not {revision}."
-                )
-            if address.revision and before and before.commit != listing.commit:
-                old, new = before.commit[:12], listing.commit[:12]
-                moved = "%r of %s has moved from commit %s to %s. A commit as revision stays."
-                log.warning(moved, revision, address.repo, old, new)
-            return replace(listing, is_noted=before is not None and before.commit == listing.commit)
-    if before is None:
-        return Listing(address.repo, revision, revision, offline=why)
-    if before.commit != revision:
-        using = f"{before.repo} at commit {before.commit}"
-        log.warning("%s: using %s from the cache, as %r was last.", why, using, revision)
-    return replace(before, offline=why)
+    if listing is None:
+        if before is None:
+            return Listing(address.repo, revision, revision, offline=why)
+        if before.commit != revision:
+            using = f"{before.repo} at commit {before.commit}"
+            log.warning("%s: using %s from the cache, as %r was last.", why, using, revision)
+        return replace(before, offline=why)
+    if address.is_pinned and listing.commit != revision:
+        raise IntegrityError(f"The Hub answered with commit {listing.commit}, not {revision}.")
+    if listing.new_name:
+        log.warning("%s is now called %s.", address.repo, listing.new_name)
+    has_moved = before is not None and before.commit != listing.commit
+    if before and has_moved and address.revision:
+        old, new = before.commit[:12], listing.commit[:12]
+        moved = "%r of %s has moved from commit %s to %s. A commit as revision stays."
+        log.warning(moved, revision, address.repo, old, new)
+    return replace(listing, is_noted=before is not None and not has_moved)
 
 
 def _check_config(listing: Listing, with_weights: bool) -> None:

@@ -48,7 +48,7 @@ def pull(
     if found.is_offline and (lacking := layout.lacking(found.folder)):
         raise OfflineError(
             f"{found.origin!r} is not in the cache as a whole: {lacking} was looked for in "
-            f"{str(found.folder)!r}. Online, `zoo pull {source}` fetches it."
+            f"{str(found.folder)!r}. Online, `zoo pull {found.origin}` fetches it."
         )
     read_info(found.folder, found.origin)  # a model's, and its texts are sound
     if target is None:
