@@ -64,7 +64,7 @@ def read_config(
 
     Args:
         folder: the model's.
-        what: whose word it is, for errors: a folder's or a repository's.
+        what: what holds it, for errors: `folder` or `repository`.
         data: the bytes of config.json, where they were read already.
 
     Raises:
