@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError, IntegrityError, SourceError, SpecError
 from zoo.folder.config import read_info
-from zoo.hub.find import EVERYTHING, TO_KNOW, TO_MEASURE, complete, find
+from zoo.hub.find import EVERYTHING, TO_KNOW, TO_MEASURE, find
 from zoo.io.files import with_home
-from zoo.registry import families
+from zoo.registry import families, sources
 from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo
 from zoo.specs.validation import listed
@@ -190,13 +190,13 @@ def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
     from zoo.data import may_be_read_for
     from zoo.training.recipe import data_from_text
 
-    if model.info is not None and model.info.recipe is None:
-        complete(model)
-    if model.info is None or model.info.recipe is None:
+    known = model.info
+    if known is not None and known.recipe is None and sources.is_on_hub(known.origin):
+        known = info(known.origin)  # a load of it left the recipe out
+    if known is None or known.recipe is None:
         raise InputError("This model has no recipe: say which dataset to measure it on.")
-    data = data_from_text(model.info.recipe)
-    info = model.info
-    if info.origin.startswith("hf://") and not may_be_read_for(data.dataset, info.family):
+    data = data_from_text(known.recipe)
+    if known.origin.startswith("hf://") and not may_be_read_for(data.dataset, known.family):
         raise InputError(
             f"Its recipe was run on {data.dataset!r}, which is a file of its author's or another "
             "package's dataset: say which dataset to measure it on."
@@ -227,9 +227,7 @@ def verify(
     from zoo.evaluation.verify import altered, verify_source
 
     try:
-        found = find(
-            source, EVERYTHING, revision=revision, token=token, offline=offline, or_less=True
-        )
+        found = find(source, EVERYTHING, revision=revision, token=token, offline=offline)
     except IntegrityError as wrong:
         return altered(str(source), wrong)
     if not found.folder.is_dir():

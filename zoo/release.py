@@ -53,7 +53,7 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         RecipeError: for a run that is interrupted, changed, or of no published recipe.
         InputError: where the name is taken by other weights.
     """
-    source = sources.local(run / MODEL)
+    source = sources.Source(run / MODEL, str(run / MODEL))
     model = store.load_source(source)
     recipe = _finished_recipe(model)
     assert recipe.name is not None
@@ -157,7 +157,7 @@ def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metr
 
 
 def _compare(other: Path, recipe: Recipe) -> Metrics:
-    model = store.load_source(sources.local(other))
+    model = store.load_source(sources.Source(other, str(other)))
     images = load_images(recipe.data.dataset, "test")
     return evaluate_model(model, images, protocol=recipe.data.protocol)
 

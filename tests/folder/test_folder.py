@@ -35,12 +35,12 @@ def test_a_folder_that_is_not_there_is_refused():
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     message = refused(tmp_path / "empty", SourceError)
-    assert message.endswith("has no config.json: it is empty. A model's folder has one.")
+    assert message.endswith("is not a zoo model: it has no config.json; it is empty.")
 
 
 def test_a_folder_of_other_things_says_what_it_holds(tmp_path):
     (tmp_path / "notes.txt").touch()
-    assert "has no config.json: it holds 'notes.txt'." in refused(tmp_path, SourceError)
+    assert "has no config.json; it holds 'notes.txt'." in refused(tmp_path, SourceError)
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model.pth", "pytorch_model.bin", "a.pkl", "a.ckpt"])
@@ -70,7 +70,7 @@ def test_a_file_as_the_source_says_to_name_its_folder(here):
 
 def test_missing_weights_are_refused(here):
     (here / "model.safetensors").unlink()
-    with pytest.raises(SourceError, match=r"has no model.safetensors: it holds 'README.md'"):
+    with pytest.raises(SourceError, match=r"has no model.safetensors; it holds 'README.md'"):
         zoo.load(here)
     assert zoo.info(here).parameters == 765
 

@@ -1,8 +1,8 @@
 """Runs code and `zoo` commands in processes of their own, as a user's would be.
 
 A fork of a process that has imported torch, huggingface_hub and zoo starts in a few milliseconds;
-a new interpreter takes seconds. Variables that huggingface_hub reads when it is imported
-(HF_ENDPOINT, HF_HOME, HF_HUB_OFFLINE, HF_HUB_DISABLE_XET) are fixed in a fork: use `fresh`.
+a new interpreter takes seconds. huggingface_hub reads its variables (HF_ENDPOINT, HF_HUB_OFFLINE)
+when it is imported: where a call changes one, the fork reads them anew.
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ class Client:
     def __init__(self, endpoint: str, home: Path, env: Mapping[str, str] | None = None) -> None:
         self.home = home
         self.env = _environment(endpoint, home) | dict(env or {})
+        self.imports: list[str] = []
+        """Further modules that a test needs imported, once for all processes that follow."""
         self._folder = tempfile.TemporaryDirectory(prefix="client-")
         self._errors = Path(self._folder.name, "zygote.err")
         self._numbers = count()
@@ -159,28 +161,6 @@ class Client:
         """Like `zoo`, without waiting for the end."""
         return self._start(_request(None, words, env, cwd, None), timeout)
 
-    def fresh(
-        self,
-        code: str,
-        *,
-        env: Mapping[str, str | None] | None = None,
-        cwd: str | Path | None = None,
-        timeout: float = 120,
-        args: Mapping[str, object] | None = None,
-    ) -> Done:
-        """Like `run`, in a new interpreter that has `env` from its start."""
-        return self._fresh(_request(code, None, env, cwd, args), timeout)
-
-    def fresh_zoo(
-        self,
-        *words: str | Path,
-        env: Mapping[str, str | None] | None = None,
-        cwd: str | Path | None = None,
-        timeout: float = 120,
-    ) -> Done:
-        """Like `zoo`, in a new interpreter that has `env` from its start."""
-        return self._fresh(_request(None, words, env, cwd, None), timeout)
-
     def _start(self, request: dict, timeout: float) -> Running:
         if not self._ready.wait(START_SECONDS) or self._zygote.poll() is not None:
             raise RuntimeError(f"The imports failed or took too long.\n{self._errors.read_text()}")
@@ -189,7 +169,9 @@ class Client:
         folder.mkdir()
         running = self._running[number] = Running(folder, timeout)
         paths = {"out": str(running.out_path), "err": str(running.err_path)}
-        line = json.dumps({"id": number, **paths, **request}).encode() + b"\n"
+        line = (
+            json.dumps({"id": number, **paths, "imports": self.imports, **request}).encode() + b"\n"
+        )
         assert self._zygote.stdin is not None
         with self._lock:
             self._zygote.stdin.write(line)
@@ -212,25 +194,11 @@ class Client:
         self._zygote.wait()
         self._ready.set()
 
-    def _fresh(self, request: dict, timeout: float) -> Done:
-        variables = {**self.env, **request["env"]}
-        start = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, ZYGOTE, json.dumps(request)],
-            env={name: value for name, value in variables.items() if value is not None},
-            cwd=request["cwd"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-        return Done(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
-
 
 def _environment(endpoint: str, home: Path) -> dict[str, str]:
     """This process's variables, with those of huggingface_hub as a user of the Hub has them."""
-    foreign = ("HF_", "HUGGING", "TRANSFORMERS_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    ours = ("HF_", "HUGGING", "TRANSFORMERS_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(home),

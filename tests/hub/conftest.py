@@ -14,6 +14,11 @@ from samples import FILES, TOKEN
 
 import zoo
 
+MEASURING = [
+    *("sklearn.datasets", "torchmetrics.functional.image", "torchvision.utils"),
+    *("accelerate", "zoo.evaluation.figures", "zoo.evaluation.verify", "zoo.training.run"),
+]
+
 
 @pytest.fixture(scope="session")
 def _hub() -> Iterator[LoopbackHub]:
@@ -42,6 +47,12 @@ def client(_client: Client, hub: LoopbackHub) -> Client:
     shutil.rmtree(_client.home)
     _client.home.mkdir()
     return _client
+
+
+@pytest.fixture
+def measuring(client: Client) -> None:
+    """What measuring and drawing import is imported once, rather than in each process."""
+    client.imports = MEASURING
 
 
 @pytest.fixture

@@ -52,10 +52,9 @@ class Outcome:
         return True
 
 
-def attempt(client: Client, expression: str, *, fresh: bool = False, **options) -> Outcome:
+def attempt(client: Client, expression: str, **options) -> Outcome:
     """Evaluates an expression in a process of its own. Anything but a ZooError is a failure."""
-    run = client.fresh if fresh else client.run
-    done = run(CODE, args={"expression": expression}, **options)
+    done = client.run(CODE, args={"expression": expression}, **options)
     return _read(done)
 
 

@@ -102,7 +102,7 @@ def test_a_body_of_another_length_is_never_used(hub, client, repo, path, fault):
 
 
 @pytest.mark.parametrize("fault", [{"short": 10}, {"flip": 0}])
-def test_a_list_of_files_that_is_none_is_refused(hub, client, repo, fault):
+def test_an_invalid_list_of_files_is_refused(hub, client, repo, fault):
     hub.fault(path=LISTING, times=None, **fault)
     got = load(client, repo)
     assert got.says("HubError", "answers for 'acme/vae' with")
@@ -163,9 +163,9 @@ def test_a_wrong_token_is_named_and_not_shown(hub, client, repo):
 
 
 @pytest.mark.parametrize("token", ["", "two words", "hf_\nline", "hf_\u00fc", 5, b"hf_x"])
-def test_what_can_be_no_token_is_refused_without_being_shown(client, repo, token):
+def test_an_invalid_token_is_refused_without_being_shown(client, repo, token):
     got = load(client, repo, f"token={token!r}")
-    assert got.says("InputError", "That is no token")
+    assert got.says("InputError", "That is not a Hub token")
     assert "two words" not in got.message
 
 
@@ -208,7 +208,7 @@ def test_a_renamed_repo_loads_and_says_its_new_name(hub, client, repo):
     assert "acme/vae is now called acme/new" in got.err
 
 
-def test_an_empty_repo_is_no_model(hub, client):
+def test_an_empty_repo_is_not_a_model(hub, client):
     hub.create("acme/empty")
     assert load(client, "acme/empty").says("SourceError", "is not a zoo model", "it is empty")
 

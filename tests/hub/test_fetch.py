@@ -109,6 +109,7 @@ def test_a_model_from_the_hub_keeps_what_is_cached_when_it_is_saved(client, repo
     assert (tmp_path / "saved" / "figures" / "samples.png").exists()
 
 
+@pytest.mark.usefixtures("measuring")
 def test_a_model_from_the_hub_is_measured_as_its_recipe_says(client, repo):
     got = attempt(client, f"zoo.evaluate('{repo}', limit=5).protocol")
     assert got.value == "dequantised"

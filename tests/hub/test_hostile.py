@@ -34,7 +34,7 @@ def test_only_pickles_are_never_opened(evil):
     assert "safetensors" in got.message
 
 
-def test_a_pickle_beside_a_config_is_no_model(evil):
+def test_a_pickle_beside_a_config_is_not_a_model(evil):
     got = evil({"model.safetensors": None, "model.pt": b"PK\x03\x04"})
     assert got.says("UnsafeFormatError", "'model.pt' and no model.safetensors")
 
@@ -60,7 +60,7 @@ def test_a_family_from_a_package_names_it_and_gives_no_command(evil):
     "distribution",
     ["--index-url=http://evil", "evil; rm -rf ~", "\x1b[2Jevil", "evil @ http://x", "../evil", ""],
 )
-def test_a_package_name_that_is_none_is_not_repeated_as_one(evil, distribution):
+def test_an_invalid_package_name_is_not_repeated(evil, distribution):
     got = evil(family="vq", provider={"distribution": distribution, "version": "1"})
     assert got.says("ZooError")
     assert "comes from a package called" not in got.message
@@ -74,7 +74,7 @@ def test_escape_codes_do_not_reach_the_terminal(hub, client, evil):
     assert "\x1b" not in done.out + done.err
 
 
-def test_a_spec_without_end_is_refused_before_its_weights(evil):
+def test_an_enormous_spec_is_refused_before_its_weights(evil):
     spec = {"image_shape": [1, 8, 8], "latent_dim": 8, "body": {"kind": "mlp", "hidden": [10**9]}}
     assert evil(spec=spec).says("SpecError")
 
@@ -85,7 +85,7 @@ def test_a_spec_of_another_size_is_refused_before_its_weights(evil):
 
 
 @pytest.mark.parametrize("family", ["../vae", "os", "zoo.models", "__import__('os')", "vae/../ae"])
-def test_a_family_that_is_no_name_is_not_looked_for_elsewhere(evil, family):
+def test_a_family_with_an_invalid_name_is_not_looked_for_elsewhere(evil, family):
     assert evil(family=family).says("UnknownNameError", "family")
 
 
@@ -102,7 +102,7 @@ def test_a_huge_text_or_picture_is_not_fetched(hub, client, evil, name):
     assert got.says("WeightsError", "20,000,000 bytes", "It was not fetched")
 
 
-def test_paths_that_lead_out_are_no_files_of_a_model(hub, client, evil, tmp_path):
+def test_paths_that_lead_out_are_not_files_of_a_model(hub, client, evil, tmp_path):
     names = (
         "figures/../../evil.png",
         "../evil.txt",
@@ -119,6 +119,7 @@ def test_paths_that_lead_out_are_no_files_of_a_model(hub, client, evil, tmp_path
     assert not any("evil." in request.path for request in hub.requests)
 
 
+@pytest.mark.usefixtures("measuring")
 def test_a_recipe_of_its_authors_files_is_not_read_here(hub, client, evil, files, tmp_path):
     recipe = files["recipe.toml"].replace(b'"digits"', b'"./faces"')
     assert evil({"recipe.toml": recipe}).value is not None
@@ -126,6 +127,7 @@ def test_a_recipe_of_its_authors_files_is_not_read_here(hub, client, evil, files
     assert got.says("InputError", "'./faces', which is a file of its author's")
 
 
+@pytest.mark.usefixtures("measuring")
 def test_numbers_on_its_authors_files_are_not_measured(client, evil, files):
     metrics = files["metrics.json"].replace(b'"dataset": "digits"', b'"dataset": "/etc/passwd"')
     assert evil({"metrics.json": metrics}).value is not None
@@ -133,7 +135,7 @@ def test_numbers_on_its_authors_files_are_not_measured(client, evil, files):
     assert got.value == "not measured"
 
 
-def test_a_card_made_of_foreign_text_has_nothing_that_acts(client, evil, files):
+def test_a_card_made_of_untrusted_text_has_nothing_active(client, evil, files):
     record = json.loads(files["metrics.json"])
     record["training"] = {
         "recipe": 'x"); import os #`](http://evil.example)\n```\n<script>',
@@ -149,6 +151,7 @@ def test_a_card_made_of_foreign_text_has_nothing_that_acts(client, evil, files):
         assert acting not in html, html
 
 
+@pytest.mark.usefixtures("measuring")
 def test_the_card_of_another_repo_is_not_called_this_ones(client, evil, files):
     card = files["README.md"].replace(b'zoo.load("vae-digits-8")', b'zoo.load("other/vae")')
     assert evil({"README.md": card}).value is not None
@@ -156,6 +159,7 @@ def test_the_card_of_another_repo_is_not_called_this_ones(client, evil, files):
     assert got.value == "not measured"
 
 
+@pytest.mark.usefixtures("measuring")
 def test_a_repo_that_cannot_be_found_does_not_keep_the_others_from_being_checked(hub, client, repo):
     done = client.zoo("verify", "acme/nope", repo, "--json", timeout=120)
     assert done.returncode == 1

@@ -6,7 +6,7 @@ import pytest
 from outcome import attempt, load
 
 WAYS = {
-    "HF_HUB_OFFLINE": ("", {"env": {"HF_HUB_OFFLINE": "1"}, "fresh": True}),
+    "HF_HUB_OFFLINE": ("", {"env": {"HF_HUB_OFFLINE": "1"}}),
     "offline=True": ("offline=True", {}),
     "a dead Hub": ("", {}),
     "a Hub that answers 503": ("", {}),
@@ -76,7 +76,7 @@ def test_nothing_is_asked_of_the_hub_offline(hub, client, repo):
 def test_a_half_cached_model_is_not_pulled_offline(client, repo, tmp_path):
     load(client, repo)
     got = attempt(client, f"zoo.pull('{repo}', to='{tmp_path / 'x'}', offline=True)")
-    assert got.says("OfflineError", "is not in the cache", "`zoo pull acme/vae`")
+    assert got.says("OfflineError", "is not in the cache", "`zoo pull hf://acme/vae@")
     assert not (tmp_path / "x").exists()
 
 
@@ -101,14 +101,14 @@ def test_info_of_what_is_cached_needs_no_hub(client, repo):
 
 def test_a_push_says_that_it_needs_the_network(client, folder, alice):
     env = {**alice, "HF_HUB_OFFLINE": "1"}
-    got = attempt(client, f"zoo.push('{folder}', 'acme/vae')", env=env, fresh=True)
+    got = attempt(client, f"zoo.push('{folder}', 'acme/vae')", env=env)
     assert got.says("OfflineError", "HF_HUB_OFFLINE is set")
 
 
 def test_a_half_cached_model_is_saved_offline_and_says_what_it_lacks(client, repo, tmp_path):
     code = f"[m := zoo.load('{repo}', offline=True), zoo.save(m, '{tmp_path / 'x'}')]"
     load(client, repo)
-    got = attempt(client, code, env={"HF_HUB_OFFLINE": "1"}, fresh=True)
+    got = attempt(client, code, env={"HF_HUB_OFFLINE": "1"})
     assert got.value is not None
     assert "its README.md is not cached, and what is not cached is left out" in got.err
     assert load(client, str(tmp_path / "x")).value is not None

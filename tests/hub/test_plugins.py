@@ -32,9 +32,9 @@ def author(tmp_path_factory, acme_vq) -> Place:
 
 
 @pytest.fixture
-def stranger(tmp_path) -> Place:
-    """A venv that has not."""
-    return Place.made(tmp_path / "stranger")
+def user(tmp_path) -> Place:
+    """A venv that does not have it."""
+    return Place.made(tmp_path / "user")
 
 
 def env(client, place: Place, **more: str) -> dict[str, str]:
@@ -43,8 +43,8 @@ def env(client, place: Place, **more: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_packages_model_is_shared_and_is_the_same_for_a_stranger(
-    hub, client, alice, author, stranger, acme_vq, tmp_path
+def test_a_packages_model_is_shared_and_is_the_same_for_another_user(
+    hub, client, alice, author, user, acme_vq, tmp_path
 ):
     here = env(client, author, **alice)
     said = {}
@@ -62,14 +62,14 @@ def test_a_packages_model_is_shared_and_is_the_same_for_a_stranger(
     assert "figures/codebook.png" in hub.files(REPO)
 
     code = f"{BITS}print(bits(zoo.load('{REPO}')))"
-    there = env(client, stranger)
-    done = stranger.run("-c", code, env=there)
+    there = env(client, user)
+    done = user.run("-c", code, env=there)
     assert done.stderr.splitlines()[-1] == (
         "zoo.errors.PluginError: This repository says that family 'vq' comes from a package called "
         "'acme-vq'. The zoo does not know that package: look at it before you install it."
     )
-    stranger.install(acme_vq)
-    done = stranger.run("-c", code, env=there)
+    user.install(acme_vq)
+    done = user.run("-c", code, env=there)
     assert done.returncode == 0, done.stderr
     assert done.stdout == author.run("-c", code, env=here).stdout
 

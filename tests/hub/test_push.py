@@ -57,7 +57,7 @@ def test_only_what_differs_travels(hub, client, mine, alice):
     assert "metrics.json" not in hub.files(REPO)
 
 
-def test_foreign_files_of_the_repo_stay(hub, client, mine, alice):
+def test_unrecognised_files_of_the_repo_stay(hub, client, mine, alice):
     push(client, mine, env=alice)
     hub.commit(REPO, {"paper.pdf": b"%PDF", "figures/mine.svg": b"<svg/>", "a/metrics.json": b"{}"})
     (mine / "metrics.json").unlink()

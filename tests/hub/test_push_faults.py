@@ -30,14 +30,14 @@ def test_two_pushes_at_once_do_not_mix(hub, client, mine, alice, tmp_path):
     hub.fault(method="POST", path=COMMIT, call=lambda: hub.commit(REPO, other))
     got = push(client, mine, env=alice)
     assert pushed(got)["commit"] == hub.head(REPO)
-    assert "Somebody else pushed at the same time" in got.err
+    assert "has moved in the meantime: looking at it again" in got.err
     there = hub.files(REPO)
     assert there["config.json"] == (mine / "config.json").read_bytes()
     assert there["recipe.toml"] == (mine / "recipe.toml").read_bytes()
     assert "metrics.json" not in there
 
 
-def test_a_repo_that_never_stands_still_is_given_up(hub, client, mine, alice):
+def test_a_repo_that_keeps_moving_is_given_up(hub, client, mine, alice):
     hub.create(REPO)
     number = iter(range(100))
     hub.fault(
@@ -74,7 +74,7 @@ def test_a_hub_that_always_fails_is_given_up_and_shows_nothing(hub, client, mine
 
 
 @pytest.mark.parametrize("route", WRITES, ids=lambda route: " ".join(route))
-def test_a_connection_that_is_reset_once_is_no_end(hub, client, mine, alice, route):
+def test_a_connection_that_is_reset_once_is_tried_again(hub, client, mine, alice, route):
     hub.fault(method=route[0], path=route[1], reset_after=0)
     got = push(client, mine, env=alice)
     assert pushed(got)["commit"] == hub.head(REPO)
@@ -138,7 +138,7 @@ def test_the_token_is_never_shown(hub, client, mine, alice, debug):
     assert not any(TOKEN.encode() in path.read_bytes() for path in cached)
 
 
-def test_the_token_is_no_argument_of_the_command_line(client):
+def test_the_token_is_not_a_command_line_option(client):
     for verb in ("push", "pull", "verify", "show"):
         assert "--token" not in client.zoo(verb, "--help").out
 

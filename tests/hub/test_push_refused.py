@@ -26,7 +26,7 @@ def test_a_read_only_token_is_told_what_it_lacks(hub, client, mine):
     assert hub.files(REPO).keys() == {".gitattributes"}
 
 
-def test_a_wrong_token_is_told_apart(client, hub, mine):
+def test_a_wrong_token_is_named_and_not_shown(client, hub, mine):
     got = push(client, mine, options="token='hf_wrong'")
     assert got.says("HubError", "does not accept your token")
     assert "hf_wrong" not in got.message + got.err
@@ -45,7 +45,7 @@ def test_the_repo_is_made_in_the_namespace_that_was_asked_for(hub, client, mine,
 )
 def test_a_repo_is_written_org_and_name(client, mine, repo):
     got = attempt(client, f"zoo.push({str(mine)!r}, {repo!r})")
-    assert got.says("SourceError", "is no repo on the Hub", "org/name")
+    assert got.says("SourceError", "is not a Hub repo", "org/name")
 
 
 @pytest.mark.parametrize(("private", "is_"), [("private=True", True), ("private=False", False)])
@@ -167,7 +167,7 @@ def test_weights_that_are_not_finite_are_not_pushed(hub, client, mine, alice):
 
 
 @pytest.mark.parametrize("given", ["./nowhere", "", None, 5])
-def test_what_is_no_model_is_a_sentence(client, given, alice):
+def test_what_is_not_a_model_is_a_sentence(client, given, alice):
     got = attempt(client, f"zoo.push({given!r}, 'acme/vae')", env=alice)
     assert got.says("ZooError")
 

@@ -99,7 +99,7 @@ def test_a_pull_request_goes_over_xet(hub, client, alice, folder, files):
     assert "model.safetensors" not in hub.files("acme/vae")
 
 
-@pytest.mark.parametrize("status", [403, 404, 500])
+@pytest.mark.parametrize("status", [403, 404, pytest.param(500, marks=pytest.mark.slow)])
 def test_a_refused_upload_is_told(hub, client, alice, folder, status):
     hub.fault(path="xet-write-token", status=status, times=None)
     got = push(client, folder, alice)

@@ -2,7 +2,8 @@
 
 `python zygote.py` reads requests from its standard input, one JSON object a line, and writes
 reports to its standard output: {"ready": true}, {"id", "pid"} for a child that started, and
-{"id", "returncode"} for one that ended. `python zygote.py REQUEST` runs one request in itself.
+{"id", "returncode"} for one that ended. What a request names as "imports" is imported before the
+fork, for all that follow.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ def run(request: dict) -> int:
     for name, value in request["env"].items():
         if value is None:
             os.environ.pop(name, None)
+    if any(name.startswith("HF_") for name in request["env"]):
+        importlib.reload(huggingface_hub.constants)  # it reads its variables when it is imported
     os.chdir(request["cwd"])
     try:
         if request["words"] is not None:
@@ -108,6 +111,8 @@ class Zygote:
 
     def fork(self, request: dict) -> bool:
         """Whether this is the child."""
+        for module in request["imports"]:
+            importlib.import_module(module)
         pid = os.fork()
         if pid == 0:
             become_child(request)
@@ -153,8 +158,6 @@ def leave(returncode: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sys.exit(run(json.loads(sys.argv[1])))
     asked = Zygote().serve()
     if asked is not None:
         leave(run(asked))

@@ -81,7 +81,7 @@ def test_a_published_model_that_does_not_ship_is_its_pinned_repo_on_the_hub(regi
 
 
 @pytest.mark.parametrize("hub", ["", "acme/ae", "acme/ae@main"])
-def test_an_index_line_without_a_pinned_home_is_no_source(registry, hub):
+def test_an_index_line_without_a_pinned_repo_is_not_a_source(registry, hub):
     text = (registry / "index.toml").read_text()
     (registry / "index.toml").write_text(text.replace(f"acme/ae@{'a' * 40}", hub))
     assert "'ae-mnist-64' is not in its package." in refused("ae-mnist-64", SourceError)
@@ -98,7 +98,7 @@ def test_a_path_or_a_string_that_starts_like_one_is_a_folder(tmp_path, monkeypat
     assert sources.parse(source).line is None
 
 
-def test_a_home_folder_is_found_and_a_strangers_is_a_sentence(tmp_path, monkeypatch):
+def test_a_home_folder_is_found_and_an_unknown_users_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "model").mkdir()
     assert sources.parse("~/model").folder == tmp_path / "model"
@@ -138,12 +138,12 @@ def test_an_address_on_the_hub_is_a_repo_and_a_revision(source, revision):
     [
         ("hf://datasets/acme/vae", "is a dataset on the Hub"),
         ("hf://acme/vae/config.json", "is the file 'config.json'"),
-        ("https://huggingface.co/acme", "is no address of a model"),
-        ("https://example.org/acme/vae", "is no address of a model"),
-        ("https://huggingface.co/acme/vae/discussions/1", "is no address of a model"),
-        ("hf://", "is no address of a model"),
-        ("hf://acme", "is no address of a model"),
-        ("hf://acme/../etc", "is no address of a model"),
+        ("https://huggingface.co/acme", "is not the address of a model"),
+        ("https://example.org/acme/vae", "is not the address of a model"),
+        ("https://huggingface.co/acme/vae/discussions/1", "is not the address of a model"),
+        ("hf://", "is not the address of a model"),
+        ("hf://acme", "is not the address of a model"),
+        ("hf://acme/../etc", "is not the address of a model"),
     ],
 )
 def test_an_address_of_something_else_is_refused(source, said):
@@ -153,7 +153,7 @@ def test_an_address_of_something_else_is_refused(source, said):
 @pytest.mark.parametrize("source", ["acme/vae@v1", "acme/..", "-/vae", "acme/a b", "acme/\x1b[31m"])
 def test_what_cannot_be_a_repo_is_refused(source):
     message = refused(source, SourceError)
-    assert "is no repo on the Hub" in message
+    assert "is not a Hub repo" in message
     assert ("hf://org/name@revision" in message) == ("@" in source)
 
 
@@ -170,13 +170,13 @@ def test_two_revisions_are_one_too_many():
 
 @pytest.mark.parametrize("source", ["a/b/c", "models\\vae", "C:\\models\\vae", "ftp://host/vae"])
 def test_a_string_that_is_nothing_says_how_a_folder_is_written(source):
-    assert f"{source!r} is no source. A folder is written ./{source};" in refused(
+    assert f"{source!r} is not a source. A folder is written ./{source};" in refused(
         source, SourceError
     )
 
 
 @pytest.mark.parametrize("source", ["", "  ", None, 5, b"vae", ["vae"], object()])
-def test_what_is_no_source_at_all_is_refused(source):
+def test_what_is_not_a_source_at_all_is_refused(source):
     assert "A source is a name, a folder or a Hub repo; got " in refused(source, InputError)
 
 

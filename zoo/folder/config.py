@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,7 +64,7 @@ def read_config(
 
     Args:
         folder: the model's.
-        what: whose word it is, for errors: a folder's or a repository's.
+        what: what holds it, for errors: `folder` or `repository`.
         data: the bytes of config.json, where they were read already.
 
     Raises:
@@ -76,14 +76,15 @@ def read_config(
     if not os.path.isdir(folder):
         raise _no_folder(folder)
     if not os.path.lexists(folder / CONFIG):
-        raise without(CONFIG, folder)
+        raise without(CONFIG, str(folder), names_in(folder))
     where = str(folder / CONFIG)
-    fields = parse_json(data or read_regular(folder / CONFIG, MAX_CONFIG_BYTES), where)
+    data = data or read_regular(folder / CONFIG, MAX_CONFIG_BYTES)
+    fields = parse_json(data, where)
+    config, problems = checked(Config, fields)
     if "format" not in fields:
         raise SourceError(f"{where!r} is not a zoo model{_looks_like(fields)}.")
     if fields["format"] != FORMAT:
         raise WeightsError(_other_format(fields, where))
-    config, problems = checked(Config, fields)
     if config is None:
         raise WeightsError(listed(where, problems))
     try:
@@ -200,21 +201,26 @@ def _no_folder(path: Path) -> ZooError:
     )
 
 
-def without(missing: str, folder: Path) -> ZooError:
-    """The error for a folder that lacks one of its two files: it may hold pickles instead."""
+def names_in(folder: Path) -> list[str]:
+    """What is in a folder. Raises SourceError for one that cannot be opened."""
     try:
-        names = sorted(os.listdir(folder))
+        return os.listdir(folder)
     except OSError as failure:
-        return SourceError(f"Cannot open {str(folder)!r}: {failure.strerror}.")
+        raise SourceError(f"Cannot open {str(folder)!r}: {failure.strerror}.") from None
+
+
+def without(missing: str, where: str, names: Iterable[str]) -> ZooError:
+    """The error for a folder or a repo that lacks one of its two files: it may hold pickles instead."""
+    names = sorted(name for name in names if name != ".gitattributes")
     pickles = [name for name in names if Path(name).suffix in PICKLES]
     if pickles:
         found = ", ".join(map(repr, pickles[:3]))
-        return UnsafeFormatError(f"{str(folder)!r} has {found} and no {missing}. {NO_PICKLES}")
-    here = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
-    return SourceError(f"{str(folder)!r} has no {missing}: {here}. A model's folder has one.")
+        return UnsafeFormatError(f"{where!r} has {found} and no {missing}. {NO_PICKLES}")
+    there = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
+    return SourceError(f"{where!r} is not a zoo model: it has no {missing}; {there}.")
 
 
-_FOREIGN = {
+_OTHERS = {
     "transformers_version": "transformers'",
     "model_type": "transformers'",
     "_diffusers_version": "diffusers'",
@@ -224,7 +230,7 @@ _FOREIGN = {
 
 
 def _looks_like(fields: Mapping[str, Any]) -> str:
-    owner = next((owner for key, owner in _FOREIGN.items() if key in fields), None)
+    owner = next((owner for key, owner in _OTHERS.items() if key in fields), None)
     return f" (it looks like {owner})" if owner else " (it has no 'format')"
 
 
@@ -232,14 +238,11 @@ def _other_format(fields: Mapping[str, Any], where: str) -> str:
     name, _, number = str(fields["format"])[:60].partition("/")
     if name != FORMAT.partition("/")[0] or not re.fullmatch("[2-9]|[1-9][0-9]+", number):
         return f"{where!r} has the format {str(fields['format'])[:60]!r}, which is not the zoo's."
-    provider, _ = checked(Provider, _object(fields.get("provider")))
-    ours = provider is not None and provider.distribution == DISTRIBUTION
-    writer = f", written by {DISTRIBUTION} {provider.version}" if provider and ours else ""
+    writer = ""
+    match fields.get("provider"):
+        case {"distribution": made_by, "version": str(version)} if made_by == DISTRIBUTION:
+            writer = f", written by {DISTRIBUTION} {version[:40]}"
     return (
         f"{where!r} has format {number}{writer}; this is {DISTRIBUTION} {__version__}, which reads "
         f"format 1. pip install -U {DISTRIBUTION}"
     )
-
-
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -21,15 +21,15 @@ from zoo.errors import (
 from zoo.folder import layout
 from zoo.folder.authorship import card_text, drop_stale, is_authors
 from zoo.folder.card import render_card
-from zoo.folder.config import config_text, read_config, read_info, without
+from zoo.folder.config import config_text, names_in, read_config, read_info, without
 from zoo.folder.record import record_text
 from zoo.folder.weights import SLACK_BYTES, assign, read_weights, tensors_of, weights_bytes
-from zoo.io.digests import Digest
-from zoo.io.files import read_regular, size_of, staged, write_atomically
+from zoo.io.digests import is_sound
+from zoo.io.files import read_regular, staged, write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.registry.provenance import provenance
-from zoo.registry.sources import Source
+from zoo.registry.sources import Source, is_on_hub
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import Record
 from zoo.version import DISTRIBUTION
@@ -68,9 +68,9 @@ def _check_size(source: Source, parameters: int) -> None:
     """Refuses a file far too small for its Spec before anything of the Spec's size is made."""
     path = source.folder / layout.WEIGHTS
     if not os.path.lexists(path):
-        raise without(layout.WEIGHTS, source.folder)
-    size = size_of(path)
-    if size < 4 * parameters - SLACK_BYTES:
+        raise without(layout.WEIGHTS, str(source.folder), names_in(source.folder))
+    size = os.path.getsize(path) if os.path.isfile(path) else None  # else reading it says why
+    if size is not None and size < 4 * parameters - SLACK_BYTES:
         raise MismatchError(
             f"{str(path)!r} has {size:,} bytes; {parameters:,} parameters, as its Spec says, need "
             f"{4 * parameters:,}. It was not read. {_fix(source)}"
@@ -113,8 +113,11 @@ def _fix(source: Source) -> str:
 def save(model: Autoencoder, target: Path) -> None:
     """Writes a model's whole folder, with what is known of these very weights."""
     data = weights_bytes(model)
-    same = model.info and model.info.sha256 == hashlib.sha256(data).hexdigest()
-    known = _all_known(model.info) if model.info and same else None
+    known = model.info
+    if known is not None and known.sha256 != hashlib.sha256(data).hexdigest():
+        known = None
+    if known and known.folder and known.recipe is None and is_on_hub(known.origin):
+        known = _as_cached(known, known.folder)
     model.info = save_folder(
         model,
         target,
@@ -128,24 +131,16 @@ def save(model: Autoencoder, target: Path) -> None:
     )
 
 
-def _all_known(info: ModelInfo) -> ModelInfo:
-    """What a model's folder says; of a Hub repo more may be cached than its load read."""
-    if info.folder is None or info.recipe is not None or not info.origin.startswith("hf://"):
-        return info
-    there = [name for name in layout.files_of(info.folder) if _is_sound(info.folder / name)]
-    if lacking := layout.lacking(info.folder):
+def _as_cached(info: ModelInfo, folder: Path) -> ModelInfo:
+    """What is cached of a model on the Hub may be more than its load read."""
+    if lacking := layout.lacking(folder):
         log.warning(
             "%s: its %s is not cached, and what is not cached is left out. `zoo pull %s --to FOLDER` "
             "fetches all of it.",
             *(info.origin, lacking, info.origin),
         )
-    return read_info(info.folder, info.origin, info.licence, there)
-
-
-def _is_sound(path: Path) -> bool:
-    """Whether a cached file is still what the Hub's record of it says."""
-    record = Digest.of_link(path)
-    return record is None or record.is_of(path)
+    sound = [name for name in layout.files_of(folder) if is_sound(folder / name)]
+    return read_info(folder, info.origin, info.licence, sound)
 
 
 def _authors_card(known: ModelInfo | None) -> str | None:

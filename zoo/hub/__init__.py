@@ -6,10 +6,12 @@ again, and whatever goes wrong is a `ZooError` that says what to do.
 
     find.py       a source -> its folder, fetched if it is on the Hub
     fetch.py      a repo -> a folder of the cache with the files that are wanted
-    snapshot.py   a repo at one commit: each file obtained and checked
+    listing.py    a repo at one commit: what is in it, and what is wanted of it
+    obtain.py     one file of it, obtained and checked
     pull.py       a source -> a copy of its folder
     prepare.py    a model -> the files that a push sends
-    push.py       those files -> one commit
+    changes.py    those files and a repo -> what a commit must do
+    push.py       those changes -> one commit
     client.py     what the Hub is asked: a repo's files, a file, a new repo, a commit
     failures.py   the client's exceptions -> the zoo's errors; trying again
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from huggingface_hub import (
@@ -23,25 +23,15 @@ from huggingface_hub.utils import (
     enable_progress_bars,
 )
 
-from zoo.errors import HubError, InputError
-from zoo.hub.failures import RequestContext, attempt, hub_address, stored_token
+from zoo.errors import HubError, InputError, IntegrityError, OfflineError
+from zoo.folder import layout
+from zoo.hub.failures import RequestContext, attempt, first_sentence, hub_address, stored_token
+from zoo.hub.listing import Listing
 from zoo.io.digests import Digest
 from zoo.registry.sources import COMMIT
 from zoo.version import __version__
 
 LIBRARY = "autoencoder-zoo"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A repo at one commit."""
-
-    repo: str
-    """As the Hub calls it now: a renamed repo answers under its old name too."""
-    commit: str
-    private: bool | None
-    files: Mapping[str, Digest | None]
-    """The Hub's record of each file; None where it gives none."""
 
 
 def checked_token(token: str | None) -> str | None:
@@ -53,19 +43,19 @@ def checked_token(token: str | None) -> str | None:
     fits = isinstance(used, str) and used.isascii() and used.isprintable() and " " not in used
     if used is not None and not (fits and used):
         whose = "The one of HF_TOKEN or `hf auth login`" if token is None else "That"
-        raise InputError(f"{whose} is no token of the Hub: it is one word, such as hf_....")
+        raise InputError(f"{whose} is not a Hub token: a token is one word, such as hf_....")
     return token
 
 
 def list_repo(repo: str, revision: str | None, token: str | None) -> Listing:
     """One request: the commit that a revision is now, and the record of each of its files."""
-    asked = RequestContext(f"asking for the files of {repo}", repo, revision, token)
+    revision = revision or constants.DEFAULT_REVISION
 
     def ask() -> Listing:
         try:
             found = _api(token).model_info(
                 repo,
-                revision=revision or constants.DEFAULT_REVISION,
+                revision=revision,
                 files_metadata=True,
                 timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
             )
@@ -76,41 +66,58 @@ def list_repo(repo: str, revision: str | None, token: str | None) -> Listing:
             if isinstance(strange, OSError):  # the client's own errors are both
                 raise
             raise HubError(
-                f"{hub_address()} answers for {repo!r} with something that is no list of files."
+                f"{hub_address()} answers for {repo!r} with something that is not a list of files."
             ) from None
-        return Listing(found.id, found.sha or "", found.private, files)
+        new_name = found.id if found.id != repo else None
+        return Listing(repo, revision, found.sha or "", files, token, new_name, found.private)
 
-    return attempt(asked, ask)
+    return attempt(RequestContext(f"asking for the files of {repo}", repo, revision, token), ask)
 
 
 def _digest(sibling: RepoSibling) -> Digest | None:
     found = Digest.from_etag((sibling.lfs.sha256 if sibling.lfs else sibling.blob_id) or "")
-    if found is None:
-        return None
-    if not isinstance(sibling.size, int) or sibling.size < 0:
-        raise ValueError("no size")
-    return Digest(found.kind, found.value, sibling.size)
+    sized = isinstance(sibling.size, int) and sibling.size >= 0
+    if found and sized:
+        return Digest(found.kind, found.value, sibling.size)
+    if found or layout.belongs(sibling.rfilename):
+        raise ValueError("no record")
+    return None
 
 
-def download(repo: str, revision: str, name: str, token: str | None, *, anew: bool = False) -> Path:
-    """A file of a revision, in the client's cache; its content is still to be checked.
+def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
+    """A file of the commit, in the client's cache; its content is still to be checked.
 
-    With `anew`, what is cached is replaced.
+    What is cached is not asked for, unless it is to be replaced `anew`. config.json goes by the
+    revision's name where the cache does not have it as that: so the client notes the commit.
+    Raises OfflineError for what is not cached while the Hub cannot be reached.
     """
-    asked = RequestContext(f"fetching {name} of {repo}", repo, revision, token)
-
-    def fetch() -> str:
-        return hf_hub_download(
+    repo, token = listing.repo, listing.token
+    by_name = name == layout.CONFIG and not listing.offline and not listing.is_noted
+    for revision in (listing.revision, listing.commit)[not by_name :]:
+        asked = RequestContext(f"fetching {name} of {repo}", repo, revision, token)
+        fetch = partial(
+            hf_hub_download,
             repo,
             name,
             revision=revision,
             token=token,
             force_download=anew,
+            local_files_only=bool(listing.offline),
             library_name=LIBRARY,
             library_version=__version__,
         )
-
-    return Path(attempt(asked, fetch))
+        try:
+            path = Path(attempt(asked, fetch))
+        except OfflineError as gone:
+            at = "" if listing.revision == "main" else f" --revision {listing.revision}"
+            raise OfflineError(
+                f"{repo!r} is not in the cache: {name} of {listing.revision!r} was looked for in "
+                f"{str(listing.folder.parent.parent)!r}. {listing.offline or first_sentence(gone)}. "
+                f"Online, `zoo pull {repo}{at}` fetches it."
+            ) from None
+        if path.parts[-len(Path(name).parts) - 1] == listing.commit:
+            return path
+    raise IntegrityError(f"The Hub sent {name} of another commit than {listing.commit}.")
 
 
 def _api(token: str | None) -> HfApi:
@@ -131,12 +138,12 @@ def commit_files(
     delete: Sequence[str],
     *,
     message: str,
-    revision: str | None,
     create_pr: bool,
-    token: str | None,
 ) -> CommitInfo:
-    """One commit on top of the listing's, or none at all."""
-    asked = RequestContext(f"pushing to {listing.repo}", listing.repo, revision, token, True)
+    """One commit on top of the listing's, or none at all: a repeated one finds the branch moved."""
+    asked = RequestContext(
+        f"pushing to {listing.repo}", listing.repo, listing.revision, listing.token, is_write=True
+    )
 
     def commit() -> CommitInfo:
         operations = [
@@ -144,16 +151,16 @@ def commit_files(
             *(CommitOperationDelete(name) for name in delete),
         ]
         with _bars_only_on_terminals():
-            return _api(token).create_commit(
+            return _api(listing.token).create_commit(
                 listing.repo,
                 operations,
                 commit_message=message,
-                revision=revision,
+                revision=listing.revision,
                 create_pr=create_pr,
                 parent_commit=listing.commit,
             )
 
-    return attempt(asked, commit, again=False)  # whether it was made is seen from the Hub
+    return attempt(asked, commit, again=not create_pr)  # a pull request is not opened twice
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """A repo on the Hub -> a folder of the client's cache that holds the files that are wanted.
 
-The commit is found and its files listed once; then it is decided what is needed, and each file is
-obtained and checked. config.json comes first: its Spec is validated, and the announced size of the
-weights compared with what the Spec implies, before a byte of them is asked for.
+In this order, each once: the commit is found and its files listed; it is decided which are needed;
+each is obtained and checked. config.json comes first: its Spec is validated, and the announced size
+of the weights compared with what the Spec implies, before a byte of them is asked for.
 """
 
 from __future__ import annotations
@@ -10,43 +10,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
 
 from huggingface_hub import constants, is_offline_mode
 
-from zoo.errors import (
-    IntegrityError,
-    MismatchError,
-    OfflineError,
-    SourceError,
-    UnsafeFormatError,
-    ZooError,
-)
+from zoo.errors import IntegrityError, MismatchError
 from zoo.folder import layout
 from zoo.folder.config import read_config
-from zoo.folder.weights import sizes_of
-from zoo.hub.client import Listing, checked_token, list_repo
+from zoo.hub.client import checked_token, download, list_repo
 from zoo.hub.failures import HubUnavailableError, UnreachableError, first_sentence
-from zoo.hub.snapshot import Snapshot, cached, not_cached
+from zoo.hub.listing import Listing, cached_listing
+from zoo.hub.obtain import obtain
 from zoo.registry.sources import HubAddress, HubCommit, Source
 
 log = logging.getLogger("zoo")
 
-REQUIRED = (layout.CONFIG, layout.WEIGHTS)
-
 
 def fetch(
-    address: HubAddress,
-    wanted: Collection[str] | None,
-    token: str | None,
-    offline: bool,
-    or_less: bool = False,
+    address: HubAddress, wanted: Collection[str] | None, token: str | None, offline: bool
 ) -> Source:
-    """The folder with the wanted files of a model; None wants every file on the closed list, the
-    folder of figures all in it.
+    """The folder with the wanted files of a model; None wants every file on the closed list, or,
+    where the Hub cannot be asked, all that are cached.
 
-    With `or_less`, texts and pictures that cannot be had offline are left out. The weights are left
-    unchecked unless every file is wanted: whoever reads them checks them, once.
+    The weights are left unchecked unless every file is wanted: whoever reads them checks them, once.
 
     Raises:
         SourceError: for an unknown repo or revision, or a repo that holds no zoo model.
@@ -56,118 +41,71 @@ def fetch(
         OfflineError: for what is not cached while the Hub cannot be asked.
         HubError: where the Hub refuses or fails.
     """
-    snapshot = _resolve(address, wanted, checked_token(token), offline)
-    folder = snapshot.obtain(layout.CONFIG).parent
-    names = _chosen(snapshot, folder, wanted, or_less)
-    _check_config(snapshot, folder, layout.WEIGHTS in names)
-    for name in names:
-        try:
-            snapshot.obtain(name, checked=name != layout.WEIGHTS or wanted is None)
-        except OfflineError as gone:
-            if not or_less or name in REQUIRED:
-                raise
-            snapshot = replace(snapshot, away=snapshot.away or first_sentence(gone))
-    commit = HubCommit(snapshot.repo, snapshot.commit, snapshot.records(folder))
+    listing = _find_commit(address, wanted, checked_token(token), offline)
+    for name in listing.chosen(wanted):
+        obtain(listing, name, checked=name != layout.WEIGHTS or wanted is None)
+        if name == layout.CONFIG:
+            _check_config(listing, wanted is None or layout.WEIGHTS in wanted)
+    records = {name: one for name, one in listing.files.items() if one and layout.belongs(name)}
+    commit = HubCommit(listing.repo, listing.commit, records)
+    again = None if listing.offline else lambda: download(listing, layout.WEIGHTS, anew=True)
     origin = address.line.name if address.line else commit.origin
-    again = None if snapshot.away else lambda: snapshot.fetch(layout.WEIGHTS, anew=True)
-    return Source(folder, origin, address.line, commit, wanted, again)
+    return Source(listing.folder, origin, address.line, commit, wanted, again)
 
 
-def _resolve(
+def _find_commit(
     address: HubAddress, wanted: Collection[str] | None, token: str | None, offline: bool
-) -> Snapshot:
+) -> Listing:
     """Which commit, and what its files must be: by the Hub, or by the cache if the Hub need not or
     cannot be asked."""
-    repo, revision = address.repo, address.revision or constants.DEFAULT_REVISION
-    before = cached(repo, revision, layout.CONFIG)
-    complete = before and wanted and all((before.parent / name).exists() for name in wanted)
-    if complete and address.is_pinned:
-        return Snapshot(repo, revision, revision, token=token)
-    if offline or is_offline_mode():
-        away, down = "offline=True" if offline else "HF_HUB_OFFLINE is set", None
-    else:
-        try:
-            listing = list_repo(repo, address.revision, token)
-            return _listed(address, listing, before, token)
-        except (UnreachableError, HubUnavailableError) as failure:
-            away, down = first_sentence(failure), failure
-    if before is None:
-        if isinstance(down, HubUnavailableError):
-            raise down
-        raise not_cached(repo, revision, layout.CONFIG, away)
-    commit = before.parent.name
-    if commit != revision:
-        using = f"{repo} at commit {commit}"
-        log.warning("%s: using %s from the cache, as %r was last.", away, using, revision)
-    return Snapshot(repo, revision, commit, away=away)
-
-
-def _listed(
-    address: HubAddress, listing: Listing, before: Path | None, token: str | None
-) -> Snapshot:
-    """A commit as the Hub lists it, if it holds a model."""
     revision = address.revision or constants.DEFAULT_REVISION
+    before = cached_listing(address, token)
+    if before and address.is_pinned and wanted is not None and before.has(wanted):
+        return before
+    why = "offline=True" if offline else "HF_HUB_OFFLINE is set" if is_offline_mode() else ""
+    listing = None
+    if not why:
+        try:
+            listing = list_repo(address.repo, address.revision, token)
+        except (UnreachableError, HubUnavailableError) as failure:
+            if before is None and isinstance(failure, HubUnavailableError):
+                raise
+            why = first_sentence(failure)
+    if listing is None:
+        if before is None:
+            return Listing(address.repo, revision, revision, offline=why)
+        if before.commit != revision:
+            using = f"{before.repo} at commit {before.commit}"
+            log.warning("%s: using %s from the cache, as %r was last.", why, using, revision)
+        return replace(before, offline=why)
     if address.is_pinned and listing.commit != revision:
         raise IntegrityError(f"The Hub answered with commit {listing.commit}, not {revision}.")
-    for name in REQUIRED:
-        if name not in listing.files:
-            raise _no_model(listing, name)
-    digests = {}
-    for name, digest in listing.files.items():
-        if layout.belongs(name):
-            if digest is None:
-                raise IntegrityError(f"The Hub has no record of {name} of {listing.repo!r}.")
-            digests[name] = digest
-    if listing.repo != address.repo:
-        log.warning("%s is now called %s.", address.repo, listing.repo)
-    if address.revision and before and before.parent.name != listing.commit:
-        old, new = before.parent.name[:12], listing.commit[:12]
+    if listing.new_name:
+        log.warning("%s is now called %s.", address.repo, listing.new_name)
+    has_moved = before is not None and before.commit != listing.commit
+    if before and has_moved and address.revision:
+        old, new = before.commit[:12], listing.commit[:12]
         moved = "%r of %s has moved from commit %s to %s. A commit as revision stays."
         log.warning(moved, revision, address.repo, old, new)
-    return Snapshot(address.repo, revision, listing.commit, digests, token)
+    return replace(listing, is_noted=before is not None and not has_moved)
 
 
-def _chosen(
-    snapshot: Snapshot, folder: Path, wanted: Collection[str] | None, or_less: bool
-) -> list[str]:
-    """Which of a repo's files are wanted. Raises OfflineError for a part of all of them."""
-    there = [*(snapshot.digests or layout.files_of(folder))]
-    if wanted is None:
-        if snapshot.away and not or_less and (lacking := layout.lacking(folder)):
-            raise not_cached(snapshot.repo, snapshot.revision, lacking, snapshot.away)
-        return there
-    if not snapshot.digests and layout.WEIGHTS in wanted:
-        there.append(layout.WEIGHTS)  # it must be there, or is asked for
-    pictures = [n for n in there if layout.FIGURES in wanted and n.startswith(f"{layout.FIGURES}/")]
-    return [name for name in wanted if name in there] + pictures
-
-
-def _check_config(snapshot: Snapshot, folder: Path, with_weights: bool) -> None:
+def _check_config(listing: Listing, with_weights: bool) -> None:
     """A valid Spec, and weights that can be its own, as far as that is known before they are fetched."""
-    said, spec = read_config(folder, "repository")
-    record = snapshot.digests.get(layout.WEIGHTS)
+    said, spec = read_config(listing.folder, "repository")
+    record = listing.files.get(layout.WEIGHTS)
     if record is None or not with_weights:
         return
+    from zoo.folder.weights import sizes_of  # torch: `zoo.info` does without
+
     least, most = sizes_of(said.family, spec)
     if record.size is not None and not least <= record.size <= most:
         raise MismatchError(
-            f"{layout.WEIGHTS} of {snapshot.name} is announced with {record.size:,} bytes; its "
+            f"{layout.WEIGHTS} of {listing} is announced with {record.size:,} bytes; its "
             f"Spec implies {least:,} and little more. It was not fetched."
         )
     if record.kind == "sha256" and record.value != said.weights_sha256:
         raise IntegrityError(
-            f"sha256 of {layout.WEIGHTS} of {snapshot.name} is {record.value[:12]}..., expected "
+            f"sha256 of {layout.WEIGHTS} of {listing} is {record.value[:12]}..., expected "
             f"{said.weights_sha256[:12]}..., as its config.json says: tell its author."
         )
-
-
-def _no_model(listing: Listing, missing: str) -> ZooError:
-    names = sorted(name for name in listing.files if name != ".gitattributes")
-    pickles = [name for name in names if Path(name).suffix in layout.PICKLES]
-    if pickles:
-        return UnsafeFormatError(
-            f"{listing.repo!r} has {', '.join(map(repr, pickles[:3]))} and no {missing}. "
-            f"{layout.NO_PICKLES}"
-        )
-    there = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
-    return SourceError(f"{listing.repo!r} is not a zoo model: it has no {missing}; {there}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
@@ -18,12 +19,15 @@ from zoo.folder.authorship import is_authors
 from zoo.folder.card import render_card
 from zoo.folder.config import read_config
 from zoo.folder.licences import DETAILS, LICENCE
-from zoo.hub.find import complete
+from zoo.hub.find import EVERYTHING, find
 from zoo.io.files import read_regular, with_home, write_atomically
 from zoo.models import Autoencoder
-from zoo.registry.sources import COMMIT, checked_repo, checked_revision, local
+from zoo.registry import sources
+from zoo.registry.sources import COMMIT, Source, checked_repo, checked_revision
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import Record
+
+log = logging.getLogger("zoo")
 
 MAX_WEIGHTS_BYTES = 50 * 10**9
 
@@ -68,17 +72,29 @@ def prepared(
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
         if isinstance(model_or_folder, Autoencoder):
             source = Path(scratch) / "saved"
-            complete(model_or_folder, token)
-            info = model_or_folder.info
-            store.save(model_or_folder, source)
-            model_or_folder.info = info  # not of a folder that is gone in a moment
+            _save(model_or_folder, source, token)
         else:
             source = _checked_folder(model_or_folder)
-        files = {name: _read(source, name) for name in layout.files_of(source)}
-        copy = Path(scratch) / "copy"
-        for name, content in files.items():
-            write_atomically(copy / name, content)
+        copy, files = Path(scratch) / "copy", {}
+        for name in layout.files_of(source):
+            limit = layout.limit_of(name) or MAX_WEIGHTS_BYTES
+            files[name] = read_regular(source / name, limit)
+            write_atomically(copy / name, files[name])
         yield Prepared(files, _load_back(copy, source), where)
+
+
+def _save(model: Autoencoder, folder: Path, token: str | None) -> None:
+    """The model's whole folder; what a load from the Hub left out is fetched, if it can be."""
+    info = model.info
+    if info is not None and sources.is_on_hub(info.origin):
+        try:
+            find(info.origin, EVERYTHING, token=token)
+        except ZooError as wrong:
+            log.warning(
+                "%s: its recipe, numbers and pictures may be missing. %s", info.origin, wrong
+            )
+    store.save(model, folder)
+    model.info = info  # not of a folder that is gone in a moment
 
 
 def _check_branch(revision: str | None, create_pr: bool) -> None:
@@ -95,30 +111,25 @@ def _checked_folder(given: str | Path) -> Path:
     source = with_home(given)
     if "://" in str(given) or (str(given).count("/") == 1 and not os.path.lexists(source)):
         raise InputError(
-            f"{str(given)!r} is no folder here. The folder comes first, then the repo; a model on "
+            f"{str(given)!r} is not a folder here. The folder comes first, then the repo; a model on "
             f"the Hub becomes a folder by `zoo pull {given} --to FOLDER`."
         )
     inner = source / "model"
     if not os.path.lexists(source / layout.CONFIG) and os.path.lexists(inner / layout.CONFIG):
         raise SourceError(f"{str(source)!r} is a run's folder; its model is {str(inner)!r}.")
     read_config(source)
-    if (source / layout.FIGURES).is_symlink():
-        raise InputError(f"{str(source / layout.FIGURES)!r} is a link. Links are not pushed.")
+    for name in (layout.FIGURES, *layout.files_of(source)):
+        if (source / name).is_symlink():
+            raise InputError(
+                f"{str(source / name)!r} is a link, and its target may not be yours: links "
+                "are not pushed. `zoo pull ... --to FOLDER` makes copies of a cached model."
+            )
     return source
-
-
-def _read(source: Path, name: str) -> bytes:
-    if (source / name).is_symlink():
-        raise InputError(
-            f"{str(source / name)!r} is a link, and what it leads to may be anybody's: links are "
-            "not pushed. `zoo pull ... --to FOLDER` makes copies of a cached model."
-        )
-    return read_regular(source / name, layout.limit_of(name) or MAX_WEIGHTS_BYTES)
 
 
 def _load_back(copy: Path, source: Path) -> ModelInfo:
     try:
-        info = store.load_source(local(copy)).info
+        info = store.load_source(Source(copy, str(copy))).info
     except ZooError as wrong:
         text = str(wrong).replace(str(copy), str(source))
         raise type(wrong)(f"{text}\nNothing was pushed.") from None
@@ -126,8 +137,8 @@ def _load_back(copy: Path, source: Path) -> ModelInfo:
     for text in _said_of_data(info):
         if _PATH.match(text):
             raise InputError(
-                f"Its recipe or numbers name {text!r}, a path of this machine, which everybody "
-                "would read. Train on a path such as ./images. Nothing was pushed."
+                f"Its recipe or numbers name {text!r}, a path of this machine, which would be "
+                "published. Train on a path such as ./images. Nothing was pushed."
             )
     return info
 

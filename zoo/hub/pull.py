@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from zoo.errors import InputError
+from zoo.errors import InputError, OfflineError
 from zoo.folder import layout, store
 from zoo.folder.authorship import card_text, drop_stale, is_authors
 from zoo.folder.config import read_info
@@ -45,6 +45,11 @@ def pull(
     if target is not None:
         store.check_target(target)
     found = find(source, EVERYTHING, revision=revision, token=token, offline=offline)
+    if found.is_offline and (lacking := layout.lacking(found.folder)):
+        raise OfflineError(
+            f"{found.origin!r} is not in the cache as a whole: {lacking} was looked for in "
+            f"{str(found.folder)!r}. Online, `zoo pull {found.origin}` fetches it."
+        )
     read_info(found.folder, found.origin)  # a model's, and its texts are sound
     if target is None:
         return found.folder

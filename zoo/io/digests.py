@@ -70,5 +70,11 @@ class Digest:
         return found.hexdigest()
 
 
+def is_sound(path: Path) -> bool:
+    """Whether a file in the cache of the Hub's client is what its link says, as far as it says it."""
+    record = Digest.of_link(path)
+    return record is None or record.is_of(path)
+
+
 def _git_sha1(size: int):
     return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)

@@ -68,6 +68,11 @@ class Source:
     """Replaces weights that turn out damaged in the Hub's cache; None where that is not possible."""
 
     @property
+    def is_offline(self) -> bool:
+        """Whether it is of the Hub, and holds what was cached: the Hub could not be asked."""
+        return self.hub is not None and self.fetch_again is None
+
+    @property
     def licence(self) -> str | None:
         """What the index says; None for a folder that is not a published model's."""
         return self.line.licence if self.line else None
@@ -81,28 +86,33 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
         SourceError: for what could mean two things, or nothing.
     """
     checked_revision(revision)
-    if isinstance(source, Path):
-        return local(source, revision)
-    if not isinstance(source, str) or not source.strip():
+    if not isinstance(source, (str, Path)) or not str(source).strip():
         raise InputError(f"A source is a name, a folder or a Hub repo; got {str(source)[:60]!r}.")
-    if source.startswith(("./", "../", "/", "~")) or source in (".", ".."):
-        return local(with_home(source, SourceError), revision)
+    is_path = isinstance(source, Path) or source in (".", "..")
+    if not is_path and not str(source).startswith(("./", "../", "/", "~")):
+        return _of_name(str(source), revision)
+    folder = with_home(source, SourceError)
+    if revision is not None:
+        raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
+    return Source(folder, str(folder))
+
+
+def _of_name(source: str, revision: str | None) -> Source | HubAddress:
     if source.startswith(("hf://", "https://", "http://")):
         return _address(source, revision)
     if source.count("/") == 1 and "\\" not in source:
         return _org_and_repo(source, revision)
     if "/" in source or "\\" in source:
         raise SourceError(
-            f"{source!r} is no source. A folder is written ./{source}; a repo on the Hub org/name."
+            f"{source!r} is not a source. A folder is written ./{source}; a repo on the Hub org/name."
         )
     return _published(source, revision)
 
 
-def local(folder: Path, revision: str | None = None) -> Source:
-    """A folder as a source. Raises SourceError if a revision is asked of it."""
-    if revision is not None:
-        raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
-    return Source(folder, str(folder))
+def is_on_hub(origin: str) -> bool:
+    """Whether a model's origin is the Hub: an address of it, or a published name that is only there."""
+    line = None if origin.startswith("hf://") else published.known(origin)
+    return not line.folder.is_dir() if line else origin.startswith("hf://")
 
 
 def checked_repo(repo: str) -> str:
@@ -119,7 +129,7 @@ def checked_repo(repo: str) -> str:
         if str(repo).startswith(("./", "../", "/", "~")):
             hint = " A push takes the folder first, then the repo."
         raise SourceError(
-            f"{str(repo)[:200]!r} is no repo on the Hub: that is org/name, in letters, digits, "
+            f"{str(repo)[:200]!r} is not a Hub repo: that is org/name, in letters, digits, "
             f"'-', '_' and '.'.{hint}"
         ) from None
     return repo
@@ -165,7 +175,7 @@ def _address(source: str, revision: str | None) -> HubAddress:
         uri = parse_hf_uri(source)
     except (HfUriError, ValueError):
         raise SourceError(
-            f"{source[:200]!r} is no address of a model: that is hf://org/name, "
+            f"{source[:200]!r} is not the address of a model: that is hf://org/name, "
             "hf://org/name@revision, or the address of its page on the Hub."
         ) from None
     if uri.type != "model" or uri.path_in_repo:

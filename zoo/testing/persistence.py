@@ -16,7 +16,7 @@ from zoo.evaluation.figures import draw_all
 from zoo.evaluation.measure import measure_own
 from zoo.folder import store
 from zoo.folder.layout import files_of
-from zoo.registry.sources import local
+from zoo.registry.sources import Source
 from zoo.specs.base import likelihood_kind
 from zoo.specs.protocols import FITTING
 from zoo.testing.losses import mean_loss
@@ -34,7 +34,7 @@ def check_save_and_load(subject: Subject) -> None:
             model, x = subject.build(spec), images(spec)
             one, two = Path(scratch, f"{number}"), Path(scratch, f"{number}-again")
             store.save(model, one)
-            loaded = store.load_source(local(one))
+            loaded = store.load_source(Source(one, str(one)))
             expect(loaded.spec == model.spec, "the Spec is another one after saving and loading")
             with torch.no_grad():
                 same = torch.equal(loaded.encode(x), model.encode(x))
@@ -84,7 +84,7 @@ def check_training(subject: Subject) -> str:
             one, two = (
                 train(recipe, out=Path(scratch, out), device="cpu").model for out in ("one", "two")
             )
-        back = store.load_source(local(Path(scratch, "one", "model")))
+        back = store.load_source(Source(Path(scratch, "one", "model"), "one"))
     x = images(subject.spec)
     with torch.no_grad():
         same = torch.equal(back.encode(x), one.encode(x)) and torch.equal(back(x), one(x))

@@ -1,4 +1,4 @@
-"""Pushing where others' files are: theirs stay, and what an author wrote."""
+"""Pushing to a repo that has files: other files stay, and what an author wrote."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import shutil
 import pytest
 from outcome import COMMIT, REPO, attempt, push, pushed
 from samples import TOKEN
-
-# What was there, and what the author wrote.
 
 
 @pytest.mark.parametrize(
@@ -19,7 +17,9 @@ from samples import TOKEN
         b"autoencoder-zoo/1",
     ],
 )
-def test_a_foreign_config_that_only_names_the_zoo_is_foreign(hub, client, mine, alice, config):
+def test_another_librarys_config_that_mentions_the_zoo_is_not_ours(
+    hub, client, mine, alice, config
+):
     hub.create(REPO)
     before = hub.commit(REPO, {"config.json": config, "model.safetensors": b"x"})
     assert push(client, mine, env=alice).says("HubError", "another kind of model")
@@ -39,7 +39,7 @@ def test_a_config_that_escapes_its_slash_is_ours(hub, client, mine, files, alice
     assert "config.json" in pushed(push(client, mine, env=alice))["pushed"]
 
 
-def test_a_picture_of_the_repos_own_is_foreign(hub, client, mine, alice):
+def test_a_picture_that_the_zoo_did_not_draw_stays(hub, client, mine, alice):
     push(client, mine, env=alice)
     hub.commit(REPO, {"figures/architecture.png": b"png"})
     (mine / "metrics.json").unlink()
@@ -49,7 +49,7 @@ def test_a_picture_of_the_repos_own_is_foreign(hub, client, mine, alice):
     assert "figures/architecture.png" in hub.files(REPO)
 
 
-def test_a_repo_with_only_a_picture_is_free(hub, client, mine, alice):
+def test_a_repo_with_only_a_picture_can_be_pushed_to(hub, client, mine, alice):
     hub.create(REPO)
     hub.commit(REPO, {"figures/logo.png": b"png"})
     assert "config.json" in pushed(push(client, mine, env=alice))["pushed"]
@@ -69,6 +69,7 @@ def test_a_tag_is_not_pushed_to(hub, client, mine, alice):
     assert got.says("SourceError", "has no branch 'v1': a tag cannot be pushed to")
 
 
+@pytest.mark.usefixtures("measuring")
 def test_the_card_on_a_branch_loads_from_that_branch(hub, client, mine, alice):
     hub.create(REPO)
     hub.branch(REPO, "dev")
@@ -156,7 +157,7 @@ def test_what_a_lost_answer_was_about_is_told_as_pushed(hub, client, mine, alice
         (["./mine", "acme/vae", "--revision", "dev", "--create-pr", "--dry-run"], "against main"),
     ],
 )
-def test_a_slip_of_the_pen_is_a_sentence(client, mine, words, hint):
+def test_a_mistyped_command_is_a_sentence(client, mine, words, hint):
     done = client.zoo("push", *words, cwd=mine.parent)
     assert (done.returncode, hint in done.err) == (1, True), done.err
 
@@ -165,13 +166,13 @@ def test_a_password_in_the_address_of_the_hub_is_not_shown(client, mine, alice, 
     address = hub.url.replace("//", "//user:s3cret@")
     hub.stop()
     code = "zoo.load('acme/vae')"
-    got = attempt(client, code, env={"HF_ENDPOINT": address}, fresh=True)
+    got = attempt(client, code, env={"HF_ENDPOINT": address})
     assert got.says("OfflineError", "cannot be reached")
     assert "s3cret" not in got.message + got.err
 
 
-def test_an_address_that_is_none_is_named(client, hub):
-    got = attempt(client, "zoo.load('acme/vae')", env={"HF_ENDPOINT": "foo"}, fresh=True)
+def test_an_invalid_endpoint_is_named(client, hub):
+    got = attempt(client, "zoo.load('acme/vae')", env={"HF_ENDPOINT": "foo"})
     assert got.says("HubError", "HF_ENDPOINT is 'foo'")
 
 
@@ -221,7 +222,7 @@ def test_front_matter_that_explodes_is_not_parsed(hub, client, mine, alice):
         assert got.seconds < 5
 
 
-def test_a_stored_token_that_is_none_is_not_shown(client, mine):
+def test_an_invalid_stored_token_is_not_shown(client, mine):
     got = push(client, mine, env={"HF_TOKEN": "hf_caf\u00e9"})
     assert got.says("InputError", "The one of HF_TOKEN")
     assert "caf" not in got.message + got.err

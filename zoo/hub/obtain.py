@@ -1,0 +1,48 @@
+"""One file of a repo at a commit: fetched unless it is cached, and compared with the Hub's record."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from zoo.errors import IntegrityError, WeightsError
+from zoo.folder import layout
+from zoo.folder.config import without
+from zoo.hub.client import download
+from zoo.hub.listing import Listing
+
+log = logging.getLogger("zoo")
+
+
+def obtain(listing: Listing, name: str, *, checked: bool = True) -> Path:
+    """A file of the commit in the client's cache, with the content of the Hub's record if checked.
+
+    Raises IntegrityError, OfflineError, HubError; SourceError for a repo without it,
+    UnsafeFormatError for one with pickles instead, WeightsError for a file that is listed as too
+    large for its name.
+    """
+    if name not in listing.files and not listing.offline:
+        raise without(name, listing.repo, listing.files)
+    record, limit = listing.files.get(name), layout.limit_of(name)
+    if limit is not None and record is not None and (record.size or 0) > limit:
+        raise WeightsError(
+            f"{name} of {listing.repo!r} is announced with {record.size:,} bytes; at most "
+            f"{limit:,} are right. It was not fetched."
+        )
+    for anew in (False, True):
+        if anew:
+            log.warning("%s of %s is damaged: fetching it once more.", name, listing)
+        path = download(listing, name, anew=anew)
+        if not checked or record is None or record.is_of(path):
+            return path
+        if listing.offline:
+            break
+    again = (
+        f"{listing.offline}; online it is fetched anew."
+        if listing.offline
+        else "It was fetched twice."
+    )
+    raise IntegrityError(
+        f"{name} of {listing} is not what the Hub's record says, {record.kind} "
+        f"{record.value[:12]}...: it was altered or damaged, and nothing of it was used. {again}"
+    )
