@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import re
 import sys
-import urllib.error
 from dataclasses import dataclass
+from http.client import HTTPException
+from importlib import import_module
+from importlib.metadata import distributions
 from pathlib import Path
+from types import ModuleType
+from urllib.error import URLError
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.images import sha256_of
+from zoo.data.images import PARTS, sha256_of
 from zoo.errors import DataError, OfflineError
 from zoo.io.files import read_regular, with_home
 
 
 @dataclass(frozen=True)
 class Named:
-    """A dataset that has a name: where it comes from and what its bytes must be."""
+    """A dataset that has a name: who brings it, and what its bytes must be."""
 
     torchvision: str | None
-    hub_id: str | None
-    licence: str
+    """Its class there; None is scikit-learn's."""
     sha256: dict[str, str]
     """Of the uint8 pixels, in row-major order; what a name does not have here is not checked."""
 
@@ -42,25 +44,17 @@ _FASHION_MNIST = {
 _DIGITS = {"all": "b41ca9fd335466eee997366c2e6f6bbe0a1b4582afe091fc4eba35f4a254182f"}
 
 NAMED = {
-    "mnist": Named("MNIST", "ylecun/mnist", "CC-BY-SA-3.0", _MNIST),
-    "fashion-mnist": Named("FashionMNIST", "zalando-datasets/fashion_mnist", "MIT", _FASHION_MNIST),
-    "kmnist": Named("KMNIST", "tanganke/kmnist", "CC-BY-SA-4.0", {}),
-    "digits": Named(None, None, "CC-BY-4.0", _DIGITS),
+    "mnist": Named("MNIST", _MNIST),
+    "fashion-mnist": Named("FashionMNIST", _FASHION_MNIST),
+    "kmnist": Named("KMNIST", {}),
+    "digits": Named(None, _DIGITS),
 }
-
 
 IDX_FILES = {
     "train": ("train-images-idx3-ubyte", 60_000),
     "test": ("t10k-images-idx3-ubyte", 10_000),
 }
 """File and number of images of each part of MNIST and of its kin."""
-
-NETWORK = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
-)
 
 
 def data_folder() -> Path:
@@ -80,24 +74,16 @@ def read_named(name: str) -> dict[str, Tensor]:
     into 1,297, 200 and 300. Raises OfflineError where it would have to be downloaded and cannot
     be, DataError where its bytes are not the published ones.
     """
-    parts: dict[str, Tensor]
-    if name == "digits":
-        pixels = _digits()
-        parts = dict(
-            zip(("train", "validation", "test"), pixels.split([1297, 200, 300]), strict=True)
-        )
-        whole = {"all": pixels}
-    else:
-        train, test = _mnist_kin(name)
-        parts = {"train": train[:-5000], "validation": train[-5000:], "test": test}
-        parts["train+validation"] = train
-        whole = {"train": train, "test": test}
+    whole = {"all": _digits()} if name == "digits" else _mnist_kin(name)
     for part, pixels in whole.items():
         expected = NAMED[name].sha256.get(part)
         if expected and sha256_of(pixels) != expected:
             found = f"sha256 of the {part} images is {sha256_of(pixels)[:12]}..., "
             raise DataError(_damaged(name, f"{found}expected {expected[:12]}..."))
-    return parts
+    if name == "digits":
+        return dict(zip(PARTS, whole["all"].split([1297, 200, 300]), strict=True))
+    train = whole["train"]
+    return {"train": train[:-5000], "validation": train[-5000:], "test": whole["test"]}
 
 
 def _digits() -> Tensor:
@@ -107,39 +93,37 @@ def _digits() -> Tensor:
     return torch.from_numpy(np.rint(levels * 255 / 16).astype(np.uint8)).view(-1, 1, 8, 8)
 
 
-def _mnist_kin(name: str) -> tuple[Tensor, Tensor]:
+def _mnist_kin(name: str) -> dict[str, Tensor]:
     """All training images and all test images of MNIST or one of its kin."""
-    files = [_files_of(name) / file for file, _ in IDX_FILES.values()]
-    if not all(os.path.lexists(file) for file in files):
+    folder = _folder_of(name)
+    if not all(os.path.lexists(folder / file) for file, _ in IDX_FILES.values()):
         _download(name)
-    train, test = (_read_idx(name, part) for part in IDX_FILES)
-    return train, test
+    return {part: _read_idx(name, folder / file, n) for part, (file, n) in IDX_FILES.items()}
 
 
-def _read_idx(name: str, part: str) -> Tensor:
+def _read_idx(name: str, path: Path, count: int) -> Tensor:
     """Images `(N, 1, 28, 28)` from a file of four big-endian numbers and then the pixels."""
-    file, count = IDX_FILES[part]
     header = b"".join(number.to_bytes(4, "big") for number in (0x0803, count, 28, 28))
     size = len(header) + count * 28 * 28
     try:
-        data = bytearray(read_regular(_files_of(name) / file, size, DataError))
+        data = bytearray(read_regular(path, size, DataError))
     except DataError as wrong:
         raise DataError(_damaged(name, str(wrong).rstrip("."))) from None
-    if len(data) != size:
-        raise DataError(_damaged(name, f"{file} has {len(data):,} bytes, not {size:,}"))
-    if not data.startswith(header):
-        raise DataError(_damaged(name, f"{file} begins with {data[:16].hex(' ', 4)}"))
+    if len(data) != size or not data.startswith(header):
+        begins = data[:16].hex(" ", 4)
+        found = f"{path.name} has {len(data):,} bytes, not {size:,}, or begins with {begins}"
+        raise DataError(_damaged(name, found))
     return torch.frombuffer(data, dtype=torch.uint8, offset=len(header)).reshape(-1, 1, 28, 28)
 
 
 def _download(name: str) -> None:
-    kind = getattr(_torchvision_datasets(), NAMED[name].torchvision or "")
+    kind = getattr(torchvision_part("datasets"), NAMED[name].torchvision or "")
     dataset = kind.__new__(kind)  # its constructor would read an old processed/*.pt, a pickle
     dataset.root = str(data_folder())
     try:
         with contextlib.redirect_stdout(sys.stderr):  # where it says what it downloads
             dataset.download()
-    except (*NETWORK, RuntimeError) as failure:
+    except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as failure:
         raise OfflineError(_missing(name, failure)) from failure
     except OSError as failure:
         raise DataError(
@@ -148,26 +132,20 @@ def _download(name: str) -> None:
         ) from failure
 
 
-def _files_of(name: str) -> Path:
+def _folder_of(name: str) -> Path:
     return data_folder() / (NAMED[name].torchvision or "") / "raw"
 
 
-def _torchvision_datasets():
+def torchvision_part(name: str) -> ModuleType:
+    """torchvision's `datasets` or `utils`. Raises DataError where it is missing, or made for another torch."""
     try:
-        from torchvision import datasets
+        return import_module(f"torchvision.{name}")
     except (ImportError, RuntimeError) as clash:
-        raise DataError(_torchvision_clash(clash)) from clash
-    return datasets
-
-
-def _torchvision_clash(clash: Exception) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        have = f"torchvision {version('torchvision')} and torch {version('torch')}"
-    except PackageNotFoundError:
-        return f"torchvision is needed to read this dataset: pip install torchvision ({clash})."
-    return f"{have} do not work together ({clash}). Install the torchvision made for your torch."
+        installed = [found.version for found in distributions(name="torchvision")]
+        raise DataError(
+            f"torchvision {(installed or ['(not installed)'])[0]} and torch {torch.__version__} do "
+            f"not work together ({clash}). Install the torchvision made for your torch."
+        ) from clash
 
 
 def _missing(name: str, failure: object) -> str:
@@ -183,6 +161,6 @@ def _damaged(name: str, failure: object) -> str:
     if NAMED[name].torchvision is None:
         return f"{name} is not what it was in this scikit-learn ({failure}): install another one."
     return (
-        f"The files of {name} in {str(_files_of(name))!r} are damaged ({failure}). Delete that "
+        f"The files of {name} in {str(_folder_of(name))!r} are damaged ({failure}). Delete that "
         "folder and run again: they are fetched again."
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo.data import as_grey
-from zoo.errors import DataError
+from zoo.data.named import torchvision_part
 from zoo.folder.layout import MAX_FIGURE_BYTES
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
@@ -101,18 +101,8 @@ def _png(images: Tensor, per_row: int) -> bytes:
     large = images.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
     if large.shape[1] not in (1, 3):
         large = large[:, :1]  # other than grey and colour: the first channel
-    grid = _make_grid()(large, nrow=per_row, padding=2, pad_value=1.0)
+    grid = torchvision_part("utils").make_grid(large, nrow=per_row, padding=2, pad_value=1.0)
     levels = grid.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-def _make_grid():
-    try:
-        from torchvision.utils import make_grid
-    except (ImportError, RuntimeError) as clash:
-        raise DataError(
-            f"Drawing needs the torchvision made for your torch {torch.__version__} ({clash})."
-        ) from clash
-    return make_grid
