@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.arrays import MAX_BYTES, read_array
-from zoo.data.images import tenth_held_out
+from zoo.data.images import PARTS
 from zoo.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -24,19 +24,19 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
     Subfolders named train and test (and validation) are parts; otherwise there is one, "all".
     All images have one size; they are grey if every one of them is, else RGB.
     """
-    names = [name for name in ("train", "validation", "test") if (folder / name).is_dir()]
+    names = [name for name in PARTS if (folder / name).is_dir()]
     if "train" in names and "test" in names:
         parts = {name: _stack(folder / name) for name in names}
         if len({part.shape[1] for part in parts.values()}) > 1:
             parts = {name: _in_colour(part) for name, part in parts.items()}
-        return tenth_held_out(parts)
+        return parts
     return {"all": _stack(folder)}
 
 
-def read_image(path: Path) -> np.ndarray:
-    """One image file as `(C, H, W)` uint8, C = 1 for grey and 3 for colour.
+def read_image(path: Path) -> Tensor:
+    """One image file as `(1, C, H, W)` uint8, C = 1 for grey and 3 for colour.
 
-    Raises DataError for a file that is missing, is no image or is damaged.
+    Raises DataError for a file that is missing, not an image or damaged.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -50,10 +50,11 @@ def read_image(path: Path) -> np.ndarray:
                     "for the zoo does not guess how."
                 )
             grey = image.mode in ("1", "L", "LA")
-            pixels = np.asarray(image.convert("L" if grey else "RGB"))
+            pixels = np.array(image.convert("L" if grey else "RGB"), ndmin=3)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as broken:
         raise DataError(f"{str(path)!r} cannot be read as an image: {broken}") from broken
-    return pixels[None] if grey else pixels.transpose(2, 0, 1)
+    channels_first = pixels if grey else pixels.transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(channels_first))[None]
 
 
 def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tensor:
@@ -64,7 +65,9 @@ def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tenso
     """
     parts = []
     for path in paths:
-        for pixels in _images_in(path):
+        is_array = path.suffix in (".npy", ".npz")
+        for pixels in read_array(path).values() if is_array else [read_image(path)]:
+            pixels = pixels[:, None] if pixels.dim() == 3 else pixels
             fitting = _in_colour(pixels) if shape[0] == 3 and pixels.dim() == 4 else pixels
             if tuple(fitting.shape[1:]) != shape:
                 raise DataError(
@@ -73,20 +76,6 @@ def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tenso
                 )
             parts.append(fitting)
     return torch.cat(parts)
-
-
-def _images_in(path: Path) -> list[Tensor]:
-    if path.suffix in (".npy", ".npz"):
-        return [_with_channels(part) for part in read_array(path).values()]
-    return [_tensor(read_image(path))]
-
-
-def _tensor(image: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(image, order="C"))[None]
-
-
-def _with_channels(pixels: Tensor) -> Tensor:
-    return pixels[:, None] if pixels.dim() == 3 else pixels
 
 
 def _in_colour(pixels: Tensor) -> Tensor:
@@ -100,7 +89,7 @@ def _stack(folder: Path) -> Tensor:
         raise DataError(f"There is no image in {str(folder)!r} (looked for {', '.join(SUFFIXES)}).")
     images: list[Tensor] = []
     for path in paths:
-        images.append(_tensor(read_image(path)))
+        images.append(read_image(path))
         first, last = images[0], images[-1]
         if last.shape[2:] != first.shape[2:]:
             raise DataError(
