@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,6 @@ from torch import Tensor
 from zoo.data import Images, shown_in_testing
 from zoo.errors import InputError
 from zoo.evaluation.measure import (
-    Mean,
     active_units,
     mean_of,
     measure_elbo,
@@ -79,14 +79,13 @@ def evaluate_model(
     guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
         own = measure_own(measured, pixels)
-        values = _grey_images(measured, pixels)
+        values = _means(measure_reconstruction(measured, pixels))
         if isinstance(measured, VariationalAutoencoder):
             values |= _bounds(measured, shown, protocol, seed)
             if nll_samples and protocol != "grey":
                 values |= _nll(measured, shown, seed, nll_samples, on_progress)
-        else:
-            scores = measure_likelihood(measured, shown)
-            values |= {} if scores is None else _mean("reconstruction", mean_of(scores))
+        elif (scores := measure_likelihood(measured, shown)) is not None:
+            values |= _means({"reconstruction": scores})
     return Metrics(
         dataset=images.dataset,
         split=images.split,
@@ -106,43 +105,41 @@ def validation_loss(model: Autoencoder, shown: Tensor) -> float:
             scores = measure_likelihood(model, shown)
             losses = [model._loss(x.to(model.device)).total for x in shown.split(500)]
             return mean_of(scores).value if scores is not None else float(sum(losses) / len(losses))
-        bound = measure_elbo(model, shown, seed=0)
-        weight = model.loss_weights.get("kl", 1.0)
-        return mean_of(bound.reconstruction + weight * bound.kl).value
+        reconstruction, kl, _ = measure_elbo(model, shown, seed=0)
+        return mean_of(reconstruction + model.loss_weights.get("kl", 1.0) * kl).value
 
 
-def _bounds(model: VariationalAutoencoder, shown: Tensor, protocol: Protocol, seed: int) -> dict:
-    bound = measure_elbo(model, shown, seed)
-    total = mean_of(bound.reconstruction.double() + bound.kl.double())
-    values = _mean("reconstruction", mean_of(bound.reconstruction))
-    values |= _mean("kl", mean_of(bound.kl)) | {"active_units": active_units(bound.codes)}
-    if protocol == "grey":
-        return values | _mean("bce_plus_kl", total)
-    per_bit = model.spec.pixels * math.log(2)
-    shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
-    bits = Mean(total.value / per_bit + shift, total.error / per_bit)
-    return values | _mean("neg_elbo", total) | _mean("bits_per_dim", bits)
+def _bounds(
+    model: VariationalAutoencoder, shown: Tensor, protocol: Protocol, seed: int
+) -> dict[str, Any]:
+    reconstruction, kl, codes = measure_elbo(model, shown, seed)
+    total = "bce_plus_kl" if protocol == "grey" else "neg_elbo"
+    terms = {"reconstruction": reconstruction, "kl": kl}
+    values = _means({**terms, total: reconstruction.double() + kl.double()})
+    if total == "neg_elbo":
+        per_bit = model.spec.pixels * math.log(2)
+        shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
+        values["bits_per_dim"] = values[total] / per_bit + shift
+        values["bits_per_dim_se"] = values[f"{total}_se"] / per_bit
+    return values | {"active_units": active_units(codes)}
 
 
 def _nll(
     model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int, on_progress: OnProgress
-) -> dict:
+) -> dict[str, Any]:
     cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
     some = shown if cheap else shown[:NLL_IMAGES]
     bounds = measure_nll(
         model, some, seed, samples, lambda done: on_progress("nll", done, len(some))
     )
-    return _mean("nll", mean_of(bounds)) | {"nll_samples": samples, "nll_n_images": len(some)}
+    return _means({"nll": bounds}) | {"nll_samples": samples, "nll_n_images": len(some)}
 
 
-def _grey_images(model: Autoencoder, pixels: Tensor) -> dict:
-    found = measure_reconstruction(model, pixels)
-    values = _mean("mse", mean_of(found.mse)) | _mean("psnr", mean_of(found.psnr))
-    return values if found.ssim is None else values | _mean("ssim", mean_of(found.ssim))
-
-
-def _mean(name: str, mean: Mean) -> dict[str, float]:
-    return {name: mean.value, f"{name}_se": mean.error}
+def _means(per_image: dict[str, Tensor]) -> dict[str, Any]:
+    """Mean and standard error, `<name>_se`, of the numbers `(N,)` of each name."""
+    means = {name: mean_of(values) for name, values in per_image.items()}
+    errors = {f"{name}_se": mean.error for name, mean in means.items()}
+    return {name: mean.value for name, mean in means.items()} | errors
 
 
 def _check(model, images: Images, protocol, nll_samples: int, limit: int | None) -> None:

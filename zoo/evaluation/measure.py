@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,8 +19,7 @@ from zoo.specs.metrics import OwnNumber
 IMAGES_AT_ONCE = 500
 
 
-@dataclass(frozen=True)
-class Mean:
+class Mean(NamedTuple):
     """A mean over images and its standard error."""
 
     value: float
@@ -34,17 +33,14 @@ def mean_of(values: Tensor) -> Mean:
     return Mean(values.mean().item(), error)
 
 
-@dataclass(frozen=True)
-class Bound:
-    """The negative ELBO's terms of each image, `(N,)` in nats, and the posterior means `(N, d)`."""
+def measure_elbo(
+    model: VariationalAutoencoder, shown: Tensor, seed: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The negative ELBO's terms of each image `(N, C, H, W)`, at beta = 1.
 
-    reconstruction: Tensor
-    kl: Tensor
-    codes: Tensor
-
-
-def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> Bound:
-    """Closed-form KL and one-sample reconstruction of images `(N, C, H, W)`, at beta = 1."""
+    Returns the one-sample reconstruction and the closed-form KL, `(N,)` in nats, and the
+    posterior means, `(N, d)`.
+    """
     device = model.device
     reconstructions, kls, codes = [], [], []
     first = 0
@@ -56,7 +52,7 @@ def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> Bou
         kls.append(kl.cpu())
         codes.append(model._encode(x).flatten(1).cpu())
         first += len(batch)
-    return Bound(torch.cat(reconstructions), torch.cat(kls), torch.cat(codes))
+    return torch.cat(reconstructions), torch.cat(kls), torch.cat(codes)
 
 
 def measure_nll(
@@ -89,17 +85,11 @@ def measure_likelihood(model: Autoencoder, shown: Tensor) -> Tensor | None:
     return torch.cat(parts)
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    """Errors of `decode(encode(x))` of grey images, `(N,)` each; ssim is None for small images."""
+def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> dict[str, Tensor]:
+    """Errors of `decode(encode(x))` of grey images, given as levels `(N, C, H, W)` uint8.
 
-    mse: Tensor
-    psnr: Tensor
-    ssim: Tensor | None
-
-
-def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> Reconstruction:
-    """MSE per pixel value, PSNR in dB and SSIM of grey images, given as levels `(N, C, H, W)` uint8."""
+    MSE per pixel value and PSNR in dB of each, `(N,)`, and SSIM where images are large enough.
+    """
     from torchmetrics.functional.image import (
         peak_signal_noise_ratio,
         structural_similarity_index_measure,
@@ -120,7 +110,8 @@ def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> Reconstruction
                 y, x, data_range=1.0, kernel_size=11, sigma=1.5, reduction="none"
             )
             ssim.append(torch.as_tensor(similarity).cpu())
-    return Reconstruction(torch.cat(mse), torch.cat(psnr), torch.cat(ssim) if wide else None)
+    parts = {"mse": mse, "psnr": psnr} | ({"ssim": ssim} if wide else {})
+    return {name: torch.cat(values) for name, values in parts.items()}
 
 
 def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
@@ -140,7 +131,7 @@ def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
                 f"_measure(self, batches) gives {list(given)}; own_metrics names {wanted}"
             )
         if not all(map(math.isfinite, given.values())):
-            raise ValueError(f"they are not finite: {given}")
+            raise ValueError(f"these are not all finite: {given}")
     return {
         name: OwnNumber(value=given[name], unit=unit) for name, unit in model.own_metrics.items()
     }
