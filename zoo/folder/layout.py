@@ -19,7 +19,6 @@ from pathlib import Path
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RECIPE, METRICS, FIGURES = "recipe.toml", "metrics.json", "figures"
 TEXTS = (CONFIG, CARD, RECIPE, METRICS)
-PICTURES = ("reconstructions", "samples", "traversals")
 MAX_CONFIG_BYTES, MAX_TEXT_BYTES, MAX_FIGURE_BYTES = 64_000, 1_000_000, 16 * 2**20
 
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
