@@ -84,8 +84,8 @@ def evaluate_model(
             values |= _bounds(measured, shown, protocol, seed)
             if nll_samples and protocol != "grey":
                 values |= _nll(measured, shown, seed, nll_samples, on_progress)
-        elif (scores := measure_likelihood(measured, shown)) is not None:
-            values |= _means({"reconstruction": scores})
+        else:
+            values |= _means(measure_likelihood(measured, shown))
     return Metrics(
         dataset=images.dataset,
         split=images.split,
@@ -101,21 +101,23 @@ def evaluate_model(
 def validation_loss(model: Autoencoder, shown: Tensor) -> float:
     """The loss whose minimum is sought, in nats per image, with fixed noise: what choices use."""
     with torch.inference_mode(), exact_float32():
-        if not isinstance(model, VariationalAutoencoder):
-            scores = measure_likelihood(model, shown)
-            losses = [model._loss(x.to(model.device)).total for x in shown.split(500)]
-            return mean_of(scores).value if scores is not None else float(sum(losses) / len(losses))
-        reconstruction, kl, _ = measure_elbo(model, shown, seed=0)
-        return mean_of(reconstruction + model.loss_weights.get("kl", 1.0) * kl).value
+        if isinstance(model, VariationalAutoencoder):
+            terms = measure_elbo(model, shown, seed=0)
+            weight = model.loss_weights.get("kl", 1.0)
+            return mean_of(terms["reconstruction"] + weight * terms["kl"]).value
+        if scores := measure_likelihood(model, shown):
+            return mean_of(scores["reconstruction"]).value
+        losses = [model._loss(x.to(model.device)).total for x in shown.split(500)]
+        return float(sum(losses) / len(losses))
 
 
 def _bounds(
     model: VariationalAutoencoder, shown: Tensor, protocol: Protocol, seed: int
 ) -> dict[str, Any]:
-    reconstruction, kl, codes = measure_elbo(model, shown, seed)
+    terms = measure_elbo(model, shown, seed)
+    codes = terms.pop("codes")
     total = "bce_plus_kl" if protocol == "grey" else "neg_elbo"
-    terms = {"reconstruction": reconstruction, "kl": kl}
-    values = _means({**terms, total: reconstruction.double() + kl.double()})
+    values = _means({**terms, total: terms["reconstruction"].double() + terms["kl"].double()})
     if total == "neg_elbo":
         per_bit = model.spec.pixels * math.log(2)
         shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
@@ -143,17 +145,22 @@ def _means(per_image: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def _check(model, images: Images, protocol, nll_samples: int, limit: int | None) -> None:
-    if images.shape != model.spec.image_shape:
-        raise InputError(
-            f"The model takes images of {model.spec.image_shape}; {images.dataset} has "
-            f"{images.shape}."
-        )
+    check_shape(model, images)
     if protocol is not None:
         check_protocol(protocol, likelihood_kind(model.spec))
     if limit is not None and limit < 1:
         raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
     if nll_samples < 0:
         raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
+
+
+def check_shape(model: Autoencoder, images: Images) -> None:
+    """Raises InputError for images of another shape than the model takes."""
+    if images.shape != model.spec.image_shape:
+        raise InputError(
+            f"The model takes images of {model.spec.image_shape}; {images.dataset} has "
+            f"{images.shape}."
+        )
 
 
 def _measured_model(model: Autoencoder, device: torch.device | None) -> Autoencoder:

@@ -33,26 +33,19 @@ def mean_of(values: Tensor) -> Mean:
     return Mean(values.mean().item(), error)
 
 
-def measure_elbo(
-    model: VariationalAutoencoder, shown: Tensor, seed: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> dict[str, Tensor]:
     """The negative ELBO's terms of each image `(N, C, H, W)`, at beta = 1.
 
-    Returns the one-sample reconstruction and the closed-form KL, `(N,)` in nats, and the
-    posterior means, `(N, d)`.
+    The one-sample "reconstruction" and the closed-form "kl", `(N,)` in nats, and the posterior
+    means as "codes", `(N, d)`.
     """
-    device = model.device
-    reconstructions, kls, codes = [], [], []
-    first = 0
-    for batch in shown.split(_batch(model)):
-        noise = elbo_noise(seed, first, len(batch), model.latent_shape).to(device)
-        x = batch.to(device)
+
+    def terms(x: Tensor, first: int) -> dict[str, Tensor]:
+        noise = elbo_noise(seed, first, len(x), model.latent_shape).to(x.device)
         reconstruction, kl = model.elbo_terms(x, noise)
-        reconstructions.append(reconstruction.cpu())
-        kls.append(kl.cpu())
-        codes.append(model._encode(x).flatten(1).cpu())
-        first += len(batch)
-    return torch.cat(reconstructions), torch.cat(kls), torch.cat(codes)
+        return {"reconstruction": reconstruction, "kl": kl, "codes": model._encode(x).flatten(1)}
+
+    return _per_image(model, shown, terms)
 
 
 def measure_nll(
@@ -72,17 +65,17 @@ def measure_nll(
     return -torch.cat(bounds)
 
 
-def measure_likelihood(model: Autoencoder, shown: Tensor) -> Tensor | None:
-    """-log p(x | encode(x)) of each image, `(N,)` in nats; None for a family without a likelihood."""
+def measure_likelihood(model: Autoencoder, shown: Tensor) -> dict[str, Tensor]:
+    """-log p(x | encode(x)) of each image as "reconstruction", `(N,)` in nats.
+
+    Nothing for a family without a likelihood.
+    """
     likelihood = getattr(model, "_likelihood", None)
     if likelihood is None:
-        return None
-    device = model.device
-    parts = []
-    for batch in shown.split(_batch(model)):
-        x = batch.to(device)
-        parts.append(-likelihood(model._encode(x)).log_prob(x).cpu())
-    return torch.cat(parts)
+        return {}
+    return _per_image(
+        model, shown, lambda x, _: {"reconstruction": -likelihood(model._encode(x)).log_prob(x)}
+    )
 
 
 def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> dict[str, Tensor]:
@@ -95,23 +88,29 @@ def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> dict[str, Tens
         structural_similarity_index_measure,
     )
 
-    device = model.device
-    wide = min(model.spec.image_shape[1:]) >= 11
-    mse, psnr, ssim = [], [], []
-    for batch in pixels.split(_batch(model)):
-        x = as_grey(batch.to(device))
+    def errors(levels: Tensor, _: int) -> dict[str, Tensor]:
+        x = as_grey(levels)
         y = model._decode(model._encode(x))
-        mse.append((y - x).square().flatten(1).mean(1).cpu())
-        psnr.append(
-            peak_signal_noise_ratio(y, x, data_range=1.0, reduction="none", dim=(1, 2, 3)).cpu()
-        )
-        if wide:
-            similarity = structural_similarity_index_measure(
+        psnr = peak_signal_noise_ratio(y, x, data_range=1.0, reduction="none", dim=(1, 2, 3))
+        found = {"mse": (y - x).square().flatten(1).mean(1), "psnr": psnr}
+        if min(model.spec.image_shape[1:]) >= 11:
+            ssim = structural_similarity_index_measure(
                 y, x, data_range=1.0, kernel_size=11, sigma=1.5, reduction="none"
             )
-            ssim.append(torch.as_tensor(similarity).cpu())
-    parts = {"mse": mse, "psnr": psnr} | ({"ssim": ssim} if wide else {})
-    return {name: torch.cat(values) for name, values in parts.items()}
+            found["ssim"] = torch.as_tensor(ssim)
+        return found
+
+    return _per_image(model, pixels, errors)
+
+
+def _per_image(
+    model: Autoencoder, images: Tensor, measure: Callable[[Tensor, int], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """What `measure` gives of batches on the model's device and their first image's number, joined."""
+    size = _batch(model)
+    batches = enumerate(images.split(size))
+    parts = [measure(batch.to(model.device), n * size) for n, batch in batches]
+    return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
 
 
 def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
