@@ -124,7 +124,12 @@ def _download(name: str) -> None:
         with contextlib.redirect_stdout(sys.stderr):  # where it says what it downloads
             dataset.download()
     except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as failure:
-        raise OfflineError(_missing(name, failure)) from failure
+        causes = re.findall(r"got:\n(.*)", str(failure)) or str(failure).splitlines()
+        raise OfflineError(
+            f"{name} is not in {dataset.root!r} and could not be downloaded "
+            f"({(causes or [type(failure).__name__])[0]}). Connect to the internet once, or set "
+            f"ZOO_DATA to a folder that has it in torchvision's layout ({kind.__name__}/raw/)."
+        ) from failure
     except OSError as failure:
         raise DataError(
             f"{name} cannot be kept in {dataset.root!r}: {failure.strerror or failure}. Make room "
@@ -146,15 +151,6 @@ def torchvision_part(name: str) -> ModuleType:
             f"torchvision {(installed or ['(not installed)'])[0]} and torch {torch.__version__} do "
             f"not work together ({clash}). Install the torchvision made for your torch."
         ) from clash
-
-
-def _missing(name: str, failure: object) -> str:
-    causes = re.findall(r"got:\n(.*)", str(failure)) or str(failure).splitlines()
-    return (
-        f"{name} is not in {str(data_folder())!r} and could not be downloaded "
-        f"({(causes or [type(failure).__name__])[0]}). Connect to the internet once, or set "
-        f"ZOO_DATA to a folder that has it in torchvision's layout ({NAMED[name].torchvision}/raw/)."
-    )
 
 
 def _damaged(name: str, failure: object) -> str:
