@@ -46,8 +46,8 @@ def read_image(path: Path) -> Tensor:
         with Image.open(path) as image:
             if image.mode in DEEP:
                 raise DataError(
-                    f"{str(path)!r} has more than 8 bits a channel ({image.mode}): make it 8 first, "
-                    "for the zoo does not guess how."
+                    f"{str(path)!r} has more than 8 bits a channel ({image.mode}): convert it to 8 "
+                    "first; the zoo does not guess how."
                 )
             grey = image.mode in ("1", "L", "LA")
             pixels = np.array(image.convert("L" if grey else "RGB"), ndmin=3)
@@ -72,7 +72,7 @@ def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tenso
             if tuple(fitting.shape[1:]) != shape:
                 raise DataError(
                     f"The model takes images of {shape}; {str(path)!r} has "
-                    f"{tuple(pixels.shape[1:])}. Change it first: the zoo does not guess how."
+                    f"{tuple(pixels.shape[1:])}. Resize or convert it first: the zoo does not guess how."
                 )
             parts.append(fitting)
     return torch.cat(parts)

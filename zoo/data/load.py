@@ -92,7 +92,7 @@ def may_be_read_for(dataset: str, family: str) -> bool:
     """Whether an untrusted model may name a dataset that is then read.
 
     The zoo's own may be, and those of the very package that provides its family: no other package
-    is imported, and no file is opened, because somebody's model names it.
+    is imported, and no file is opened, because an untrusted model names it.
     """
     if dataset in NAMED:
         return True

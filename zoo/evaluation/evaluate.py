@@ -99,7 +99,7 @@ def evaluate_model(
 
 
 def validation_loss(model: Autoencoder, shown: Tensor) -> float:
-    """The loss whose minimum is sought, in nats per image, with fixed noise: what choices use."""
+    """The loss that choices minimise, in nats per image, with fixed noise."""
     with torch.inference_mode(), exact_float32():
         if isinstance(model, VariationalAutoencoder):
             terms = measure_elbo(model, shown, seed=0)

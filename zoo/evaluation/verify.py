@@ -26,7 +26,7 @@ from zoo.specs.metrics import SUBSET, Measured, Metrics
 from zoo.specs.validation import checked, listed
 
 MAX_SAMPLES, MAX_ENTRIES = 10_000, 20
-"""Of somebody's metrics.json: more is not measured again."""
+"""Of an untrusted metrics.json: more is not measured again."""
 
 
 def verify_source(source: Source, *, full: bool, device: str) -> Report:

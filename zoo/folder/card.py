@@ -93,7 +93,7 @@ def _what_it_is(info: ModelInfo) -> str:
 
 
 def _data(info: ModelInfo) -> str:
-    """The dataset as a person would call it."""
+    """The dataset's name in prose, with a link to the Hub."""
     name, hub = DATASETS.get(info.data or "", (_escaped(info.data or "its data"), None))
     return f"[{name}](https://huggingface.co/datasets/{hub})" if hub else name
 

@@ -42,7 +42,7 @@ def limit_of(name: str) -> int | None:
 
 
 def lacking(folder: Path) -> str:
-    """The first file that a whole model's folder has and this one lacks, as its card tells; or nothing."""
+    """The first file that a complete folder has and this one lacks, or "". Its card names the pictures."""
     for name in (CONFIG, WEIGHTS, CARD):
         if not os.path.exists(folder / name):
             return name

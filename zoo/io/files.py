@@ -1,4 +1,4 @@
-"""Reading and writing files so that nothing is half-written and nothing strange is opened."""
+"""Reading and writing files so that nothing is half-written and only regular files are opened."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def open_regular(path: Path, error: type[ZooError] = WeightsError) -> Iterator[B
         descriptor = os.open(
             path, flags | getattr(os, "O_NONBLOCK", 0)
         )  # a fifo would make it wait
-    except (OSError, ValueError) as failure:  # a ValueError is of a NUL in the path
+    except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
         raise error(f"Cannot open {str(path)!r}: {_cause(failure)}.") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -157,7 +157,7 @@ def _writing(path: Path) -> Iterator[None]:
     """Raises ZooError, in a sentence, where the disk fails."""
     try:
         yield
-    except (OSError, ValueError) as failure:  # a ValueError is of a NUL in the path
+    except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
         full = isinstance(failure, OSError) and failure.errno == errno.ENOSPC
         hint = " Free some space and try again." if full else ""
         raise ZooError(f"Cannot write {str(path)!r}: {_cause(failure)}.{hint}") from None
