@@ -25,12 +25,12 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
     All images have one size; they are grey if every one of them is, else RGB.
     """
     names = [name for name in PARTS if (folder / name).is_dir()]
-    if "train" in names and "test" in names:
-        parts = {name: _stack(folder / name) for name in names}
-        if len({part.shape[1] for part in parts.values()}) > 1:
-            parts = {name: _in_colour(part) for name, part in parts.items()}
-        return parts
-    return {"all": _stack(folder)}
+    has_parts = "train" in names and "test" in names
+    places = {name: folder / name for name in names} if has_parts else {"all": folder}
+    parts = {name: _read_all(place) for name, place in places.items()}
+    if any(image.shape[1] == 3 for images in parts.values() for image in images):
+        parts = {name: list(map(_in_colour, images)) for name, images in parts.items()}
+    return {name: torch.cat(images) for name, images in parts.items()}
 
 
 def read_image(path: Path) -> Tensor:
@@ -83,25 +83,22 @@ def _in_colour(pixels: Tensor) -> Tensor:
     return pixels.repeat(1, 3, 1, 1) if pixels.shape[1] == 1 else pixels
 
 
-def _stack(folder: Path) -> Tensor:
+def _read_all(folder: Path) -> list[Tensor]:
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         raise DataError(f"There is no image in {str(folder)!r} (looked for {', '.join(SUFFIXES)}).")
-    images: list[Tensor] = []
+    images = []
     for path in paths:
         images.append(read_image(path))
-        first, last = images[0], images[-1]
-        if last.shape[2:] != first.shape[2:]:
+        (height, width), size = images[0].shape[2:], images[-1].shape[2:]
+        if size != (height, width):
             raise DataError(
-                f"All images of a dataset have one size: {str(path)!r} is "
-                f"{last.shape[2]} x {last.shape[3]}, {str(paths[0])!r} is "
-                f"{first.shape[2]} x {first.shape[3]}."
+                f"All images of a dataset have one size: {str(path)!r} is {size[0]} x {size[1]}, "
+                f"{str(paths[0])!r} is {height} x {width}."
             )
-        if 3 * first[0, 0].numel() * len(paths) > MAX_BYTES:
+        if 3 * height * width * len(paths) > MAX_BYTES:
             raise DataError(
                 f"{len(paths):,} images in {str(folder)!r} are more than {MAX_BYTES:,} bytes; "
                 "give it fewer, or smaller ones."
             )
-    if len({image.shape[1] for image in images}) > 1:
-        images = [_in_colour(image) for image in images]
-    return torch.cat(images)
+    return images
