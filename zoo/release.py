@@ -167,9 +167,9 @@ def _measure(
     ]
 
 
-def _print_progress(what: str, done: int, total: int) -> None:
+def _print_progress(done: int, total: int) -> None:
     if done % 500 == 0:
-        print(f"{what}: {done:,} of {total:,} images", file=sys.stderr, flush=True)
+        print(f"nll: {done:,} of {total:,} images", file=sys.stderr, flush=True)
 
 
 def _licence_of(registry: index.Registry) -> str:

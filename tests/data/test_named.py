@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from zoo.data import load_images, named, open_dataset
-from zoo.data.named import NAMED, data_folder
+from zoo.data.named import SHA256, TORCHVISION, data_folder
 from zoo.errors import DataError, OfflineError, UnknownNameError, ZooError
 
 TRAIN, TEST = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
@@ -123,7 +123,7 @@ def test_missing_data_say_where_they_would_lie_and_what_to_do(data, name):
     assert message.startswith(f"{name} is not in {str(data)!r} and could not be downloaded (")
     assert "Name or service not known" in message
     assert "Connect to the internet once, or set ZOO_DATA" in message
-    assert f"torchvision's layout ({NAMED[name].torchvision}/raw/)." in message
+    assert f"torchvision's layout ({TORCHVISION[name]}/raw/)." in message
 
 
 @pytest.mark.parametrize("missing", [TRAIN, TEST])
@@ -237,10 +237,10 @@ def test_a_damaged_file_is_refused_by_name(data, damage, why):
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_bytes_that_are_not_the_published_ones_are_refused(data, name):
-    write_kin(data, NAMED[name].torchvision)
+    write_kin(data, TORCHVISION[name])
     message = refused(name, DataError)
     assert "sha256 of the train images is " in message
-    assert f"expected {NAMED[name].sha256['train'][:12]}" in message
+    assert f"expected {SHA256[name, 'train'][:12]}" in message
     assert "Delete that folder" in message
 
 

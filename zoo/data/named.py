@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import sys
-from dataclasses import dataclass
 from http.client import HTTPException
 from importlib import import_module
 from importlib.metadata import distributions
@@ -22,33 +21,18 @@ from zoo.data.images import PARTS, sha256_of
 from zoo.errors import DataError, OfflineError
 from zoo.io.files import read_regular, with_home
 
+TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+"""Names of torchvision's classes, by the zoo's."""
+NAMED = (*TORCHVISION, "digits")
 
-@dataclass(frozen=True)
-class Named:
-    """A dataset that has a name: who brings it, and what its bytes must be."""
-
-    torchvision: str | None
-    """Its class there; None is scikit-learn's."""
-    sha256: dict[str, str]
-    """Of the uint8 pixels, in row-major order; what a name does not have here is not checked."""
-
-
-_MNIST = {
-    "train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
-    "test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+SHA256 = {
+    ("mnist", "train"): "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+    ("mnist", "test"): "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+    ("fashion-mnist", "train"): "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
+    ("fashion-mnist", "test"): "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+    ("digits", "all"): "b41ca9fd335466eee997366c2e6f6bbe0a1b4582afe091fc4eba35f4a254182f",
 }
-_FASHION_MNIST = {
-    "train": "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
-    "test": "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
-}
-_DIGITS = {"all": "b41ca9fd335466eee997366c2e6f6bbe0a1b4582afe091fc4eba35f4a254182f"}
-
-NAMED = {
-    "mnist": Named("MNIST", _MNIST),
-    "fashion-mnist": Named("FashionMNIST", _FASHION_MNIST),
-    "kmnist": Named("KMNIST", {}),
-    "digits": Named(None, _DIGITS),
-}
+"""Of the uint8 pixels, in row-major order. KMNIST's are not checked."""
 
 IDX_FILES = {
     "train": ("train-images-idx3-ubyte", 60_000),
@@ -76,10 +60,10 @@ def read_named(name: str) -> dict[str, Tensor]:
     """
     whole = {"all": _digits()} if name == "digits" else _mnist_kin(name)
     for part, pixels in whole.items():
-        expected = NAMED[name].sha256.get(part)
-        if expected and sha256_of(pixels) != expected:
-            found = f"sha256 of the {part} images is {sha256_of(pixels)[:12]}..., "
-            raise DataError(_damaged(name, f"{found}expected {expected[:12]}..."))
+        expected = SHA256.get((name, part))
+        if expected and (found := sha256_of(pixels)) != expected:
+            is_not = f"sha256 of the {part} images is {found[:12]}..., expected {expected[:12]}..."
+            raise DataError(_damaged(name, is_not))
     if name == "digits":
         return dict(zip(PARTS, whole["all"].split([1297, 200, 300]), strict=True))
     train = whole["train"]
@@ -117,7 +101,7 @@ def _read_idx(name: str, path: Path, count: int) -> Tensor:
 
 
 def _download(name: str) -> None:
-    kind = getattr(torchvision_part("datasets"), NAMED[name].torchvision or "")
+    kind = getattr(torchvision_part("datasets"), TORCHVISION[name])
     dataset = kind.__new__(kind)  # its constructor would read an old processed/*.pt, a pickle
     dataset.root = str(data_folder())
     try:
@@ -138,7 +122,7 @@ def _download(name: str) -> None:
 
 
 def _folder_of(name: str) -> Path:
-    return data_folder() / (NAMED[name].torchvision or "") / "raw"
+    return data_folder() / TORCHVISION[name] / "raw"
 
 
 def torchvision_part(name: str) -> ModuleType:
@@ -154,7 +138,7 @@ def torchvision_part(name: str) -> ModuleType:
 
 
 def _damaged(name: str, failure: object) -> str:
-    if NAMED[name].torchvision is None:
+    if name == "digits":
         return f"{name} is not what it was in this scikit-learn ({failure}): install another one."
     return (
         f"The files of {name} in {str(_folder_of(name))!r} are damaged ({failure}). Delete that "

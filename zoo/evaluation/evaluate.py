@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from zoo.data import Images, shown_in_testing
 from zoo.errors import InputError
 from zoo.evaluation.measure import (
+    OnProgress,
     active_units,
     mean_of,
     measure_elbo,
@@ -32,9 +33,6 @@ from zoo.specs.protocols import FITTING, Protocol, check_protocol
 NLL_IMAGES = 1000
 """Images behind the importance-weighted bound where a decoder is slow."""
 
-OnProgress = Callable[[str, int, int], None]
-"""Called with what is measured, how many images are done, and of how many."""
-
 
 def default_protocol(model: Autoencoder) -> Protocol:
     """The protocol of a model's own likelihood; an autoencoder's code is measured on grey images."""
@@ -52,7 +50,7 @@ def evaluate_model(
     limit: int | None = None,
     seed: int = 0,
     device: torch.device | None = None,
-    on_progress: OnProgress = lambda what, done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Metrics:
     """Measures a model on one split.
 
@@ -65,7 +63,7 @@ def evaluate_model(
         limit: measure everything on the first so many images only.
         seed: of the posterior's draws, which are made per image.
         device: where it computes; None is where the model is.
-        on_progress: called as the work goes on.
+        on_progress: called after each image of the importance-weighted bound.
 
     Raises:
         InputError: for images of another shape, a protocol that does not fit the likelihood, or
@@ -131,9 +129,7 @@ def _nll(
 ) -> dict[str, Any]:
     cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
     some = shown if cheap else shown[:NLL_IMAGES]
-    bounds = measure_nll(
-        model, some, seed, samples, lambda done: on_progress("nll", done, len(some))
-    )
+    bounds = measure_nll(model, some, seed, samples, on_progress)
     return _means({"nll": bounds}) | {"nll_samples": samples, "nll_n_images": len(some)}
 
 

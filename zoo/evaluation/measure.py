@@ -18,6 +18,9 @@ from zoo.specs.metrics import OwnNumber
 
 IMAGES_AT_ONCE = 500
 
+OnProgress = Callable[[int, int], None]
+"""Called with how many images are done, and of how many."""
+
 
 class Mean(NamedTuple):
     """A mean over images and its standard error."""
@@ -53,7 +56,7 @@ def measure_nll(
     shown: Tensor,
     seed: int,
     samples: int,
-    on_progress: Callable[[int], None] = lambda done: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Tensor:
     """Minus the importance-weighted bound with K = `samples` of each image, `(N,)`, float64."""
     device = model.device
@@ -61,7 +64,7 @@ def measure_nll(
     for image, x in enumerate(shown.split(1)):
         noise = image_noise(seed, image, samples, model.latent_shape, IMPORTANCE_STREAM)
         bounds.append(model.importance_bound(x.to(device), noise[:, None].to(device)).cpu())
-        on_progress(image + 1)
+        on_progress(image + 1, len(shown))
     return -torch.cat(bounds)
 
 
