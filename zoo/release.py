@@ -15,7 +15,7 @@ import tomllib
 from importlib.metadata import metadata
 from pathlib import Path
 
-from zoo.data import load_images
+from zoo.data import Images, load_images
 from zoo.errors import InputError, RecipeError, ZooError
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.evaluation.figures import draw_all
@@ -29,7 +29,7 @@ from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families, index, published, sources
 from zoo.specs.base import likelihood_kind
 from zoo.specs.metrics import SUBSET, Ending, Metrics
-from zoo.specs.protocols import FITTING
+from zoo.specs.protocols import FITTING, Protocol
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.run import MODEL
 
@@ -61,15 +61,18 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
     assert registry is not None
     _check_name(recipe.name, registry, model)
     licence = licence or _licence_of(registry)
-    measured = _measure(model, recipe, limit=None)
-    subset = _measure(model, recipe, limit=SUBSET)
-    if all(a.n_images == b.n_images for a, b in zip(measured, subset, strict=True)):
-        subset = []  # the whole split is that small
-    others = {what: _compare(other / MODEL, recipe) for what, other in beside.items()}
+    images = load_images(recipe.data.dataset, "test")
+    measured = _measure(model, images, recipe.data.protocol)
+    subset = []
+    if len(images) > SUBSET:
+        subset = _measure(model, images, recipe.data.protocol, limit=SUBSET)
+    others = {}
+    for what, other in beside.items():
+        compared = store.load_source(sources.Source(other / MODEL, str(other / MODEL)))
+        others[what] = evaluate_model(compared, images, protocol=recipe.data.protocol)
     assert model.info is not None
     assert model.info.metrics is not None
     training = model.info.metrics.training.model_dump()
-    images = load_images(recipe.data.dataset, "test")
     target = registry.models / recipe.name
     store.save_folder(
         model,
@@ -80,29 +83,36 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         licence=licence,
         card=render_card,
     )
-    _write_index_line(registry, families.of(model).name, licence, target)
+    config, weights = (target / layout.CONFIG).read_bytes(), (target / layout.WEIGHTS).read_bytes()
+    fields = {
+        "family": families.of(model).name,
+        "licence": licence,
+        "bytes": len(weights),
+        "config_sha256": hashlib.sha256(config).hexdigest(),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    _write_index(registry, recipe.name, fields)
     render_cards(registry)  # the card says how to load it once its name is in the index
     return target
 
 
-def set_home(name: str, home: str) -> None:
-    """Notes in the index where a published model lives on the Hub.
+def note_hub_repo(name: str, pinned: str) -> None:
+    """Notes in the index which Hub repo has a published model.
 
     Args:
         name: of the model.
-        home: `org/repo@commit`, which must hold the very config and weights of the index line.
+        pinned: `org/repo@commit`, which must hold the very config and weights of the index line.
 
     Raises:
         IntegrityError: if it holds other bytes.
-        InputError: for a home that is not pinned to a commit.
+        InputError: for a repo that is not pinned to a commit.
     """
-    repo, _, commit = home.rpartition("@")
-    if not sources.COMMIT.fullmatch(commit):
-        raise InputError(f"{home!r} is not pinned: a home is org/repo@ and 40 hex digits.")
-    found = find(f"hf://{home}")
+    if not sources.COMMIT.fullmatch(pinned.rpartition("@")[2]):
+        raise InputError(f"{pinned!r} is not pinned: give org/repo@ and 40 hex digits.")
+    found = find(f"hf://{pinned}")
     line = published.line(name)
     store.load_source(sources.Source(found.folder, name, line, found.hub))
-    _write_index(line.registry, name, {"hub": f"{repo}@{commit}"})
+    _write_index(line.registry, name, {"hub": pinned})
 
 
 def render_cards(registry: index.Registry) -> None:
@@ -136,13 +146,12 @@ def _check_name(name: str, registry: index.Registry, model: Autoencoder) -> None
         )
 
 
-def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metrics]:
-    """The recipe's protocol, and for a Bernoulli model the tutorials' grey one beside it."""
-    images = load_images(recipe.data.dataset, "test")
+def _measure(
+    model: Autoencoder, images: Images, own: Protocol, limit: int | None = None
+) -> list[Metrics]:
+    """The recipe's own protocol, and for a Bernoulli model the tutorials' grey one beside it."""
     variational = isinstance(model, VariationalAutoencoder)
-    own = recipe.data.protocol
     fitting = FITTING.get(likelihood_kind(model.spec), (own,)) if variational else (own,)
-    protocols = sorted(fitting, key=lambda protocol: protocol != own)  # its own comes first
     return [
         evaluate_model(
             model,
@@ -152,19 +161,13 @@ def _measure(model: Autoencoder, recipe: Recipe, limit: int | None) -> list[Metr
             limit=limit,
             on_progress=_print_progress,
         )
-        for protocol in protocols
+        for protocol in sorted(fitting, key=lambda protocol: protocol != own)  # its own first
     ]
 
 
-def _compare(other: Path, recipe: Recipe) -> Metrics:
-    model = store.load_source(sources.Source(other, str(other)))
-    images = load_images(recipe.data.dataset, "test")
-    return evaluate_model(model, images, protocol=recipe.data.protocol)
-
-
-def _print_progress(what: str, done: int, total: int) -> None:
+def _print_progress(done: int, total: int) -> None:
     if done % 500 == 0:
-        print(f"{what}: {done:,} of {total:,} images", file=sys.stderr, flush=True)
+        print(f"nll: {done:,} of {total:,} images", file=sys.stderr, flush=True)
 
 
 def _licence_of(registry: index.Registry) -> str:
@@ -178,18 +181,6 @@ def _licence_of(registry: index.Registry) -> str:
             "--licence mit, or write `license = ...` into its pyproject.toml and install it again."
         )
     return str(said).lower()
-
-
-def _write_index_line(registry: index.Registry, family: str, licence: str, target: Path) -> None:
-    weights = (target / layout.WEIGHTS).read_bytes()
-    fields = {
-        "family": family,
-        "licence": licence,
-        "bytes": len(weights),
-        "config_sha256": hashlib.sha256((target / layout.CONFIG).read_bytes()).hexdigest(),
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
-    }
-    _write_index(registry, target.name, fields)
 
 
 def _write_index(registry: index.Registry, name: str, fields: dict[str, str | int]) -> None:
@@ -218,20 +209,20 @@ def main() -> None:
     parser.add_argument(
         "--hub",
         metavar="NAME=ORG/REPO@COMMIT",
-        help="note where a published model lives on the Hub, instead",
+        help="note which Hub repo has a published model, instead",
     )
     arguments = parser.parse_args()
-    pairs = [text.rpartition("=")[::2] for text in arguments.beside]
     if [arguments.run is not None, arguments.cards, arguments.hub is not None].count(True) != 1:
         parser.error("give a run's folder, or --cards, or --hub")
     try:
         if arguments.cards:
             render_cards(index.own_registry())
         elif arguments.hub:
-            set_home(*arguments.hub.partition("=")[::2])
+            note_hub_repo(*arguments.hub.partition("=")[::2])
         else:
-            others = {what: Path(run) for what, run in pairs}
-            target = release(arguments.run, others, arguments.licence)
+            pairs = [text.rpartition("=")[::2] for text in arguments.beside]
+            beside = {what: Path(run) for what, run in pairs}
+            target = release(arguments.run, beside, arguments.licence)
             print(f"{target}, and its line in {target.parent / index.INDEX}")
     except ZooError as failure:
         sys.exit(f"Error: {failure}")

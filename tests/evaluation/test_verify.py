@@ -11,11 +11,13 @@ import pytest
 import safetensors.torch
 
 import zoo
+from zoo.evaluation.agreement import differences
 from zoo.folder import layout
 from zoo.folder.card import render_card
 from zoo.folder.record import record_of, record_text
 from zoo.folder.store import weights_bytes
 from zoo.registry import published
+from zoo.specs.metrics import Metrics
 
 
 @pytest.fixture(scope="module")
@@ -60,16 +62,28 @@ NUMBERS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-def test_one_changed_number_is_noticed(model, name):
-    record = json.loads((model / layout.METRICS).read_text())
-    value = record["measured"][0][name]
+def changed(numbers: dict, name: str) -> dict:
+    value = numbers[name]
     if name == "dataset_sha256":
-        record["measured"][0][name] = "0" * 64
-    elif isinstance(value, int):
-        record["measured"][0][name] = value - 2 if value > 2 else value + 2
-    else:
-        record["measured"][0][name] = value * 1.01 + (0.02 if name.endswith("_se") else 0.0)
+        return numbers | {name: "0" * 64}
+    if isinstance(value, int):
+        return numbers | {name: value - 2 if value > 2 else value + 2}
+    return numbers | {name: value * 1.01 + (0.02 if name.endswith("_se") else 0.0)}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_one_changed_number_is_noticed(measured, name):
+    info = zoo.info(measured)
+    numbers = info.metrics.measured[0].model_dump()
+    same, other = Metrics(**numbers), Metrics(**changed(numbers, name))
+    assert differences(same, same) == []
+    assert name in str(differences(same, other))
+
+
+@pytest.mark.parametrize("name", ["neg_elbo", "n_images", "nll_samples", "seed"])
+def test_what_was_changed_in_the_folder_fails(model, name):
+    record = json.loads((model / layout.METRICS).read_text())
+    record["measured"][0] = changed(record["measured"][0], name)
     (model / layout.METRICS).write_text(json.dumps(record))
     assert not zoo.verify(model).passed
 

@@ -237,7 +237,7 @@ DEFECTS = [
         "own metrics and pictures",
         "_measure(self, batches) gives ['use']; own_metrics names usage",
     ),
-    (NaNMetrics, "own metrics and pictures", "they are not finite"),
+    (NaNMetrics, "own metrics and pictures", "these are not all finite"),
     (FlatPicture, "own metrics and pictures", "a picture is images (rows, columns, C, H, W)"),
     (Uncopied, "deepcopy", "a deep copy shares weight with the first"),
     (SumsImages, "loss", "not a mean"),

@@ -192,12 +192,12 @@ def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
     ("body", "error", "said"),
     [
         ("1 / 0", PluginError, "failed to give its train images: ZeroDivisionError"),
-        ("None", DataError, "its train split is NoneType, not a uint8 tensor or array"),
-        ("np.zeros((3, 8, 8))", DataError, "its train split is float64 (3, 8, 8), not a uint8"),
+        ("None", DataError, "its train split is NoneType; images are"),
+        ("np.zeros((3, 8, 8))", DataError, "its train split is (3, 8, 8), float64; images are"),
         (
             "np.zeros((3, 8), np.uint8)",
             DataError,
-            "is torch.uint8 (3, 8), not a uint8 tensor or array (N, C, H, W) or (N, H, W)",
+            "is (3, 8), uint8; images are (N, C, H, W) or (N, H, W), uint8, 0 to 255.",
         ),
         (
             "np.zeros((3, 8, 8 + len(split)), np.uint8)",

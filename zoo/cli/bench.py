@@ -10,10 +10,10 @@ import click
 
 from zoo.cli import complete
 from zoo.cli.output import device_option, print_table, say
+from zoo.io.text import number
 
 if TYPE_CHECKING:
     from zoo.evaluation.bench import Entry
-    from zoo.specs.metrics import Metrics
 
 
 @click.command()
@@ -76,7 +76,7 @@ def print_results(results: list[Entry]) -> None:
     _table("Reconstruction of grey images: any protocol, decode(encode(x))", once, shared)
     for protocol in dict.fromkeys(one.measured.protocol for one in measured if one.measured):
         rows = [one for one in measured if one.measured and one.measured.protocol == protocol]
-        names = [n for n in METRICS if n not in shared and any(_both(one, n) for one in rows)]
+        names = [n for n in METRICS if n not in shared and any(_cell(one, n) for one in rows)]
         if names:
             _table(f"{protocol} protocol, nats per image", rows, names)
     for family in dict.fromkeys(one.family for one in once):
@@ -86,19 +86,13 @@ def print_results(results: list[Entry]) -> None:
             _table(f"numbers of family {family}'s own", rows, list(own))
 
 
-def _both(one: Entry, name: str) -> list[float]:
-    """A number as it was measured now and as it was published, as far as they are known."""
-    found = (numbers.value_of(name) for numbers in (one.measured, one.published) if numbers)
-    return [value for value in found if value is not None]
-
-
 def _table(title: str, rows: list[Entry], names: list[str]) -> None:
     cells = [
         (
             one.model,
             one.measured.dataset,
             f"{one.measured.n_images:,}",
-            *(_cell(one.measured, one.published, name) for name in names),
+            *(_cell(one, name) for name in names),
         )
         for one in rows
         if one.measured
@@ -106,11 +100,14 @@ def _table(title: str, rows: list[Entry], names: list[str]) -> None:
     print_table(("model", "dataset", "images", *names), cells, title=title)
 
 
-def _cell(measured: Metrics, published: Metrics | None, name: str) -> str:
-    from zoo.io.text import number
-
-    now, then = measured.value_of(name), published.value_of(name) if published else None
+def _cell(one: Entry, name: str) -> str:
+    """A number as it was measured now and, in brackets, as it was published; or nothing."""
+    sides = [
+        (s.value_of(name), s.error_of(name)) if s else (None, None)
+        for s in (one.measured, one.published)
+    ]
+    (now, error), (then, published_error) = sides
     if now is None and then is None:
         return ""
-    error = measured.error_of(name) or (published.error_of(name) if published else None)
+    error = error or published_error
     return f"{number(now, error)} ({number(then, error)})"

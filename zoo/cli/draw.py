@@ -26,17 +26,13 @@ def draw(model: str, out: Path | None, dataset: str | None, split: str) -> None:
     import zoo
     from zoo.api import trained_on
     from zoo.data import load_images
-    from zoo.errors import InputError
+    from zoo.evaluation.evaluate import check_shape
     from zoo.evaluation.figures import draw_all
     from zoo.io.files import write_atomically
 
     loaded = zoo.load(model)
     images = load_images(dataset or trained_on(loaded)[0], split)
-    if images.shape != loaded.spec.image_shape:
-        raise InputError(
-            f"The model takes images of {loaded.spec.image_shape}; {images.dataset} has "
-            f"{images.shape}."
-        )
+    check_shape(loaded, images)
     folder = out or Path(f"{Path(model).name}-figures")
     for name, picture in draw_all(loaded, images.pixels).items():
         path = folder / f"{name}.png"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.arrays import MAX_BYTES, read_array
-from zoo.data.images import tenth_held_out
+from zoo.data.images import PARTS
 from zoo.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -24,19 +24,19 @@ def read_folder(folder: Path) -> dict[str, Tensor]:
     Subfolders named train and test (and validation) are parts; otherwise there is one, "all".
     All images have one size; they are grey if every one of them is, else RGB.
     """
-    names = [name for name in ("train", "validation", "test") if (folder / name).is_dir()]
-    if "train" in names and "test" in names:
-        parts = {name: _stack(folder / name) for name in names}
-        if len({part.shape[1] for part in parts.values()}) > 1:
-            parts = {name: _in_colour(part) for name, part in parts.items()}
-        return tenth_held_out(parts)
-    return {"all": _stack(folder)}
+    names = [name for name in PARTS if (folder / name).is_dir()]
+    has_parts = "train" in names and "test" in names
+    places = {name: folder / name for name in names} if has_parts else {"all": folder}
+    parts = {name: _read_all(place) for name, place in places.items()}
+    if any(image.shape[1] == 3 for images in parts.values() for image in images):
+        parts = {name: list(map(_in_colour, images)) for name, images in parts.items()}
+    return {name: torch.cat(images) for name, images in parts.items()}
 
 
-def read_image(path: Path) -> np.ndarray:
-    """One image file as `(C, H, W)` uint8, C = 1 for grey and 3 for colour.
+def read_image(path: Path) -> Tensor:
+    """One image file as `(1, C, H, W)` uint8, C = 1 for grey and 3 for colour.
 
-    Raises DataError for a file that is missing, is no image or is damaged.
+    Raises DataError for a file that is missing, not an image or damaged.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -46,14 +46,15 @@ def read_image(path: Path) -> np.ndarray:
         with Image.open(path) as image:
             if image.mode in DEEP:
                 raise DataError(
-                    f"{str(path)!r} has more than 8 bits a channel ({image.mode}): make it 8 first, "
-                    "for the zoo does not guess how."
+                    f"{str(path)!r} has more than 8 bits a channel ({image.mode}): convert it to 8 "
+                    "first; the zoo does not guess how."
                 )
             grey = image.mode in ("1", "L", "LA")
-            pixels = np.asarray(image.convert("L" if grey else "RGB"))
+            pixels = np.array(image.convert("L" if grey else "RGB"), ndmin=3)
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as broken:
         raise DataError(f"{str(path)!r} cannot be read as an image: {broken}") from broken
-    return pixels[None] if grey else pixels.transpose(2, 0, 1)
+    channels_first = pixels if grey else pixels.transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(channels_first))[None]
 
 
 def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tensor:
@@ -64,29 +65,17 @@ def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tenso
     """
     parts = []
     for path in paths:
-        for pixels in _images_in(path):
+        is_array = path.suffix in (".npy", ".npz")
+        for pixels in read_array(path).values() if is_array else [read_image(path)]:
+            pixels = pixels[:, None] if pixels.dim() == 3 else pixels
             fitting = _in_colour(pixels) if shape[0] == 3 and pixels.dim() == 4 else pixels
             if tuple(fitting.shape[1:]) != shape:
                 raise DataError(
                     f"The model takes images of {shape}; {str(path)!r} has "
-                    f"{tuple(pixels.shape[1:])}. Change it first: the zoo does not guess how."
+                    f"{tuple(pixels.shape[1:])}. Resize or convert it first: the zoo does not guess how."
                 )
             parts.append(fitting)
     return torch.cat(parts)
-
-
-def _images_in(path: Path) -> list[Tensor]:
-    if path.suffix in (".npy", ".npz"):
-        return [_with_channels(part) for part in read_array(path).values()]
-    return [_tensor(read_image(path))]
-
-
-def _tensor(image: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(image, order="C"))[None]
-
-
-def _with_channels(pixels: Tensor) -> Tensor:
-    return pixels[:, None] if pixels.dim() == 3 else pixels
 
 
 def _in_colour(pixels: Tensor) -> Tensor:
@@ -94,25 +83,22 @@ def _in_colour(pixels: Tensor) -> Tensor:
     return pixels.repeat(1, 3, 1, 1) if pixels.shape[1] == 1 else pixels
 
 
-def _stack(folder: Path) -> Tensor:
+def _read_all(folder: Path) -> list[Tensor]:
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         raise DataError(f"There is no image in {str(folder)!r} (looked for {', '.join(SUFFIXES)}).")
-    images: list[Tensor] = []
+    images = []
     for path in paths:
-        images.append(_tensor(read_image(path)))
-        first, last = images[0], images[-1]
-        if last.shape[2:] != first.shape[2:]:
+        images.append(read_image(path))
+        (height, width), size = images[0].shape[2:], images[-1].shape[2:]
+        if size != (height, width):
             raise DataError(
-                f"All images of a dataset have one size: {str(path)!r} is "
-                f"{last.shape[2]} x {last.shape[3]}, {str(paths[0])!r} is "
-                f"{first.shape[2]} x {first.shape[3]}."
+                f"All images of a dataset have one size: {str(path)!r} is {size[0]} x {size[1]}, "
+                f"{str(paths[0])!r} is {height} x {width}."
             )
-        if 3 * first[0, 0].numel() * len(paths) > MAX_BYTES:
+        if 3 * height * width * len(paths) > MAX_BYTES:
             raise DataError(
                 f"{len(paths):,} images in {str(folder)!r} are more than {MAX_BYTES:,} bytes; "
                 "give it fewer, or smaller ones."
             )
-    if len({image.shape[1] for image in images}) > 1:
-        images = [_in_colour(image) for image in images]
-    return torch.cat(images)
+    return images

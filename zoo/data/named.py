@@ -3,64 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import re
 import sys
-import urllib.error
-from dataclasses import dataclass
+from http.client import HTTPException
+from importlib import import_module
+from importlib.metadata import distributions
 from pathlib import Path
+from types import ModuleType
+from urllib.error import URLError
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.images import sha256_of
+from zoo.data.images import PARTS, sha256_of
 from zoo.errors import DataError, OfflineError
 from zoo.io.files import read_regular, with_home
 
+TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
+"""Names of torchvision's classes, by the zoo's."""
+NAMED = (*TORCHVISION, "digits")
 
-@dataclass(frozen=True)
-class Named:
-    """A dataset that has a name: where it comes from and what its bytes must be."""
-
-    torchvision: str | None
-    hub_id: str | None
-    licence: str
-    sha256: dict[str, str]
-    """Of the uint8 pixels, in row-major order; what a name does not have here is not checked."""
-
-
-_MNIST = {
-    "train": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
-    "test": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+SHA256 = {
+    ("mnist", "train"): "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+    ("mnist", "test"): "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+    ("fashion-mnist", "train"): "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
+    ("fashion-mnist", "test"): "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+    ("digits", "all"): "b41ca9fd335466eee997366c2e6f6bbe0a1b4582afe091fc4eba35f4a254182f",
 }
-_FASHION_MNIST = {
-    "train": "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
-    "test": "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
-}
-_DIGITS = {"all": "b41ca9fd335466eee997366c2e6f6bbe0a1b4582afe091fc4eba35f4a254182f"}
-
-NAMED = {
-    "mnist": Named("MNIST", "ylecun/mnist", "CC-BY-SA-3.0", _MNIST),
-    "fashion-mnist": Named("FashionMNIST", "zalando-datasets/fashion_mnist", "MIT", _FASHION_MNIST),
-    "kmnist": Named("KMNIST", "tanganke/kmnist", "CC-BY-SA-4.0", {}),
-    "digits": Named(None, None, "CC-BY-4.0", _DIGITS),
-}
-
+"""Of the uint8 pixels, in row-major order. KMNIST's are not checked."""
 
 IDX_FILES = {
     "train": ("train-images-idx3-ubyte", 60_000),
     "test": ("t10k-images-idx3-ubyte", 10_000),
 }
 """File and number of images of each part of MNIST and of its kin."""
-
-NETWORK = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ConnectionError,
-    TimeoutError,
-)
 
 
 def data_folder() -> Path:
@@ -80,24 +58,16 @@ def read_named(name: str) -> dict[str, Tensor]:
     into 1,297, 200 and 300. Raises OfflineError where it would have to be downloaded and cannot
     be, DataError where its bytes are not the published ones.
     """
-    parts: dict[str, Tensor]
-    if name == "digits":
-        pixels = _digits()
-        parts = dict(
-            zip(("train", "validation", "test"), pixels.split([1297, 200, 300]), strict=True)
-        )
-        whole = {"all": pixels}
-    else:
-        train, test = _mnist_kin(name)
-        parts = {"train": train[:-5000], "validation": train[-5000:], "test": test}
-        parts["train+validation"] = train
-        whole = {"train": train, "test": test}
+    whole = {"all": _digits()} if name == "digits" else _mnist_kin(name)
     for part, pixels in whole.items():
-        expected = NAMED[name].sha256.get(part)
-        if expected and sha256_of(pixels) != expected:
-            found = f"sha256 of the {part} images is {sha256_of(pixels)[:12]}..., "
-            raise DataError(_damaged(name, f"{found}expected {expected[:12]}..."))
-    return parts
+        expected = SHA256.get((name, part))
+        if expected and (found := sha256_of(pixels)) != expected:
+            is_not = f"sha256 of the {part} images is {found[:12]}..., expected {expected[:12]}..."
+            raise DataError(_damaged(name, is_not))
+    if name == "digits":
+        return dict(zip(PARTS, whole["all"].split([1297, 200, 300]), strict=True))
+    train = whole["train"]
+    return {"train": train[:-5000], "validation": train[-5000:], "test": whole["test"]}
 
 
 def _digits() -> Tensor:
@@ -107,40 +77,43 @@ def _digits() -> Tensor:
     return torch.from_numpy(np.rint(levels * 255 / 16).astype(np.uint8)).view(-1, 1, 8, 8)
 
 
-def _mnist_kin(name: str) -> tuple[Tensor, Tensor]:
+def _mnist_kin(name: str) -> dict[str, Tensor]:
     """All training images and all test images of MNIST or one of its kin."""
-    files = [_files_of(name) / file for file, _ in IDX_FILES.values()]
-    if not all(os.path.lexists(file) for file in files):
+    folder = _folder_of(name)
+    if not all(os.path.lexists(folder / file) for file, _ in IDX_FILES.values()):
         _download(name)
-    train, test = (_read_idx(name, part) for part in IDX_FILES)
-    return train, test
+    return {part: _read_idx(name, folder / file, n) for part, (file, n) in IDX_FILES.items()}
 
 
-def _read_idx(name: str, part: str) -> Tensor:
+def _read_idx(name: str, path: Path, count: int) -> Tensor:
     """Images `(N, 1, 28, 28)` from a file of four big-endian numbers and then the pixels."""
-    file, count = IDX_FILES[part]
     header = b"".join(number.to_bytes(4, "big") for number in (0x0803, count, 28, 28))
     size = len(header) + count * 28 * 28
     try:
-        data = bytearray(read_regular(_files_of(name) / file, size, DataError))
+        data = bytearray(read_regular(path, size, DataError))
     except DataError as wrong:
         raise DataError(_damaged(name, str(wrong).rstrip("."))) from None
-    if len(data) != size:
-        raise DataError(_damaged(name, f"{file} has {len(data):,} bytes, not {size:,}"))
-    if not data.startswith(header):
-        raise DataError(_damaged(name, f"{file} begins with {data[:16].hex(' ', 4)}"))
+    if len(data) != size or not data.startswith(header):
+        begins = data[:16].hex(" ", 4)
+        found = f"{path.name} has {len(data):,} bytes, not {size:,}, or begins with {begins}"
+        raise DataError(_damaged(name, found))
     return torch.frombuffer(data, dtype=torch.uint8, offset=len(header)).reshape(-1, 1, 28, 28)
 
 
 def _download(name: str) -> None:
-    kind = getattr(_torchvision_datasets(), NAMED[name].torchvision or "")
+    kind = getattr(torchvision_part("datasets"), TORCHVISION[name])
     dataset = kind.__new__(kind)  # its constructor would read an old processed/*.pt, a pickle
     dataset.root = str(data_folder())
     try:
         with contextlib.redirect_stdout(sys.stderr):  # where it says what it downloads
             dataset.download()
-    except (*NETWORK, RuntimeError) as failure:
-        raise OfflineError(_missing(name, failure)) from failure
+    except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as failure:
+        causes = re.findall(r"got:\n(.*)", str(failure)) or str(failure).splitlines()
+        raise OfflineError(
+            f"{name} is not in {dataset.root!r} and could not be downloaded "
+            f"({(causes or [type(failure).__name__])[0]}). Connect to the internet once, or set "
+            f"ZOO_DATA to a folder that has it in torchvision's layout ({kind.__name__}/raw/)."
+        ) from failure
     except OSError as failure:
         raise DataError(
             f"{name} cannot be kept in {dataset.root!r}: {failure.strerror or failure}. Make room "
@@ -148,41 +121,26 @@ def _download(name: str) -> None:
         ) from failure
 
 
-def _files_of(name: str) -> Path:
-    return data_folder() / (NAMED[name].torchvision or "") / "raw"
+def _folder_of(name: str) -> Path:
+    return data_folder() / TORCHVISION[name] / "raw"
 
 
-def _torchvision_datasets():
+def torchvision_part(name: str) -> ModuleType:
+    """torchvision's `datasets` or `utils`. Raises DataError where it is missing, or made for another torch."""
     try:
-        from torchvision import datasets
+        return import_module(f"torchvision.{name}")
     except (ImportError, RuntimeError) as clash:
-        raise DataError(_torchvision_clash(clash)) from clash
-    return datasets
-
-
-def _torchvision_clash(clash: Exception) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        have = f"torchvision {version('torchvision')} and torch {version('torch')}"
-    except PackageNotFoundError:
-        return f"torchvision is needed to read this dataset: pip install torchvision ({clash})."
-    return f"{have} do not work together ({clash}). Install the torchvision made for your torch."
-
-
-def _missing(name: str, failure: object) -> str:
-    causes = re.findall(r"got:\n(.*)", str(failure)) or str(failure).splitlines()
-    return (
-        f"{name} is not in {str(data_folder())!r} and could not be downloaded "
-        f"({(causes or [type(failure).__name__])[0]}). Connect to the internet once, or set "
-        f"ZOO_DATA to a folder that has it in torchvision's layout ({NAMED[name].torchvision}/raw/)."
-    )
+        installed = [found.version for found in distributions(name="torchvision")]
+        raise DataError(
+            f"torchvision {(installed or ['(not installed)'])[0]} and torch {torch.__version__} do "
+            f"not work together ({clash}). Install the torchvision made for your torch."
+        ) from clash
 
 
 def _damaged(name: str, failure: object) -> str:
-    if NAMED[name].torchvision is None:
+    if name == "digits":
         return f"{name} is not what it was in this scikit-learn ({failure}): install another one."
     return (
-        f"The files of {name} in {str(_files_of(name))!r} are damaged ({failure}). Delete that "
+        f"The files of {name} in {str(_folder_of(name))!r} are damaged ({failure}). Delete that "
         "folder and run again: they are fetched again."
     )

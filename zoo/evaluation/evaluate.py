@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from zoo.data import Images, shown_in_testing
 from zoo.errors import InputError
 from zoo.evaluation.measure import (
-    Mean,
+    OnProgress,
     active_units,
     mean_of,
     measure_elbo,
@@ -32,9 +33,6 @@ from zoo.specs.protocols import FITTING, Protocol, check_protocol
 NLL_IMAGES = 1000
 """Images behind the importance-weighted bound where a decoder is slow."""
 
-OnProgress = Callable[[str, int, int], None]
-"""Called with what is measured, how many images are done, and of how many."""
-
 
 def default_protocol(model: Autoencoder) -> Protocol:
     """The protocol of a model's own likelihood; an autoencoder's code is measured on grey images."""
@@ -52,7 +50,7 @@ def evaluate_model(
     limit: int | None = None,
     seed: int = 0,
     device: torch.device | None = None,
-    on_progress: OnProgress = lambda what, done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Metrics:
     """Measures a model on one split.
 
@@ -65,7 +63,7 @@ def evaluate_model(
         limit: measure everything on the first so many images only.
         seed: of the posterior's draws, which are made per image.
         device: where it computes; None is where the model is.
-        on_progress: called as the work goes on.
+        on_progress: called after each image of the importance-weighted bound.
 
     Raises:
         InputError: for images of another shape, a protocol that does not fit the likelihood, or
@@ -79,14 +77,13 @@ def evaluate_model(
     guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
         own = measure_own(measured, pixels)
-        values = _grey_images(measured, pixels)
+        values = _means(measure_reconstruction(measured, pixels))
         if isinstance(measured, VariationalAutoencoder):
             values |= _bounds(measured, shown, protocol, seed)
             if nll_samples and protocol != "grey":
                 values |= _nll(measured, shown, seed, nll_samples, on_progress)
         else:
-            scores = measure_likelihood(measured, shown)
-            values |= {} if scores is None else _mean("reconstruction", mean_of(scores))
+            values |= _means(measure_likelihood(measured, shown))
     return Metrics(
         dataset=images.dataset,
         split=images.split,
@@ -100,63 +97,66 @@ def evaluate_model(
 
 
 def validation_loss(model: Autoencoder, shown: Tensor) -> float:
-    """The loss whose minimum is sought, in nats per image, with fixed noise: what choices use."""
+    """The loss that choices minimise, in nats per image, with fixed noise."""
     with torch.inference_mode(), exact_float32():
-        if not isinstance(model, VariationalAutoencoder):
-            scores = measure_likelihood(model, shown)
-            losses = [model._loss(x.to(model.device)).total for x in shown.split(500)]
-            return mean_of(scores).value if scores is not None else float(sum(losses) / len(losses))
-        bound = measure_elbo(model, shown, seed=0)
-        weight = model.loss_weights.get("kl", 1.0)
-        return mean_of(bound.reconstruction + weight * bound.kl).value
+        if isinstance(model, VariationalAutoencoder):
+            terms = measure_elbo(model, shown, seed=0)
+            weight = model.loss_weights.get("kl", 1.0)
+            return mean_of(terms["reconstruction"] + weight * terms["kl"]).value
+        if scores := measure_likelihood(model, shown):
+            return mean_of(scores["reconstruction"]).value
+        losses = [model._loss(x.to(model.device)).total for x in shown.split(500)]
+        return float(sum(losses) / len(losses))
 
 
-def _bounds(model: VariationalAutoencoder, shown: Tensor, protocol: Protocol, seed: int) -> dict:
-    bound = measure_elbo(model, shown, seed)
-    total = mean_of(bound.reconstruction.double() + bound.kl.double())
-    values = _mean("reconstruction", mean_of(bound.reconstruction))
-    values |= _mean("kl", mean_of(bound.kl)) | {"active_units": active_units(bound.codes)}
-    if protocol == "grey":
-        return values | _mean("bce_plus_kl", total)
-    per_bit = model.spec.pixels * math.log(2)
-    shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
-    bits = Mean(total.value / per_bit + shift, total.error / per_bit)
-    return values | _mean("neg_elbo", total) | _mean("bits_per_dim", bits)
+def _bounds(
+    model: VariationalAutoencoder, shown: Tensor, protocol: Protocol, seed: int
+) -> dict[str, Any]:
+    terms = measure_elbo(model, shown, seed)
+    codes = terms.pop("codes")
+    total = "bce_plus_kl" if protocol == "grey" else "neg_elbo"
+    values = _means({**terms, total: terms["reconstruction"].double() + terms["kl"].double()})
+    if total == "neg_elbo":
+        per_bit = model.spec.pixels * math.log(2)
+        shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
+        values["bits_per_dim"] = values[total] / per_bit + shift
+        values["bits_per_dim_se"] = values[f"{total}_se"] / per_bit
+    return values | {"active_units": active_units(codes)}
 
 
 def _nll(
     model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int, on_progress: OnProgress
-) -> dict:
+) -> dict[str, Any]:
     cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
     some = shown if cheap else shown[:NLL_IMAGES]
-    bounds = measure_nll(
-        model, some, seed, samples, lambda done: on_progress("nll", done, len(some))
-    )
-    return _mean("nll", mean_of(bounds)) | {"nll_samples": samples, "nll_n_images": len(some)}
+    bounds = measure_nll(model, some, seed, samples, on_progress)
+    return _means({"nll": bounds}) | {"nll_samples": samples, "nll_n_images": len(some)}
 
 
-def _grey_images(model: Autoencoder, pixels: Tensor) -> dict:
-    found = measure_reconstruction(model, pixels)
-    values = _mean("mse", mean_of(found.mse)) | _mean("psnr", mean_of(found.psnr))
-    return values if found.ssim is None else values | _mean("ssim", mean_of(found.ssim))
-
-
-def _mean(name: str, mean: Mean) -> dict[str, float]:
-    return {name: mean.value, f"{name}_se": mean.error}
+def _means(per_image: dict[str, Tensor]) -> dict[str, Any]:
+    """Mean and standard error, `<name>_se`, of the numbers `(N,)` of each name."""
+    means = {name: mean_of(values) for name, values in per_image.items()}
+    errors = {f"{name}_se": mean.error for name, mean in means.items()}
+    return {name: mean.value for name, mean in means.items()} | errors
 
 
 def _check(model, images: Images, protocol, nll_samples: int, limit: int | None) -> None:
-    if images.shape != model.spec.image_shape:
-        raise InputError(
-            f"The model takes images of {model.spec.image_shape}; {images.dataset} has "
-            f"{images.shape}."
-        )
+    check_shape(model, images)
     if protocol is not None:
         check_protocol(protocol, likelihood_kind(model.spec))
     if limit is not None and limit < 1:
         raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
     if nll_samples < 0:
         raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
+
+
+def check_shape(model: Autoencoder, images: Images) -> None:
+    """Raises InputError for images of another shape than the model takes."""
+    if images.shape != model.spec.image_shape:
+        raise InputError(
+            f"The model takes images of {model.spec.image_shape}; {images.dataset} has "
+            f"{images.shape}."
+        )
 
 
 def _measured_model(model: Autoencoder, device: torch.device | None) -> Autoencoder:

@@ -8,15 +8,13 @@ import torch
 from torch import Tensor
 
 from zoo.data import as_grey
-from zoo.errors import DataError
+from zoo.data.named import torchvision_part
 from zoo.folder.layout import MAX_FIGURE_BYTES
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
 
 SCALE_TO = 56
 """Least height of one drawn image, in pixels: smaller ones are enlarged by a whole factor."""
-MOST_IMAGES = 1_024
-"""Images in one of a family's own pictures."""
 
 
 def draw_all(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
@@ -48,12 +46,9 @@ def draw_own(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
 
 def _grid(images: Tensor) -> bytes:
     """A picture of images `(rows, columns, C, H, W)`."""
-    if images.dim() != 5 or not 0 < images.shape[0] * images.shape[1] <= MOST_IMAGES:
-        raise ValueError(
-            f"a picture is images (rows, columns, C, H, W), at most {MOST_IMAGES:,}; got "
-            f"{tuple(images.shape)}"
-        )
-    if images.is_complex() or not ((images >= 0) & (images <= 1)).all():
+    if images.dim() != 5:
+        raise ValueError(f"a picture is images (rows, columns, C, H, W); got {tuple(images.shape)}")
+    if not ((images >= 0) & (images <= 1)).all():
         raise ValueError("a picture has values outside [0, 1]")
     picture = _png(images.flatten(0, 1).float().cpu(), images.shape[1])
     if len(picture) > MAX_FIGURE_BYTES:
@@ -101,18 +96,8 @@ def _png(images: Tensor, per_row: int) -> bytes:
     large = images.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
     if large.shape[1] not in (1, 3):
         large = large[:, :1]  # other than grey and colour: the first channel
-    grid = _make_grid()(large, nrow=per_row, padding=2, pad_value=1.0)
+    grid = torchvision_part("utils").make_grid(large, nrow=per_row, padding=2, pad_value=1.0)
     levels = grid.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-def _make_grid():
-    try:
-        from torchvision.utils import make_grid
-    except (ImportError, RuntimeError) as clash:
-        raise DataError(
-            f"Drawing needs the torchvision made for your torch {torch.__version__} ({clash})."
-        ) from clash
-    return make_grid

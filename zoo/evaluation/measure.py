@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,9 +18,11 @@ from zoo.specs.metrics import OwnNumber
 
 IMAGES_AT_ONCE = 500
 
+OnProgress = Callable[[int, int], None]
+"""Called with how many images are done, and of how many."""
 
-@dataclass(frozen=True)
-class Mean:
+
+class Mean(NamedTuple):
     """A mean over images and its standard error."""
 
     value: float
@@ -34,29 +36,19 @@ def mean_of(values: Tensor) -> Mean:
     return Mean(values.mean().item(), error)
 
 
-@dataclass(frozen=True)
-class Bound:
-    """The negative ELBO's terms of each image, `(N,)` in nats, and the posterior means `(N, d)`."""
+def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> dict[str, Tensor]:
+    """The negative ELBO's terms of each image `(N, C, H, W)`, at beta = 1.
 
-    reconstruction: Tensor
-    kl: Tensor
-    codes: Tensor
+    The one-sample "reconstruction" and the closed-form "kl", `(N,)` in nats, and the posterior
+    means as "codes", `(N, d)`.
+    """
 
-
-def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> Bound:
-    """Closed-form KL and one-sample reconstruction of images `(N, C, H, W)`, at beta = 1."""
-    device = model.device
-    reconstructions, kls, codes = [], [], []
-    first = 0
-    for batch in shown.split(_batch(model)):
-        noise = elbo_noise(seed, first, len(batch), model.latent_shape).to(device)
-        x = batch.to(device)
+    def terms(x: Tensor, first: int) -> dict[str, Tensor]:
+        noise = elbo_noise(seed, first, len(x), model.latent_shape).to(x.device)
         reconstruction, kl = model.elbo_terms(x, noise)
-        reconstructions.append(reconstruction.cpu())
-        kls.append(kl.cpu())
-        codes.append(model._encode(x).flatten(1).cpu())
-        first += len(batch)
-    return Bound(torch.cat(reconstructions), torch.cat(kls), torch.cat(codes))
+        return {"reconstruction": reconstruction, "kl": kl, "codes": model._encode(x).flatten(1)}
+
+    return _per_image(model, shown, terms)
 
 
 def measure_nll(
@@ -64,7 +56,7 @@ def measure_nll(
     shown: Tensor,
     seed: int,
     samples: int,
-    on_progress: Callable[[int], None] = lambda done: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Tensor:
     """Minus the importance-weighted bound with K = `samples` of each image, `(N,)`, float64."""
     device = model.device
@@ -72,55 +64,56 @@ def measure_nll(
     for image, x in enumerate(shown.split(1)):
         noise = image_noise(seed, image, samples, model.latent_shape, IMPORTANCE_STREAM)
         bounds.append(model.importance_bound(x.to(device), noise[:, None].to(device)).cpu())
-        on_progress(image + 1)
+        on_progress(image + 1, len(shown))
     return -torch.cat(bounds)
 
 
-def measure_likelihood(model: Autoencoder, shown: Tensor) -> Tensor | None:
-    """-log p(x | encode(x)) of each image, `(N,)` in nats; None for a family without a likelihood."""
+def measure_likelihood(model: Autoencoder, shown: Tensor) -> dict[str, Tensor]:
+    """-log p(x | encode(x)) of each image as "reconstruction", `(N,)` in nats.
+
+    Nothing for a family without a likelihood.
+    """
     likelihood = getattr(model, "_likelihood", None)
     if likelihood is None:
-        return None
-    device = model.device
-    parts = []
-    for batch in shown.split(_batch(model)):
-        x = batch.to(device)
-        parts.append(-likelihood(model._encode(x)).log_prob(x).cpu())
-    return torch.cat(parts)
+        return {}
+    return _per_image(
+        model, shown, lambda x, _: {"reconstruction": -likelihood(model._encode(x)).log_prob(x)}
+    )
 
 
-@dataclass(frozen=True)
-class Reconstruction:
-    """Errors of `decode(encode(x))` of grey images, `(N,)` each; ssim is None for small images."""
+def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> dict[str, Tensor]:
+    """Errors of `decode(encode(x))` of grey images, given as levels `(N, C, H, W)` uint8.
 
-    mse: Tensor
-    psnr: Tensor
-    ssim: Tensor | None
-
-
-def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> Reconstruction:
-    """MSE per pixel value, PSNR in dB and SSIM of grey images, given as levels `(N, C, H, W)` uint8."""
+    MSE per pixel value and PSNR in dB of each, `(N,)`, and SSIM where images are large enough.
+    """
     from torchmetrics.functional.image import (
         peak_signal_noise_ratio,
         structural_similarity_index_measure,
     )
 
-    device = model.device
-    wide = min(model.spec.image_shape[1:]) >= 11
-    mse, psnr, ssim = [], [], []
-    for batch in pixels.split(_batch(model)):
-        x = as_grey(batch.to(device))
+    def errors(levels: Tensor, _: int) -> dict[str, Tensor]:
+        x = as_grey(levels)
         y = model._decode(model._encode(x))
-        mse.append((y - x).square().flatten(1).mean(1).cpu())
-        psnr.append(
-            peak_signal_noise_ratio(y, x, data_range=1.0, reduction="none", dim=(1, 2, 3)).cpu()
-        )
-        if wide:
-            similarity = structural_similarity_index_measure(
+        psnr = peak_signal_noise_ratio(y, x, data_range=1.0, reduction="none", dim=(1, 2, 3))
+        found = {"mse": (y - x).square().flatten(1).mean(1), "psnr": psnr}
+        if min(model.spec.image_shape[1:]) >= 11:
+            ssim = structural_similarity_index_measure(
                 y, x, data_range=1.0, kernel_size=11, sigma=1.5, reduction="none"
             )
-            ssim.append(torch.as_tensor(similarity).cpu())
-    return Reconstruction(torch.cat(mse), torch.cat(psnr), torch.cat(ssim) if wide else None)
+            found["ssim"] = torch.as_tensor(ssim)
+        return found
+
+    return _per_image(model, pixels, errors)
+
+
+def _per_image(
+    model: Autoencoder, images: Tensor, measure: Callable[[Tensor, int], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """What `measure` gives of batches on the model's device and their first image's number, joined."""
+    size = _batch(model)
+    batches = enumerate(images.split(size))
+    parts = [measure(batch.to(model.device), n * size) for n, batch in batches]
+    return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
 
 
 def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
@@ -140,7 +133,7 @@ def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
                 f"_measure(self, batches) gives {list(given)}; own_metrics names {wanted}"
             )
         if not all(map(math.isfinite, given.values())):
-            raise ValueError(f"they are not finite: {given}")
+            raise ValueError(f"these are not all finite: {given}")
     return {
         name: OwnNumber(value=given[name], unit=unit) for name, unit in model.own_metrics.items()
     }

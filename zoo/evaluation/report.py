@@ -26,7 +26,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed. What could not be measured is no pass: see the checks."""
+        """Whether nothing failed. What could not be measured is not a pass: see the checks."""
         return all(check.result != "failed" for check in self.checks)
 
     @property

@@ -1,4 +1,4 @@
-"""Which files of a model's folder are the zoo's, and which are somebody's own."""
+"""Which files of a model's folder the zoo wrote, and which its author did."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def is_ours(name: str, card: str) -> bool:
 
 
 def card_text(target: Path) -> str:
-    """A folder's card; one that cannot be read is somebody's own."""
+    """A folder's card; one that cannot be read counts as its author's."""
     if not os.path.isfile(target / layout.CARD):
         return ""
     try:
@@ -48,7 +48,7 @@ def card_text(target: Path) -> str:
 def drop_stale(target: Path, kept: Collection[str], card: str) -> None:
     """Removes the files of an earlier model of the zoo's, whose card this was.
 
-    A figures folder that is only linked has other owners.
+    Nothing is removed through a link to a figures folder.
     """
     is_linked = (target / layout.FIGURES).is_symlink()
     for name in set(layout.files_of(target)) - set(kept):

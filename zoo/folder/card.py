@@ -26,6 +26,17 @@ PAPERS = {
     "beta-vae": "Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained "
     "Variational Framework, ICLR 2017",
 }
+CAPTIONS = {
+    "reconstructions": "Originals, and below each row their reconstructions.",
+    "samples": "Expected images of codes drawn from the prior.",
+    "traversals": "One latent a row, moved over three standard deviations around one image's code.",
+}
+NOTES = (
+    "Nats are per image, lower is better; ± is one standard error. `binarised` draws each pixel as "
+    "a coin with its grey level as probability, once; `grey` is the cross-entropy against grey "
+    "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of grey "
+    "images through `decode(encode(x))`."
+)
 
 
 def render_card(info: ModelInfo, source: str | None = None) -> str:
@@ -36,8 +47,12 @@ def render_card(info: ModelInfo, source: str | None = None) -> str:
         source: where it is pushed to, such as `org/name`; None is a folder, or a published model.
     """
     record = info.metrics or Record()
-    title = card_title(info)
-    source = source or _published_name(info)
+    recipe = record.training.unchanged_recipe
+    line = published.known(recipe)
+    if source is None and line is not None and line.weights_sha256 == info.sha256:
+        source = recipe
+    trained = f"{info.family} trained on {info.data}" if info.data else ""
+    title = recipe or trained or f"a model of family {info.family}"
     parts = [
         front_matter(info, title, record),
         f"{MARK}\n# {_escaped(title)}",
@@ -47,7 +62,7 @@ def render_card(info: ModelInfo, source: str | None = None) -> str:
         _numbers(record),
         _pictures(info),
         _purpose(info, record.measured[0] if record.measured else None),
-        _again(info, source),
+        _again(info, record, source),
         _citation(info, title, source),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -59,77 +74,42 @@ def source_in(card: str) -> str | None:
     return found.group(1) if found else None
 
 
-def _published_name(info: ModelInfo) -> str | None:
-    """The published name whose very weights these are, or None."""
-    name = _recipe_name(info)
-    line = published.known(name)
-    return name if line is not None and line.weights_sha256 == info.sha256 else None
-
-
-def _recipe_name(info: ModelInfo) -> str | None:
-    """Name of the published recipe that was run as it stands, or None."""
-    return info.metrics.training.unchanged_recipe if info.metrics else None
-
-
-def card_title(info: ModelInfo) -> str:
-    """The published name if the recipe ran unchanged, else what the model is."""
-    name = _recipe_name(info)
-    if name:
-        return name
-    return (
-        f"{info.family} trained on {info.data}" if info.data else f"a model of family {info.family}"
-    )
-
-
 def _what_it_is(info: ModelInfo) -> str:
-    shape = " x ".join(map(str, info.spec.image_shape))
-    kind = (
-        "a variational autoencoder"
-        if families.get(info.family).is_variational
-        else "an autoencoder"
-    )
-    trained = f"trained on {_data(info)}" if info.data else "with no recipe on record"
-    return (
-        f"This is {kind} (family `{info.family}`, {_architecture(info)}) {trained}. It "
-        f"turns an image of {shape} (channels, height, width) into {_latents(info)} numbers and "
-        "back."
-    )
-
-
-def _architecture(info: ModelInfo) -> str:
-    """Body, likelihood and size of a family of the zoo's own; the size of any other."""
-    said = []
-    if info.family in families.BUILT_IN:
+    variational = families.get(info.family).is_variational
+    about = []
+    if info.family in families.BUILT_IN:  # of another family nobody here knows the fields
         spec = info.spec.model_dump()
         body, likelihood = spec["body"], spec.get("likelihood")
         widths = "-".join(map(str, body.get("channels") or body["hidden"]))
-        said += [f"{BODIES[body['kind']]} {widths}".strip()]
-        said += [f"{likelihood['kind']} likelihood"] if likelihood else []
-    return ", ".join([*said, f"{info.parameters:,} parameters"])
+        about += [f"{BODIES[body['kind']]} {widths}".strip()]
+        about += [f"{likelihood['kind']} likelihood"] if likelihood else []
+    about += [f"{info.parameters:,} parameters"]
+    trained = f"trained on {_data(info)}" if info.data else "with no recipe on record"
+    return (
+        f"This is {'a variational' if variational else 'an'} autoencoder (family `{info.family}`, "
+        f"{', '.join(about)}) {trained}. It turns an image of {_times(info.spec.image_shape)} "
+        f"(channels, height, width) into {_times(info.spec.latent_shape)} numbers and back."
+    )
 
 
 def _data(info: ModelInfo) -> str:
-    """The dataset as a person would call it."""
+    """The dataset's name in prose, with a link to the Hub."""
     name, hub = DATASETS.get(info.data or "", (_escaped(info.data or "its data"), None))
     return f"[{name}](https://huggingface.co/datasets/{hub})" if hub else name
 
 
-def _latents(info: ModelInfo) -> str:
-    return " x ".join(map(str, info.spec.latent_shape))
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _how_to_load(info: ModelInfo, source: str | None) -> str:
     shape = ", ".join(map(str, info.spec.image_shape))
-    load = f'model = zoo.load("{source or "./folder"}")'
-    return "\n".join(
-        [
-            "```python",
-            f"import zoo  # pip install autoencoder-zoo{_and_its_family(info)}",
-            load if source else f"{load}  # where these files are",
-            f"z = model.encode(x)  # x: (N, {shape}), float in [0, 1]; x_hat = model.decode(z)",
-            "```",
-        ]
-    )
+    where = f'"{source}")' if source else '"./folder")  # where these files are'
+    return f"""```python
+import zoo  # pip install autoencoder-zoo{_and_its_family(info)}
+model = zoo.load({where}
+z = model.encode(x)  # x: (N, {shape}), float in [0, 1]; x_hat = model.decode(z)
+```"""
 
 
 def _and_its_family(info: ModelInfo) -> str:
@@ -168,62 +148,48 @@ def _numbers(record: Record) -> str:
 
 
 def _beside(own: Measured, others: dict[str, Measured]) -> str:
-    names = [
-        name
-        for name in ("neg_elbo", "reconstruction", "kl", "active_units", "mse")
-        if own.value_of(name) is not None
-    ]
+    some = ("neg_elbo", "reconstruction", "kl", "active_units", "mse")
+    names = [name for name in some if own.value_of(name) is not None]
     lines = [
-        "Beside it, the same body, schedule and seed:",
-        "",
+        "Beside it, the same body, schedule and seed:\n",
         "| model | " + " | ".join(f"`{name}`" for name in names) + " |",
         "|---" * (len(names) + 1) + "|",
     ]
     for what, one in {"this model": own, **others}.items():
-        cells = [number(one.value_of(name), one.error_of(name)) for name in names]
+        cells = [_shown(one, name) for name in names]
         lines.append(f"| {_escaped(what)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-NOTES = (
-    "Nats are per image, lower is better; ± is one standard error. `binarised` draws each pixel as "
-    "a coin with its grey level as probability, once; `grey` is the cross-entropy against grey "
-    "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of grey "
-    "images through `decode(encode(x))`."
-)
-
-
 def _pictures(info: ModelInfo) -> str:
-    captions = {
-        "reconstructions": "Originals, and below each row their reconstructions.",
-        "samples": "Expected images of codes drawn from the prior.",
-        "traversals": "One latent a row, moved over three standard deviations around one image's code.",
-    }
-    captions |= {
-        name: _escaped(caption) for name, caption in families.get(info.family).own_pictures.items()
-    }
-    folder = info.folder
-    there = [n for n in captions if folder and (folder / FIGURES / f"{n}.png").is_file()]
-    shown = [f"![{name}]({FIGURES}/{name}.png)\n\n{captions[name]}" for name in there]
+    own = families.get(info.family).own_pictures
+    captions = CAPTIONS | {name: _escaped(caption) for name, caption in own.items()}
+    shown = [
+        f"![{name}]({FIGURES}/{name}.png)\n\n{caption}"
+        for name, caption in captions.items()
+        if info.folder and (info.folder / FIGURES / f"{name}.png").is_file()
+    ]
     return "\n\n".join(["## Pictures", *shown]) if shown else ""
 
 
 def _purpose(info: ModelInfo, measured: Measured | None) -> str:
-    good = f"Codes of {_latents(info)} numbers for images like those of {_data(info)}"
+    latents = _times(info.spec.latent_shape)
+    good = f"Codes of {latents} numbers for images like those of {_data(info)}"
+    bad = (
+        f"Images of another size than {_times(info.spec.image_shape)} are refused, and other kinds "
+        "of image come back as the nearest thing it has seen"
+    )
     if measured and measured.mse is not None:
         good += (
-            f", from which they come back with a squared error of {_with(measured, 'mse')} per pixel "
-            f"({_with(measured, 'psnr')} dB)"
+            f", from which they come back with a squared error of {_shown(measured, 'mse')} per "
+            f"pixel ({_shown(measured, 'psnr')} dB)"
         )
     if measured and measured.neg_elbo is not None:
-        good += f". It bounds -log p(x) of such an image by {_with(measured, 'neg_elbo')} nats on average"
-    bad = (
-        f"Images of another size than {' x '.join(map(str, info.spec.image_shape))} are refused, and "
-        "other kinds of image come back as the nearest thing it has seen"
-    )
+        bound = _shown(measured, "neg_elbo")
+        good += f". It bounds -log p(x) of such an image by {bound} nats on average"
     if measured and measured.active_units is not None:
         used = f"{measured.active_units} are in use: the others hold nothing"
-        bad += f". Of its {_latents(info)} latents, {used}"
+        bad += f". Of its {latents} latents, {used}"
     if families.get(info.family).is_variational:
         bad += ". Samples show the expected image, which is smoother than a real one"
     else:
@@ -231,29 +197,28 @@ def _purpose(info: ModelInfo, measured: Measured | None) -> str:
     return f"## What it is for, and what not\n\n{good}.\n\n{bad}."
 
 
-def _with(measured: Measured, name: str) -> str:
+def _shown(measured: Measured, name: str) -> str:
     """A number in as many digits as its standard error allows."""
     return number(measured.value_of(name), measured.error_of(name))
 
 
-def _again(info: ModelInfo, source: str | None) -> str:
+def _again(info: ModelInfo, record: Record, source: str | None) -> str:
     if info.recipe is None:
         return ""
-    name = _recipe_name(info)
+    name = record.training.unchanged_recipe
+    recipe, pull = "folder/recipe.toml", ""
     if name and published.recipe_path(name):
-        train = [f"OMP_NUM_THREADS=1 zoo train {name}"]
+        recipe = name
     elif source:
-        train = [f"zoo pull {source} --to pulled", "OMP_NUM_THREADS=1 zoo train pulled/recipe.toml"]
-    else:
-        train = ["OMP_NUM_THREADS=1 zoo train folder/recipe.toml"]
+        recipe, pull = "pulled/recipe.toml", f"zoo pull {source} --to pulled\n"
     seed = _escaped(tomllib.loads(info.recipe).get("training", {}).get("seed"))
-    commands = [
-        *train[:-1],
-        f"{train[-1]}  # seed {seed}; the same bits on one thread of a like machine with the same torch",
-        f"zoo verify {source or './folder'} --full  # measures the numbers above again",
-    ]
-    text = "## Train and measure it again\n\n```sh\n" + "\n".join(commands) + "\n```"
-    if info.metrics and (with_ := info.metrics.versions):
+    text = f"""## Train and measure it again
+
+```sh
+{pull}OMP_NUM_THREADS=1 zoo train {recipe}  # seed {seed}; the same bits on one thread of a like machine with the same torch
+zoo verify {source or "./folder"} --full  # measures the numbers above again
+```"""
+    if with_ := record.versions:
         zoo, torch, precision, threads = (
             _escaped(with_.get(key)) for key in ("autoencoder-zoo", "torch", "precision", "threads")
         )
@@ -278,14 +243,14 @@ def _citation(info: ModelInfo, title: str, source: str | None) -> str:
 
 
 def _code(text: object) -> str:
-    """Foreign text as a code span, which ends only at a fence longer than any in the text."""
+    """Untrusted text as a code span, which ends only at a fence longer than any in the text."""
     plain = printable(str(text)).replace("\n", " ")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
     return f"`{plain}`" if fence == "`" else f"{fence} {plain} {fence}"
 
 
 def _escaped(text: object) -> str:
-    """Foreign text without Markdown, HTML, links or control characters that would act."""
+    """Untrusted text without Markdown, HTML, links or control characters that would act."""
     plain = printable(str(text)).replace("\n", " ")
     if re.fullmatch(r"[\w ,.;=/+±()'-]*", plain) and "www." not in plain:
         return plain

@@ -19,7 +19,6 @@ from pathlib import Path
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RECIPE, METRICS, FIGURES = "recipe.toml", "metrics.json", "figures"
 TEXTS = (CONFIG, CARD, RECIPE, METRICS)
-PICTURES = ("reconstructions", "samples", "traversals")
 MAX_CONFIG_BYTES, MAX_TEXT_BYTES, MAX_FIGURE_BYTES = 64_000, 1_000_000, 16 * 2**20
 
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
@@ -43,7 +42,7 @@ def limit_of(name: str) -> int | None:
 
 
 def lacking(folder: Path) -> str:
-    """The first file that a whole model's folder has and this one lacks, as its card tells; or nothing."""
+    """The first file that a complete folder has and this one lacks, or "". Its card names the pictures."""
     for name in (CONFIG, WEIGHTS, CARD):
         if not os.path.exists(folder / name):
             return name

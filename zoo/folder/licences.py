@@ -10,7 +10,7 @@ _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?\n)---", re.DOTALL)
 
 
 def card_licence(card: str | None) -> dict[str, str]:
-    """The fields of the front matter that are about the licence, as far as there are any.
+    """The front matter's fields about the licence, those that are present.
 
     `license` is the Hub's id, such as `apache-2.0`, or several with commas; `license_name` and
     `license_link` stand beside `other`. Nothing else of the front matter is parsed.

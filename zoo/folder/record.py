@@ -1,4 +1,4 @@
-"""`metrics.json`: made of measurements, and said in words, the same wherever they are shown. No torch."""
+"""`metrics.json`: built from measurements, and formatted as text, the same wherever it is shown. No torch."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def rows(metrics: Metrics) -> list[Row]:
 
 
 def heading(metrics: Metrics) -> str:
-    """On what it was measured."""
+    """What was measured on: dataset, split, number of images, protocol and seed."""
     return (
         f"{metrics.dataset}, {metrics.split} split, {metrics.n_images:,} images, "
         f"{metrics.protocol} protocol, seed {metrics.seed}"

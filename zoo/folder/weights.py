@@ -20,10 +20,8 @@ from zoo.specs.base import Spec
 SLACK_BYTES = 16 * 2**20
 """How far the file's size may be from the Spec's, so that a wrong tensor can be named."""
 
-
 HEADER_BYTES = 4096
-"""Most that the header of model.safetensors says of one tensor, its name included."""
-
+"""Most bytes of the header of model.safetensors for one tensor, its name included."""
 
 PICKLE_STARTS = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
 """A zip archive, as torch.save writes, and pickles of each binary protocol."""
@@ -58,7 +56,7 @@ def tensors_of(data: bytes, path: Path) -> dict[str, Tensor]:
 
 
 def assign(model: Autoencoder, tensors: dict[str, Tensor]) -> None:
-    """Gives the model its tensors, after a look that each is there, fits and is finite."""
+    """Assigns tensors to the model after checking that each is present, fits and is finite."""
     expected = model.state_dict()
     missing = [f"missing {name}" for name in expected if name not in tensors]
     unexpected = [f"unexpected {name[:80]!r}" for name in tensors if name not in expected]

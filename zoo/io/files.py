@@ -1,4 +1,4 @@
-"""Reading and writing files so that nothing is half-written and nothing strange is opened."""
+"""Reading and writing files so that nothing is half-written and only regular files are opened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_regular(path: Path, limit: int, error: type[ZooError] = WeightsError) -
                 f"{str(path)!r} has {size:,} bytes; at most {limit:,} are right. It was not read."
             )
         try:
-            return _read_all(file, size)
+            return file.read(size)
         except OSError as failure:
             raise error(f"Cannot read {str(path)!r}: {failure.strerror}.") from None
 
@@ -42,29 +42,18 @@ def size_of(path: Path, error: type[ZooError] = WeightsError) -> int:
 @contextmanager
 def open_regular(path: Path, error: type[ZooError] = WeightsError) -> Iterator[BinaryIO]:
     """A regular file, open for reading; anything else in its place raises `error`."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_BINARY", 0))
-    except OSError as failure:
-        raise error(f"Cannot open {str(path)!r}: {failure.strerror}.") from None
-    except ValueError as no_path:  # a NUL inside
-        raise error(f"Cannot open {str(path)!r}: {no_path}.") from None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise error(f"{str(path)!r} is not a regular file; it was not read.")
-        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
-            yield file  # pyright: ignore[reportReturnType]  # raw, so that sizes are the file's own
-    finally:
+        descriptor = os.open(
+            path, flags | getattr(os, "O_NONBLOCK", 0)
+        )  # a fifo would make it wait
+    except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
+        raise error(f"Cannot open {str(path)!r}: {_cause(failure)}.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-
-
-def _read_all(file: BinaryIO, size: int) -> bytes:
-    data = file.read(size)
-    while len(data) < size:
-        more = file.read(size - len(data))
-        if not more:
-            break
-        data += more
-    return data
+        raise error(f"{str(path)!r} is not a regular file; it was not read.")
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
 
 
 def with_home(path: str | Path, error: type[ZooError] = ZooError) -> Path:
@@ -83,14 +72,13 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     A full or read-only disk leaves what was there. Raises ZooError; so does a device, a fifo or a
     folder in the file's place, which stays.
     """
-    content = data.encode() if isinstance(data, str) else data
-    with _said_well(path):
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    with _writing(path):
         _make_folder(path.parent)
         _check_replaceable(path)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
         try:
             with open(temporary, "xb") as file:
-                file.write(content)
+                file.write(data.encode() if isinstance(data, str) else data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -101,7 +89,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 
 def copy_regular(source: Path, target: Path) -> None:
     """A copy of a regular file, or of the one that a link leads to. Raises ZooError."""
-    with open_regular(source) as file, _said_well(target):
+    with open_regular(source) as file, _writing(target):
         _make_folder(target.parent)
         with open(target, "xb") as copy:
             shutil.copyfileobj(file, copy, 2**20)
@@ -116,19 +104,17 @@ def staged(target: Path) -> Iterator[Path]:
     Where anything fails before that, `target` keeps all that it had. Raises ZooError.
     """
     stage = target / f".saving.{secrets.token_hex(6)}"
-    with _said_well(target):
-        is_new = not target.exists()
+    is_new = not os.path.exists(target)
+    with _writing(target):
         stage.mkdir(parents=True)
     try:
         yield stage
         _move_all(stage, target)
-    except BaseException:
+    finally:
         shutil.rmtree(stage, ignore_errors=True)
         if is_new:
-            with suppress(OSError):
+            with suppress(OSError):  # it has files: nothing failed
                 target.rmdir()
-        raise
-    shutil.rmtree(stage, ignore_errors=True)
 
 
 def _move_all(stage: Path, target: Path) -> None:
@@ -141,16 +127,16 @@ def _move_all(stage: Path, target: Path) -> None:
         if place.parent != target and place.parent.is_symlink():
             raise ZooError(f"{str(place.parent)!r} is a link; nothing was written through it.")
     for place in places.values():
-        with _said_well(place.parent):
+        with _writing(place.parent):
             _make_folder(place.parent)
     for path, place in places.items():
-        with _said_well(place):
+        with _writing(place):
             os.replace(path, place)
 
 
 def remove(path: Path) -> None:
     """Deletes a file if it is there. Raises ZooError."""
-    with _said_well(path):
+    with _writing(path):
         path.unlink(missing_ok=True)
 
 
@@ -167,12 +153,15 @@ def _check_replaceable(path: Path) -> None:
 
 
 @contextmanager
-def _said_well(path: Path) -> Iterator[None]:
-    """A failure of the disk as a ZooError in a sentence."""
+def _writing(path: Path) -> Iterator[None]:
+    """Raises ZooError, in a sentence, where the disk fails."""
     try:
         yield
-    except OSError as failure:
-        hint = " Free some space and try again." if failure.errno == errno.ENOSPC else ""
-        raise ZooError(f"Cannot write {str(path)!r}: {failure.strerror}.{hint}") from None
-    except ValueError as no_path:  # a NUL inside
-        raise ZooError(f"Cannot write {str(path)!r}: {no_path}.") from None
+    except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
+        full = isinstance(failure, OSError) and failure.errno == errno.ENOSPC
+        hint = " Free some space and try again." if full else ""
+        raise ZooError(f"Cannot write {str(path)!r}: {_cause(failure)}.{hint}") from None
+
+
+def _cause(failure: OSError | ValueError) -> str:
+    return str(getattr(failure, "strerror", None) or failure)

@@ -21,7 +21,7 @@ def number(value: float | int | None, error: float | None = None) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes as a person would say them."""
+    """A number of bytes in kB or MB."""
     if count < 1_000_000:
         return f"{count / 1000:.0f} kB"
     return f"{count / 1e6:.1f} MB"
