@@ -23,6 +23,8 @@ _http = importlib.import_module(_TRANSPORT.__module__.partition(".")[0])
 """Whichever HTTP library this version of the client is built on."""
 WAITS_S = (1.0, 3.0)
 """Before the second and the third try of what may pass."""
+SLOW_S = 3.0
+"""A call that failed after so long is not tried again."""
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
 
@@ -89,13 +91,13 @@ def attempt(asked: RequestContext, action: Callable[[], T], *, again: bool = Tru
         ZooError: whatever went wrong.
     """
     for wait in (*WAITS_S, None):
+        begun = time.monotonic()
         try:
             return action()
         except Exception as failure:
-            root = _root_of(failure)
-            error = as_error(root, asked)
+            error = as_error(_root_of(failure), asked)
         passing = isinstance(error, (UnreachableError, HubUnavailableError))
-        waited = isinstance(root, _http.TimeoutException)  # long enough
+        waited = time.monotonic() - begun > SLOW_S  # the client has waited, or tried again
         if wait is None or not again or not passing or waited:
             raise error from None  # a traceback must not quote what the client was given
         log.warning("%s. Trying again in %g s.", first_sentence(error), wait)
