@@ -22,7 +22,7 @@ from packages import Package, Place
 
 import zoo
 from zoo.cli import main
-from zoo.registry import families, plugins
+from zoo.registry import plugins
 from zoo.registry.plugins import Plugin
 from zoo.testing import probe
 
@@ -167,18 +167,6 @@ def test_a_package_that_never_ends_is_given_up(tmp_path, monkeypatch):
     assert one.problem == (
         "Plugin 'hangs' of hangs 1.0 failed to load: it is still being imported after 1 s."
     )
-
-
-def test_an_import_disturbs_no_settings_of_torch(tmp_path, monkeypatch):
-    import torch
-
-    code = f"{GOOD}torch.set_default_dtype(torch.float64)\ntorch.manual_seed(7)\n"
-    unpack(tmp_path / "site", Package("moves", "1.0", {"moves.py": code}, {"moves": "moves:Good"}))
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    state = torch.get_rng_state()
-    assert families.get("moves").cls.__name__ == "Good"
-    assert torch.get_default_dtype() == torch.float32
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_names_that_cannot_be_are_said_with_their_package(listed, said):

@@ -141,10 +141,9 @@ def register(name: str) -> Callable[[ModelClass], ModelClass]:
 
 def load(plugin: Plugin) -> type[Autoencoder]:
     """The class that a plugin names, if it satisfies the contract. Raises PluginError."""
-    from zoo.models.contract import check_class, undisturbed
+    from zoo.models.contract import check_class
 
-    with undisturbed():
-        found = plugin.load()
+    found = plugin.load()
     with blamed(str(plugin), "cannot be used"):
         return check_class(found, str(plugin))
 

@@ -24,7 +24,6 @@ from pathlib import Path
 
 from zoo.errors import PluginError, UnknownNameError, ZooError
 from zoo.evaluation.report import Check, Report
-from zoo.models.contract import undisturbed
 from zoo.registry import families
 from zoo.registry.guards import cause
 from zoo.testing import construction, losses, outputs, persistence, portability
@@ -114,8 +113,7 @@ def answer(name: str, subject: Subject) -> Check:
     """One check, by its name, of one family."""
     check = CHECKS[name]
     try:
-        with undisturbed():
-            return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])
+        return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])
     except NotMeasuredError as why:
         return Check(name, "not measured", str(why))
     except (Exception, SystemExit) as failure:  # whatever a family's code does
