@@ -173,7 +173,7 @@ def test_names_that_cannot_be_are_said_with_their_package(listed, said):
     about = "Plugin 'Bad Name!' of bad-name 1.0 cannot be used: a family is named in lower-case"
     assert listed["bad-name", "Bad Name!"]["problem"].startswith(about)
     assert about in said["Bad Name!"]
-    assert "its entry point is 'bad target', not module:name" in said["bad-target"]
+    assert "Plugin 'bad-target' of bad-target 1.0 failed to load: " in said["bad-target"]
     assert "'vae' is the zoo's own family" in listed["takes-vae", "vae"]["problem"]
     assert "'mnist' is the zoo's own dataset" in listed["bad-data", "mnist"]["problem"]
 

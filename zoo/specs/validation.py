@@ -124,7 +124,7 @@ def _problems(cls: type[BaseModel], invalid: ValidationError, section: str) -> l
     """One line per field; the branches of a union that all failed share theirs."""
     found: dict[str, tuple[list[str], str, str]] = {}
     for error in invalid.errors(include_url=False):
-        one = dict(error)
+        one: dict[str, Any] = dict(error)
         if one["type"] == "too_short" and len(one["input"]) >= one["ctx"]["min_length"]:
             continue  # pydantic did not count the items that are wrong themselves
         path, siblings = _locate(cls, one["loc"])
