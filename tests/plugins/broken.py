@@ -203,16 +203,11 @@ def fails_late(name: str, loss: str) -> Package:
     )
 
 
-PROCESSES = {
-    "dies": ("import os\nos._exit(3)\n", "the process ended while it was imported"),
-    "dies-on": (
-        "import time\ncopy = os.fork()\nif copy == 0: time.sleep(1_000)\n"
-        "pathlib.Path(os.environ['MARKS'], f'copy-{copy}').touch()\nos._exit(0)\n",
-        "the process ended while it was imported",
-    ),
-    "forks": (f"{GOOD}Model = Good\nos.fork()\n", ""),
-}
-"""By the family's name: what its module does to its process, and what `zoo plugins` says of it."""
+DIES = (
+    "import time\ncopy = os.fork()\nif copy == 0: time.sleep(1_000)\n"
+    "pathlib.Path(os.environ['MARKS'], f'copy-{copy}').touch()\nos._exit(0)\n"
+)
+"""A module that ends its process, and leaves a copy of it behind."""
 
 
 def without_measure(project: Path) -> Package:
@@ -241,13 +236,12 @@ def unpack(folder: Path, *packages: Package) -> None:
 def all_packages() -> list[Package]:
     """Every one of them, and some that break names instead of code."""
     from_code = {
-        name: code
-        for table in (AT_IMPORT, AT_BUILD, AT_SAVE, PROCESSES)
-        for name, (code, _) in table.items()
+        name: code for table in (AT_IMPORT, AT_BUILD, AT_SAVE) for name, (code, _) in table.items()
     }
     good = MARK + GOOD
     return [
         *(package(name, code) for name, code in from_code.items()),
+        package("dies", DIES),
         Package("bad-name", "1.0", {"bad_name.py": good}, {"Bad Name!": "bad_name:Good"}),
         Package("bad-target", "1.0", {"bad_target.py": good}, {"bad-target": "bad target"}),
         Package("takes-vae", "1.0", {"takes_vae.py": good}, {"vae": "takes_vae:Good"}),

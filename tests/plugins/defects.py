@@ -242,5 +242,9 @@ DEFECTS = [
     (Uncopied, "deepcopy", "a deep copy shares weight with the first"),
     (SumsImages, "loss", "not a mean"),
     (Forgets, "training", "a trained model is another one after loading"),
-    (ChangesItself, "own metrics and pictures", "weight changes when it is measured or drawn"),
+    (
+        ChangesItself,
+        "own metrics and pictures",
+        "weight changes when the model is measured or drawn",
+    ),
 ]

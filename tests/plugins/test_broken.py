@@ -13,7 +13,6 @@ from broken import (
     AT_SAVE,
     GOOD,
     IN_TRAINING,
-    PROCESSES,
     all_packages,
     unpack,
     without_measure,
@@ -145,11 +144,10 @@ def test_whatever_fails_is_a_sentence_that_names_the_package(said, name):
     assert said[name].startswith("PluginError: ")
 
 
-@pytest.mark.parametrize("name", PROCESSES)
-def test_what_a_package_does_to_its_process_confuses_no_answer(listed, name):
-    one = listed[f"broken-{name}", name]
-    assert one["state"] == ("broken" if PROCESSES[name][1] else "ready")
-    assert PROCESSES[name][1] in one["problem"]
+def test_a_package_that_ends_its_process_is_named_and_the_others_are_tried(listed):
+    problem = listed["broken-dies", "dies"]["problem"]
+    assert problem.endswith("failed to load: the process ended while it was imported.")
+    assert listed["works", "works"]["state"] == "ready"
 
 
 def test_what_a_package_started_ends_with_the_listing(listed, crowd):

@@ -66,14 +66,6 @@ def test_a_name_that_cannot_be_is_refused(tmp_path, name, said):
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("name", ["acme-none", "acme-f", "acme-tensor", "acme-field", "true"])
-def test_a_class_gets_a_name_that_python_and_the_module_leave_free(tmp_path, name):
-    files = write_package(name, tmp_path / "new")
-    [model] = [path for path in files if path.name == "model.py"]
-    compile(model.read_text(), str(model), "exec")
-    assert f"class {family_for(name).capitalize()}Autoencoder(zoo.Autoencoder)" in model.read_text()
-
-
 def test_nothing_that_is_there_is_written_over(tmp_path):
     (tmp_path / "acme-thing").mkdir()
     with pytest.raises(InputError, match="is already there"):

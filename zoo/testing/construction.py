@@ -23,15 +23,6 @@ def check_defaults(subject: Subject) -> str:
     return f"images of {subject.spec.image_shape}, and {len(subject.specs) - 1} Specs drawn besides"
 
 
-def check_misspelt_fields(subject: Subject) -> None:
-    """An unknown field is refused."""
-    fields = subject.spec.model_dump(mode="json")
-    for name in fields:
-        misspelt = f"{name}_misspelt"
-        spec, _ = subject.family.parse({**fields, misspelt: fields[name]})
-        expect(spec is None, f"a misspelt field, {misspelt}, is accepted in silence")
-
-
 def check_json(subject: Subject) -> None:
     """A Spec is the same after config.json, and after recipe.toml."""
     for spec in subject.specs:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from zoo.models import VariationalAutoencoder
-from zoo.testing.subject import NotMeasuredError, Subject, expect, images
+from zoo.testing.subject import NotMeasuredError, Subject, expect, expect_unchanged, images
 
 CLOSE = 1e-4
 """How far float32 may be off where another batch, or another device, rounds otherwise."""
@@ -75,11 +75,9 @@ def check_deterministic(subject: Subject) -> None:
 def check_unchanged(subject: Subject) -> None:
     """In eval mode, using a model leaves its tensors as they were."""
     model, x = subject.build(), images(subject.spec)
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    model.decode(model.encode(x))
-    model.loss(x)
-    for name, tensor in model.state_dict().items():
-        expect(torch.equal(tensor, before[name]), f"{name} changes when the model is used")
+    with expect_unchanged(model, "used"):
+        model.decode(model.encode(x))
+        model.loss(x)
 
 
 @torch.no_grad()

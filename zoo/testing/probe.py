@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,21 +78,10 @@ def _tried(waiting: Sequence[Plugin], seconds: float) -> dict[Plugin, str]:
 
 
 def _run_child(waiting: Sequence[Plugin], answers: Path, seconds: float) -> str:
-    """Imports plugins in a process of its own, a line of answer for each; how that ended."""
-    with _child(waiting, answers) as child:
-        while True:
-            answered = answers.stat().st_size
-            try:
-                child.wait(seconds)
-                return "the process ended while it was imported"
-            except subprocess.TimeoutExpired:
-                if answers.stat().st_size == answered:
-                    return f"it is still being imported after {seconds:.0f} s"
+    """Imports plugins in a process of its own, a line of answer for each; how that ended.
 
-
-@contextlib.contextmanager
-def _child(waiting: Sequence[Plugin], answers: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that imports plugins in turn; at the end it is killed, with all that it started."""
+    Whatever the packages started is killed with it.
+    """
     path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "zoo.testing.probe", str(answers), *map(_word, waiting)],
@@ -103,7 +92,14 @@ def _child(waiting: Sequence[Plugin], answers: Path) -> Iterator[subprocess.Pope
         start_new_session=True,
     )
     try:
-        yield child
+        while True:
+            answered = answers.stat().st_size
+            try:
+                child.wait(seconds)
+                return "the process ended while it was imported"
+            except subprocess.TimeoutExpired:
+                if answers.stat().st_size == answered:
+                    return f"it is still being imported after {seconds:.0f} s"
     finally:
         with contextlib.suppress(ProcessLookupError, AttributeError):  # no groups on Windows
             os.killpg(child.pid, signal.SIGKILL)
@@ -119,21 +115,17 @@ def main() -> None:
     """The process that imports: of each plugin, a line with what is wrong, or an empty one."""
     from zoo.data import plugins as datasets
 
-    own_pid = os.getpid()
     answers, *waiting = sys.argv[1:]
     families_and_datasets = [*plugins.installed("family"), *plugins.installed("dataset")]
     found = {_word(plugin): plugin for plugin in families_and_datasets}
     for plugin in map(found.__getitem__, waiting):
-        load = families.load if plugin.kind == "family" else datasets.load
+        problem = ""
         try:
-            load(plugin)
-            problem = ""
+            (families if plugin.kind == "family" else datasets).load(plugin)
         except PluginError as wrong:
-            problem = str(wrong)
-        if os.getpid() != own_pid:
-            os._exit(0)  # a copy that a package made of this process
+            problem = " ".join(str(wrong).splitlines())
         with open(answers, "a", encoding="utf-8") as file:
-            file.write(" ".join(problem.splitlines()) + "\n")
+            file.write(f"{problem}\n")
     os._exit(0)  # whatever threads a package left running
 
 

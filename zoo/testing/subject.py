@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +31,15 @@ def expect(condition: object, sentence: str) -> None:
     """Raises FailedError with the sentence unless the condition holds."""
     if not condition:
         raise FailedError(sentence)
+
+
+@contextlib.contextmanager
+def expect_unchanged(model: Autoencoder, doing: str) -> Iterator[None]:
+    """Raises FailedError where the tensors of a model are not afterwards what they were."""
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    yield
+    for name, tensor in model.state_dict().items():
+        expect(torch.equal(tensor, before[name]), f"{name} changes when the model is {doing}")
 
 
 @dataclass(frozen=True)
