@@ -91,8 +91,8 @@ def new(name: str, to: Path | None, variational: bool) -> None:
 
 
 def _list(json_: bool) -> None:
+    from zoo.cli.probe import try_plugins
     from zoo.registry.plugins import misspelt_groups
-    from zoo.testing.probe import try_plugins
 
     tried = try_plugins()
     if json_:

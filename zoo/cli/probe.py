@@ -84,7 +84,7 @@ def _run_child(waiting: Sequence[Plugin], answers: Path, seconds: float) -> str:
     """
     path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "zoo.testing.probe", str(answers), *map(_word, waiting)],
+        [sys.executable, "-P", "-m", "zoo.cli.probe", str(answers), *map(_word, waiting)],
         env={**os.environ, "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
