@@ -33,11 +33,6 @@ class PluginStatus:
     note: str = ""
     """What else there is to know: what a registry holds, which of its names others win."""
 
-    @property
-    def state(self) -> str:
-        """In a word."""
-        return "broken" if self.problem else "ready"
-
 
 def try_plugins(seconds: float = SECONDS) -> list[PluginStatus]:
     """Every installed plugin, tried. Nothing of theirs is imported into this process."""

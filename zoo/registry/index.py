@@ -120,15 +120,15 @@ class Survey:
 
     def clashes(self, plugin: Plugin) -> list[str]:
         """Names of a package's registry that others have too: ours win, other packages' do not."""
-        titles = self.of_packages[plugin].titles
-        ours = [f"{title} is the zoo's own here" for title in sorted(titles & self.own.titles)]
-        others = [
-            f"{title} is {other.owner}'s too"
-            for other, held in self.of_packages.items()
-            if other != plugin
-            for title in sorted(titles & held.titles - self.own.titles)
+        here = self.of_packages[plugin]
+        return [
+            f"{title} is the zoo's own here"
+            if held is self.own
+            else f"{title} is {held.registry.owner}'s too"
+            for held in self.contents
+            for title in sorted(held.titles & here.titles)
+            if held is not here
         ]
-        return ours + others
 
 
 def survey() -> Survey:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from zoo.errors import WeightsError, ZooError, did_you_mean
+from zoo.io.text import printable
 
 MAX_DEPTH = 16
 MAX_CHARACTERS = 64_000
@@ -128,7 +129,8 @@ def _problems(cls: type[BaseModel], invalid: ValidationError, section: str) -> l
         if one["type"] == "too_short" and len(one["input"]) >= one["ctx"]["min_length"]:
             continue  # pydantic did not count the items that are wrong themselves
         path, siblings = _locate(cls, one["loc"])
-        where = ".".join(_printable(step) for step in ([section] if section else []) + path)
+        steps = [section, *path] if section else path
+        where = ".".join(printable(step[:60]).replace("\n", "\\n") for step in steps)
         what, hint, value = _problem(path, siblings, one)
         said, old_hint, _ = found.get(where, ([], "", ""))
         found[where] = ([*said, what], old_hint or hint, value)
@@ -168,11 +170,6 @@ def _shown(value: object) -> str:
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "an object"
     return json.dumps(value)[:60]
-
-
-def _printable(name: str) -> str:
-    """An untrusted name, cut where it is long, its control characters escaped."""
-    return name[:60] if name[:60].isprintable() else ascii(name[:60])[1:-1]
 
 
 _BRANCH = re.compile(r"literal\[|constrained-|function-|^(int|float|str|bool)$")

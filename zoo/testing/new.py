@@ -5,8 +5,6 @@ The package is `template/`, as it stands there, under another name, with one of 
 
 from __future__ import annotations
 
-import importlib.util
-import keyword
 import re
 from pathlib import Path
 
@@ -37,7 +35,8 @@ def write_package(name: str, target: Path, variational: bool = False) -> list[Pa
         )
     module = re.sub(r"[-.]", "_", name).lower()
     family = family_for(name)
-    _check_free(name, module, family)
+    if family in families.list_families():
+        raise InputError(f"A family {family!r} is already here. Choose another name.")
     if target.exists():
         raise InputError(f"{str(target)!r} is already there. Name another package, or --to FOLDER.")
     title = "".join(word.capitalize() for word in family.split("-"))
@@ -66,15 +65,6 @@ def family_for(name: str) -> str:
     whole = plugins.canonical(name)
     last = whole.rpartition("-")[2]
     return last if plugins.NAME.fullmatch(last) and last not in families.BUILT_IN else whole
-
-
-def _check_free(name: str, module: str, family: str) -> None:
-    if keyword.iskeyword(module):
-        raise InputError(f"{name!r} makes the module name {module!r}, which Python cannot import.")
-    if importlib.util.find_spec(module) is not None:
-        raise InputError(f"A module {module!r} is already installed here. Choose another name.")
-    if family in families.list_families():
-        raise InputError(f"A family {family!r} is already here. Choose another name.")
 
 
 def _renamed(text: str, words: dict[str, str]) -> str:

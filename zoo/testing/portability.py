@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import logging
 import warnings
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +11,7 @@ from torch import Tensor, nn
 from zoo.devices import find_device
 from zoo.evaluation.evaluate import exact_float32
 from zoo.models import Autoencoder
-from zoo.testing.outputs import CLOSE
-from zoo.testing.subject import NotMeasuredError, Subject, expect, images
+from zoo.testing.subject import CLOSE, NotMeasuredError, Subject, expect, expect_close, images
 
 
 @torch.no_grad()
@@ -46,11 +42,10 @@ def check_export(subject: Subject) -> None:
     model, x = subject.build(), images(subject.spec)
     dynamic = {"x": {0: torch.export.Dim("n", min=1, max=4096)}}
     for method, given in (("encode", x), ("decode", model.encode(x))):
-        with _quiet():
+        with warnings.catch_warnings(action="ignore"):
             module = _Method(model, method)
             program = torch.export.export(module, (given[:3],), dynamic_shapes=dynamic)
-            off = (program.module()(given) - module(given)).abs().max()
-        expect(off < CLOSE, f"the exported {method} is off by {float(off):.2g}")
+        expect_close(program.module()(given), module(given), f"the exported {method} is another")
 
 
 def check_compile(subject: Subject) -> None:
@@ -60,12 +55,11 @@ def check_compile(subject: Subject) -> None:
     """
     model, x = subject.build(), images(subject.spec)
     try:
-        with _quiet():
+        with warnings.catch_warnings(action="ignore"):
             for method, given in (("encode", x), ("decode", model.encode(x).detach())):
                 plain = getattr(model, method)
                 compiled = torch.compile(plain, fullgraph=True, backend="eager")
-                off = (compiled(given) - plain(given)).detach().abs().max()
-                expect(off < CLOSE, f"the compiled {method} is off by {float(off):.2g}")
+                expect_close(compiled(given), plain(given), f"the compiled {method} is another")
             loss = torch.compile(model.train().loss, fullgraph=True, backend="aot_eager")
             loss(x).total.backward()
     finally:
@@ -86,23 +80,9 @@ def check_devices(subject: Subject) -> str:
         for method, given in (("encode", x), ("decode", model.encode(x))):
             ours, theirs = getattr(model, method)(given), getattr(twin, method)(given)
             expect(theirs.device.type == device.type, f"{method} gives a tensor on {theirs.device}")
-            off = (ours - theirs.cpu()).abs().max() / ours.abs().max().clamp(min=1)
-            expect(off < 10 * CLOSE, f"{method} on {device} is off by {float(off):.2g}")
+            most = 10 * CLOSE * float(ours.abs().max().clamp(min=1))
+            expect_close(theirs.cpu(), ours, f"{method} on {device} is another", most)
     loss = twin.train().loss(x.to(device)).total
     loss.backward()
     expect(torch.isfinite(loss), f"the loss on {device} is {float(loss)}")
     return f"{device} agrees with the processor"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the warnings of compilers and exporters on what is not the family's."""
-    logger = logging.getLogger("torch")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)

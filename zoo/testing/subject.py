@@ -18,6 +18,9 @@ from zoo.registry.family import Family
 from zoo.specs.base import Spec
 from zoo.testing.random_specs import draw_specs
 
+CLOSE = 1e-4
+"""How far float32 may be off where another batch, or another device, rounds otherwise."""
+
 
 class FailedError(Exception):
     """A check that fails: a sentence."""
@@ -31,6 +34,12 @@ def expect(condition: object, sentence: str) -> None:
     """Raises FailedError with the sentence unless the condition holds."""
     if not condition:
         raise FailedError(sentence)
+
+
+def expect_close(one: Tensor, other: Tensor, sentence: str, most: float = CLOSE) -> None:
+    """Raises FailedError, with how far they are apart, unless two tensors are nearly the same."""
+    off = float((one - other).detach().abs().max())
+    expect(off <= most, f"{sentence}: off by {off:.2g}")
 
 
 @contextlib.contextmanager
