@@ -75,11 +75,9 @@ def _families(pattern: str, json_: bool) -> None:
 
 
 def _recipes(pattern: str, json_: bool) -> None:
-    import fnmatch
-
     from zoo.registry import published
 
-    names = fnmatch.filter(published.list_recipes(), pattern)
+    names = published.list_recipes(pattern)
     if json_:
         print_json(names)
     else:

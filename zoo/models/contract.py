@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -56,18 +56,16 @@ def check_class(cls: Any, what: str) -> type[Autoencoder]:
     return cls
 
 
-def check_model(model: Autoencoder, spec: Spec, what: str, *, waits: bool = False) -> None:
+def check_model(model: Autoencoder, spec: Spec, what: str) -> None:
     """Raises PluginError for a model that does not follow its Spec, or cannot be saved.
 
     Args:
         model: as its class made it.
         spec: what it was made from.
         what: what to call its family.
-        waits: whether its parameters are on the meta device until its weights are loaded.
     """
     name = type(model).__name__
     count, said = sum(p.numel() for p in model.parameters()), spec.parameter_count()
-    allowed = dict(model.named_parameters()) if waits else ()
     problem = ""
     if getattr(model, "spec", None) != spec:
         problem = (
@@ -80,17 +78,19 @@ def check_model(model: Autoencoder, spec: Spec, what: str, *, waits: bool = Fals
         )
     elif not count:
         problem = f"{name} has no parameters"
-    if problem := problem or _unsavable(model.state_dict(), allowed):
+    if problem := problem or _unsavable(model):
         raise PluginError(f"{what}: {problem}.")
 
 
-def _unsavable(tensors: Mapping[str, Any], on_meta: Collection[str]) -> str:
-    """Why a state dict cannot be saved and loaded back, or nothing; what may be on meta may wait."""
+def _unsavable(model: Autoencoder) -> str:
+    """Why a model cannot be saved and loaded back, or nothing."""
+    for name, buffer in model.named_buffers():
+        if buffer.is_meta:  # as parameters are while they wait for their weights
+            return f"{name} is left on the meta device"
+    tensors = model.state_dict()
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor):
             return f"{name} in its state dict is not a tensor"
-        if tensor.is_meta and name not in on_meta:
-            return f"{name} is left on the meta device"
         if tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype != torch.float32):
             return f"{name} is {str(tensor.dtype).removeprefix('torch.')}; weights are float32"
         if not tensor.is_contiguous():

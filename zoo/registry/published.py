@@ -18,9 +18,10 @@ def list_models(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter(names, pattern))
 
 
-def list_recipes() -> list[str]:
+def list_recipes(pattern: str = "*") -> list[str]:
     """Names of every recipe that ships with the zoo or with an installed package, sorted."""
-    return sorted({name for held in index.survey().contents for name in held.recipes})
+    names = {name for held in index.survey().contents for name in held.recipes}
+    return sorted(fnmatch.filter(names, pattern))
 
 
 def line(name: str) -> IndexLine:

@@ -12,26 +12,10 @@ from zoo.registry import families
 from zoo.specs.base import Spec
 from zoo.specs.validation import Schema, alternatives, listed
 
-SMALL = (
-    (1, 8, 8),
-    (1, 16, 16),
-    (1, 28, 28),
-    (1, 32, 32),
-    (3, 8, 8),
-    (3, 9, 13),
-    (1, 36, 20),
-    (3, 32, 32),
-)
-LARGE = (
-    (1, 64, 64),
-    (3, 64, 64),
-    (3, 128, 128),
-    (3, 224, 224),
-    (4, 32, 32),
-    (1, 256, 256),
-    (3, 256, 256),
-)
-"""Sizes of images: the first that the default Spec takes is the family's; more are drawn of the small."""
+GREY = tuple((1, size, size) for size in (8, 16, 28, 32, 64, 256))
+COLOUR = tuple((3, size, size) for size in (8, 32, 64, 128, 224, 256))
+ODD = ((3, 9, 13), (1, 36, 20), (4, 32, 32))
+"""Sizes of images: the first that the default Spec takes is the family's."""
 
 DRAWN = 4
 TRIES = 60
@@ -54,7 +38,7 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
     required = {n: _draw(fields[n], known, dice) for n in schema.get("required", ()) if n in fields}
     problems: list[str] = []
     specs: list[Spec] = []
-    for shape in (*SMALL, *LARGE):
+    for shape in (*GREY, *COLOUR, *ODD):
         spec, problems = of.parse({"image_shape": shape, **required})
         if spec is not None:
             specs.append(spec)
@@ -63,7 +47,7 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
         raise SpecError(listed(f"{cls.__name__} with its defaults", problems))
     home = specs[0].image_shape
     for _ in range(TRIES):
-        shape = dice.choice((home, home, *SMALL))
+        shape = dice.choice((home, home, *GREY[:4], *COLOUR[:2], *ODD))
         spec, _ = of.parse({**_fields(schema, known, dice), "image_shape": shape})
         if spec is not None and spec not in specs and of.parameters(spec) <= MOST_PARAMETERS:
             specs.append(spec)
