@@ -46,7 +46,7 @@ def check_build(subject: Subject) -> str:
 
 
 def check_seeds(subject: Subject) -> None:
-    """The same seed gives the same weights, another one others."""
+    """The same seed gives the same weights, another seed different ones."""
     one, two, other = subject.build(), subject.build(), subject.build(seed=1)
     for name, tensor in one.state_dict().items():
         same = torch.equal(tensor, two.state_dict()[name])
@@ -62,7 +62,7 @@ def check_tensor_names(subject: Subject) -> None:
         model.loss(images(spec)).total.backward()
         now = _described(model.eval())
         changed = sorted(n for n in first.keys() | now.keys() if first.get(n) != now.get(n))
-        expect(not changed, f"another seed, or a training step changes {', '.join(changed)}")
+        expect(not changed, f"another seed or a training step changes {', '.join(changed)}")
 
 
 def _described(model: torch.nn.Module) -> dict[str, tuple]:

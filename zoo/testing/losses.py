@@ -26,9 +26,9 @@ def check_loss(subject: Subject) -> None:
         expect(called, "a model in train mode does not give its loss when called")
         expect(loss.terms, "the loss has no terms")
         same = list(loss.terms) == list(again.terms)
-        expect(same, "the loss names its terms anew for each batch")
+        expect(same, "the terms of the loss have other names in another batch")
         unknown = sorted(loss.weights.keys() - loss.terms.keys())
-        expect(not unknown, f"weights for terms that there are not: {', '.join(unknown)}")
+        expect(not unknown, f"weights for unknown terms: {', '.join(unknown)}")
         for name, term in loss.terms.items():
             expect(term.dim() == 0, f"the term {name!r} is {tuple(term.shape)}, not a scalar")
             expect(torch.isfinite(term), f"the term {name!r} is {float(term)}, for {spec!r}")
@@ -88,7 +88,7 @@ def check_gradients(subject: Subject) -> None:
 def check_elbo(subject: Subject) -> None:
     """The ELBO's two terms are what draws from the posterior say they are; `loss` has the same KL."""
     model, x = variational(subject), images(subject.spec, 4)
-    expect(tuple(model.elbo(x).shape) == (4,), "elbo gives other than one number an image")
+    expect(tuple(model.elbo(x).shape) == (4,), "elbo does not give one number per image")
     stl = model.loss(x, gradient="stl").terms.keys()
     expect(stl == model.loss(x).terms.keys(), "gradient='stl' has other terms")
     generator = torch.Generator().manual_seed(0)

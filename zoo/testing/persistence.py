@@ -35,7 +35,7 @@ def check_save_and_load(subject: Subject) -> None:
             one, two = Path(scratch, f"{number}"), Path(scratch, f"{number}-again")
             store.save(model, one)
             loaded = store.load_source(local(one))
-            expect(loaded.spec == model.spec, "the Spec is another one after saving and loading")
+            expect(loaded.spec == model.spec, "the Spec differs after saving and loading")
             with torch.no_grad():
                 for method in ("encode", "reconstruct"):
                     same = torch.equal(getattr(loaded, method)(x), getattr(model, method)(x))
@@ -85,9 +85,7 @@ def check_training(subject: Subject) -> str:
     x = images(subject.spec)
     with torch.no_grad():
         same = torch.equal(back.encode(x), one.encode(x)) and torch.equal(back(x), one(x))
-    expect(
-        same, "a trained model is another one after loading: is all its state in the state dict?"
-    )
+    expect(same, "a trained model differs after loading: is all its state in the state dict?")
     x = images(subject.spec, 128)
     before, after = (mean_loss(model, x) for model in (subject.build(), one))
     expect(after < before, f"{EPOCHS} epochs take the loss from {before:g} to {after:g}")

@@ -19,7 +19,7 @@ def check_deepcopy(subject: Subject) -> None:
     """A deep copy is the same model, and shares no memory with the first."""
     model, x = subject.build(), images(subject.spec)
     twin = copy.deepcopy(model)
-    expect(torch.equal(twin.encode(x), model.encode(x)), "a deep copy encodes otherwise")
+    expect(torch.equal(twin.encode(x), model.encode(x)), "a deep copy encodes differently")
     first = {tensor.data_ptr() for tensor in model.state_dict().values() if tensor.numel()}
     for name, tensor in twin.state_dict().items():
         expect(tensor.data_ptr() not in first, f"a deep copy shares {name} with the first")
@@ -45,7 +45,7 @@ def check_export(subject: Subject) -> None:
         with warnings.catch_warnings(action="ignore"):
             module = _Method(model, method)
             program = torch.export.export(module, (given[:3],), dynamic_shapes=dynamic)
-        expect_close(program.module()(given), module(given), f"the exported {method} is another")
+        expect_close(program.module()(given), module(given), f"the exported {method} differs")
 
 
 def check_compile(subject: Subject) -> None:
@@ -59,7 +59,7 @@ def check_compile(subject: Subject) -> None:
             for method, given in (("encode", x), ("decode", model.encode(x).detach())):
                 plain = getattr(model, method)
                 compiled = torch.compile(plain, fullgraph=True, backend="eager")
-                expect_close(compiled(given), plain(given), f"the compiled {method} is another")
+                expect_close(compiled(given), plain(given), f"the compiled {method} differs")
             loss = torch.compile(model.train().loss, fullgraph=True, backend="aot_eager")
             loss(x).total.backward()
     finally:
@@ -81,7 +81,7 @@ def check_devices(subject: Subject) -> str:
             ours, theirs = getattr(model, method)(given), getattr(twin, method)(given)
             expect(theirs.device.type == device.type, f"{method} gives a tensor on {theirs.device}")
             most = 10 * CLOSE * float(ours.abs().max().clamp(min=1))
-            expect_close(theirs.cpu(), ours, f"{method} on {device} is another", most)
+            expect_close(theirs.cpu(), ours, f"{method} differs on {device}", most)
     loss = twin.train().loss(x.to(device)).total
     loss.backward()
     expect(torch.isfinite(loss), f"the loss on {device} is {float(loss)}")
