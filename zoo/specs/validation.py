@@ -169,7 +169,7 @@ def _shown(value: object) -> str:
         return repr(value[:60])
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "an object"
-    return json.dumps(value)[:60]
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)[:60]
 
 
 _BRANCH = re.compile(r"literal\[|constrained-|function-|^(int|float|str|bool)$")

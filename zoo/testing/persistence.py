@@ -72,7 +72,7 @@ def check_training(subject: Subject) -> str:
             "data": {"dataset": str(data), "protocol": FITTING.get(kind, ("grey",))[0]},
             "training": {
                 "epochs": EPOCHS,
-                "batch_size": 16,
+                "batch_size": 32,
                 "output_bias": "training-mean",
                 "clip_norm": 1.0,
             },

@@ -12,14 +12,14 @@ from zoo.registry import families
 from zoo.specs.base import Spec
 from zoo.specs.validation import Schema, alternatives, listed
 
+DRAWN = 4
+TRIES = 60
 GREY = tuple((1, size, size) for size in (8, 16, 28, 32, 64, 256))
 COLOUR = tuple((3, size, size) for size in (8, 32, 64, 128, 224, 256))
 ODD = ((3, 9, 13), (1, 36, 20), (4, 32, 32))
 """Sizes of images: the first that the default Spec takes is the family's."""
-
-DRAWN = 4
-TRIES = 60
 MOST_PARAMETERS = 500_000
+"""Of a drawn Spec, or twice as many as the default one has: the kit is quick, not thorough at size."""
 
 
 def draw_specs(family: str, seed: int = 0) -> list[Spec]:
@@ -45,11 +45,11 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
             break
     if not specs:
         raise SpecError(listed(f"{cls.__name__} with its defaults", problems))
-    home = specs[0].image_shape
+    home, most = specs[0].image_shape, max(MOST_PARAMETERS, 2 * of.parameters(specs[0]))
     for _ in range(TRIES):
         shape = dice.choice((home, home, *GREY[:4], *COLOUR[:2], *ODD))
         spec, _ = of.parse({**_fields(schema, known, dice), "image_shape": shape})
-        if spec is not None and spec not in specs and of.parameters(spec) <= MOST_PARAMETERS:
+        if spec is not None and spec not in specs and of.parameters(spec) <= most:
             specs.append(spec)
         if len(specs) > DRAWN:
             break
