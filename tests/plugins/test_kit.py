@@ -59,7 +59,7 @@ def registered() -> Iterator[str]:
     families._registered.pop("on-trial", None)
 
 
-@pytest.mark.parametrize("cls", [Plain, Gaussian, AveragesItsWeight])
+@pytest.mark.parametrize("cls", [Gaussian, AveragesItsWeight])
 def test_a_family_without_defects_passes(registered, cls):
     zoo.register(registered)(cls)
     assert zoo.testing.check_family(registered).passed
@@ -95,7 +95,7 @@ def test_the_command_says_each_check_and_fails_with_them(registered, capsys):
         main(["plugins", "check", registered])
     out = capsys.readouterr()
     assert end.value.code == 1
-    assert "  failed        deterministic: encode gives other codes the second time" in out.out
+    assert "  failed        deterministic: encode gives different codes the second time" in out.out
     assert "  passed        decode: " in out.out
     assert out.err == f"Error: {registered}: some checks failed; see above.\n"
 

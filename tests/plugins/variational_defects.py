@@ -84,11 +84,11 @@ class Reseeded(Gaussian):
 VARIATIONAL_DEFECTS = [
     (ScalarPosterior, "distributions", "posterior has batch and event shapes"),
     (OtherCode, "distributions", "encode is not the posterior's mean"),
-    (FallingBound, "importance-weighted bound", "with one draw the bound is off"),
+    (FallingBound, "importance-weighted bound", "the bound with K = 1: off by"),
     (MovedPrior, "ELBO", "elbo_terms: the KL is"),
     (WeighsTheKL, "ELBO", "loss: the term 'kl' is"),
     (WideDraws, "ELBO", "elbo_terms: the KL is"),
-    (NoLogK, "importance-weighted bound", "with 5 draws the bound is off by"),
+    (NoLogK, "importance-weighted bound", "the bound with K = 2: off by"),
     (WidePrior, "prior codes", "the prior's variance is 1; drawn"),
     (Reseeded, "sample", "is not sample(4, seed=0)"),
 ]

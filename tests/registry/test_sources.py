@@ -77,7 +77,7 @@ def test_a_name_like_no_other_gets_no_guess(registry):
 def test_a_published_model_that_does_not_ship_is_its_pinned_repo_on_the_hub(registry):
     found = sources.parse("ae-mnist-64")
     assert (found.repo, found.revision, found.is_pinned) == ("acme/ae", "a" * 40, True)
-    assert found.line is index.read_index(index.own_registry())["ae-mnist-64"]
+    assert found.line == index.read_index(index.own_registry())["ae-mnist-64"]
 
 
 @pytest.mark.parametrize("hub", ["", "acme/ae", "acme/ae@main"])

@@ -100,17 +100,12 @@ def _run(words: list[str], debug: bool) -> int:
 
 
 def _of_a_plugin(failure: BaseException) -> str:
-    """What to say of an exception that a package's code raised, or may have led to; or nothing."""
+    """What to say of an exception that a package's code raised; or nothing."""
     from zoo.registry.guards import cause
     from zoo.registry.plugins import at_fault
 
-    owner, used = at_fault(failure.__traceback__)
-    if owner:
-        return f"Error: {owner} failed: {cause(failure)}. --debug shows where."
-    if used and not isinstance(failure, SystemExit):
-        perhaps = " or ".join(used)
-        return f"Error: {cause(failure)}. It may be {perhaps}, in use here. --debug shows where."
-    return ""
+    owner = at_fault(failure)
+    return f"Error: {owner} failed: {cause(failure)}. --debug shows where." if owner else ""
 
 
 def _sentence(failure: BaseException) -> str:

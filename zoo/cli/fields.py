@@ -1,100 +1,74 @@
-"""What the fields of a settings class mean, for `zoo show`."""
+"""What the fields of a settings class mean, for `zoo show`, read from its JSON schema."""
 
 from __future__ import annotations
 
-import types
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any
 
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from zoo.specs.validation import bounds_in
+from zoo.specs.validation import Schema, alternatives
+
+_TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false"}
+_BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
-def describe(cls: type[BaseModel], prefix: str = "") -> list[dict[str, str]]:
+def describe(cls: type[BaseModel]) -> list[dict[str, str]]:
     """One entry a field: name, range, default, meaning. The fields of nested kinds follow theirs."""
+    schema = cls.model_json_schema(by_alias=False)
+    return _described(schema, schema.get("$defs", {}), "")
+
+
+def _described(model: Schema, known: Mapping[str, Schema], prefix: str) -> list[dict[str, str]]:
     entries = []
-    for name, field in cls.model_fields.items():
+    for name, field in model["properties"].items():
         if name == "kind":
             continue
-        entries.append(
-            {
-                "name": prefix + name,
-                "range": _range(field.annotation, field.metadata),
-                "default": _default(field),
-                "meaning": field.description or "",
-            }
-        )
-        for kind in _kinds(field.annotation):
-            first = ((kind.__doc__ or "").strip().splitlines() or [""])[0]
-            name = f"kind = {_tag(kind)}" if "kind" in kind.model_fields else f"a {kind.__name__}"
-            entries.append({"name": f"  {name}", "range": "", "default": "", "meaning": first})
-            entries += describe(kind, prefix=f"{prefix}    ")
+        default = "required" if name in model.get("required", ()) else _plain(field.get("default"))
+        meaning = field.get("description", "")
+        entries.append(_entry(prefix + name, _range(field, known), default, meaning))
+        branches = alternatives(field, known)
+        items = [inner for one in branches for inner in alternatives(one.get("items", {}), known)]
+        for kind in (one for one in (*branches, *items) if "properties" in one):
+            title = f"kind = {_tag(kind)}" if "kind" in kind["properties"] else f"a {_tag(kind)}"
+            meaning = kind.get("description", "").partition("\n")[0]
+            entries.append(_entry(f"  {title}", meaning=meaning))
+            entries += _described(kind, known, f"{prefix}    ")
     return entries
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    return _plain(field.default)
+def _entry(name: str, range_: str = "", default: str = "", meaning: str = "") -> dict[str, str]:
+    return {"name": name, "range": range_, "default": default, "meaning": meaning}
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, BaseModel):
-        inner = ", ".join(f"{k} = {_plain(v)}" for k, v in value)
-        return "{" + inner + "}"
-    if isinstance(value, tuple):
-        return "[" + ", ".join(map(_plain, value)) + "]"
-    return str(value)
+    if isinstance(value, dict) and value:
+        return "{" + ", ".join(f"{name} = {_plain(inner)}" for name, inner in value.items()) + "}"
+    return "[" + ", ".join(map(_plain, value)) + "]" if isinstance(value, list) else str(value)
 
 
-def _kinds(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [kind for inner in get_args(annotation) for kind in _kinds(inner)]
-
-
-def _tag(kind: type[BaseModel]) -> str:
+def _tag(kind: Schema) -> str:
     """What a settings class is called among others: its kind, or its own name."""
-    tag = kind.model_fields.get("kind")
-    return kind.__name__ if tag is None else str(tag.default)
+    return kind["properties"].get("kind", {}).get("const", kind["title"])
 
 
-def _range(annotation: Any, metadata: list[Any]) -> str:
+def _range(field: Schema, known: Mapping[str, Schema]) -> str:
     """Values that a field takes, in words."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _range(arguments[0], [*bounds_in(arguments[1:]), *metadata])
-    if origin is Literal:
-        return " | ".join(map(str, arguments))
-    if _kinds(annotation):
-        return " | ".join(_tag(kind) for kind in _kinds(annotation))
-    if origin in (Union, types.UnionType):
-        return " | ".join(_range(inner, metadata) for inner in arguments)
-    if origin is tuple:
-        inner = [a for a in arguments if a is not Ellipsis]
-        each = list(dict.fromkeys(_range(a, []) for a in inner))
-        count = _length(metadata) if Ellipsis in arguments else f"{len(inner)} of "
-        return f"{count}{', '.join(each)}"
-    if origin is dict:
-        return f"a name to {_range(arguments[1], [])}"
-    kind = {int: "integer", float: "number", str: "text", bool: "true or false"}
-    return f"{kind.get(annotation, str(annotation))}{_bounds(metadata)}"
+    return " | ".join(_branch(one, known) for one in alternatives(field, known))
 
 
-def _length(metadata: list[Any]) -> str:
-    least = next((m.min_length for m in metadata if isinstance(m, MinLen)), 0)
-    most = next((m.max_length for m in metadata if isinstance(m, MaxLen)), None)
-    return f"{least} to {most} of " if most is not None else "list of "
-
-
-def _bounds(metadata: list[Any]) -> str:
-    signs = {Ge: ("ge", ">="), Gt: ("gt", ">"), Le: ("le", "<="), Lt: ("lt", "<")}
-    parts = [
-        f"{sign} {getattr(m, name):,}"
-        for m in metadata
-        for kind, (name, sign) in signs.items()
-        if isinstance(m, kind)
-    ]
-    return f" {', '.join(parts)}" if parts else ""
+def _branch(one: Schema, known: Mapping[str, Schema]) -> str:
+    if "properties" in one:
+        return _tag(one)
+    if "enum" in one or "const" in one:
+        return " | ".join(map(str, one.get("enum", [one.get("const")])))
+    if one.get("type") == "array":
+        items = one.get("prefixItems", [one.get("items", {})])
+        least, most = one.get("minItems", 0), one.get("maxItems")
+        count = "list" if most is None else f"{most}" if least == most else f"{least} to {most}"
+        return f"{count} of {', '.join(dict.fromkeys(_range(item, known) for item in items))}"
+    if isinstance(values := one.get("additionalProperties"), dict):
+        return f"a name to {_range(values, known)}"
+    bounds = ", ".join(f"{sign} {one[name]:,}" for name, sign in _BOUNDS.items() if name in one)
+    kind = one.get("type", "anything")
+    return f"{_TYPES.get(kind, kind)} {bounds}".rstrip()

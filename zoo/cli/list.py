@@ -27,38 +27,30 @@ def _models(pattern: str, json_: bool) -> None:
     from zoo.registry import index, published
 
     found = index.survey()
-    lines = published.lines(found, pattern)
     for note in found.notes:
         click.echo(printable(note), err=True)
+    rows = [
+        {
+            "name": line.name,
+            "family": line.family,
+            "bytes": line.bytes,
+            "licence": line.licence,
+            "weights_sha256": line.weights_sha256,
+            "hub": line.hub,
+            "package": line.registry.owner,
+        }
+        for line in published.lines(found, pattern)
+    ]
     if json_:
-        print_json(
-            [
-                {
-                    "name": line.name,
-                    "family": line.family,
-                    "bytes": line.bytes,
-                    "licence": line.licence,
-                    "weights_sha256": line.weights_sha256,
-                    "hub": line.hub,
-                    "package": line.registry.owner,
-                }
-                for line in lines
-            ]
-        )
-    elif lines:
-        packaged = any(line.registry != index.own_registry() for line in lines)
-        rows = [
-            (
-                line.name,
-                line.family,
-                size(line.bytes),
-                line.licence,
-                *([line.registry.owner] * packaged),
-            )
-            for line in lines
+        print_json(rows)
+    elif rows:
+        table = [
+            (r["name"], r["family"], size(r["bytes"]), r["licence"], r["package"]) for r in rows
         ]
-        columns = ("model", "family", "size", "licence", *(["package"] * packaged))
-        print_table(columns, rows)
+        columns = ("model", "family", "size", "licence", "package")
+        packaged = any(row["package"] != index.own_registry().owner for row in rows)
+        shown = len(columns) - (not packaged)
+        print_table(columns[:shown], [row[:shown] for row in table])
     else:
         say(f"No published model matches {pattern!r}.")
 
@@ -83,11 +75,9 @@ def _families(pattern: str, json_: bool) -> None:
 
 
 def _recipes(pattern: str, json_: bool) -> None:
-    import fnmatch
-
     from zoo.registry import published
 
-    names = fnmatch.filter(published.list_recipes(), pattern)
+    names = published.list_recipes(pattern)
     if json_:
         print_json(names)
     else:

@@ -55,8 +55,6 @@ def check(names: tuple[str, ...], json_: bool) -> None:
         families.get(name)  # misspelt names before any work
     reports = []
     for name in names:
-        if not json_:
-            say(f"{name}:")
         checks = []
         for found in checks_of(name):
             checks.append(found)
@@ -91,41 +89,32 @@ def new(name: str, to: Path | None, variational: bool) -> None:
 
 
 def _list(json_: bool) -> None:
+    from zoo.cli.probe import try_plugins
     from zoo.registry.plugins import misspelt_groups
-    from zoo.testing.probe import try_plugins
 
-    tried = try_plugins()
+    rows = [
+        {
+            "kind": one.plugin.kind,
+            "name": one.plugin.name,
+            "package": one.plugin.distribution,
+            "version": one.plugin.version,
+            "state": "broken" if one.problem else "ready",
+            "problem": one.problem,
+            "note": one.note,
+        }
+        for one in try_plugins()
+    ]
     if json_:
-        print_json(
-            [
-                {
-                    "kind": one.plugin.kind,
-                    "name": one.plugin.name,
-                    "package": one.plugin.distribution,
-                    "version": one.plugin.version,
-                    "state": one.state,
-                    "problem": one.problem,
-                    "note": one.note,
-                }
-                for one in tried
-            ]
-        )
+        print_json(rows)
         return
     for misspelt in misspelt_groups():
         say(misspelt)
-    if not tried:
+    if not rows:
         say("No installed package provides anything. `zoo plugins new acme-thing` begins one.")
         return
-    rows = [
-        (
-            one.plugin.kind,
-            one.plugin.name,
-            one.plugin.distribution,
-            one.plugin.version,
-            f"{one.state}: {one.note}" if one.note else one.state,
-        )
-        for one in tried
-    ]
-    print_table(("kind", "name", "package", "version", "state"), rows)
-    for problem in dict.fromkeys(one.problem for one in tried if one.problem):
+    columns = ("kind", "name", "package", "version", "state")
+    notes = [f": {row['note']}" if row["note"] else "" for row in rows]
+    table = [[row[c] for c in columns] for row in rows]
+    print_table(columns, [[*r[:-1], r[-1] + note] for r, note in zip(table, notes, strict=True)])
+    for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         say(problem)

@@ -21,15 +21,9 @@ def show(name: str, json_: bool) -> None:
     if name == "recipe":
         _recipe_reference(json_)
     elif name in families.list_families():
-        _family(name, json_)
+        _reference(f"{name}: fields of its Spec", families.get(name).spec_class, json_)
     else:
         _model(name, json_)
-
-
-def _family(name: str, json_: bool) -> None:
-    from zoo.registry import families
-
-    _reference(f"{name}: fields of its Spec", families.get(name).spec_class, json_)
 
 
 def _recipe_reference(json_: bool) -> None:

@@ -6,38 +6,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any
 
 import torch
-from pydantic.dataclasses import is_pydantic_dataclass
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.errors import PluginError
 from zoo.models.interface import Autoencoder
 from zoo.models.variational import VariationalAutoencoder
 from zoo.specs.base import Spec
 from zoo.specs.metrics import MAX_UNIT, PICTURES, is_taken
-from zoo.specs.validation import models_in
 
 METRIC = re.compile(r"[a-z][a-z0-9_]{0,39}")
-PICTURE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-STRICT = {"frozen": True, "strict": True, "extra": "forbid"}
+PICTURE = re.compile(r"[a-z][a-z0-9-]*")
 HINT = "ConfigDict(frozen=True, strict=True, extra='forbid', allow_inf_nan=False)"
-
-
-@contextlib.contextmanager
-def undisturbed() -> Iterator[None]:
-    """Keeps torch's default dtype and random generator as they are, whatever an import does."""
-    dtype, state = torch.get_default_dtype(), torch.get_rng_state()
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(dtype)
-        torch.set_rng_state(state)
 
 
 def check_class(cls: Any, what: str) -> type[Autoencoder]:
@@ -71,35 +56,47 @@ def check_class(cls: Any, what: str) -> type[Autoencoder]:
     return cls
 
 
-def check_model(model: Autoencoder, spec: Spec, what: str, *, waits: bool = False) -> None:
+def check_model(model: Autoencoder, spec: Spec, what: str) -> None:
     """Raises PluginError for a model that does not follow its Spec, or cannot be saved.
 
     Args:
         model: as its class made it.
         spec: what it was made from.
         what: what to call its family.
-        waits: whether its parameters are on the meta device until its weights are loaded.
     """
     name = type(model).__name__
+    count, said = sum(p.numel() for p in model.parameters()), spec.parameter_count()
+    problem = ""
     if getattr(model, "spec", None) != spec:
-        raise PluginError(
-            f"{what}: {name} has another Spec than the one that it was built from. Call "
-            "super().__init__(spec) with that very Spec, first."
+        problem = (
+            f"{name} has another Spec than the one that it was built from. Call "
+            "super().__init__(spec) with that very Spec, first"
         )
-    parameters, tensors = dict(model.named_parameters()), model.state_dict()
-    allowed = parameters if waits else ()
-    if left := [n for n, t in tensors.items() if getattr(t, "is_meta", 0) and n not in allowed]:
-        raise PluginError(f"{what}: {', '.join(left[:5])}: left on the meta device.")
-    if problem := _unsavable(tensors, model.named_parameters(remove_duplicate=False)):
+    elif said is not None and count != said:
+        problem = (
+            f"{name} has {count:,} parameters; its Spec says {said:,}. One of them ignores the Spec"
+        )
+    elif not count:
+        problem = f"{name} has no parameters"
+    if problem := problem or _unsavable(model):
         raise PluginError(f"{what}: {problem}.")
-    count, said = sum(p.numel() for p in parameters.values()), spec.parameter_count()
-    if said is not None and count != said:
-        raise PluginError(
-            f"{what}: {name} has {count:,} parameters; its Spec says {said:,}. One of them ignores "
-            "the Spec."
-        )
-    if not count:
-        raise PluginError(f"{what}: {name} has no parameters.")
+
+
+def _unsavable(model: Autoencoder) -> str:
+    """Why a model cannot be saved and loaded back, or nothing."""
+    for name, buffer in model.named_buffers():
+        if buffer.is_meta:  # as parameters are while they wait for their weights
+            return f"{name} is left on the meta device"
+    tensors = model.state_dict()
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor):
+            return f"{name} in its state dict is not a tensor"
+        if tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype != torch.float32):
+            return f"{name} is {str(tensor.dtype).removeprefix('torch.')}; weights are float32"
+        if not tensor.is_contiguous():
+            return f"{name} is not contiguous; make it so when it is built"
+    shared = sharing(tensors)
+    return f"{shared} share memory; keep one tensor and use it twice" if shared else ""
 
 
 def sharing(tensors: Mapping[str, Tensor]) -> str:
@@ -121,61 +118,25 @@ def _not_overridden(cls: type, parent: type, names: tuple[str, ...]) -> str:
 
 
 def _lax(spec: type[Spec]) -> str:
-    """What a Spec, or a settings class within it, lets pass that it must not; or nothing."""
+    """Which Spec, or settings class within it, lets unknown fields pass, if any does."""
     if "family" in spec.model_fields:
         return f"{spec.__name__} has a field 'family', which is reserved: recipes have it"
-    for cls in (spec, *models_in(spec)):
-        for setting, wanted in STRICT.items():
-            if (value := cls.model_config.get(setting)) != wanted:
-                said = "allows unknown fields" if setting == "extra" else "is lax"
-                return f"{cls.__name__} {said} ({setting}={value!r}). Give it model_config = {HINT}"
-        for name, field in cls.model_fields.items():
-            for kind in _types_in(field.annotation):
-                if kind in (list, set):
-                    change = "which can change; make it a tuple"
-                    return f"{cls.__name__}.{name} is a {kind.__name__}, {change}"
-                if isinstance(kind, type) and is_pydantic_dataclass(kind):
-                    return f"{kind.__name__} is a Pydantic dataclass, which is lax; make it a BaseModel"
+    schema = spec.model_json_schema()
+    for name, inner in {spec.__name__: schema, **schema.get("$defs", {})}.items():
+        if "properties" in inner and inner.get("additionalProperties") is not False:
+            return f"{name} allows unknown fields. Give it model_config = {HINT}"
     return ""
-
-
-def _types_in(annotation: Any) -> Iterator[Any]:
-    yield get_origin(annotation) or annotation
-    for inner in get_args(annotation):
-        yield from _types_in(inner)
 
 
 def _own_names(cls: type[Autoencoder]) -> str:
     """What is wrong with the names of a family's own metrics and pictures, or nothing."""
-    kinds = (
-        ("metric", "own_metrics", METRIC, is_taken, MAX_UNIT),
-        ("picture", "own_pictures", PICTURE, PICTURES.__contains__, 1_000),
-    )
-    for kind, attribute, pattern, is_another, longest in kinds:
-        names = getattr(cls, attribute)
-        if not isinstance(names, Mapping):
-            return f"{attribute} is not a mapping of names to texts"
-        for name, text in names.items():
-            if not isinstance(name, str) or not pattern.fullmatch(name) or is_another(name):
-                return f"{name!r} in {attribute} cannot be the name of a {kind} of its own"
+    for attribute, pattern, is_another, longest in (
+        ("own_metrics", METRIC, is_taken, MAX_UNIT),
+        ("own_pictures", PICTURE, PICTURES.__contains__, 1_000),
+    ):
+        for name, text in getattr(cls, attribute).items():
+            if not pattern.fullmatch(name) or is_another(name):
+                return f"{name!r} in {attribute} cannot be a name of its own"
             if not isinstance(text, str) or not text.isprintable() or len(text) > longest:
                 return f"{attribute}[{name!r}] is not one line of at most {longest} characters"
     return ""
-
-
-def _unsavable(tensors: Mapping[str, Any], named: Iterator[tuple[str, nn.Parameter]]) -> str:
-    """Why a state dict cannot be saved and loaded back, or nothing."""
-    for name, tensor in tensors.items():
-        if not isinstance(tensor, Tensor) or isinstance(tensor, nn.UninitializedParameter):
-            return f"{name} in its state dict is not a tensor"
-        if tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype != torch.float32):
-            return f"{name} is {str(tensor.dtype).removeprefix('torch.')}; weights are float32"
-        if not tensor.is_contiguous():
-            return f"{name} is not contiguous; make it so when it is built"
-    shared = sharing(tensors)
-    seen: dict[int, str] = {}
-    for name, parameter in named:  # one parameter under two names, on the meta device too
-        if id(parameter) in seen:
-            shared = f"{seen[id(parameter)]} and {name}"
-        seen[id(parameter)] = name
-    return f"{shared} share memory; keep one tensor and use it twice" if shared else ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import itertools
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from zoo.errors import InputError, PluginError, UnknownNameError, did_you_mean
@@ -81,22 +82,14 @@ def of(thing: Autoencoder | type[Autoencoder] | Spec) -> Family:
     Raises PluginError for one that is neither built in nor registered nor a package's.
     """
     cls = thing if isinstance(thing, type) else type(thing)
-    of_spec = issubclass(cls, Spec)
-    spec = cls if of_spec else getattr(cls, "Spec", None)
-    for family in BUILT_IN.values():
-        if family.built_in is spec and (of_spec or family.cls is cls):
-            return family
-    for name, known in _registered.items():
-        if known.Spec is cls or _is_redefined(cls, known):
-            return _of_this_program(name)
-    for plugin in _imported(cls.__module__):
-        try:
-            family = _of_package(plugin)
-            if cls in (family.cls, family.cls.Spec):
+    is_spec = issubclass(cls, Spec)
+    here = itertools.chain(BUILT_IN.values(), map(_of_this_program, _registered), _near(cls))
+    for family in here:
+        with contextlib.suppress(PluginError):  # another family of that package is broken
+            known = family.spec_class if is_spec else family.cls
+            if cls is known or (not is_spec and _is_redefined(cls, known)):
                 return family
-        except PluginError:
-            continue  # another family of that package is broken
-    if of_spec:
+    if is_spec:
         raise PluginError(f"No family here has {cls.__name__} for its Spec.")
     raise PluginError(
         f"{cls.__name__} is not a registered family. Put @zoo.register('a-name') above the class."
@@ -111,10 +104,10 @@ def title_of(model: Autoencoder) -> str:
         return type(model).__name__
 
 
-def guarded(model: Autoencoder, doing: str) -> AbstractContextManager[None]:
+def guarded(model: Autoencoder, doing: str) -> contextlib.AbstractContextManager[None]:
     """Makes a PluginError that names the package of what a model of somebody else's raises."""
     ours = type(model).__module__.startswith("zoo.")
-    return nullcontext() if ours else blamed(title_of(model), doing)
+    return contextlib.nullcontext() if ours else blamed(title_of(model), doing)
 
 
 def register(name: str) -> Callable[[ModelClass], ModelClass]:
@@ -141,10 +134,9 @@ def register(name: str) -> Callable[[ModelClass], ModelClass]:
 
 def load(plugin: Plugin) -> type[Autoencoder]:
     """The class that a plugin names, if it satisfies the contract. Raises PluginError."""
-    from zoo.models.contract import check_class, undisturbed
+    from zoo.models.contract import check_class
 
-    with undisturbed():
-        found = plugin.load()
+    found = plugin.load()
     with blamed(str(plugin), "cannot be used"):
         return check_class(found, str(plugin))
 
@@ -158,6 +150,15 @@ def _of_package(plugin: Plugin) -> Family:
     # metadata may say anything: what config.json says is checked when it is read
     provider = Provider.model_construct(distribution=plugin.distribution, version=plugin.version)
     return Family(plugin.name, str(plugin), provider, lambda: load(plugin), f"from {plugin.owner}")
+
+
+def _near(cls: type) -> Iterator[Family]:
+    """Families whose package may hold a class; of no other is the package imported."""
+    top = cls.__module__.partition(".")[0]
+    for plugin in plugins.installed("family"):
+        is_near = plugin.module in sys.modules or plugin.module.partition(".")[0] == top
+        if is_near and not plugin.problem:
+            yield _of_package(plugin)
 
 
 def _is_redefined(cls: type, known: type) -> bool:
@@ -174,14 +175,3 @@ def _taken(name: str, cls: type[Autoencoder]) -> str:
         return "" if _is_redefined(cls, known) else f"{known.__module__}.{known.__qualname__}"
     owners = [p.owner for p in plugins.installed("family") if p.name == name and not p.problem]
     return f"an entry point of {' and '.join(owners)}" if owners else ""
-
-
-def _imported(module: str) -> list[Plugin]:
-    """Plugins that may hold a class of that module; of no other is the package imported."""
-    top = module.partition(".")[0]
-    return [
-        plugin
-        for plugin in plugins.installed("family")
-        if (plugin.module in sys.modules or plugin.module.partition(".")[0] == top)
-        and not plugin.problem
-    ]

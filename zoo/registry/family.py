@@ -113,7 +113,7 @@ class Family:
         """
         try:
             with _parameters_on_meta():
-                return self._made(spec, waits=True)
+                return self._made(spec)
         except PluginError:
             return self._made(spec)
 
@@ -130,14 +130,14 @@ class Family:
                 f"{type(spec).__name__} a parameter_count(self)."
             ) from failure
 
-    def _made(self, spec: Spec, *, waits: bool = False) -> Autoencoder:
+    def _made(self, spec: Spec) -> Autoencoder:
         from zoo.models.contract import check_model
 
         cls = self.cls
         with self.guarded("failed to build a model from its Spec"):
             model = cls(spec)
             if not self.built_in:
-                check_model(model, spec, self.title, waits=waits)
+                check_model(model, spec, self.title)
         return model
 
 

@@ -10,10 +10,11 @@ here, and no package is imported.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,17 @@ from zoo.version import DISTRIBUTION, __version__
 INDEX = "index.toml"
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 """Names of models and recipes: `family-dataset-latent[.tag]`."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST_BYTES = 1_000_000
+_FORMS = {
+    "family": (str, r".{1,100}"),
+    "licence": (str, r".{0,200}"),
+    "bytes": (int, r"\d{1,15}"),
+    "config_sha256": (str, r"[0-9a-f]{64}"),
+    "weights_sha256": (str, r"[0-9a-f]{64}"),
+    "hub": (str, r".{0,200}"),
+}
+"""What a line of an index holds: the type of each value, and its form as text. No Pydantic, whose
+import would take longer than all that `zoo list` does."""
 
 
 @dataclass(frozen=True)
@@ -110,16 +120,15 @@ class Survey:
 
     def clashes(self, plugin: Plugin) -> list[str]:
         """Names of a package's registry that others have too: ours win, other packages' do not."""
-        found = []
-        for title in sorted(self.of_packages[plugin].titles):
-            owners = [
-                p.owner for p, c in self.of_packages.items() if p != plugin and title in c.titles
-            ]
-            if title in self.own.titles:
-                found.append(f"{title} is the zoo's own here")
-            elif owners:
-                found.append(f"{title} is {' and '.join(owners)}'s too")
-        return found
+        here = self.of_packages[plugin]
+        return [
+            f"{title} is the zoo's own here"
+            if held is self.own
+            else f"{title} is {held.registry.owner}'s too"
+            for held in self.contents
+            for title in sorted(held.titles & here.titles)
+            if held is not here
+        ]
 
 
 def survey() -> Survey:
@@ -143,38 +152,13 @@ def contents_of(registry: Registry) -> RegistryContents:
 
 
 def read_index(registry: Registry) -> dict[str, IndexLine]:
-    """Every line of a registry's index, by name. Raises PluginError if it cannot be read."""
-    return _read_index(registry, _stamp(registry.models / INDEX))
+    """Every line of a registry's index, by name; none if it has recipes alone.
 
-
-@functools.cache
-def own_registry() -> Registry:
-    """The zoo's own models and recipes: the checkout's if this is our checkout, else the packed ones.
-
-    An editable install leaves a packed copy behind that grows stale: it is never preferred.
+    Raises PluginError for an index that cannot be used.
     """
-    package = Path(__file__).resolve().parent.parent
-    if _is_our_checkout(package.parent):
-        models, recipes = package.parent / "registry", package.parent / "recipes"
-    else:
-        models, recipes = package / "_registry", package / "_recipes"
-    return Registry(f"{DISTRIBUTION} {__version__}", models, recipes)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """What changes when a file does: its size and the time of its last change."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
-
-
-@functools.lru_cache(maxsize=256)
-def _read_index(registry: Registry, stamp: tuple[int, int]) -> dict[str, IndexLine]:
-    if stamp == (0, 0):
-        return {}  # recipes alone
     path = registry.models / INDEX
+    if not os.path.lexists(path):
+        return {}
     what = f"The index of {registry.owner}, {str(path)!r},"
     try:
         lines = tomllib.loads(read_regular(path, MOST_BYTES, PluginError).decode("utf-8"))
@@ -190,22 +174,32 @@ def _read_index(registry: Registry, stamp: tuple[int, int]) -> dict[str, IndexLi
 
 def _problem(name: str, said: Any) -> str:
     """What is wrong with a line of an index, or nothing."""
-    if not NAME.fullmatch(name) or len(name) > 100 or name == "recipes":
+    if not NAME.fullmatch(name) or len(name) > 100:
         return "is not a valid name for a model"
     if not isinstance(said, dict):
         return "is not a table"
-    given = {field.name for field in fields(IndexLine)} - {"name", "registry"}
-    if wrong := (given - {"hub"}) - said.keys() or said.keys() - given:
-        return f"has {'no' if wrong <= given else 'an unknown'} {', '.join(sorted(wrong))[:100]!r}"
-    for key in ("config_sha256", "weights_sha256"):
-        if not (isinstance(said[key], str) and _SHA256.fullmatch(said[key])):
-            return f"has a {key} that is not a valid SHA-256"
-    texts = [said[key] for key in given - {"bytes"} if key in said]
-    if not all(isinstance(text, str) and len(text) <= 200 for text in texts):
-        return "has a value that is not text of at most 200 characters"
-    if type(said["bytes"]) is not int or not 0 <= said["bytes"] <= 10**15:
-        return "has a number of bytes that is out of range"
+    if wrong := _FORMS.keys() - {"hub"} - said.keys() or said.keys() - _FORMS.keys():
+        known = "no" if wrong <= _FORMS.keys() else "an unknown"
+        return f"has {known} {', '.join(sorted(wrong))[:100]!r}"
+    for key, (kind, form) in _FORMS.items():
+        value = said.get(key, "-")
+        if type(value) is not kind or not re.fullmatch(form, str(value)):
+            return f"has {key} = {repr(value)[:60]}"
     return ""
+
+
+@functools.cache
+def own_registry() -> Registry:
+    """The zoo's own models and recipes: the checkout's if this is our checkout, else the packed ones.
+
+    An editable install leaves a packed copy behind that grows stale: it is never preferred.
+    """
+    package = Path(__file__).resolve().parent.parent
+    if _is_our_checkout(package.parent):
+        models, recipes = package.parent / "registry", package.parent / "recipes"
+    else:
+        models, recipes = package / "_registry", package / "_recipes"
+    return Registry(f"{DISTRIBUTION} {__version__}", models, recipes)
 
 
 def _is_our_checkout(folder: Path) -> bool:

@@ -13,15 +13,16 @@ provides is used, and not before. A package that fails affects only what it prov
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 from zoo.errors import PluginError, did_you_mean
@@ -42,8 +43,6 @@ RESERVED: dict[Kind, tuple[str, ...]] = {
 """The zoo's own names, listed here so that checking a plugin's name needs no torch."""
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """Names of families, datasets and registries: lower-case words joined by '-'."""
-
-_TARGET = re.compile(r"[A-Za-z_]\w*(\.\w+)*(\s*:\s*\w+(\.\w+)*)?")
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class Plugin:
 def installed(kind: Kind) -> list[Plugin]:
     """Every plugin of a kind, by name and package. Imports none."""
     found = {
-        Plugin(kind, point.name, point.value, *owner, _problem(kind, point.name, point.value))
+        Plugin(kind, point.name, point.value, *owner, _problem(kind, point.name))
         for point, owner in _entry_points()
         if point.group == GROUPS[kind]
     }
@@ -120,15 +119,12 @@ def installed(kind: Kind) -> list[Plugin]:
 def misspelt_groups() -> list[str]:
     """A sentence for each group of entry points that is nearly, but not, one of the zoo's."""
     misspelt = {
-        (owner, point.group)
+        f"{' '.join(owner)} has entry points in {point.group!r}, which the zoo does not read."
+        f"{did_you_mean(point.group, GROUPS.values())}"
         for point, owner in _entry_points()
         if point.group not in GROUPS.values()
     }
-    return [
-        f"{' '.join(owner)} has entry points in {group!r}, which the zoo does not read."
-        f"{did_you_mean(group, GROUPS.values())}"
-        for owner, group in sorted(misspelt)
-    ]
+    return sorted(misspelt)
 
 
 def canonical(distribution: str) -> str:
@@ -153,47 +149,39 @@ def claimed_by(what: str, name: str, owners: Iterable[str]) -> str:
     )
 
 
-def at_fault(traceback: TracebackType | None) -> tuple[str, list[str]]:
-    """Which package's own code an exception came from, or nothing; and all packages in use."""
-    tops = {
+def at_fault(failure: BaseException) -> str:
+    """The package, and its version, whose own code raised an exception; or nothing."""
+    owners = {
         top: plugin.owner
         for plugin in (*installed("family"), *installed("dataset"))
         if (top := plugin.module.partition(".")[0]) in sys.modules
     }
-    culprit = ""
-    while traceback is not None:
-        module = str(traceback.tb_frame.f_globals.get("__name__", ""))
-        culprit = tops.get(module.partition(".")[0], culprit)
-        traceback = traceback.tb_next
-    return culprit, sorted(set(tops.values()))
+    frames = [frame for frame, _ in traceback.walk_tb(failure.__traceback__)]
+    modules = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
+    return next((owners[module] for module in reversed(modules) if module in owners), "")
 
 
 def _entry_points() -> Iterator[tuple[EntryPoint, tuple[str, str]]]:
     """Entry points in groups `autoencoder_zoo.*`, each with its package and version.
 
     Of a package that is on the path twice, the first counts: it is the one that would be imported.
+    Metadata that cannot be read, of any package, are passed over.
     """
     seen = set()
     for distribution in distributions():
-        try:
+        with contextlib.suppress(Exception):
             points = [
                 p for p in distribution.entry_points if p.group.startswith("autoencoder_zoo.")
             ]
-            owner = (distribution.name, distribution.version or "unknown") if points else ("", "")
-        except Exception:  # damaged metadata, of any package: the others are still read
-            continue
-        if points and canonical(owner[0]) not in seen:
-            seen.add(canonical(owner[0]))
-            yield from ((point, owner) for point in points)
+            if points and canonical(distribution.name) not in seen:
+                seen.add(canonical(distribution.name))
+                owner = distribution.name, distribution.version or "unknown"
+                yield from [(point, owner) for point in points]
 
 
-def _problem(kind: Kind, name: str, target: str) -> str:
+def _problem(kind: Kind, name: str) -> str:
     if name in RESERVED[kind]:
         return f"{name!r} is the zoo's own {kind}"
     if not NAME.fullmatch(name) or len(name) > 100:
         return f"a {kind} is named in lower-case words joined by '-', not {name[:100]!r}"
-    if kind == "registry" and ":" in target:
-        return f"its entry point is {target[:100]!r}; a folder is written with dots alone"
-    if not _TARGET.fullmatch(target):
-        return f"its entry point is {target[:100]!r}, not module:name"
     return ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from importlib.metadata import PackageNotFoundError, version
 
 from zoo.errors import PluginError, UnknownNameError, ZooError
-from zoo.registry import families, plugins
+from zoo.registry import families
+from zoo.registry.plugins import canonical
 from zoo.specs.info import Provider
 from zoo.version import DISTRIBUTION, __version__
 
@@ -21,20 +24,22 @@ def no_family(
             f"This {what} was saved by a program that registered family {family!r} itself, "
             "and no package has it: run the code with @zoo.register first, or ask its author."
         )
-    if not _is_same(there.distribution, DISTRIBUTION) and is_package(there.distribution):
-        if here := _version_here(there.distribution):
-            return PluginError(
-                f"This {what} says that family {family!r} comes from {there.distribution} "
-                f"{there.version}; {there.distribution} {here}, which is installed here, has no "
-                "such family. See `zoo plugins`."
-            )
+    name = there.distribution
+    if canonical(name) == DISTRIBUTION or not is_package(name):
+        newer = _too_old(DISTRIBUTION, __version__, there)
+        return UnknownNameError(f"This model's family is not installed. {unknown} {newer}".strip())
+    says = f"This {what} says that family {family!r} comes from"
+    try:
+        here = version(name)
+    except PackageNotFoundError:
         return PluginError(
-            f"This {what} says that family {family!r} comes from a package called "
-            f"{there.distribution!r}. The zoo does not know that package: look at it before you "
-            "install it."
+            f"{says} a package called {name!r}. The zoo does not know that package: look at it "
+            "before you install it."
         )
-    newer = _too_old(Provider(distribution=DISTRIBUTION, version=__version__), there)
-    return UnknownNameError(f"This model's family is not installed. {unknown} {newer}".strip())
+    return PluginError(
+        f"{says} {name} {there.version}; {name} {here}, which is installed here, has no such "
+        "family. See `zoo plugins`."
+    )
 
 
 def provenance(family: str, there: Provider | None) -> str:
@@ -45,26 +50,17 @@ def provenance(family: str, there: Provider | None) -> str:
         there: what config.json says of it.
     """
     here = families.get(family).provider
+    if here and there and canonical(here.distribution) == canonical(there.distribution):
+        return _too_old(here.distribution, here.version, there)
+    if here is None and there is None:
+        return ""
     now = f"{here.distribution} {here.version}" if here else "this program"
     if there is None:
         saved = f"It was saved by a program that registered family {family!r} itself"
-        return f"{saved}; here it comes from {now}." if here else ""
-    if here is None or not _is_same(here.distribution, there.distribution):
-        then = f"{there.distribution} {there.version}"
-        then = then if is_package(there.distribution) else "a package with an invalid name"
-        return f"It says that family {family!r} comes from {then}; here it comes from {now}."
-    return _too_old(here, there)
-
-
-def _too_old(here: Provider, there: Provider) -> str:
-    """What to do if a newer version of the package wrote the model, or nothing."""
-    name = here.distribution
-    if not (_is_same(name, there.distribution) and _is_newer(there.version, here.version)):
-        return ""
-    return (
-        f"It was written by {name} {there.version}; this is {here.version}, which may be too "
-        f"old for it. pip install -U {name}"
-    )
+        return f"{saved}; here it comes from {now}."
+    then = f"{there.distribution} {there.version}"
+    then = then if is_package(there.distribution) else "a package with an invalid name"
+    return f"It says that family {family!r} comes from {then}; here it comes from {now}."
 
 
 def is_package(name: str) -> bool:
@@ -72,28 +68,16 @@ def is_package(name: str) -> bool:
     return _DISTRIBUTION_NAME.fullmatch(name) is not None
 
 
-def _version_here(distribution: str) -> str | None:
-    """The version of a distribution, if it is installed; it is not imported."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
-
-
-def _is_same(one: str, other: str) -> bool:
-    """Whether two names are of one distribution."""
-    return plugins.canonical(one) == plugins.canonical(other)
-
-
-def _is_newer(one: str, other: str) -> bool:
-    """Whether a version comes after another; False if either is not a valid version."""
-    if one == other:
-        return False
+def _too_old(name: str, here: str, there: Provider) -> str:
+    """What to do if a newer version of the package here wrote the model, or nothing."""
+    if canonical(name) != canonical(there.distribution) or there.version == here:
+        return ""
     from packaging.version import InvalidVersion, Version
 
-    try:
-        return Version(one) > Version(other)
-    except InvalidVersion:
-        return False
+    with contextlib.suppress(InvalidVersion):
+        if Version(there.version) > Version(here):
+            return (
+                f"It was written by {name} {there.version}; this is {here}, which may be too old "
+                f"for it. pip install -U {name}"
+            )
+    return ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 from zoo.errors import PluginError, UnknownNameError, did_you_mean
 from zoo.registry import index, plugins
-from zoo.registry.index import IndexLine, Registry, Survey
+from zoo.registry.index import IndexLine, Registry, RegistryContents, Survey
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -17,9 +18,10 @@ def list_models(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter(names, pattern))
 
 
-def list_recipes() -> list[str]:
+def list_recipes(pattern: str = "*") -> list[str]:
     """Names of every recipe that ships with the zoo or with an installed package, sorted."""
-    return sorted({name for held in index.survey().contents for name in held.recipes})
+    names = {name for held in index.survey().contents for name in held.recipes}
+    return sorted(fnmatch.filter(names, pattern))
 
 
 def line(name: str) -> IndexLine:
@@ -27,23 +29,15 @@ def line(name: str) -> IndexLine:
 
     Raises UnknownNameError if there is none, PluginError if several packages have that name.
     """
-    own = index.read_index(index.own_registry())
-    if name in own:  # no package is looked at for the sake of a name of ours
-        return own[name]
-    contents = index.survey().contents
-    claims = [held.models[name] for held in contents if name in held.models]
-    if len(claims) > 1:
-        owners = [claim.registry.owner for claim in claims]
-        raise PluginError(plugins.claimed_by("model", name, owners))
-    if not claims:
-        names = {name for held in contents for name in held.models}
-        is_recipe = any(name in held.recipes for held in contents)
-        hint = f" It is a recipe: zoo train {name}." if is_recipe else did_you_mean(name, names)
-        raise UnknownNameError(
-            f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. (A folder is "
-            f"written ./{name}.)"
-        )
-    return claims[0]
+    if holder := _holder("model", name):
+        return holder.models[name]
+    names = list_models()
+    is_recipe = name in list_recipes()
+    hint = f" It is a recipe: zoo train {name}." if is_recipe else did_you_mean(name, names)
+    raise UnknownNameError(
+        f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. (A folder is "
+        f"written ./{name}.)"
+    )
 
 
 def lines(found: Survey, pattern: str = "*") -> list[IndexLine]:
@@ -75,10 +69,20 @@ def recipe_path(name: str) -> Path | None:
 
 def registry_with(name: str) -> Registry | None:
     """The registry with a recipe of that name, or None. Raises PluginError if several have it."""
-    own = index.own_registry()
-    if name in index.contents_of(own).recipes:  # nor for the sake of a recipe of ours
+    holder = _holder("recipe", name)
+    return holder.registry if holder else None
+
+
+def _holder(what: Literal["model", "recipe"], name: str) -> RegistryContents | None:
+    """The one registry with a model or recipe of that name, or None. Raises PluginError."""
+
+    def has(contents: RegistryContents) -> bool:
+        return name in (contents.models if what == "model" else contents.recipes)
+
+    own = index.contents_of(index.own_registry())
+    if has(own):  # no package is looked at for the sake of a name of ours
         return own
-    having = [held.registry for held in index.survey().contents if name in held.recipes]
-    if len(having) > 1:
-        raise PluginError(plugins.claimed_by("recipe", name, [r.owner for r in having]))
-    return having[0] if having else None
+    holders = [contents for contents in index.survey().contents if has(contents)]
+    if len(holders) > 1:
+        raise PluginError(plugins.claimed_by(what, name, [h.registry.owner for h in holders]))
+    return holders[0] if holders else None

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.fields import FieldInfo
 
 from zoo.errors import WeightsError, ZooError, did_you_mean
+from zoo.io.text import printable
 
 MAX_DEPTH = 16
 MAX_CHARACTERS = 64_000
@@ -76,8 +76,6 @@ def listed(what: str, problems: list[str]) -> str:
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
     """A JSON object of plain depth, no key twice, all numbers finite; else raises WeightsError."""
-    if _is_too_deep(data):
-        raise WeightsError(f"{where!r} is nested more than {MAX_DEPTH} deep; it was not parsed.")
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -85,22 +83,22 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
             parse_float=_finite,
             parse_constant=_finite,
         )
-    except (ValueError, RecursionError) as broken:
+        depth = _depth(value)
+    except RecursionError:
+        value, depth = {}, MAX_DEPTH + 1
+    except ValueError as broken:
         raise WeightsError(f"{where!r} is not JSON: {broken}.") from None
+    if depth > MAX_DEPTH:
+        raise WeightsError(f"{where!r} is nested more than {MAX_DEPTH} deep.")
     if not isinstance(value, dict):
         raise WeightsError(f"{where!r} holds {_shown(value)}, not an object.")
     return value
 
 
-def _is_too_deep(data: bytes) -> bool:
-    """Whether brackets are nested too deep, outside strings; in one pass, closed strings or not."""
-    depth = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.?)*+"?|[\[{]|[\]}]', data, re.DOTALL):
-        mark = token.group()[:1]
-        depth += 1 if mark in b"[{" else -1 if mark in b"]}" else 0
-        if depth > MAX_DEPTH:
-            return True
-    return False
+def _depth(value: object) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -126,21 +124,17 @@ def _plain(value: object) -> object:
 def _problems(cls: type[BaseModel], invalid: ValidationError, section: str) -> list[str]:
     """One line per field; the branches of a union that all failed share theirs."""
     found: dict[str, tuple[list[str], str, str]] = {}
-    errors = invalid.errors(include_url=False)
-    for one in errors:
-        if one["type"] == "too_short" and any(_is_within(other, one) for other in errors):
+    for error in invalid.errors(include_url=False):
+        one: dict[str, Any] = dict(error)
+        if one["type"] == "too_short" and len(one["input"]) >= one["ctx"]["min_length"]:
             continue  # pydantic did not count the items that are wrong themselves
         path, siblings = _locate(cls, one["loc"])
-        where = ".".join(_printable(step) for step in ([section] if section else []) + path)
-        what, hint, value = _problem(path, siblings, dict(one))
+        steps = [section, *path] if section else path
+        where = ".".join(printable(step[:60]).replace("\n", "\\n") for step in steps)
+        what, hint, value = _problem(path, siblings, one)
         said, old_hint, _ = found.get(where, ([], "", ""))
         found[where] = ([*said, what], old_hint or hint, value)
     return [_line(where, *problem) for where, problem in found.items()]
-
-
-def _is_within(inner: Mapping[str, Any], outer: Mapping[str, Any]) -> bool:
-    depth = len(outer["loc"])
-    return len(inner["loc"]) > depth and inner["loc"][:depth] == outer["loc"]
 
 
 def _line(where: str, said: list[str], hint: str, value: str) -> str:
@@ -175,15 +169,7 @@ def _shown(value: object) -> str:
         return repr(value[:60])
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "an object"
-    names: dict[object, str] = {True: "true", False: "false", None: "null"}
-    if value is None or isinstance(value, bool):
-        return names[value]
-    return str(value)[:60]
-
-
-def _printable(name: str) -> str:
-    """An untrusted name, cut where it is long, its control characters escaped."""
-    return name[:60] if name[:60].isprintable() else ascii(name[:60])[1:-1]
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)[:60]
 
 
 _BRANCH = re.compile(r"literal\[|constrained-|function-|^(int|float|str|bool)$")
@@ -216,23 +202,21 @@ def _tag(cls: type[BaseModel]) -> str | None:
     return None if kind is None else str(kind.default)
 
 
-def models_in(cls: type[BaseModel]) -> list[type[BaseModel]]:
-    """The settings classes of a settings class's fields, and of theirs."""
-    found: list[type[BaseModel]] = []
-    waiting = [cls]
-    while waiting:
-        fields = waiting.pop().model_fields.values()
-        new = [m for f in fields for m in _models_of(f.annotation) if m not in (cls, *found)]
-        found += new
-        waiting += new
-    return found
+Schema = Mapping[str, Any]
+"""JSON schema, as Pydantic writes it of a settings class."""
 
 
-def bounds_in(metadata: Iterable[Any]) -> list[Any]:
-    """What an annotation says of a value's bounds, whether in a `Field` or by itself."""
-    return [
-        m for item in metadata for m in (item.metadata if isinstance(item, FieldInfo) else [item])
-    ]
+def alternatives(field: Schema, known: Mapping[str, Schema]) -> list[Schema]:
+    """What a schema lets stand in one place: the branches of its unions, by reference or not.
+
+    Args:
+        field: the schema of the place.
+        known: what references mean: `$defs` of the whole.
+    """
+    if "$ref" in field:
+        return alternatives(known[field["$ref"].rpartition("/")[2]], known)
+    branches = field.get("anyOf") or field.get("oneOf")
+    return [one for b in branches for one in alternatives(b, known)] if branches else [field]
 
 
 def _models_of(annotation: Any) -> list[type[BaseModel]]:

@@ -1,4 +1,4 @@
-"""The conformance kit: does a family keep what everything else in the zoo counts on?
+"""The conformance kit: does a family do what everything else in the zoo relies on?
 
     import zoo.testing
 
@@ -7,13 +7,13 @@
 
 The same as `zoo plugins check vq`. The zoo's own families pass through it too.
 
-    random_specs.py     valid Specs, drawn
-    subject.py     the family under test, its Specs, images of their sizes
-    construction.py    Spec -> model: JSON, sizes, tensors, names
-    outputs.py    what the methods give: shapes, dtypes, ranges, determinism
-    losses.py      losses, gradients, bounds
-    persistence.py     saved, loaded, trained, measured, drawn
-    portability.py  copied, compiled, exported, on other devices
+    random_specs.py   valid Specs, drawn
+    subject.py        the family under test, its Specs, images of their sizes
+    construction.py   Spec -> model: JSON, sizes, tensors, names
+    outputs.py        what the methods give: shapes, dtypes, ranges, determinism
+    losses.py         losses, gradients, bounds
+    persistence.py    saved, loaded, trained, measured, drawn
+    portability.py    copied, compiled, exported, on other devices
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from pathlib import Path
 
 from zoo.errors import PluginError, UnknownNameError, ZooError
 from zoo.evaluation.report import Check, Report
-from zoo.models.contract import undisturbed
 from zoo.registry import families
 from zoo.registry.guards import cause
 from zoo.testing import construction, losses, outputs, persistence, portability
@@ -34,7 +33,6 @@ __all__ = ["CHECKS", "Subject", "answer", "check_family", "checks_of"]
 
 CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "defaults": construction.check_defaults,
-    "misspelt fields": construction.check_misspelt_fields,
     "JSON": construction.check_json,
     "build": construction.check_build,
     "encode": outputs.check_encode,
@@ -45,7 +43,6 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "tensor names": construction.check_tensor_names,
     "reconstruct": outputs.check_reconstruct,
     "deterministic": outputs.check_deterministic,
-    "unchanged": outputs.check_unchanged,
     "dtypes": outputs.check_dtypes,
     "distributions": outputs.check_distributions,
     "sample": outputs.check_sample,
@@ -65,7 +62,7 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
 says so where there is none."""
 
 FIRST = ("defaults", "build", "encode", "decode", "loss")
-"""Without these, nearly all the others would fail of the same cause: they are not tried."""
+"""If one of these fails, nearly all others would fail for the same reason: they are not run."""
 
 
 def check_family(family: str) -> Report:
@@ -101,7 +98,7 @@ def checks_of(family: str) -> Iterator[Check]:
     except UnknownNameError:
         raise
     except (Exception, SystemExit) as failure:  # whatever a family's Spec does
-        yield Check("defaults", "failed", _sentence(failure, family))
+        yield Check("defaults", "failed", _sentence(failure))
         return
     for name in CHECKS:
         found = answer(name, subject)
@@ -114,28 +111,21 @@ def answer(name: str, subject: Subject) -> Check:
     """One check, by its name, of one family."""
     check = CHECKS[name]
     try:
-        with undisturbed():
-            return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])
+        return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])
     except NotMeasuredError as why:
         return Check(name, "not measured", str(why))
     except (Exception, SystemExit) as failure:  # whatever a family's code does
-        return Check(name, "failed", _sentence(failure, subject.family.name))
+        package = subject.family.cls.__module__.partition(".")[0]
+        return Check(name, "failed", _sentence(failure, package))
 
 
-def _sentence(failure: BaseException, family: str) -> str:
-    """What failed, and for an exception where in the family's own code."""
+def _sentence(failure: BaseException, package: str = "") -> str:
+    """What failed, and for an exception where in a package's code."""
     if isinstance(failure, FailedError | ZooError):
         return str(failure)
-    try:
-        own = families.get(family).cls.__module__.partition(".")[0]
-    except ZooError:
-        own = ""
-    frames = traceback.walk_tb(failure.__traceback__)
-    named = [(f.f_globals.get("__name__", ""), f.f_code.co_filename, line) for f, line in frames]
-    there = [
-        f"{Path(file).name}, line {line}"
-        for name, file, line in named
-        if name.partition(".")[0] == own and not name.startswith(__name__)
+    where = [
+        f" ({Path(frame.f_code.co_filename).name}, line {line})"
+        for frame, line in traceback.walk_tb(failure.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package
     ]
-    where = f" ({there[-1]})" if there else ""
-    return f"it raises {cause(failure)}{where}"
+    return f"it raises {cause(failure)}{where[-1] if where else ''}"

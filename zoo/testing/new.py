@@ -5,10 +5,7 @@ The package is `template/`, as it stands there, under another name, with one of 
 
 from __future__ import annotations
 
-import importlib.util
-import keyword
 import re
-import sys
 from pathlib import Path
 
 from zoo.errors import InputError
@@ -18,9 +15,6 @@ from zoo.registry import families, plugins
 TEMPLATE = Path(__file__).with_name("template")
 VARIATIONAL = "variational_model.py"
 """What stands in the place of model.py in a package whose family is a VAE."""
-_IMPORTED = {"F", "Field", "Tensor", "Zoo", "Torch", "Nn"}
-_IMPORTED |= {"Bernoulli", "Distribution", "Independent", "Normal"}
-"""Names that the template's modules use themselves, or nearly."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 
 
@@ -41,14 +35,16 @@ def write_package(name: str, target: Path, variational: bool = False) -> list[Pa
         )
     module = re.sub(r"[-.]", "_", name).lower()
     family = family_for(name)
-    _check_free(name, module, family)
+    if family in families.list_families():
+        raise InputError(f"A family {family!r} is already here. Choose another name.")
     if target.exists():
         raise InputError(f"{str(target)!r} is already there. Name another package, or --to FOLDER.")
+    title = "".join(word.capitalize() for word in family.split("-"))
     words = {
         "acme-thing": plugins.canonical(name),
         "acme_thing": module,
-        "ThingSpec": f"{_class_name(family)}Spec",
-        "Thing": _class_name(family),
+        "ThingSpec": f"{title}Spec",
+        "Thing": title,
         "thing": family,
     }
     files = sorted(p for p in TEMPLATE.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
@@ -69,20 +65,6 @@ def family_for(name: str) -> str:
     whole = plugins.canonical(name)
     last = whole.rpartition("-")[2]
     return last if plugins.NAME.fullmatch(last) and last not in families.BUILT_IN else whole
-
-
-def _check_free(name: str, module: str, family: str) -> None:
-    if not module.isidentifier() or keyword.iskeyword(module):
-        raise InputError(f"{name!r} makes the module name {module!r}, which Python cannot import.")
-    if module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None:
-        raise InputError(f"A module {module!r} is already installed here. Choose another name.")
-    if family in families.list_families():
-        raise InputError(f"A family {family!r} is already here. Choose another name.")
-
-
-def _class_name(family: str) -> str:
-    name = "".join(word.capitalize() for word in family.split("-"))
-    return f"{name}Autoencoder" if keyword.iskeyword(name) or name in _IMPORTED else name
 
 
 def _renamed(text: str, words: dict[str, str]) -> str:

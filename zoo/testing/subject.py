@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +17,9 @@ from zoo.registry import families
 from zoo.registry.family import Family
 from zoo.specs.base import Spec
 from zoo.testing.random_specs import draw_specs
+
+CLOSE = 1e-4
+"""How far float32 may be off where another batch, or another device, rounds otherwise."""
 
 
 class FailedError(Exception):
@@ -29,6 +34,21 @@ def expect(condition: object, sentence: str) -> None:
     """Raises FailedError with the sentence unless the condition holds."""
     if not condition:
         raise FailedError(sentence)
+
+
+def expect_close(one: Tensor, other: Tensor, sentence: str, most: float = CLOSE) -> None:
+    """Raises FailedError, with how far they are apart, unless two tensors are nearly the same."""
+    off = float((one - other).detach().abs().max())
+    expect(off <= most, f"{sentence}: off by {off:.2g}")
+
+
+@contextlib.contextmanager
+def expect_unchanged(model: Autoencoder, doing: str) -> Iterator[None]:
+    """Raises FailedError where the tensors of a model are not afterwards what they were."""
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    yield
+    for name, tensor in model.state_dict().items():
+        expect(torch.equal(tensor, before[name]), f"{name} changes when the model is {doing}")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +32,6 @@ class PluginStatus:
     """A sentence; empty if it is ready."""
     note: str = ""
     """What else there is to know: what a registry holds, which of its names others win."""
-
-    @property
-    def state(self) -> str:
-        """In a word."""
-        return "broken" if self.problem else "ready"
 
 
 def try_plugins(seconds: float = SECONDS) -> list[PluginStatus]:
@@ -78,8 +73,20 @@ def _tried(waiting: Sequence[Plugin], seconds: float) -> dict[Plugin, str]:
 
 
 def _run_child(waiting: Sequence[Plugin], answers: Path, seconds: float) -> str:
-    """Imports plugins in a process of its own, a line of answer for each; how that ended."""
-    with _child(waiting, answers) as child:
+    """Imports plugins in a process of its own, a line of answer for each; how that ended.
+
+    Whatever the packages started is killed with it.
+    """
+    path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "zoo.cli.probe", str(answers), *map(_word, waiting)],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
         while True:
             answered = answers.stat().st_size
             try:
@@ -88,22 +95,6 @@ def _run_child(waiting: Sequence[Plugin], answers: Path, seconds: float) -> str:
             except subprocess.TimeoutExpired:
                 if answers.stat().st_size == answered:
                     return f"it is still being imported after {seconds:.0f} s"
-
-
-@contextlib.contextmanager
-def _child(waiting: Sequence[Plugin], answers: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that imports plugins in turn; at the end it is killed, with all that it started."""
-    path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "zoo.testing.probe", str(answers), *map(_word, waiting)],
-        env={**os.environ, "PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield child
     finally:
         with contextlib.suppress(ProcessLookupError, AttributeError):  # no groups on Windows
             os.killpg(child.pid, signal.SIGKILL)
@@ -119,21 +110,17 @@ def main() -> None:
     """The process that imports: of each plugin, a line with what is wrong, or an empty one."""
     from zoo.data import plugins as datasets
 
-    own_pid = os.getpid()
     answers, *waiting = sys.argv[1:]
     families_and_datasets = [*plugins.installed("family"), *plugins.installed("dataset")]
     found = {_word(plugin): plugin for plugin in families_and_datasets}
     for plugin in map(found.__getitem__, waiting):
-        load = families.load if plugin.kind == "family" else datasets.load
+        problem = ""
         try:
-            load(plugin)
-            problem = ""
+            (families if plugin.kind == "family" else datasets).load(plugin)
         except PluginError as wrong:
-            problem = str(wrong)
-        if os.getpid() != own_pid:
-            os._exit(0)  # a copy that a package made of this process
+            problem = " ".join(str(wrong).splitlines())
         with open(answers, "a", encoding="utf-8") as file:
-            file.write(" ".join(problem.splitlines()) + "\n")
+            file.write(f"{problem}\n")
     os._exit(0)  # whatever threads a package left running
 
 
