@@ -159,7 +159,7 @@ AT_BUILD = {
 AT_SAVE = {
     "nulls": (
         f"{GOOD}class S(GoodSpec): extra: int | None = None\nclass Model(Good): Spec = S\n",
-        "extra is null, which TOML cannot say",
+        "is not TOML serializable",
     ),
     "bytes": (
         f"{GOOD}class S(GoodSpec): extra: bytes = b'\\xff'\nclass Model(Good): Spec = S\n",

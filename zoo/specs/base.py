@@ -88,23 +88,13 @@ def _is_count(value: object) -> bool:
 def plain_fields(spec: Spec) -> dict[str, Any]:
     """The fields as JSON and TOML hold them.
 
-    Raises ValueError, or what Pydantic does, for fields that come back changed, or not at all.
+    Raises whatever Pydantic and tomli-w raise for fields that cannot be said there (null, in TOML),
+    and ValueError for those that come back changed.
     """
+    import tomli_w
+
     fields = spec.model_dump(mode="json")
+    tomli_w.dumps(fields)
     if type(spec).model_validate_json(json.dumps(fields)) != spec:
         raise ValueError("its fields do not come back from JSON as they were")
-    if name := _first_null(fields):
-        raise ValueError(f"{name} is null, which TOML cannot say: let a word such as 'off' mean it")
     return fields
-
-
-def _first_null(value: Any, path: str = "") -> str:
-    """The path of the first null in plain data, or nothing."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, inner in items:
-        where = f"{path}.{key}" if path else str(key)
-        if inner is None:
-            return where
-        if isinstance(inner, dict | list) and (found := _first_null(inner, where)):
-            return found
-    return ""
