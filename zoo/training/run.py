@@ -25,7 +25,8 @@ from zoo.io.files import with_home, write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.specs.metrics import Metrics
-from zoo.training.loop import Trained, fit
+from zoo.training.checkpoint import RunProgress
+from zoo.training.loop import fit
 from zoo.training.progress import progress_shown
 from zoo.training.recipe import Recipe, load_recipe
 
@@ -82,16 +83,18 @@ def train(
     images = _images(resolved)
     target = _target(resolved, out, resume)
     model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
-    _start(model, images[resolved.data.fit], resolved)
+    pixels = images[resolved.data.fit].pixels
+    if resolved.training.output_bias == "training-mean":
+        model.set_output_mean(pixels.float().mean(0) / 255)
     checkpoint = target / CHECKPOINT
     continues = _continues(target, resolved, resume)
     if not continues:
         write_atomically(target / layout.RECIPE, resolved.to_toml())
     with torch.random.fork_rng(), progress_shown(resolved) as on_progress:
         torch.manual_seed(resolved.training.seed)
-        trained = fit(
+        progress, interrupted = fit(
             model,
-            images[resolved.data.fit].pixels,
+            pixels,
             resolved,
             device=where,
             checkpoint=checkpoint,
@@ -99,8 +102,8 @@ def train(
             validate=_validation(images, resolved),
             on_progress=on_progress,
         )
-    run = _finish(model.to("cpu"), trained, images, resolved, target)
-    if not trained.interrupted:
+    run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target)
+    if not interrupted:
         checkpoint.unlink(missing_ok=True)
     return run
 
@@ -185,11 +188,6 @@ def _images(recipe: Recipe) -> dict[str, Images]:
     return images
 
 
-def _start(model: Autoencoder, images: Images, recipe: Recipe) -> None:
-    if recipe.training.output_bias == "training-mean":
-        model.set_output_mean(images.pixels.float().mean(0) / 255)
-
-
 def _validation(images: dict[str, Images], recipe: Recipe) -> Callable[[Autoencoder], float] | None:
     if "validation" not in images:
         return None
@@ -198,10 +196,14 @@ def _validation(images: dict[str, Images], recipe: Recipe) -> Callable[[Autoenco
 
 
 def _finish(
-    model: Autoencoder, trained: Trained, images: dict[str, Images], recipe: Recipe, target: Path
+    model: Autoencoder,
+    progress: RunProgress,
+    interrupted: bool,
+    images: dict[str, Images],
+    recipe: Recipe,
+    target: Path,
 ) -> Run:
     """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
-    progress = trained.progress
     history = "".join(json.dumps(record) + "\n" for record in progress.history)
     write_atomically(target / HISTORY, history)
     ended = {
@@ -209,7 +211,7 @@ def _finish(
         "changed": recipe.changed,
         "epochs": progress.epoch,
         "of_epochs": recipe.training.epochs,
-        "interrupted": trained.interrupted,
+        "interrupted": interrupted,
         "best_epoch": progress.best_epoch or None,
     }
 
@@ -227,11 +229,11 @@ def _finish(
     held_out = images.get("validation") or images["test"]
     measured = None
     may_measure = recipe.data.fit == "train" or not recipe.changed  # else on test, to choose by
-    if may_measure and not trained.interrupted:
+    if may_measure and not interrupted:
         measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
     figures = draw_all(model, held_out.pixels)
     if model.info and not store.has_weights_of(model, model.info):
         title = families.title_of(model)
         raise PluginError(f"{title} changes its weights when it is measured or drawn.")
     save(measured, figures)
-    return Run(model, measured, target, trained.interrupted)
+    return Run(model, measured, target, interrupted)
