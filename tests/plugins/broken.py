@@ -203,13 +203,6 @@ def fails_late(name: str, loss: str) -> Package:
     )
 
 
-DIES = (
-    "import time\ncopy = os.fork()\nif copy == 0: time.sleep(1_000)\n"
-    "pathlib.Path(os.environ['MARKS'], f'copy-{copy}').touch()\nos._exit(0)\n"
-)
-"""A module that ends its process, and leaves a copy of it behind."""
-
-
 def without_measure(project: Path) -> Package:
     """The example package, its `_measure` renamed an argument that the zoo passes by its name."""
     points = tomllib.loads((project / "pyproject.toml").read_text())["project"]["entry-points"]
@@ -241,7 +234,7 @@ def all_packages() -> list[Package]:
     good = MARK + GOOD
     return [
         *(package(name, code) for name, code in from_code.items()),
-        package("dies", DIES),
+        package("dies", "os._exit(0)\n"),
         Package("bad-name", "1.0", {"bad_name.py": good}, {"Bad Name!": "bad_name:Good"}),
         Package("bad-target", "1.0", {"bad_target.py": good}, {"bad-target": "bad target"}),
         Package("takes-vae", "1.0", {"takes_vae.py": good}, {"vae": "takes_vae:Good"}),
