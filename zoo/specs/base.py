@@ -70,19 +70,11 @@ def likelihood_kind(spec: Spec) -> str:
     return str(getattr(getattr(spec, "likelihood", None), "kind", ""))
 
 
-def check_sizes(spec: Spec) -> None:
-    """Raises ValueError for a Spec whose code or parameters cannot be counted."""
-    shape, count = spec.latent_shape, spec.parameter_count()
-    if not (isinstance(shape, tuple) and shape and all(_is_count(size) for size in shape)):
+def check_latent_shape(spec: Spec) -> None:
+    """Raises ValueError for a Spec whose codes have no size."""
+    shape = spec.latent_shape
+    if not (isinstance(shape, tuple) and shape and all(type(n) is int and n > 0 for n in shape)):
         raise ValueError(f"latent_shape is a tuple of whole numbers of 1 or more, not {shape!r}")
-    if count is not None and not _is_count(count):
-        raise ValueError(
-            f"parameter_count() is a whole number of 1 or more, or None, not {count!r}"
-        )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def plain_fields(spec: Spec) -> dict[str, Any]:
