@@ -166,12 +166,6 @@ def test_many_problems_are_counted_and_the_first_are_shown():
     assert lines[-1] == f"  ... and {3000 - MAX_LISTED:,} more"
 
 
-def test_a_million_values_are_not_looked_at():
-    with no_hang():
-        (line,) = problems(width=1, sizes=[-1.5] * 10**6)
-    assert "at most 64,000 are read" in line
-
-
 def test_foreign_names_are_cut_and_escaped():
     (line,) = problems(width=1, **{"a\x1b[2J\nError: all is well" + "x" * 1000: 1})
     assert "\x1b" not in line

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from zoo.errors import WeightsError, ZooError, did_you_mean
 from zoo.io.text import printable
 
-MAX_CHARACTERS = 64_000
 MAX_LISTED = 50
 
 
@@ -43,21 +42,16 @@ def validated(
 
 
 def checked(
-    cls: type[ModelT], fields: Mapping[str, Any], section: str = "", limit: int = MAX_CHARACTERS
+    cls: type[ModelT], fields: Mapping[str, Any], section: str = ""
 ) -> tuple[ModelT | None, list[str]]:
     """`cls` from plain fields, or None and a line for every problem.
 
     Each line begins with the field's path, which begins with the section's name if there is one.
-    Fields that take more than `limit` characters as JSON are not looked at.
     """
-    start = f"{section}: " if section else ""
     try:
         text = json.dumps(dict(fields), default=_plain)
-        if len(text) > limit:
-            return None, [
-                f"{start}{len(text):,} characters of settings; at most {limit:,} are read"
-            ]
     except (TypeError, ValueError, RecursionError) as unreadable:
+        start = f"{section}: " if section else ""
         return None, [f"{start}not plain numbers, strings and lists: {unreadable}"]
     try:
         return cls.model_validate_json(text), []
