@@ -133,11 +133,6 @@ AT_BUILD = {
         f"{GOOD}class Model(Good):\n    def __init__(self, spec): raise zoo.SpecError('haha')\n",
         "failed to build a model from its Spec: SpecError: haha",
     ),
-    "meta-buffer": (
-        f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n        super().__init__(spec)\n"
-        "        self.register_buffer('b', torch.zeros(3, device='meta'))\n",
-        "b is left on the meta device",
-    ),
     "own-type-error": (
         f"{GOOD}class S(GoodSpec):\n    def parameter_count(self): return 'many'\n"
         "class Model(Good): Spec = S\n",
