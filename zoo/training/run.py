@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,10 @@ def train(
     pixels = images[resolved.data.fit].pixels
     if resolved.training.output_bias == "training-mean":
         model.set_output_mean(pixels.float().mean(0) / 255)
+    validate = None
+    if "validation" in images:
+        shown = shown_in_testing(images["validation"].pixels, resolved.data.protocol)
+        validate = functools.partial(validation_loss, shown=shown)
     checkpoint = target / CHECKPOINT
     continues = _continues(target, resolved, resume)
     if not continues:
@@ -99,7 +104,7 @@ def train(
             device=where,
             checkpoint=checkpoint,
             resume=continues and checkpoint.exists(),
-            validate=_validation(images, resolved),
+            validate=validate,
             on_progress=on_progress,
         )
     run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target)
@@ -186,13 +191,6 @@ def _images(recipe: Recipe) -> dict[str, Images]:
             f"are {shape}."
         )
     return images
-
-
-def _validation(images: dict[str, Images], recipe: Recipe) -> Callable[[Autoencoder], float] | None:
-    if "validation" not in images:
-        return None
-    shown = shown_in_testing(images["validation"].pixels, recipe.data.protocol)
-    return lambda model: validation_loss(model, shown)
 
 
 def _finish(
