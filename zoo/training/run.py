@@ -92,8 +92,7 @@ def train(
         shown = shown_in_testing(images["validation"].pixels, resolved.data.protocol)
         validate = functools.partial(validation_loss, shown=shown)
     checkpoint = target / CHECKPOINT
-    continues = _continues(target, resolved, resume)
-    if not continues:
+    if not resume:
         write_atomically(target / layout.RECIPE, resolved.to_toml())
     with torch.random.fork_rng(), progress_shown(resolved) as on_progress:
         torch.manual_seed(resolved.training.seed)
@@ -103,7 +102,7 @@ def train(
             resolved,
             device=where,
             checkpoint=checkpoint,
-            resume=continues and checkpoint.exists(),
+            resume=resume and checkpoint.exists(),
             validate=validate,
             on_progress=on_progress,
         )
@@ -153,6 +152,7 @@ def _numbered(folder: Path) -> Iterator[Path]:
 
 
 def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
+    """The run's folder: new or empty, or that of a run of this very recipe to resume."""
     first = Path("runs") / (recipe.name or "run")
     default = _latest(first) if resume else next_free(first)
     target = with_home(out) if out is not None else default
@@ -162,22 +162,16 @@ def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
         raise SourceError(
             f"{str(target)!r} is not empty. Choose another --out, or --resume the run that is there."
         )
-    if resume and not (target / layout.RECIPE).exists():
-        raise SourceError(f"There is no run to resume in {str(target)!r}.")
+    if resume:
+        text = read_text(target / layout.RECIPE)
+        if text is None:
+            raise SourceError(f"There is no run to resume in {str(target)!r}.")
+        if text != recipe.to_toml():
+            raise RecipeError(
+                f"The run in {str(target)!r} has another recipe than this one; see its "
+                f"{layout.RECIPE}. Resume it with the same settings, or choose another --out."
+            )
     return target
-
-
-def _continues(target: Path, recipe: Recipe, resume: bool) -> bool:
-    """Whether to continue a run of this very recipe. Raises RecipeError for a run of another."""
-    if not resume:
-        return False
-    text = read_text(target / layout.RECIPE)
-    if text != recipe.to_toml():
-        raise RecipeError(
-            f"The run in {str(target)!r} has another recipe than this one; see its "
-            f"{layout.RECIPE}. Resume it with the same settings, or choose another --out."
-        )
-    return True
 
 
 def _images(recipe: Recipe) -> dict[str, Images]:
