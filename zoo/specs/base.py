@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from zoo.errors import SpecError
 from zoo.specs.validation import Strict, validated
@@ -48,12 +48,6 @@ class Spec(Strict):
     def parse(cls: type[SpecT], fields: Mapping[str, Any]) -> SpecT:
         """A Spec from plain fields; lists are tuples. Raises SpecError with every problem at once."""
         return validated(cls, fields, SpecError, f"This {cls.__name__}")
-
-    @model_validator(mode="after")
-    def _not_too_large(self):
-        if said := too_many(self.parameter_count() or 0):
-            raise ValueError(said)
-        return self
 
 
 def too_many(parameters: int) -> str:
