@@ -88,22 +88,16 @@ def _run(words: list[str], debug: bool) -> int:
         no_room = isinstance(failure, MemoryError)
         _say(f"Error: {'out of memory; try a smaller batch or model' if no_room else failure}")
     except (Exception, SystemExit) as failure:
-        said = _of_a_plugin(failure)
-        if debug or not said:  # the zoo's own mistakes are shown whole
+        from zoo.registry.guards import cause
+        from zoo.registry.plugins import at_fault
+
+        owner = at_fault(failure)
+        if debug or not owner:  # the zoo's own mistakes are shown whole
             raise
-        _say(said)
+        _say(f"Error: {owner} failed: {cause(failure)}. --debug shows where.")
     else:
         return 0
     return 1
-
-
-def _of_a_plugin(failure: BaseException) -> str:
-    """What to say of an exception that a package's code raised; or nothing."""
-    from zoo.registry.guards import cause
-    from zoo.registry.plugins import at_fault
-
-    owner = at_fault(failure)
-    return f"Error: {owner} failed: {cause(failure)}. --debug shows where." if owner else ""
 
 
 def _say(message: str) -> None:

@@ -35,12 +35,19 @@ def train(
     OMP_NUM_THREADS as the recipe says to get the published ones.
     """
     changes = dict(_override(text) for text in overrides)
-    if dry_run:
-        _dry_run(recipe, changes, device)
-        return
+    from zoo.devices import find_device
     from zoo.folder.record import heading, lines_of
+    from zoo.training.recipe import load_recipe
+    from zoo.training.run import about_precision, plan
     from zoo.training.run import train as run_training
 
+    if dry_run:
+        resolved = load_recipe(recipe).with_overrides(changes)
+        say(resolved.to_toml())
+        say(plan(resolved))
+        if said := about_precision(resolved, find_device(device)):
+            say(said)
+        return
     run = run_training(recipe, out=out, overrides=changes, device=device, resume=resume)
     model = run.folder / "model"
     if run.interrupted:
@@ -59,18 +66,6 @@ def train(
     else:
         say("Not measured: with overrides, choose on the validation split: add data.fit=train.")
     say(f"Load it with zoo.load({str(model) if model.is_absolute() else f'./{model}'!r}).")
-
-
-def _dry_run(recipe: str, changes: dict[str, Any], device: str) -> None:
-    from zoo.devices import find_device
-    from zoo.training.recipe import load_recipe
-    from zoo.training.run import about_precision, plan
-
-    resolved = load_recipe(recipe).with_overrides(changes)
-    say(resolved.to_toml())
-    say(plan(resolved))
-    if said := about_precision(resolved, find_device(device)):
-        say(said)
 
 
 def _override(text: str) -> tuple[str, Any]:
