@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -90,7 +91,9 @@ class Family:
 
         Raises PluginError for a class that can be built on no meta device and does not say.
         """
-        return spec.parameter_count() or self._counted(spec)
+        with self.guarded(f"failed in its {type(spec).__name__}"):
+            said = operator.index(spec.parameter_count() or 0)
+        return said or self._counted(spec)
 
     def build(self, spec: Spec, seed: int | None = None) -> Autoencoder:
         """An untrained model, in train mode, its weights drawn from the seed.
