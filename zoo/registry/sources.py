@@ -119,9 +119,9 @@ def checked_repo(repo: str) -> str:
     from huggingface_hub.utils import validate_repo_id
 
     try:
-        validate_repo_id(repo)
-        if repo.count("/") != 1:
+        if not isinstance(repo, str) or repo.count("/") != 1:
             raise HFValidationError
+        validate_repo_id(repo)
     except HFValidationError:
         hint = " A revision is written hf://org/name@revision." if "@" in str(repo) else ""
         if str(repo).startswith(("./", "../", "/", "~")):
