@@ -206,7 +206,7 @@ def train_zoo(images: int, turns: Turns, recipe: zoo.Recipe | None = None) -> fl
 
     with tempfile.TemporaryDirectory() as folder:
         turns.begin()
-        trained = fit(
+        progress, _ = fit(
             model,
             pixels,
             recipe or _recipe(),
@@ -216,7 +216,7 @@ def train_zoo(images: int, turns: Turns, recipe: zoo.Recipe | None = None) -> fl
             validate=None,
             on_progress=end_turn,
         )
-    last = trained.progress.history[-1]
+    last = progress.history[-1]
     return last["reconstruction"] + last["kl"]
 
 

@@ -71,9 +71,8 @@ def test_our_names_win_a_clash_and_it_is_reported(checkout, installed):
     installed(acme(checkout, {"vae-mnist-20": "vae-digits-8", "acme-vae-8": "vae-digits-8"}))
     assert zoo.load("vae-mnist-20").spec.image_shape == (1, 28, 28)
     assert zoo.load("acme-vae-8").spec.image_shape == (1, 8, 8)
-    assert index.survey().notes == [
-        "Plugin 'acme' of acme 0.3: model 'vae-mnist-20' is the zoo's own here."
-    ]
+    [plugin] = plugins.installed("registry")
+    assert index.survey().clashes(plugin) == ["model 'vae-mnist-20' is the zoo's own here"]
 
 
 def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, installed):
@@ -86,6 +85,8 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
     ):
         zoo.load("shared")
     assert zoo.load("mine").spec.image_shape == (1, 8, 8)
+    listed = [line.registry.owner for line in published.lines(index.survey(), "shared")]
+    assert listed == ["acme 0.3", "other 0.3"]
     with pytest.raises(PluginError, match="Recipe 'acme-digits-8' is provided by"):
         zoo.train("acme-digits-8")
 
@@ -122,7 +123,7 @@ def test_a_damaged_index_is_said_and_the_rest_works(checkout, installed, text, s
         )
     )
     assert zoo.list_models() == sorted(index.read_index(index.own_registry()))
-    [note] = index.survey().notes
+    [note] = index.survey().problems.values()
     assert note.startswith("The index of acme 0.3, ")
     assert said in note
     with pytest.raises(UnknownNameError):
@@ -138,7 +139,7 @@ def test_what_is_no_file_in_the_place_of_an_index_is_said(installed, no_hang):
     )
     [plugin, _] = plugins.installed("registry")
     os.mkfifo(plugin.folder() / "index.toml")
-    pipe, long = index.survey().notes
+    pipe, long = index.survey().problems.values()
     assert "is not a regular file" in pipe
     assert "has no folder" in long
     assert "vae-mnist-20" in zoo.list_models()

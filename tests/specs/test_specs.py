@@ -157,8 +157,7 @@ def test_nothing_is_allocated_for_a_spec_that_is_refused():
 
 
 def test_a_million_layers_are_refused_at_once():
-    assert "characters of settings" in refused(body={"kind": "mlp", "hidden": [1] * 10**6})
-    assert "characters of settings" in refused(body={"kind": "mlp", "hidden": [-1.5] * 10**6})
+    assert "at most 32 items" in refused(body={"kind": "mlp", "hidden": [1] * 10**6})
 
 
 def test_a_spec_is_complete_and_takes_no_fields_beside_it():

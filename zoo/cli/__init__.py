@@ -75,10 +75,6 @@ def _run(words: list[str], debug: bool) -> int:
         cli.main(words, prog_name="zoo", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except SystemExit as end:
-        if not (said := _of_a_plugin(end)):
-            raise
-        _say(said)
     except click.UsageError as misuse:
         misuse.show()
         return 2
@@ -89,31 +85,19 @@ def _run(words: list[str], debug: bool) -> int:
     except (ZooError, click.ClickException, OSError, MemoryError) as failure:
         if debug:
             traceback.print_exc()
-        _say(f"Error: {_sentence(failure)}")
-    except Exception as failure:
-        if debug or not (said := _of_a_plugin(failure)):  # the zoo's own mistakes are shown whole
+        no_room = isinstance(failure, MemoryError)
+        _say(f"Error: {'out of memory; try a smaller batch or model' if no_room else failure}")
+    except (Exception, SystemExit) as failure:
+        from zoo.registry.guards import cause
+        from zoo.registry.plugins import at_fault
+
+        owner = at_fault(failure)
+        if debug or not owner:  # the zoo's own mistakes are shown whole
             raise
-        _say(said)
+        _say(f"Error: {owner} failed: {cause(failure)}. --debug shows where.")
     else:
         return 0
     return 1
-
-
-def _of_a_plugin(failure: BaseException) -> str:
-    """What to say of an exception that a package's code raised; or nothing."""
-    from zoo.registry.guards import cause
-    from zoo.registry.plugins import at_fault
-
-    owner = at_fault(failure)
-    return f"Error: {owner} failed: {cause(failure)}. --debug shows where." if owner else ""
-
-
-def _sentence(failure: BaseException) -> str:
-    if isinstance(failure, click.ClickException):
-        return failure.format_message()
-    if isinstance(failure, MemoryError):
-        return "out of memory. Try a smaller batch, fewer images or a smaller model."
-    return str(failure)
 
 
 def _say(message: str) -> None:

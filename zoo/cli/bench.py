@@ -102,12 +102,10 @@ def _table(title: str, rows: list[Entry], names: list[str]) -> None:
 
 def _cell(one: Entry, name: str) -> str:
     """A number as it was measured now and, in brackets, as it was published; or nothing."""
-    sides = [
-        (s.value_of(name), s.error_of(name)) if s else (None, None)
-        for s in (one.measured, one.published)
-    ]
-    (now, error), (then, published_error) = sides
+    measured, published = one.measured, one.published
+    now, then = (side.value_of(name) if side else None for side in (measured, published))
     if now is None and then is None:
         return ""
-    error = error or published_error
+    errors = [side.error_of(name) for side in (measured, published) if side]
+    error = next(filter(None, errors), None)
     return f"{number(now, error)} ({number(then, error)})"

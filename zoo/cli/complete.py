@@ -5,7 +5,7 @@ No torch and no package is imported for it; a person waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -14,46 +14,38 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-def models(context: click.Context, argument: click.Parameter, word: str) -> list[CompletionItem]:
-    """Published models, or folders."""
-    from zoo.registry import published
+def _names(kind: str) -> list[str]:
+    """Names of a kind that are known here; a word that is no kind stands for itself."""
+    from zoo.registry import plugins, published
 
-    return _completed(word, published.list_models(), path="dir")
+    if kind == "families":
+        from zoo.registry.families import list_families
 
-
-def shown(context: click.Context, argument: click.Parameter, word: str) -> list[CompletionItem]:
-    """What `zoo show` takes: models, families and the word `recipe`."""
-    from zoo.registry import families, published
-
-    names = [*published.list_models(), *families.list_families(), "recipe"]
-    return _completed(word, names, path="dir")
-
-
-def recipes(context: click.Context, argument: click.Parameter, word: str) -> list[CompletionItem]:
-    """Published recipes, or files."""
-    from zoo.registry import published
-
-    return _completed(word, published.list_recipes(), path="file")
+        return list_families()
+    if kind == "datasets":
+        installed = [plugin.name for plugin in plugins.installed("dataset") if not plugin.problem]
+        return [*plugins.RESERVED["dataset"], *installed]
+    listed = {"models": published.list_models, "recipes": published.list_recipes}
+    return listed[kind]() if kind in listed else [kind]
 
 
-def families(context: click.Context, argument: click.Parameter, word: str) -> list[CompletionItem]:
-    """Families that can be built."""
-    from zoo.registry.families import list_families
-
-    return _completed(word, list_families())
-
-
-def datasets(context: click.Context, argument: click.Parameter, word: str) -> list[CompletionItem]:
-    """The zoo's datasets and those of installed packages, or files."""
-    from zoo.registry import plugins
-
-    installed = [plugin.name for plugin in plugins.installed("dataset") if not plugin.problem]
-    return _completed(word, [*plugins.RESERVED["dataset"], *installed], path="file")
-
-
-def _completed(word: str, names: Iterable[str], path: str = "") -> list[CompletionItem]:
+def _completion(*kinds: str, path: str = "") -> Callable[..., list[CompletionItem]]:
     """The names that a word may become; where it becomes none, the shell offers paths."""
-    from click.shell_completion import CompletionItem
 
-    found = [CompletionItem(name) for name in names if name.startswith(word)]
-    return found or ([CompletionItem(word, type=path)] if path else [])
+    def complete(
+        context: click.Context, argument: click.Parameter, word: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        names = [name for kind in kinds for name in _names(kind) if name.startswith(word)]
+        found = [CompletionItem(name) for name in names]
+        return found or ([CompletionItem(word, type=path)] if path else [])
+
+    return complete
+
+
+models = _completion("models", path="dir")
+shown = _completion("models", "families", "recipe", path="dir")
+recipes = _completion("recipes", path="file")
+families = _completion("families")
+datasets = _completion("datasets", path="file")

@@ -27,8 +27,8 @@ def _models(pattern: str, json_: bool) -> None:
     from zoo.registry import index, published
 
     found = index.survey()
-    for note in found.notes:
-        click.echo(printable(note), err=True)
+    for problem in found.problems.values():
+        click.echo(printable(problem), err=True)
     rows = [
         {
             "name": line.name,

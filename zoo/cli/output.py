@@ -46,14 +46,6 @@ def print_table(
     console.print(table)
 
 
-def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
-    """Names and values, one a line, aligned."""
-    listed = list(pairs)
-    wide = max((len(name) for name, _ in listed), default=0)
-    for name, value in listed:
-        click.echo(f"{name.ljust(wide)}  {printable(value)}")
-
-
 def print_checks(checks: Iterable[Check]) -> None:
     """What was asked and found, one a line."""
     for check in checks:

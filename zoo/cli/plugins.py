@@ -112,9 +112,7 @@ def _list(json_: bool) -> None:
     if not rows:
         say("No installed package provides anything. `zoo plugins new acme-thing` begins one.")
         return
-    columns = ("kind", "name", "package", "version", "state")
-    notes = [f": {row['note']}" if row["note"] else "" for row in rows]
-    table = [[row[c] for c in columns] for row in rows]
-    print_table(columns, [[*r[:-1], r[-1] + note] for r, note in zip(table, notes, strict=True)])
+    columns = ("kind", "name", "package", "version", "state", "note")
+    print_table(columns, [[row[column] for column in columns] for row in rows])
     for problem in dict.fromkeys(row["problem"] for row in rows if row["problem"]):
         say(problem)

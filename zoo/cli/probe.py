@@ -5,9 +5,8 @@ Whatever a package does to its process, or for how long, the one that asks goes 
 
 from __future__ import annotations
 
-import contextlib
+import faulthandler
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -61,45 +60,25 @@ def _known_problem(plugin: Plugin, found: Sequence[Plugin]) -> str:
 def _tried(waiting: Sequence[Plugin], seconds: float) -> dict[Plugin, str]:
     """What is wrong with each once it is imported; after one that ends its process, a new one goes on."""
     problems: dict[Plugin, str] = {}
+    path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
     with tempfile.TemporaryDirectory(prefix="zoo-plugins-") as folder:
         while left := [plugin for plugin in waiting if plugin not in problems]:
             answers = Path(folder, f"{len(problems)}.txt")
             answers.touch()
-            ending = _run_child(left, answers, seconds)
+            words = [str(answers), str(seconds), *map(_word, left)]
+            subprocess.run(
+                [sys.executable, "-P", "-m", "zoo.cli.probe", *words],
+                env={**os.environ, "PYTHONPATH": path},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             problems |= dict(zip(left, answers.read_text("utf-8").splitlines(), strict=False))
             if culprit := next((plugin for plugin in left if plugin not in problems), None):
-                problems[culprit] = f"{culprit} failed to load: {ending}."
+                problems[culprit] = (
+                    f"{culprit} failed to load: its process ended, or took more than {seconds:.0f} s."
+                )
     return problems
-
-
-def _run_child(waiting: Sequence[Plugin], answers: Path, seconds: float) -> str:
-    """Imports plugins in a process of its own, a line of answer for each; how that ended.
-
-    Whatever the packages started is killed with it.
-    """
-    path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "zoo.cli.probe", str(answers), *map(_word, waiting)],
-        env={**os.environ, "PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        while True:
-            answered = answers.stat().st_size
-            try:
-                child.wait(seconds)
-                return "the process ended while it was imported"
-            except subprocess.TimeoutExpired:
-                if answers.stat().st_size == answered:
-                    return f"it is still being imported after {seconds:.0f} s"
-    finally:
-        with contextlib.suppress(ProcessLookupError, AttributeError):  # no groups on Windows
-            os.killpg(child.pid, signal.SIGKILL)
-        child.kill()
-        child.wait()
 
 
 def _word(plugin: Plugin) -> str:
@@ -110,11 +89,12 @@ def main() -> None:
     """The process that imports: of each plugin, a line with what is wrong, or an empty one."""
     from zoo.data import plugins as datasets
 
-    answers, *waiting = sys.argv[1:]
+    answers, seconds, *waiting = sys.argv[1:]
     families_and_datasets = [*plugins.installed("family"), *plugins.installed("dataset")]
     found = {_word(plugin): plugin for plugin in families_and_datasets}
     for plugin in map(found.__getitem__, waiting):
         problem = ""
+        faulthandler.dump_traceback_later(float(seconds), exit=True)
         try:
             (families if plugin.kind == "family" else datasets).load(plugin)
         except PluginError as wrong:

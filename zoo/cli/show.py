@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import as_json, print_json, print_pairs, print_table, say
+from zoo.cli.output import as_json, print_json, print_table, say
 
 
 @click.command()
@@ -86,18 +86,17 @@ def _model(name: str, json_: bool) -> None:
         )
         return
     shape = " x ".join(map(str, info.spec.image_shape))
-    print_pairs(
-        [
-            ("model", info.origin),
-            ("family", f"{info.family}, of {package or 'the program that saved it'}"),
-            ("images", f"{shape} (channels, height, width), float in [0, 1]"),
-            ("codes", " x ".join(map(str, info.spec.latent_shape))),
-            ("parameters", f"{info.parameters:,}"),
-            ("trained on", info.data or "unknown"),
-            ("licence", info.licence or "unknown"),
-            ("sha256", info.sha256),
-        ]
-    )
+    for what, value in (
+        ("model", info.origin),
+        ("family", f"{info.family}, of {package or 'the program that saved it'}"),
+        ("images", f"{shape} (channels, height, width), float in [0, 1]"),
+        ("codes", " x ".join(map(str, info.spec.latent_shape))),
+        ("parameters", f"{info.parameters:,}"),
+        ("trained on", info.data or "unknown"),
+        ("licence", info.licence or "unknown"),
+        ("sha256", info.sha256),
+    ):
+        say(f"{what:<10}  {value}")
     for field, value in info.spec.model_dump(mode="json").items():
         if field != "image_shape":
             say(f"  {field} = {_toml_value(value)}")

@@ -35,50 +35,37 @@ def train(
     OMP_NUM_THREADS as the recipe says to get the published ones.
     """
     changes = dict(_override(text) for text in overrides)
-    if dry_run:
-        _dry_run(recipe, changes, device)
-        return
+    from zoo.devices import find_device
+    from zoo.folder.record import heading, lines_of
+    from zoo.training.recipe import load_recipe
+    from zoo.training.run import about_precision, plan
     from zoo.training.run import train as run_training
 
+    if dry_run:
+        resolved = load_recipe(recipe).with_overrides(changes)
+        say(resolved.to_toml())
+        say(plan(resolved))
+        if said := about_precision(resolved, find_device(device)):
+            say(said)
+        return
     run = run_training(recipe, out=out, overrides=changes, device=device, resume=resume)
+    model = run.folder / "model"
     if run.interrupted:
         assert run.model.info is not None
         assert run.model.info.metrics is not None
         ended = run.model.info.metrics.training
         raise click.ClickException(
             f"interrupted after {ended.epochs} of {ended.of_epochs} epochs. "
-            f"The model so far is {run.folder / 'model'}; --resume resumes it."
+            f"The model so far is {model}; --resume resumes it."
         )
-    _done(run)
-
-
-def _done(run: Any) -> None:
-    from zoo.folder.record import heading, lines_of
-
-    say(f"Trained: {run.folder / 'model'}")
+    say(f"Trained: {model}")
     if run.metrics is not None:
         say(f"Measured on {heading(run.metrics)}:")
         for line in lines_of(run.metrics):
             say(line)
     else:
         say("Not measured: with overrides, choose on the validation split: add data.fit=train.")
-    say(f"Load it with zoo.load({_as_source(run.folder / 'model')!r}).")
-
-
-def _as_source(folder: Any) -> str:
-    return str(folder) if folder.is_absolute() else f"./{folder}"
-
-
-def _dry_run(recipe: str, changes: dict[str, Any], device: str) -> None:
-    from zoo.devices import find_device
-    from zoo.training.recipe import load_recipe
-    from zoo.training.run import about_precision, plan
-
-    resolved = load_recipe(recipe).with_overrides(changes)
-    say(resolved.to_toml())
-    say(plan(resolved))
-    if said := about_precision(resolved, find_device(device)):
-        say(said)
+    say(f"Load it with zoo.load({str(model) if model.is_absolute() else f'./{model}'!r}).")
 
 
 def _override(text: str) -> tuple[str, Any]:

@@ -11,7 +11,6 @@ from zoo.folder.layout import FIGURES
 from zoo.folder.record import heading, rows
 from zoo.io.text import number, printable
 from zoo.registry import families, published
-from zoo.registry.provenance import is_package
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import Ending, Measured, Record
 from zoo.version import DISTRIBUTION
@@ -115,7 +114,7 @@ z = model.encode(x)  # x: (N, {shape}), float in [0, 1]; x_hat = model.decode(z)
 def _and_its_family(info: ModelInfo) -> str:
     """What else must be there to load it: the code of a family that is not the zoo's own."""
     name = info.provider.distribution if info.provider else ""
-    if not is_package(name):
+    if not name:
         return f", and the code that registers its family, {info.family}: ask its author"
     return "" if name == DISTRIBUTION else f", and {name}, which has its family"
 

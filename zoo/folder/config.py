@@ -147,7 +147,7 @@ def read_metrics(folder: Path) -> Record | None:
     if text is None:
         return None
     where = str(folder / METRICS)
-    record, problems = checked(Record, parse_json(text.encode(), where), limit=MAX_TEXT_BYTES)
+    record, problems = checked(Record, parse_json(text.encode(), where))
     if record is None:
         raise WeightsError(listed(where, problems))
     return record

@@ -166,15 +166,16 @@ class Autoencoder(nn.Module):
 
     def _images(self, x: Tensor, method: str) -> Tensor:
         """`x`, checked, on the model's device and in its dtype."""
-        if not _is_plain(x) or x.dim() != 4 or tuple(x.shape[1:]) != self.spec.image_shape:
-            raise InputError(_about_images(x, method, self.spec.image_shape))
+        shape = self.spec.image_shape
+        if not _is_float(x) or x.dim() != 4 or tuple(x.shape[1:]) != shape:
+            raise InputError(_about_images(x, method, shape))
         if _is_readable(x) and x.numel() and not (x.min() >= 0 and x.max() <= 1):
-            raise InputError(_about_images(x, method, self.spec.image_shape))  # NaN compares false
+            raise InputError(_about_images(x, method, shape))  # NaN compares false
         return x.to(device=self.device, dtype=self.dtype)
 
     def _codes(self, z: Tensor) -> Tensor:
         shape = self.latent_shape
-        if not _is_plain(z) or tuple(z.shape[-len(shape) :]) != shape:
+        if not _is_float(z) or tuple(z.shape[-len(shape) :]) != shape:
             raise InputError(_about_codes(z, shape))
         codes = z.to(device=self.device, dtype=self.dtype)
         if _is_readable(codes) and not torch.isfinite(codes).all():  # a narrower dtype overflows
@@ -182,11 +183,8 @@ class Autoencoder(nn.Module):
         return codes
 
 
-def _is_plain(x: object) -> bool:
-    """Whether it is a dense floating tensor that holds numbers."""
-    if not isinstance(x, torch.Tensor):
-        return False
-    return x.dtype in FLOATS and x.layout == torch.strided and not x.is_meta
+def _is_float(x: object) -> bool:
+    return isinstance(x, torch.Tensor) and x.dtype in FLOATS
 
 
 def _is_readable(x: Tensor) -> bool:
@@ -199,17 +197,25 @@ def _about_images(x: Tensor, method: str, shape: tuple[int, int, int]) -> str:
     wanted = f"{method} takes (N, {', '.join(map(str, shape))}), float in [0, 1]"
     if not isinstance(x, torch.Tensor):
         return f"{wanted}; got {type(x).__name__}. Try torch.as_tensor(x)."
-    got = f"{wanted}; got {_described(x)}"
-    scale = "" if x.dtype in FLOATS else " / 255" if _holds_levels(x) else ".float()"
-    if x.dim() != 4 or tuple(x.shape[1:]) != shape:
-        return f"{got}.{_reshaping_hint(tuple(x.shape), shape, scale)}"
-    if x.dtype not in FLOATS:
-        return f"{got}. Try x{scale}."
-    if not _is_plain(x):
-        return f"{got}. It takes dense tensors that hold numbers."
-    low, high = float(x.min()), float(x.max())
-    hint = " Try x / 255." if 1 < high <= 255 and low >= 0 else ""
-    return f"{got}, with values from {low:g} to {high:g}.{hint}"
+    found, got = tuple(x.shape), f"{wanted}; got {_described(x)}"
+    are_levels = not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
+    scale = "" if x.dtype in FLOATS else " / 255" if are_levels else ".float()"
+    if len(found) == 4 and found[1:] == shape:
+        if scale:
+            return f"{got}. Try x{scale}."
+        low, high = float(x.min()), float(x.max())
+        hint = " Try x / 255." if 1 < high <= 255 and low >= 0 else ""
+        return f"{got}, with values from {low:g} to {high:g}.{hint}"
+    for way, arranged in (
+        ("[None]", found),
+        ("[None, None]", (1, *found)),
+        ("[:, None]", (1, *found[1:])),
+        (".permute(0, 3, 1, 2)", found[3:] + found[1:3]),
+        (f".view(-1, {', '.join(map(str, shape))})", found[1:] == (math.prod(shape),) and shape),
+    ):
+        if arranged == shape:
+            return f"{got}. Try x{way}{scale}."
+    return f"{got}."
 
 
 def _about_codes(z: Tensor, shape: tuple[int, ...]) -> str:
@@ -220,35 +226,8 @@ def _about_codes(z: Tensor, shape: tuple[int, ...]) -> str:
     got = f"{wanted}; got {_described(z)}"
     if tuple(z.shape[-len(shape) :]) != shape:
         return f"{got}."
-    if z.dtype not in FLOATS:
-        return f"{got}. Try z.float()."
-    if not _is_plain(z):
-        return f"{got}. It takes dense tensors that hold numbers."
-    return f"{got}, with values that are not finite."
+    return f"{got}, with values that are not finite." if _is_float(z) else f"{got}. Try z.float()."
 
 
 def _described(x: Tensor) -> str:
-    """Shape, dtype, and what else is unusual about a tensor."""
-    layout = "" if x.layout == torch.strided else f", {str(x.layout).removeprefix('torch.')}"
-    where = ", on the meta device" if x.is_meta else ""
-    return f"{tuple(x.shape)}, {str(x.dtype).removeprefix('torch.')}{layout}{where}"
-
-
-def _holds_levels(x: Tensor) -> bool:
-    """Whether a tensor is of integers, which are grey levels as a rule."""
-    return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
-
-
-def _reshaping_hint(got: tuple[int, ...], shape: tuple[int, ...], scale: str) -> str:
-    """What to write for an array that has the right pixels in another arrangement."""
-    if got == shape:
-        return f" Try x[None]{scale}."
-    if shape[0] == 1 and got == shape[1:]:
-        return f" Try x[None, None]{scale}."
-    if shape[0] == 1 and len(got) == 3 and got[1:] == shape[1:]:
-        return f" Try x[:, None]{scale}."
-    if len(got) == 2 and got[1] == math.prod(shape):
-        return f" Try x.view(-1, {', '.join(map(str, shape))}){scale}."
-    if len(got) == 4 and (got[3], got[1], got[2]) == shape:
-        return f" Try x.permute(0, 3, 1, 2){scale}."
-    return ""
+    return f"{tuple(x.shape)}, {str(x.dtype).removeprefix('torch.')}"

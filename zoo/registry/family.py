@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError, PluginError
 from zoo.registry.guards import blamed
-from zoo.specs.base import Spec, check_sizes, plain_fields, too_many
+from zoo.specs.base import Spec, check_latent_shape, plain_fields, too_many
 from zoo.specs.families import VAESpec
 from zoo.specs.info import Provider
 from zoo.specs.validation import checked
@@ -72,7 +73,7 @@ class Family:
         with self.guarded(f"failed in its {cls.__name__}"):
             spec, problems = checked(cls, fields, section)
             if spec is not None and not self.built_in:
-                check_sizes(spec)
+                check_latent_shape(spec)
         if spec is not None and (said := too_many(self.parameters(spec))):
             return None, [f"{section}: {said}" if section else said]
         return spec, problems
@@ -90,7 +91,9 @@ class Family:
 
         Raises PluginError for a class that can be built on no meta device and does not say.
         """
-        return spec.parameter_count() or self._counted(spec)
+        with self.guarded(f"failed in its {type(spec).__name__}"):
+            said = operator.index(spec.parameter_count() or 0)
+        return said or self._counted(spec)
 
     def build(self, spec: Spec, seed: int | None = None) -> Autoencoder:
         """An untrained model, in train mode, its weights drawn from the seed.
@@ -101,9 +104,12 @@ class Family:
 
         if said := too_many(self.parameters(spec)):
             raise InputError(f"{self.title}: {said}.")
-        with torch.random.fork_rng(devices=[], enabled=seed is not None):
-            if seed is not None:
-                torch.manual_seed(_checked_seed(seed))
+        if seed is None:
+            return self._made(spec)
+        if type(seed) is not int or not 0 <= seed < 2**63:
+            raise InputError(f"seed is a whole number from 0 to 2**63 - 1; got {str(seed)[:60]}.")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
             return self._made(spec)
 
     def skeleton(self, spec: Spec) -> Autoencoder:
@@ -139,12 +145,6 @@ class Family:
             if not self.built_in:
                 check_model(model, spec, self.title)
         return model
-
-
-def _checked_seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise InputError(f"seed is a whole number from 0 to 2**63 - 1; got {str(seed)[:60]}.")
-    return seed
 
 
 @contextmanager

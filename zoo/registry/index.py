@@ -86,12 +86,6 @@ class RegistryContents:
     models: Mapping[str, IndexLine]
     recipes: Collection[str]
 
-    @property
-    def titles(self) -> set[str]:
-        """Each model and recipe in words, such as `model 'vae-mnist-20'`."""
-        models = (f"model {name!r}" for name in self.models)
-        return {*models, *(f"recipe {name!r}" for name in self.recipes)}
-
     def __str__(self) -> str:
         counts = (len(self.models), "model"), (len(self.recipes), "recipe")
         return ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
@@ -112,22 +106,19 @@ class Survey:
         """Of every registry that can be used, the zoo's own first."""
         return [self.own, *self.of_packages.values()]
 
-    @property
-    def notes(self) -> list[str]:
-        """What is wrong with the registries of installed packages, a sentence each."""
-        clashes = [f"{p}: {clash}." for p in self.of_packages for clash in self.clashes(p)]
-        return [*self.problems.values(), *clashes]
-
     def clashes(self, plugin: Plugin) -> list[str]:
         """Names of a package's registry that others have too: ours win, other packages' do not."""
         here = self.of_packages[plugin]
         return [
-            f"{title} is the zoo's own here"
-            if held is self.own
-            else f"{title} is {held.registry.owner}'s too"
+            f"{what} {name!r} is "
+            + ("the zoo's own here" if held is self.own else f"{held.registry.owner}'s too")
             for held in self.contents
-            for title in sorted(held.titles & here.titles)
             if held is not here
+            for what, theirs, ours in (
+                ("model", held.models, here.models),
+                ("recipe", held.recipes, here.recipes),
+            )
+            for name in sorted(set(theirs) & set(ours))
         ]
 
 

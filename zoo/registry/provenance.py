@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from importlib.metadata import PackageNotFoundError, version
 
 from zoo.errors import PluginError, UnknownNameError, ZooError
@@ -11,8 +10,6 @@ from zoo.registry import families
 from zoo.registry.plugins import canonical
 from zoo.specs.info import Provider
 from zoo.version import DISTRIBUTION, __version__
-
-_DISTRIBUTION_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")  # PEP 508
 
 
 def no_family(
@@ -25,7 +22,7 @@ def no_family(
             "and no package has it: run the code with @zoo.register first, or ask its author."
         )
     name = there.distribution
-    if canonical(name) == DISTRIBUTION or not is_package(name):
+    if canonical(name) == DISTRIBUTION:
         newer = _too_old(DISTRIBUTION, __version__, there)
         return UnknownNameError(f"This model's family is not installed. {unknown} {newer}".strip())
     says = f"This {what} says that family {family!r} comes from"
@@ -55,17 +52,8 @@ def provenance(family: str, there: Provider | None) -> str:
     if here is None and there is None:
         return ""
     now = f"{here.distribution} {here.version}" if here else "this program"
-    if there is None:
-        saved = f"It was saved by a program that registered family {family!r} itself"
-        return f"{saved}; here it comes from {now}."
-    then = f"{there.distribution} {there.version}"
-    then = then if is_package(there.distribution) else "a package with an invalid name"
+    then = f"{there.distribution} {there.version}" if there else "the program that saved it"
     return f"It says that family {family!r} comes from {then}; here it comes from {now}."
-
-
-def is_package(name: str) -> bool:
-    """Whether a distribution can have that name."""
-    return _DISTRIBUTION_NAME.fullmatch(name) is not None
 
 
 def _too_old(name: str, here: str, there: Provider) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -41,16 +40,10 @@ def line(name: str) -> IndexLine:
 
 
 def lines(found: Survey, pattern: str = "*") -> list[IndexLine]:
-    """The index lines of all models whose name no two packages claim, by name."""
-    claims = Counter(name for held in found.of_packages.values() for name in held.models)
-    lines = {
-        name: line
-        for held in found.of_packages.values()
-        for name, line in held.models.items()
-        if claims[name] == 1
-    }
-    lines |= found.own.models
-    return [lines[name] for name in sorted(fnmatch.filter(lines, pattern))]
+    """The index lines of all models, by name: of a name that packages share with the zoo, the zoo's."""
+    theirs = [line for held in found.of_packages.values() for line in held.models.values()]
+    lines = [*found.own.models.values(), *(x for x in theirs if x.name not in found.own.models)]
+    return sorted((x for x in lines if fnmatch.fnmatch(x.name, pattern)), key=lambda x: x.name)
 
 
 def known(name: str | None) -> IndexLine | None:

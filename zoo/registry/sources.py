@@ -88,25 +88,23 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
     checked_revision(revision)
     if not isinstance(source, (str, Path)) or not str(source).strip():
         raise InputError(f"A source is a name, a folder or a Hub repo; got {str(source)[:60]!r}.")
-    is_path = isinstance(source, Path) or source in (".", "..")
-    if not is_path and not str(source).startswith(("./", "../", "/", "~")):
-        return _of_name(str(source), revision)
-    folder = with_home(source, SourceError)
-    if revision is not None:
-        raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
-    return Source(folder, str(folder))
-
-
-def _of_name(source: str, revision: str | None) -> Source | HubAddress:
-    if source.startswith(("hf://", "https://", "http://")):
-        return _address(source, revision)
-    if source.count("/") == 1 and "\\" not in source:
-        return _org_and_repo(source, revision)
-    if "/" in source or "\\" in source:
+    name = str(source)
+    if isinstance(source, Path) or name in (".", "..") or name.startswith(("./", "../", "/", "~")):
+        folder = with_home(source, SourceError)
+        if revision is not None:
+            raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
+        return Source(folder, str(folder))
+    if name.startswith(("hf://", "https://", "http://")):
+        return _address(name, revision)
+    if name.count("/") > 1 or "\\" in name:
         raise SourceError(
-            f"{source!r} is not a source. A folder is written ./{source}; a repo on the Hub org/name."
+            f"{name!r} is not a source. A folder is written ./{name}; a repo on the Hub org/name."
         )
-    return _published(source, revision)
+    if "/" not in name:
+        return _published(name, revision)
+    if os.path.isdir(name):
+        raise SourceError(f"{name!r} is ambiguous: hf://{name} is the Hub, ./{name} the folder.")
+    return HubAddress(checked_repo(name), revision)
 
 
 def is_on_hub(origin: str) -> bool:
@@ -121,7 +119,7 @@ def checked_repo(repo: str) -> str:
     from huggingface_hub.utils import validate_repo_id
 
     try:
-        if not isinstance(repo, str) or repo.count("/") != 1 or len(repo) > 200:
+        if not isinstance(repo, str) or repo.count("/") != 1:
             raise HFValidationError
         validate_repo_id(repo)
     except HFValidationError:
@@ -156,14 +154,6 @@ def _published(name: str, revision: str | None) -> Source | HubAddress:
             f"{name!r} is not in its package. Reinstall {line.registry.distribution}."
         )
     return HubAddress(checked_repo(repo), commit, line)
-
-
-def _org_and_repo(source: str, revision: str | None) -> HubAddress:
-    if os.path.isdir(source):
-        raise SourceError(
-            f"{source!r} is ambiguous: hf://{source} is the Hub, ./{source} the folder."
-        )
-    return HubAddress(checked_repo(source), checked_revision(revision))
 
 
 def _address(source: str, revision: str | None) -> HubAddress:

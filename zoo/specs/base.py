@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from zoo.errors import SpecError
 from zoo.specs.validation import Strict, validated
@@ -49,12 +49,6 @@ class Spec(Strict):
         """A Spec from plain fields; lists are tuples. Raises SpecError with every problem at once."""
         return validated(cls, fields, SpecError, f"This {cls.__name__}")
 
-    @model_validator(mode="after")
-    def _not_too_large(self):
-        if said := too_many(self.parameter_count() or 0):
-            raise ValueError(said)
-        return self
-
 
 def too_many(parameters: int) -> str:
     """Why a model of so many parameters is not built, or nothing."""
@@ -70,41 +64,23 @@ def likelihood_kind(spec: Spec) -> str:
     return str(getattr(getattr(spec, "likelihood", None), "kind", ""))
 
 
-def check_sizes(spec: Spec) -> None:
-    """Raises ValueError for a Spec whose code or parameters cannot be counted."""
-    shape, count = spec.latent_shape, spec.parameter_count()
-    if not (isinstance(shape, tuple) and shape and all(_is_count(size) for size in shape)):
+def check_latent_shape(spec: Spec) -> None:
+    """Raises ValueError for a Spec whose codes have no size."""
+    shape = spec.latent_shape
+    if not (isinstance(shape, tuple) and shape and all(type(n) is int and n > 0 for n in shape)):
         raise ValueError(f"latent_shape is a tuple of whole numbers of 1 or more, not {shape!r}")
-    if count is not None and not _is_count(count):
-        raise ValueError(
-            f"parameter_count() is a whole number of 1 or more, or None, not {count!r}"
-        )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def plain_fields(spec: Spec) -> dict[str, Any]:
     """The fields as JSON and TOML hold them.
 
-    Raises ValueError, or what Pydantic does, for fields that come back changed, or not at all.
+    Raises whatever Pydantic and tomli-w raise for fields that cannot be said there (null, in TOML),
+    and ValueError for those that come back changed.
     """
+    import tomli_w
+
     fields = spec.model_dump(mode="json")
+    tomli_w.dumps(fields)
     if type(spec).model_validate_json(json.dumps(fields)) != spec:
         raise ValueError("its fields do not come back from JSON as they were")
-    if name := _first_null(fields):
-        raise ValueError(f"{name} is null, which TOML cannot say: let a word such as 'off' mean it")
     return fields
-
-
-def _first_null(value: Any, path: str = "") -> str:
-    """The path of the first null in plain data, or nothing."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, inner in items:
-        where = f"{path}.{key}" if path else str(key)
-        if inner is None:
-            return where
-        if isinstance(inner, dict | list) and (found := _first_null(inner, where)):
-            return found
-    return ""

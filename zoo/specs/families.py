@@ -18,7 +18,6 @@ from zoo.specs.parts import (
     MLPBody,
     Width,
 )
-from zoo.specs.validation import Strict
 
 
 class VectorSpec(Spec):
@@ -49,10 +48,20 @@ class VectorSpec(Spec):
         return self
 
     def parameter_count(self) -> int:
-        encoder, features = _encoder_parameters(self.body, self.image_shape)
-        decoder = _decoder_parameters(self.body, self.image_shape, self.latent_dim)
-        heads = self.codes_per_image * _dense(features, self.latent_dim)
-        return encoder + heads + decoder + _likelihood_parameters(self.likelihood)
+        channels, height, width = self.image_shape
+        body, flat, convolutions = self.body, self.pixels, 0
+        if isinstance(body, ConvBody):
+            widths = [channels, *body.channels]
+            height, width = body.sizes(height, width)[-1]
+            flat = widths[-1] * height * width
+            strided = 16 * sum(a * b for a, b in itertools.pairwise(widths))
+            block = 2 * (9 * widths[-1] ** 2 + widths[-1])
+            both = 2 * (strided + body.residual_blocks * block)  # in encoder and decoder
+            convolutions = both + sum(widths[1:]) + sum(widths[:-1])  # and the strided ones' biases
+        encoder = [flat, *body.hidden]
+        heads = self.codes_per_image * _dense([encoder[-1], self.latent_dim])
+        dense = _dense(encoder) + heads + _dense([self.latent_dim, *reversed(encoder)])
+        return convolutions + dense + isinstance(self.likelihood, GaussianLikelihood)
 
     @property
     def codes_per_image(self) -> int:
@@ -107,40 +116,6 @@ class ConvVAESpec(VAESpec):
     body: Body = Field(default=ConvBody(), description="the layers of encoder and decoder")
 
 
-def _dense(inputs: int, outputs: int) -> int:
-    return inputs * outputs + outputs
-
-
-def _chain(sizes: list[int]) -> int:
-    return sum(_dense(a, b) for a, b in itertools.pairwise(sizes))
-
-
-def _encoder_parameters(body: MLPBody | ConvBody, shape: tuple[int, int, int]) -> tuple[int, int]:
-    """Parameters of an encoder without its last layer, and the features it gives."""
-    if isinstance(body, MLPBody):
-        sizes = [math.prod(shape), *body.hidden]
-        return _chain(sizes), sizes[-1]
-    channels = [shape[0], *body.channels]
-    strided = sum(16 * a * b + b for a, b in itertools.pairwise(channels))
-    height, width = body.sizes(*shape[1:])[-1]
-    sizes = [channels[-1] * height * width, *body.hidden]
-    return strided + _residual_parameters(body) + _chain(sizes), sizes[-1]
-
-
-def _decoder_parameters(body: MLPBody | ConvBody, shape: tuple[int, int, int], latent: int) -> int:
-    if isinstance(body, MLPBody):
-        return _chain([latent, *reversed(body.hidden), math.prod(shape)])
-    channels = [shape[0], *body.channels]
-    strided = sum(16 * a * b + a for a, b in itertools.pairwise(channels))
-    height, width = body.sizes(*shape[1:])[-1]
-    dense = _chain([latent, *reversed(body.hidden), channels[-1] * height * width])
-    return dense + _residual_parameters(body) + strided
-
-
-def _residual_parameters(body: ConvBody) -> int:
-    channels = body.channels[-1]
-    return body.residual_blocks * 2 * (9 * channels * channels + channels)
-
-
-def _likelihood_parameters(likelihood: Strict) -> int:
-    return 1 if isinstance(likelihood, GaussianLikelihood) else 0
+def _dense(sizes: list[int]) -> int:
+    """Parameters of linear layers of the given sizes."""
+    return sum(a * b + b for a, b in itertools.pairwise(sizes))

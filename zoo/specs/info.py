@@ -16,7 +16,8 @@ from zoo.specs.validation import Strict
 class Provider(Strict):
     """The package that provides a family."""
 
-    distribution: str = Field(max_length=100)
+    distribution: str = Field(max_length=100, pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
+    """A name as PEP 508 has them."""
     version: str = Field(max_length=100, pattern=r"^[0-9A-Za-z.+!_-]+$")
 
 

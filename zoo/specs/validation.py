@@ -1,6 +1,6 @@
 """Strict settings: nothing coerced, nothing unknown accepted, and every problem told at once.
 
-Strict JSON too: no key twice, nothing nested without end, no number that is not finite.
+Strict JSON too: no key twice, no number that is not finite.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from zoo.errors import WeightsError, ZooError, did_you_mean
 from zoo.io.text import printable
 
-MAX_DEPTH = 16
-MAX_CHARACTERS = 64_000
 MAX_LISTED = 50
 
 
@@ -44,21 +42,16 @@ def validated(
 
 
 def checked(
-    cls: type[ModelT], fields: Mapping[str, Any], section: str = "", limit: int = MAX_CHARACTERS
+    cls: type[ModelT], fields: Mapping[str, Any], section: str = ""
 ) -> tuple[ModelT | None, list[str]]:
     """`cls` from plain fields, or None and a line for every problem.
 
     Each line begins with the field's path, which begins with the section's name if there is one.
-    Fields that take more than `limit` characters as JSON are not looked at.
     """
-    start = f"{section}: " if section else ""
     try:
         text = json.dumps(dict(fields), default=_plain)
-        if len(text) > limit:
-            return None, [
-                f"{start}{len(text):,} characters of settings; at most {limit:,} are read"
-            ]
     except (TypeError, ValueError, RecursionError) as unreadable:
+        start = f"{section}: " if section else ""
         return None, [f"{start}not plain numbers, strings and lists: {unreadable}"]
     try:
         return cls.model_validate_json(text), []
@@ -75,7 +68,7 @@ def listed(what: str, problems: list[str]) -> str:
 
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """A JSON object of plain depth, no key twice, all numbers finite; else raises WeightsError."""
+    """A JSON object, no key twice, all numbers finite; else raises WeightsError."""
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -83,22 +76,11 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
             parse_float=_finite,
             parse_constant=_finite,
         )
-        depth = _depth(value)
-    except RecursionError:
-        value, depth = {}, MAX_DEPTH + 1
-    except ValueError as broken:
+    except (ValueError, RecursionError) as broken:
         raise WeightsError(f"{where!r} is not JSON: {broken}.") from None
-    if depth > MAX_DEPTH:
-        raise WeightsError(f"{where!r} is nested more than {MAX_DEPTH} deep.")
     if not isinstance(value, dict):
         raise WeightsError(f"{where!r} holds {_shown(value)}, not an object.")
     return value
-
-
-def _depth(value: object) -> int:
-    if isinstance(value, dict):
-        value = list(value.values())
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

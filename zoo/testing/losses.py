@@ -20,13 +20,12 @@ def check_loss(subject: Subject) -> None:
         model, x = subject.build(spec).train(), images(spec)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            loss, again = model.loss(x), model.loss(x[:3])
+            loss = model.loss(x)
         expect(isinstance(loss, Loss), f"loss gives {type(loss).__name__}, not zoo.Loss")
-        called = isinstance(model(x), Loss)
-        expect(called, "a model in train mode does not give its loss when called")
+        expect(
+            isinstance(model(x), Loss), "a model in train mode does not give its loss when called"
+        )
         expect(loss.terms, "the loss has no terms")
-        same = list(loss.terms) == list(again.terms)
-        expect(same, "the terms of the loss have other names in another batch")
         unknown = sorted(loss.weights.keys() - loss.terms.keys())
         expect(not unknown, f"weights for unknown terms: {', '.join(unknown)}")
         for name, term in loss.terms.items():

@@ -95,7 +95,4 @@ def _number(one: Schema, dice: random.Random) -> float:
         low = min(1, high - 10)
     if not whole:
         return dice.uniform(low, min(high, low + 10))
-    step = int(one.get("multipleOf", 1))
-    first = -(-math.ceil(low) // step)
-    last = int(min(high, step * (first + 24)) // step)
-    return step * dice.randint(first, max(first, last))
+    return dice.randint(math.ceil(low), int(min(high, math.ceil(low) + 24)))

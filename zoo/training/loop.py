@@ -49,14 +49,6 @@ class Update:
     """Whether the epoch is over."""
 
 
-@dataclass(frozen=True)
-class Trained:
-    """How a training went."""
-
-    progress: RunProgress
-    interrupted: bool
-
-
 def fit(
     model: Autoencoder,
     pixels: Tensor,
@@ -67,7 +59,7 @@ def fit(
     resume: bool,
     validate: Callable[[Autoencoder], float] | None,
     on_progress: Callable[[Update], None],
-) -> Trained:
+) -> tuple[RunProgress, bool]:
     """Trains a model in place; at the end it has the weights to be saved (average or best).
 
     Args:
@@ -80,6 +72,9 @@ def fit(
         validate: the loss of a model on the validation split, measured after every epoch.
         on_progress: called with an Update every few steps.
 
+    Returns:
+        Where it got to, and whether it was interrupted.
+
     Raises:
         TrainingError: when a loss is not finite.
         RecipeError: for a warm-up of a term that the loss does not have.
@@ -90,7 +85,7 @@ def fit(
     with interruptible() as interrupted:
         loop.run(interrupted)
     loop.put_final_weights()
-    return Trained(loop.state.progress, interrupted.is_set())
+    return loop.state.progress, interrupted.is_set()
 
 
 class _Loop:
@@ -221,7 +216,7 @@ class _Loop:
 
     def _end_epoch(self) -> None:
         progress = self.state.progress
-        validation = self._validate()
+        validation = None if self.validate is None else self._validate(self.validate)
         record: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             "steps": progress.steps,
@@ -229,31 +224,24 @@ class _Loop:
         }
         if validation is not None:
             record["validation"] = validation
-            self._keep_if_best(validation)
         self.on_progress(self._report(validation, ended=True))
         progress.history.append(record)
         progress.epoch += 1
         progress.step_in_epoch, progress.images, progress.sums = 0, 0, []
 
-    def _validate(self) -> float | None:
-        """The validation loss of the weights that would be saved now."""
-        if self.validate is None:
-            return None
+    def _validate(self, validate: Callable[[Autoencoder], float]) -> float:
+        """The validation loss of the weights that would be saved now; the best ones are kept."""
+        progress = self.state.progress
         with self._final_weights(), torch.random.fork_rng(devices=[]):
             self.model.eval()
-            loss = self.validate(self.model)
+            loss = validate(self.model)
             self.model.train()
-        return loss
-
-    def _keep_if_best(self, validation: float) -> None:
-        progress = self.state.progress
-        if self.settings.early_stopping == "off":
-            return
-        if progress.best_loss is None or validation < progress.best_loss:
-            progress.best_loss, progress.best_epoch = validation, progress.epoch + 1
-            with self._final_weights():
+            is_best = progress.best_loss is None or loss < progress.best_loss
+            if self.settings.early_stopping != "off" and is_best:
+                progress.best_loss, progress.best_epoch = loss, progress.epoch + 1
                 weights = self.model.state_dict().items()
                 self.state.best = {name: tensor.detach().clone() for name, tensor in weights}
+        return loss
 
     def _stopped_early(self) -> bool:
         progress, patience = self.state.progress, self.settings.early_stopping

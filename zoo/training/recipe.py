@@ -15,7 +15,7 @@ from zoo.io.files import read_regular, with_home
 from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
 from zoo.specs.protocols import Protocol, check_protocol
-from zoo.specs.validation import Strict, checked, listed
+from zoo.specs.validation import Strict, checked, listed, validated
 
 Off = Literal["off"]
 
@@ -192,16 +192,19 @@ def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
             "A recipe is a name, the path of a TOML file, a Recipe or a mapping with [model], "
             f"[data] and [training]; got {type(recipe).__name__}."
         )
+    name = None
     if isinstance(recipe, str) and "/" not in recipe and not recipe.endswith(".toml"):
-        path = published.recipe_path(recipe)
+        name, path = recipe, published.recipe_path(recipe)
         if path is None:
             names = published.list_recipes()
             raise UnknownNameError(
                 f"No recipe named {recipe!r}.{did_you_mean(recipe, names)} "
                 f"Recipes: {', '.join(names)}; or the path of a .toml file."
             )
-        return Recipe.parse(_toml(path), recipe)
-    return Recipe.parse(_toml(with_home(recipe, RecipeError)))
+    else:
+        path = with_home(recipe, RecipeError)
+    data = read_regular(path, MAX_BYTES, RecipeError)
+    return Recipe.parse(_parsed(data, repr(str(path))), name)
 
 
 def data_from_text(text: str) -> DataSettings:
@@ -209,24 +212,13 @@ def data_from_text(text: str) -> DataSettings:
 
     Raises RecipeError if it has mistakes.
     """
-    section = _parsed(text, "The recipe").get("data", {})
-    data, problems = checked(DataSettings, section if isinstance(section, dict) else {}, "data")
-    if data is None:
-        raise RecipeError(listed("The recipe", problems))
-    return data
+    section = _parsed(text.encode(), "The recipe").get("data", {})
+    return validated(DataSettings, section, RecipeError, "The recipe's [data]")
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _parsed(data: bytes, what: str) -> dict[str, Any]:
     try:
-        text = read_regular(path, MAX_BYTES, RecipeError).decode("utf-8")
-    except UnicodeDecodeError as broken:
-        raise RecipeError(f"{str(path)!r} is not TOML: {broken}.") from None
-    return _parsed(text, repr(str(path)))
-
-
-def _parsed(text: str, what: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
+        return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as broken:  # a number of thousands of digits is one
         raise RecipeError(f"{what} is not TOML: {broken}.") from None
 
@@ -236,8 +228,6 @@ def _model(fields: dict[str, Any]) -> tuple[str, Spec | None, list[str]]:
         known = ", ".join(families.list_families())
         return "", None, [f"model.family: missing; families here: {known}"]
     family = fields.pop("family")
-    if not isinstance(family, str):
-        return "", None, [f"model.family: a family's name, not {type(family).__name__}"]
     try:
         return family, *families.get(family).parse(fields, "model")
     except ZooError as unknown:
@@ -262,18 +252,12 @@ def _disagreements(
 
 def _set(sections: dict[str, Any], key: str, value: Any) -> None:
     """Sets one dotted key; a table given as a whole replaces the old one."""
-    steps = key.split(".")
-    if steps[0] not in SECTIONS:
-        if len(steps) > 1 and steps[0] not in TrainingSettings.model_fields:
-            near = did_you_mean(steps[0], [*SECTIONS, *TrainingSettings.model_fields])
-            raise RecipeError(f"{key}: there is no section or setting {steps[0]!r}.{near}")
-        steps = ["training", *steps]
+    first, *rest = key.split(".")
+    is_section = first in SECTIONS or (rest and did_you_mean(first, SECTIONS))
+    *path, last = (first, *rest) if is_section else ("training", first, *rest)
     table = sections
-    for depth, step in enumerate(steps[:-1]):
+    for step in path:
         if not isinstance(table.get(step), dict):
-            raise RecipeError(
-                f"{key}: {'.'.join(steps[: depth + 1])} is not a section."
-                f"{did_you_mean(step, [k for k, v in table.items() if isinstance(v, dict)])}"
-            )
+            table[step] = {}  # what cannot stand there is said with all other problems
         table = table[step]
-    table[steps[-1]] = value
+    table[last] = value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from zoo.io.files import with_home, write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.specs.metrics import Metrics
-from zoo.training.loop import Trained, fit
+from zoo.training.checkpoint import RunProgress
+from zoo.training.loop import fit
 from zoo.training.progress import progress_shown
 from zoo.training.recipe import Recipe, load_recipe
 
@@ -82,25 +84,30 @@ def train(
     images = _images(resolved)
     target = _target(resolved, out, resume)
     model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
-    _start(model, images[resolved.data.fit], resolved)
+    pixels = images[resolved.data.fit].pixels
+    if resolved.training.output_bias == "training-mean":
+        model.set_output_mean(pixels.float().mean(0) / 255)
+    validate = None
+    if "validation" in images:
+        shown = shown_in_testing(images["validation"].pixels, resolved.data.protocol)
+        validate = functools.partial(validation_loss, shown=shown)
     checkpoint = target / CHECKPOINT
-    continues = _continues(target, resolved, resume)
-    if not continues:
+    if not resume:
         write_atomically(target / layout.RECIPE, resolved.to_toml())
     with torch.random.fork_rng(), progress_shown(resolved) as on_progress:
         torch.manual_seed(resolved.training.seed)
-        trained = fit(
+        progress, interrupted = fit(
             model,
-            images[resolved.data.fit].pixels,
+            pixels,
             resolved,
             device=where,
             checkpoint=checkpoint,
-            resume=continues and checkpoint.exists(),
-            validate=_validation(images, resolved),
+            resume=resume and checkpoint.exists(),
+            validate=validate,
             on_progress=on_progress,
         )
-    run = _finish(model.to("cpu"), trained, images, resolved, target)
-    if not trained.interrupted:
+    run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target)
+    if not interrupted:
         checkpoint.unlink(missing_ok=True)
     return run
 
@@ -145,6 +152,7 @@ def _numbered(folder: Path) -> Iterator[Path]:
 
 
 def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
+    """The run's folder: new or empty, or that of a run of this very recipe to resume."""
     first = Path("runs") / (recipe.name or "run")
     default = _latest(first) if resume else next_free(first)
     target = with_home(out) if out is not None else default
@@ -154,22 +162,16 @@ def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
         raise SourceError(
             f"{str(target)!r} is not empty. Choose another --out, or --resume the run that is there."
         )
-    if resume and not (target / layout.RECIPE).exists():
-        raise SourceError(f"There is no run to resume in {str(target)!r}.")
+    if resume:
+        text = read_text(target / layout.RECIPE)
+        if text is None:
+            raise SourceError(f"There is no run to resume in {str(target)!r}.")
+        if text != recipe.to_toml():
+            raise RecipeError(
+                f"The run in {str(target)!r} has another recipe than this one; see its "
+                f"{layout.RECIPE}. Resume it with the same settings, or choose another --out."
+            )
     return target
-
-
-def _continues(target: Path, recipe: Recipe, resume: bool) -> bool:
-    """Whether to continue a run of this very recipe. Raises RecipeError for a run of another."""
-    if not resume:
-        return False
-    text = read_text(target / layout.RECIPE)
-    if text != recipe.to_toml():
-        raise RecipeError(
-            f"The run in {str(target)!r} has another recipe than this one; see its "
-            f"{layout.RECIPE}. Resume it with the same settings, or choose another --out."
-        )
-    return True
 
 
 def _images(recipe: Recipe) -> dict[str, Images]:
@@ -185,23 +187,15 @@ def _images(recipe: Recipe) -> dict[str, Images]:
     return images
 
 
-def _start(model: Autoencoder, images: Images, recipe: Recipe) -> None:
-    if recipe.training.output_bias == "training-mean":
-        model.set_output_mean(images.pixels.float().mean(0) / 255)
-
-
-def _validation(images: dict[str, Images], recipe: Recipe) -> Callable[[Autoencoder], float] | None:
-    if "validation" not in images:
-        return None
-    shown = shown_in_testing(images["validation"].pixels, recipe.data.protocol)
-    return lambda model: validation_loss(model, shown)
-
-
 def _finish(
-    model: Autoencoder, trained: Trained, images: dict[str, Images], recipe: Recipe, target: Path
+    model: Autoencoder,
+    progress: RunProgress,
+    interrupted: bool,
+    images: dict[str, Images],
+    recipe: Recipe,
+    target: Path,
 ) -> Run:
     """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
-    progress = trained.progress
     history = "".join(json.dumps(record) + "\n" for record in progress.history)
     write_atomically(target / HISTORY, history)
     ended = {
@@ -209,7 +203,7 @@ def _finish(
         "changed": recipe.changed,
         "epochs": progress.epoch,
         "of_epochs": recipe.training.epochs,
-        "interrupted": trained.interrupted,
+        "interrupted": interrupted,
         "best_epoch": progress.best_epoch or None,
     }
 
@@ -227,11 +221,11 @@ def _finish(
     held_out = images.get("validation") or images["test"]
     measured = None
     may_measure = recipe.data.fit == "train" or not recipe.changed  # else on test, to choose by
-    if may_measure and not trained.interrupted:
+    if may_measure and not interrupted:
         measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
     figures = draw_all(model, held_out.pixels)
     if model.info and not store.has_weights_of(model, model.info):
         title = families.title_of(model)
         raise PluginError(f"{title} changes its weights when it is measured or drawn.")
     save(measured, figures)
-    return Run(model, measured, target, trained.interrupted)
+    return Run(model, measured, target, interrupted)
