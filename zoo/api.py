@@ -224,12 +224,13 @@ def verify(
     Raises:
         ZooError: where the model cannot even be found. What is found and wrong is in the report.
     """
-    from zoo.evaluation.verify import altered, verify_source
+    from zoo.evaluation.report import Check, Report
+    from zoo.evaluation.verify import verify_source
 
     try:
         found = find(source, EVERYTHING, revision=revision, token=token, offline=offline)
     except IntegrityError as wrong:
-        return altered(str(source), wrong)
+        return Report(str(source), (Check("hashes", "failed", str(wrong)),))
     if not found.folder.is_dir():
         raise SourceError(f"There is no folder {str(found.folder)!r}.")
     return verify_source(found, full=full, device=device)
