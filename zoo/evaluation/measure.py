@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,18 +21,11 @@ OnProgress = Callable[[int, int], None]
 """Called with how many images are done, and of how many."""
 
 
-class Mean(NamedTuple):
-    """A mean over images and its standard error."""
-
-    value: float
-    error: float
-
-
-def mean_of(values: Tensor) -> Mean:
+def mean_of(values: Tensor) -> tuple[float, float]:
     """Mean and standard error of one number per image `(N,)`, in float64."""
     values = values.double()
     error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return Mean(values.mean().item(), error)
+    return values.mean().item(), error
 
 
 def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> dict[str, Tensor]:
