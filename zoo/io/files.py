@@ -33,12 +33,6 @@ def read_regular(path: Path, limit: int, error: type[ZooError] = WeightsError) -
             raise error(f"Cannot read {str(path)!r}: {failure.strerror}.") from None
 
 
-def size_of(path: Path, error: type[ZooError] = WeightsError) -> int:
-    """Bytes of a regular file. Raises `error`."""
-    with open_regular(path, error) as file:
-        return os.fstat(file.fileno()).st_size
-
-
 @contextmanager
 def open_regular(path: Path, error: type[ZooError] = WeightsError) -> Iterator[BinaryIO]:
     """A regular file, open for reading; anything else in its place raises `error`."""
