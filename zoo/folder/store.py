@@ -24,7 +24,7 @@ from zoo.folder.card import render_card
 from zoo.folder.config import config_text, names_in, read_config, read_info, without
 from zoo.folder.record import record_text
 from zoo.folder.weights import SLACK_BYTES, assign, read_weights, tensors_of, weights_bytes
-from zoo.io.digests import is_sound
+from zoo.io.digests import Digest
 from zoo.io.files import read_regular, staged, write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import families
@@ -139,7 +139,8 @@ def _as_cached(info: ModelInfo, folder: Path) -> ModelInfo:
             "fetches all of it.",
             *(info.origin, lacking, info.origin),
         )
-    sound = [name for name in layout.files_of(folder) if is_sound(folder / name)]
+    there = {name: Digest.of_link(folder / name) for name in layout.files_of(folder)}
+    sound = [name for name, one in there.items() if one is None or one.is_of(folder / name)]
     return read_info(folder, info.origin, info.licence, sound)
 
 
