@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import InputError, IntegrityError, SourceError, SpecError
-from zoo.folder.config import read_info
+from zoo.errors import InputError, IntegrityError, SpecError
+from zoo.folder.config import names_in, read_info
 from zoo.hub.find import EVERYTHING, TO_KNOW, TO_MEASURE, find
 from zoo.io.files import with_home
 from zoo.registry import families, sources
@@ -231,6 +231,5 @@ def verify(
         found = find(source, EVERYTHING, revision=revision, token=token, offline=offline)
     except IntegrityError as wrong:
         return Report(str(source), (Check("hashes", "failed", str(wrong)),))
-    if not found.folder.is_dir():
-        raise SourceError(f"There is no folder {str(found.folder)!r}.")
+    names_in(found.folder)  # raises where there is no such folder
     return verify_source(found, full=full, device=device)

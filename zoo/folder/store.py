@@ -55,34 +55,29 @@ def load_source(source: Source) -> Autoencoder:
     info = read_info(where, source.origin, source.licence, source.files, config)
     if doubt := provenance(info.family, info.provider):
         log.warning("%s: %s", source.origin, doubt)
-    _check_size(source, info.parameters)
+    path = where / layout.WEIGHTS
+    if not os.path.lexists(path):
+        raise without(layout.WEIGHTS, str(where), names_in(where))
+    if os.path.isfile(path) and os.path.getsize(path) < 4 * info.parameters - SLACK_BYTES:
+        raise MismatchError(  # before anything of the Spec's size is made
+            f"{str(path)!r} has {os.path.getsize(path):,} bytes; {info.parameters:,} parameters, as "
+            f"its Spec says, need {4 * info.parameters:,}. It was not read. {_fix(source)}"
+        )
     model = families.get(info.family).skeleton(info.spec)
     expected = line.weights_sha256 if line is not None else info.sha256
     data = _read_verified(source, expected, model.state_dict())
-    assign(model, tensors_of(data, where / layout.WEIGHTS))
+    assign(model, tensors_of(data, path))
     model.info = info
     return model.eval()
 
 
-def _check_size(source: Source, parameters: int) -> None:
-    """Refuses a file far too small for its Spec before anything of the Spec's size is made."""
-    path = source.folder / layout.WEIGHTS
-    if not os.path.lexists(path):
-        raise without(layout.WEIGHTS, str(source.folder), names_in(source.folder))
-    size = os.path.getsize(path) if os.path.isfile(path) else None  # else reading it says why
-    if size is not None and size < 4 * parameters - SLACK_BYTES:
-        raise MismatchError(
-            f"{str(path)!r} has {size:,} bytes; {parameters:,} parameters, as its Spec says, need "
-            f"{4 * parameters:,}. It was not read. {_fix(source)}"
-        )
-
-
 def _read_verified(source: Source, sha256: str, expected: dict[str, Tensor]) -> bytes:
     """The bytes of model.safetensors, of that sha256: read once, and fetched once more if damaged."""
+    path = source.folder / layout.WEIGHTS
     for fetch_again in (source.fetch_again, None):
         try:
-            data = read_weights(source.folder, expected)
-            _check_sha256(data, sha256, source.folder / layout.WEIGHTS, source)
+            data = read_weights(path, expected)
+            _check_sha256(data, sha256, path, source)
             return data
         except WeightsError:
             if fetch_again is None:
@@ -124,7 +119,7 @@ def save(model: Autoencoder, target: Path) -> None:
         data=data,
         recipe=known.recipe if known else None,
         metrics=known.metrics if known else None,
-        figures=read_figures(known.folder) if known else {},
+        figures=_figures_in(known.folder) if known and known.folder else {},
         licence=known.licence if known else None,
         licence_details=known.licence_details if known else None,
         card=lambda info: _authors_card(known) or render_card(info),
@@ -199,10 +194,8 @@ def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:
     return hashlib.sha256(weights_bytes(model)).hexdigest() == info.sha256
 
 
-def read_figures(source: Path | None) -> dict[str, bytes]:
+def _figures_in(source: Path) -> dict[str, bytes]:
     """The pictures in a model's folder, by name."""
-    if source is None:
-        return {}
     paths = sorted((source / layout.FIGURES).glob("*.png"))
     return {path.stem: read_regular(path, layout.MAX_FIGURE_BYTES) for path in paths}
 

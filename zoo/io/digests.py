@@ -61,4 +61,5 @@ class Digest:
         start = hashlib.sha256()
         if self.kind == "git-sha1":
             start = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-        return hashlib.file_digest(file, lambda: start).hexdigest() == self.value
+        found = hashlib.file_digest(file, lambda: start)  # pyright: ignore[reportArgumentType]  # it has readinto
+        return found.hexdigest() == self.value
