@@ -19,13 +19,13 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.folder import layout
-from zoo.folder.authorship import card_text, drop_stale, is_authors
+from zoo.folder.authorship import card_text, is_authors, replaced
 from zoo.folder.card import render_card
 from zoo.folder.config import config_text, names_in, read_config, read_info, without
 from zoo.folder.record import record_text
 from zoo.folder.weights import SLACK_BYTES, assign, read_weights, tensors_of, weights_bytes
 from zoo.io.digests import Digest
-from zoo.io.files import read_regular, staged, write_atomically
+from zoo.io.files import read_regular, write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.registry.provenance import provenance
@@ -172,20 +172,13 @@ def save_folder(
         layout.METRICS: record_text(metrics) if metrics else None,
         **{f"{layout.FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
     }
-    old_card = card_text(target)
-    keeps_card = is_authors(old_card)
-    with staged(target) as stage:
+    with replaced(target) as stage:
         for name, content in files.items():
             if content is not None:
                 write_atomically(stage / name, content)
         info = read_info(stage, str(target))
         info = replace(info, licence=licence, licence_details=licence_details or {})
-        if not keeps_card:
-            write_atomically(stage / layout.CARD, card(info))
-    kept = {layout.CARD, *(name for name, content in files.items() if content is not None)}
-    drop_stale(target, kept, old_card)
-    if keeps_card:
-        log.warning("%s lacks the zoo's mark and was left as it is.", target / layout.CARD)
+        write_atomically(stage / layout.CARD, card(info))
     return replace(info, folder=target)
 
 
