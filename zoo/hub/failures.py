@@ -125,16 +125,10 @@ KINDS: tuple[tuple[Classes, type[ZooError], str], ...] = (
         "{repo!r} has no revision {revision!r}. {page}/refs lists what there is.",
     ),
     (
-        errors.RemoteEntryNotFoundError,
-        HubUnavailableError,
-        "{subject}: the Hub listed it, but no longer has it. Try again.",
-    ),
-    (
-        errors.OfflineModeIsEnabled,
+        (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError),
         OfflineError,
-        "{subject} needs the network, and HF_HUB_OFFLINE is set.",
+        "{subject}: it is not cached.",
     ),
-    (errors.LocalEntryNotFoundError, OfflineError, "{subject}: it is not cached."),
     (
         (_http.ConnectError, _http.ProxyError, _http.TimeoutException),
         UnreachableError,

@@ -87,16 +87,12 @@ def push(
     """
     client.checked_token(token)
     with prepared(model_or_folder, repo_id, revision, create_pr, token) as what:
-        _check_may_ask(repo_id, token)
+        if is_offline_mode():
+            raise OfflineError("A push needs the network, and HF_HUB_OFFLINE is set.")
+        if token is None and stored_token() is None:
+            owner = repo_id.partition("/")[0]
+            raise HubError(f"A push needs a token that may write to {owner!r}: {LOG_IN}.")
         return _publish(what, repo_id, private, revision, create_pr, token)
-
-
-def _check_may_ask(repo: str, token: str | None) -> None:
-    if is_offline_mode():
-        raise OfflineError("A push needs the network, and HF_HUB_OFFLINE is set.")
-    if token is None and stored_token() is None:
-        owner = repo.partition("/")[0]
-        raise HubError(f"A push needs a token that may write to {owner!r}: {LOG_IN}.")
 
 
 def _publish(
