@@ -80,7 +80,9 @@ def read_config(
     fields = parse_json(data, where)
     config, problems = checked(Config, fields)
     if "format" not in fields:
-        raise SourceError(f"{where!r} is not a zoo model{_looks_like(fields)}.")
+        owner = next((owner for key, owner in _OTHERS.items() if key in fields), None)
+        why = f"it looks like {owner}" if owner else "it has no 'format'"
+        raise SourceError(f"{where!r} is not a zoo model ({why}).")
     if fields["format"] != FORMAT:
         raise WeightsError(_other_format(fields, where))
     if config is None:
@@ -219,11 +221,6 @@ _OTHERS = {
     "architecture": "timm's",
     "pythae_version": "pythae's",
 }
-
-
-def _looks_like(fields: Mapping[str, Any]) -> str:
-    owner = next((owner for key, owner in _OTHERS.items() if key in fields), None)
-    return f" (it looks like {owner})" if owner else " (it has no 'format')"
 
 
 def _other_format(fields: Mapping[str, Any], where: str) -> str:

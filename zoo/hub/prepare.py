@@ -66,7 +66,11 @@ def prepared(
     Arguments and errors as `push`; nothing is asked of the Hub.
     """
     checked_repo(repo)
-    _check_branch(revision, create_pr)
+    checked_revision(revision)
+    if revision is not None and COMMIT.fullmatch(revision):
+        raise InputError("A push goes to a branch, and a commit never changes: name a branch.")
+    if create_pr and revision not in (None, constants.DEFAULT_REVISION):
+        raise InputError("A pull request is opened against main: leave out the revision.")
     where = repo if revision in (None, constants.DEFAULT_REVISION) else f"hf://{repo}@{revision}"
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
         if isinstance(model_or_folder, Autoencoder):
@@ -94,14 +98,6 @@ def _save(model: Autoencoder, folder: Path, token: str | None) -> None:
             )
     store.save(model, folder)
     model.info = info  # not of a folder that is gone in a moment
-
-
-def _check_branch(revision: str | None, create_pr: bool) -> None:
-    checked_revision(revision)
-    if revision is not None and COMMIT.fullmatch(revision):
-        raise InputError("A push goes to a branch, and a commit never changes: name a branch.")
-    if create_pr and revision not in (None, constants.DEFAULT_REVISION):
-        raise InputError("A pull request is opened against main: leave out the revision.")
 
 
 def _checked_folder(given: str | Path) -> Path:
