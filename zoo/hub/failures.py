@@ -58,12 +58,7 @@ class RequestContext:
     @property
     def has_token(self) -> bool:
         """Whether the client sends one: the one that was given, or the one that is stored."""
-        return (self.token or stored_token()) is not None
-
-
-def stored_token() -> str | None:
-    """The token of `hf auth login` or HF_TOKEN, unless the client is told not to send it."""
-    return None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+        return (self.token or get_token()) is not None
 
 
 def hub_address() -> str:
