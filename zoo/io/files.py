@@ -120,11 +120,10 @@ def _move_all(stage: Path, target: Path) -> None:
         _check_replaceable(place)
         if place.parent != target and place.parent.is_symlink():
             raise ZooError(f"{str(place.parent)!r} is a link; nothing was written through it.")
-    for place in places.values():
-        with _writing(place.parent):
+    with _writing(target):
+        for place in places.values():
             _make_folder(place.parent)
-    for path, place in places.items():
-        with _writing(place):
+        for path, place in places.items():
             os.replace(path, place)
 
 
