@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from zoo.specs.metrics import METRICS, Metrics
 
@@ -29,13 +30,9 @@ def differences(measured: Metrics, published: Metrics) -> list[str]:
     return [f"{name} is {_short(ours[name])}, published {_short(theirs[name])}" for name in apart]
 
 
-def _close(name: str, ours: object, theirs: object) -> bool:
+def _close(name: str, ours: Any, theirs: Any) -> bool:
     base = name.removesuffix("_se")
-    if (
-        base not in METRICS
-        or not isinstance(ours, float | int)
-        or not isinstance(theirs, float | int)
-    ):
+    if base not in METRICS or ours is None or theirs is None:
         return ours == theirs
     tolerance = METRICS[base].tolerance
     if base == "mse":
