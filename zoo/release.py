@@ -59,7 +59,14 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
     assert recipe.name is not None
     registry = published.registry_with(recipe.name)
     assert registry is not None
-    _check_name(recipe.name, registry, model)
+    assert model.info is not None
+    assert model.info.metrics is not None
+    taken = index.read_index(registry).get(recipe.name)
+    if taken and taken.weights_sha256 != model.info.sha256:
+        raise InputError(
+            f"{recipe.name} is released with other weights, which never change. Give these a new "
+            f"tag: a recipe called {recipe.name}.2."
+        )
     licence = licence or _licence_of(registry)
     images = load_images(recipe.data.dataset, "test")
     measured = _measure(model, images, recipe.data.protocol)
@@ -69,8 +76,6 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
     others = {}
     for what, other in beside.items():
         others[what] = evaluate_model(load(other / MODEL), images, protocol=recipe.data.protocol)
-    assert model.info is not None
-    assert model.info.metrics is not None
     training = model.info.metrics.training.model_dump()
     target = registry.models / recipe.name
     info = store.save_folder(
@@ -135,15 +140,6 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
     return recipe
 
 
-def _check_name(name: str, registry: index.Registry, model: Autoencoder) -> None:
-    taken = index.read_index(registry).get(name)
-    if taken and model.info and taken.weights_sha256 != model.info.sha256:
-        raise InputError(
-            f"{name} is released with other weights, which never change. Give these a new tag: "
-            f"a recipe called {name}.2."
-        )
-
-
 def _measure(
     model: Autoencoder, images: Images, own: Protocol, limit: int | None = None
 ) -> list[Metrics]:
@@ -157,15 +153,9 @@ def _measure(
             protocol=protocol,
             nll_samples=NLL_SAMPLES if variational else 0,
             limit=limit,
-            on_progress=_print_progress,
         )
         for protocol in sorted(fitting, key=lambda protocol: protocol != own)  # its own first
     ]
-
-
-def _print_progress(done: int, total: int) -> None:
-    if done % 500 == 0:
-        print(f"nll: {done:,} of {total:,} images", file=sys.stderr, flush=True)
 
 
 def _licence_of(registry: index.Registry) -> str:

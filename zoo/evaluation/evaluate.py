@@ -14,7 +14,6 @@ from torch import Tensor
 from zoo.data import Images, shown_in_testing
 from zoo.errors import InputError
 from zoo.evaluation.measure import (
-    OnProgress,
     active_units,
     mean_of,
     measure_elbo,
@@ -43,7 +42,6 @@ def evaluate_model(
     limit: int | None = None,
     seed: int = 0,
     device: torch.device | None = None,
-    on_progress: OnProgress = lambda done, total: None,
 ) -> Metrics:
     """Measures a model on one split.
 
@@ -56,7 +54,6 @@ def evaluate_model(
         limit: measure everything on the first so many images only.
         seed: of the posterior's draws, which are made per image.
         device: where it computes; None is where the model is.
-        on_progress: called after each image of the importance-weighted bound.
 
     Raises:
         InputError: for images of another shape, a protocol that does not fit the likelihood, or
@@ -74,7 +71,10 @@ def evaluate_model(
         raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
     pixels = images.pixels[:limit]
     shown = shown_in_testing(pixels, protocol)
-    measured = _measured_model(model, device)
+    device = device or model.device
+    measured = model
+    if model.training or (model.dtype, model.device) != (torch.float32, device):
+        measured = copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
     guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
         own = measure_own(measured, pixels)
@@ -84,9 +84,7 @@ def evaluate_model(
             if nll_samples and protocol != "grey":
                 cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
                 some = shown if cheap else shown[:NLL_IMAGES]
-                values |= _means(
-                    {"nll": measure_nll(measured, some, seed, nll_samples, on_progress)}
-                )
+                values |= _means({"nll": measure_nll(measured, some, seed, nll_samples)})
                 values |= {"nll_samples": nll_samples, "nll_n_images": len(some)}
         else:
             values |= _means(measure_likelihood(measured, shown))
@@ -145,14 +143,6 @@ def check_shape(model: Autoencoder, images: Images) -> None:
             f"The model takes images of {model.spec.image_shape}; {images.dataset} has "
             f"{images.shape}."
         )
-
-
-def _measured_model(model: Autoencoder, device: torch.device | None) -> Autoencoder:
-    """The model in float32 on the device; a copy if that changes anything."""
-    device = device or model.device
-    if model.dtype == torch.float32 and model.device == device and not model.training:
-        return model
-    return copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
 
 
 @contextmanager

@@ -17,9 +17,6 @@ from zoo.specs.metrics import OwnNumber
 
 IMAGES_AT_ONCE = 500
 
-OnProgress = Callable[[int, int], None]
-"""Called with how many images are done, and of how many."""
-
 
 def mean_of(values: Tensor) -> tuple[float, float]:
     """Mean and standard error of one number per image `(N,)`, in float64."""
@@ -43,20 +40,13 @@ def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> dic
     return _per_image(model, shown, terms)
 
 
-def measure_nll(
-    model: VariationalAutoencoder,
-    shown: Tensor,
-    seed: int,
-    samples: int,
-    on_progress: OnProgress = lambda done, total: None,
-) -> Tensor:
+def measure_nll(model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int) -> Tensor:
     """Minus the importance-weighted bound with K = `samples` of each image, `(N,)`, float64."""
     device = model.device
     bounds = []
     for image, x in enumerate(shown.split(1)):
         noise = image_noise(seed, image, samples, model.latent_shape, IMPORTANCE_STREAM)
         bounds.append(model.importance_bound(x.to(device), noise[:, None].to(device)).cpu())
-        on_progress(image + 1, len(shown))
     return -torch.cat(bounds)
 
 
