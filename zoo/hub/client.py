@@ -41,7 +41,7 @@ def checked_token(token: str | None) -> str | None:
     Raises InputError, which does not show it.
     """
     used = get_token() if token is None else token
-    if used is not None and not re.fullmatch(r"[!-~]+", str(used)):
+    if used is not None and not (isinstance(used, str) and re.fullmatch(r"[!-~]+", used)):
         whose = "The one of HF_TOKEN or `hf auth login`" if token is None else "That"
         raise InputError(f"{whose} is not a Hub token: a token is one word, such as hf_....")
     return token
