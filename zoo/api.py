@@ -87,8 +87,7 @@ def load(
 
     where, floating = find_device(device), find_dtype(dtype)
     found = find(source, revision=revision, token=token, offline=offline)
-    model = store.load_source(found)
-    return model.to(device=where, dtype=floating)
+    return store.load_source(found).to(device=where, dtype=floating)
 
 
 def info(
