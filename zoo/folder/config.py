@@ -200,7 +200,8 @@ def names_in(folder: Path) -> list[str]:
             f"{str(folder)!r} is not a folder. Name the folder that holds {CONFIG} and {WEIGHTS}."
         ) from None
     except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
-        raise SourceError(f"Cannot open {str(folder)!r}: {failure}.") from None
+        why = getattr(failure, "strerror", failure)
+        raise SourceError(f"Cannot open {str(folder)!r}: {why}.") from None
 
 
 def without(missing: str, where: str, names: Iterable[str]) -> ZooError:
