@@ -128,8 +128,10 @@ def _how_it_ended(training: Ending) -> str:
             "these are the weights at that moment."
         )
     if training.changed:
-        changes = ", ".join(_escaped(f"{k} = {v}") for k, v in training.changed.items())
-        base = f"the recipe {_escaped(training.recipe)}" if training.recipe else "a recipe"
+        told = (training.recipe, *(f"{k} = {v}" for k, v in training.changed.items()))
+        name, *texts = (" ".join(printable(str(one)).replace("`", "'").split()) for one in told)
+        base = f"the recipe `{name}`" if training.recipe else "a recipe"
+        changes = ", ".join(f"`{text}`" for text in texts)
         lines.append(f"It was trained by {base}, changed: {changes}.")
     return "\n\n".join(lines)
 
