@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import InputError, IntegrityError, SourceError, SpecError
-from zoo.folder.config import read_info
+from zoo.errors import InputError, IntegrityError, SpecError
+from zoo.folder.config import names_in, read_info
 from zoo.hub.find import EVERYTHING, TO_KNOW, TO_MEASURE, find
 from zoo.io.files import with_home
 from zoo.registry import families, sources
@@ -87,8 +87,7 @@ def load(
 
     where, floating = find_device(device), find_dtype(dtype)
     found = find(source, revision=revision, token=token, offline=offline)
-    model = store.load_source(found)
-    return model.to(device=where, dtype=floating)
+    return store.load_source(found).to(device=where, dtype=floating)
 
 
 def info(
@@ -224,12 +223,12 @@ def verify(
     Raises:
         ZooError: where the model cannot even be found. What is found and wrong is in the report.
     """
-    from zoo.evaluation.verify import altered, verify_source
+    from zoo.evaluation.report import Check, Report
+    from zoo.evaluation.verify import verify_source
 
     try:
         found = find(source, EVERYTHING, revision=revision, token=token, offline=offline)
     except IntegrityError as wrong:
-        return altered(str(source), wrong)
-    if not found.folder.is_dir():
-        raise SourceError(f"There is no folder {str(found.folder)!r}.")
+        return Report(str(source), (Check("hashes", "failed", str(wrong)),))
+    names_in(found.folder)  # raises where there is no such folder
     return verify_source(found, full=full, device=device)

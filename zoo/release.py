@@ -15,6 +15,7 @@ import tomllib
 from importlib.metadata import metadata
 from pathlib import Path
 
+from zoo.api import load
 from zoo.data import Images, load_images
 from zoo.errors import InputError, RecipeError, ZooError
 from zoo.evaluation.evaluate import evaluate_model
@@ -26,7 +27,7 @@ from zoo.folder.record import record_of
 from zoo.hub.find import find
 from zoo.io.files import write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
-from zoo.registry import families, index, published, sources
+from zoo.registry import index, published, sources
 from zoo.specs.base import likelihood_kind
 from zoo.specs.metrics import SUBSET, Ending, Metrics
 from zoo.specs.protocols import FITTING, Protocol
@@ -53,13 +54,19 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         RecipeError: for a run that is interrupted, changed, or of no published recipe.
         InputError: where the name is taken by other weights.
     """
-    source = sources.Source(run / MODEL, str(run / MODEL))
-    model = store.load_source(source)
+    model = load(run / MODEL)
     recipe = _finished_recipe(model)
     assert recipe.name is not None
     registry = published.registry_with(recipe.name)
     assert registry is not None
-    _check_name(recipe.name, registry, model)
+    assert model.info is not None
+    assert model.info.metrics is not None
+    taken = index.read_index(registry).get(recipe.name)
+    if taken and taken.weights_sha256 != model.info.sha256:
+        raise InputError(
+            f"{recipe.name} is released with other weights, which never change. Give these a new "
+            f"tag: a recipe called {recipe.name}.2."
+        )
     licence = licence or _licence_of(registry)
     images = load_images(recipe.data.dataset, "test")
     measured = _measure(model, images, recipe.data.protocol)
@@ -68,13 +75,10 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         subset = _measure(model, images, recipe.data.protocol, limit=SUBSET)
     others = {}
     for what, other in beside.items():
-        compared = store.load_source(sources.Source(other / MODEL, str(other / MODEL)))
-        others[what] = evaluate_model(compared, images, protocol=recipe.data.protocol)
-    assert model.info is not None
-    assert model.info.metrics is not None
+        others[what] = evaluate_model(load(other / MODEL), images, protocol=recipe.data.protocol)
     training = model.info.metrics.training.model_dump()
     target = registry.models / recipe.name
-    store.save_folder(
+    info = store.save_folder(
         model,
         target,
         recipe=recipe.to_toml(),
@@ -83,13 +87,12 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         licence=licence,
         card=render_card,
     )
-    config, weights = (target / layout.CONFIG).read_bytes(), (target / layout.WEIGHTS).read_bytes()
     fields = {
-        "family": families.of(model).name,
+        "family": info.family,
         "licence": licence,
-        "bytes": len(weights),
-        "config_sha256": hashlib.sha256(config).hexdigest(),
-        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "bytes": (target / layout.WEIGHTS).stat().st_size,
+        "config_sha256": hashlib.sha256((target / layout.CONFIG).read_bytes()).hexdigest(),
+        "weights_sha256": info.sha256,
     }
     _write_index(registry, recipe.name, fields)
     render_cards(registry)  # the card says how to load it once its name is in the index
@@ -137,15 +140,6 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
     return recipe
 
 
-def _check_name(name: str, registry: index.Registry, model: Autoencoder) -> None:
-    taken = index.read_index(registry).get(name)
-    if taken and model.info and taken.weights_sha256 != model.info.sha256:
-        raise InputError(
-            f"{name} is released with other weights, which never change. Give these a new tag: "
-            f"a recipe called {name}.2."
-        )
-
-
 def _measure(
     model: Autoencoder, images: Images, own: Protocol, limit: int | None = None
 ) -> list[Metrics]:
@@ -159,15 +153,9 @@ def _measure(
             protocol=protocol,
             nll_samples=NLL_SAMPLES if variational else 0,
             limit=limit,
-            on_progress=_print_progress,
         )
         for protocol in sorted(fitting, key=lambda protocol: protocol != own)  # its own first
     ]
-
-
-def _print_progress(done: int, total: int) -> None:
-    if done % 500 == 0:
-        print(f"nll: {done:,} of {total:,} images", file=sys.stderr, flush=True)
 
 
 def _licence_of(registry: index.Registry) -> str:

@@ -142,8 +142,8 @@ def test_images_and_arrays_to_encode_come_in_order():
 
 @pytest.mark.parametrize(
     "array",
-    [PIXELS[:, :8], PIXELS[0, 0], PIXELS[None], np.uint8(3), PIXELS[:, None, :, :9]],
-    ids=range(5),
+    [PIXELS[:, :8], PIXELS[None], PIXELS[:, None, :, :9]],
+    ids=range(3),
 )
 def test_images_of_another_shape_to_encode_are_refused_not_resized(array):
     Path("a.npy").write_bytes(npy(array))

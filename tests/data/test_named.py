@@ -210,28 +210,27 @@ def test_an_old_pickle_of_torchvision_is_not_opened(data, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("damage", "why"),
+    "damage",
     [
-        (lambda data: b"", "has 0 bytes, not 784,016"),
-        (lambda data: data[:10], "has 10 bytes"),
-        (lambda data: data[:5000], "has 5,000 bytes"),
-        (lambda data: data[:-1], "has 784,015 bytes"),
-        (lambda data: data + b"x", "has 784,017 bytes"),
-        (lambda data: b"hello, world" * 100, "has 1,200 bytes"),
-        (lambda data: b"\x1f\x8b" + data[2:], "begins with 1f8b0803"),
-        (lambda data: data[:2] + b"\x0e" + data[3:], "begins with 00000e03"),
-        (lambda data: header(2**31) + data[16:], "begins with 00000803 80000000"),
-        (lambda data: header(60_000) + data[16:], "begins with 00000803 0000ea60"),
+        lambda data: b"",
+        lambda data: data[:10],
+        lambda data: data[:5000],
+        lambda data: data[:-1],
+        lambda data: data + b"x",
+        lambda data: b"hello, world" * 100,
+        lambda data: b"\x1f\x8b" + data[2:],
+        lambda data: data[:2] + b"\x0e" + data[3:],
+        lambda data: header(2**31) + data[16:],
+        lambda data: header(60_000) + data[16:],
     ],
     ids=["empty", "10", "5000", "cut", "longer", "text", "gzip", "dtype", "2**31", "count"],
 )
-def test_a_damaged_file_is_refused_by_name(data, damage, why):
+def test_a_damaged_file_is_refused_by_name(data, damage):
     raw = write_kin(data)
     (raw / TEST).write_bytes(damage((raw / TEST).read_bytes()))
     message = refused("kmnist", DataError)
     assert message.startswith(f"The files of kmnist in {str(raw)!r} are damaged (")
     assert TEST in message
-    assert why in message
     assert "Delete that folder and run again: they are fetched again." in message
 
 

@@ -76,12 +76,11 @@ def test_training_draws_afresh_and_on_average_shows_the_grey_level():
     assert 64 / 256 <= dequantised.min() < dequantised.max() <= 65 / 256
 
 
-@pytest.mark.parametrize("shown", [shown_in_testing, shown_in_training])
 @pytest.mark.parametrize(
     ("protocol", "hint"),
     [("binarized", " Did you mean 'binarised'?"), ("gray", " Did you mean 'grey'?"), (None, "")],
 )
-def test_a_protocol_that_there_is_not_is_refused(shown, protocol, hint):
+def test_a_protocol_that_there_is_not_is_refused(protocol, hint):
     with pytest.raises(InputError) as caught:
-        shown(LEVELS, protocol)
+        shown_in_testing(LEVELS, protocol)
     assert f"There is no protocol {protocol!r}.{hint} Protocols: binarised" in str(caught.value)

@@ -190,11 +190,3 @@ def test_a_subset_too_small_to_contradict_anything_is_no_witness(model):
     (model / layout.METRICS).write_text(json.dumps(record))
     [check] = [c for c in zoo.verify(model).checks if c.what.startswith("all 300 images")]
     assert check.result == "not measured"
-
-
-def test_an_error_that_is_too_good_is_noticed(model):
-    record = json.loads((model / layout.METRICS).read_text())
-    record["subset"] = [dict(record["measured"][0])]
-    record["measured"][0]["neg_elbo_se"] = 1e-9
-    (model / layout.METRICS).write_text(json.dumps(record))
-    assert not zoo.verify(model).passed

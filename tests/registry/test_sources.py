@@ -183,7 +183,7 @@ def test_what_is_not_a_source_at_all_is_refused(source):
 @pytest.mark.parametrize("source", ["./nowhere", "./a\0b", "./" + "a" * 300, "/proc/nowhere"])
 @pytest.mark.parametrize("use", [zoo.load, zoo.info])
 def test_a_folder_that_is_not_there_is_refused(use, source):
-    with pytest.raises(SourceError, match="There is no folder"):
+    with pytest.raises(SourceError, match=r"There is no folder|Cannot open"):
         use(source)
 
 

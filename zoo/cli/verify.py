@@ -20,7 +20,7 @@ from zoo.cli.output import as_json, device_option, print_checks, print_json, say
 def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> None:
     """Check that models are what they say: hashes, a strict load, their numbers measured again."""
     import zoo
-    from zoo.evaluation.verify import not_found
+    from zoo.evaluation.report import Check, Report
 
     reports = []
     for model in models:
@@ -29,7 +29,9 @@ def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> Non
         except zoo.ZooError as wrong:
             if len(models) == 1:
                 raise
-            report = not_found(model, wrong)  # the others are still checked
+            report = Report(
+                model, (Check("found", "failed", str(wrong)),)
+            )  # the others are still checked
         reports.append(report)
         if not json_:
             say(f"{model}: {'passed' if report.passed else 'FAILED'} ({report.summary})")

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.arrays import MAX_BYTES, read_array
-from zoo.data.images import PARTS
+from zoo.data.arrays import read_array
+from zoo.data.images import PARTS, as_images
 from zoo.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+MAX_BYTES = 8 * 2**30
+"""Most bytes of pixels that are read into memory."""
 DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of more than 8 bits a channel: it would clip them, not scale them."""
 
@@ -66,9 +68,9 @@ def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tenso
     parts = []
     for path in paths:
         is_array = path.suffix in (".npy", ".npz")
-        for pixels in read_array(path).values() if is_array else [read_image(path)]:
-            pixels = pixels[:, None] if pixels.dim() == 3 else pixels
-            fitting = _in_colour(pixels) if shape[0] == 3 and pixels.dim() == 4 else pixels
+        for found in read_array(path).values() if is_array else [read_image(path)]:
+            pixels = as_images(found, repr(str(path)))
+            fitting = _in_colour(pixels) if shape[0] == 3 else pixels
             if tuple(fitting.shape[1:]) != shape:
                 raise DataError(
                     f"The model takes images of {shape}; {str(path)!r} has "

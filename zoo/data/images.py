@@ -56,7 +56,7 @@ def in_parts(found: Mapping[str, object], what: str) -> dict[str, Tensor]:
     Raises DataError for anything but uint8 images of one size, and for fewer than three.
     """
     parts = {
-        name: _checked(given, what if name == "all" else f"{what}: its {name} split")
+        name: as_images(given, what if name == "all" else f"{what}: its {name} split")
         for name, given in found.items()
     }
     shapes = {name: tuple(part.shape[1:]) for name, part in parts.items()}
@@ -72,8 +72,8 @@ def in_parts(found: Mapping[str, object], what: str) -> dict[str, Tensor]:
     return parts
 
 
-def _checked(given: object, what: str) -> Tensor:
-    """`(N, C, H, W)` uint8 from that or `(N, H, W)`, a tensor or an array."""
+def as_images(given: object, what: str) -> Tensor:
+    """`(N, C, H, W)` uint8 from that or `(N, H, W)`, a tensor or an array. Raises DataError."""
     pixels = given
     if isinstance(given, np.ndarray) and given.dtype == np.uint8:
         pixels = torch.from_numpy(np.ascontiguousarray(given))

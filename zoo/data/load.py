@@ -71,21 +71,17 @@ def _read(dataset: Dataset) -> tuple[str, dict[str, Tensor]]:
         return dataset, in_parts(read_plugin(plugin), str(plugin))
     path = with_home(dataset, DataError)
     if not os.path.lexists(path):
-        raise _not_there(dataset)
+        if isinstance(dataset, Path) or "/" in dataset or dataset.endswith((".npy", ".npz")):
+            raise DataError(f"There is no file or folder {str(dataset)!r}.")
+        of_packages = {plugin.name for plugin in plugins.installed("dataset") if not plugin.problem}
+        names = [*NAMED, *sorted(of_packages)]
+        raise UnknownNameError(
+            f"No dataset named {dataset!r}.{did_you_mean(dataset.lower(), names)} Datasets: "
+            f"{', '.join(names)}; or a folder of images, or a .npy or .npz file."
+        )
     found = read_folder(path) if os.path.isdir(path) else read_array(path)
     name = Path(os.path.abspath(path)).name or "images"  # "." and ".." have one, "/" has none
     return name, in_parts(found, repr(str(path)))
-
-
-def _not_there(dataset: str | Path) -> DataError | UnknownNameError:
-    if isinstance(dataset, Path) or "/" in dataset or dataset.endswith((".npy", ".npz")):
-        return DataError(f"There is no file or folder {str(dataset)!r}.")
-    of_packages = {plugin.name for plugin in plugins.installed("dataset") if not plugin.problem}
-    names = [*NAMED, *sorted(of_packages)]
-    return UnknownNameError(
-        f"No dataset named {dataset!r}.{did_you_mean(dataset.lower(), names)} Datasets: "
-        f"{', '.join(names)}; or a folder of images, or a .npy or .npz file."
-    )
 
 
 def may_be_read_for(dataset: str, family: str) -> bool:

@@ -94,9 +94,7 @@ def _read_idx(name: str, path: Path, count: int) -> Tensor:
     except DataError as wrong:
         raise DataError(_damaged(name, str(wrong).rstrip("."))) from None
     if len(data) != size or not data.startswith(header):
-        begins = data[:16].hex(" ", 4)
-        found = f"{path.name} has {len(data):,} bytes, not {size:,}, or begins with {begins}"
-        raise DataError(_damaged(name, found))
+        raise DataError(_damaged(name, f"{path.name} is not {count:,} images of 28 x 28"))
     return torch.frombuffer(data, dtype=torch.uint8, offset=len(header)).reshape(-1, 1, 28, 28)
 
 

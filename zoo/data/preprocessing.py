@@ -25,7 +25,6 @@ def as_grey(pixels: Tensor) -> Tensor:
 
 def shown_in_training(pixels: Tensor, protocol: Protocol) -> Tensor:
     """A batch of levels `(N, C, H, W)`, uint8, as float32 in [0, 1], drawn afresh on its device."""
-    _check(protocol)
     if protocol == "grey":
         return as_grey(pixels)
     if protocol == "binarised":
@@ -39,9 +38,11 @@ def shown_in_testing(pixels: Tensor, protocol: Protocol) -> Tensor:
 
     The draw of a pixel is the top 24 bits u of NumPy's `Philox(key=0).random_raw`, in row-major
     order over the split: binarised, v is 1 iff u * 255 < v * 2**24; dequantised, it is
-    (v + u / 2**24) / 256.
+    (v + u / 2**24) / 256. Raises InputError for an unknown protocol.
     """
-    _check(protocol)
+    if protocol not in (known := get_args(Protocol)):
+        near = did_you_mean(str(protocol), known)
+        raise InputError(f"There is no protocol {protocol!r}.{near} Protocols: {', '.join(known)}.")
     if protocol == "grey":
         return as_grey(pixels)
     levels = pixels.cpu().numpy().astype(np.int64)
@@ -51,10 +52,3 @@ def shown_in_testing(pixels: Tensor, protocol: Protocol) -> Tensor:
         return torch.from_numpy((draw * 255 < levels << DRAW_BITS).astype(np.float32))
     shown = (levels + draw / 2**DRAW_BITS) / 256
     return torch.from_numpy(shown.astype(np.float32))
-
-
-def _check(protocol: str) -> None:
-    known = get_args(Protocol)
-    if protocol not in known:
-        near = did_you_mean(str(protocol), known)
-        raise InputError(f"There is no protocol {protocol!r}.{near} Protocols: {', '.join(known)}.")

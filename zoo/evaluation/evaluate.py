@@ -14,7 +14,6 @@ from torch import Tensor
 from zoo.data import Images, shown_in_testing
 from zoo.errors import InputError
 from zoo.evaluation.measure import (
-    OnProgress,
     active_units,
     mean_of,
     measure_elbo,
@@ -34,13 +33,6 @@ NLL_IMAGES = 1000
 """Images behind the importance-weighted bound where a decoder is slow."""
 
 
-def default_protocol(model: Autoencoder) -> Protocol:
-    """The protocol of a model's own likelihood; an autoencoder's code is measured on grey images."""
-    kind = likelihood_kind(model.spec)
-    protocols = FITTING.get(kind, ("grey",))
-    return protocols[0] if isinstance(model, VariationalAutoencoder) else protocols[-1]
-
-
 def evaluate_model(
     model: Autoencoder,
     images: Images,
@@ -50,7 +42,6 @@ def evaluate_model(
     limit: int | None = None,
     seed: int = 0,
     device: torch.device | None = None,
-    on_progress: OnProgress = lambda done, total: None,
 ) -> Metrics:
     """Measures a model on one split.
 
@@ -63,17 +54,27 @@ def evaluate_model(
         limit: measure everything on the first so many images only.
         seed: of the posterior's draws, which are made per image.
         device: where it computes; None is where the model is.
-        on_progress: called after each image of the importance-weighted bound.
 
     Raises:
         InputError: for images of another shape, a protocol that does not fit the likelihood, or
             a limit below 1.
     """
-    _check(model, images, protocol, nll_samples, limit)
-    protocol = protocol or default_protocol(model)
+    check_shape(model, images)
+    kind = likelihood_kind(model.spec)
+    if protocol is None:  # an autoencoder's code is measured on grey images
+        own_first = FITTING.get(kind, ("grey",))
+        protocol = own_first[0 if isinstance(model, VariationalAutoencoder) else -1]
+    check_protocol(protocol, kind)
+    if limit is not None and limit < 1:
+        raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
+    if nll_samples < 0:
+        raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
     pixels = images.pixels[:limit]
     shown = shown_in_testing(pixels, protocol)
-    measured = _measured_model(model, device)
+    device = device or model.device
+    measured = model
+    if model.training or (model.dtype, model.device) != (torch.float32, device):
+        measured = copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
     guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
         own = measure_own(measured, pixels)
@@ -81,7 +82,10 @@ def evaluate_model(
         if isinstance(measured, VariationalAutoencoder):
             values |= _bounds(measured, shown, protocol, seed)
             if nll_samples and protocol != "grey":
-                values |= _nll(measured, shown, seed, nll_samples, on_progress)
+                cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
+                some = shown if cheap else shown[:NLL_IMAGES]
+                values |= _means({"nll": measure_nll(measured, some, seed, nll_samples)})
+                values |= {"nll_samples": nll_samples, "nll_n_images": len(some)}
         else:
             values |= _means(measure_likelihood(measured, shown))
     return Metrics(
@@ -102,9 +106,9 @@ def validation_loss(model: Autoencoder, shown: Tensor) -> float:
         if isinstance(model, VariationalAutoencoder):
             terms = measure_elbo(model, shown, seed=0)
             weight = model.loss_weights.get("kl", 1.0)
-            return mean_of(terms["reconstruction"] + weight * terms["kl"]).value
+            return mean_of(terms["reconstruction"] + weight * terms["kl"])[0]
         if scores := measure_likelihood(model, shown):
-            return mean_of(scores["reconstruction"]).value
+            return mean_of(scores["reconstruction"])[0]
         losses = [model._loss(x.to(model.device)).total for x in shown.split(500)]
         return float(sum(losses) / len(losses))
 
@@ -124,30 +128,12 @@ def _bounds(
     return values | {"active_units": active_units(codes)}
 
 
-def _nll(
-    model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int, on_progress: OnProgress
-) -> dict[str, Any]:
-    cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
-    some = shown if cheap else shown[:NLL_IMAGES]
-    bounds = measure_nll(model, some, seed, samples, on_progress)
-    return _means({"nll": bounds}) | {"nll_samples": samples, "nll_n_images": len(some)}
-
-
 def _means(per_image: dict[str, Tensor]) -> dict[str, Any]:
     """Mean and standard error, `<name>_se`, of the numbers `(N,)` of each name."""
-    means = {name: mean_of(values) for name, values in per_image.items()}
-    errors = {f"{name}_se": mean.error for name, mean in means.items()}
-    return {name: mean.value for name, mean in means.items()} | errors
-
-
-def _check(model, images: Images, protocol, nll_samples: int, limit: int | None) -> None:
-    check_shape(model, images)
-    if protocol is not None:
-        check_protocol(protocol, likelihood_kind(model.spec))
-    if limit is not None and limit < 1:
-        raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
-    if nll_samples < 0:
-        raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
+    values = {}
+    for name, numbers in per_image.items():
+        values[name], values[f"{name}_se"] = mean_of(numbers)
+    return values
 
 
 def check_shape(model: Autoencoder, images: Images) -> None:
@@ -157,14 +143,6 @@ def check_shape(model: Autoencoder, images: Images) -> None:
             f"The model takes images of {model.spec.image_shape}; {images.dataset} has "
             f"{images.shape}."
         )
-
-
-def _measured_model(model: Autoencoder, device: torch.device | None) -> Autoencoder:
-    """The model in float32 on the device; a copy if that changes anything."""
-    device = device or model.device
-    if model.dtype == torch.float32 and model.device == device and not model.training:
-        return model
-    return copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
 
 
 @contextmanager

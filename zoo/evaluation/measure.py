@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,22 +17,12 @@ from zoo.specs.metrics import OwnNumber
 
 IMAGES_AT_ONCE = 500
 
-OnProgress = Callable[[int, int], None]
-"""Called with how many images are done, and of how many."""
 
-
-class Mean(NamedTuple):
-    """A mean over images and its standard error."""
-
-    value: float
-    error: float
-
-
-def mean_of(values: Tensor) -> Mean:
+def mean_of(values: Tensor) -> tuple[float, float]:
     """Mean and standard error of one number per image `(N,)`, in float64."""
     values = values.double()
     error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return Mean(values.mean().item(), error)
+    return values.mean().item(), error
 
 
 def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> dict[str, Tensor]:
@@ -51,20 +40,13 @@ def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> dic
     return _per_image(model, shown, terms)
 
 
-def measure_nll(
-    model: VariationalAutoencoder,
-    shown: Tensor,
-    seed: int,
-    samples: int,
-    on_progress: OnProgress = lambda done, total: None,
-) -> Tensor:
+def measure_nll(model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int) -> Tensor:
     """Minus the importance-weighted bound with K = `samples` of each image, `(N,)`, float64."""
     device = model.device
     bounds = []
     for image, x in enumerate(shown.split(1)):
         noise = image_noise(seed, image, samples, model.latent_shape, IMPORTANCE_STREAM)
         bounds.append(model.importance_bound(x.to(device), noise[:, None].to(device)).cpu())
-        on_progress(image + 1, len(shown))
     return -torch.cat(bounds)
 
 

@@ -8,7 +8,6 @@ from zoo.data import load_images, may_be_read_for
 from zoo.devices import find_device
 from zoo.errors import (
     DataError,
-    IntegrityError,
     OfflineError,
     UnknownNameError,
     ZooError,
@@ -41,16 +40,6 @@ def verify_source(source: Source, *, full: bool, device: str) -> Report:
     checks += _numbers(model, full, where)
     checks.append(_card(source, model))
     return Report(source.origin, tuple(checks))
-
-
-def altered(origin: str, wrong: IntegrityError) -> Report:
-    """The report on a model whose files could not even be fetched as they were recorded."""
-    return Report(origin, (Check("hashes", "failed", str(wrong)),))
-
-
-def not_found(origin: str, wrong: ZooError) -> Report:
-    """The report on a model that is not even there."""
-    return Report(origin, (Check("found", "failed", str(wrong)),))
 
 
 def _hashes(source: Source) -> Check:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Collection
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from zoo.errors import WeightsError
 from zoo.folder import layout
 from zoo.folder.config import read_text
 from zoo.folder.layout import FIGURES
-from zoo.io.files import remove
+from zoo.io.files import remove, staged
 from zoo.specs.metrics import PICTURES
+
+log = logging.getLogger("zoo")
 
 MARKER = "<!-- written by autoencoder-zoo"
 """What stands in every card of the zoo's. One without it is its author's, and left alone."""
@@ -45,12 +49,19 @@ def card_text(target: Path) -> str:
         return "?"
 
 
-def drop_stale(target: Path, kept: Collection[str], card: str) -> None:
-    """Removes the files of an earlier model of the zoo's, whose card this was.
+@contextmanager
+def replaced(target: Path) -> Iterator[Path]:
+    """A new folder whose files become the model in `target`, together, in place of an earlier one's.
 
-    Nothing is removed through a link to a figures folder.
+    A card there of its author's own stays, and so does what else the zoo did not write.
     """
-    is_linked = (target / layout.FIGURES).is_symlink()
-    for name in set(layout.files_of(target)) - set(kept):
-        if is_ours(name, card) and not (is_linked and name.startswith(layout.FIGURES)):
+    card = card_text(target)
+    with staged(target) as stage:
+        yield stage
+        if is_authors(card):
+            log.warning("%s lacks the zoo's mark and was left as it is.", target / layout.CARD)
+            remove(stage / layout.CARD)
+        new = layout.files_of(stage)
+    for name in set(layout.files_of(target)) - set(new):
+        if is_ours(name, card) and not (name == layout.CARD and is_authors(card)):
             remove(target / name)

@@ -127,8 +127,10 @@ def _how_it_ended(training: Ending) -> str:
             "these are the weights at that moment."
         )
     if training.changed:
-        changes = ", ".join(_code(f"{k} = {v}") for k, v in training.changed.items())
-        base = f"the recipe {_code(training.recipe)}" if training.recipe else "a recipe"
+        told = (training.recipe, *(f"{k} = {v}" for k, v in training.changed.items()))
+        name, *texts = (" ".join(printable(str(one)).replace("`", "'").split()) for one in told)
+        base = f"the recipe `{name}`" if training.recipe else "a recipe"
+        changes = ", ".join(f"`{text}`" for text in texts)
         lines.append(f"It was trained by {base}, changed: {changes}.")
     return "\n\n".join(lines)
 
@@ -239,13 +241,6 @@ def _citation(info: ModelInfo, title: str, source: str | None) -> str:
     text = f"## How to cite\n\n```bibtex\n@misc{{autoencoder_zoo_model,\n{lines}\n}}\n```"
     paper = PAPERS.get(info.family)
     return f"{text}\n\nThe method is from {paper}." if paper else text
-
-
-def _code(text: object) -> str:
-    """Untrusted text as a code span, which ends only at a fence longer than any in the text."""
-    plain = printable(str(text)).replace("\n", " ")
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
-    return f"`{plain}`" if fence == "`" else f"{fence} {plain} {fence}"
 
 
 def _escaped(text: object) -> str:

@@ -73,16 +73,16 @@ def read_config(
         WeightsError, SpecError: for a config.json that is damaged, hostile or from the future.
         UnknownNameError, PluginError: for a family that cannot be built here.
     """
-    if not os.path.isdir(folder):
-        raise _no_folder(folder)
-    if not os.path.lexists(folder / CONFIG):
-        raise without(CONFIG, str(folder), names_in(folder))
+    if CONFIG not in (names := names_in(folder)):
+        raise without(CONFIG, str(folder), names)
     where = str(folder / CONFIG)
     data = data or read_regular(folder / CONFIG, MAX_CONFIG_BYTES)
     fields = parse_json(data, where)
     config, problems = checked(Config, fields)
     if "format" not in fields:
-        raise SourceError(f"{where!r} is not a zoo model{_looks_like(fields)}.")
+        owner = next((owner for key, owner in _OTHERS.items() if key in fields), None)
+        why = f"it looks like {owner}" if owner else "it has no 'format'"
+        raise SourceError(f"{where!r} is not a zoo model ({why}).")
     if fields["format"] != FORMAT:
         raise WeightsError(_other_format(fields, where))
     if config is None:
@@ -115,10 +115,10 @@ def read_info(
     """
     what = "repository" if origin.startswith("hf://") else "folder"
     config, spec = read_config(folder, what, config_data)
-    card = read_text(folder / CARD) if _is_read(CARD, only) else None
-    said = card_licence(card)
-    recipe, dataset = _read_recipe(folder / RECIPE) if _is_read(RECIPE, only) else (None, None)
-    metrics = read_metrics(folder) if _is_read(METRICS, only) else None
+    only = (CARD, RECIPE, METRICS) if only is None else only
+    said = card_licence(read_text(folder / CARD) if CARD in only else None)
+    recipe, dataset = _read_recipe(folder / RECIPE) if RECIPE in only else (None, None)
+    metrics = read_metrics(folder) if METRICS in only else None
     if dataset in (".", "..", "/") and metrics and metrics.measured:
         dataset = metrics.measured[0].dataset  # what that folder was called
     return ModelInfo(
@@ -135,10 +135,6 @@ def read_info(
         folder=folder,
         provider=config.provider,
     )
-
-
-def _is_read(name: str, only: Collection[str] | None) -> bool:
-    return only is None or name in only
 
 
 def read_metrics(folder: Path) -> Record | None:
@@ -191,22 +187,21 @@ def _read_recipe(path: Path) -> tuple[str | None, str | None]:
     return text, dataset if isinstance(dataset, str) else None
 
 
-def _no_folder(path: Path) -> ZooError:
-    if not os.path.lexists(path):
-        return SourceError(f"There is no folder {str(path)!r}.")
-    if path.suffix in PICKLES:
-        return UnsafeFormatError(f"{str(path)!r} is a pickle by its name. {NO_PICKLES}")
-    return SourceError(
-        f"{str(path)!r} is not a folder. Name the folder that holds {CONFIG} and {WEIGHTS}."
-    )
-
-
 def names_in(folder: Path) -> list[str]:
     """What is in a folder. Raises SourceError for one that cannot be opened."""
     try:
         return os.listdir(folder)
-    except OSError as failure:
-        raise SourceError(f"Cannot open {str(folder)!r}: {failure.strerror}.") from None
+    except FileNotFoundError:
+        raise SourceError(f"There is no folder {str(folder)!r}.") from None
+    except NotADirectoryError:
+        if folder.suffix in PICKLES:
+            raise UnsafeFormatError(f"{str(folder)!r} is a pickle. {NO_PICKLES}") from None
+        raise SourceError(
+            f"{str(folder)!r} is not a folder. Name the folder that holds {CONFIG} and {WEIGHTS}."
+        ) from None
+    except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
+        why = getattr(failure, "strerror", failure)
+        raise SourceError(f"Cannot open {str(folder)!r}: {why}.") from None
 
 
 def without(missing: str, where: str, names: Iterable[str]) -> ZooError:
@@ -227,11 +222,6 @@ _OTHERS = {
     "architecture": "timm's",
     "pythae_version": "pythae's",
 }
-
-
-def _looks_like(fields: Mapping[str, Any]) -> str:
-    owner = next((owner for key, owner in _OTHERS.items() if key in fields), None)
-    return f" (it looks like {owner})" if owner else " (it has no 'format')"
 
 
 def _other_format(fields: Mapping[str, Any], where: str) -> str:

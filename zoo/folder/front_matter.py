@@ -16,11 +16,6 @@ DATASETS = {
 """By the zoo's name: what people call it, and the Hub's id."""
 
 
-def hub_dataset(name: str | None) -> str | None:
-    """The Hub's id of a dataset, if it has it."""
-    return DATASETS.get(name or "", ("", None))[1]
-
-
 def front_matter(info: ModelInfo, title: str, record: Record) -> str:
     """The YAML between two `---` with which a card begins.
 
@@ -33,11 +28,12 @@ def front_matter(info: ModelInfo, title: str, record: Record) -> str:
 
     generates = families.get(info.family).is_variational
     task = "unconditional-image-generation" if generates else "image-feature-extraction"
-    dataset = hub_dataset(info.data)
+    on_hub = {name: there for name, (_, there) in DATASETS.items()}
+    dataset = on_hub.get(info.data or "")
     results = [
         EvalResult(
             task_type=task,
-            dataset_type=hub_dataset(one.dataset) or one.dataset,
+            dataset_type=on_hub.get(one.dataset) or one.dataset,
             dataset_name=f"{one.dataset} ({one.protocol})",
             dataset_config=one.protocol,  # two protocols never share an entry
             dataset_split=one.split,

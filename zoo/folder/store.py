@@ -19,13 +19,13 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.folder import layout
-from zoo.folder.authorship import card_text, drop_stale, is_authors
+from zoo.folder.authorship import card_text, is_authors, replaced
 from zoo.folder.card import render_card
 from zoo.folder.config import config_text, names_in, read_config, read_info, without
 from zoo.folder.record import record_text
 from zoo.folder.weights import SLACK_BYTES, assign, read_weights, tensors_of, weights_bytes
-from zoo.io.digests import is_sound
-from zoo.io.files import read_regular, staged, write_atomically
+from zoo.io.digests import Digest
+from zoo.io.files import read_regular, write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.registry.provenance import provenance
@@ -55,34 +55,29 @@ def load_source(source: Source) -> Autoencoder:
     info = read_info(where, source.origin, source.licence, source.files, config)
     if doubt := provenance(info.family, info.provider):
         log.warning("%s: %s", source.origin, doubt)
-    _check_size(source, info.parameters)
+    path = where / layout.WEIGHTS
+    if not os.path.lexists(path):
+        raise without(layout.WEIGHTS, str(where), names_in(where))
+    if os.path.isfile(path) and os.path.getsize(path) < 4 * info.parameters - SLACK_BYTES:
+        raise MismatchError(  # before anything of the Spec's size is made
+            f"{str(path)!r} has {os.path.getsize(path):,} bytes; {info.parameters:,} parameters, as "
+            f"its Spec says, need {4 * info.parameters:,}. It was not read. {_fix(source)}"
+        )
     model = families.get(info.family).skeleton(info.spec)
     expected = line.weights_sha256 if line is not None else info.sha256
     data = _read_verified(source, expected, model.state_dict())
-    assign(model, tensors_of(data, where / layout.WEIGHTS))
+    assign(model, tensors_of(data, path))
     model.info = info
     return model.eval()
 
 
-def _check_size(source: Source, parameters: int) -> None:
-    """Refuses a file far too small for its Spec before anything of the Spec's size is made."""
-    path = source.folder / layout.WEIGHTS
-    if not os.path.lexists(path):
-        raise without(layout.WEIGHTS, str(source.folder), names_in(source.folder))
-    size = os.path.getsize(path) if os.path.isfile(path) else None  # else reading it says why
-    if size is not None and size < 4 * parameters - SLACK_BYTES:
-        raise MismatchError(
-            f"{str(path)!r} has {size:,} bytes; {parameters:,} parameters, as its Spec says, need "
-            f"{4 * parameters:,}. It was not read. {_fix(source)}"
-        )
-
-
 def _read_verified(source: Source, sha256: str, expected: dict[str, Tensor]) -> bytes:
     """The bytes of model.safetensors, of that sha256: read once, and fetched once more if damaged."""
+    path = source.folder / layout.WEIGHTS
     for fetch_again in (source.fetch_again, None):
         try:
-            data = read_weights(source.folder, expected)
-            _check_sha256(data, sha256, source.folder / layout.WEIGHTS, source)
+            data = read_weights(path, expected)
+            _check_sha256(data, sha256, path, source)
             return data
         except WeightsError:
             if fetch_again is None:
@@ -124,7 +119,7 @@ def save(model: Autoencoder, target: Path) -> None:
         data=data,
         recipe=known.recipe if known else None,
         metrics=known.metrics if known else None,
-        figures=read_figures(known.folder) if known else {},
+        figures=_figures_in(known.folder) if known and known.folder else {},
         licence=known.licence if known else None,
         licence_details=known.licence_details if known else None,
         card=lambda info: _authors_card(known) or render_card(info),
@@ -139,7 +134,8 @@ def _as_cached(info: ModelInfo, folder: Path) -> ModelInfo:
             "fetches all of it.",
             *(info.origin, lacking, info.origin),
         )
-    sound = [name for name in layout.files_of(folder) if is_sound(folder / name)]
+    there = {name: Digest.of_link(folder / name) for name in layout.files_of(folder)}
+    sound = [name for name, one in there.items() if one is None or one.is_of(folder / name)]
     return read_info(folder, info.origin, info.licence, sound)
 
 
@@ -176,20 +172,13 @@ def save_folder(
         layout.METRICS: record_text(metrics) if metrics else None,
         **{f"{layout.FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
     }
-    old_card = card_text(target)
-    keeps_card = is_authors(old_card)
-    with staged(target) as stage:
+    with replaced(target) as stage:
         for name, content in files.items():
             if content is not None:
                 write_atomically(stage / name, content)
         info = read_info(stage, str(target))
         info = replace(info, licence=licence, licence_details=licence_details or {})
-        if not keeps_card:
-            write_atomically(stage / layout.CARD, card(info))
-    kept = {layout.CARD, *(name for name, content in files.items() if content is not None)}
-    drop_stale(target, kept, old_card)
-    if keeps_card:
-        log.warning("%s lacks the zoo's mark and was left as it is.", target / layout.CARD)
+        write_atomically(stage / layout.CARD, card(info))
     return replace(info, folder=target)
 
 
@@ -198,10 +187,8 @@ def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:
     return hashlib.sha256(weights_bytes(model)).hexdigest() == info.sha256
 
 
-def read_figures(source: Path | None) -> dict[str, bytes]:
+def _figures_in(source: Path) -> dict[str, bytes]:
     """The pictures in a model's folder, by name."""
-    if source is None:
-        return {}
     paths = sorted((source / layout.FIGURES).glob("*.png"))
     return {path.stem: read_regular(path, layout.MAX_FIGURE_BYTES) for path in paths}
 

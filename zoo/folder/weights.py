@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -9,13 +10,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from zoo.errors import MismatchError, UnsafeFormatError, WeightsError
-from zoo.folder import layout
+from zoo.errors import MismatchError, WeightsError
 from zoo.io.files import read_regular
 from zoo.models import Autoencoder
 from zoo.models.contract import sharing
-from zoo.registry import families
-from zoo.specs.base import Spec
 
 SLACK_BYTES = 16 * 2**20
 """How far the file's size may be from the Spec's, so that a wrong tensor can be named."""
@@ -23,27 +21,16 @@ SLACK_BYTES = 16 * 2**20
 HEADER_BYTES = 4096
 """Most bytes of the header of model.safetensors for one tensor, its name included."""
 
-PICKLE_STARTS = (b"PK\x03\x04", *(bytes([0x80, protocol]) for protocol in range(2, 6)))
-"""A zip archive, as torch.save writes, and pickles of each binary protocol."""
 
-
-def sizes_of(family: str, spec: Spec) -> tuple[int, int]:
-    """Least and most bytes that model.safetensors of a Spec can have."""
-    tensors = families.get(family).skeleton(spec).state_dict()
+def sizes_of(tensors: Mapping[str, Tensor]) -> tuple[int, int]:
+    """Least and most bytes that model.safetensors with such tensors can have."""
     least = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     return least, least + HEADER_BYTES * (len(tensors) + 1)
 
 
-def read_weights(source: Path, expected: dict[str, Tensor]) -> bytes:
+def read_weights(path: Path, expected: Mapping[str, Tensor]) -> bytes:
     """The bytes of model.safetensors, if it is not too large for these tensors."""
-    size = sum(tensor.numel() * tensor.element_size() for tensor in expected.values())
-    data = read_regular(source / layout.WEIGHTS, size + SLACK_BYTES)
-    if data.startswith(PICKLE_STARTS) and data[8:9] != b"{":  # where a safetensors header begins
-        raise UnsafeFormatError(
-            f"{str(source / layout.WEIGHTS)!r} is a pickle by its first bytes, whatever its name. "
-            f"{layout.NO_PICKLES}"
-        )
-    return data
+    return read_regular(path, sizes_of(expected)[0] + SLACK_BYTES)
 
 
 def tensors_of(data: bytes, path: Path) -> dict[str, Tensor]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from huggingface_hub import (
     CommitOperationDelete,
     HfApi,
     constants,
+    get_token,
     hf_hub_download,
 )
 from huggingface_hub.hf_api import RepoSibling
@@ -25,7 +26,7 @@ from huggingface_hub.utils import (
 
 from zoo.errors import HubError, InputError, IntegrityError, OfflineError
 from zoo.folder import layout
-from zoo.hub.failures import RequestContext, attempt, first_sentence, hub_address, stored_token
+from zoo.hub.failures import RequestContext, attempt, first_sentence, hub_address
 from zoo.hub.listing import Listing
 from zoo.io.digests import Digest
 from zoo.registry.sources import COMMIT
@@ -39,9 +40,8 @@ def checked_token(token: str | None) -> str | None:
 
     Raises InputError, which does not show it.
     """
-    used = stored_token() if token is None else token
-    fits = isinstance(used, str) and used.isascii() and used.isprintable() and " " not in used
-    if used is not None and not (fits and used):
+    used = get_token() if token is None else token
+    if used is not None and not (isinstance(used, str) and re.fullmatch(r"[!-~]+", used)):
         whose = "The one of HF_TOKEN or `hf auth login`" if token is None else "That"
         raise InputError(f"{whose} is not a Hub token: a token is one word, such as hf_....")
     return token
@@ -150,7 +150,10 @@ def commit_files(
             *(CommitOperationAdd(name, content) for name, content in add.items()),
             *(CommitOperationDelete(name) for name in delete),
         ]
-        with _bars_only_on_terminals():
+        hides_bars = not sys.stderr.isatty() and not are_progress_bars_disabled()
+        if hides_bars:  # the client draws those of an upload wherever standard error goes
+            disable_progress_bars()
+        try:
             return _api(listing.token).create_commit(
                 listing.repo,
                 operations,
@@ -159,18 +162,8 @@ def commit_files(
                 create_pr=create_pr,
                 parent_commit=listing.commit,
             )
+        finally:
+            if hides_bars:
+                enable_progress_bars()
 
     return attempt(asked, commit, again=not create_pr)  # a pull request is not opened twice
-
-
-@contextmanager
-def _bars_only_on_terminals() -> Iterator[None]:
-    """The client draws the bars of an upload wherever standard error goes."""
-    if sys.stderr.isatty() or are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        enable_progress_bars()

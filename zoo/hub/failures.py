@@ -58,12 +58,7 @@ class RequestContext:
     @property
     def has_token(self) -> bool:
         """Whether the client sends one: the one that was given, or the one that is stored."""
-        return (self.token or stored_token()) is not None
-
-
-def stored_token() -> str | None:
-    """The token of `hf auth login` or HF_TOKEN, unless the client is told not to send it."""
-    return None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+        return (self.token or get_token()) is not None
 
 
 def hub_address() -> str:
@@ -125,16 +120,10 @@ KINDS: tuple[tuple[Classes, type[ZooError], str], ...] = (
         "{repo!r} has no revision {revision!r}. {page}/refs lists what there is.",
     ),
     (
-        errors.RemoteEntryNotFoundError,
-        HubUnavailableError,
-        "{subject}: the Hub listed it, but no longer has it. Try again.",
-    ),
-    (
-        errors.OfflineModeIsEnabled,
+        (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError),
         OfflineError,
-        "{subject} needs the network, and HF_HUB_OFFLINE is set.",
+        "{subject}: it is not cached.",
     ),
-    (errors.LocalEntryNotFoundError, OfflineError, "{subject}: it is not cached."),
     (
         (_http.ConnectError, _http.ProxyError, _http.TimeoutException),
         UnreachableError,

@@ -20,6 +20,7 @@ from zoo.hub.client import checked_token, download, list_repo
 from zoo.hub.failures import HubUnavailableError, UnreachableError, first_sentence
 from zoo.hub.listing import Listing, cached_listing
 from zoo.hub.obtain import obtain
+from zoo.registry import families
 from zoo.registry.sources import HubAddress, HubCommit, Source
 
 log = logging.getLogger("zoo")
@@ -98,7 +99,7 @@ def _check_config(listing: Listing, with_weights: bool) -> None:
         return
     from zoo.folder.weights import sizes_of  # torch: `zoo.info` does without
 
-    least, most = sizes_of(said.family, spec)
+    least, most = sizes_of(families.get(said.family).skeleton(spec).state_dict())
     if record.size is not None and not least <= record.size <= most:
         raise MismatchError(
             f"{layout.WEIGHTS} of {listing} is announced with {record.size:,} bytes; its "

@@ -17,8 +17,6 @@ from zoo.folder import layout
 from zoo.io.digests import Digest
 from zoo.registry.sources import HubAddress
 
-REQUIRED = (layout.CONFIG, layout.WEIGHTS)
-
 
 @dataclass(frozen=True)
 class Listing:
@@ -61,7 +59,8 @@ class Listing:
             for name in self.files
             if layout.belongs(name) and (wanted is None or any(_is_in(name, w) for w in wanted))
         ]
-        must = [name for name in REQUIRED if wanted is None or name in wanted]
+        required = (layout.CONFIG, layout.WEIGHTS)
+        must = [name for name in required if wanted is None or name in wanted]
         return list(dict.fromkeys((*must, *there)))
 
 

@@ -29,19 +29,16 @@ def obtain(listing: Listing, name: str, *, checked: bool = True) -> Path:
             f"{name} of {listing.repo!r} is announced with {record.size:,} bytes; at most "
             f"{limit:,} are right. It was not fetched."
         )
-    for anew in (False, True):
-        if anew:
-            log.warning("%s of %s is damaged: fetching it once more.", name, listing)
-        path = download(listing, name, anew=anew)
-        if not checked or record is None or record.is_of(path):
+    path = download(listing, name)
+    if not checked or record is None or record.is_of(path):
+        return path
+    again = f"{listing.offline}; online it is fetched anew."
+    if not listing.offline:
+        log.warning("%s of %s is damaged: fetching it once more.", name, listing)
+        path = download(listing, name, anew=True)
+        if record.is_of(path):
             return path
-        if listing.offline:
-            break
-    again = (
-        f"{listing.offline}; online it is fetched anew."
-        if listing.offline
-        else "It was fetched twice."
-    )
+        again = "It was fetched twice."
     raise IntegrityError(
         f"{name} of {listing} is not what the Hub's record says, {record.kind} "
         f"{record.value[:12]}...: it was altered or damaged, and nothing of it was used. {again}"

@@ -25,7 +25,6 @@ from zoo.models import Autoencoder
 from zoo.registry import sources
 from zoo.registry.sources import COMMIT, Source, checked_repo, checked_revision
 from zoo.specs.info import ModelInfo
-from zoo.specs.metrics import Record
 
 log = logging.getLogger("zoo")
 
@@ -67,7 +66,11 @@ def prepared(
     Arguments and errors as `push`; nothing is asked of the Hub.
     """
     checked_repo(repo)
-    _check_branch(revision, create_pr)
+    checked_revision(revision)
+    if revision is not None and COMMIT.fullmatch(revision):
+        raise InputError("A push goes to a branch, and a commit never changes: name a branch.")
+    if create_pr and revision not in (None, constants.DEFAULT_REVISION):
+        raise InputError("A pull request is opened against main: leave out the revision.")
     where = repo if revision in (None, constants.DEFAULT_REVISION) else f"hf://{repo}@{revision}"
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
         if isinstance(model_or_folder, Autoencoder):
@@ -97,18 +100,8 @@ def _save(model: Autoencoder, folder: Path, token: str | None) -> None:
     model.info = info  # not of a folder that is gone in a moment
 
 
-def _check_branch(revision: str | None, create_pr: bool) -> None:
-    checked_revision(revision)
-    if revision is not None and COMMIT.fullmatch(revision):
-        raise InputError("A push goes to a branch, and a commit never changes: name a branch.")
-    if create_pr and revision not in (None, constants.DEFAULT_REVISION):
-        raise InputError("A pull request is opened against main: leave out the revision.")
-
-
 def _checked_folder(given: str | Path) -> Path:
-    if not isinstance(given, (str, Path)) or not str(given).strip():
-        raise InputError(f"A push takes a model or its folder; got {str(given)[:60]!r}.")
-    source = with_home(given)
+    source = with_home(given, InputError)
     if "://" in str(given) or (str(given).count("/") == 1 and not os.path.lexists(source)):
         raise InputError(
             f"{str(given)!r} is not a folder here. The folder comes first, then the repo; a model on "
@@ -134,21 +127,11 @@ def _load_back(copy: Path, source: Path) -> ModelInfo:
         text = str(wrong).replace(str(copy), str(source))
         raise type(wrong)(f"{text}\nNothing was pushed.") from None
     assert info is not None
-    for text in _said_of_data(info):
-        if _PATH.match(text):
+    changed = info.metrics.training.changed.values() if info.metrics else ()
+    for text in map(str, (info.data, *changed)):
+        if re.match(r"/|~|file:|[A-Za-z]:[\\/]", text):
             raise InputError(
-                f"Its recipe or numbers name {text!r}, a path of this machine, which would be "
+                f"Its recipe or its overrides name {text!r}, a path of this machine, which would be "
                 "published. Train on a path such as ./images. Nothing was pushed."
             )
     return info
-
-
-_PATH = re.compile(r"/|~|file:|[A-Za-z]:[\\/]")
-
-
-def _said_of_data(info: ModelInfo) -> list[str]:
-    """Every name of a dataset in the recipe and the numbers, and every changed setting."""
-    record = info.metrics or Record()
-    entries = (*record.measured, *record.subset, *record.beside.values())
-    changed = record.training.changed.values()
-    return [str(text) for text in (info.data, *(one.dataset for one in entries), *changed)]

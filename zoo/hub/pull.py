@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from zoo.errors import InputError, OfflineError
 from zoo.folder import layout, store
-from zoo.folder.authorship import card_text, drop_stale, is_authors
+from zoo.folder.authorship import replaced
 from zoo.folder.config import read_info
 from zoo.hub.find import EVERYTHING, find
-from zoo.io.files import copy_regular, staged, with_home
-
-log = logging.getLogger("zoo")
+from zoo.io.files import copy_regular, with_home
 
 
 def pull(
@@ -53,12 +50,7 @@ def pull(
     read_info(found.folder, found.origin)  # a model's, and its texts are sound
     if target is None:
         return found.folder
-    names, card = layout.files_of(found.folder), card_text(target)
-    if is_authors(card):
-        log.warning("%s lacks the zoo's mark and was left as it is.", target / layout.CARD)
-    with staged(target) as stage:
-        for name in names:
-            if name != layout.CARD or not is_authors(card):
-                copy_regular(found.folder / name, stage / name)
-    drop_stale(target, [layout.CARD, *names] if is_authors(card) else names, card)
+    with replaced(target) as stage:
+        for name in layout.files_of(found.folder):
+            copy_regular(found.folder / name, stage / name)
     return target

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, constants, is_offline_mode
+from huggingface_hub import CommitInfo, constants, get_token, is_offline_mode
 
 from zoo.errors import HubError, OfflineError, SourceError
 from zoo.folder.licences import LICENCE, card_licence
@@ -24,7 +24,6 @@ from zoo.hub.failures import (
     StaleError,
     UnreachableError,
     hub_address,
-    stored_token,
 )
 from zoo.hub.listing import Listing
 from zoo.hub.prepare import Prepared, prepared
@@ -87,16 +86,12 @@ def push(
     """
     client.checked_token(token)
     with prepared(model_or_folder, repo_id, revision, create_pr, token) as what:
-        _check_may_ask(repo_id, token)
+        if is_offline_mode():
+            raise OfflineError("A push needs the network, and HF_HUB_OFFLINE is set.")
+        if token is None and get_token() is None:
+            owner = repo_id.partition("/")[0]
+            raise HubError(f"A push needs a token that may write to {owner!r}: {LOG_IN}.")
         return _publish(what, repo_id, private, revision, create_pr, token)
-
-
-def _check_may_ask(repo: str, token: str | None) -> None:
-    if is_offline_mode():
-        raise OfflineError("A push needs the network, and HF_HUB_OFFLINE is set.")
-    if token is None and stored_token() is None:
-        owner = repo.partition("/")[0]
-        raise HubError(f"A push needs a token that may write to {owner!r}: {LOG_IN}.")
 
 
 def _publish(

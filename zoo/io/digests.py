@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from zoo.errors import WeightsError
 from zoo.io.files import open_regular
-
-BLOCK_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -45,36 +44,22 @@ class Digest:
             return None
 
     def is_of(self, path: Path) -> bool:
-        """Whether a file's content is this one."""
+        """Whether a file can be read and its content is this one."""
         try:
-            return self.of_file(path) == self.value
-        except WeightsError:  # it cannot be read
+            with open_regular(path) as file:
+                return self._is_of(file)
+        except WeightsError:
             return False
 
     def matches(self, data: bytes) -> bool:
         """Whether these bytes are the file's."""
-        if self.size is not None and len(data) != self.size:
-            return False
-        start = hashlib.sha256() if self.kind == "sha256" else _git_sha1(len(data))
-        start.update(data)
-        return start.hexdigest() == self.value
+        return self.size in (None, len(data)) and self._is_of(BytesIO(data))
 
-    def of_file(self, path: Path) -> str:
-        """The hash of a file, of this digest's kind. Raises WeightsError if it cannot be read."""
-        with open_regular(path) as file:
-            size = file.seek(0, 2)
-            file.seek(0)
-            found = hashlib.sha256() if self.kind == "sha256" else _git_sha1(size)
-            while block := file.read(BLOCK_BYTES):
-                found.update(block)
-        return found.hexdigest()
-
-
-def is_sound(path: Path) -> bool:
-    """Whether a file in the cache of the Hub's client is what its link says, as far as it says it."""
-    record = Digest.of_link(path)
-    return record is None or record.is_of(path)
-
-
-def _git_sha1(size: int):
-    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    def _is_of(self, file: BinaryIO) -> bool:
+        size = file.seek(0, 2)
+        file.seek(0)
+        start = hashlib.sha256()
+        if self.kind == "git-sha1":
+            start = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+        found = hashlib.file_digest(file, lambda: start)  # pyright: ignore[reportArgumentType]  # it has readinto
+        return found.hexdigest() == self.value

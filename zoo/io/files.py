@@ -33,12 +33,6 @@ def read_regular(path: Path, limit: int, error: type[ZooError] = WeightsError) -
             raise error(f"Cannot read {str(path)!r}: {failure.strerror}.") from None
 
 
-def size_of(path: Path, error: type[ZooError] = WeightsError) -> int:
-    """Bytes of a regular file. Raises `error`."""
-    with open_regular(path, error) as file:
-        return os.fstat(file.fileno()).st_size
-
-
 @contextmanager
 def open_regular(path: Path, error: type[ZooError] = WeightsError) -> Iterator[BinaryIO]:
     """A regular file, open for reading; anything else in its place raises `error`."""
@@ -126,11 +120,10 @@ def _move_all(stage: Path, target: Path) -> None:
         _check_replaceable(place)
         if place.parent != target and place.parent.is_symlink():
             raise ZooError(f"{str(place.parent)!r} is a link; nothing was written through it.")
-    for place in places.values():
-        with _writing(place.parent):
+    with _writing(target):
+        for place in places.values():
             _make_folder(place.parent)
-    for path, place in places.items():
-        with _writing(place):
+        for path, place in places.items():
             os.replace(path, place)
 
 
