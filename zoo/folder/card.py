@@ -69,7 +69,7 @@ def render_card(info: ModelInfo, source: str | None = None) -> str:
 
 def source_in(card: str) -> str | None:
     """Where on the Hub a card says to load from, such as `org/name`, or None."""
-    found = re.search(r'zoo\.load\("((?:hf://)?[\w.-]+/[\w.-]+(?:@[\w./+-]+)?)"\)', card)
+    found = re.search(r'zoo\.load\("((?:hf://)?\w[\w.-]*/[\w.-]+(?:@[\w./+-]+)?)"\)', card)
     return found.group(1) if found else None
 
 
