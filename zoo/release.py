@@ -135,7 +135,7 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
     if training.interrupted or training.epochs != training.of_epochs:
         raise RecipeError(f"{name} was not trained to the end of its recipe.")
     recipe = load_recipe(name)
-    if info is None or recipe.to_toml() != info.recipe:
+    if info is None or info.recipe is None or not recipe.is_said_by(info.recipe):
         raise RecipeError(f"The recipe {name} has changed since this run: train it again.")
     return recipe
 

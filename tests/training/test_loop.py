@@ -17,7 +17,7 @@ import torch
 import zoo
 from zoo.errors import RecipeError, SourceError, TrainingError
 from zoo.training import run, step
-from zoo.training.recipe import TrainingSettings
+from zoo.training.recipe import TrainingSettings, load_recipe
 
 WEIGHTS = "model/model.safetensors"
 EVERYTHING = {
@@ -127,6 +127,18 @@ def test_resume_wants_the_same_recipe_and_a_run(recipe):
         zoo.train(recipe(epochs=2), out="a", resume=True)
     with pytest.raises(SourceError, match="no run to resume"):
         zoo.train(recipe(epochs=1), out="b", resume=True)
+
+
+def test_a_finished_run_is_not_trained_again(recipe):
+    zoo.train(recipe(epochs=1), out="a")
+    with pytest.raises(SourceError, match="is finished: nothing is left to resume"):
+        zoo.train(recipe(epochs=1), out="a", resume=True)
+
+
+def test_a_run_is_called_by_its_recipes_file(recipe):
+    Path("mine.toml").write_text(load_recipe(recipe(epochs=1)).to_toml())
+    assert zoo.train("mine.toml").folder == Path("runs/mine")
+    assert zoo.train("./mine.toml").folder == Path("runs/mine-2")
 
 
 def test_a_damaged_checkpoint_is_refused(recipe):

@@ -47,6 +47,13 @@ def test_all_settings_are_written_out_and_come_back(tmp_path):
     assert Recipe.parse(written) == recipe
 
 
+def test_what_an_earlier_version_did_not_write_is_the_default():
+    recipe = load_recipe(changed(training__clip_norm="off"))
+    lines = recipe.to_toml().splitlines()
+    assert recipe.is_said_by("\n".join(line for line in lines if "clip_norm" not in line))
+    assert not load_recipe(changed(training__epochs=2)).is_said_by(recipe.to_toml())
+
+
 # Everything at once
 
 

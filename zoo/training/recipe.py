@@ -161,6 +161,13 @@ class Recipe:
 
         return tomli_w.dumps(self.sections())
 
+    def is_said_by(self, text: str) -> bool:
+        """Whether recipe.toml says this recipe; what an earlier version did not write is the default.
+
+        Raises RecipeError for a text that is not a recipe.
+        """
+        return Recipe.parse(_parsed(text.encode(), "The recipe")).sections() == self.sections()
+
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
         """The recipe with some settings changed.
 

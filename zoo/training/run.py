@@ -34,7 +34,7 @@ from zoo.training.recipe import Recipe, load_recipe
 log = logging.getLogger("zoo")
 
 IMITATED = 1.5
-"""Cost of a product in bf16, of one in float32, from which on it does not pay."""
+"""bf16 does not pay where its matrix products take this many times as long as float32's."""
 CHECKPOINT, HISTORY, MODEL = "checkpoint.safetensors", "history.jsonl", "model"
 
 
@@ -66,7 +66,8 @@ def train(
 
     Args:
         recipe: a published recipe's name, a TOML file, a `Recipe`, or a mapping of the same shape.
-        out: the run's folder; None is `runs/<name>`, or the next free `runs/<name>-2`, ...
+        out: the run's folder; None is `runs/<name>`, by the recipe's name or its file's, or the next
+            free `runs/<name>-2`, ...
         overrides: settings to change; dotted keys, a bare one is a field of [training].
         device: `"auto"` is a GPU where there is one.
         resume: continue the run in `out`, or the latest one of that name.
@@ -82,7 +83,8 @@ def train(
     if said := about_precision(resolved, where):
         log.warning(said)
     images = _images(resolved)
-    target = _target(resolved, out, resume)
+    name = Path(recipe).name.removesuffix(".toml") if isinstance(recipe, str | Path) else "run"
+    target = _target(resolved, out, resume, name)
     model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
     pixels = images[resolved.data.fit].pixels
     if resolved.training.output_bias == "training-mean":
@@ -117,10 +119,11 @@ def about_precision(recipe: Recipe, device: torch.device) -> str:
     cost = bf16_cost(device) if recipe.training.precision == "bf16" else 0.0
     if cost < IMITATED:
         return ""
+    published = recipe.name is not None and not recipe.changed
     return (
         f"precision = 'bf16' is only imitated on this {'processor' if device.type == 'cpu' else device}: "
-        f"its matrix products take {cost:.0f} times as long as in float32. To train in float32, to "
-        "other weights than the published ones: precision=float32."
+        f"its matrix products take {cost:.0f} times as long as in float32. The override is "
+        f"precision=float32{', which gives other weights than the published ones' * published}."
     )
 
 
@@ -151,9 +154,9 @@ def _numbered(folder: Path) -> Iterator[Path]:
     yield from (folder.with_name(f"{folder.name}-{n}") for n in itertools.count(2))
 
 
-def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
+def _target(recipe: Recipe, out: str | Path | None, resume: bool, name: str) -> Path:
     """The run's folder: new or empty, or that of a run of this very recipe to resume."""
-    first = Path("runs") / (recipe.name or "run")
+    first = Path("runs") / name
     default = _latest(first) if resume else next_free(first)
     target = with_home(out) if out is not None else default
     if target.exists() and not target.is_dir():
@@ -166,11 +169,13 @@ def _target(recipe: Recipe, out: str | Path | None, resume: bool) -> Path:
         text = read_text(target / layout.RECIPE)
         if text is None:
             raise SourceError(f"There is no run to resume in {str(target)!r}.")
-        if text != recipe.to_toml():
+        if not recipe.is_said_by(text):
             raise RecipeError(
                 f"The run in {str(target)!r} has another recipe than this one; see its "
                 f"{layout.RECIPE}. Resume it with the same settings, or choose another --out."
             )
+        if (target / MODEL).exists() and not (target / CHECKPOINT).exists():
+            raise SourceError(f"The run in {str(target)!r} is finished: nothing is left to resume.")
     return target
 
 
@@ -220,7 +225,9 @@ def _finish(
     save(None, {})  # whatever a family does when it is measured and drawn, the weights are kept
     held_out = images.get("validation") or images["test"]
     measured = None
-    may_measure = recipe.data.fit == "train" or not recipe.changed  # else on test, to choose by
+    may_measure = (
+        recipe.data.fit == "train" or not recipe.changed
+    )  # else overrides could be chosen on test
     if may_measure and not interrupted:
         measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
     figures = draw_all(model, held_out.pixels)
