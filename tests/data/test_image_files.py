@@ -30,6 +30,18 @@ def test_a_folder_is_read_in_the_order_of_its_paths():
     assert images.shape == (1, 9, 10)
 
 
+def test_pictures_of_a_model_among_them_are_not_images_of_the_dataset():
+    for i in range(12):
+        picture(Path("images", f"{i:02}.png"), PIXELS[i])
+    model = Path("images", "runs", "run", "model")
+    picture(model / "figures" / "samples.png", PIXELS[0])
+    (model / "model.safetensors").touch()
+    assert (
+        sum(len(part) for part in open_dataset("images", ("train", "validation", "test")).values())
+        == 12
+    )
+
+
 def test_folders_named_train_and_test_are_the_parts():
     for i in range(12):
         picture(Path("images", "train" if i < 10 else "test", f"{i:02}.png"), PIXELS[i])

@@ -21,7 +21,7 @@ DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def read_folder(folder: Path) -> dict[str, Tensor]:
-    """Every image below a folder, in the order of their paths.
+    """Every image below a folder, in the order of their paths; pictures of a model's folder are not.
 
     Subfolders named train and test (and validation) are parts; otherwise there is one, "all".
     All images have one size; they are grey if every one of them is, else RGB.
@@ -87,6 +87,7 @@ def _in_colour(pixels: Tensor) -> Tensor:
 
 def _read_all(folder: Path) -> list[Tensor]:
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    paths = [p for p in paths if not (p.parent.parent / "model.safetensors").exists()]
     if not paths:
         raise DataError(f"There is no image in {str(folder)!r} (looked for {', '.join(SUFFIXES)}).")
     images = []
