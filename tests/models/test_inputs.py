@@ -133,3 +133,16 @@ def test_cuda_without_a_gpu_is_refused():
 def test_a_dtype_that_is_no_float_is_refused(dtype):
     with pytest.raises(InputError, match=r"dtype is one of float16, .*; got"):
         zoo.load("./model", dtype=dtype)
+
+
+@pytest.mark.parametrize("samples", [0, -1, 1.5])
+@pytest.mark.parametrize("method", ["elbo", "log_likelihood"])
+def test_a_number_of_draws_that_cannot_be_is_refused(method, samples):
+    model = zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3)
+    with pytest.raises(InputError, match="samples is a number of draws, 1 or more; got"):
+        getattr(model, method)(torch.rand(2, 1, 8, 8), samples=samples)
+
+
+def test_a_likelihood_says_what_it_is():
+    model = zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3)
+    assert repr(model.likelihood(torch.zeros(2, 3))) == "BernoulliImage(logits: (2, 1, 8, 8))"

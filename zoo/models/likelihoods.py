@@ -27,6 +27,9 @@ class BernoulliImage(Distribution):
         self.logits = logits
         super().__init__(logits.shape[:-3], logits.shape[-3:], validate_args=False)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(logits: {tuple(self.logits.shape)})"
+
     @property
     def mean(self) -> Tensor:
         """Probability of each pixel, `(*batch, C, H, W)`."""

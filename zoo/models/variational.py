@@ -68,6 +68,7 @@ class VariationalAutoencoder(Autoencoder):
         KL(q(z | x) || p(z)). At beta = 1, whatever was trained.
         """
         x = self._images(x, "elbo")
+        _check_samples(samples)
         noise = torch.randn(samples, len(x), *self.latent_shape).to(self.device, self.dtype)
         reconstruction, kl = self.elbo_terms(x, noise)
         return -(reconstruction + kl)
@@ -89,6 +90,7 @@ class VariationalAutoencoder(Autoencoder):
         Burda et al. 2016, eq. 8, with K = `samples`. It rises towards log p(x) with K.
         """
         x = self._images(x, "log_likelihood")
+        _check_samples(samples)
         bounds = []
         for image in x.split(1):
             noise = torch.randn(samples, 1, *self.latent_shape).to(self.device, self.dtype)
@@ -137,7 +139,7 @@ class VariationalAutoencoder(Autoencoder):
         """p(x | z) of codes `(*batch, *latent_shape)`, batch may be (): event `(C, H, W)`.
 
         Such as `Independent(Bernoulli(logits=..., validate_args=False), 3)`: without validation,
-        for a Bernoulli is asked for the log-probability of grey images too. Its mean is what `decode`
+        because a Bernoulli is also asked for the log-probability of values between 0 and 1. Its mean is what `decode`
         gives, in [0, 1].
         """
         raise NotImplementedError
@@ -169,6 +171,11 @@ class VariationalAutoencoder(Autoencoder):
         """The prior's draws `(n, *latent_shape)` at the given standard normal noise."""
         prior = self.prior()
         return (prior.mean + prior.stddev * noise.float()).to(noise.dtype)
+
+
+def _check_samples(samples: int) -> None:
+    if not isinstance(samples, int) or samples < 1:
+        raise InputError(f"samples is a number of draws, 1 or more; got {samples!r}.")
 
 
 def gaussian_posterior(mean: Tensor, log_variance: Tensor) -> Distribution:
