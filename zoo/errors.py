@@ -5,7 +5,7 @@
     ├── SourceError                       a source that cannot be understood or is ambiguous
     ├── SpecError          (ValueError)   a Spec with wrong, missing or unknown fields
     ├── InputError         (ValueError)   a tensor or argument of the wrong shape, dtype or range
-    ├── PluginError                       a family from another package that cannot be used
+    ├── PluginError                       what an installed package provides cannot be used
     ├── WeightsError                      a model's folder that cannot be loaded
     │   ├── IntegrityError                its bytes are not the ones that were published
     │   ├── MismatchError                 its tensors are not the ones its Spec asks for
@@ -47,7 +47,7 @@ class InputError(ZooError, ValueError):
 
 
 class PluginError(ZooError):
-    """A family from another package that cannot be used."""
+    """Something that an installed package provides cannot be used."""
 
 
 class WeightsError(ZooError):

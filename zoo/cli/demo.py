@@ -92,6 +92,6 @@ def _measure() -> None:
             f"For the MNIST models, run this with a network once, or set ZOO_DATA to a folder that "
             f"has MNIST/raw/, which {str(data_folder())!r} lacks."
         )
-    print_results(measure_models(names, 0, None, "auto", lambda text: None, zoo.load))
+    print_results(measure_models(names, 0, None, "auto", say, zoo.load))
     say("A cell is what was measured now (what was published).")
     say(absent or "nll takes longer: zoo bench --nll-samples 1000")

@@ -41,4 +41,4 @@ def encode(model: str, files: tuple[Path, ...], out: Path, device: str) -> None:
     buffer = io.BytesIO()
     np.save(buffer, torch.cat(codes).numpy(), allow_pickle=False)
     write_atomically(out, buffer.getvalue())
-    say(f"{out}: {len(pixels)} codes of {' x '.join(map(str, loaded.latent_shape))}, float32")
+    say(f"{out}: {len(pixels):,} x {' x '.join(map(str, loaded.latent_shape))}, float32")

@@ -32,7 +32,6 @@ from zoo.registry.provenance import provenance
 from zoo.registry.sources import Source, is_on_hub
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import Record
-from zoo.version import DISTRIBUTION
 
 log = logging.getLogger("zoo")
 
@@ -92,7 +91,7 @@ def _check_sha256(data: bytes, expected: str, path: Path, source: Source) -> Non
     if actual != expected:
         raise IntegrityError(
             f"sha256 of {str(path)!r} is {actual[:12]}..., expected {expected[:12]}...: its bytes "
-            f"are not the published ones. {_fix(source)}"
+            f"have changed. {_fix(source)}"
         )
 
 
@@ -101,8 +100,9 @@ def _fix(source: Source) -> str:
     if source.hub:
         twice = "It was fetched twice: delete it, or try another network."
         return twice if source.fetch_again else "Online it is fetched anew."
-    package = source.line.registry.distribution if source.line else DISTRIBUTION
-    return f"Fetch it again: reinstall {package}, or ask whoever gave you this folder."
+    if source.line:
+        return f"Fetch it again: reinstall {source.line.registry.distribution}."
+    return "Fetch it again from whoever gave you this folder."
 
 
 def save(model: Autoencoder, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Hub client's exceptions -> the zoo's errors, each a sentence that says what to do; and trying again."""
+"""The Hub client's exceptions -> the zoo's errors, each a sentence that says what to do; and how often it is tried again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _TRANSPORT = errors.HfHubHTTPError.__mro__[1]
 _http = importlib.import_module(_TRANSPORT.__module__.partition(".")[0])
 """Whichever HTTP library this version of the client is built on."""
-WAITS_S = (1.0, 3.0)
+RETRY_WAITS_S = (1.0, 3.0)
 """Before the second and the third try of what may pass."""
 SLOW_S = 3.0
 """A call that failed after so long is not tried again."""
@@ -85,7 +85,7 @@ def attempt(asked: RequestContext, action: Callable[[], T], *, again: bool = Tru
     Raises:
         ZooError: whatever went wrong.
     """
-    for wait in (*WAITS_S, None):
+    for wait in (*RETRY_WAITS_S, None):
         begun = time.monotonic()
         try:
             return action()

@@ -1,4 +1,4 @@
-"""A model -> the files that a push sends, read once and loaded back from what was read."""
+"""A model -> the files that a push sends, read once; what may not be pushed is refused here, unasked."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from zoo.version import __version__
 
 log = logging.getLogger("zoo")
 
-WAITS_S = (1.0, 2.0, 3.0, 4.0)
+MOVED_BRANCH_WAITS_S = (1.0, 2.0, 3.0, 4.0)
 """Before a push looks again at a branch that has moved."""
 
 
@@ -107,7 +107,7 @@ def _publish(
     A commit whose answer was lost has moved it too: then nothing differs any more.
     """
     sent: Changes | None = None
-    for wait in (*WAITS_S, None):
+    for wait in (*MOVED_BRANCH_WAITS_S, None):
         listing = _listed(repo, private, revision, token)
         changes = changes_of(listing, what)
         if not changes.add and not changes.delete:

@@ -1,6 +1,6 @@
 """Strict settings: nothing coerced, nothing unknown accepted, and every problem told at once.
 
-Strict JSON too: no key twice, no number that is not finite.
+Strict JSON too: no key twice, nothing nested without end, no number that is not finite.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from zoo.errors import WeightsError, ZooError, did_you_mean
 from zoo.io.text import printable
 
+MAX_DEPTH = 16
 MAX_LISTED = 50
 
 
@@ -68,7 +69,7 @@ def listed(what: str, problems: list[str]) -> str:
 
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """A JSON object, no key twice, all numbers finite; else raises WeightsError."""
+    """A JSON object of plain depth, no key twice, all numbers finite; else raises WeightsError."""
     try:
         value = json.loads(
             data.decode("utf-8"),
@@ -76,11 +77,18 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
             parse_float=_finite,
             parse_constant=_finite,
         )
+        if _depth(value) > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     except (ValueError, RecursionError) as broken:
         raise WeightsError(f"{where!r} is not JSON: {broken}.") from None
     if not isinstance(value, dict):
         raise WeightsError(f"{where!r} holds {_shown(value)}, not an object.")
     return value
+
+
+def _depth(value: object) -> int:
+    inner = list(value.values()) if isinstance(value, dict) else value
+    return 1 + max(map(_depth, inner), default=0) if isinstance(inner, list) else 0
 
 
 def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

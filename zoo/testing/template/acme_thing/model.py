@@ -15,7 +15,7 @@ import zoo
 
 
 class ThingSpec(zoo.Spec):
-    """What function a Thing is: every setting with its default, its bounds and its meaning.
+    """The settings of Thing, each with its default, its bounds and its meaning.
 
     `image_shape`, (channels, height, width), is inherited. Once you have published weights, only
     add fields, whose defaults mean the old function.
