@@ -22,21 +22,13 @@ def find_device(device: str | torch.device) -> torch.device:
     if device == "auto":
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as unknown:
-        first = str(unknown).splitlines()[0]
-        raise DeviceError(f"{device!r} is not a device: {first}. Try 'cpu' or 'cuda'.") from None
-    if found.type == "cpu" or found.type == "meta":
-        return found
-    try:
-        torch.zeros(1, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as absent:
+        return torch.zeros(1, device=torch.device(device)).device
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError) as absent:
         first = str(absent).splitlines()[0][:120]
         raise DeviceError(
             f"The device {device!r} is not available ({first}). Use 'cpu', or 'auto' for the best "
             "there is."
         ) from None
-    return found
 
 
 def find_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:

@@ -29,9 +29,8 @@ def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> Non
         except zoo.ZooError as wrong:
             if len(models) == 1:
                 raise
-            report = Report(
-                model, (Check("found", "failed", str(wrong)),)
-            )  # the others are still checked
+            # the others are still checked
+            report = Report(model, (Check("found", "failed", str(wrong)),))
         reports.append(report)
         if not json_:
             say(f"{model}: {'passed' if report.passed else 'FAILED'} ({report.summary})")
