@@ -27,8 +27,8 @@ import zoo
 from zoo.registry import published
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "hub"))
-from client import Client
 from loopback import LoopbackHub
+from processes import Client
 
 MODEL = "vae-mnist-20"
 REPO = "acme/vae"

@@ -1,4 +1,4 @@
-"""Treatments: the fixed test draw, and a protocol that there is not."""
+"""What a model is shown: the fixed test draw, and an unknown protocol."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from client import Client
 from loopback import LoopbackHub
 from outcome import FINGERPRINT, bits
+from processes import Client
 from samples import FILES, TOKEN
 
 import zoo

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from client import Client, Done
+from processes import Client, Done
 
 REPO = "acme/vae"
 """Where the tests push to."""

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from client import Client
 from loopback import LoopbackHub
+from processes import Client
 from samples import CARD, FILES, TOKEN
 
 DOWNLOAD = "print(huggingface_hub.hf_hub_download('acme/vae', name, revision=revision))"

@@ -7,8 +7,8 @@ import json
 import shutil
 
 import pytest
-from client import Client
 from outcome import FINGERPRINT, attempt, load
+from processes import Client
 
 SOON_S = 30
 

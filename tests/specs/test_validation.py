@@ -1,4 +1,4 @@
-"""What a caller gives is checked: settings, JSON, and the tensors for encode and decode."""
+"""Settings and JSON that a caller gives: strict, and every problem told at once."""
 
 from __future__ import annotations
 

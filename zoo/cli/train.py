@@ -15,7 +15,7 @@ from zoo.cli.output import device_option, say
 @click.argument("recipe", shell_complete=complete.recipes)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--out", type=click.Path(), help="The run's folder.  [default: runs/RECIPE]")
-@click.option("--resume", is_flag=True, help="Go on with a run that was stopped.")
+@click.option("--resume", is_flag=True, help="Continue a run that was stopped.")
 @click.option(
     "--dry-run", is_flag=True, help="Check everything and print the recipe; train nothing."
 )

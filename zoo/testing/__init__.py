@@ -14,6 +14,7 @@ The same as `zoo plugins check vq`. The zoo's own families pass through it too.
     losses.py         losses, gradients, bounds
     persistence.py    saved, loaded, trained, measured, drawn
     portability.py    copied, compiled, exported, on other devices
+    new.py            writes the template of a new package
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from client import Client
+from processes import Client
 
 
 def test_a_process_has_its_own_exit_code_output_variables_and_folder(
