@@ -135,6 +135,17 @@ def test_a_finished_run_is_not_trained_again(recipe):
         zoo.train(recipe(epochs=1), out="a", resume=True)
 
 
+def test_a_run_that_ended_while_it_was_measured_is_not_finished(recipe, monkeypatch):
+    def killed(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "evaluate_model", killed)
+        with pytest.raises(KeyboardInterrupt):
+            zoo.train(recipe(epochs=1), out="a")
+    assert zoo.train(recipe(epochs=1), out="a", resume=True).metrics is not None
+
+
 def test_a_run_is_called_by_its_recipes_file(recipe):
     Path("mine.toml").write_text(load_recipe(recipe(epochs=1)).to_toml())
     assert zoo.train("mine.toml").folder == Path("runs/mine")

@@ -174,7 +174,7 @@ def _target(recipe: Recipe, out: str | Path | None, resume: bool, name: str) -> 
                 f"The run in {str(target)!r} has another recipe than this one; see its "
                 f"{layout.RECIPE}. Resume it with the same settings, or choose another --out."
             )
-        if (target / MODEL).exists() and not (target / CHECKPOINT).exists():
+        if (target / HISTORY).exists() and not (target / CHECKPOINT).exists():
             raise SourceError(f"The run in {str(target)!r} is finished: nothing is left to resume.")
     return target
 
@@ -201,8 +201,6 @@ def _finish(
     target: Path,
 ) -> Run:
     """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
-    history = "".join(json.dumps(record) + "\n" for record in progress.history)
-    write_atomically(target / HISTORY, history)
     ended = {
         "recipe": recipe.name,
         "changed": recipe.changed,
@@ -235,4 +233,6 @@ def _finish(
         title = families.title_of(model)
         raise PluginError(f"{title} changes its weights when it is measured or drawn.")
     save(measured, figures)
+    history = "".join(json.dumps(record) + "\n" for record in progress.history)
+    write_atomically(target / HISTORY, history)  # last: without a checkpoint it means finished
     return Run(model, measured, target, interrupted)
