@@ -13,6 +13,7 @@ import pytest
 ORDER = [
     "version",
     "errors",
+    "processes",
     "io",
     "devices",
     "specs",

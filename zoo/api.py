@@ -187,14 +187,14 @@ def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
     Raises InputError for a model without one, or whose recipe names files on its author's machine.
     """
     from zoo.data import may_be_read_for
-    from zoo.training.recipe import data_from_text
+    from zoo.specs.data import data_settings
 
     known = model.info
     if known is not None and known.recipe is None and sources.is_on_hub(known.origin):
         known = info(known.origin)  # a load of it left the recipe out
     if known is None or known.recipe is None:
         raise InputError("This model has no recipe: say which dataset to measure it on.")
-    data = data_from_text(known.recipe)
+    data = data_settings(known.recipe)
     if known.origin.startswith("hf://") and not may_be_read_for(data.dataset, known.family):
         raise InputError(
             f"Its recipe was run on {data.dataset!r}, which is a file of its author's or another "

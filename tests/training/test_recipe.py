@@ -13,7 +13,8 @@ import zoo
 from recipes import EVERY_KIND, GOOD, ITS_PROBLEMS, changed, refused
 from zoo.errors import PluginError, RecipeError
 from zoo.registry import published
-from zoo.training.recipe import Recipe, data_from_text, load_recipe
+from zoo.specs.data import data_settings
+from zoo.training.recipe import Recipe, load_recipe
 
 pytestmark = pytest.mark.usefixtures("no_hang")
 
@@ -28,7 +29,7 @@ def test_a_recipe_comes_from_a_name_a_path_a_mapping_or_itself(tmp_path):
     for source in ("mine.toml", "./mine.toml", Path("mine.toml"), str(tmp_path / "mine.toml")):
         assert load_recipe(source) == recipe
     assert Recipe.parse(tomllib.loads(recipe.to_toml())) == recipe
-    assert data_from_text(recipe.to_toml()) == recipe.data
+    assert data_settings(recipe.to_toml()) == recipe.data
     assert recipe.name is None
 
 

@@ -2,31 +2,71 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from zoo.data.images import PARTS
+from zoo.data.images import IN_MEMORY, PARTS, WANTED
+from zoo.data.source import InMemory, Source
 from zoo.errors import DataError
 from zoo.io.files import open_regular
 
 
-def read_array(path: Path) -> dict[str, object]:
-    """The array of a `.npy`, or the arrays of a `.npz` named train, validation and test.
+class ArrayFile(Source):
+    """A `.npy` of uint8 images that is not held in memory: each image is read from its place."""
+
+    def __init__(self, path: Path, shape: tuple[int, ...], offset: int) -> None:
+        channels_first = (shape[0], 1, *shape[1:]) if len(shape) == 3 else shape
+        self.path, self.offset = str(path), offset
+        self.count, *image = channels_first
+        self.shape = (image[0], image[1], image[2])
+        self.bytes = int(np.prod(image))
+        self.file: int | None = None
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "file": None}
+
+    def __len__(self) -> int:
+        return self.count
+
+    def title(self, number: int) -> str:
+        return f"{self.path!r}: image {number}"
+
+    def read(self, number: int) -> Tensor:
+        if self.file is None:
+            self.file = os.open(self.path, os.O_RDONLY)
+        data = os.pread(self.file, self.bytes, self.offset + number * self.bytes)
+        if len(data) != self.bytes:
+            raise DataError(f"{self.title(number)} is cut short.")
+        return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(self.shape)
+
+
+def read_array(path: Path) -> dict[str, Source]:
+    """The images of a `.npy`, or those of a `.npz` named train, validation and test.
 
     A `.npz` with one array has one part, "all". Raises DataError for pickles and damage.
     """
     if path.suffix not in (".npy", ".npz"):
-        raise DataError(f"{str(path)!r} is neither a folder of images nor a .npy or .npz file.")
+        raise DataError(
+            f"{str(path)!r} is neither a folder of images nor a .npy, .npz or .tar file."
+        )
+    what = repr(str(path))
     with open_regular(path, DataError) as file:
         try:
+            if path.suffix == ".npy" and os.fstat(file.fileno()).st_size > IN_MEMORY:
+                return {"all": _streamed(path, file)}
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
-                return {"all": loaded}
+                return {"all": InMemory(loaded, what)}
             if set(PARTS) <= set(loaded.files):
-                return {name: loaded[name] for name in PARTS}
+                return {part: InMemory(loaded[part], f"{what}: its {part} split") for part in PARTS}
             if len(loaded.files) == 1:
-                return {"all": loaded[loaded.files[0]]}
+                return {"all": InMemory(loaded[loaded.files[0]], what)}
+        except DataError:
+            raise
         except Exception as broken:  # NumPy and zipfile raise errors of any kind for other bytes
             why = (str(broken).splitlines() or [type(broken).__name__])[0]
             why = "it may hold pickles, which can run code" if "pickle" in why else why
@@ -35,3 +75,16 @@ def read_array(path: Path) -> dict[str, object]:
     raise DataError(
         f"{str(path)!r} holds {held}: one array, or train, validation and test, are understood."
     )
+
+
+def _streamed(path: Path, file) -> ArrayFile:
+    version = np.lib.format.read_magic(file)
+    read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
+        version, np.lib.format.read_array_header_2_0
+    )
+    shape, fortran, dtype = read(file)
+    if dtype != np.uint8 or fortran or len(shape) not in (3, 4) or 0 in shape:
+        raise DataError(f"{str(path)!r} is {shape}, {dtype}; {WANTED}")
+    if file.tell() + int(np.prod(shape)) != os.fstat(file.fileno()).st_size:
+        raise DataError(f"{str(path)!r} is cut short: it is not {shape} bytes of images.")
+    return ArrayFile(path, shape, file.tell())

@@ -1,107 +1,120 @@
-"""Images from image files: a folder of them, or a few to encode."""
+"""Images from image files: a folder of them, of any sizes, or a few."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from zoo.data.arrays import read_array
-from zoo.data.images import PARTS, as_images
+from zoo.data.images import PARTS
+from zoo.data.source import Source
 from zoo.errors import DataError
+from zoo.io.files import open_regular
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
-MAX_BYTES = 8 * 2**30
-"""Most bytes of pixels that are read into memory."""
 DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of more than 8 bits a channel: it would clip them, not scale them."""
 
 
-def read_folder(folder: Path) -> dict[str, Tensor]:
+class ImageFiles(Source):
+    """Image files, by their paths below a folder."""
+
+    def __init__(self, folder: Path, names: list[str]) -> None:
+        self.folder = str(folder)
+        self.names = np.array([os.fsencode(name) for name in names])  # bytes: flat, not objects
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def key(self, number: int) -> str:
+        return os.fsdecode(bytes(self.names[number]))
+
+    def title(self, number: int) -> str:
+        return repr(os.path.join(self.folder, self.key(number)))
+
+    def read(self, number: int) -> Image:
+        return read_image(Path(self.folder, self.key(number)))
+
+
+def read_folder(folder: Path) -> dict[str, Source]:
     """Every image below a folder, in the order of their paths; pictures of a model's folder are not.
 
     Subfolders named train and test (and validation) are parts; otherwise there is one, "all".
-    All images have one size; they are grey if every one of them is, else RGB.
     """
     names = [name for name in PARTS if (folder / name).is_dir()]
     has_parts = "train" in names and "test" in names
     places = {name: folder / name for name in names} if has_parts else {"all": folder}
-    parts = {name: _read_all(place) for name, place in places.items()}
-    if any(image.shape[1] == 3 for images in parts.values() for image in images):
-        parts = {name: list(map(_in_colour, images)) for name, images in parts.items()}
-    return {name: torch.cat(images) for name, images in parts.items()}
+    return {name: _images_below(place) for name, place in places.items()}
 
 
-def read_image(path: Path) -> Tensor:
-    """One image file as `(1, C, H, W)` uint8, C = 1 for grey and 3 for colour.
-
-    Raises DataError for a file that is missing, not an image or damaged.
-    """
-    from PIL import Image, UnidentifiedImageError
-
-    if not path.is_file():
-        raise DataError(f"There is no image file {str(path)!r}.")
-    try:
-        with Image.open(path) as image:
-            if image.mode in DEEP:
-                raise DataError(
-                    f"{str(path)!r} has more than 8 bits a channel ({image.mode}): convert it to 8 "
-                    "first; the zoo does not guess how."
-                )
-            grey = image.mode in ("1", "L", "LA")
-            pixels = np.array(image.convert("L" if grey else "RGB"), ndmin=3)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as broken:
-        raise DataError(f"{str(path)!r} cannot be read as an image: {broken}") from broken
-    channels_first = pixels if grey else pixels.transpose(2, 0, 1)
-    return torch.from_numpy(np.ascontiguousarray(channels_first))[None]
-
-
-def read_images_for(shape: tuple[int, int, int], paths: Sequence[Path]) -> Tensor:
-    """The images of some files, `(N, C, H, W)` uint8, for a model that takes images of `shape`.
-
-    A `.npy` or `.npz` may hold many. Raises DataError for a file that is missing, damaged or of
-    another shape: nothing is resized.
-    """
-    parts = []
-    for path in paths:
-        is_array = path.suffix in (".npy", ".npz")
-        for found in read_array(path).values() if is_array else [read_image(path)]:
-            pixels = as_images(found, repr(str(path)))
-            fitting = _in_colour(pixels) if shape[0] == 3 else pixels
-            if tuple(fitting.shape[1:]) != shape:
-                raise DataError(
-                    f"The model takes images of {shape}; {str(path)!r} has "
-                    f"{tuple(pixels.shape[1:])}. Resize or convert it first: the zoo does not guess how."
-                )
-            parts.append(fitting)
-    return torch.cat(parts)
-
-
-def _in_colour(pixels: Tensor) -> Tensor:
-    """Grey images `(N, 1, H, W)` as colour `(N, 3, H, W)`; others as they are."""
-    return pixels.repeat(1, 3, 1, 1) if pixels.shape[1] == 1 else pixels
-
-
-def _read_all(folder: Path) -> list[Tensor]:
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    paths = [p for p in paths if not (p.parent.parent / "model.safetensors").exists()]
-    if not paths:
+def _images_below(folder: Path) -> ImageFiles:
+    names = sorted(_walk(folder), key=lambda name: name.split(os.sep))
+    if not names:
         raise DataError(f"There is no image in {str(folder)!r} (looked for {', '.join(SUFFIXES)}).")
-    images = []
-    for path in paths:
-        images.append(read_image(path))
-        (height, width), size = images[0].shape[2:], images[-1].shape[2:]
-        if size != (height, width):
+    return ImageFiles(folder, names)
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """Paths of image files below a folder; links to folders are followed, once each."""
+    seen, of_models = set(), set()
+    for place, below, files in os.walk(folder, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:
+            below.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        if "model.safetensors" in files:
+            of_models |= {os.path.join(place, name) for name in below}
+        if place not in of_models:
+            for name in files:
+                path = os.path.join(place, name)
+                if name.lower().endswith(SUFFIXES) and not name.startswith("._"):
+                    yield os.path.relpath(path, folder)
+
+
+def read_image(path: Path) -> Image:
+    """One image file. Raises DataError for one that is missing, not an image or damaged."""
+    if not os.path.lexists(path):
+        raise DataError(f"There is no image file {str(path)!r}.")
+    with open_regular(path, DataError) as file:
+        return decode(file, str(path))
+
+
+def decode(file: BinaryIO, key: str) -> Image:
+    """An image as it was taken, by its EXIF orientation: grey ("L") or colour ("RGB").
+
+    Raises DataError for what is no image, is damaged, or would take gigabytes.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        image = Image.open(file)
+        if image.mode in DEEP:
             raise DataError(
-                f"All images of a dataset have one size: {str(path)!r} is {size[0]} x {size[1]}, "
-                f"{str(paths[0])!r} is {height} x {width}."
+                f"{key!r} has more than 8 bits a channel ({image.mode}): convert it to 8 "
+                "first; the zoo does not guess how."
             )
-        if 3 * height * width * len(paths) > MAX_BYTES:
-            raise DataError(
-                f"{len(paths):,} images in {str(folder)!r} are more than {MAX_BYTES:,} bytes; "
-                "give it fewer, or smaller ones."
+        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
+            raise ValueError(
+                f"Image size ({image.width} x {image.height}) exceeds the limit of "
+                f"{Image.MAX_IMAGE_PIXELS:,} pixels"
             )
-    return images
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        wanted = "L" if image.mode in ("1", "L", "LA") else "RGB"
+        return image if image.mode == wanted else image.convert(wanted)
+    except (
+        OSError,
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        ValueError,
+        SyntaxError,  # what Pillow raises of broken PNG chunks
+        EOFError,
+    ) as broken:
+        raise DataError(f"{key!r} cannot be read as an image: {broken}") from None

@@ -1,10 +1,11 @@
-"""`Images`: one part of one dataset, as grey levels in memory, and how a set is split into parts."""
+"""One part of one dataset, in memory or streamed, and how a set is split into parts."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,10 +18,13 @@ SPLITS = (*PARTS, "train+validation")
 
 WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
 
+IN_MEMORY = int(os.environ.get("ZOO_IN_MEMORY", "512")) * 2**20
+"""Bytes of pixels up to which a split is held in memory: `ZOO_IN_MEMORY`, in MiB. More is streamed."""
+
 
 @dataclass(frozen=True)
 class Images:
-    """Images of one split of a dataset.
+    """Images of one split of a dataset, in memory.
 
     `pixels` is `(N, C, H, W)`, uint8, 0 to 255; `sha256` is the hash of its bytes in that order.
     """
@@ -29,6 +33,8 @@ class Images:
     split: str
     pixels: Tensor
     sha256: str
+    keys: list[str] | None = field(default=None, repr=False)
+    """What each image is called; None is its number."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -38,38 +44,40 @@ class Images:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def key(self, number: int) -> str:
+        """What an image is called."""
+        return str(number) if self.keys is None else self.keys[number]
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone."""
+        return shuffled(len(self), seed, epoch)
+
+    def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
+        """The images of each batch of numbers, `(n, C, H, W)` uint8, on the device of the pixels.
+
+        `epoch_seed` is of the random part of a transform, of which images in memory have none.
+        """
+        for numbers in batches:
+            yield self.pixels.index_select(0, numbers.to(self.pixels.device))
+
+    def first(self, count: int) -> Tensor:
+        """The first images, `(n, C, H, W)` uint8."""
+        return self.pixels[:count]
+
+    def to(self, device: torch.device) -> Images:
+        """The same with its pixels on a device."""
+        return Images(self.dataset, self.split, self.pixels.to(device), self.sha256, self.keys)
+
+
+def shuffled(count: int, seed: int, epoch: int) -> Tensor:
+    """The numbers below `count`, `(N,)`, in an order that depends on seed and epoch alone."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(count, generator=generator)
+
 
 def sha256_of(pixels: Tensor) -> str:
     """Hex sha256 of the bytes of a uint8 tensor, in row-major order."""
     return hashlib.sha256(pixels.contiguous().numpy()).hexdigest()  # pyright: ignore[reportArgumentType]  # a buffer
-
-
-def in_parts(found: Mapping[str, object], what: str) -> dict[str, Tensor]:
-    """Train, validation and test, each `(N, C, H, W)` uint8, of what a source holds.
-
-    Args:
-        found: by part, `(N, C, H, W)` or `(N, H, W)`. A set without parts is all in "all": a tenth
-            each is held out for validation and test. Without "validation" it is the last tenth of
-            train.
-        what: what to call the source in errors.
-
-    Raises DataError for anything but uint8 images of one size, and for fewer than three.
-    """
-    parts = {
-        name: as_images(given, what if name == "all" else f"{what}: its {name} split")
-        for name, given in found.items()
-    }
-    shapes = {name: tuple(part.shape[1:]) for name, part in parts.items()}
-    if len(set(shapes.values())) > 1:
-        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-        raise DataError(f"All images of a dataset have one size; {what} has {listed}.")
-    if "all" in parts:
-        return _held_out(parts["all"], what)
-    if "validation" not in parts:
-        train = parts["train"]
-        tenth = max(1, len(train) // 10)
-        parts |= {"train": train[:-tenth], "validation": train[-tenth:]}
-    return parts
 
 
 def as_images(given: object, what: str) -> Tensor:
@@ -87,16 +95,40 @@ def as_images(given: object, what: str) -> Tensor:
     raise DataError(f"{what} is {found}; {WANTED}")
 
 
-def _held_out(pixels: Tensor, what: str) -> dict[str, Tensor]:
+def in_parts(sizes: dict[str, int], what: str) -> dict[str, np.ndarray]:
+    """Numbers of the train, validation and test images of parts that follow one another.
+
+    Args:
+        sizes: images of each part, in order. A set without parts is all in "all": a tenth each is
+            held out for validation and test. Without "validation" it is the last tenth of train.
+        what: what to call the set in errors.
+
+    Raises DataError for fewer than three images.
+    """
+    if "all" in sizes:
+        return _held_out(sizes["all"], what)
+    ends = np.cumsum(list(sizes.values()))
+    parts = {
+        name: np.arange(end - size, end)
+        for (name, size), end in zip(sizes.items(), ends, strict=True)
+    }
+    if "validation" not in parts:
+        train = parts["train"]
+        tenth = max(1, len(train) // 10)
+        parts |= {"train": train[:-tenth], "validation": train[-tenth:]}
+    return parts
+
+
+def _held_out(count: int, what: str) -> dict[str, np.ndarray]:
     """Which images are held out depends on their number alone: an order drawn from NumPy's
     `Philox(key=0)`, whose raw output never changes."""
-    if len(pixels) < 3:
-        raise DataError(f"{what} has {len(pixels)} images; three at least are needed, one a part.")
-    order = np.argsort(np.random.Philox(key=0).random_raw(len(pixels)), kind="stable")
-    tenth = max(1, len(pixels) // 10)
+    if count < 3:
+        raise DataError(f"{what} has {count} images; three at least are needed, one a part.")
+    order = np.argsort(np.random.Philox(key=0).random_raw(count), kind="stable")
+    tenth = max(1, count // 10)
     parts = {
         "test": order[:tenth],
         "validation": order[tenth : 2 * tenth],
         "train": order[2 * tenth :],
     }
-    return {name: pixels[torch.from_numpy(np.sort(part))] for name, part in parts.items()}
+    return {name: np.sort(part) for name, part in parts.items()}

@@ -1,42 +1,71 @@
-"""A dataset's name, file or folder -> its images."""
+"""A dataset's name, file, folder or object -> its images."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from zoo.data.arrays import read_array
+from zoo.data.fit import as_pixels
 from zoo.data.image_files import read_folder
-from zoo.data.images import SPLITS, Images, in_parts, sha256_of
+from zoo.data.images import IN_MEMORY, SPLITS, Images, in_parts, sha256_of
 from zoo.data.named import NAMED, read_named
 from zoo.data.plugins import read_plugin
+from zoo.data.source import InMemory, Joined, Source
+from zoo.data.stream import StreamedImages
 from zoo.errors import DataError, InputError, UnknownNameError, did_you_mean
 from zoo.io.files import with_home
 from zoo.registry import families, plugins
+from zoo.specs.data import Transform
 
 Dataset = str | Path | Tensor
+AnyImages = Images | StreamedImages
+Shape = tuple[int, int, int]
 
 
-def load_images(dataset: Dataset, split: str) -> Images:
-    """One split of a dataset, as uint8 in memory.
+def load_images(
+    dataset: Dataset,
+    split: str,
+    *,
+    shape: Shape | None = None,
+    transform: Transform | None = None,
+    max_damaged: int = 0,
+) -> AnyImages:
+    """One split of a dataset, uint8: in memory if it fits there (`IN_MEMORY`), else streamed.
 
     Args:
         dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`, or one that an installed
             package has), a folder of images, a `.npy` or `.npz` file, or a uint8 tensor `(N, C, H, W)`.
         split: `train`, `validation`, `test`, or `train+validation`.
+        shape: channels, height and width that a model takes; None is that of the first image.
+        transform: what makes images of any size fit; None does nothing.
+        max_damaged: images that may be left out because they cannot be read.
 
     Raises:
         UnknownNameError: for a name that is not a dataset's.
-        DataError: for images that are missing, damaged or of several sizes.
+        DataError: for images that are missing, damaged or of another size than the first.
         InputError: for an unknown split.
     """
-    return open_dataset(dataset, (split,))[split]
+    opened = open_dataset(
+        dataset, (split,), shape=shape, transform=transform, max_damaged=max_damaged
+    )
+    return opened[split]
 
 
-def open_dataset(dataset: Dataset, splits: tuple[str, ...]) -> dict[str, Images]:
+def open_dataset(
+    dataset: Dataset,
+    splits: tuple[str, ...],
+    *,
+    shape: Shape | None = None,
+    transform: Transform | None = None,
+    max_damaged: int = 0,
+) -> dict[str, AnyImages]:
     """Several splits of a dataset, read once; as `load_images` otherwise."""
     for split in splits:
         if split not in SPLITS:
@@ -44,31 +73,41 @@ def open_dataset(dataset: Dataset, splits: tuple[str, ...]) -> dict[str, Images]
                 f"There is no split {split!r}.{did_you_mean(str(split), SPLITS)} "
                 f"Splits: {', '.join(SPLITS)}."
             )
-    name, parts = _read(dataset)
-    return {split: _images(name, parts, split) for split in splits}
+    name, what, found = _find(dataset)
+    source, transform = Joined(list(found.values())), transform or Transform()
+    _check_one_shape(found, what)
+    numbers = in_parts({part: len(one) for part, one in found.items()}, what)
+    numbers["train+validation"] = np.concatenate([numbers["train"], numbers["validation"]])
+    opened: dict[str, AnyImages] = {}
+    for split in splits:
+        if not len(numbers[split]):
+            raise DataError(f"The {split} split of {name} is empty: give it more images.")
+        if source.pixels is not None and transform == Transform():
+            pixels = source.pixels[torch.from_numpy(numbers[split])]
+            opened[split] = Images(name, split, pixels, sha256_of(pixels))
+            continue
+        fitting = shape or _natural_shape(source, transform)
+        stream = StreamedImages(name, split, source, numbers[split], fitting, transform)
+        stream = stream.without_damaged(max_damaged) if max_damaged else stream
+        fits = len(stream) * math.prod(fitting) <= IN_MEMORY
+        varies = transform.is_random and split not in ("validation", "test")
+        opened[split] = stream.held() if fits and not varies else stream
+    return opened
 
 
-def _images(name: str, parts: dict[str, Tensor], split: str) -> Images:
-    joined = split == "train+validation"
-    pixels = torch.cat([parts["train"], parts["validation"]]) if joined else parts[split]
-    if len(pixels) == 0:
-        raise DataError(f"The {split} split of {name} is empty: give it more images.")
-    return Images(name, split, pixels, sha256_of(pixels))
-
-
-def _read(dataset: Dataset) -> tuple[str, dict[str, Tensor]]:
-    """What to call a dataset, and its train, validation and test images."""
+def _find(dataset: Dataset) -> tuple[str, str, dict[str, Source]]:
+    """What to call a dataset in numbers and in errors, and its images by part."""
     if isinstance(dataset, Tensor):
-        return "tensor", in_parts({"all": dataset}, "The tensor")
+        return "tensor", "The tensor", {"all": InMemory(dataset, "The tensor")}
     if not isinstance(dataset, str | Path) or not str(dataset).strip():
         raise InputError(
             "A dataset is a name, a folder of images, a .npy or .npz file, or a uint8 tensor; got "
             f"{type(dataset).__name__} {str(dataset)[:60]!r}."
         )
     if isinstance(dataset, str) and dataset in NAMED:
-        return dataset, read_named(dataset)
+        return dataset, dataset, _in_memory(read_named(dataset), dataset)
     if isinstance(dataset, str) and (plugin := plugins.named("dataset", dataset)):
-        return dataset, in_parts(read_plugin(plugin), str(plugin))
+        return dataset, str(plugin), _in_memory(read_plugin(plugin), str(plugin))
     path = with_home(dataset, DataError)
     if not os.path.lexists(path):
         if isinstance(dataset, Path) or "/" in dataset or dataset.endswith((".npy", ".npz")):
@@ -81,7 +120,31 @@ def _read(dataset: Dataset) -> tuple[str, dict[str, Tensor]]:
         )
     found = read_folder(path) if os.path.isdir(path) else read_array(path)
     name = Path(os.path.abspath(path)).name or "images"  # "." and ".." have one, "/" has none
-    return name, in_parts(found, repr(str(path)))
+    return name, repr(str(path)), found
+
+
+def _in_memory(found: Mapping[str, object], what: str) -> dict[str, Source]:
+    return {part: InMemory(given, f"{what}: its {part} split") for part, given in found.items()}
+
+
+def _check_one_shape(found: dict[str, Source], what: str) -> None:
+    shapes = {part: source.shape for part, source in found.items()}
+    if None not in shapes.values() and len(set(shapes.values())) > 1:
+        listed = ", ".join(f"{part} {shape}" for part, shape in shapes.items())
+        raise DataError(f"All images of a dataset have one size; {what} has {listed}.")
+
+
+def _natural_shape(source: Source, transform: Transform) -> Shape:
+    """Of the images where no model says it: the first one's, in colour if any is."""
+    if source.shape and transform == Transform():
+        return source.shape
+    numbers = range(len(source))
+    first = as_pixels(source.read(0))
+    in_colour = any(as_pixels(source.read(number)).shape[0] == 3 for number in numbers)
+    height, width = first.shape[1:]
+    if transform.resize != "off":
+        height = width = transform.resize
+    return (3 if in_colour else first.shape[0], height, width)
 
 
 def may_be_read_for(dataset: str, family: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +13,9 @@ from zoo.errors import InputError, RecipeError, UnknownNameError, ZooError, did_
 from zoo.io.files import read_regular, with_home
 from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
-from zoo.specs.protocols import Protocol, check_protocol
-from zoo.specs.validation import Strict, checked, listed, validated
+from zoo.specs.data import DataSettings, parsed
+from zoo.specs.protocols import check_protocol
+from zoo.specs.validation import Strict, checked, listed
 
 Off = Literal["off"]
 
@@ -34,23 +34,6 @@ class AdamW(Adam):
 
     kind: Literal["adamw"] = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]  # the tag of another kind
     weight_decay: float = Field(default=0.01, ge=0, le=10, description="per unit of learning rate")
-
-
-class DataSettings(Strict):
-    """Which images, which of them, and what the model is shown."""
-
-    dataset: str = Field(
-        description="mnist, fashion-mnist, kmnist, digits, or an installed package's; a folder of images; "
-        "a .npy or .npz file"
-    )
-    fit: Literal["train", "train+validation"] = Field(
-        default="train",
-        description="train leaves the validation split for choices; "
-        "train+validation is for a final run in which nothing is chosen",
-    )
-    protocol: Protocol = Field(
-        description="binarised or grey for a Bernoulli likelihood, dequantised for others"
-    )
 
 
 class TrainingSettings(Strict):
@@ -166,7 +149,7 @@ class Recipe:
 
         Raises RecipeError for a text that is not a recipe.
         """
-        return Recipe.parse(_parsed(text.encode(), "The recipe")).sections() == self.sections()
+        return Recipe.parse(parsed(text.encode(), "The recipe")).sections() == self.sections()
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
         """The recipe with some settings changed.
@@ -211,23 +194,7 @@ def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
     else:
         path = with_home(recipe, RecipeError)
     data = read_regular(path, MAX_BYTES, RecipeError)
-    return Recipe.parse(_parsed(data, repr(str(path))), name)
-
-
-def data_from_text(text: str) -> DataSettings:
-    """The [data] of a model's recipe.toml; the family that [model] names is not looked at.
-
-    Raises RecipeError if it has mistakes.
-    """
-    section = _parsed(text.encode(), "The recipe").get("data", {})
-    return validated(DataSettings, section, RecipeError, "The recipe's [data]")
-
-
-def _parsed(data: bytes, what: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as broken:  # a number of thousands of digits is one
-        raise RecipeError(f"{what} is not TOML: {broken}.") from None
+    return Recipe.parse(parsed(data, repr(str(path))), name)
 
 
 def _model(fields: dict[str, Any]) -> tuple[str, Spec | None, list[str]]:

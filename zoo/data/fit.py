@@ -1,0 +1,82 @@
+"""One image of any size -> the size that a model takes, as the recipe's transform says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.data.named import torchvision_part
+from zoo.errors import DataError
+from zoo.specs.data import Transform
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+COLOUR = {1: "grey", 3: "colour"}
+
+
+class Fit:
+    """Makes images `(C, H, W)` uint8 of one shape; the same each time unless it is `random`."""
+
+    def __init__(self, shape: tuple[int, int, int], transform: Transform, random: bool) -> None:
+        self.shape, self.transform = shape, transform
+        self.random = random and transform.is_random
+        self.steps = self._steps() if transform != Transform() else []
+
+    def __call__(self, image: Image | Tensor, title: str) -> Tensor:
+        """Raises DataError for an image that the transform does not make fit."""
+        if not isinstance(image, Tensor) and self.shape[0] == 3:
+            image = image.convert("RGB")
+        if self.transform.crop != "off":
+            self._check_size(image, title)
+        for step in self.steps:
+            image = step(image)
+        fitted = as_pixels(image)
+        if self.shape[0] == 3 and fitted.shape[0] == 1:
+            fitted = fitted.expand(3, -1, -1)
+        if tuple(fitted.shape) != self.shape:
+            raise DataError(self._misfit(tuple(fitted.shape), title))
+        return fitted
+
+    def _steps(self) -> list:
+        v2, transform = torchvision_part("transforms.v2"), self.transform
+        steps = [v2.Resize(transform.resize, antialias=True)] if transform.resize != "off" else []
+        if transform.crop != "off":
+            at_random = self.random and transform.crop == "random"
+            steps.append((v2.RandomCrop if at_random else v2.CenterCrop)(self.shape[1:]))
+        return [*steps, *([v2.RandomHorizontalFlip()] if self.random and transform.flip else [])]
+
+    def _check_size(self, image: Image | Tensor, title: str) -> None:
+        """A crop of a smaller image would be padded with black."""
+        height, width = image.shape[1:] if isinstance(image, Tensor) else image.size[::-1]
+        resize = self.transform.resize
+        short = min(height, width)
+        resized = [side if resize == "off" else resize * side // short for side in (height, width)]
+        if resized[0] < self.shape[1] or resized[1] < self.shape[2]:
+            raise DataError(
+                f"{title} is {height} x {width}, too small for a crop of {self.shape[1]} x "
+                f"{self.shape[2]}{'' if resize == 'off' else f' after resize = {resize}'}. "
+                f"data.transform.resize = {max(self.shape[1:])} makes it fit."
+            )
+
+    def _misfit(self, found: tuple[int, ...], title: str) -> str:
+        if found[1:] == self.shape[1:]:
+            kinds = (COLOUR.get(n, f"of {n} channels") for n in (found[0], self.shape[0]))
+            return "{} is {}, not {}. Convert it first.".format(title, *kinds)
+        sizes = (f"{height} x {width}" for height, width in (found[1:], self.shape[1:]))
+        return (
+            "{} is {}, not {}. ".format(title, *sizes)
+            + f"data.transform = {{resize = {max(self.shape[1:])}, crop = 'centre'}} makes it fit."
+        )
+
+
+def as_pixels(image: Image | Tensor) -> Tensor:
+    """An image as `(C, H, W)` uint8, C = 1 for grey and 3 for colour."""
+    if isinstance(image, Tensor):
+        return image
+    pixels = np.array(image, ndmin=3)  # (1, H, W) or (H, W, 3)
+    channels_first = pixels if image.mode == "L" else pixels.transpose(2, 0, 1)
+    return torch.from_numpy(np.ascontiguousarray(channels_first))

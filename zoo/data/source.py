@@ -1,0 +1,102 @@
+"""`Source`: images of any sizes that are read one at a time, by any process, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.data.images import as_images
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Source:
+    """A kind of dataset: what a new one has to say. It can be pickled, and opens files where it reads."""
+
+    shape: tuple[int, int, int] | None = None
+    """Of every image, where that is known before they are read."""
+    pixels: Tensor | None = None
+    """All images, `(N, C, H, W)` uint8, where they are in memory anyway."""
+    shards: np.ndarray | None = None
+    """The number of the first image of each file that holds many, where neighbours are read together."""
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def key(self, number: int) -> str:
+        """What the image is called: a path, a key of its shard, or its number."""
+        return str(number)
+
+    def title(self, number: int) -> str:
+        """What to call the image in errors."""
+        return repr(self.key(number))
+
+    def read(self, number: int) -> Image | Tensor:
+        """One image: Pillow's, grey ("L") or colour ("RGB"), or `(C, H, W)` uint8.
+
+        Raises DataError, with its title, for one that is damaged.
+        """
+        raise NotImplementedError
+
+
+class InMemory(Source):
+    """Images of one size, `(N, C, H, W)` or `(N, H, W)` uint8, that are in memory."""
+
+    def __init__(self, given: object, what: str) -> None:
+        self.what = what
+        self.pixels: Tensor = as_images(given, what)
+        channels, height, width = self.pixels.shape[1:]
+        self.shape = (channels, height, width)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def title(self, number: int) -> str:
+        return f"{self.what}: image {number}"
+
+    def read(self, number: int) -> Tensor:
+        return self.pixels[number]
+
+
+class Joined(Source):
+    """Sources one after the other, as one."""
+
+    def __init__(self, parts: Sequence[Source]) -> None:
+        self.parts = list(parts)
+        self.ends = np.cumsum([len(part) for part in parts])
+        shapes = {part.shape for part in parts}
+        self.shape = shapes.pop() if len(shapes) == 1 else None
+        held = [part.pixels for part in parts if part.pixels is not None]
+        if len(held) == len(parts) and self.shape:
+            self.pixels = torch.cat(held) if len(held) > 1 else held[0]
+        if any(part.shards is not None for part in parts):
+            starts = [end - len(part) for end, part in zip(self.ends, parts, strict=True)]
+            own = [[0] if part.shards is None else part.shards for part in parts]
+            self.shards = np.concatenate(
+                [np.asarray(s) + start for s, start in zip(own, starts, strict=True)]
+            )
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
+
+    def key(self, number: int) -> str:
+        part, own = self._at(number)
+        return part.key(own)
+
+    def title(self, number: int) -> str:
+        part, own = self._at(number)
+        return part.title(own)
+
+    def read(self, number: int) -> Image | Tensor:
+        part, own = self._at(number)
+        return part.read(own)
+
+    def _at(self, number: int) -> tuple[Source, int]:
+        which = int(np.searchsorted(self.ends, number, side="right"))
+        part = self.parts[which]
+        return part, number - int(self.ends[which]) + len(part)

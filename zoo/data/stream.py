@@ -1,0 +1,192 @@
+"""Images that are not held in memory: read by worker processes, ahead of whoever uses them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from zoo import processes
+from zoo.data.fit import Fit
+from zoo.data.images import Images, sha256_of, shuffled
+from zoo.data.source import Source
+from zoo.errors import DataError
+from zoo.specs.data import Transform
+
+log = logging.getLogger("zoo")
+
+SHUFFLED_TOGETHER = 16_384
+"""Images of shards that follow one another, among which an epoch's order is drawn."""
+FEW = 512
+"""Images that are read at once without workers: starting those would take longer."""
+PIECE = 256
+"""Images that a worker reads at once where nobody says how many."""
+LISTED = 5
+
+Read = tuple[Tensor | None, list[tuple[int, str]]]
+"""Images `(n, C, H, W)`, or None if any failed; and the number of each that failed, with its sentence."""
+
+
+@dataclass(frozen=True)
+class StreamedImages:
+    """Images of one split of a dataset, read when they are needed. As `Images`, but for `pixels`.
+
+    A batch is the same whoever reads it: it depends on the numbers of its images, and in training
+    on the seed and the epoch.
+    """
+
+    dataset: str
+    split: str
+    source: Source
+    numbers: np.ndarray
+    """Of the split's images, in the source, `(N,)` int64."""
+    shape: tuple[int, int, int]
+    transform: Transform
+
+    sha256 = ""
+    """Its pixels are not read at once: who measures them hashes them piece by piece."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def key(self, number: int) -> str:
+        """What an image is called."""
+        return self.source.key(int(self.numbers[number]))
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone.
+
+        Shards follow one another in an order drawn anew, and so do the images within some
+        thousand neighbours, so that few files are read at a time.
+        """
+        if self.source.shards is None:
+            return shuffled(len(self), seed, epoch)
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        turns = torch.randperm(len(self.source.shards), generator=generator).numpy()
+        shard = np.searchsorted(self.source.shards, self.numbers, side="right") - 1
+        order = torch.from_numpy(np.argsort(turns[shard], kind="stable"))
+        pieces = order.split(SHUFFLED_TOGETHER)
+        return torch.cat([p[torch.randperm(len(p), generator=generator)] for p in pieces])
+
+    def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
+        """The images of each batch of numbers, `(n, C, H, W)` uint8.
+
+        With an `epoch_seed` the transform's random part is drawn from it and the image's number.
+        Raises DataError for a damaged image, with its key, and for a worker that dies.
+        """
+        reader = _Reader(self, epoch_seed)
+        for pixels, failures in _read_ahead(reader, batches, len(self)):
+            if pixels is None:
+                raise DataError(failures[0][1])
+            yield pixels
+
+    def first(self, count: int) -> Tensor:
+        """The first images, `(n, C, H, W)` uint8."""
+        return next(self.read([torch.arange(min(count, len(self)))]))
+
+    def to(self, device: torch.device) -> StreamedImages:
+        """Itself: nothing of it is on any device."""
+        return self
+
+    def without_damaged(self, most: int) -> StreamedImages:
+        """The same without the images that cannot be read, each of which is named.
+
+        Every image is read once, shared among the processes. Raises DataError for more than `most`.
+        """
+        pieces = torch.arange(len(self)).split(PIECE)[processes.index() :: processes.count()]
+        found = _read_ahead(_Reader(self, None), pieces, len(self))
+        shares = processes.gathered([bad for _, some in found for bad in some])
+        damaged = sorted(bad for share in shares for bad in share)
+        names = "; ".join(message for _, message in damaged[:LISTED])
+        names += f"; and {len(damaged) - LISTED:,} more" if len(damaged) > LISTED else ""
+        if len(damaged) > most:
+            raise DataError(
+                f"{len(damaged):,} images of the {self.split} split of {self.dataset} are damaged, "
+                f"more than data.max_damaged = {most:,}: {names}"
+            )
+        if damaged:
+            log.warning("%d damaged images are left out: %s", len(damaged), names)
+        good = np.delete(self.numbers, [number for number, _ in damaged])
+        return replace(self, numbers=good)
+
+    def held(self) -> Images:
+        """All of them in memory, in order."""
+        pixels = torch.empty(len(self), *self.shape, dtype=torch.uint8)
+        for piece, read in zip(pixels.split(PIECE), self.in_order(PIECE), strict=True):
+            piece.copy_(read)
+        keys = [self.key(number) for number in range(len(self))]
+        return Images(self.dataset, self.split, pixels, sha256_of(pixels), keys)
+
+    def in_order(self, size: int) -> Iterator[Tensor]:
+        """All images in order, `size` at a time."""
+        return self.read(torch.arange(len(self)).split(size))
+
+
+class _Reader(Dataset):
+    """What a worker does with a batch of numbers. Errors are values: a worker would wrap them."""
+
+    def __init__(self, images: StreamedImages, epoch_seed: int | None) -> None:
+        self.images, self.epoch_seed = images, epoch_seed
+        self.fit = Fit(images.shape, images.transform, random=epoch_seed is not None)
+
+    def __getitem__(self, numbers: Tensor) -> Read:
+        fitted, failures = [], []
+        with torch.random.fork_rng(devices=[], enabled=self.fit.random):
+            for number in numbers.tolist():
+                try:
+                    fitted.append(self._one(int(self.images.numbers[number])))
+                except DataError as damaged:
+                    failures.append((number, str(damaged)))
+        return None if failures else torch.stack(fitted), failures
+
+    def _one(self, number: int) -> Tensor:
+        if self.fit.random and self.epoch_seed is not None:
+            torch.manual_seed((self.epoch_seed * 1_000_003 + number) % 2**63)
+        return self.fit(self.images.source.read(number), self.images.source.title(number))
+
+
+class _Listed(Sampler):
+    def __init__(self, batches: Iterable[Tensor]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.batches)
+
+
+def _read_ahead(reader: _Reader, batches: Iterable[Tensor], count: int) -> Iterator[Read]:
+    workers = worker_count() if count > FEW else 0
+    loader = DataLoader(
+        reader,
+        batch_size=None,
+        sampler=_Listed(batches),
+        num_workers=workers,
+        worker_init_fn=_begin_worker if workers else None,
+    )
+    try:
+        yield from loader
+    except RuntimeError as died:
+        if "DataLoader worker" not in str(died):
+            raise
+        raise DataError(
+            f"A process that reads images died ({str(died).splitlines()[0]}): it was killed, or "
+            "memory ran out. ZOO_WORKERS=1 starts fewer of them."
+        ) from None
+
+
+def worker_count() -> int:
+    """Processes that read images: `ZOO_WORKERS`, else one a core, at most 8, shared with its peers."""
+    said = os.environ.get("ZOO_WORKERS", "")
+    if said.isdigit():
+        return int(said)
+    return max(1, min(8, (os.cpu_count() or 1) // processes.on_this_machine()))
+
+
+def _begin_worker(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains

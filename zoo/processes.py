@@ -1,0 +1,80 @@
+"""The processes of one program: one, unless `torchrun` or `accelerate launch` started it.
+
+Accelerate connects them, with gloo on processors and nccl on GPUs.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
+
+ValueT = TypeVar("ValueT")
+
+
+def are_many() -> bool:
+    """Whether a launcher started more than this process. Imports and connects nothing."""
+    return count() > 1
+
+
+def count() -> int:
+    """How many processes there are."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def index() -> int:
+    """The number of this process, from 0."""
+    return int(os.environ.get("RANK", "0")) if are_many() else 0
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes and prints."""
+    return index() == 0
+
+
+def on_this_machine() -> int:
+    """How many of the processes share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if are_many() else 1
+
+
+@functools.cache
+def state() -> PartialState:
+    """Accelerate's, which connects the processes when it is first asked for."""
+    from accelerate import PartialState
+
+    return PartialState()
+
+
+def gathered(value: ValueT) -> list[ValueT]:
+    """The values of all processes, in their order, in every one of them."""
+    if not are_many():
+        return [value]
+    from accelerate.utils import gather_object
+
+    state()
+    return gather_object([value])
+
+
+def from_first(make: Callable[[], ValueT]) -> ValueT:
+    """What `make` gives in the first process, in every process; so with the ZooError that it raises."""
+    if not are_many():
+        return make()
+    from accelerate.utils import broadcast_object_list
+
+    state()
+    told: list = [None, None]
+    if is_first():
+        try:
+            told = [make(), None]
+        except ZooError as wrong:
+            told = [None, wrong]
+    value, wrong = broadcast_object_list(told)
+    if wrong is not None:
+        raise wrong
+    return value

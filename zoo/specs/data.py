@@ -1,0 +1,84 @@
+"""The [data] of a recipe: which images, and what is done to them before a model sees them. No torch here."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from zoo.errors import RecipeError
+from zoo.specs.protocols import Protocol
+from zoo.specs.validation import Strict, validated
+
+
+class Transform(Strict):
+    """Resize, then crop to the model's height and width, then flip. `off` is a value.
+
+    Training crops and flips at random where it says so, drawn from the seed, the epoch and the
+    image's number. Everywhere else a random crop is the one in the centre, and nothing is flipped.
+    """
+
+    resize: Literal["off"] | Annotated[int, Field(ge=1, le=16384)] = Field(
+        default="off", description="pixels of the shorter side, bilinear with antialiasing"
+    )
+    crop: Literal["off", "centre", "random"] = Field(
+        default="off", description="to the model's height and width, after the resize"
+    )
+    flip: bool = Field(default=False, description="left to right, every second time, in training")
+
+    @property
+    def is_random(self) -> bool:
+        """Whether training shows an image differently from epoch to epoch."""
+        return self.crop == "random" or self.flip
+
+    @property
+    def in_words(self) -> str:
+        """Such as `resized to 64, cropped in the centre`; nothing where nothing is done."""
+        said = [f"resized to {self.resize} on the shorter side"] if self.resize != "off" else []
+        said += {"off": [], "centre": ["cropped in the centre"]}.get(
+            self.crop, ["cropped at random in training and in the centre elsewhere"]
+        )
+        return ", ".join([*said, *(["flipped at random in training"] if self.flip else [])])
+
+
+class DataSettings(Strict):
+    """Which images, which of them, and what the model is shown."""
+
+    dataset: str = Field(
+        description="mnist, fashion-mnist, kmnist, digits, or an installed package's; a folder of images; "
+        "tar shards, such as photos/train-{000..099}.tar; hf-dataset:org/name; a folder of parquet files; "
+        "a .npy or .npz file"
+    )
+    fit: Literal["train", "train+validation"] = Field(
+        default="train",
+        description="train leaves the validation split for choices; "
+        "train+validation is for a final run in which nothing is chosen",
+    )
+    protocol: Protocol = Field(
+        description="binarised or grey for a Bernoulli likelihood, dequantised for others"
+    )
+    transform: Transform = Field(
+        default=Transform(),
+        description="what makes images of any size fit: {resize = 64, crop = 'random', flip = true}",
+    )
+    max_damaged: int = Field(
+        default=0, ge=0, description="images that may be left out because they cannot be read"
+    )
+
+
+def data_settings(recipe: str) -> DataSettings:
+    """The [data] of a model's recipe.toml; the family that [model] names is not looked at.
+
+    Raises RecipeError if it has mistakes.
+    """
+    section = parsed(recipe.encode(), "The recipe").get("data", {})
+    return validated(DataSettings, section, RecipeError, "The recipe's [data]")
+
+
+def parsed(data: bytes, what: str) -> dict[str, Any]:
+    """The tables of a TOML file. Raises RecipeError, with `what` it is."""
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as broken:  # a number of thousands of digits is one
+        raise RecipeError(f"{what} is not TOML: {broken}.") from None
