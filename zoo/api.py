@@ -155,9 +155,8 @@ def evaluate(
         InputError: for images of another shape, or a protocol that does not fit.
         DataError, OfflineError: for images that are missing or damaged.
     """
-    from zoo.data import load_images
     from zoo.devices import find_device
-    from zoo.evaluation.evaluate import evaluate_model
+    from zoo.evaluation.evaluate import evaluate_model, images_for
     from zoo.folder import store
     from zoo.models import Autoencoder
 
@@ -172,7 +171,7 @@ def evaluate(
         protocol = protocol or recipe_protocol
     return evaluate_model(
         model,
-        load_images(dataset, split),
+        images_for(model, dataset, split),
         protocol=protocol,
         nll_samples=nll_samples,
         limit=limit,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 
 import torch
 from torch import Tensor
 
+from zoo import processes
 from zoo.errors import DeviceError, InputError
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -19,6 +21,10 @@ def find_device(device: str | torch.device) -> torch.device:
 
     Raises DeviceError for an unknown name and for a device that is not available.
     """
+    if processes.are_many() and str(device) == "cpu":
+        os.environ["ACCELERATE_USE_CPU"] = "true"  # else they would be connected by nccl
+    if processes.are_many() and device == "auto":
+        return processes.state().device
     if device == "auto":
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:

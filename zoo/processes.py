@@ -46,9 +46,12 @@ def on_this_machine() -> int:
 @functools.cache
 def state() -> PartialState:
     """Accelerate's, which connects the processes when it is first asked for."""
+    import torch
     from accelerate import PartialState
+    from accelerate.utils import parse_flag_from_env
 
-    return PartialState()
+    no_gpu = not torch.accelerator.is_available()
+    return PartialState(cpu=no_gpu or bool(parse_flag_from_env("ACCELERATE_USE_CPU")))
 
 
 def gathered(value: ValueT) -> list[ValueT]:

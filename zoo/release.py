@@ -16,9 +16,9 @@ from importlib.metadata import metadata
 from pathlib import Path
 
 from zoo.api import load
-from zoo.data import Images, load_images
+from zoo.data import AnyImages
 from zoo.errors import InputError, RecipeError, ZooError
-from zoo.evaluation.evaluate import evaluate_model
+from zoo.evaluation.evaluate import evaluate_model, images_for
 from zoo.evaluation.figures import draw_all
 from zoo.folder import layout, store
 from zoo.folder.card import render_card
@@ -68,7 +68,7 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
             f"tag: a recipe called {recipe.name}.2."
         )
     licence = licence or _licence_of(registry)
-    images = load_images(recipe.data.dataset, "test")
+    images = images_for(model, recipe.data.dataset, "test")
     measured = _measure(model, images, recipe.data.protocol)
     subset = []
     if len(images) > SUBSET:
@@ -83,7 +83,7 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         target,
         recipe=recipe.to_toml(),
         metrics=record_of(measured, subset=subset, beside=others, training=training),
-        figures=draw_all(model, images.pixels),
+        figures=draw_all(model, images.first(256)),
         licence=licence,
         card=render_card,
     )
@@ -141,7 +141,7 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
 
 
 def _measure(
-    model: Autoencoder, images: Images, own: Protocol, limit: int | None = None
+    model: Autoencoder, images: AnyImages, own: Protocol, limit: int | None = None
 ) -> list[Metrics]:
     """The recipe's own protocol, and for a Bernoulli model the tutorials' grey one beside it."""
     variational = isinstance(model, VariationalAutoencoder)

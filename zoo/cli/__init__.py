@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import time
 import traceback
 
 import click
 
+from zoo import processes
 from zoo.cli.bench import bench
 from zoo.cli.card import card
 from zoo.cli.demo import demo
@@ -22,8 +25,13 @@ from zoo.cli.show import show
 from zoo.cli.train import train
 from zoo.cli.verify import verify
 from zoo.errors import ZooError
+from zoo.io.orphans import end_with_parent
 from zoo.io.text import printable
 from zoo.version import __version__
+
+
+OTHERS_WAIT = 5.0
+"""Seconds that all processes but the first wait before they say what is wrong."""
 
 
 class Verbs(click.Group):
@@ -67,7 +75,17 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    if processes.are_many():
+        _be_one_of_many()
     sys.exit(_run(words, debug))
+
+
+def _be_one_of_many() -> None:
+    """Ends with the launcher, and leaves printing to the first process."""
+    end_with_parent()
+    if not processes.is_first():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the process ends
+        logging.getLogger("zoo").setLevel(logging.ERROR)
 
 
 def _run(words: list[str], debug: bool) -> int:
@@ -101,4 +119,6 @@ def _run(words: list[str], debug: bool) -> int:
 
 
 def _say(message: str) -> None:
+    if not processes.is_first():
+        time.sleep(OTHERS_WAIT)  # if the first fails too, it has said so and the launcher ends all
     print(printable(message), file=sys.stderr)

@@ -2,7 +2,7 @@
 
 from zoo.data.images import Images
 from zoo.data.load import AnyImages, load_images, may_be_read_for, open_dataset
-from zoo.data.preprocessing import as_grey, shown_in_testing, shown_in_training
+from zoo.data.preprocessing import as_grey, shown_in_testing, shown_in_training, training_draw
 from zoo.data.stream import StreamedImages
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "open_dataset",
     "shown_in_testing",
     "shown_in_training",
+    "training_draw",
 ]

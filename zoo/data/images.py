@@ -50,7 +50,7 @@ class Images:
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone."""
-        return shuffled(len(self), seed, epoch)
+        return shuffled(len(self), seed, epoch).to(self.pixels.device)
 
     def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
         """The images of each batch of numbers, `(n, C, H, W)` uint8, on the device of the pixels.
@@ -59,6 +59,10 @@ class Images:
         """
         for numbers in batches:
             yield self.pixels.index_select(0, numbers.to(self.pixels.device))
+
+    def mean(self) -> Tensor:
+        """The mean image, `(C, H, W)` float32 in [0, 1]."""
+        return self.pixels.float().mean(0) / 255
 
     def first(self, count: int) -> Tensor:
         """The first images, `(n, C, H, W)` uint8."""

@@ -6,6 +6,7 @@ ever.
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 import numpy as np
@@ -23,18 +24,32 @@ def as_grey(pixels: Tensor) -> Tensor:
     return pixels.float().div_(255)
 
 
-def shown_in_training(pixels: Tensor, protocol: Protocol) -> Tensor:
-    """A batch of levels `(N, C, H, W)`, uint8, as float32 in [0, 1], drawn afresh on its device."""
+def training_draw(
+    shape: tuple[int, ...], protocol: Protocol, generator: torch.Generator
+) -> Tensor | None:
+    """What a batch of that shape needs to be shown in training, on the generator's device.
+
+    Coins, 0 to 254 uint8, for `binarised`; uniform in [0, 1) for `dequantised`; None for `grey`.
+    """
+    device = generator.device
     if protocol == "grey":
+        return None
+    if protocol == "binarised":
+        return torch.randint(0, 255, shape, dtype=torch.uint8, device=device, generator=generator)
+    return torch.rand(shape, device=device, generator=generator)
+
+
+def shown_in_training(pixels: Tensor, protocol: Protocol, drawn: Tensor | None) -> Tensor:
+    """Levels `(N, C, H, W)`, uint8, as float32 in [0, 1], by their rows of a `training_draw`."""
+    if drawn is None:
         return as_grey(pixels)
     if protocol == "binarised":
-        coins = torch.randint(0, 255, pixels.shape, dtype=torch.uint8, device=pixels.device)
-        return (coins < pixels).float()  # coins are 0..254, so a level v is 1 with chance v / 255
-    return pixels.float().add_(torch.rand(pixels.shape, device=pixels.device)).div_(256)
+        return (drawn < pixels).float()  # coins are 0..254, so a level v is 1 with chance v / 255
+    return pixels.float().add_(drawn).div_(256)
 
 
-def shown_in_testing(pixels: Tensor, protocol: Protocol) -> Tensor:
-    """The first images of a split, `(N, C, H, W)` uint8, as float32 in [0, 1], by the fixed draw.
+def shown_in_testing(pixels: Tensor, protocol: Protocol, first: int = 0) -> Tensor:
+    """Images of a split from number `first` on, `(N, C, H, W)` uint8, as float32 in [0, 1], by the fixed draw.
 
     The draw of a pixel is the top 24 bits u of NumPy's `Philox(key=0).random_raw`, in row-major
     order over the split: binarised, v is 1 iff u * 255 < v * 2**24; dequantised, it is
@@ -46,7 +61,8 @@ def shown_in_testing(pixels: Tensor, protocol: Protocol) -> Tensor:
     if protocol == "grey":
         return as_grey(pixels)
     levels = pixels.cpu().numpy().astype(np.int64)
-    raw = np.random.Philox(key=0).random_raw(levels.size)
+    whole, rest = divmod(first * math.prod(levels.shape[1:]), 4)  # it draws four at a time
+    raw = np.random.Philox(key=0).advance(whole).random_raw(rest + levels.size)[rest:]
     draw = (raw >> np.uint64(64 - DRAW_BITS)).astype(np.int64).reshape(levels.shape)
     if protocol == "binarised":
         return torch.from_numpy((draw * 255 < levels << DRAW_BITS).astype(np.float32))

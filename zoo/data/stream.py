@@ -28,6 +28,8 @@ FEW = 512
 """Images that are read at once without workers: starting those would take longer."""
 PIECE = 256
 """Images that a worker reads at once where nobody says how many."""
+AVERAGED = 10_000
+"""Images behind the mean of a stream."""
 LISTED = 5
 
 Read = tuple[Tensor | None, list[tuple[int, str]]]
@@ -86,6 +88,12 @@ class StreamedImages:
             if pixels is None:
                 raise DataError(failures[0][1])
             yield pixels
+
+    def mean(self) -> Tensor:
+        """The mean of the first images in an epoch's order, `(C, H, W)` float32 in [0, 1]."""
+        some = self.order(0, 0)[:AVERAGED]
+        pieces = [piece.double().sum(0) for piece in self.read(some.split(PIECE))]
+        return (torch.stack(pieces).sum(0) / len(some) / 255).float()
 
     def first(self, count: int) -> Tensor:
         """The first images, `(n, C, H, W)` uint8."""

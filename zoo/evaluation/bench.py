@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zoo.data import load_images
 from zoo.devices import find_device
 from zoo.errors import DataError, OfflineError, ZooError
-from zoo.evaluation.evaluate import evaluate_model
+from zoo.evaluation.evaluate import evaluate_model, images_for
 from zoo.models import Autoencoder
 from zoo.specs.metrics import Measured, Metrics, Record
 
@@ -61,7 +60,7 @@ def measure_models(
             try:
                 measured = evaluate_model(
                     model,
-                    load_images(published.dataset, published.split),
+                    images_for(model, published.dataset, published.split),
                     protocol=published.protocol,  # pyright: ignore[reportArgumentType]  # checked there
                     nll_samples=nll_samples,
                     limit=limit,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,20 +12,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data import Images, shown_in_testing
+from zoo.data import AnyImages, StreamedImages, load_images, shown_in_testing
+from zoo.data.load import Dataset
 from zoo.errors import InputError
 from zoo.evaluation.measure import (
     active_units,
+    batch_size,
+    code_sums,
+    joined,
     mean_of,
     measure_elbo,
     measure_likelihood,
     measure_nll,
     measure_own,
     measure_reconstruction,
+    per_batch,
 )
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
 from zoo.specs.base import likelihood_kind
+from zoo.specs.data import data_settings
 from zoo.specs.metrics import Metrics
 from zoo.specs.parts import MLPBody
 from zoo.specs.protocols import FITTING, Protocol, check_protocol
@@ -35,7 +42,7 @@ NLL_IMAGES = 1000
 
 def evaluate_model(
     model: Autoencoder,
-    images: Images,
+    images: AnyImages,
     *,
     protocol: Protocol | None = None,
     nll_samples: int = 0,
@@ -69,63 +76,120 @@ def evaluate_model(
         raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
     if nll_samples < 0:
         raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
-    pixels = images.pixels[:limit]
-    shown = shown_in_testing(pixels, protocol)
+    count = min(len(images), limit or len(images))
     device = device or model.device
     measured = model
     if model.training or (model.dtype, model.device) != (torch.float32, device):
         measured = copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
     guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
-        own = measure_own(measured, pixels)
-        values = _means(measure_reconstruction(measured, pixels))
-        if isinstance(measured, VariationalAutoencoder):
-            values |= _bounds(measured, shown, protocol, seed)
-            if nll_samples and protocol != "grey":
-                cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
-                some = shown if cheap else shown[:NLL_IMAGES]
-                values |= _means({"nll": measure_nll(measured, some, seed, nll_samples)})
-                values |= {"nll_samples": nll_samples, "nll_n_images": len(some)}
-        else:
-            values |= _means(measure_likelihood(measured, shown))
+        values, sha256 = _numbers(measured, images, count, protocol, seed)
+        if isinstance(measured, VariationalAutoencoder) and nll_samples and protocol != "grey":
+            cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
+            some = count if cheap else min(count, NLL_IMAGES)
+            values |= _bound(measured, images, some, protocol, seed, nll_samples)
+        batches = torch.arange(count).split(batch_size(measured))
+        own = measure_own(measured, images.read(batches) if model.own_metrics else ())
     return Metrics(
         dataset=images.dataset,
         split=images.split,
         protocol=protocol,
-        n_images=len(pixels),
-        dataset_sha256=images.sha256,
+        n_images=count,
+        dataset_sha256=images.sha256 or sha256,
         seed=seed,
         own=own,
         **values,
     )
 
 
-def validation_loss(model: Autoencoder, shown: Tensor) -> float:
+def images_for(model: Autoencoder, dataset: Dataset, split: str) -> AnyImages:
+    """A split of a dataset, made to fit a model as its recipe made those that it was trained on."""
+    recipe = model.info.recipe if model.info else None
+    said = data_settings(recipe) if recipe else None
+    return load_images(
+        dataset,
+        split,
+        shape=model.spec.image_shape,
+        transform=said.transform if said else None,
+        max_damaged=said.max_damaged if said else 0,
+    )
+
+
+def validation_loss(model: Autoencoder, images: AnyImages, protocol: Protocol) -> float:
     """The loss that choices minimise, in nats per image, with fixed noise."""
-    with torch.inference_mode(), exact_float32():
+
+    def measure(levels: Tensor, first: int) -> dict[str, Tensor]:
+        shown = shown_in_testing(levels, protocol, first).to(model.device)
         if isinstance(model, VariationalAutoencoder):
-            terms = measure_elbo(model, shown, seed=0)
+            terms = measure_elbo(model, shown, first, seed=0)
             weight = model.loss_weights.get("kl", 1.0)
-            return mean_of(terms["reconstruction"] + weight * terms["kl"])[0]
+            return {"loss": terms["reconstruction"] + weight * terms["kl"]}
         if scores := measure_likelihood(model, shown):
-            return mean_of(scores["reconstruction"])[0]
-        losses = [model._loss(x.to(model.device)).total for x in shown.split(500)]
-        return float(sum(losses) / len(losses))
+            return {"loss": scores["reconstruction"]}
+        return {"loss": model._loss(shown).total.cpu().expand(len(shown))}
+
+    with torch.inference_mode(), exact_float32():
+        numbers = joined(per_batch(images, len(images), batch_size(model), measure))
+        return mean_of(numbers["loss"])[0]
 
 
-def _bounds(
-    model: VariationalAutoencoder, shown: Tensor, protocol: Protocol, seed: int
+def _numbers(
+    model: Autoencoder, images: AnyImages, count: int, protocol: Protocol, seed: int
+) -> tuple[dict[str, Any], str]:
+    """Everything but the importance-weighted bound, and what stands for a stream's sha256.
+
+    One pass over the images: a stream is read once.
+    """
+    variational = isinstance(model, VariationalAutoencoder)
+    streamed = isinstance(images, StreamedImages)
+
+    def measure(levels: Tensor, first: int):
+        shown = shown_in_testing(levels, protocol, first)
+        found = measure_reconstruction(model, levels)
+        digest = hashlib.sha256(levels.numpy()).digest() if streamed else b""  # pyright: ignore[reportArgumentType]  # a buffer
+        if not variational:
+            return found | measure_likelihood(model, shown), None, digest
+        return found | measure_elbo(model, shown, first, seed), code_sums(model, shown), digest
+
+    batches = per_batch(images, count, batch_size(model), measure)
+    per_image, codes, digests = zip(*batches, strict=True)
+    numbers = joined(list(per_image))
+    values = _means(numbers)
+    if variational:
+        total = "bce_plus_kl" if protocol == "grey" else "neg_elbo"
+        both = numbers["reconstruction"].double() + numbers["kl"].double()
+        values |= _means({total: both})
+        if total == "neg_elbo":
+            values |= _bits(values, model.spec.pixels, protocol)
+        values["active_units"] = active_units(sum(codes), count)
+    return values, hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _bits(values: dict[str, Any], pixels: int, protocol: Protocol) -> dict[str, float]:
+    per_bit = pixels * math.log(2)
+    shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
+    return {
+        "bits_per_dim": values["neg_elbo"] / per_bit + shift,
+        "bits_per_dim_se": values["neg_elbo_se"] / per_bit,
+    }
+
+
+def _bound(
+    model: VariationalAutoencoder,
+    images: AnyImages,
+    count: int,
+    protocol: Protocol,
+    seed: int,
+    samples: int,
 ) -> dict[str, Any]:
-    terms = measure_elbo(model, shown, seed)
-    codes = terms.pop("codes")
-    total = "bce_plus_kl" if protocol == "grey" else "neg_elbo"
-    values = _means({**terms, total: terms["reconstruction"].double() + terms["kl"].double()})
-    if total == "neg_elbo":
-        per_bit = model.spec.pixels * math.log(2)
-        shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
-        values["bits_per_dim"] = values[total] / per_bit + shift
-        values["bits_per_dim_se"] = values[f"{total}_se"] / per_bit
-    return values | {"active_units": active_units(codes)}
+    """The importance-weighted bound of the first `count` images, each taken by itself."""
+
+    def measure(levels: Tensor, first: int) -> dict[str, Tensor]:
+        shown = shown_in_testing(levels, protocol, first)
+        return {"nll": measure_nll(model, shown, seed, samples, first)}
+
+    numbers = joined(per_batch(images, count, 1, measure))
+    return _means(numbers) | {"nll_samples": samples, "nll_n_images": count}
 
 
 def _means(per_image: dict[str, Tensor]) -> dict[str, Any]:
@@ -136,7 +200,7 @@ def _means(per_image: dict[str, Tensor]) -> dict[str, Any]:
     return values
 
 
-def check_shape(model: Autoencoder, images: Images) -> None:
+def check_shape(model: Autoencoder, images: AnyImages) -> None:
     """Raises InputError for images of another shape than the model takes."""
     if images.shape != model.spec.image_shape:
         raise InputError(

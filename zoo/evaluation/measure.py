@@ -1,14 +1,16 @@
-"""The measurements: each takes a float32 model and images, and gives a number per image."""
+"""The measurements: each takes a float32 model and a batch of images, and gives a number per image."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from zoo.data import as_grey
+from zoo import processes
+from zoo.data import AnyImages, as_grey
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.models.variational import VALUES_AT_ONCE
@@ -16,6 +18,29 @@ from zoo.registry import families
 from zoo.specs.metrics import OwnNumber
 
 IMAGES_AT_ONCE = 500
+
+ValueT = TypeVar("ValueT")
+
+
+def per_batch(
+    images: AnyImages, count: int, size: int, measure: Callable[[Tensor, int], ValueT]
+) -> list[ValueT]:
+    """What `measure` gives of batches of the first `count` images, and of each one's first number.
+
+    The processes share the batches out, and all of them get all values, in the order of the
+    images: as one process does, bit for bit, for the batches are the same.
+    """
+    batches = torch.arange(count).split(size)
+    mine = range(processes.index(), len(batches), processes.count())
+    read = images.read(batches[number] for number in mine)
+    found = [measure(levels, number * size) for number, levels in zip(mine, read, strict=True)]
+    shares = processes.gathered(found)
+    return [shares[n % len(shares)][n // len(shares)] for n in range(len(batches))]
+
+
+def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The numbers of all batches, one after the other, `(N,)` of each name."""
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def mean_of(values: Tensor) -> tuple[float, float]:
@@ -25,26 +50,27 @@ def mean_of(values: Tensor) -> tuple[float, float]:
     return values.mean().item(), error
 
 
-def measure_elbo(model: VariationalAutoencoder, shown: Tensor, seed: int) -> dict[str, Tensor]:
+def measure_elbo(
+    model: VariationalAutoencoder, shown: Tensor, first: int, seed: int
+) -> dict[str, Tensor]:
     """The negative ELBO's terms of each image `(N, C, H, W)`, at beta = 1.
 
-    The one-sample "reconstruction" and the closed-form "kl", `(N,)` in nats, and the posterior
-    means as "codes", `(N, d)`.
+    The one-sample "reconstruction" and the closed-form "kl", `(N,)` in nats; `first` is the
+    number of the first image in its split.
     """
-
-    def terms(x: Tensor, first: int) -> dict[str, Tensor]:
-        noise = elbo_noise(seed, first, len(x), model.latent_shape).to(x.device)
-        reconstruction, kl = model.elbo_terms(x, noise)
-        return {"reconstruction": reconstruction, "kl": kl, "codes": model._encode(x).flatten(1)}
-
-    return _per_image(model, shown, terms)
+    x = shown.to(model.device)
+    noise = elbo_noise(seed, first, len(x), model.latent_shape).to(x.device)
+    reconstruction, kl = model.elbo_terms(x, noise)
+    return {"reconstruction": reconstruction.cpu(), "kl": kl.cpu()}
 
 
-def measure_nll(model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int) -> Tensor:
+def measure_nll(
+    model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int, first: int = 0
+) -> Tensor:
     """Minus the importance-weighted bound with K = `samples` of each image, `(N,)`, float64."""
     device = model.device
     bounds = []
-    for image, x in enumerate(shown.split(1)):
+    for image, x in enumerate(shown.split(1), first):
         noise = image_noise(seed, image, samples, model.latent_shape, IMPORTANCE_STREAM)
         bounds.append(model.importance_bound(x.to(device), noise[:, None].to(device)).cpu())
     return -torch.cat(bounds)
@@ -58,12 +84,11 @@ def measure_likelihood(model: Autoencoder, shown: Tensor) -> dict[str, Tensor]:
     likelihood = getattr(model, "_likelihood", None)
     if likelihood is None:
         return {}
-    return _per_image(
-        model, shown, lambda x, _: {"reconstruction": -likelihood(model._encode(x)).log_prob(x)}
-    )
+    x = shown.to(model.device)
+    return {"reconstruction": -likelihood(model._encode(x)).log_prob(x).cpu()}
 
 
-def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> dict[str, Tensor]:
+def measure_reconstruction(model: Autoencoder, levels: Tensor) -> dict[str, Tensor]:
     """Errors of `decode(encode(x))` of grey images, given as levels `(N, C, H, W)` uint8.
 
     MSE per pixel value and PSNR in dB of each, `(N,)`, and SSIM where images are large enough.
@@ -73,42 +98,29 @@ def measure_reconstruction(model: Autoencoder, pixels: Tensor) -> dict[str, Tens
         structural_similarity_index_measure,
     )
 
-    def errors(levels: Tensor, _: int) -> dict[str, Tensor]:
-        x = as_grey(levels)
-        y = model._decode(model._encode(x))
-        psnr = peak_signal_noise_ratio(y, x, data_range=1.0, reduction="none", dim=(1, 2, 3))
-        found = {"mse": (y - x).square().flatten(1).mean(1), "psnr": psnr}
-        if min(model.spec.image_shape[1:]) >= 11:
-            ssim = structural_similarity_index_measure(
-                y, x, data_range=1.0, kernel_size=11, sigma=1.5, reduction="none"
-            )
-            found["ssim"] = torch.as_tensor(ssim)
-        return found
-
-    return _per_image(model, pixels, errors)
+    x = as_grey(levels.to(model.device))
+    y = model._decode(model._encode(x))
+    psnr = peak_signal_noise_ratio(y, x, data_range=1.0, reduction="none", dim=(1, 2, 3))
+    found = {"mse": (y - x).square().flatten(1).mean(1), "psnr": psnr}
+    if min(model.spec.image_shape[1:]) >= 11:
+        ssim = structural_similarity_index_measure(
+            y, x, data_range=1.0, kernel_size=11, sigma=1.5, reduction="none"
+        )
+        found["ssim"] = torch.as_tensor(ssim)
+    return {name: numbers.cpu() for name, numbers in found.items()}
 
 
-def _per_image(
-    model: Autoencoder, images: Tensor, measure: Callable[[Tensor, int], dict[str, Tensor]]
-) -> dict[str, Tensor]:
-    """What `measure` gives of batches on the model's device and their first image's number, joined."""
-    size = _batch(model)
-    batches = enumerate(images.split(size))
-    parts = [measure(batch.to(model.device), n * size) for n, batch in batches]
-    return {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
-
-
-def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
-    """A family's own numbers of grey images, given as levels `(N, C, H, W)` uint8.
+def measure_own(model: Autoencoder, batches: Iterable[Tensor]) -> dict[str, OwnNumber]:
+    """A family's own numbers of grey images, given as batches of levels `(N, C, H, W)` uint8.
 
     Raises PluginError where the family fails to give them.
     """
     if not model.own_metrics:
         return {}
     device = model.device
-    batches = (as_grey(batch.to(device)) for batch in pixels.split(_batch(model)))
+    grey = (as_grey(levels.to(device)) for levels in batches)
     with families.guarded(model, "failed to measure its own metrics"):
-        given = {name: float(value) for name, value in model._measure(batches).items()}
+        given = {name: float(value) for name, value in model._measure(grey).items()}
         if given.keys() != model.own_metrics.keys():
             wanted = ", ".join(model.own_metrics)
             raise ValueError(
@@ -121,11 +133,21 @@ def measure_own(model: Autoencoder, pixels: Tensor) -> dict[str, OwnNumber]:
     }
 
 
-def active_units(codes: Tensor) -> int:
-    """Latents whose posterior mean varies over the data by more than 0.01 (Burda et al. 2016)."""
-    return int((codes.double().var(0) > 0.01).sum()) if len(codes) > 1 else 0
+def code_sums(model: Autoencoder, shown: Tensor) -> Tensor:
+    """The codes of images added up, and their squares: `(2, d)`, float64."""
+    codes = model._encode(shown.to(model.device)).flatten(1).double().cpu()
+    return torch.stack([codes.sum(0), codes.square().sum(0)])
 
 
-def _batch(model: Autoencoder) -> int:
+def active_units(sums: Tensor, count: int) -> int:
+    """Latents whose posterior mean varies over the data by more than 0.01 (Burda et al. 2016).
+
+    From `code_sums`, `(2, d)`, of `count` images.
+    """
+    total, squares = sums
+    return int(((squares - total.square() / count) / max(1, count - 1) > 0.01).sum())
+
+
+def batch_size(model: Autoencoder) -> int:
     """Images at once: bounded memory for any image size."""
     return max(1, min(IMAGES_AT_ONCE, VALUES_AT_ONCE // model.spec.pixels))

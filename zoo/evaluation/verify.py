@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from zoo.data import load_images, may_be_read_for
+from zoo.data import may_be_read_for
 from zoo.devices import find_device
 from zoo.errors import (
     DataError,
@@ -13,7 +13,7 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.evaluation.agreement import beside_subset, differences
-from zoo.evaluation.evaluate import evaluate_model
+from zoo.evaluation.evaluate import evaluate_model, images_for
 from zoo.evaluation.report import Check, Report
 from zoo.folder import layout, store
 from zoo.folder.card import render_card, source_in
@@ -115,7 +115,7 @@ def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) 
         raise DataError("these images are files of its author's, or another package's")
     return evaluate_model(
         model,
-        load_images(settings.dataset, settings.split),
+        images_for(model, settings.dataset, settings.split),
         protocol=settings.protocol,
         nll_samples=settings.nll_samples or 0,
         limit=settings.n_images,

@@ -150,9 +150,16 @@ class VariationalAutoencoder(Autoencoder):
     def _decode(self, z: Tensor) -> Tensor:
         return self._likelihood(z).mean.to(z.dtype)
 
-    def _loss(self, x: Tensor, gradient: Gradient = "reparameterised") -> Loss:
+    def _loss(
+        self, x: Tensor, gradient: Gradient = "reparameterised", noise: Tensor | None = None
+    ) -> Loss:
+        """The loss of checked images, at the given standard normal noise `(N, *latent_shape)`.
+
+        A training gives the noise to a family whose `_loss` takes it, so that its draws do not
+        depend on the number of processes; None draws it from the global generator.
+        """
         posterior = self._posterior(x)
-        z = posterior.rsample()  # (N, *latent_shape)
+        z = posterior.rsample() if noise is None else _draw_at(posterior, noise)
         likelihood = self._likelihood(z)
         with full_precision(x.device):
             if gradient == "stl":
@@ -193,6 +200,15 @@ def _standard(dims: int) -> Independent:
 
 kl_divergence(_standard(1), _standard(1))
 """torch looks the formula up at its first use, in a way that `torch.compile` cannot trace."""
+
+
+def _draw_at(posterior: Distribution, noise: Tensor) -> Tensor:
+    """What `rsample` of a Gaussian gives at this noise `(N, *latent_shape)`, bit for bit.
+
+    Any other posterior draws by itself.
+    """
+    base = posterior.base_dist if isinstance(posterior, Independent) else posterior
+    return base.loc + noise * base.scale if isinstance(base, Normal) else posterior.rsample()
 
 
 def _without_gradient(posterior: Distribution) -> Distribution:

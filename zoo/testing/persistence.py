@@ -52,7 +52,7 @@ def check_own(subject: Subject) -> str:
     with expect_unchanged(model, "measured or drawn"):
         metrics = evaluate_model(model, Images("digits", "train", pixels, ""))
         with torch.inference_mode():
-            again = measure_own(model, pixels)
+            again = measure_own(model, [pixels])
         pictures = draw_all(model, pixels)
     expect(metrics.own == again, f"its own metrics are {again} the second time, not {metrics.own}")
     expect(all(pictures.values()), "a picture is empty")

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from zoo import processes
 from zoo.errors import TrainingError
 from zoo.io.files import read_regular, write_atomically
 from zoo.training.step import AveragedWeights
@@ -35,6 +36,8 @@ class RunProgress:
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     best_loss: float | None = None
+    processes: int = 1
+    """With which it was trained last."""
 
 
 @dataclass
@@ -46,12 +49,20 @@ class State:
     average: AveragedWeights | None
     best: dict[str, Tensor]
     """Weights of the best epoch so far, where early stopping needs them."""
+    draws: torch.Generator
+    """Of the batches' random numbers: in the same state in every process."""
     device: torch.device
     progress: RunProgress
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Writes the whole state; the old checkpoint stays until the new one is complete."""
+    """Writes the whole state; the old checkpoint stays until the new one is complete.
+
+    Every process calls it, and gives its own generators; the first one writes.
+    """
+    generators = processes.gathered(_generators(state.device))
+    if not processes.is_first():
+        return
     tensors = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
     if state.average:
         tensors |= {f"average.{name}": tensor for name, tensor in state.average.average.items()}
@@ -59,9 +70,9 @@ def save_checkpoint(path: Path, state: State) -> None:
     for index, parameter in enumerate(_parameters(state.optimiser)):
         for key, value in state.optimiser.state.get(parameter, {}).items():
             tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value)
-    tensors["random.cpu"] = torch.get_rng_state()
-    if state.device.type == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state(state.device)
+    tensors["random.draws"] = state.draws.get_state()
+    for index, own in enumerate(generators):
+        tensors |= {f"random.{index}.{kind}": generator for kind, generator in own.items()}
     progress = json.dumps(asdict(state.progress)).encode()
     tensors["progress"] = torch.frombuffer(bytearray(progress), dtype=torch.uint8)
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
@@ -97,9 +108,18 @@ def _restore(tensors: dict[str, Tensor], state: State) -> None:
             for key, value in saved.items()
         }
     state.progress = RunProgress(**json.loads(bytes(tensors["progress"].numpy())))
-    torch.set_rng_state(tensors["random.cpu"])
-    if state.device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["random.cuda"], state.device)
+    state.draws.set_state(tensors["random.draws"])
+    own = _under(f"random.{processes.index()}.", tensors)
+    if "cpu" in own:  # else fewer processes wrote it
+        torch.set_rng_state(own["cpu"])
+    if state.device.type == "cuda" and "cuda" in own:
+        torch.cuda.set_rng_state(own["cuda"], state.device)
+
+
+def _generators(device: torch.device) -> dict[str, Tensor]:
+    """The state of torch's global generators, which draw whatever a family draws by itself."""
+    found = {"cpu": torch.get_rng_state()}
+    return found | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -14,21 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data import shown_in_training
-from zoo.errors import RecipeError, TrainingError
+from zoo import processes
+from zoo.data import AnyImages
+from zoo.errors import TrainingError
 from zoo.models import Autoencoder
+from zoo.training.batch import Stepper
 from zoo.training.checkpoint import RunProgress, State, restore_checkpoint, save_checkpoint
 from zoo.training.interrupt import interruptible
-from zoo.training.recipe import Recipe
-from zoo.training.step import (
-    AveragedWeights,
-    TrainingStep,
-    build_optimiser,
-    learning_rate,
-    warmup_factors,
-)
+from zoo.training.recipe import Recipe, TrainingSettings
+from zoo.training.step import AveragedWeights
 
-CHECKPOINT_SECONDS = 120.0
+log = logging.getLogger("zoo")
+
 STEPS_PER_READ = 50
 """Steps between two looks at the losses: each look waits for the device."""
 
@@ -51,7 +49,7 @@ class Update:
 
 def fit(
     model: Autoencoder,
-    pixels: Tensor,
+    images: AnyImages,
     recipe: Recipe,
     *,
     device: torch.device,
@@ -64,7 +62,7 @@ def fit(
 
     Args:
         model: as built; moved to `device`.
-        pixels: all training images, `(N, C, H, W)` uint8.
+        images: all training images.
         recipe: the recipe; its data have been read and checked.
         device: where it computes.
         checkpoint: file that is written every few minutes, and read if `resume`.
@@ -79,9 +77,9 @@ def fit(
         TrainingError: when a loss is not finite.
         RecipeError: for a warm-up of a term that the loss does not have.
     """
-    loop = _Loop(model, pixels, recipe, device, checkpoint, validate, on_progress)
+    loop = _Loop(model, images, recipe, device, checkpoint, validate, on_progress)
     if resume:
-        restore_checkpoint(checkpoint, loop.state)
+        loop.restore()
     with interruptible() as interrupted:
         loop.run(interrupted)
     loop.put_final_weights()
@@ -89,37 +87,38 @@ def fit(
 
 
 class _Loop:
-    def __init__(self, model, pixels, recipe, device, checkpoint, validate, on_progress) -> None:
-        from accelerate import Accelerator
-
-        self.settings = recipe.training
-        self.protocol = recipe.data.protocol
+    def __init__(self, model, images, recipe, device, checkpoint, validate, on_progress) -> None:
+        self.settings: TrainingSettings = recipe.training
         self.checkpoint, self.validate, self.on_progress = checkpoint, validate, on_progress
         self.device = device
-        self.pixels = pixels.to(device)
+        self.images: AnyImages = images.to(device)
         self.model = model.to(device=device, memory_format=torch.channels_last).train()
-        try:
-            self.accelerator = Accelerator(device_placement=False, mixed_precision="no")
-        except ValueError as settled:  # its state is one for the whole program
-            raise TrainingError(
-                "This program has made an Accelerator with mixed precision already, and a recipe "
-                "says its own: call zoo.train before that, or in a process of its own."
-            ) from settled
-        if self.accelerator.num_processes > 1:
-            raise TrainingError("The zoo trains in one process. Start it without a launcher.")
-        self.core = TrainingStep(model, self.settings)
-        optimiser = build_optimiser(model, self.settings)
-        self.step_module, self.optimiser = self.accelerator.prepare(self.core, optimiser)
+        self.stepper = Stepper(model, recipe, len(images), device)
+        self.steps_per_epoch = self.stepper.steps_per_epoch
         decay = self.settings.ema_decay
         average = AveragedWeights(model, decay) if decay != "off" else None
-        self.state = State(model, optimiser, average, {}, device, RunProgress())
-        self.steps_per_epoch = math.ceil(len(pixels) / self.settings.batch_size)
+        generator, optimiser = self.stepper.draws.generator, self.stepper.optimiser
+        self.state = State(model, optimiser, average, {}, generator, device, RunProgress())
         self.last_save = time.monotonic()
         self.last_finite: dict[str, float] = {}
+
+    def restore(self) -> None:
+        """Continues from the checkpoint, on any number of processes."""
+        restore_checkpoint(self.checkpoint, self.state)
+        before, now = self.state.progress.processes, processes.count()
+        if before != now and self.settings.exact_shards == "off":
+            log.warning(
+                "This run was trained on %d process%s and goes on on %d: its bits will differ. "
+                "exact_shards would keep them.",
+                before,
+                "es" * (before > 1),
+                now,
+            )
 
     def run(self, interrupted: threading.Event) -> None:
         """Epochs until the last, until there is no better one, or until interrupted."""
         progress = self.state.progress
+        progress.processes = processes.count()
         while progress.epoch < self.settings.epochs and not self._stopped_early():
             if not self._epoch(interrupted):
                 save_checkpoint(self.checkpoint, self.state)
@@ -128,53 +127,62 @@ class _Loop:
 
     def _epoch(self, interrupted: threading.Event) -> bool:
         """The rest of one epoch; False if it was interrupted before its end."""
-        progress = self.state.progress
-        order = self._order(progress.epoch)
+        progress, batches = self.state.progress, self._batches()
+        looks_at_once = self.device.type == "cpu"  # elsewhere a look waits for the device
         while progress.step_in_epoch < self.steps_per_epoch:
-            first, window = progress.steps, []
-            while len(window) < STEPS_PER_READ and progress.step_in_epoch < self.steps_per_epoch:
-                start = progress.step_in_epoch * self.settings.batch_size
-                window.append(self._step(order[start : start + self.settings.batch_size]))
-                if interrupted.is_set():
-                    break
+            first, window, asked = progress.steps, [], False
+            while progress.step_in_epoch < self.steps_per_epoch and not asked:
+                window.append(self._step(next(batches), self._wishes(interrupted)))
+                asked = len(window) == STEPS_PER_READ or (
+                    looks_at_once and any(self._agreed(window, interrupted))
+                )
             self._read(first, window)
-            if interrupted.is_set():
+            stop, save = self._agreed(window, interrupted)
+            if stop:
                 return False
-            if time.monotonic() - self.last_save > CHECKPOINT_SECONDS:
+            if save:
                 save_checkpoint(self.checkpoint, self.state)
                 self.last_save = time.monotonic()
         return True
 
-    def _step(self, indices: Tensor) -> tuple[int, Tensor]:
-        """One step of the optimiser; the number of images and the terms `(T,)`, still on the device."""
-        progress, settings = self.state.progress, self.settings
-        steps = settings.epochs * self.steps_per_epoch
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(settings, progress.steps, steps)
-        shown = shown_in_training(self.pixels.index_select(0, indices), self.protocol)
-        factors = warmup_factors(settings, progress.steps / self.steps_per_epoch)
-        total, terms = self.step_module(shown, factors)
-        self.optimiser.zero_grad()
-        self.accelerator.backward(total)
-        if settings.clip_norm != "off":
-            self.accelerator.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
-        self.optimiser.step()
+    def _wishes(self, interrupted: threading.Event) -> list[float]:
+        """Whether this process would stop, and whether it would write a checkpoint: more than 0."""
+        due = time.monotonic() - self.last_save > 60 * self.settings.checkpoint_minutes
+        return [float(interrupted.is_set()), float(due and processes.is_first())]
+
+    def _agreed(self, window: list[tuple[int, Tensor]], interrupted: threading.Event) -> list[bool]:
+        """What any process wished for at the last step; one alone may as well ask itself now."""
+        alone = not processes.are_many()
+        wishes = self._wishes(interrupted) if alone else window[-1][1][-2:].tolist()
+        return [wish > 0 for wish in wishes]
+
+    def _batches(self) -> Iterator[Tensor]:
+        """This process's images of each batch that is left of the epoch, `(n, C, H, W)` uint8."""
+        seed, progress = self.settings.seed, self.state.progress
+        order = self.images.order(seed, progress.epoch)
+        left = order.split(self.settings.batch_size)[progress.step_in_epoch :]
+        share = self.stepper.share
+        mine = (torch.cat([batch[rows] for rows, _ in share.rows(len(batch))]) for batch in left)
+        return self.images.read(mine, seed * 1_000_003 + progress.epoch)
+
+    def _step(self, pixels: Tensor, wishes: list[float]) -> tuple[int, Tensor]:
+        """One step; the number of images, and their terms and wishes, still on the device."""
+        progress, batch_size = self.state.progress, self.settings.batch_size
+        size = min(batch_size, len(self.images) - progress.step_in_epoch * batch_size)
+        told = self.stepper.step(
+            pixels.to(self.device, non_blocking=True), size, progress.steps, wishes
+        )
         progress.steps += 1
         progress.step_in_epoch += 1
         if self.state.average:
             self.state.average.update(progress.steps)
-        return len(indices), terms
+        return size, told
 
     def _read(self, first: int, window: list[tuple[int, Tensor]]) -> None:
         """Adds up the losses of the last steps, after a look that they are finite."""
-        progress, names = self.state.progress, self.core.term_names
-        unknown = set(self.settings.term_warmup_epochs) - set(names)
-        if unknown:
-            raise RecipeError(
-                f"training.term_warmup_epochs names {', '.join(sorted(unknown))}; "
-                f"the terms of this loss are {', '.join(names)}."
-            )
-        values = torch.stack([terms for _, terms in window]).double().cpu()  # (window, T)
+        progress, names = self.state.progress, self.stepper.core.term_names
+        told = torch.stack([told for _, told in window]).double().cpu()  # (window, T + 2)
+        values = told[:, : len(names)]
         for offset, row in enumerate(values.tolist()):
             for name, value in zip(names, row, strict=True):
                 if not math.isfinite(value):
@@ -189,7 +197,7 @@ class _Loop:
         self.on_progress(self._report())
 
     def _not_finite(self, step: int, name: str, value: float) -> None:
-        rate = learning_rate(self.settings, step, self.settings.epochs * self.steps_per_epoch)
+        rate = self.stepper.rate(step)
         last = ", ".join(f"{k} {v:.4g}" for k, v in self.last_finite.items()) or "none"
         raise TrainingError(
             f"The loss is not finite: at step {step + 1} (learning rate {rate:.3g}) the term "
@@ -199,7 +207,7 @@ class _Loop:
 
     def _means(self) -> dict[str, float]:
         progress = self.state.progress
-        sums = zip(self.core.term_names, progress.sums, strict=True)
+        sums = zip(self.stepper.core.term_names, progress.sums, strict=True)
         return {name: total / max(1, progress.images) for name, total in sums}
 
     def _report(self, validation: float | None = None, ended: bool = False) -> Update:
@@ -267,11 +275,6 @@ class _Loop:
         elif self.state.average:
             _copy_into(self.model, self.state.average.average)
         self.model.to(memory_format=torch.contiguous_format).eval()
-
-    def _order(self, epoch: int) -> Tensor:
-        """All image numbers `(N,)` in this epoch's order, which depends on seed and epoch alone."""
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
-        return torch.randperm(len(self.pixels), generator=generator).to(self.device)
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from zoo import processes
 from zoo.training.loop import Update
 from zoo.training.recipe import Recipe
 
@@ -16,6 +17,9 @@ SECONDS_PER_LINE = 30.0
 @contextmanager
 def progress_shown(recipe: Recipe) -> Iterator[Callable[[Update], None]]:
     """Gives what the loop calls with its reports; writes to standard error."""
+    if not processes.is_first():
+        yield lambda update: None
+        return
     if not sys.stderr.isatty():
         yield _Lines()
         return

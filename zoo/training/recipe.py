@@ -85,6 +85,23 @@ class TrainingSettings(Strict):
         "processors with bf16 products (avx512_bf16 or amx_bf16 in lscpu); others imitate it, "
         "many times slower: there, override it with precision=float32",
     )
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        le=1_000_000,
+        description="parts into which a process cuts its share of a batch, to need less memory",
+    )
+    exact_shards: Off | Annotated[int, Field(ge=1, le=1024)] = Field(
+        default="off",
+        description="a power of two: parts of a batch, whose gradients are summed in a fixed order, "
+        "so that every number of processes up to it gives the same bits",
+    )
+    compile: bool = Field(
+        default=False, description="torch.compile of the loss; on a GPU with CUDA graphs"
+    )
+    checkpoint_minutes: float = Field(
+        default=2.0, ge=0, le=10_000, description="between two checkpoints"
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of weights, order and draws")
 
 
@@ -219,6 +236,14 @@ def _disagreements(
         problems.append(f"data.protocol: {wrong}")
     if training.early_stopping != "off" and data.fit != "train":
         problems.append("training.early_stopping: needs the validation split: data.fit = 'train'")
+    if training.exact_shards != "off":
+        if training.exact_shards.bit_count() != 1:
+            problems.append(
+                f"training.exact_shards: 1, 2, 4, 8, ..., not {training.exact_shards}: parts are "
+                "summed in pairs"
+            )
+        if training.accumulate > 1:
+            problems.append("training.accumulate: exact_shards says into how many parts already")
     if training.gradient == "stl" and not families.get(family).is_variational:
         problems.append("training.gradient: 'stl' is for variational families")
     return problems

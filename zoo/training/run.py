@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 
-from zoo.data import Images, open_dataset, shown_in_testing
+from zoo import processes
+from zoo.data import AnyImages, open_dataset
 from zoo.devices import bf16_cost, find_device
 from zoo.errors import PluginError, RecipeError, SourceError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
@@ -84,34 +85,38 @@ def train(
         log.warning(said)
     images = _images(resolved)
     name = Path(recipe).name.removesuffix(".toml") if isinstance(recipe, str | Path) else "run"
-    target = _target(resolved, out, resume, name)
+    target = processes.from_first(lambda: _target(resolved, out, resume, name))
     model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
-    pixels = images[resolved.data.fit].pixels
     if resolved.training.output_bias == "training-mean":
-        model.set_output_mean(pixels.float().mean(0) / 255)
+        model.set_output_mean(images[resolved.data.fit].mean())
     validate = None
     if "validation" in images:
-        shown = shown_in_testing(images["validation"].pixels, resolved.data.protocol)
-        validate = functools.partial(validation_loss, shown=shown)
+        held_out, protocol = images["validation"], resolved.data.protocol
+        validate = functools.partial(validation_loss, images=held_out, protocol=protocol)
     checkpoint = target / CHECKPOINT
-    if not resume:
+    if not resume and processes.is_first():
         write_atomically(target / layout.RECIPE, resolved.to_toml())
     with torch.random.fork_rng(), progress_shown(resolved) as on_progress:
-        torch.manual_seed(resolved.training.seed)
+        torch.manual_seed(_seed_of_process(resolved))
         progress, interrupted = fit(
             model,
-            pixels,
+            images[resolved.data.fit],
             resolved,
             device=where,
             checkpoint=checkpoint,
-            resume=resume and checkpoint.exists(),
+            resume=resume and processes.from_first(checkpoint.exists),
             validate=validate,
             on_progress=on_progress,
         )
     run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target)
-    if not interrupted:
+    if not interrupted and processes.is_first():
         checkpoint.unlink(missing_ok=True)
     return run
+
+
+def _seed_of_process(recipe: Recipe) -> int:
+    """Of torch's global generator, for families that draw by themselves: their own in every process."""
+    return (recipe.training.seed * 1_000_003 + processes.index() + 1) % 2**63
 
 
 def about_precision(recipe: Recipe, device: torch.device) -> str:
@@ -179,10 +184,17 @@ def _target(recipe: Recipe, out: str | Path | None, resume: bool, name: str) -> 
     return target
 
 
-def _images(recipe: Recipe) -> dict[str, Images]:
+def _images(recipe: Recipe) -> dict[str, AnyImages]:
     """The splits that the run needs: what it fits, and what it is measured on."""
     splits = (recipe.data.fit, "validation" if recipe.data.fit == "train" else "test")
-    images = open_dataset(recipe.data.dataset, splits)
+    said = recipe.data
+    images = open_dataset(
+        said.dataset,
+        splits,
+        shape=recipe.spec.image_shape,
+        transform=said.transform,
+        max_damaged=said.max_damaged,
+    )
     shape = images[recipe.data.fit].shape
     if shape != recipe.spec.image_shape:
         raise RecipeError(
@@ -196,7 +208,7 @@ def _finish(
     model: Autoencoder,
     progress: RunProgress,
     interrupted: bool,
-    images: dict[str, Images],
+    images: dict[str, AnyImages],
     recipe: Recipe,
     target: Path,
 ) -> Run:
@@ -211,6 +223,8 @@ def _finish(
     }
 
     def save(measured: Metrics | None, figures: dict[str, bytes]) -> None:
+        if not processes.is_first():
+            return
         model.info = store.save_folder(
             model,
             target / MODEL,
@@ -228,11 +242,12 @@ def _finish(
     )  # else overrides could be chosen on test
     if may_measure and not interrupted:
         measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
-    figures = draw_all(model, held_out.pixels)
+    figures = draw_all(model, held_out.first(256)) if processes.is_first() else {}
     if model.info and not store.has_weights_of(model, model.info):
         title = families.title_of(model)
         raise PluginError(f"{title} changes its weights when it is measured or drawn.")
     save(measured, figures)
-    history = "".join(json.dumps(record) + "\n" for record in progress.history)
-    write_atomically(target / HISTORY, history)  # last: without a checkpoint it means finished
+    if processes.is_first():
+        history = "".join(json.dumps(record) + "\n" for record in progress.history)
+        write_atomically(target / HISTORY, history)  # last: without a checkpoint it means finished
     return Run(model, measured, target, interrupted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
 import math
 
 import torch
@@ -14,7 +16,7 @@ from zoo.training.recipe import TrainingSettings
 
 
 class TrainingStep(nn.Module):
-    """Images as shown -> the loss to step on. The only thing that Accelerate ever wraps."""
+    """Images as shown -> the terms of their loss. The only thing that `torch.compile` wraps."""
 
     def __init__(self, model: Autoencoder, settings: TrainingSettings) -> None:
         super().__init__()
@@ -22,17 +24,37 @@ class TrainingStep(nn.Module):
         self.bf16 = settings.precision == "bf16"
         variational = isinstance(model, VariationalAutoencoder)
         self.options = {"gradient": settings.gradient} if variational else {}
+        self.takes_noise = "noise" in inspect.signature(model._loss).parameters
         self.term_names: tuple[str, ...] = ()
+        self.weights: dict[str, float] = {}
 
-    def forward(self, shown: Tensor, factors: dict[str, float]) -> tuple[Tensor, Tensor]:
-        """The loss with its weights times the warm-up's factors, and the terms `(T,)`, in nats."""
+    def forward(self, shown: Tensor, noise: Tensor | None) -> Tensor:
+        """The terms `(T,)` of the loss of `(N, C, H, W)`, in nats per image, at noise for each."""
+        given = self.options | ({"noise": noise} if self.takes_noise else {})
         with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.bf16):
-            loss = self.model._loss(shown, **self.options)
+            loss = self.model._loss(shown, **given)
+        if not torch.compiler.is_compiling():
+            self._look_at(loss)
+        return torch.stack(list(loss.terms.values()))
+
+    def total(self, terms: Tensor, factors: dict[str, float]) -> Tensor:
+        """The loss to step on: the weighted sum of the terms, some weights times a warm-up's factor."""
+        named = dict(zip(self.term_names, terms.unbind(), strict=True))
+        return Loss(named, self.weights).scaled(factors)
+
+    def _look_at(self, loss: Loss) -> None:
         if not self.term_names:
             _check_loss(self.model, loss)
-        self.term_names = tuple(loss.terms)
-        terms = torch.stack([term.detach() for term in loss.terms.values()])
-        return loss.scaled(factors), terms
+            self.term_names, self.weights = tuple(loss.terms), dict(loss.weights)
+
+    def compiled(self, shown: Tensor, noise: Tensor | None) -> nn.Module:
+        """Itself, compiled: what a compiled loss cannot be asked is asked of a copy, with one batch."""
+        with torch.random.fork_rng():
+            looked_at = copy.deepcopy(self)
+            looked_at(shown, noise)
+        self.term_names, self.weights = looked_at.term_names, looked_at.weights
+        graphs = shown.device.type == "cuda"
+        return torch.compile(self, mode="reduce-overhead" if graphs else None)  # pyright: ignore[reportReturnType]  # a module stays one
 
 
 def _check_loss(model: Autoencoder, loss: object) -> None:

@@ -1,0 +1,104 @@
+"""One batch -> one step of the optimiser, of which each process computes its parts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from zoo.data import shown_in_training
+from zoo.errors import RecipeError, TrainingError
+from zoo.models import Autoencoder
+from zoo.training.parallel import Draws, Share, Summation
+from zoo.training.recipe import Recipe
+from zoo.training.step import TrainingStep, build_optimiser, learning_rate, warmup_factors
+
+
+class Stepper:
+    """Steps on batches of a training: the loss, the gradient of the whole batch, the optimiser."""
+
+    def __init__(
+        self, model: Autoencoder, recipe: Recipe, images: int, device: torch.device
+    ) -> None:
+        self.model, self.settings, self.protocol = model, recipe.training, recipe.data.protocol
+        self.device = device
+        self.share = Share(self.settings, images)
+        self.accelerator = _accelerator()
+        self.sum = Summation(self.accelerator, model, self.settings.exact_shards != "off")
+        self.core = TrainingStep(model, self.settings)
+        self.module: nn.Module | None = None if self.settings.compile else self.core
+        latent_shape = model.latent_shape if self.core.takes_noise else None
+        self.draws = Draws(self.settings.seed, device, latent_shape)
+        self.optimiser = build_optimiser(model, self.settings)
+        self.steps_per_epoch = -(-images // self.settings.batch_size)
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step 0, 1, ... of the training."""
+        return learning_rate(self.settings, step, self.settings.epochs * self.steps_per_epoch)
+
+    def step(self, pixels: Tensor, size: int, step: int, wishes: list[float]) -> Tensor:
+        """One step on a batch of `size` images.
+
+        Args:
+            pixels: this process's images of it, `(n, C, H, W)` uint8.
+            size: of the whole batch.
+            step: its number in the training, from 0.
+            wishes: numbers that are added up over all parts and processes.
+
+        Returns:
+            The batch's terms, in nats per image, and after them the wishes: `(T + W,)`.
+        """
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate(step)
+        factors = warmup_factors(self.settings, step / self.steps_per_epoch)
+        drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
+        self.optimiser.zero_grad()
+        parts = self.share.rows(size)
+        levels = pixels.split([rows.stop - rows.start for rows, _ in parts])
+        wished, told = torch.tensor(wishes, device=self.device), None
+        for (rows, weight), own in zip(parts, levels, strict=True):
+            shown = shown_in_training(own, self.protocol, drawn if drawn is None else drawn[rows])
+            terms = self._backward(shown, noise if noise is None else noise[rows], factors, weight)
+            now = torch.cat([terms * weight, wished])
+            if self.sum.is_exact:
+                self.sum.end_part(now)
+            else:
+                told = now if told is None else told + now
+        if told is not None and self.sum.is_needed:
+            self.sum.end_part(told)
+        if told is None or self.sum.is_needed:
+            told = self.sum.end_batch()
+        if self.settings.clip_norm != "off":
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        self.optimiser.step()
+        return told
+
+    def _backward(
+        self, shown: Tensor, noise: Tensor | None, factors: dict[str, float], weight: float
+    ) -> Tensor:
+        """Adds a part's gradient to the parameters'; its terms `(T,)`, still on the device."""
+        if self.module is None:
+            self.module = self.core.compiled(shown, noise)
+        terms = self.module(shown, noise)
+        self._check_warmups()
+        self.accelerator.backward(self.core.total(terms, factors) * weight)
+        return terms.detach()
+
+    def _check_warmups(self) -> None:
+        names = self.core.term_names
+        if unknown := set(self.settings.term_warmup_epochs) - set(names):
+            raise RecipeError(
+                f"training.term_warmup_epochs names {', '.join(sorted(unknown))}; "
+                f"the terms of this loss are {', '.join(names)}."
+            )
+
+
+def _accelerator():
+    from accelerate import Accelerator
+
+    try:
+        return Accelerator(device_placement=False, mixed_precision="no")
+    except ValueError as settled:  # its state is one for the whole program
+        raise TrainingError(
+            "This program has made an Accelerator with mixed precision already, and a recipe "
+            "says its own: call zoo.train before that, or in a process of its own."
+        ) from settled
