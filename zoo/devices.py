@@ -24,7 +24,7 @@ def find_device(device: str | torch.device) -> torch.device:
     if processes.are_many() and str(device) == "cpu":
         os.environ["ACCELERATE_USE_CPU"] = "true"  # else they would be connected by nccl
     if processes.are_many() and device == "auto":
-        return processes.state().device
+        return processes.state().device or torch.device("cpu")
     if device == "auto":
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:

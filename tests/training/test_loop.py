@@ -67,7 +67,6 @@ import json, os, signal, sys, torch
 import accelerate, sklearn.datasets, torchmetrics  # once, rather than in each child
 import zoo, zoo.training.loop as loop
 torch.set_num_threads(1)
-loop.CHECKPOINT_SECONDS, loop.STEPS_PER_READ = 0.0, 5
 save = loop.save_checkpoint
 def train_until(checkpoints):
     def save_and_die(*arguments):
@@ -89,7 +88,7 @@ for checkpoints in map(int, sys.argv[2:]):
 
 
 def test_killed_twice_and_resumed_it_ends_with_the_same_bits(recipe):
-    settings = recipe(epochs=4, **EVERYTHING)
+    settings = recipe(epochs=4, checkpoint_minutes=0.0, **EVERYTHING)
     zoo.train(settings, out="whole", device="cpu")
     command = [sys.executable, "-c", KILLED, json.dumps(settings), "3", "9"]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -140,28 +140,27 @@ def _numbers(
 
     One pass over the images: a stream is read once.
     """
-    variational = isinstance(model, VariationalAutoencoder)
     streamed = isinstance(images, StreamedImages)
 
-    def measure(levels: Tensor, first: int):
+    def measure(levels: Tensor, first: int) -> tuple[dict[str, Tensor], Tensor, bytes]:
         shown = shown_in_testing(levels, protocol, first)
         found = measure_reconstruction(model, levels)
         digest = hashlib.sha256(levels.numpy()).digest() if streamed else b""  # pyright: ignore[reportArgumentType]  # a buffer
-        if not variational:
-            return found | measure_likelihood(model, shown), None, digest
+        if not isinstance(model, VariationalAutoencoder):
+            return found | measure_likelihood(model, shown), torch.empty(0), digest
         return found | measure_elbo(model, shown, first, seed), code_sums(model, shown), digest
 
     batches = per_batch(images, count, batch_size(model), measure)
     per_image, codes, digests = zip(*batches, strict=True)
     numbers = joined(list(per_image))
     values = _means(numbers)
-    if variational:
+    if isinstance(model, VariationalAutoencoder):
         total = "bce_plus_kl" if protocol == "grey" else "neg_elbo"
         both = numbers["reconstruction"].double() + numbers["kl"].double()
         values |= _means({total: both})
         if total == "neg_elbo":
             values |= _bits(values, model.spec.pixels, protocol)
-        values["active_units"] = active_units(sum(codes), count)
+        values["active_units"] = active_units(torch.stack(codes).sum(0), count)
     return values, hashlib.sha256(b"".join(digests)).hexdigest()
 
 
