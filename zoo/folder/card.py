@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 
+from zoo.errors import RecipeError
 from zoo.folder.authorship import MARKER
 from zoo.folder.front_matter import DATASETS, front_matter
 from zoo.folder.layout import FIGURES
 from zoo.folder.record import heading, rows
 from zoo.io.text import number, printable
 from zoo.registry import families, published
+from zoo.specs.data import data_settings
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import Ending, Measured, Record
 from zoo.version import DISTRIBUTION
@@ -83,7 +85,9 @@ def _what_it_is(info: ModelInfo) -> str:
         about += [f"{BODIES[body['kind']]} {widths}".strip()]
         about += [f"{likelihood['kind']} likelihood"] if likelihood else []
     about += [f"{info.parameters:,} parameters"]
-    trained = f"trained on {_data(info)}" if info.data else "with no recipe on record"
+    trained = (
+        f"trained on {_data(info)}{_made_to_fit(info)}" if info.data else "with no recipe on record"
+    )
     return (
         f"This is {'a variational' if variational else 'an'} autoencoder (family `{info.family}`, "
         f"{', '.join(about)}) {trained}. It turns an image of {_times(info.spec.image_shape)} "
@@ -95,6 +99,15 @@ def _data(info: ModelInfo) -> str:
     """The dataset's name in prose, with a link to the Hub."""
     name, hub = DATASETS.get(info.data or "", (_escaped(info.data or "its data"), None))
     return f"[{name}](https://huggingface.co/datasets/{hub})" if hub else name
+
+
+def _made_to_fit(info: ModelInfo) -> str:
+    """What was done to the images, in brackets, where anything was."""
+    try:
+        done = data_settings(info.recipe or "").transform.in_words
+    except RecipeError:  # another version's
+        return ""
+    return f" ({done})" if done else ""
 
 
 def _times(shape: tuple[int, ...]) -> str:

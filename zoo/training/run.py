@@ -7,7 +7,7 @@ import itertools
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from zoo import processes
 from zoo.data import AnyImages, open_dataset
+from zoo.data.load import Dataset
 from zoo.devices import bf16_cost, find_device
 from zoo.errors import PluginError, RecipeError, SourceError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
@@ -55,6 +56,7 @@ class Run:
 def train(
     recipe: str | Path | Recipe | Mapping[str, Any],
     *,
+    dataset: Dataset | None = None,
     out: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     device: str = "auto",
@@ -67,6 +69,8 @@ def train(
 
     Args:
         recipe: a published recipe's name, a TOML file, a `Recipe`, or a mapping of the same shape.
+        dataset: images to train on instead of those that the recipe names, such as a
+            `torch.utils.data.Dataset`; the recipe's `data.dataset` is then what to call them.
         out: the run's folder; None is `runs/<name>`, by the recipe's name or its file's, or the next
             free `runs/<name>-2`, ...
         overrides: settings to change; dotted keys, a bare one is a field of [training].
@@ -83,7 +87,7 @@ def train(
     where = find_device(device)
     if said := about_precision(resolved, where):
         log.warning(said)
-    images = _images(resolved)
+    images = _images(resolved, dataset)
     name = Path(recipe).name.removesuffix(".toml") if isinstance(recipe, str | Path) else "run"
     target = processes.from_first(lambda: _target(resolved, out, resume, name))
     model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
@@ -184,12 +188,12 @@ def _target(recipe: Recipe, out: str | Path | None, resume: bool, name: str) -> 
     return target
 
 
-def _images(recipe: Recipe) -> dict[str, AnyImages]:
+def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImages]:
     """The splits that the run needs: what it fits, and what it is measured on."""
     splits = (recipe.data.fit, "validation" if recipe.data.fit == "train" else "test")
     said = recipe.data
     images = open_dataset(
-        said.dataset,
+        said.dataset if dataset is None else dataset,
         splits,
         shape=recipe.spec.image_shape,
         transform=said.transform,
@@ -201,7 +205,7 @@ def _images(recipe: Recipe) -> dict[str, AnyImages]:
             f"model.image_shape is {recipe.spec.image_shape}; the images of {recipe.data.dataset} "
             f"are {shape}."
         )
-    return images
+    return {split: replace(part, dataset=said.dataset) for split, part in images.items()}
 
 
 def _finish(
