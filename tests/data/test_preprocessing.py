@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.data import as_grey, shown_in_testing, shown_in_training
+from zoo.data import as_grey, shown_in_testing, shown_in_training, training_draw
 from zoo.errors import InputError
 
 LEVELS = torch.arange(256, dtype=torch.uint8).repeat(40).reshape(10, 1, 32, 32)
@@ -60,19 +60,25 @@ def test_testing_draws_nothing_from_the_global_random_state():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def trained_on(levels, protocol):
+    return shown_in_training(levels, protocol, training_draw(levels.shape, protocol, GENERATOR))
+
+
 def test_black_is_never_and_white_is_always_one():
-    for shown in (shown_in_testing, shown_in_training):
+    for shown in (shown_in_testing, trained_on):
         assert shown(torch.zeros(9, 1, 30, 30, dtype=torch.uint8), "binarised").sum() == 0
         assert shown(torch.full((9, 1, 30, 30), 255, dtype=torch.uint8), "binarised").mean() == 1
 
 
 def test_training_draws_afresh_and_on_average_shows_the_grey_level():
-    torch.manual_seed(0)
     level = torch.full((1, 1, 300, 300), 64, dtype=torch.uint8)
-    first, second = (shown_in_training(level, "binarised") for _ in range(2))
+    first, second = (trained_on(level, "binarised") for _ in range(2))
     assert not torch.equal(first, second)
     assert abs(float(first.mean()) - 64 / 255) < 0.01
-    dequantised = shown_in_training(level, "dequantised")
+    dequantised = trained_on(level, "dequantised")
     assert 64 / 256 <= dequantised.min() < dequantised.max() <= 65 / 256
 
 
