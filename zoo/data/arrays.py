@@ -49,10 +49,6 @@ def read_array(path: Path) -> dict[str, Source]:
 
     A `.npz` with one array has one part, "all". Raises DataError for pickles and damage.
     """
-    if path.suffix not in (".npy", ".npz"):
-        raise DataError(
-            f"{str(path)!r} is neither a folder of images nor a .npy, .npz or .tar file."
-        )
     what = repr(str(path))
     with open_regular(path, DataError) as file:
         try:

@@ -22,8 +22,6 @@ from zoo.specs.data import Transform
 
 log = logging.getLogger("zoo")
 
-SHUFFLED_TOGETHER = 16_384
-"""Images of shards that follow one another, among which an epoch's order is drawn."""
 FEW = 512
 """Images that are read at once without workers: starting those would take longer."""
 PIECE = 256
@@ -72,7 +70,7 @@ class StreamedImages:
         turns = torch.randperm(len(self.source.shards), generator=generator).numpy()
         shard = np.searchsorted(self.source.shards, self.numbers, side="right") - 1
         order = torch.from_numpy(np.argsort(turns[shard], kind="stable"))
-        pieces = order.split(SHUFFLED_TOGETHER)
+        pieces = order.split(self.source.together)
         return torch.cat([p[torch.randperm(len(p), generator=generator)] for p in pieces])
 
     def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
