@@ -57,7 +57,7 @@ def decode(file: BinaryIO, title: str) -> Image:
 
     Raises DataError, with its title, for what is no image, is damaged, or would take gigabytes.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         image = Image.open(file)
@@ -75,6 +75,7 @@ def decode(file: BinaryIO, title: str) -> Image:
         raise
     except Exception as broken:  # Pillow raises errors of any kind for other bytes
         why = (str(broken).splitlines() or [type(broken).__name__])[0]
+        why = "Pillow knows no such kind" if isinstance(broken, UnidentifiedImageError) else why
         raise DataError(f"{title} cannot be read as an image: {why}") from None
 
 

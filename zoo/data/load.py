@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -174,13 +175,20 @@ def _natural_shape(source: Source, transform: Transform) -> Shape:
     """Of the images where no model says it: the first one's, in colour if any is."""
     if source.shape and transform == Transform():
         return source.shape
-    numbers = range(len(source))
-    first = as_pixels(source.read(0))
-    in_colour = any(as_pixels(source.read(number)).shape[0] == 3 for number in numbers)
-    height, width = first.shape[1:]
+    every = _readable(source)
+    first = next(every, None)
+    channels, height, width = (as_pixels(source.read(0)) if first is None else first).shape
     if transform.resize != "off":
         height = width = transform.resize
-    return (3 if in_colour else first.shape[0], height, width)
+    in_colour = channels == 3 or any(pixels.shape[0] == 3 for pixels in every)
+    return (3 if in_colour else channels, height, width)
+
+
+def _readable(source: Source) -> Iterator[Tensor]:
+    """Without those that are damaged: who reads the images of a split says which."""
+    for number in range(len(source)):
+        with suppress(DataError):
+            yield as_pixels(source.read(number))
 
 
 def may_be_read_for(dataset: str, family: str) -> bool:

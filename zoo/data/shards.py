@@ -6,6 +6,7 @@ Only the headers are read at first; an image is then read from its place. Nothin
 from __future__ import annotations
 
 import io
+import math
 import os
 import re
 import tarfile
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MAX_BYTES = 2**30
 """Of one image's file. It is read at once."""
+MOST = 100_000
+"""Shards that a pattern may name."""
 OPEN_FILES = 64
 """Shards that a process keeps open."""
 
@@ -103,14 +106,21 @@ def expanded(pattern: str) -> list[Path]:
     """
     from webdataset.shardlists import expand_urls
 
-    paths = []
-    for name in expand_urls(pattern):
+    ranges = re.findall(r"\{(\d{1,18})\.\.(\d{1,18})\}", pattern)
+    if math.prod(abs(int(last) - int(first)) + 1 for first, last in ranges) > MOST:
+        raise DataError(f"{pattern!r:.200} names more than {MOST:,} shards.")
+    try:
+        names = expand_urls(pattern)
+    except ValueError as wrong:  # braces that do not match
+        raise DataError(f"{pattern!r:.200} is no pattern of shards: {wrong}.") from None
+    if len(set(names)) < len(names):
+        raise DataError(f"{pattern!r:.200} names a shard twice.")
+    for name in names:
         if name.startswith("pipe:") or "://" in name:
             raise DataError(f"{name!r} is no file: tar shards are files on this machine.")
-        paths.append(with_home(name, DataError))
-        if not os.path.lexists(paths[-1]):
+        if not os.path.lexists(with_home(name, DataError)):
             raise DataError(f"There is no shard {name!r}.")
-    return paths
+    return [with_home(name) for name in names]
 
 
 def _index(path: Path) -> Index:
