@@ -118,8 +118,8 @@ def image_of(item: object, title: str) -> Image | Tensor:
     """The image that an item is or holds: Pillow's, grey or colour, or `(C, H, W)` uint8."""
     from PIL.Image import Image
 
-    parts = item.values() if isinstance(item, Mapping) else item
-    if isinstance(parts, tuple | list) or isinstance(item, Mapping):
+    parts = tuple(item.values()) if isinstance(item, Mapping) else item
+    if isinstance(parts, tuple | list):
         item = next((part for part in parts if isinstance(part, Tensor | np.ndarray | Image)), item)
     if isinstance(item, Image):
         return eight_bits(item, title)

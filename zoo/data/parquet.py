@@ -65,7 +65,7 @@ class Parquet(Source):
         return f"row {row} of {self.paths[file]!r}"
 
     def read(self, number: int) -> Image:
-        group = int(np.searchsorted(self.shards, number, side="right")) - 1
+        group = int(np.searchsorted(self.starts, number, side="right")) - 1
         stored = self._group(group)[number - int(self.starts[group])].as_py()
         if stored is None:
             raise DataError(f"{self.title(number)} holds no image in {self._column(group)!r}.")
@@ -73,7 +73,7 @@ class Parquet(Source):
 
     def _place(self, number: int) -> tuple[int, int]:
         """The file of an image and its row there."""
-        group = int(np.searchsorted(self.shards, number, side="right")) - 1
+        group = int(np.searchsorted(self.starts, number, side="right")) - 1
         file, of_file = self.groups[group]
         return file, number - int(self.starts[group - of_file])
 

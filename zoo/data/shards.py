@@ -51,7 +51,8 @@ class Shards(Source):
         self.keys = [one.keys for one in found]
         self.offsets = np.concatenate([one.offsets for one in found])
         self.sizes = np.concatenate([one.sizes for one in found])
-        self.shards = np.cumsum([0, *(len(keys) for keys in self.keys[:-1])])
+        self.starts = np.cumsum([0, *(len(keys) for keys in self.keys)])
+        self.shards = self.starts[:-1]
         self.files: OrderedDict[int, int] = OrderedDict()
 
     def __getstate__(self) -> dict:
@@ -83,10 +84,10 @@ class Shards(Source):
     def _place(self, number: int) -> tuple[int, str]:
         """The number of an image's shard, and its key there."""
         shard = self._shard(number)
-        return shard, self.keys[shard][number - int(self.shards[shard])]
+        return shard, self.keys[shard][number - int(self.starts[shard])]
 
     def _shard(self, number: int) -> int:
-        return int(np.searchsorted(self.shards, number, side="right")) - 1
+        return int(np.searchsorted(self.starts, number, side="right")) - 1
 
     def _file(self, shard: int) -> int:
         """Opened when it is first read; the one that was read longest ago is closed for it."""
@@ -152,7 +153,7 @@ def _images_in(file: BinaryIO, path: Path) -> dict[str, tuple[int, int]]:
     places: dict[str, tuple[int, int]] = {}
     with tarfile.open(fileobj=file, mode="r:") as tar:
         while (member := tar.next()) is not None:
-            tar.members.clear()  # it would keep them all
+            tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # it would keep them all
             _check(member, path)
             key, extension = base_plus_ext(member.name)
             suffix = "." + (extension or "").rpartition(".")[2].lower()

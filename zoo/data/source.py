@@ -68,7 +68,7 @@ class InMemory(Source):
 
     def __init__(self, given: object, what: str) -> None:
         self.what = what
-        self.pixels: Tensor = as_images(given, what)
+        self.pixels: Tensor = as_images(given, what)  # pyright: ignore[reportIncompatibleVariableOverride]  # always
         channels, height, width = self.pixels.shape[1:]
         self.shape = (channels, height, width)
 
