@@ -8,7 +8,7 @@ import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -57,20 +57,14 @@ class Spooled(Source):
         self.what = what
         descriptor, self.path = tempfile.mkstemp(prefix="zoo-images-")
         weakref.finalize(self, _remove, self.path, os.getpid())
-        ends, shapes = array("q", [0]), array("l")
-        with os.fdopen(descriptor, "wb") as file:
-            for number, item in enumerate(_items(given, what)):
-                pixels = as_pixels(image_of(item, f"{what}: image {number}"))
-                try:
-                    file.write(pixels.contiguous().numpy())  # pyright: ignore[reportArgumentType]  # a buffer
-                except OSError as failure:
-                    raise DataError(
-                        f"{what} cannot be kept in {self.path!r}: {failure.strerror}. Set TMPDIR to "
-                        "a folder with more room."
-                    ) from None
-                ends.append(ends[-1] + pixels.numel())
-                shapes.extend(pixels.shape)
-        self.ends, self.shapes = np.array(ends), np.array(shapes).reshape(-1, 3)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                self.ends, self.shapes = _spool(given, what, file)
+        except OSError as failure:  # of this file: the dataset's own are blamed on it
+            raise DataError(
+                f"{what} cannot be kept in {self.path!r}: {failure.strerror}. Set TMPDIR to a "
+                "folder with more room."
+            ) from None
         self.file: int | None = None
 
     def __getstate__(self) -> dict:
@@ -148,6 +142,17 @@ def _source(given: Any, what: str) -> Source:
 def _is_map_style(given: object) -> bool:
     methods = hasattr(given, "__len__") and hasattr(given, "__getitem__")
     return methods and not isinstance(given, IterableDataset)
+
+
+def _spool(given: Iterable[object], what: str, file: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
+    """Writes every image; gives where each ends, after a 0, and their shapes `(N, 3)`."""
+    ends, shapes = array("q", [0]), array("l")
+    for number, item in enumerate(_items(given, what)):
+        pixels = as_pixels(image_of(item, f"{what}: image {number}"))
+        file.write(pixels.contiguous().numpy())  # pyright: ignore[reportArgumentType]  # a buffer
+        ends.append(ends[-1] + pixels.numel())
+        shapes.extend(pixels.shape)
+    return np.array(ends), np.array(shapes).reshape(-1, 3)
 
 
 def _items(given: Iterable[object], what: str) -> Iterator[object]:
