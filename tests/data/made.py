@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import tarfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,28 @@ def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -
 def picture(path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
+
+
+def encoded(pixels: np.ndarray, kind: str = "PNG") -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def tar(path: Path | str, members: Mapping[str, bytes], *others: tarfile.TarInfo) -> Path:
+    """A tar file of these files, and then of members that are none."""
+    with tarfile.open(path, "w") as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+        for other in others:
+            archive.addfile(other)
+    return Path(path)
+
+
+PICTURES = {f"{i:02}.png": encoded(pixels) for i, pixels in enumerate(PIXELS)}
+"""PIXELS as files, by name."""
 
 
 class Evil:

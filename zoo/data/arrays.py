@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -21,9 +22,9 @@ class ArrayFile(Source):
     def __init__(self, path: Path, shape: tuple[int, ...], offset: int) -> None:
         channels_first = (shape[0], 1, *shape[1:]) if len(shape) == 3 else shape
         self.path, self.offset = str(path), offset
-        self.count, *image = channels_first
-        self.shape = (image[0], image[1], image[2])
-        self.bytes = int(np.prod(image))
+        self.count, *self.sides = channels_first
+        self.shape = (self.sides[0], self.sides[1], self.sides[2])
+        self.bytes = math.prod(self.sides)
         self.file: int | None = None
 
     def __getstate__(self) -> dict:
@@ -41,7 +42,7 @@ class ArrayFile(Source):
         data = os.pread(self.file, self.bytes, self.offset + number * self.bytes)
         if len(data) != self.bytes:
             raise DataError(f"{self.title(number)} is cut short.")
-        return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(self.shape)
+        return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(*self.sides)
 
 
 def read_array(path: Path) -> dict[str, Source]:
@@ -49,10 +50,6 @@ def read_array(path: Path) -> dict[str, Source]:
 
     A `.npz` with one array has one part, "all". Raises DataError for pickles and damage.
     """
-    if path.suffix not in (".npy", ".npz"):
-        raise DataError(
-            f"{str(path)!r} is neither a folder of images nor a .npy, .npz or .tar file."
-        )
     what = repr(str(path))
     with open_regular(path, DataError) as file:
         try:
@@ -85,6 +82,6 @@ def _streamed(path: Path, file) -> ArrayFile:
     shape, fortran, dtype = read(file)
     if dtype != np.uint8 or fortran or len(shape) not in (3, 4) or 0 in shape:
         raise DataError(f"{str(path)!r} is {shape}, {dtype}; {WANTED}")
-    if file.tell() + int(np.prod(shape)) != os.fstat(file.fileno()).st_size:
+    if file.tell() + math.prod(shape) != os.fstat(file.fileno()).st_size:
         raise DataError(f"{str(path)!r} is cut short: it is not {shape} bytes of images.")
     return ArrayFile(path, shape, file.tell())

@@ -19,21 +19,21 @@ COLOUR = {1: "grey", 3: "colour"}
 
 
 class Fit:
-    """Makes images `(C, H, W)` uint8 of one shape; the same each time unless it is `random`."""
+    """Makes images `(C, H, W)` uint8 of one shape; the same each time unless there is a seed."""
 
-    def __init__(self, shape: tuple[int, int, int], transform: Transform, random: bool) -> None:
+    def __init__(self, shape: tuple[int, int, int], transform: Transform) -> None:
         self.shape, self.transform = shape, transform
-        self.random = random and transform.is_random
-        self.steps = self._steps() if transform != Transform() else []
+        self.generator = torch.Generator()
 
-    def __call__(self, image: Image | Tensor, title: str) -> Tensor:
-        """Raises DataError for an image that the transform does not make fit."""
+    def __call__(self, image: Image | Tensor, title: str, seed: int | None = None) -> Tensor:
+        """The image as it fits. What of the transform is random is drawn from the seed alone.
+
+        Raises DataError for an image that the transform does not make fit.
+        """
         if not isinstance(image, Tensor) and self.shape[0] == 3:
             image = image.convert("RGB")
-        if self.transform.crop != "off":
-            self._check_size(image, title)
-        for step in self.steps:
-            image = step(image)
+        if self.transform != Transform():
+            image = self._transformed(image, title, seed)
         fitted = as_pixels(image)
         if self.shape[0] == 3 and fitted.shape[0] == 1:
             fitted = fitted.expand(3, -1, -1)
@@ -41,17 +41,31 @@ class Fit:
             raise DataError(self._misfit(tuple(fitted.shape), title))
         return fitted
 
-    def _steps(self) -> list:
-        v2, transform = torchvision_part("transforms.v2"), self.transform
-        steps = [v2.Resize(transform.resize, antialias=True)] if transform.resize != "off" else []
+    def _transformed(self, image: Image | Tensor, title: str, seed: int | None) -> Image | Tensor:
+        operators, transform = torchvision_part("transforms.v2.functional"), self.transform
+        draws = None
+        if seed is not None and transform.is_random:
+            draws = torch.rand(3, generator=self.generator.manual_seed(seed)).tolist()
         if transform.crop != "off":
-            at_random = self.random and transform.crop == "random"
-            steps.append((v2.RandomCrop if at_random else v2.CenterCrop)(self.shape[1:]))
-        return [*steps, *([v2.RandomHorizontalFlip()] if self.random and transform.flip else [])]
+            self._check_size(image, title)
+        if transform.resize != "off":
+            image = operators.resize(image, [transform.resize], antialias=True)
+        if transform.crop != "off":
+            image = operators.crop(image, *self._corner(image, draws), *self.shape[1:])
+        is_flipped = transform.flip and draws is not None and draws[2] < 0.5
+        return operators.horizontal_flip(image) if is_flipped else image
+
+    def _corner(self, image: Image | Tensor, draws: list[float] | None) -> tuple[int, int]:
+        """Top and left of a crop: at random, or in the centre as torchvision has it."""
+        sides = zip(_size(image), self.shape[1:], strict=True)
+        down, right = (side - own for side, own in sides)
+        if draws is None or self.transform.crop == "centre":
+            return round(down / 2), round(right / 2)
+        return int(draws[0] * (down + 1)), int(draws[1] * (right + 1))
 
     def _check_size(self, image: Image | Tensor, title: str) -> None:
         """A crop of a smaller image would be padded with black."""
-        height, width = image.shape[1:] if isinstance(image, Tensor) else image.size[::-1]
+        height, width = _size(image)
         resize = self.transform.resize
         short = min(height, width)
         resized = [side if resize == "off" else resize * side // short for side in (height, width)]
@@ -71,6 +85,13 @@ class Fit:
             "{} is {}, not {}. ".format(title, *sizes)
             + f"data.transform = {{resize = {max(self.shape[1:])}, crop = 'centre'}} makes it fit."
         )
+
+
+def _size(image: Image | Tensor) -> tuple[int, int]:
+    """Height and width."""
+    if isinstance(image, Tensor):
+        return image.shape[1], image.shape[2]
+    return image.height, image.width
 
 
 def as_pixels(image: Image | Tensor) -> Tensor:

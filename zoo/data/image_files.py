@@ -1,16 +1,18 @@
-"""Images from image files: a folder of them, of any sizes, or a few."""
+"""Images from image files, of any sizes: those of a dataset, or a few to encode."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
+import torch
+from torch import Tensor
 
-from zoo.data.images import PARTS
-from zoo.data.source import Source
+from zoo.data.arrays import read_array
+from zoo.data.fit import as_pixels
+from zoo.data.source import Joined, Source, Texts
 from zoo.errors import DataError
 from zoo.io.files import open_regular
 
@@ -27,55 +29,19 @@ class ImageFiles(Source):
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self.folder = str(folder)
-        self.names = np.array([os.fsencode(name) for name in names])  # bytes: flat, not objects
+        self.names = Texts(names)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def key(self, number: int) -> str:
-        return os.fsdecode(bytes(self.names[number]))
+        return self.names[number]
 
     def title(self, number: int) -> str:
-        return repr(os.path.join(self.folder, self.key(number)))
+        return repr(str(Path(self.folder, self.key(number))))
 
     def read(self, number: int) -> Image:
         return read_image(Path(self.folder, self.key(number)))
-
-
-def read_folder(folder: Path) -> dict[str, Source]:
-    """Every image below a folder, in the order of their paths; pictures of a model's folder are not.
-
-    Subfolders named train and test (and validation) are parts; otherwise there is one, "all".
-    """
-    names = [name for name in PARTS if (folder / name).is_dir()]
-    has_parts = "train" in names and "test" in names
-    places = {name: folder / name for name in names} if has_parts else {"all": folder}
-    return {name: _images_below(place) for name, place in places.items()}
-
-
-def _images_below(folder: Path) -> ImageFiles:
-    names = sorted(_walk(folder), key=lambda name: name.split(os.sep))
-    if not names:
-        raise DataError(f"There is no image in {str(folder)!r} (looked for {', '.join(SUFFIXES)}).")
-    return ImageFiles(folder, names)
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    """Paths of image files below a folder; links to folders are followed, once each."""
-    seen, of_models = set(), set()
-    for place, below, files in os.walk(folder, followlinks=True):
-        status = os.stat(place)
-        if (status.st_dev, status.st_ino) in seen:
-            below.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        if "model.safetensors" in files:
-            of_models |= {os.path.join(place, name) for name in below}
-        if place not in of_models:
-            for name in files:
-                path = os.path.join(place, name)
-                if name.lower().endswith(SUFFIXES) and not name.startswith("._"):
-                    yield os.path.relpath(path, folder)
 
 
 def read_image(path: Path) -> Image:
@@ -83,38 +49,67 @@ def read_image(path: Path) -> Image:
     if not os.path.lexists(path):
         raise DataError(f"There is no image file {str(path)!r}.")
     with open_regular(path, DataError) as file:
-        return decode(file, str(path))
+        return decode(file, repr(str(path)))
 
 
-def decode(file: BinaryIO, key: str) -> Image:
+def decode(file: BinaryIO, title: str) -> Image:
     """An image as it was taken, by its EXIF orientation: grey ("L") or colour ("RGB").
 
-    Raises DataError for what is no image, is damaged, or would take gigabytes.
+    Raises DataError, with its title, for what is no image, is damaged, or would take gigabytes.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         image = Image.open(file)
-        if image.mode in DEEP:
+        pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS or 0
+        if pixels > most:
             raise DataError(
-                f"{key!r} has more than 8 bits a channel ({image.mode}): convert it to 8 "
-                "first; the zoo does not guess how."
-            )
-        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
-            raise ValueError(
-                f"Image size ({image.width} x {image.height}) exceeds the limit of "
-                f"{Image.MAX_IMAGE_PIXELS:,} pixels"
+                f"{title} cannot be read as an image: Image size ({image.width} x {image.height}) "
+                f"exceeds the limit of {most:,} pixels"
             )
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        wanted = "L" if image.mode in ("1", "L", "LA") else "RGB"
-        return image if image.mode == wanted else image.convert(wanted)
-    except (
-        OSError,
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-        ValueError,
-        SyntaxError,  # what Pillow raises of broken PNG chunks
-        EOFError,
-    ) as broken:
-        raise DataError(f"{key!r} cannot be read as an image: {broken}") from None
+        if image.getexif():
+            ImageOps.exif_transpose(image, in_place=True)
+        return eight_bits(image, title)
+    except DataError:
+        raise
+    except Exception as broken:  # Pillow raises errors of any kind for other bytes
+        why = (str(broken).splitlines() or [type(broken).__name__])[0]
+        why = "Pillow knows no such kind" if isinstance(broken, UnidentifiedImageError) else why
+        raise DataError(f"{title} cannot be read as an image: {why}") from None
+
+
+def eight_bits(image: Image, title: str) -> Image:
+    """As grey ("L") or colour ("RGB"). Raises DataError for more than 8 bits a channel."""
+    if image.mode in DEEP:
+        raise DataError(
+            f"{title} has more than 8 bits a channel ({image.mode}): convert it to 8 "
+            "first; the zoo does not guess how."
+        )
+    wanted = "L" if image.mode in ("1", "L", "LA") else "RGB"
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def read_images_for(shape: tuple[int, int, int], files: Sequence[Path]) -> Tensor:
+    """The images of files, `(N, C, H, W)` uint8, in their order; grey ones in colour if need be.
+
+    A file is an image, a `.npy` or a `.npz`. Raises DataError for images of another shape.
+    """
+    sources: list[Source] = []
+    for path in files:
+        is_array = path.suffix in (".npy", ".npz")
+        sources += read_array(path).values() if is_array else [ImageFiles(path.parent, [path.name])]
+    every = Joined(sources)
+    return torch.stack([_as_taken(every, number, shape) for number in range(len(every))])
+
+
+def _as_taken(source: Source, number: int, shape: tuple[int, int, int]) -> Tensor:
+    pixels = as_pixels(source.read(number))
+    if tuple(pixels.shape) == (1, *shape[1:]):
+        pixels = pixels.expand(shape)
+    if tuple(pixels.shape) != shape:
+        raise DataError(
+            f"The model takes images of {shape}; {source.title(number)} has "
+            f"{tuple(pixels.shape)}. Resize or convert them first; the zoo does not guess how."
+        )
+    return pixels

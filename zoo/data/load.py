@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
 
-from zoo.data.arrays import read_array
 from zoo.data.fit import as_pixels
-from zoo.data.image_files import read_folder
+from zoo.data.folders import is_pattern, read_file, read_folder, read_pattern
+from zoo.data.hf_datasets import PREFIX as HF_DATASET
+from zoo.data.hf_datasets import read_hf_dataset
 from zoo.data.images import IN_MEMORY, SPLITS, Images, in_parts, sha256_of
 from zoo.data.named import NAMED, read_named
+from zoo.data.objects import can_hold_images, read_object
+from zoo.data.parquet import FOUND
 from zoo.data.plugins import read_plugin
 from zoo.data.source import InMemory, Joined, Source
 from zoo.data.stream import StreamedImages
@@ -24,9 +29,12 @@ from zoo.io.files import with_home
 from zoo.registry import families, plugins
 from zoo.specs.data import Transform
 
-Dataset = str | Path | Tensor
+Dataset = str | Path | Tensor | np.ndarray | Iterable | Mapping | TorchDataset
+"""A name or path, or a Python object: see KINDS."""
 AnyImages = Images | StreamedImages
 Shape = tuple[int, int, int]
+KINDS = "a folder of images, tar shards, hf-dataset:org/name, parquet files, or a .npy or .npz file"
+IN_PYTHON = "uint8 images as a tensor, an array, a torch Dataset or an iterable"
 
 
 def load_images(
@@ -35,16 +43,21 @@ def load_images(
     *,
     shape: Shape | None = None,
     transform: Transform | None = None,
+    column: str = FOUND,
     max_damaged: int = 0,
 ) -> AnyImages:
     """One split of a dataset, uint8: in memory if it fits there (`IN_MEMORY`), else streamed.
 
     Args:
         dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`, or one that an installed
-            package has), a folder of images, a `.npy` or `.npz` file, or a uint8 tensor `(N, C, H, W)`.
+            package has); a folder of images; tar shards: a folder of them, or a pattern such as
+            `photos/train-{000..099}.tar`; `hf-dataset:org/name`; parquet files; a `.npy` or `.npz`
+            file. Or uint8 images: a tensor or array `(N, C, H, W)` or `(N, H, W)`; a torch Dataset;
+            an iterable, which is read once; a mapping of train, validation and test to these.
         split: `train`, `validation`, `test`, or `train+validation`.
         shape: channels, height and width that a model takes; None is that of the first image.
         transform: what makes images of any size fit; None does nothing.
+        column: of parquet files, where several hold images; "auto" finds it.
         max_damaged: images that may be left out because they cannot be read.
 
     Raises:
@@ -53,7 +66,12 @@ def load_images(
         InputError: for an unknown split.
     """
     opened = open_dataset(
-        dataset, (split,), shape=shape, transform=transform, max_damaged=max_damaged
+        dataset,
+        (split,),
+        shape=shape,
+        transform=transform,
+        column=column,
+        max_damaged=max_damaged,
     )
     return opened[split]
 
@@ -64,6 +82,7 @@ def open_dataset(
     *,
     shape: Shape | None = None,
     transform: Transform | None = None,
+    column: str = FOUND,
     max_damaged: int = 0,
 ) -> dict[str, AnyImages]:
     """Several splits of a dataset, read once; as `load_images` otherwise."""
@@ -73,7 +92,7 @@ def open_dataset(
                 f"There is no split {split!r}.{did_you_mean(str(split), SPLITS)} "
                 f"Splits: {', '.join(SPLITS)}."
             )
-    name, what, found = _find(dataset)
+    name, what, found = _find(dataset, column)
     source, transform = Joined(list(found.values())), transform or Transform()
     _check_one_shape(found, what)
     numbers = in_parts({part: len(one) for part, one in found.items()}, what)
@@ -95,32 +114,50 @@ def open_dataset(
     return opened
 
 
-def _find(dataset: Dataset) -> tuple[str, str, dict[str, Source]]:
+def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:
     """What to call a dataset in numbers and in errors, and its images by part."""
-    if isinstance(dataset, Tensor):
-        return "tensor", "The tensor", {"all": InMemory(dataset, "The tensor")}
-    if not isinstance(dataset, str | Path) or not str(dataset).strip():
-        raise InputError(
-            "A dataset is a name, a folder of images, a .npy or .npz file, or a uint8 tensor; got "
-            f"{type(dataset).__name__} {str(dataset)[:60]!r}."
-        )
+    if not isinstance(dataset, str | Path):
+        return _find_object(dataset)
+    if not str(dataset).strip():
+        raise InputError(f"A dataset is a name, {KINDS}, or {IN_PYTHON}; got {str(dataset)!r}.")
     if isinstance(dataset, str) and dataset in NAMED:
         return dataset, dataset, _in_memory(read_named(dataset), dataset)
     if isinstance(dataset, str) and (plugin := plugins.named("dataset", dataset)):
         return dataset, str(plugin), _in_memory(read_plugin(plugin), str(plugin))
+    if str(dataset).startswith(HF_DATASET):
+        return str(dataset), str(dataset), read_hf_dataset(str(dataset), column)
     path = with_home(dataset, DataError)
-    if not os.path.lexists(path):
-        if isinstance(dataset, Path) or "/" in dataset or dataset.endswith((".npy", ".npz")):
-            raise DataError(f"There is no file or folder {str(dataset)!r}.")
-        of_packages = {plugin.name for plugin in plugins.installed("dataset") if not plugin.problem}
-        names = [*NAMED, *sorted(of_packages)]
-        raise UnknownNameError(
-            f"No dataset named {dataset!r}.{did_you_mean(dataset.lower(), names)} Datasets: "
-            f"{', '.join(names)}; or a folder of images, or a .npy or .npz file."
-        )
-    found = read_folder(path) if os.path.isdir(path) else read_array(path)
     name = Path(os.path.abspath(path)).name or "images"  # "." and ".." have one, "/" has none
-    return name, repr(str(path)), found
+    if os.path.isdir(path):
+        return name, repr(str(path)), read_folder(path, column)
+    if os.path.lexists(path):
+        return name, repr(str(path)), read_file(path, column)
+    if is_pattern(str(dataset)):
+        return name, repr(str(dataset)), read_pattern(str(dataset))
+    if (
+        isinstance(dataset, Path)
+        or "/" in dataset
+        or dataset.endswith((".npy", ".npz", ".parquet"))
+    ):
+        raise DataError(f"There is no file or folder {str(dataset)!r}.")
+    of_packages = {plugin.name for plugin in plugins.installed("dataset") if not plugin.problem}
+    names = [*NAMED, *sorted(of_packages)]
+    raise UnknownNameError(
+        f"No dataset named {dataset!r}.{did_you_mean(dataset.lower(), names)} Datasets: "
+        f"{', '.join(names)}; or {KINDS}."
+    )
+
+
+def _find_object(dataset: object) -> tuple[str, str, dict[str, Source]]:
+    if isinstance(dataset, Tensor | np.ndarray):
+        name = "tensor" if isinstance(dataset, Tensor) else "array"
+        return name, f"The {name}", {"all": InMemory(dataset, f"The {name}")}
+    name = type(dataset).__name__
+    if not can_hold_images(dataset):
+        raise InputError(
+            f"A dataset is a name, {KINDS}, or {IN_PYTHON}; got {name} {str(dataset)[:60]!r}."
+        )
+    return name, f"The {name}", read_object(dataset, f"The {name}")
 
 
 def _in_memory(found: Mapping[str, object], what: str) -> dict[str, Source]:
@@ -138,13 +175,20 @@ def _natural_shape(source: Source, transform: Transform) -> Shape:
     """Of the images where no model says it: the first one's, in colour if any is."""
     if source.shape and transform == Transform():
         return source.shape
-    numbers = range(len(source))
-    first = as_pixels(source.read(0))
-    in_colour = any(as_pixels(source.read(number)).shape[0] == 3 for number in numbers)
-    height, width = first.shape[1:]
+    every = _readable(source)
+    first = next(every, None)
+    channels, height, width = (as_pixels(source.read(0)) if first is None else first).shape
     if transform.resize != "off":
         height = width = transform.resize
-    return (3 if in_colour else first.shape[0], height, width)
+    in_colour = channels == 3 or any(pixels.shape[0] == 3 for pixels in every)
+    return (3 if in_colour else channels, height, width)
+
+
+def _readable(source: Source) -> Iterator[Tensor]:
+    """Without those that are damaged: who reads the images of a split says which."""
+    for number in range(len(source)):
+        with suppress(DataError):
+            yield as_pixels(source.read(number))
 
 
 def may_be_read_for(dataset: str, family: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ class Source:
     """All images, `(N, C, H, W)` uint8, where they are in memory anyway."""
     shards: np.ndarray | None = None
     """The number of the first image of each file that holds many, where neighbours are read together."""
+    together = 16_384
+    """Images of shards that follow one another, among which an epoch's order is drawn."""
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -44,12 +47,28 @@ class Source:
         raise NotImplementedError
 
 
+class Texts(Sequence[str]):
+    """Many texts in one block of memory: worker processes share it, and would copy a list's."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        encoded = [os.fsencode(text) for text in texts]
+        self.ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+        self.block = b"".join(encoded)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, number: int) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]  # no slices
+        start = self.ends[number - 1] if number else 0
+        return os.fsdecode(self.block[start : self.ends[number]])
+
+
 class InMemory(Source):
     """Images of one size, `(N, C, H, W)` or `(N, H, W)` uint8, that are in memory."""
 
     def __init__(self, given: object, what: str) -> None:
         self.what = what
-        self.pixels: Tensor = as_images(given, what)
+        self.pixels: Tensor = as_images(given, what)  # pyright: ignore[reportIncompatibleVariableOverride]  # always
         channels, height, width = self.pixels.shape[1:]
         self.shape = (channels, height, width)
 
@@ -77,6 +96,7 @@ class Joined(Source):
         if any(part.shards is not None for part in parts):
             starts = [end - len(part) for end, part in zip(self.ends, parts, strict=True)]
             own = [[0] if part.shards is None else part.shards for part in parts]
+            self.together = min(part.together for part in parts)
             self.shards = np.concatenate(
                 [np.asarray(s) + start for s, start in zip(own, starts, strict=True)]
             )

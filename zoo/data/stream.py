@@ -22,8 +22,6 @@ from zoo.specs.data import Transform
 
 log = logging.getLogger("zoo")
 
-SHUFFLED_TOGETHER = 16_384
-"""Images of shards that follow one another, among which an epoch's order is drawn."""
 FEW = 512
 """Images that are read at once without workers: starting those would take longer."""
 PIECE = 256
@@ -74,7 +72,7 @@ class StreamedImages:
         turns = torch.randperm(len(self.source.shards), generator=generator).numpy()
         shard = np.searchsorted(self.source.shards, self.numbers, side="right") - 1
         order = torch.from_numpy(np.argsort(turns[shard], kind="stable"))
-        pieces = order.split(SHUFFLED_TOGETHER)
+        pieces = order.split(self.source.together)
         return torch.cat([p[torch.randperm(len(p), generator=generator)] for p in pieces])
 
     def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
@@ -142,22 +140,22 @@ class _Reader(Dataset):
 
     def __init__(self, images: StreamedImages, epoch_seed: int | None) -> None:
         self.images, self.epoch_seed = images, epoch_seed
-        self.fit = Fit(images.shape, images.transform, random=epoch_seed is not None)
+        self.fit = Fit(images.shape, images.transform)
 
     def __getitem__(self, numbers: Tensor) -> Read:
         fitted, failures = [], []
-        with torch.random.fork_rng(devices=[], enabled=self.fit.random):
-            for number in numbers.tolist():
-                try:
-                    fitted.append(self._one(int(self.images.numbers[number])))
-                except DataError as damaged:
-                    failures.append((number, str(damaged)))
+        for number in numbers.tolist():
+            try:
+                fitted.append(self._one(int(self.images.numbers[number])))
+            except DataError as damaged:
+                failures.append((number, str(damaged)))
         return None if failures else torch.stack(fitted), failures
 
     def _one(self, number: int) -> Tensor:
-        if self.fit.random and self.epoch_seed is not None:
-            torch.manual_seed((self.epoch_seed * 1_000_003 + number) % 2**63)
-        return self.fit(self.images.source.read(number), self.images.source.title(number))
+        source, seed = self.images.source, None
+        if self.epoch_seed is not None:
+            seed = (self.epoch_seed * 1_000_003 + number) % 2**63
+        return self.fit(source.read(number), source.title(number), seed)
 
 
 class _Listed(Sampler):

@@ -62,6 +62,10 @@ class DataSettings(Strict):
         default=Transform(),
         description="what makes images of any size fit: {resize = 64, crop = 'random', flip = true}",
     )
+    column: str = Field(
+        default="auto",
+        description="of parquet files and hf-datasets, where several could hold images",
+    )
     max_damaged: int = Field(
         default=0, ge=0, description="images that may be left out because they cannot be read"
     )

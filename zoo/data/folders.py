@@ -1,0 +1,118 @@
+"""A folder, a file or a pattern -> its images by part: of image files, tar shards, parquet, NumPy."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from zoo.data.arrays import read_array
+from zoo.data.image_files import SUFFIXES, ImageFiles
+from zoo.data.images import PARTS
+from zoo.data.parquet import read_parquet
+from zoo.data.shards import COMPRESSED, Shards, expanded
+from zoo.data.source import Source
+from zoo.errors import DataError
+
+KINDS = {"images": SUFFIXES, "tar shards": (".tar", *COMPRESSED), "parquet files": (".parquet",)}
+PART_NAMES = {"train": "train", "validation": "validation|valid|val|dev", "test": "test"}
+"""How the names of files begin that hold one part of a dataset."""
+
+
+def read_folder(folder: Path, column: str) -> dict[str, Source]:
+    """Every image below a folder, in the order of paths; pictures of a model's folder are not.
+
+    Subfolders named train and test (and validation) are parts; so are shards and parquet files
+    whose names begin so. Otherwise there is one, "all".
+    """
+    names = [name for name in PARTS if (folder / name).is_dir()]
+    if "train" not in names or "test" not in names:
+        return _parts_below(folder, column)
+    found = {name: _parts_below(folder / name, column, in_parts=False) for name in names}
+    return {name: parts["all"] for name, parts in found.items()}
+
+
+def _parts_below(folder: Path, column: str, in_parts: bool = True) -> dict[str, Source]:
+    names = sorted(_walk(folder), key=lambda name: name.split(os.sep))
+    by_kind = {kind: [n for n in names if n.lower().endswith(KINDS[kind])] for kind in KINDS}
+    kinds = [kind for kind, some in by_kind.items() if some]
+    if not kinds:
+        raise DataError(f"There is no image in {str(folder)!r} (looked for {', '.join(SUFFIXES)}).")
+    if len(kinds) > 1:
+        listed = " and ".join(f"{kind} ({by_kind[kind][0]!r})" for kind in kinds)
+        raise DataError(
+            f"{str(folder)!r} holds {listed}: a dataset is of one kind. Move one away, or name "
+            "tar shards by a pattern such as train-{000..099}.tar."
+        )
+    if kinds == ["images"]:
+        return {"all": ImageFiles(folder, names)}
+    paths = [folder / name for name in names]
+    parts = by_part(paths) if in_parts else {"all": paths}
+    return read_parquet(parts, column) if kinds == ["parquet files"] else _shards(parts)
+
+
+def read_file(path: Path, column: str) -> dict[str, Source]:
+    """The images of one file. Raises DataError for a file of no kind that is known."""
+    name = path.name.lower()
+    if name.endswith(KINDS["tar shards"]):
+        return _shards({"all": [path]})
+    if name.endswith(KINDS["parquet files"]):
+        return read_parquet({"all": [path]}, column)
+    if path.suffix in (".npy", ".npz"):
+        return read_array(path)
+    raise DataError(
+        f"{str(path)!r} is neither a folder of images nor a .npy, .npz, .tar or .parquet file."
+    )
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name means tar shards, such as `photos/train-{000..099}.tar`."""
+    return name.endswith(KINDS["tar shards"])
+
+
+def read_pattern(pattern: str) -> dict[str, Source]:
+    """The images of the tar shards that a pattern names."""
+    return _shards(by_part(expanded(pattern)))
+
+
+def _shards(parts: Mapping[str, Sequence[Path]]) -> dict[str, Source]:
+    return {part: Shards(some) for part, some in parts.items()}
+
+
+def by_part(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """Files by the part with which their names begin, if there are some of train and of test.
+
+    Raises DataError for others among them.
+    """
+    found: dict[str, list[Path]] = {part: [] for part in PARTS}
+    others = []
+    for path in paths:
+        parts = (p for p in PARTS if re.match(f"({PART_NAMES[p]})(?![a-z])", path.name, re.I))
+        found.get(next(parts, ""), others).append(path)
+    if not found["train"] or not found["test"]:
+        return {"all": list(paths)}
+    if others:
+        raise DataError(
+            f"{str(others[0])!r} begins with none of train, validation and test, as others "
+            "beside it do: it belongs to no part."
+        )
+    return {part: some for part, some in found.items() if some}
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """Paths of files of every kind below a folder; links to folders are followed, once each."""
+    wanted = tuple(suffix for suffixes in KINDS.values() for suffix in suffixes)
+    seen, of_models = set(), set()
+    for place, below, files in os.walk(folder, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:
+            below.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        if "model.safetensors" in files:
+            of_models |= {os.path.join(place, name) for name in below}
+        if place not in of_models:
+            for name in files:
+                if name.lower().endswith(wanted) and not name.startswith("._"):
+                    yield os.path.relpath(os.path.join(place, name), folder)

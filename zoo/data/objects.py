@@ -1,0 +1,180 @@
+"""Images of Python objects: datasets of torch and of others, iterables of images, and parts of them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from zoo.data.fit import as_pixels
+from zoo.data.image_files import eight_bits
+from zoo.data.images import PARTS
+from zoo.data.source import InMemory, Source
+from zoo.errors import DataError, ZooError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ONE_IMAGE = (
+    "an image is (C, H, W) or (H, W), uint8, 0 to 255, or Pillow's, alone or the first in a tuple "
+    "or dict."
+)
+
+
+class MapStyle(Source):
+    """Images of an object that has a length and gives an item for a number."""
+
+    def __init__(self, given: Any, what: str) -> None:
+        self.given, self.what = given, what
+        with _blamed(what):
+            self.count = len(given)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def title(self, number: int) -> str:
+        return f"{self.what}: image {number}"
+
+    def read(self, number: int) -> Image | Tensor:
+        with _blamed(self.title(number)):
+            item = self.given[number]
+        return image_of(item, self.title(number))
+
+
+class Spooled(Source):
+    """Images that came once, one after the other, kept in a file that goes when they do."""
+
+    def __init__(self, given: Iterable[object], what: str) -> None:
+        self.what = what
+        descriptor, self.path = tempfile.mkstemp(prefix="zoo-images-")
+        weakref.finalize(self, _remove, self.path, os.getpid())
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                self.ends, self.shapes = _spool(given, what, file)
+        except OSError as failure:  # of this file: the dataset's own are blamed on it
+            raise DataError(
+                f"{what} cannot be kept in {self.path!r}: {failure.strerror}. Set TMPDIR to a "
+                "folder with more room."
+            ) from None
+        self.file: int | None = None
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "file": None}
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def title(self, number: int) -> str:
+        return f"{self.what}: image {number}"
+
+    def read(self, number: int) -> Tensor:
+        start, end = (int(place) for place in self.ends[number : number + 2])
+        if self.file is None:
+            self.file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        data = bytearray(os.pread(self.file, end - start, start))
+        if len(data) < end - start:
+            raise DataError(f"{self.title(number)} is cut short in {self.path!r}.")
+        return torch.frombuffer(data, dtype=torch.uint8).view(*self.shapes[number].tolist())
+
+
+def read_object(given: Any, what: str) -> dict[str, Source]:
+    """The images of an object by part. Raises DataError for what holds none."""
+    if not isinstance(given, Mapping):
+        return {"all": _source(given, what)}
+    named = [str(name) for name in given]
+    if not {"train", "test"} <= set(named) <= set(PARTS):
+        raise DataError(
+            f"{what} holds {', '.join(map(repr, named[:5])) or 'nothing'}: train and test, and "
+            "perhaps validation, are understood."
+        )
+    return {
+        part: _source(given[part], f"{what}: its {part} split") for part in PARTS if part in given
+    }
+
+
+def can_hold_images(given: object) -> bool:
+    """Whether an object may be a dataset: it can be counted and indexed, or iterated over."""
+    return not isinstance(given, str | bytes | bytearray) and (
+        isinstance(given, Iterable) or _is_map_style(given)
+    )
+
+
+def image_of(item: object, title: str) -> Image | Tensor:
+    """The image that an item is or holds: Pillow's, grey or colour, or `(C, H, W)` uint8."""
+    from PIL.Image import Image
+
+    parts = tuple(item.values()) if isinstance(item, Mapping) else item
+    if isinstance(parts, tuple | list):
+        item = next((part for part in parts if isinstance(part, Tensor | np.ndarray | Image)), item)
+    if isinstance(item, Image):
+        return eight_bits(item, title)
+    found = type(item).__name__
+    if isinstance(item, Tensor | np.ndarray):
+        found = f"{tuple(item.shape)}, {str(item.dtype).removeprefix('torch.')}"
+        if item.dtype in (torch.uint8, np.uint8) and item.ndim in (2, 3) and 0 not in item.shape:
+            pixels = torch.as_tensor(item).cpu()
+            pixels = pixels[None] if pixels.dim() == 2 else pixels
+            if pixels.shape[0] <= 4 or pixels.shape[2] > 4:
+                return pixels
+            found += ", channels last"
+    raise DataError(f"{title} is {found}; {ONE_IMAGE}")
+
+
+def _source(given: Any, what: str) -> Source:
+    if isinstance(given, Tensor | np.ndarray):
+        return InMemory(given, what)
+    if _is_map_style(given):
+        return MapStyle(given, what)
+    if not isinstance(given, Iterable) or isinstance(given, str | bytes):
+        raise DataError(f"{what} is {type(given).__name__}, not a dataset of images.")
+    return Spooled(given, what)
+
+
+def _is_map_style(given: object) -> bool:
+    methods = hasattr(given, "__len__") and hasattr(given, "__getitem__")
+    return methods and not isinstance(given, IterableDataset)
+
+
+def _spool(given: Iterable[object], what: str, file: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
+    """Writes every image; gives where each ends, after a 0, and their shapes `(N, 3)`."""
+    ends, shapes = array("q", [0]), array("l")
+    for number, item in enumerate(_items(given, what)):
+        pixels = as_pixels(image_of(item, f"{what}: image {number}"))
+        file.write(pixels.contiguous().numpy())  # pyright: ignore[reportArgumentType]  # a buffer
+        ends.append(ends[-1] + pixels.numel())
+        shapes.extend(pixels.shape)
+    return np.array(ends), np.array(shapes).reshape(-1, 3)
+
+
+def _items(given: Iterable[object], what: str) -> Iterator[object]:
+    with _blamed(what):
+        yield from given
+
+
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """An error of whoever wrote the dataset is said to be one."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as failure:
+        why = (str(failure).splitlines() or [""])[0]
+        raise DataError(
+            f"{what} could not be read: it raised {type(failure).__name__}{f' ({why})' if why else ''}."
+        ) from failure
+
+
+def _remove(path: str, process: int) -> None:
+    if os.getpid() == process:  # a worker is a copy of it, which ends sooner
+        with suppress(OSError):
+            os.unlink(path)

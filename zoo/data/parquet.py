@@ -1,0 +1,205 @@
+"""Images from a column of parquet files, here or on the Hugging Face Hub. Nothing is copied."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.data.image_files import decode
+from zoo.data.source import Source
+from zoo.errors import DataError, did_you_mean
+from zoo.io.files import open_regular
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+REMOTE = "hf://"
+FOUND = "auto"
+"""A column that is looked for."""
+CACHED_BYTES = 128 * 2**20
+"""Of images as they are stored that a process keeps; two row groups at least."""
+MAX_GROUP_BYTES = 2**30
+OPENED_TOGETHER = 16
+"""Files of the Hub whose footers are read at a time."""
+
+
+class Parquet(Source):
+    """Images of one column. Row groups are read whole, and the last few are kept."""
+
+    def __init__(self, paths: Sequence[str], column: str) -> None:
+        self.paths = list(paths)
+        with ThreadPool(OPENED_TOGETHER if self.paths[0].startswith(REMOTE) else 1) as pool:
+            found = pool.map(lambda path: _columns_of(path, column), self.paths)
+        self.columns = [one for one, _ in found]
+        self.groups = [
+            (file, group) for file, (_, sizes) in enumerate(found) for group in range(len(sizes))
+        ]
+        rows, stored = (
+            np.array([size for _, sizes in found for size in sizes], np.int64).reshape(-1, 2).T
+        )
+        self.starts = np.concatenate([[0], np.cumsum(rows)])
+        self.shards = self.starts[:-1]
+        self.together = max(1, CACHED_BYTES // 3 * len(self) // max(1, int(stored.sum())))
+        self._forget()
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "process": 0, "files": {}, "kept": OrderedDict()}
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def key(self, number: int) -> str:
+        file, row = self._place(number)
+        return f"{Path(self.paths[file]).stem}/{row}" if len(self.paths) > 1 else str(row)
+
+    def title(self, number: int) -> str:
+        file, row = self._place(number)
+        return f"row {row} of {self.paths[file]!r}"
+
+    def read(self, number: int) -> Image:
+        group = int(np.searchsorted(self.starts, number, side="right")) - 1
+        stored = self._group(group)[number - int(self.starts[group])].as_py()
+        if stored is None:
+            raise DataError(f"{self.title(number)} holds no image in {self._column(group)!r}.")
+        return decode(io.BytesIO(stored), self.title(number))
+
+    def _place(self, number: int) -> tuple[int, int]:
+        """The file of an image and its row there."""
+        group = int(np.searchsorted(self.starts, number, side="right")) - 1
+        file, of_file = self.groups[group]
+        return file, number - int(self.starts[group - of_file])
+
+    def _column(self, group: int) -> str:
+        return self.columns[self.groups[group][0]]
+
+    def _group(self, group: int) -> Any:
+        """The bytes of the images of a row group, as pyarrow's array."""
+        if self.process != os.getpid():
+            self._forget()
+        if group not in self.kept:
+            kept = self.kept.values()
+            while len(kept) > 1 and sum(one.nbytes for one in kept) > CACHED_BYTES:
+                self.kept.popitem(last=False)
+            self.kept[group] = self._read_group(group)
+        self.kept.move_to_end(group)
+        return self.kept[group]
+
+    def _read_group(self, group: int) -> Any:
+        import pyarrow
+
+        file, of_file = self.groups[group]
+        column = self._column(group)
+        try:
+            if file not in self.files:
+                self.files[file] = _opened(self.paths[file])
+            table = self.files[file].read_row_group(of_file, columns=[column], use_threads=False)
+            read = table.column(column).combine_chunks()
+            read = read.field("bytes") if pyarrow.types.is_struct(read.type) else read
+        except Exception as failure:  # pyarrow, fsspec and the Hub raise errors of any kind
+            raise DataError(_unreadable(self.paths[file], failure)) from None
+        if len(read) != self.starts[group + 1] - self.starts[group]:
+            raise DataError(f"{self.paths[file]!r} is damaged: row group {of_file} is cut short.")
+        return read
+
+    def _forget(self) -> None:
+        """Files are not shared with the process that started this one."""
+        self.process = os.getpid()
+        self.files: dict[int, Any] = {}
+        self.kept: OrderedDict[int, Any] = OrderedDict()
+
+
+def read_parquet(parts: Mapping[str, Sequence[Path | str]], column: str) -> dict[str, Source]:
+    """The images of parquet files by part. Raises DataError."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError:
+        raise DataError(
+            "Parquet files are read by an extra: pip install 'autoencoder-zoo[datasets]'."
+        ) from None
+    return {part: Parquet([str(path) for path in some], column) for part, some in parts.items()}
+
+
+def _opened(path: str) -> Any:
+    """pyarrow's ParquetFile."""
+    from pyarrow.parquet import ParquetFile
+
+    if path.startswith(REMOTE):
+        from huggingface_hub import HfFileSystem
+
+        return ParquetFile(HfFileSystem().open(path, "rb", cache_type="none"))
+    with open_regular(Path(path), DataError):
+        return ParquetFile(path)
+
+
+def _columns_of(path: str, column: str) -> tuple[str, list[tuple[int, int]]]:
+    """The column of images of a file, and rows and bytes of each of its row groups."""
+    try:
+        file = _opened(path)
+        schema, footer = file.schema_arrow, file.metadata
+    except DataError:
+        raise
+    except Exception as failure:  # as above
+        raise DataError(_unreadable(path, failure)) from None
+    column = _image_column(schema, column, path)
+    sizes = []
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        chunks = [group.column(i) for i in range(group.num_columns)]
+        of_images = [c for c in chunks if c.path_in_schema.split(".")[0] == column]
+        sizes.append((group.num_rows, sum(chunk.total_uncompressed_size for chunk in of_images)))
+        if sizes[-1][1] > MAX_GROUP_BYTES:
+            raise DataError(
+                f"{path!r} has row groups of {sizes[-1][1]:,} bytes of images, and each is read at "
+                "once: write it with smaller ones, of some hundred rows."
+            )
+    file.close()
+    return column, sizes
+
+
+def _image_column(schema: Any, wanted: str, path: str) -> str:
+    """Its name: the one that is wanted, or the only one that can hold images."""
+    import pyarrow
+
+    names = [field.name for field in schema if _can_hold_images(pyarrow.types, field.type)]
+    if wanted != FOUND:
+        if wanted in names:
+            return wanted
+        there = f"is {schema.field(wanted).type}" if wanted in schema.names else "is not there"
+        near = did_you_mean(wanted, names)
+        raise DataError(f"The column {wanted!r} of {path!r} {there}.{near} {_listed(names)}")
+    told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    features = told.get("info", {}).get("features", {})
+    images = [name for name in names if features.get(name, {}).get("_type") == "Image"]
+    structs = [name for name in names if pyarrow.types.is_struct(schema.field(name).type)]
+    best = images or structs or names
+    if len(best) == 1:
+        return best[0]
+    if not best:
+        raise DataError(f"No column of {path!r} holds images: it has {', '.join(schema.names)}.")
+    raise DataError(f"{path!r} has several columns of images. {_listed(best)}")
+
+
+def _can_hold_images(types: Any, kind: Any) -> bool:
+    if types.is_struct(kind):
+        names = [kind.field(i).name for i in range(kind.num_fields)]
+        kind = kind.field("bytes").type if "bytes" in names else kind
+    return types.is_binary(kind) or types.is_large_binary(kind)
+
+
+def _listed(names: list[str]) -> str:
+    return f"Columns that can hold images: {', '.join(names) or 'none'}; data.column chooses one."
+
+
+def _unreadable(path: str, failure: Exception) -> str:
+    if isinstance(failure, DataError):
+        return str(failure)
+    why = (str(failure).splitlines() or [type(failure).__name__])[0]
+    return f"{path!r} cannot be read as parquet ({why})."
