@@ -29,7 +29,6 @@ from zoo.io.orphans import end_with_parent
 from zoo.io.text import printable
 from zoo.version import __version__
 
-
 OTHERS_WAIT = 5.0
 """Seconds that all processes but the first wait before they say what is wrong."""
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from zoo.data import shown_in_training
 from zoo.errors import RecipeError, TrainingError
 from zoo.models import Autoencoder
+from zoo.specs.protocols import Protocol
 from zoo.training.parallel import Draws, Share, Summation
 from zoo.training.recipe import Recipe
 from zoo.training.step import TrainingStep, build_optimiser, learning_rate, warmup_factors
@@ -19,7 +20,8 @@ class Stepper:
     def __init__(
         self, model: Autoencoder, recipe: Recipe, images: int, device: torch.device
     ) -> None:
-        self.model, self.settings, self.protocol = model, recipe.training, recipe.data.protocol
+        self.model, self.settings = model, recipe.training
+        self.protocol: Protocol = recipe.data.protocol
         self.device = device
         self.share = Share(self.settings, images)
         self.accelerator = _accelerator()
