@@ -9,6 +9,7 @@ import click
 
 from zoo.cli import complete
 from zoo.cli.output import device_option, say
+from zoo.training.tracking import TRACKERS
 
 
 @click.command()
@@ -19,6 +20,7 @@ from zoo.cli.output import device_option, say
 @click.option(
     "--dry-run", is_flag=True, help="Check everything and print the recipe; train nothing."
 )
+@click.option("--track", type=click.Choice(TRACKERS), help="Show losses, speed and pictures there.")
 @device_option
 def train(
     recipe: str,
@@ -26,6 +28,7 @@ def train(
     out: str | None,
     resume: bool,
     dry_run: bool,
+    track: str | None,
     device: str,
 ) -> None:
     """Train a model by RECIPE: a name (`zoo list --recipes`) or a TOML file.
@@ -48,7 +51,9 @@ def train(
         if said := about_precision(resolved, find_device(device)):
             say(said)
         return
-    run = run_training(recipe, out=out, overrides=changes, device=device, resume=resume)
+    run = run_training(
+        recipe, out=out, overrides=changes, device=device, resume=resume, track=track
+    )
     model = run.folder / "model"
     if run.interrupted:
         assert run.model.info is not None

@@ -57,6 +57,7 @@ def fit(
     resume: bool,
     validate: Callable[[Autoencoder], float] | None,
     on_progress: Callable[[Update], None],
+    on_epoch: Callable[[Autoencoder], None] | None = None,
 ) -> tuple[RunProgress, bool]:
     """Trains a model in place; at the end it has the weights to be saved (average or best).
 
@@ -69,6 +70,7 @@ def fit(
         resume: continue from the checkpoint.
         validate: the loss of a model on the validation split, measured after every epoch.
         on_progress: called with an Update every few steps.
+        on_epoch: called after every epoch with the model as it would be saved, in eval mode.
 
     Returns:
         Where it got to, and whether it was interrupted.
@@ -77,7 +79,7 @@ def fit(
         TrainingError: when a loss is not finite.
         RecipeError: for a warm-up of a term that the loss does not have.
     """
-    loop = _Loop(model, images, recipe, device, checkpoint, validate, on_progress)
+    loop = _Loop(model, images, recipe, device, checkpoint, validate, on_progress, on_epoch)
     if resume:
         loop.restore()
     with interruptible() as interrupted:
@@ -87,9 +89,12 @@ def fit(
 
 
 class _Loop:
-    def __init__(self, model, images, recipe, device, checkpoint, validate, on_progress) -> None:
+    def __init__(
+        self, model, images, recipe, device, checkpoint, validate, on_progress, on_epoch
+    ) -> None:
         self.settings: TrainingSettings = recipe.training
-        self.checkpoint, self.validate, self.on_progress = checkpoint, validate, on_progress
+        self.checkpoint, self.validate = checkpoint, validate
+        self.on_progress, self.on_epoch = on_progress, on_epoch
         self.device = device
         self.images: AnyImages = images.to(device)
         self.model = model.to(device=device, memory_format=torch.channels_last).train()
@@ -233,6 +238,9 @@ class _Loop:
         if validation is not None:
             record["validation"] = validation
         self.on_progress(self._report(validation, ended=True))
+        if self.on_epoch is not None:
+            with self._as_saved():
+                self.on_epoch(self.model)
         progress.history.append(record)
         progress.epoch += 1
         progress.step_in_epoch, progress.images, progress.sums = 0, 0, []
@@ -240,10 +248,8 @@ class _Loop:
     def _validate(self, validate: Callable[[Autoencoder], float]) -> float:
         """The validation loss of the weights that would be saved now; the best ones are kept."""
         progress = self.state.progress
-        with self._final_weights(), torch.random.fork_rng(devices=[]):
-            self.model.eval()
+        with self._as_saved():
             loss = validate(self.model)
-            self.model.train()
             is_best = progress.best_loss is None or loss < progress.best_loss
             if self.settings.early_stopping != "off" and is_best:
                 progress.best_loss, progress.best_epoch = loss, progress.epoch + 1
@@ -254,6 +260,14 @@ class _Loop:
     def _stopped_early(self) -> bool:
         progress, patience = self.state.progress, self.settings.early_stopping
         return patience != "off" and progress.epoch - progress.best_epoch >= patience
+
+    @contextmanager
+    def _as_saved(self) -> Iterator[None]:
+        """The model as it would be saved now, in eval mode, for as long as it lasts."""
+        with self._final_weights(), torch.random.fork_rng(devices=[]):
+            self.model.eval()
+            yield
+            self.model.train()
 
     @contextmanager
     def _final_weights(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.specs.metrics import Metrics
 from zoo.training.checkpoint import RunProgress
-from zoo.training.loop import fit
+from zoo.training.loop import Update, fit
 from zoo.training.progress import progress_shown
 from zoo.training.recipe import Recipe, load_recipe
+from zoo.training.tracking import check_tracker, tracked
 
 log = logging.getLogger("zoo")
 
@@ -61,6 +62,8 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     device: str = "auto",
     resume: bool = False,
+    track: str | None = None,
+    on_update: Callable[[Update], None] | None = None,
 ) -> Run:
     """Trains a model by a recipe and saves it.
 
@@ -76,13 +79,18 @@ def train(
         overrides: settings to change; dotted keys, a bare one is a field of [training].
         device: `"auto"` is a GPU where there is one.
         resume: continue the run in `out`, or the latest one of that name.
+        track: `"tensorboard"`, `"wandb"` or `"trackio"`, which is told losses, learning rate and
+            speed, and shown pictures after each epoch.
+        on_update: called with what is shown as progress, many times an epoch.
 
     Raises:
         RecipeError: for a recipe with mistakes, all of them listed.
         DataError, OfflineError: for data that are missing, damaged or do not fit.
-        TrainingError: when a loss is not finite, or a checkpoint cannot be used.
+        TrainingError: when a loss is not finite, a checkpoint cannot be used, or a tracker is not
+            installed or does not start.
         DeviceError: for a device that is not available.
     """
+    check_tracker(track)
     resolved = load_recipe(recipe).with_overrides(overrides or {})
     where = find_device(device)
     if said := about_precision(resolved, where):
@@ -95,22 +103,37 @@ def train(
         model.set_output_mean(images[resolved.data.fit].mean())
     validate = None
     if "validation" in images:
-        held_out, protocol = images["validation"], resolved.data.protocol
-        validate = functools.partial(validation_loss, images=held_out, protocol=protocol)
+        validate = functools.partial(
+            validation_loss, images=images["validation"], protocol=resolved.data.protocol
+        )
     checkpoint = target / CHECKPOINT
     if not resume and processes.is_first():
         write_atomically(target / layout.RECIPE, resolved.to_toml())
-    with torch.random.fork_rng(), progress_shown(resolved) as on_progress:
+    fitted, held_out = images[resolved.data.fit], images.get("validation") or images["test"]
+    with (
+        torch.random.fork_rng(),
+        tracked(track, resolved, target, len(fitted), held_out, resume) as tracking,
+        progress_shown(resolved) as on_progress,
+    ):
         torch.manual_seed(_seed_of_process(resolved))
+
+        def on_all(update: Update) -> None:
+            on_progress(update)
+            if on_update is not None:
+                on_update(update)
+            if tracking is not None:
+                tracking.on_update(update)
+
         progress, interrupted = fit(
             model,
-            images[resolved.data.fit],
+            fitted,
             resolved,
             device=where,
             checkpoint=checkpoint,
             resume=resume and processes.from_first(checkpoint.exists),
             validate=validate,
-            on_progress=on_progress,
+            on_progress=on_all,
+            on_epoch=tracking and tracking.on_epoch,
         )
     run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target)
     if not interrupted and processes.is_first():

@@ -1,0 +1,180 @@
+"""`track`: what a training tells Accelerate's trackers, scalars as it goes and pictures each epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import processes
+from zoo.errors import InputError, TrainingError, did_you_mean
+from zoo.io.files import write_atomically
+from zoo.registry import families
+from zoo.registry.guards import cause
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.data import AnyImages
+    from zoo.models import Autoencoder
+    from zoo.training.loop import Update
+    from zoo.training.recipe import Recipe
+
+# torch is imported by the functions that need it: the command line lists the trackers without it.
+
+TRACKERS = ("tensorboard", "wandb", "trackio")
+PROJECT, FOLDER, IDENTITY = "autoencoder-zoo", "tracking", "wandb.txt"
+SHOWN = 16
+"""Images whose reconstructions are shown each epoch, and samples."""
+
+
+def check_tracker(name: str | None) -> None:
+    """Raises InputError for an unknown tracker, TrainingError for one that is not installed."""
+    if name is None:
+        return
+    if name not in TRACKERS:
+        known = ", ".join(TRACKERS)
+        raise InputError(f"No tracker {name!r}.{did_you_mean(name, TRACKERS)} Trackers: {known}.")
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:  # a mere folder of that name, as wandb leaves one
+        raise TrainingError(f"--track {name} needs {name}: pip install 'autoencoder-zoo[{name}]'")
+
+
+@contextmanager
+def tracked(
+    name: str | None, recipe: Recipe, folder: Path, images: int, held_out: AnyImages, resume: bool
+) -> Iterator[Tracking | None]:
+    """What tells the tracker of that name about a training, in the first process; else None.
+
+    Args:
+        name: one of `TRACKERS`; None tracks nothing.
+        recipe: the recipe; the tracker is given all of it.
+        folder: the run's, whose name the run has there.
+        images: in an epoch.
+        held_out: images that are not trained on, of which some are shown.
+        resume: continue the run that the tracker knows.
+
+    Raises TrainingError, in every process, where the tracker cannot start.
+    """
+    if name is None:
+        yield None
+        return
+    started: list[Tracking] = []
+
+    def start() -> None:
+        pixels = held_out.first(SHOWN)
+        started.append(Tracking(_started(name, recipe, folder, resume), recipe, images, pixels))
+
+    processes.from_first(start)
+    try:
+        yield started[0] if started else None
+    finally:
+        for tracking in started:
+            with contextlib.redirect_stdout(sys.stderr):
+                tracking.tracker.finish()
+
+
+def _started(name: str, recipe: Recipe, folder: Path, resume: bool) -> Any:
+    """Accelerate's tracker. Tensorboard's files are in the run's folder; others' where they choose."""
+    from accelerate import tracking
+
+    processes.state()  # which Accelerate's trackers ask
+    called = {"name": folder.name, "config": recipe.sections()}
+    known = folder / FOLDER / IDENTITY
+    tracker: Any
+    if name == "tensorboard":
+        tracker = tracking.TensorBoardTracker(FOLDER, folder)
+    elif name == "trackio":
+        called |= {"resume": "allow" if resume else "never", "embed": False}
+        tracker = tracking.TrackioTracker(PROJECT, **called)
+    else:
+        if resume and known.exists():
+            called |= {"resume": "allow", "id": known.read_text()}
+        tracker = tracking.WandBTracker(PROJECT, **called)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            tracker.start()
+    except Exception as refused:
+        raise TrainingError(f"--track {name}: it did not start ({cause(refused)}).") from refused
+    if name == "tensorboard":
+        tracker.log({"recipe": f"```toml\n{recipe.to_toml()}```"}, step=0)
+    elif name == "wandb":
+        write_atomically(known, tracker.tracker.id)
+    return tracker
+
+
+class Tracking:
+    """The side of a tracker that the training loop calls."""
+
+    def __init__(self, tracker: Any, recipe: Recipe, images: int, pixels: Any) -> None:
+        self.tracker, self.settings = tracker, recipe.training
+        self.images, self.pixels = images, pixels
+        self.step = 0
+        self.since: tuple[float, int] | None = None
+        """When the step began that is timed next, and the images until then; at first not known."""
+
+    def on_update(self, update: Update) -> None:
+        """Logs each loss term's mean over this epoch so far, the learning rate and the speed.
+
+        The losses are in nats per image. The speed is in images per second, of training alone:
+        without the first steps, which warm up, and without what is done between epochs.
+        """
+        from zoo.training.step import learning_rate
+
+        per_epoch = update.steps_per_epoch
+        self.step = (update.epoch - 1) * per_epoch + update.step
+        in_epoch = min(update.step * self.settings.batch_size, self.images)
+        now = time.monotonic(), (update.epoch - 1) * self.images + in_epoch
+        values = {} if update.validation is None else {"loss/validation": update.validation}
+        if not update.ended:
+            values = {f"loss/{term}": value for term, value in update.terms.items()}
+            values["learning_rate"] = learning_rate(
+                self.settings, self.step - 1, update.epochs * per_epoch
+            )
+            if self.since is not None:
+                seconds, done = (a - b for a, b in zip(now, self.since, strict=True))
+                values["images_per_second"] = done / max(seconds, 1e-9)
+        if values:
+            self.tracker.log(values, step=self.step)
+        self.since = time.monotonic(), now[1]
+
+    def on_epoch(self, model: Autoencoder) -> None:
+        """Shows what a model in eval mode does. Draws no number of torch's global generators."""
+        import torch
+
+        from zoo.evaluation.figures import draw_reconstructions, draw_samples
+        from zoo.models import VariationalAutoencoder
+
+        gpus = [model.device] if model.device.type == "cuda" else []
+        with torch.random.fork_rng(gpus), families.guarded(model, "failed to be drawn"):
+            pictures = {"reconstructions": draw_reconstructions(model, self.pixels)}
+            if isinstance(model, VariationalAutoencoder):
+                pictures["samples"] = draw_samples(model, SHOWN)
+        self._show({name: _levels(picture) for name, picture in pictures.items()})
+        assert self.since is not None
+        self.since = time.monotonic(), self.since[1]
+
+    def _show(self, pictures: dict[str, np.ndarray]) -> None:
+        if self.tracker.name == "trackio":  # Accelerate shows it no images
+            import trackio
+
+            shown = {name: trackio.Image(levels) for name, levels in pictures.items()}
+            self.tracker.log(shown, step=self.step)
+            return
+        layout = {"dataformats": "NHWC"} if self.tracker.name == "tensorboard" else {}
+        stacked = {name: levels[None] for name, levels in pictures.items()}
+        self.tracker.log_images(stacked, step=self.step, **layout)
+
+
+def _levels(picture: bytes) -> np.ndarray:
+    """A PNG's values, `(H, W, 3)` uint8."""
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
