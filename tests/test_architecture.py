@@ -22,6 +22,7 @@ ORDER = [
     "data",
     "evaluation",
     "training",
+    "sweeps",
     "hub",
     "testing",
     "api",

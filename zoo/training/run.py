@@ -6,7 +6,7 @@ import functools
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.specs.metrics import Metrics
 from zoo.training.checkpoint import RunProgress
-from zoo.training.loop import fit
+from zoo.training.loop import Update, fit
 from zoo.training.progress import progress_shown
 from zoo.training.recipe import Recipe, load_recipe
 
@@ -58,6 +58,7 @@ def train(
     overrides: Mapping[str, Any] | None = None,
     device: str = "auto",
     resume: bool = False,
+    on_update: Callable[[Update], None] | None = None,
 ) -> Run:
     """Trains a model by a recipe and saves it.
 
@@ -71,6 +72,7 @@ def train(
         overrides: settings to change; dotted keys, a bare one is a field of [training].
         device: `"auto"` is a GPU where there is one.
         resume: continue the run in `out`, or the latest one of that name.
+        on_update: called with what is shown as progress, many times an epoch.
 
     Raises:
         RecipeError: for a recipe with mistakes, all of them listed.
@@ -98,6 +100,12 @@ def train(
         write_atomically(target / layout.RECIPE, resolved.to_toml())
     with torch.random.fork_rng(), progress_shown(resolved) as on_progress:
         torch.manual_seed(resolved.training.seed)
+
+        def on_both(update: Update) -> None:
+            on_progress(update)
+            if on_update is not None:
+                on_update(update)
+
         progress, interrupted = fit(
             model,
             pixels,
@@ -106,7 +114,7 @@ def train(
             checkpoint=checkpoint,
             resume=resume and checkpoint.exists(),
             validate=validate,
-            on_progress=on_progress,
+            on_progress=on_both,
         )
     run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target)
     if not interrupted:
