@@ -23,6 +23,7 @@ ORDER = [
     "data",
     "evaluation",
     "training",
+    "sweeps",
     "hub",
     "testing",
     "api",

@@ -22,6 +22,7 @@ from zoo.cli.plugins import plugins
 from zoo.cli.pull import pull
 from zoo.cli.push import push
 from zoo.cli.show import show
+from zoo.cli.sweep import sweep
 from zoo.cli.train import train
 from zoo.cli.verify import verify
 from zoo.errors import ZooError
@@ -58,6 +59,7 @@ for verb in (
     encode,
     draw,
     train,
+    sweep,
     evaluate,
     bench,
     verify,

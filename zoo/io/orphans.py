@@ -1,4 +1,4 @@
-"""A process that ends when whoever started it is gone: a killed parent cannot tell its children."""
+"""A process that ends when the one that started it has died."""
 
 from __future__ import annotations
 
@@ -7,15 +7,22 @@ import threading
 import time
 
 SECONDS = 1.0
-"""Between two looks at who the parent is."""
 
 
-def end_with_parent() -> None:
-    """From now on this process ends within seconds of its parent, whatever it is doing."""
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+def end_with_parent(parent: int | None = None) -> None:
+    """Ends this process, at once and without cleaning up, soon after its parent died.
 
+    A parent that is killed cannot end its children; they would compute on for nobody.
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(SECONDS)
-    os._exit(1)
+    Args:
+        parent: process id of who started this one, for a parent that may have died before this is
+            called; None is the parent of now.
+    """
+    expected = os.getppid() if parent is None else parent
+
+    def watch() -> None:
+        while os.getppid() == expected:
+            time.sleep(SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()

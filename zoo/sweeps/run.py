@@ -1,0 +1,97 @@
+"""`run_sweep`: a plan -> a sweep's folder, with its trials, its table and its plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.errors import ZooError
+from zoo.io.text import number
+from zoo.sweeps.embedded import run_here
+from zoo.sweeps.folder import SweepFolder, opened, read_outcomes
+from zoo.sweeps.outcome import Outcome
+from zoo.sweeps.plan import Plan, Trial
+from zoo.sweeps.plots import draw_plots
+from zoo.sweeps.table import Row, rows
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A sweep that has ended."""
+
+    rows: list[Row]
+    """As `zoo.sweeps.table.rows` gives them."""
+    plots: list[Path]
+    """Pictures that were drawn; none without matplotlib."""
+
+
+def run_sweep(
+    plan: Plan,
+    out: Path,
+    *,
+    processes: int | None = None,
+    ray: str | None = None,
+    say: Callable[[str], None] = print,
+) -> Swept:
+    """Runs the trials that have not ended in the sweep's folder; those that failed, again.
+
+    Args:
+        plan: the sweep.
+        out: its folder: new or empty, or that of this very sweep.
+        processes: how many at a time on this machine; None is one for each processor.
+        ray: address of a Ray cluster to run them on instead.
+        say: called with a line for every trial that ends.
+
+    Raises:
+        SourceError, RecipeError: for a folder that is in use, or of something else.
+        ZooError: without Ray, where no cluster answers, and when interrupted.
+    """
+    with opened(plan, out) as folder:
+        left = folder.left()
+        folder.write_table()
+        if len(left) < len(plan.trials):
+            say(f"{len(plan.trials) - len(left)} of {len(plan.trials)} trials have ended already.")
+
+        def on_end(trial: Trial, outcome: Outcome) -> None:
+            folder.end(trial, outcome)
+            say(line_of(plan, trial, outcome))
+
+        if left:
+            try:
+                _run(folder, left, processes, ray, on_end, say)
+            except KeyboardInterrupt:
+                raise ZooError("Interrupted. The same command goes on from here.") from None
+        table = rows(plan, read_outcomes(plan, out))
+        return Swept(table, draw_plots(plan, table, out / "plots", say))
+
+
+def _run(folder: SweepFolder, left: list[Trial], processes, ray, on_end, say) -> None:
+    if ray is None:
+        if folder.plan.sweep.asha:
+            say("[asha] is for --ray: here every trial runs to its end.")
+        run_here(folder, left, processes, on_end)
+        return
+    try:
+        from zoo.sweeps import asha, cluster
+    except ImportError as absent:
+        raise ZooError(
+            f"--ray needs Ray, which is not installed here ({absent}): "
+            "pip install 'autoencoder-zoo[ray]'"
+        ) from None
+    with cluster.connected(ray):
+        engine = asha.run_with_asha if folder.plan.sweep.asha else cluster.run_on_cluster
+        engine(folder, left, on_end)
+
+
+def line_of(plan: Plan, trial: Trial, outcome: Outcome) -> str:
+    """How a trial ended, for a person."""
+    settings = ", ".join(f"{key} = {value}" for key, value in trial.settings.items())
+    which = f"trial {trial.number} ({settings}{', ' * bool(settings)}seed = {trial.seed})"
+    if outcome.state == "failed":
+        return f"{which} failed: {outcome.error}"
+    if outcome.state == "stopped":
+        return f"{which}: stopped after {outcome.epochs} epochs"
+    metric = plan.sweep.metric
+    value, error = outcome.numbers.get(metric), outcome.numbers.get(f"{metric}_se")
+    return f"{which}: {metric} {number(value, error)}"

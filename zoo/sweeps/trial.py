@@ -1,0 +1,86 @@
+"""One trial, in a process of its own: `python -m zoo.sweeps.trial FOLDER PARENT`, its job on standard input."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+
+from zoo.errors import TrainingError, ZooError
+from zoo.folder import layout
+from zoo.folder.config import read_info
+from zoo.io.orphans import end_with_parent
+from zoo.registry.guards import cause
+from zoo.sweeps.outcome import Outcome, failed, numbers_of, write_outcome
+from zoo.sweeps.process import Job, versions
+from zoo.training.loop import Update
+from zoo.training.recipe import Recipe
+from zoo.training.run import CHECKPOINT, HISTORY, MODEL, train
+
+
+def main(folder: Path, parent: int) -> None:
+    """Trains, and writes how it ended; an interrupted one has not ended."""
+    job = Job(**json.load(sys.stdin))
+    end_with_parent(parent)
+    torch.set_num_threads(1)
+    try:
+        outcome = _run(job, folder)
+    except ZooError as failure:
+        outcome = failed(str(failure).replace(str(folder), job.name))
+    except Exception as failure:
+        traceback.print_exc()
+        outcome = failed(f"{cause(failure)}.".replace(str(folder), job.name))
+    if outcome is not None:
+        write_outcome(folder, outcome)
+
+
+def _run(job: Job, folder: Path) -> Outcome | None:
+    if job.versions != (here := versions()):
+        pairs = ", ".join(f"{name} {here[name]} (not {v})" for name, v in job.versions.items())
+        raise TrainingError(f"Where this trial was to run is {pairs}: its bits would be others.")
+    begun = (folder / layout.RECIPE).exists()
+    if not begun:
+        shutil.rmtree(folder, ignore_errors=True)  # killed before it had written anything whole
+    if not _is_finished(folder):
+        recipe = dataclasses.replace(Recipe.parse(job.sections, job.recipe), changed=job.changed)
+        run = train(recipe, out=folder, device="cpu", resume=begun, on_update=_report)
+        if run.interrupted:
+            return None
+    return _result(folder)
+
+
+def _report(update: Update) -> None:
+    """A line for whoever may stop this trial."""
+    if update.ended:
+        line = json.dumps({"epoch": update.epoch, "validation": update.validation})
+        print(line, flush=True)
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / HISTORY).exists() and not (folder / CHECKPOINT).exists()
+
+
+def _result(folder: Path) -> Outcome:
+    """What a finished run's folder says."""
+    info = read_info(folder / MODEL, str(folder / MODEL))
+    record = info.metrics
+    if record is None or not record.measured:
+        raise TrainingError("The trained model was not measured.")
+    last = json.loads((folder / HISTORY).read_text().splitlines()[-1]).get("validation")
+    return Outcome(
+        state="finished",
+        epochs=record.training.epochs,
+        validation=last if last is not None and math.isfinite(last) else None,
+        numbers=numbers_of(record.measured[0]),
+        sha256=info.sha256,
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
