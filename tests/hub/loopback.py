@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import pushes  # noqa: F401  (its routes)
 import xet  # noqa: F401  (its routes)
+from dataset_routes import as_of_a_model
 from repos import Account, Blob, Commit, Repo, State
 from routes import Desk
 from server import FAULTS, Answer, Ask, Fault, Request, Server
@@ -71,7 +72,7 @@ class LoopbackHub:
         self.forget()
 
     def _answer(self, ask: Ask) -> Answer:
-        return Desk(self._state, ask, self.url, self.cdn_url).answer()
+        return Desk(self._state, as_of_a_model(ask), self.url, self.cdn_url).answer()
 
     def forget(self) -> None:
         """Empties `requests`."""

@@ -149,7 +149,7 @@ def _spool(given: Iterable[object], what: str, file: BinaryIO) -> tuple[np.ndarr
     ends, shapes = array("q", [0]), array("l")
     for number, item in enumerate(_items(given, what)):
         pixels = as_pixels(image_of(item, f"{what}: image {number}"))
-        file.write(pixels.contiguous().numpy())  # pyright: ignore[reportArgumentType]  # a buffer
+        file.write(pixels.contiguous().numpy().data)
         ends.append(ends[-1] + pixels.numel())
         shapes.extend(pixels.shape)
     return np.array(ends), np.array(shapes).reshape(-1, 3)

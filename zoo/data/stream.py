@@ -173,6 +173,7 @@ def _read_ahead(reader: _Reader, batches: Iterable[Tensor], count: int) -> Itera
         batch_size=None,
         sampler=_Listed(batches),
         num_workers=workers,
+        generator=torch.Generator(),  # else it would draw from the program's
         worker_init_fn=_begin_worker if workers else None,
     )
     try:

@@ -1,0 +1,122 @@
+"""Datasets of the Hub: streamed by range requests, resolved by the `datasets` library."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("datasets")
+
+import pyarrow
+from pyarrow import parquet
+
+from zoo.data import load_images
+
+PIXELS = np.random.Generator(np.random.Philox(4)).integers(0, 256, (40, 9, 10), np.uint8)
+TRY = """
+import zoo
+from zoo.data import load_images, stream
+stream.FEW = 0
+try:
+    images = load_images(name, "train", shape=(1, 9, 10) if streamed else None)
+    read = images.in_order(8) if streamed else [images.pixels]
+    import torch
+    from zoo.data.images import sha256_of
+    print(type(images).__name__, sha256_of(torch.cat(list(read))))
+except zoo.ZooError as wrong:
+    print(type(wrong).__name__, wrong)
+"""
+STREAMED = {"ZOO_IN_MEMORY": "0", "ZOO_WORKERS": "2"}
+
+
+def table(pixels: np.ndarray, **columns: list) -> bytes:
+    rows = []
+    for one in pixels:
+        buffer = io.BytesIO()
+        Image.fromarray(one).save(buffer, "PNG")
+        rows.append({"bytes": buffer.getvalue(), "path": None})
+    file = io.BytesIO()
+    parquet.write_table(pyarrow.table({"image": rows, **columns}), file, row_group_size=5)
+    return file.getvalue()
+
+
+@pytest.fixture
+def pictures(hub, client) -> str:
+    """A dataset of the Hub."""
+    client.imports = ["datasets", "torchvision"]
+    hub.create("acme/pictures")
+    files = {"train-00000-of-00001": PIXELS[:30], "test-00000-of-00001": PIXELS[30:]}
+    hub.commit("acme/pictures", {f"data/{name}.parquet": table(p) for name, p in files.items()})
+    return "hf-dataset:acme/pictures"
+
+
+def tried(client, name: str, env: dict | None = None) -> str:
+    done = client.run(TRY, env=env, args={"name": name, "streamed": env == STREAMED})
+    assert done.returncode == 0, done.err
+    return done.out.strip()
+
+
+def test_a_dataset_of_the_hub_is_read_by_its_splits(hub, client, pictures):
+    expected = load_images({"train": PIXELS[:30], "test": PIXELS[30:]}, "train").sha256
+    assert tried(client, pictures) == f"Images {expected}"
+    assert tried(client, f"{pictures}:default@main") == f"Images {expected}"
+    streamed = tried(client, pictures, STREAMED)
+    assert streamed == f"StreamedImages {expected}"
+    sha = hub.head("acme/pictures")
+    hub.commit("acme/pictures", {}, delete=["data/train-00000-of-00001.parquet"])
+    assert tried(client, f"{pictures}@{sha}") == f"Images {expected}"
+    assert tried(client, pictures) != f"Images {expected}"
+
+
+def test_a_dataset_is_streamed_and_never_kept(hub, client, pictures):
+    tried(client, pictures, STREAMED)
+    ranges = [r.headers["range"] for r in hub.requests if r.path.startswith("/files/")]
+    assert len(ranges) > 6
+    assert not [path for path in Path(client.home).rglob("*") if path.suffix == ".parquet"]
+
+
+def test_a_dataset_with_train_alone_is_split(hub, client, pictures):
+    hub.create("acme/one")
+    hub.commit("acme/one", {"train.parquet": table(PIXELS)})
+    expected = load_images(PIXELS, "train").sha256
+    assert tried(client, "hf-dataset:acme/one") == f"Images {expected}"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("acme/absent", "'acme/absent' doesn't exist on the Hub or cannot be accessed"),
+        ("acme/pictures:other", "BuilderConfig 'other' not found. Available: ['default']"),
+        ("acme/pictures@nope", "Revision 'nope' doesn't exist"),
+        ("acme/text", "is not of parquet files, as 'hf://datasets/acme/text@"),
+        ("../../etc", "names no dataset of the Hub: hf-dataset:org/name is right"),
+        ("acme/script", "script"),
+    ],
+)
+def test_what_is_no_dataset_of_images_is_a_sentence(hub, client, pictures, name, why):
+    hub.create("acme/text")
+    hub.commit("acme/text", {"train.csv": b"a,b"})
+    hub.create("acme/script")
+    hub.commit("acme/script", {"script.py": b"open('ran', 'w')"})
+    said = tried(client, f"hf-dataset:{name}")
+    assert said.startswith("DataError ")
+    assert why in said
+    assert "\n" not in said
+
+
+def test_a_hub_that_breaks_off_is_a_sentence_and_one_that_is_away_too(hub, client, pictures):
+    hub.fault(path="/files/", flip=9, skip=3, times=None)
+    said = tried(client, pictures, STREAMED)
+    assert said.startswith(("DataError ", "StreamedImages "))
+    hub.clear_faults()
+    hub.fault(path="/files/", status=403, skip=4, times=None)
+    said = tried(client, pictures, STREAMED)
+    assert said.startswith("DataError 'hf://datasets/acme/pictures@")
+    hub.clear_faults()
+    hub.stop("hub")
+    assert tried(client, pictures).startswith("OfflineError hf-dataset:acme/pictures cannot be")
+    assert tried(client, pictures, {"HF_HUB_OFFLINE": "1"}).startswith("OfflineError ")
