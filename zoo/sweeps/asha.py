@@ -72,6 +72,7 @@ def run_with_asha(folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd) -
                 storage_path=scratch,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=LIVES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 callbacks=[_Ends(folder, trials, on_end, shelf)],
             ),
         ).fit()
