@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small import processes, wait_for
 
 from zoo.errors import ZooError
 from zoo.sweeps.plan import load_plan
@@ -82,21 +83,6 @@ class Node:
             except ProcessLookupError:
                 continue
         self.process.wait()
-
-
-def processes() -> dict[int, tuple[int, str]]:
-    """Parent and command line of every process, by its id."""
-    words = ["ps", "-eo", "pid=,ppid=,args="]
-    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
-    parts = [line.split(None, 2) for line in lines]
-    return {int(pid): (int(parent), command) for pid, parent, command in parts}
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    until = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < until, "it takes too long"
-        time.sleep(0.1)
 
 
 def runs_a_trial(node: Node) -> bool:

@@ -21,9 +21,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from zoo.sweeps.cluster import LIVES, Done, begin_job, end_job, keep
 from zoo.sweeps.embedded import OnEnd
 from zoo.sweeps.folder import SweepFolder
+from zoo.sweeps.job import Job
 from zoo.sweeps.outcome import Outcome, failed
 from zoo.sweeps.plan import Trial
-from zoo.sweeps.process import Job
 
 Work = tuple[Job, dict[str, bytes]]
 """A trial and the files that an earlier try of it left."""
