@@ -21,9 +21,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from zoo.sweeps.cluster import LIVES, Done, begin_job, end_job, keep
 from zoo.sweeps.embedded import OnEnd
 from zoo.sweeps.folder import SweepFolder
+from zoo.sweeps.job import Job
 from zoo.sweeps.outcome import Outcome, failed
 from zoo.sweeps.plan import Trial
-from zoo.sweeps.process import Job
 
 Work = tuple[Job, dict[str, bytes]]
 """A trial and the files that an earlier try of it left."""
@@ -72,6 +72,7 @@ def run_with_asha(folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd) -
                 storage_path=scratch,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=LIVES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 callbacks=[_Ends(folder, trials, on_end, shelf)],
             ),
         ).fit()

@@ -25,9 +25,10 @@ from zoo.errors import ZooError
 from zoo.registry.guards import cause
 from zoo.sweeps.embedded import OnEnd
 from zoo.sweeps.folder import SweepFolder, files_in
+from zoo.sweeps.job import Job
 from zoo.sweeps.outcome import OUTCOME, failed, read_outcome, write_outcome
 from zoo.sweeps.plan import Trial
-from zoo.sweeps.process import Job, ending, start
+from zoo.sweeps.process import ending, start
 
 LISTEN_SECONDS, ANSWER_SECONDS = 5.0, 25.0
 """How long a cluster is given to take a connection, and then to take a program in."""

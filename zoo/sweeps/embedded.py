@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from zoo.sweeps.folder import SweepFolder
+from zoo.sweeps.job import Job
 from zoo.sweeps.outcome import Outcome
 from zoo.sweeps.plan import Trial
-from zoo.sweeps.process import Job, ending, start
+from zoo.sweeps.process import ending, start
 
 POLL_SECONDS = 0.05
 CHECKPOINT_SECONDS = 60.0

@@ -85,7 +85,7 @@ def _rate_distortion(axes: Axes, done: Sequence[Row], colour: str | None) -> Non
     axes.set_ylabel("distortion: reconstruction (nats per image)")
     axes.set_title("Rate and distortion; along a grey line their sum is the same", fontsize=10)
     if colour:
-        axes.legend(title=colour, fontsize=8, title_fontsize=8)
+        _legend(axes, colour)
 
 
 def _against(axes: Axes, done: Sequence[Row], metric: str, key: str, colour: str | None) -> None:
@@ -111,7 +111,13 @@ def _against(axes: Axes, done: Sequence[Row], metric: str, key: str, colour: str
     axes.set_ylabel(f"{metric} ({unit}), validation" if unit else f"{metric}, validation")
     axes.grid(color="0.92", zorder=0)
     if colour:
-        axes.legend(title=colour, fontsize=8, title_fontsize=8)
+        _legend(axes, colour)
+
+
+def _legend(axes: Axes, colour: str) -> None:
+    """Beside the axes, where it hides no dot."""
+    place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "frameon": False}
+    axes.legend(title=colour, fontsize=8, title_fontsize=8, **place)
 
 
 def _places(values: Sequence[Any]) -> dict[str, float]:

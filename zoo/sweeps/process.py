@@ -11,41 +11,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from zoo.sweeps.job import Job
 from zoo.sweeps.outcome import Outcome, failed, read_outcome
-from zoo.sweeps.plan import Trial
-from zoo.version import __version__
-
-
-def versions() -> dict[str, str]:
-    """Of the programs on which a trial's bits depend."""
-    return {"autoencoder-zoo": __version__, "torch": version("torch").partition("+")[0]}
-
-
-@dataclass(frozen=True)
-class Job:
-    """A trial as plain data, which travels."""
-
-    name: str
-    """The trial's folder's name."""
-    sections: dict[str, Any]
-    """The recipe, every field written out."""
-    recipe: str | None
-    """Name of the published recipe that it came from."""
-    changed: dict[str, Any]
-    where: str
-    """Working folder, which paths in the recipe may be relative to."""
-    versions: dict[str, str] = field(default_factory=versions)
-
-    @classmethod
-    def of(cls, trial: Trial) -> Job:
-        """The job of a trial."""
-        recipe = trial.recipe
-        return cls(trial.name, recipe.sections(), recipe.name, recipe.changed, os.getcwd())
 
 
 def start(
@@ -65,13 +36,14 @@ def start(
         report: where a line of JSON after every epoch goes.
         keep_open: file descriptors that it holds for as long as it lives.
     """
+    path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
     process = subprocess.Popen(
-        [sys.executable, "-m", "zoo.sweeps.trial", str(folder.absolute()), str(os.getpid())],
+        [sys.executable, "-P", "-m", "zoo.sweeps.trial", str(folder.absolute()), str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=report,
         stderr=log,
         cwd=job.where if os.path.isdir(job.where) else None,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         pass_fds=tuple(keep_open),
         start_new_session=True,  # Ctrl-C is for who started it, who then says what to do
     )

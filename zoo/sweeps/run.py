@@ -73,15 +73,18 @@ def _run(folder: SweepFolder, left: list[Trial], processes, ray, on_end, say) ->
         run_here(folder, left, processes, on_end)
         return
     try:
-        from zoo.sweeps import asha, cluster
+        if folder.plan.sweep.asha:
+            from zoo.sweeps.asha import run_with_asha as run_there
+        else:
+            from zoo.sweeps.cluster import run_on_cluster as run_there
+        from zoo.sweeps.cluster import connected
     except ImportError as absent:
         raise ZooError(
             f"--ray needs Ray, which is not installed here ({absent}): "
             "pip install 'autoencoder-zoo[ray]'"
         ) from None
-    with cluster.connected(ray):
-        engine = asha.run_with_asha if folder.plan.sweep.asha else cluster.run_on_cluster
-        engine(folder, left, on_end)
+    with connected(ray):
+        run_there(folder, left, on_end)
 
 
 def line_of(plan: Plan, trial: Trial, outcome: Outcome) -> str:

@@ -52,7 +52,7 @@ class Sweep(Strict):
 
     recipe: str = Field(description="a published name, or a TOML file beside this one")
     metric: str = Field(description="a metric of the validation split")
-    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1, description="training.seed")
+    seeds: tuple[Seed, ...] = Field(default=(0,), description="training.seed of each run")
     overrides: dict[str, JsonValue] = Field(default={}, description="the same for every trial")
     grid: dict[str, tuple[JsonValue, ...]] = Field(
         default={}, description="a setting's name to its values; all combinations are run"
@@ -86,6 +86,8 @@ class Sweep(Strict):
             found.append(f"metric: there is no metric {self.metric!r:.60}.{hint}")
         if len(set(self.seeds)) < len(self.seeds):
             found.append("seeds: a seed stands twice")
+        if not self.seeds:
+            found.append("seeds: a list without values")
         if self.grid and self.random:
             found.append("grid, random: a sweep has one of them")
         names = [canonical(key) for key in (*self.overrides, *self.varied)]

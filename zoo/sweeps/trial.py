@@ -17,8 +17,8 @@ from zoo.folder import layout
 from zoo.folder.config import read_info
 from zoo.io.orphans import end_with_parent
 from zoo.registry.guards import cause
+from zoo.sweeps.job import Job, versions
 from zoo.sweeps.outcome import Outcome, failed, numbers_of, write_outcome
-from zoo.sweeps.process import Job, versions
 from zoo.training.loop import Update
 from zoo.training.recipe import Recipe
 from zoo.training.run import CHECKPOINT, HISTORY, MODEL, train
