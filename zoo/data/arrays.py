@@ -36,12 +36,16 @@ class ArrayFile(Source):
         return f"{self.path!r}: image {number}"
 
     def read(self, number: int) -> Tensor:
+        if (found := self.read_run(number, 1)) is None:
+            raise DataError(f"{self.title(number)} is cut short.")
+        return found[0]
+
+    def read_run(self, first: int, count: int) -> Tensor | None:
         if self.file is None:
             self.file = os.open(self.path, os.O_RDONLY)
-        data = os.pread(self.file, self.bytes, self.offset + number * self.bytes)
-        if len(data) != self.bytes:
-            raise DataError(f"{self.title(number)} is cut short.")
-        return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(self.shape)
+        pixels = torch.empty(count, *self.shape, dtype=torch.uint8)
+        read = os.preadv(self.file, [pixels.numpy()], self.offset + first * self.bytes)
+        return pixels if read == count * self.bytes else None
 
 
 def read_array(path: Path) -> dict[str, Source]:

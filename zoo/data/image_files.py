@@ -26,7 +26,7 @@ class ImageFiles(Source):
     """Image files, by their paths below a folder."""
 
     def __init__(self, folder: Path, names: list[str]) -> None:
-        self.folder = str(folder)
+        self.folder = "" if folder == Path() else str(folder)  # "a.png", not "./a.png"
         self.names = np.array([os.fsencode(name) for name in names])  # bytes: flat, not objects
 
     def __len__(self) -> int:

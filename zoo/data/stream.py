@@ -60,6 +60,13 @@ class StreamedImages:
         """What an image is called."""
         return self.source.key(int(self.numbers[number]))
 
+    def keys(self, first: int, count: int) -> list[str]:
+        """What images that follow one another are called."""
+        numbers = self.numbers[first : first + count]
+        if _is_run(numbers):
+            return self.source.keys(int(numbers[0]), count)
+        return [self.source.key(int(number)) for number in numbers]
+
     def order(self, seed: int, epoch: int) -> Tensor:
         """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone.
 
@@ -137,6 +144,8 @@ class _Reader(Dataset):
         self.fit = Fit(images.shape, images.transform, random=epoch_seed is not None)
 
     def __getitem__(self, numbers: Tensor) -> Read:
+        if (run := self._run(self.images.numbers[numbers.numpy()])) is not None:
+            return run, []
         fitted, failures = [], []
         with torch.random.fork_rng(devices=[], enabled=self.fit.random):
             for number in numbers.tolist():
@@ -145,6 +154,13 @@ class _Reader(Dataset):
                 except DataError as damaged:
                     failures.append((number, str(damaged)))
         return None if failures else torch.stack(fitted), failures
+
+    def _run(self, numbers: np.ndarray) -> Tensor | None:
+        """Images that need no fitting and follow one another are read at once, where they can be."""
+        source = self.images.source
+        if self.fit.steps or source.shape != self.images.shape or not _is_run(numbers):
+            return None
+        return source.read_run(int(numbers[0]), len(numbers))
 
     def _one(self, number: int) -> Tensor:
         if self.fit.random and self.epoch_seed is not None:
@@ -158,6 +174,11 @@ class _Listed(Sampler):
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self.batches)
+
+
+def _is_run(numbers: np.ndarray) -> bool:
+    """Whether they follow one another: `(N,)`, N >= 1."""
+    return len(numbers) > 0 and bool((np.diff(numbers) == 1).all())
 
 
 def _read_ahead(reader: _Reader, batches: Iterable[Tensor], count: int) -> Iterator[Read]:
