@@ -22,7 +22,7 @@ class ArrayFile(Source):
         channels_first = (shape[0], 1, *shape[1:]) if len(shape) == 3 else shape
         self.path, self.offset = str(path), offset
         self.count, *image = channels_first
-        self.shape = (image[0], image[1], image[2])
+        self.shape = self.image = (image[0], image[1], image[2])
         self.bytes = int(np.prod(image))
         self.file: int | None = None
 
@@ -43,9 +43,10 @@ class ArrayFile(Source):
     def read_run(self, first: int, count: int) -> Tensor | None:
         if self.file is None:
             self.file = os.open(self.path, os.O_RDONLY)
-        pixels = torch.empty(count, *self.shape, dtype=torch.uint8)
-        read = os.preadv(self.file, [pixels.numpy()], self.offset + first * self.bytes)
-        return pixels if read == count * self.bytes else None
+        data = os.pread(self.file, count * self.bytes, self.offset + first * self.bytes)
+        if len(data) != count * self.bytes:
+            return None
+        return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(count, *self.image)
 
 
 def read_array(path: Path) -> dict[str, Source]:

@@ -144,8 +144,15 @@ class Joined(Source):
         return keys
 
     def read_run(self, first: int, count: int) -> Tensor | None:
-        part, own = self._at(first)
-        return part.read_run(own, count) if own + count <= len(part) else None
+        runs, end = [], first + count
+        while first < end:
+            part, own = self._at(first)
+            here = min(end - first, len(part) - own)
+            if (run := part.read_run(own, here)) is None:
+                return None
+            runs.append(run)
+            first += here
+        return torch.cat(runs) if len(runs) > 1 else runs[0]
 
     def _at(self, number: int) -> tuple[Source, int]:
         which = int(np.searchsorted(self.ends, number, side="right"))

@@ -131,9 +131,19 @@ class StreamedImages:
         keys = [self.key(number) for number in range(len(self))]
         return Images(self.dataset, self.split, pixels, sha256_of(pixels), keys)
 
-    def in_order(self, size: int) -> Iterator[Tensor]:
-        """All images in order, `size` at a time."""
-        return self.read(torch.arange(len(self)).split(size))
+    def in_order(self, size: int, start: int = 0) -> Iterator[Tensor]:
+        """All images from `start` on in order, `size` at a time. Errors as `read`."""
+        count = len(self)
+        batches = (
+            torch.arange(first, min(first + size, count)) for first in range(start, count, size)
+        )
+        reader = _Reader(self, None)
+        if reader.run(torch.arange(start, min(start + size, count))) is None:
+            yield from self.read(batches)
+            return
+        for numbers in batches:  # to hand them over would take a worker longer than to read them
+            run = reader.run(numbers)
+            yield next(self.read([numbers])) if run is None else run
 
 
 class _Reader(Dataset):
@@ -144,7 +154,7 @@ class _Reader(Dataset):
         self.fit = Fit(images.shape, images.transform, random=epoch_seed is not None)
 
     def __getitem__(self, numbers: Tensor) -> Read:
-        if (run := self._run(self.images.numbers[numbers.numpy()])) is not None:
+        if (run := self.run(numbers)) is not None:
             return run, []
         fitted, failures = [], []
         with torch.random.fork_rng(devices=[], enabled=self.fit.random):
@@ -155,12 +165,12 @@ class _Reader(Dataset):
                     failures.append((number, str(damaged)))
         return None if failures else torch.stack(fitted), failures
 
-    def _run(self, numbers: np.ndarray) -> Tensor | None:
-        """Images that need no fitting and follow one another are read at once, where they can be."""
-        source = self.images.source
-        if self.fit.steps or source.shape != self.images.shape or not _is_run(numbers):
+    def run(self, numbers: Tensor) -> Tensor | None:
+        """Images that need no fitting and follow one another, read at once where they can be."""
+        source, places = self.images.source, self.images.numbers[numbers.numpy()]
+        if self.fit.steps or source.shape != self.images.shape or not _is_run(places):
             return None
-        return source.read_run(int(numbers[0]), len(numbers))
+        return source.read_run(int(places[0]), len(places))
 
     def _one(self, number: int) -> Tensor:
         if self.fit.random and self.epoch_seed is not None:

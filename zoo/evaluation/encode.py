@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,12 @@ def encode_images(
         DataError: for a damaged image; ZooError: where the disk is full or read-only.
     """
     files = CodeFiles(target, _about(model, images, device))
+    size = max(1, min(IMAGES_AT_ONCE, VALUES_AT_ONCE // model.spec.pixels))
     done = begun = files.noted()
+    if begun and _sha256(next(images.in_order(size))) != begun.pixels_sha256:
+        raise files.another("its first images are others")
     try:
-        for done in _encoded(model.to(device), images, begun, files):
+        for done in _encoded(model.to(device), images, size, begun, files):
             on_progress(done.images)
         assert done is not None
         files.note(done)
@@ -69,11 +73,11 @@ def encode_images(
         if done is None:
             files.discard()
             raise
-        files.note(done)
+        with suppress(ZooError):  # a full disk may have no room for it: the last one is there
+            files.note(done)
         if isinstance(stopped, KeyboardInterrupt):
             return done.images
-        left = f"{done.images:,} of {len(images):,} images are encoded: the same command goes on."
-        stopped.args = (f"{stopped} {left}",)
+        stopped.args = (f"{stopped} What is written stays: the same command goes on.",)
         raise
     finally:
         files.close()
@@ -95,46 +99,35 @@ def _about(model: Autoencoder, images: StreamedImages, device: torch.device) -> 
 
 
 def _encoded(
-    model: Autoencoder, images: StreamedImages, done: Done | None, files: CodeFiles
+    model: Autoencoder, images: StreamedImages, size: int, done: Done | None, files: CodeFiles
 ) -> Iterator[Done]:
     """Encodes and writes what is left, batch by batch, and gives how far it is after each.
 
     Batches begin at multiples of their size, and numbers are merged batch by batch, so that no bit
     depends on where it was stopped.
     """
-    size = max(1, min(IMAGES_AT_ONCE, VALUES_AT_ONCE // model.spec.pixels))
-    starts = range(done.images if done else 0, len(images), size)
-    again = [0] if done else []  # the first batch is looked at: are these the same images?
-    read = images.read(_numbers([*again, *starts], size, len(images)))
-    if done is None or done.images < len(images):
-        files.open(done)
-    if done:
-        if _sha256(next(read)) != done.pixels_sha256:
-            raise files.another("its first images are others")
-        yield done
+    begin = done.images if done else 0
+    if begin == len(images):
+        return
+    files.open(done)
     noted = time.monotonic()
-    for first, pixels in zip(starts, read, strict=True):
-        codes, keys = _codes(model, pixels), images.keys(first, len(pixels))
+    for pixels in images.in_order(size, begin):
+        codes = _codes(model, pixels)
+        if done is None:
+            done = Done(0, 0, Moments.none(codes.shape[1]), _sha256(pixels))
+        keys = images.keys(done.images, len(codes))
         if not np.isfinite(codes).all():
-            raise InputError(
-                f"The model gives codes that are not finite for images from {keys[0]!r} to {keys[-1]!r}."
-            )
-        before = done or Done(0, 0, Moments.none(codes.shape[1]), _sha256(pixels))
+            raise InputError(f"Codes of images {keys[0]!r} to {keys[-1]!r} are not all finite.")
         done = Done(
-            first + len(pixels),
-            before.key_bytes + files.append(codes, keys),
-            before.moments.with_batch(codes),
-            before.pixels_sha256,
+            done.images + len(codes),
+            done.key_bytes + files.append(codes, keys),
+            done.moments.with_batch(codes),
+            done.pixels_sha256,
         )
         if time.monotonic() - noted > SECONDS_PER_NOTE:
             files.note(done)
             noted = time.monotonic()
         yield done
-
-
-def _numbers(starts: list[int], size: int, count: int) -> Iterator[Tensor]:
-    for first in starts:
-        yield torch.arange(first, min(first + size, count))
 
 
 def _sha256(pixels: Tensor) -> str:
