@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +170,7 @@ def test_what_was_lost_is_encoded_again(model, lost):
     assert encoded(model, ["many.npy"], "cut") == whole
 
 
-@pytest.mark.parametrize("left", [3, 2, 1, 0])
+@pytest.mark.parametrize("left", [3, 2, 1])
 def test_a_stop_while_files_take_their_names_is_made_good(model, monkeypatch, left):
     np.save("many.npy", PIXELS)
     whole = encoded(model, ["many.npy"], "whole")
@@ -189,7 +190,6 @@ def test_a_stop_while_files_take_their_names_is_made_good(model, monkeypatch, le
         patch.setattr(codes, "remove", dying(codes.remove))
         with pytest.raises(KeyboardInterrupt):
             encoded(model, ["many.npy"], "cut")
-            raise KeyboardInterrupt  # nothing was left
     assert encoded(model, ["many.npy"], "cut") == whole
 
 
@@ -251,38 +251,34 @@ def test_a_full_disk_is_a_sentence_and_the_same_command_goes_on(model):
 # The command
 
 
-def test_the_command_killed_at_any_moment_ends_with_the_same_bytes(model):
+def test_the_command_killed_and_interrupted_ends_with_the_same_bytes(model):
     zoo.save(model, "model")
     np.save("many.npy", np.tile(PIXELS, (5, 1, 1)))
+    whole = encoded(zoo.load("./model"), ["many.npy"], "whole")
     notes = "import zoo.evaluation.encode as e; e.SECONDS_PER_NOTE = 0.0"
     slow = "import time; real = e._codes; e._codes = lambda *a: (time.sleep(0.1), real(*a))[1]"
-    words = ["encode", "./model", "many.npy", "--device", "cpu", "-o"]
+    words = ["encode", "./model", "many.npy", "--device", "cpu", "-o", "cut/codes.npy"]
+    code = f"{notes}; {slow}; from zoo.cli import main; main({words})"
+    journal = Path("cut/codes.npy.journal")
 
-    def start(out: str) -> subprocess.Popen[str]:
-        code = f"{notes}; {slow}; from zoo.cli import main; main({[*words, out]})"
-        return subprocess.Popen([sys.executable, "-c", code], text=True, stderr=subprocess.PIPE)
-
-    whole = start("whole/codes.npy")
-    assert whole.wait(60) == 0
-    for wanted in (1000, 4000):
-        process = start("cut/codes.npy")
-        journal = Path("cut/codes.npy.journal")
-        while not (journal.exists() and json.loads(journal.read_text())["images"] >= wanted):
+    def started(until: int) -> subprocess.Popen[str]:
+        process = subprocess.Popen([sys.executable, "-c", code], text=True, stderr=subprocess.PIPE)
+        while not (journal.exists() and json.loads(journal.read_text())["images"] >= until):
             assert process.poll() is None
-        process.kill()
-        process.wait()
-        assert not Path("cut/codes.npy").exists()
-    process = start("cut/codes.npy")
-    while json.loads(journal.read_text())["images"] < 5000:
-        assert process.poll() is None
+            time.sleep(0.02)
+        return process
+
+    process = started(until=1000)
+    process.kill()
+    process.wait()
+    assert not Path("cut/codes.npy").exists()
+    process = started(until=3000)
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate()[1]
     assert process.returncode == 1
     assert "of 8,500 images. The same command goes on." in said
-    assert start("cut/codes.npy").wait(60) == 0
-    assert {p.name: p.read_bytes() for p in Path("cut").iterdir()} == {
-        p.name: p.read_bytes() for p in Path("whole").iterdir()
-    }
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+    assert {path.name: path.read_bytes() for path in Path("cut").iterdir()} == whole
 
 
 def test_the_command_fits_images_as_the_models_recipe_says(model, capsys):

@@ -26,9 +26,9 @@ SECONDS_PER_LINE = 30.0
 def encode(model: str, files: tuple[str, ...], out: Path, device: str) -> None:
     """Encode FILES with a MODEL: images, or datasets by name, folder or file.
 
-    The codes go to a .npy file, float32, one row an image, in the order of the files; beside it
-    OUT.keys.jsonl has each image's key, and OUT.json mean and standard deviation of each channel.
-    A run that was stopped goes on when the same command is given again.
+    The codes go to a .npy file, float32, one row an image, in the order of the files. Beside
+    codes.npy, codes.keys.jsonl has what each image is called, and codes.json the codes' mean and
+    standard deviation by channel. After a stop the same command goes on.
     """
     from zoo import processes
     from zoo.data import open_all
