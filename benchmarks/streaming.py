@@ -108,7 +108,9 @@ def webdataset_arm(pattern: str, workers: int) -> Callable[[int], Iterable[torch
     import webdataset
     from torchvision.transforms.v2 import PILToTensor
 
-    dataset = webdataset.WebDataset(pattern, shardshuffle=SHARDS).shuffle(1000)
+    dataset = webdataset.WebDataset(  # pyright: ignore[reportAttributeAccessIssue]  # its stubs lack it
+        pattern, shardshuffle=SHARDS
+    ).shuffle(1000)
     dataset = dataset.decode("pil").to_tuple("jpg").map_tuple(PILToTensor())
     loader = DataLoader(dataset, batch_size=BATCH, num_workers=workers)
     return lambda _: (images for (images,) in loader)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -9,36 +13,78 @@ import click
 from zoo.cli import complete
 from zoo.cli.output import device_option, say
 
+SECONDS_PER_LINE = 30.0
+
 
 @click.command()
 @click.argument("model", shell_complete=complete.models)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, shell_complete=complete.datasets)
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="The .npy file to write."
 )
 @device_option
-def encode(model: str, files: tuple[Path, ...], out: Path, device: str) -> None:
-    """Encode image FILES (or .npy arrays of uint8 images) with a MODEL.
+def encode(model: str, files: tuple[str, ...], out: Path, device: str) -> None:
+    """Encode FILES with a MODEL: images, or datasets by name, folder or file.
 
-    The codes go to a .npy file, float32, one row an image, in the order of the files.
+    The codes go to a .npy file, float32, one row an image, in the order of the files. Beside
+    codes.npy, codes.keys.jsonl has what each image is called, and codes.json the codes' mean and
+    standard deviation by channel. After a stop the same command goes on.
     """
-    import io
-
-    import numpy as np
-    import torch
-
-    import zoo
-    from zoo.data import as_grey
-    from zoo.data.image_files import read_images_for
-    from zoo.io.files import write_atomically
+    from zoo import processes
+    from zoo.data import open_all
+    from zoo.devices import find_device
+    from zoo.errors import InputError
+    from zoo.evaluation.encode import encode_images
+    from zoo.folder import store
+    from zoo.hub.find import TO_MEASURE, find
+    from zoo.specs.data import FOUND, Transform, data_settings
 
     if out.suffix != ".npy":
         raise click.UsageError(f"-o {str(out)!r} does not end in .npy.")
-    loaded = zoo.load(model, device=device)
-    pixels = read_images_for(loaded.spec.image_shape, files)
-    with torch.inference_mode():
-        codes = [loaded.encode(as_grey(batch)).float().cpu() for batch in pixels.split(500)]
-    buffer = io.BytesIO()
-    np.save(buffer, torch.cat(codes).numpy(), allow_pickle=False)
-    write_atomically(out, buffer.getvalue())
-    say(f"{out}: {len(pixels):,} x {' x '.join(map(str, loaded.latent_shape))}, float32")
+    if processes.are_many():
+        raise InputError("zoo encode runs in one process: start it without a launcher.")
+    where = find_device(device)
+    loaded = store.load_source(find(model, TO_MEASURE))  # with its recipe, which has the transform
+    recipe = loaded.info.recipe if loaded.info else None
+    said = data_settings(recipe) if recipe else None
+    images = open_all(
+        files,
+        shape=loaded.spec.image_shape,
+        transform=said.transform if said else Transform(),
+        column=said.column if said else FOUND,
+    )
+    with _progress_shown(len(images)) as on_progress:
+        done = encode_images(loaded, images, out, device=where, on_progress=on_progress)
+    if done < len(images):
+        raise click.ClickException(
+            f"interrupted after {done:,} of {len(images):,} images. The same command goes on."
+        )
+    say(f"{out}: {done:,} x {' x '.join(map(str, loaded.latent_shape))}, float32")
+
+
+@contextmanager
+def _progress_shown(count: int) -> Iterator[Callable[[int], None]]:
+    """Gives what is called with the number of images done: a bar on a terminal, else lines."""
+    if not sys.stderr.isatty():
+        yield _lines(count)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        bar = bars.add_task("", total=count)
+        yield lambda done: bars.update(bar, completed=done)
+
+
+def _lines(count: int) -> Callable[[int], None]:
+    """A line in so many seconds, so that a short run prints none."""
+    last = time.monotonic()
+
+    def on_progress(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_PER_LINE:
+            last = time.monotonic()
+            print(f"encoded {done:,} of {count:,} images", file=sys.stderr, flush=True)
+
+    return on_progress

@@ -1,7 +1,7 @@
 """Images: where they come from, how they are split into parts, and what a model is shown."""
 
 from zoo.data.images import Images
-from zoo.data.load import AnyImages, load_images, may_be_read_for, open_dataset
+from zoo.data.load import AnyImages, load_images, may_be_read_for, open_all, open_dataset
 from zoo.data.preprocessing import as_grey, shown_in_testing, shown_in_training, training_draw
 from zoo.data.stream import StreamedImages
 
@@ -12,6 +12,7 @@ __all__ = [
     "as_grey",
     "load_images",
     "may_be_read_for",
+    "open_all",
     "open_dataset",
     "shown_in_testing",
     "shown_in_training",

@@ -37,12 +37,17 @@ class ArrayFile(Source):
         return f"{self.path!r}: image {number}"
 
     def read(self, number: int) -> Tensor:
+        if (found := self.read_run(number, 1)) is None:
+            raise DataError(f"{self.title(number)} is cut short.")
+        return found[0]
+
+    def read_run(self, first: int, count: int) -> Tensor | None:
         if self.file is None:
             self.file = os.open(self.path, os.O_RDONLY)
-        data = os.pread(self.file, self.bytes, self.offset + number * self.bytes)
-        if len(data) != self.bytes:
-            raise DataError(f"{self.title(number)} is cut short.")
-        return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(*self.sides)
+        data = os.pread(self.file, count * self.bytes, self.offset + first * self.bytes)
+        if len(data) != count * self.bytes:
+            return None
+        return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(count, *self.sides)
 
 
 def read_array(path: Path) -> dict[str, Source]:

@@ -28,7 +28,7 @@ class ImageFiles(Source):
     """Image files, by their paths below a folder."""
 
     def __init__(self, folder: Path, names: list[str]) -> None:
-        self.folder = str(folder)
+        self.folder = "" if folder == Path() else str(folder)  # "a.png", not "./a.png"
         self.names = Texts(names)
 
     def __len__(self) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,17 +18,17 @@ from zoo.data.fit import as_pixels
 from zoo.data.folders import is_pattern, read_file, read_folder, read_pattern
 from zoo.data.hf_datasets import PREFIX as HF_DATASET
 from zoo.data.hf_datasets import read_hf_dataset
+from zoo.data.image_files import SUFFIXES, ImageFiles
 from zoo.data.images import IN_MEMORY, SPLITS, Images, in_parts, sha256_of
 from zoo.data.named import NAMED, read_named
 from zoo.data.objects import can_hold_images, read_object
-from zoo.data.parquet import FOUND
 from zoo.data.plugins import read_plugin
-from zoo.data.source import InMemory, Joined, Source
+from zoo.data.source import InMemory, Joined, Named, Source
 from zoo.data.stream import StreamedImages
 from zoo.errors import DataError, InputError, UnknownNameError, did_you_mean
 from zoo.io.files import with_home
 from zoo.registry import families, plugins
-from zoo.specs.data import Transform
+from zoo.specs.data import FOUND, Transform
 
 Dataset = str | Path | Tensor | np.ndarray | Iterable | Mapping | TorchDataset
 """A name or path, or a Python object: see KINDS."""
@@ -112,6 +113,45 @@ def open_dataset(
         varies = transform.is_random and split not in ("validation", "test")
         opened[split] = stream.held() if fits and not varies else stream
     return opened
+
+
+def open_all(
+    files: Sequence[str], *, shape: Shape, transform: Transform, column: str = FOUND
+) -> StreamedImages:
+    """All images of image files and datasets, whatever part they are in, in order.
+
+    Of one dataset without parts their keys are its own; otherwise those of a part or of one of
+    several datasets begin with its name, as in `train/0` and `b.npy/0`.
+
+    Args:
+        files: paths of images, and what `load_images` takes by name or path.
+        shape: channels, height and width that a model takes.
+        transform: what makes images of any size fit; where it does nothing they must be of `shape`.
+
+    Raises UnknownNameError, DataError: for files that are missing or damaged, and no images at all.
+    """
+    found: list[Source] = []
+    for are_images, group in itertools.groupby(files, _is_image_file):
+        if are_images:
+            found.append(ImageFiles(Path(), list(group)))
+            continue
+        for file in group:
+            parts = _find(file, column)[2]
+            named = parts if "all" in parts else {p: Named(p, one) for p, one in parts.items()}
+            found += [Named(file, one) if len(files) > 1 else one for one in named.values()]
+    source = Joined(found)
+    name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
+    if not len(source):
+        raise DataError(f"There is no image in {name!r}.")
+    return StreamedImages(name, "all", source, np.arange(len(source)), shape, transform)
+
+
+def _is_image_file(path: str) -> bool:
+    if not path.lower().endswith(SUFFIXES) or os.path.isdir(path):
+        return False
+    if not os.path.lexists(path):
+        raise DataError(f"There is no image file {path!r}.")
+    return True
 
 
 def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:

@@ -17,13 +17,12 @@ from zoo.data.image_files import decode
 from zoo.data.source import Source
 from zoo.errors import DataError, did_you_mean
 from zoo.io.files import open_regular
+from zoo.specs.data import FOUND
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 REMOTE = "hf://"
-FOUND = "auto"
-"""A column that is looked for."""
 CACHED_BYTES = 128 * 2**20
 """Of images as they are stored that a process keeps; two row groups at least."""
 MAX_GROUP_BYTES = 2**30

@@ -48,10 +48,10 @@ class Shards(Source):
     def __init__(self, paths: Sequence[Path]) -> None:
         found = [_index(path) for path in paths]
         self.paths = [str(path) for path in paths]
-        self.keys = [one.keys for one in found]
+        self.keys_of_shard = [one.keys for one in found]
         self.offsets = np.concatenate([one.offsets for one in found])
         self.sizes = np.concatenate([one.sizes for one in found])
-        self.starts = np.cumsum([0, *(len(keys) for keys in self.keys)])
+        self.starts = np.cumsum([0, *(len(keys) for keys in self.keys_of_shard)])
         self.shards = self.starts[:-1]
         self.files: OrderedDict[int, int] = OrderedDict()
 
@@ -84,7 +84,7 @@ class Shards(Source):
     def _place(self, number: int) -> tuple[int, str]:
         """The number of an image's shard, and its key there."""
         shard = self._shard(number)
-        return shard, self.keys[shard][number - int(self.starts[shard])]
+        return shard, self.keys_of_shard[shard][number - int(self.starts[shard])]
 
     def _shard(self, number: int) -> int:
         return int(np.searchsorted(self.starts, number, side="right")) - 1

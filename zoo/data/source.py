@@ -46,6 +46,17 @@ class Source:
         """
         raise NotImplementedError
 
+    def keys(self, first: int, count: int) -> list[str]:
+        """Of images that follow one another."""
+        return [self.key(number) for number in range(first, first + count)]
+
+    def read_run(self, first: int, count: int) -> Tensor | None:
+        """Images that follow one another, `(count, C, H, W)` uint8, where the source has them so.
+
+        None where they are read one at a time.
+        """
+        return None
+
 
 class Texts(Sequence[str]):
     """Many texts in one block of memory: worker processes share it, and would copy a list's."""
@@ -81,6 +92,35 @@ class InMemory(Source):
     def read(self, number: int) -> Tensor:
         return self.pixels[number]
 
+    def read_run(self, first: int, count: int) -> Tensor:
+        return self.pixels[first : first + count]
+
+
+class Named(Source):
+    """Another source, whose keys are made a path that begins with a name: a part's or a file's."""
+
+    def __init__(self, name: str, source: Source) -> None:
+        self.name, self.source = name, source
+        self.shape, self.pixels, self.shards = source.shape, source.pixels, source.shards
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def key(self, number: int) -> str:
+        return f"{self.name}/{self.source.key(number)}"
+
+    def title(self, number: int) -> str:
+        return self.source.title(number)
+
+    def read(self, number: int) -> Image | Tensor:
+        return self.source.read(number)
+
+    def keys(self, first: int, count: int) -> list[str]:
+        return [f"{self.name}/{key}" for key in self.source.keys(first, count)]
+
+    def read_run(self, first: int, count: int) -> Tensor | None:
+        return self.source.read_run(first, count)
+
 
 class Joined(Source):
     """Sources one after the other, as one."""
@@ -115,6 +155,24 @@ class Joined(Source):
     def read(self, number: int) -> Image | Tensor:
         part, own = self._at(number)
         return part.read(own)
+
+    def keys(self, first: int, count: int) -> list[str]:
+        keys: list[str] = []
+        while len(keys) < count:
+            part, own = self._at(first + len(keys))
+            keys += part.keys(own, min(count - len(keys), len(part) - own))
+        return keys
+
+    def read_run(self, first: int, count: int) -> Tensor | None:
+        runs, end = [], first + count
+        while first < end:
+            part, own = self._at(first)
+            here = min(end - first, len(part) - own)
+            if (run := part.read_run(own, here)) is None:
+                return None
+            runs.append(run)
+            first += here
+        return torch.cat(runs) if len(runs) > 1 else runs[0]
 
     def _at(self, number: int) -> tuple[Source, int]:
         which = int(np.searchsorted(self.ends, number, side="right"))

@@ -60,6 +60,13 @@ class StreamedImages:
         """What an image is called."""
         return self.source.key(int(self.numbers[number]))
 
+    def keys(self, first: int, count: int) -> list[str]:
+        """What images that follow one another are called."""
+        numbers = self.numbers[first : first + count]
+        if _is_run(numbers):
+            return self.source.keys(int(numbers[0]), count)
+        return [self.source.key(int(number)) for number in numbers]
+
     def order(self, seed: int, epoch: int) -> Tensor:
         """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone.
 
@@ -130,9 +137,19 @@ class StreamedImages:
         keys = [self.key(number) for number in range(len(self))]
         return Images(self.dataset, self.split, pixels, sha256_of(pixels), keys)
 
-    def in_order(self, size: int) -> Iterator[Tensor]:
-        """All images in order, `size` at a time."""
-        return self.read(torch.arange(len(self)).split(size))
+    def in_order(self, size: int, start: int = 0) -> Iterator[Tensor]:
+        """All images from `start` on in order, `size` at a time. Errors as `read`."""
+        count = len(self)
+        batches = (
+            torch.arange(first, min(first + size, count)) for first in range(start, count, size)
+        )
+        reader = _Reader(self, None)
+        if reader.run(torch.arange(start, min(start + size, count))) is None:
+            yield from self.read(batches)
+            return
+        for numbers in batches:  # to hand them over would take a worker longer than to read them
+            run = reader.run(numbers)
+            yield next(self.read([numbers])) if run is None else run
 
 
 class _Reader(Dataset):
@@ -143,6 +160,8 @@ class _Reader(Dataset):
         self.fit = Fit(images.shape, images.transform)
 
     def __getitem__(self, numbers: Tensor) -> Read:
+        if (run := self.run(numbers)) is not None:
+            return run, []
         fitted, failures = [], []
         for number in numbers.tolist():
             try:
@@ -150,6 +169,17 @@ class _Reader(Dataset):
             except DataError as damaged:
                 failures.append((number, str(damaged)))
         return None if failures else torch.stack(fitted), failures
+
+    def run(self, numbers: Tensor) -> Tensor | None:
+        """Images that need no fitting and follow one another, read at once where they can be."""
+        source, places = self.images.source, self.images.numbers[numbers.numpy()]
+        if (
+            self.fit.transform != Transform()
+            or source.shape != self.images.shape
+            or not _is_run(places)
+        ):
+            return None
+        return source.read_run(int(places[0]), len(places))
 
     def _one(self, number: int) -> Tensor:
         source, seed = self.images.source, None
@@ -164,6 +194,11 @@ class _Listed(Sampler):
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self.batches)
+
+
+def _is_run(numbers: np.ndarray) -> bool:
+    """Whether they follow one another: `(N,)`, N >= 1."""
+    return len(numbers) > 0 and bool((np.diff(numbers) == 1).all())
 
 
 def _read_ahead(reader: _Reader, batches: Iterable[Tensor], count: int) -> Iterator[Read]:

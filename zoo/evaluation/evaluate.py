@@ -31,7 +31,7 @@ from zoo.evaluation.measure import (
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
 from zoo.specs.base import likelihood_kind
-from zoo.specs.data import data_settings
+from zoo.specs.data import FOUND, data_settings
 from zoo.specs.metrics import Metrics
 from zoo.specs.parts import MLPBody
 from zoo.specs.protocols import FITTING, Protocol, check_protocol
@@ -111,6 +111,7 @@ def images_for(model: Autoencoder, dataset: Dataset, split: str) -> AnyImages:
         split,
         shape=model.spec.image_shape,
         transform=said.transform if said else None,
+        column=said.column if said else FOUND,
         max_damaged=said.max_damaged if said else 0,
     )
 

@@ -9,6 +9,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -125,6 +126,65 @@ def _move_all(stage: Path, target: Path) -> None:
             _make_folder(place.parent)
         for path, place in places.items():
             os.replace(path, place)
+
+
+class GrowingFile:
+    """A file that grows in pieces as `<name>.partial`, and takes its own name when it is whole.
+
+    What was written stays when its process is killed; `open` cuts off what came after the piece that
+    is known to be good. All of it raises ZooError where the disk fails; so does a device, a fifo or
+    a folder in either place.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.partial = path, path.with_name(f"{path.name}.partial")
+        self.file: FileIO | None = None
+        with _writing(path):
+            _make_folder(path.parent)
+            for place in (self.path, self.partial):
+                _check_replaceable(place)
+
+    def has(self, size: int) -> bool:
+        """Whether its first `size` bytes were written already."""
+        return self.partial.is_file() and self.partial.stat().st_size >= size
+
+    def open(self, keep: int) -> None:
+        """Opens it to go on after its first `keep` bytes; 0 begins anew."""
+        with _writing(self.partial):
+            # unbuffered: a process that is forked off holds no bytes that it could write again
+            self.file = FileIO(self.partial, "r+b" if keep else "wb")
+            self.file.truncate(keep)
+            self.file.seek(keep)
+
+    def append(self, data: bytes | memoryview) -> None:
+        """Writes all of it at the end."""
+        assert self.file is not None
+        rest = memoryview(data)
+        with _writing(self.partial):
+            while rest:
+                rest = rest[self.file.write(rest) :]
+
+    def sync(self) -> None:
+        """Returns when the disk has it."""
+        if self.file is not None:
+            with _writing(self.partial):
+                os.fsync(self.file.fileno())
+
+    def take_its_place(self) -> None:
+        """Gives it its own name, unless it has it already."""
+        with _writing(self.path):
+            if self.partial.is_file():
+                os.replace(self.partial, self.path)
+
+    def close(self) -> None:
+        """Writes nothing any more."""
+        if self.file is not None:
+            self.file.close()
+
+    def discard(self) -> None:
+        """Deletes what was written."""
+        self.close()
+        remove(self.partial)
 
 
 def remove(path: Path) -> None:

@@ -12,6 +12,10 @@ from zoo.specs.protocols import Protocol
 from zoo.specs.validation import Strict, validated
 
 
+FOUND = "auto"
+"""A column that is looked for."""
+
+
 class Transform(Strict):
     """Resize, then crop to the model's height and width, then flip. `off` is a value.
 
@@ -63,7 +67,7 @@ class DataSettings(Strict):
         description="what makes images of any size fit: {resize = 64, crop = 'random', flip = true}",
     )
     column: str = Field(
-        default="auto",
+        default=FOUND,
         description="of parquet files and hf-datasets, where several could hold images",
     )
     max_damaged: int = Field(

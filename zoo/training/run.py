@@ -220,6 +220,7 @@ def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImag
         splits,
         shape=recipe.spec.image_shape,
         transform=said.transform,
+        column=said.column,
         max_damaged=said.max_damaged,
     )
     shape = images[recipe.data.fit].shape

@@ -1,0 +1,143 @@
+"""All images of a dataset -> a `.npy` of their codes, in pieces: a stop at any moment loses seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.data import StreamedImages, as_grey
+from zoo.errors import InputError, ZooError
+from zoo.evaluation.codes import CodeFiles, Done
+from zoo.evaluation.measure import IMAGES_AT_ONCE
+from zoo.evaluation.moments import Moments
+from zoo.folder.weights import weights_bytes
+from zoo.models import Autoencoder
+from zoo.models.variational import VALUES_AT_ONCE
+from zoo.registry import families
+
+SECONDS_PER_NOTE = 2.0
+"""A process that is killed goes back to its last note."""
+
+
+def encode_images(
+    model: Autoencoder,
+    images: StreamedImages,
+    target: Path,
+    *,
+    device: torch.device,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> int:
+    """Writes the codes of all images, what each image is called, and mean and deviation of the codes.
+
+    Three files: `target`, a `.npy`, `(N, *latent_shape)` float32, in the order of the images; beside
+    it `<stem>.keys.jsonl`, a line of JSON for each image's key; and `<stem>.json`, which says what
+    was encoded, with the `mean` and `std` of each channel, which is the first dimension of
+    `latent_shape`, and the `overall_std` of all numbers around their one mean.
+
+    Until all is written the codes are in `<target>.partial`, and `<target>.journal` says how far
+    they are. After a stop at any moment the same call goes on, and gives the same bytes on the same
+    machine. Ctrl-C stops it in order.
+
+    Args:
+        model: in eval mode, as `zoo.load` gives it; it is moved to the device.
+        images: of the model's shape.
+        target: its name ends in `.npy`; what is there stays until all is written.
+        device: where to compute.
+        on_progress: called with the number of images that are encoded.
+
+    Returns:
+        How many images are encoded: all, unless Ctrl-C stopped it.
+
+    Raises:
+        InputError: where the encoding of something else was begun in this place.
+        DataError: for a damaged image; ZooError: where the disk is full or read-only.
+    """
+    files = CodeFiles(target, _about(model, images, device))
+    size = max(1, min(IMAGES_AT_ONCE, VALUES_AT_ONCE // model.spec.pixels))
+    done = begun = files.noted()
+    if begun and _sha256(next(images.in_order(size))) != begun.pixels_sha256:
+        raise files.another("its first images are others")
+    try:
+        for done in _encoded(model.to(device), images, size, begun, files):
+            on_progress(done.images)
+        assert done is not None
+        files.note(done)
+    except (KeyboardInterrupt, ZooError) as stopped:
+        if done is None:
+            files.discard()
+            raise
+        with suppress(ZooError):  # a full disk may have no room for it: the last one is there
+            files.note(done)
+        if isinstance(stopped, KeyboardInterrupt):
+            return done.images
+        stopped.args = (f"{stopped} What is written stays: the same command goes on.",)
+        raise
+    finally:
+        files.close()
+    files.finish(done)
+    return done.images
+
+
+def _about(model: Autoencoder, images: StreamedImages, device: torch.device) -> dict:
+    """What the codes depend on: where any of it is another, they are others."""
+    return {
+        "model": model.info.origin if model.info else type(model).__name__,
+        "weights_sha256": hashlib.sha256(weights_bytes(model)).hexdigest(),
+        "dataset": images.dataset,
+        "transform": images.transform.model_dump(),
+        "images": len(images),
+        "latent_shape": list(model.latent_shape),
+        "device": device.type,
+    }
+
+
+def _encoded(
+    model: Autoencoder, images: StreamedImages, size: int, done: Done | None, files: CodeFiles
+) -> Iterator[Done]:
+    """Encodes and writes what is left, batch by batch, and gives how far it is after each.
+
+    Batches begin at multiples of their size, and numbers are merged batch by batch, so that no bit
+    depends on where it was stopped.
+    """
+    begin = done.images if done else 0
+    if begin == len(images):
+        return
+    files.open(done)
+    noted = time.monotonic()
+    for pixels in images.in_order(size, begin):
+        codes = _codes(model, pixels)
+        if done is None:
+            done = Done(0, 0, Moments.none(codes.shape[1]), _sha256(pixels))
+        keys = images.keys(done.images, len(codes))
+        if not np.isfinite(codes).all():
+            raise InputError(f"Codes of images {keys[0]!r} to {keys[-1]!r} are not all finite.")
+        done = Done(
+            done.images + len(codes),
+            done.key_bytes + files.append(codes, keys),
+            done.moments.with_batch(codes),
+            done.pixels_sha256,
+        )
+        if time.monotonic() - noted > SECONDS_PER_NOTE:
+            files.note(done)
+            noted = time.monotonic()
+        yield done
+
+
+def _sha256(pixels: Tensor) -> str:
+    return hashlib.sha256(pixels.contiguous().numpy()).hexdigest()  # pyright: ignore[reportArgumentType]  # a buffer
+
+
+def _codes(model: Autoencoder, pixels: Tensor) -> np.ndarray:
+    """Codes `(n, *latent_shape)` float32 of levels `(n, C, H, W)` uint8."""
+    with families.guarded(model, "failed to encode"), torch.inference_mode():
+        codes = model._encode(as_grey(pixels.to(model.device)))
+        if codes.shape != (len(pixels), *model.latent_shape):
+            raise ValueError(f"_encode gives {tuple(codes.shape)} for {len(pixels)} images")
+        return codes.float().cpu().numpy()
