@@ -11,7 +11,6 @@ from zoo.errors import RecipeError
 from zoo.specs.protocols import Protocol
 from zoo.specs.validation import Strict, validated
 
-
 FOUND = "auto"
 """A column that is looked for."""
 
