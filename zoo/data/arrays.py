@@ -44,10 +44,9 @@ class ArrayFile(Source):
     def read_run(self, first: int, count: int) -> Tensor | None:
         if self.file is None:
             self.file = os.open(self.path, os.O_RDONLY)
-        data = os.pread(self.file, count * self.bytes, self.offset + first * self.bytes)
-        if len(data) != count * self.bytes:
-            return None
-        return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(count, *self.sides)
+        pixels = torch.empty(count, *self.sides, dtype=torch.uint8)
+        read = os.preadv(self.file, [pixels.numpy().data], self.offset + first * self.bytes)
+        return pixels if read == count * self.bytes else None
 
 
 def read_array(path: Path) -> dict[str, Source]:
