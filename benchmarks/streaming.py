@@ -105,10 +105,10 @@ def imagefolder_arm(folder: Path, workers: int) -> Callable[[int], Iterable[torc
 
 
 def webdataset_arm(pattern: str, workers: int) -> Callable[[int], Iterable[torch.Tensor]]:
-    import webdataset
     from torchvision.transforms.v2 import PILToTensor
+    from webdataset.compat import WebDataset
 
-    dataset = webdataset.WebDataset(pattern, shardshuffle=SHARDS).shuffle(1000)
+    dataset = WebDataset(pattern, shardshuffle=SHARDS).shuffle(1000)
     dataset = dataset.decode("pil").to_tuple("jpg").map_tuple(PILToTensor())
     loader = DataLoader(dataset, batch_size=BATCH, num_workers=workers)
     return lambda _: (images for (images,) in loader)
