@@ -110,7 +110,7 @@ def webdataset_arm(pattern: str, workers: int) -> Callable[[int], Iterable[torch
 
     dataset = WebDataset(pattern, shardshuffle=SHARDS).shuffle(1000)
     dataset = dataset.decode("pil").to_tuple("jpg").map_tuple(PILToTensor())
-    loader = DataLoader(dataset, batch_size=BATCH, num_workers=workers)
+    loader = DataLoader(dataset, batch_size=BATCH, num_workers=workers)  # pyright: ignore[reportArgumentType]  # it is one
     return lambda _: (images for (images,) in loader)
 
 
