@@ -105,14 +105,12 @@ def imagefolder_arm(folder: Path, workers: int) -> Callable[[int], Iterable[torc
 
 
 def webdataset_arm(pattern: str, workers: int) -> Callable[[int], Iterable[torch.Tensor]]:
-    import webdataset
     from torchvision.transforms.v2 import PILToTensor
+    from webdataset.compat import WebDataset
 
-    dataset = webdataset.WebDataset(  # pyright: ignore[reportAttributeAccessIssue]  # its stubs lack it
-        pattern, shardshuffle=SHARDS
-    ).shuffle(1000)
+    dataset = WebDataset(pattern, shardshuffle=SHARDS).shuffle(1000)
     dataset = dataset.decode("pil").to_tuple("jpg").map_tuple(PILToTensor())
-    loader = DataLoader(dataset, batch_size=BATCH, num_workers=workers)
+    loader = DataLoader(dataset, batch_size=BATCH, num_workers=workers)  # pyright: ignore[reportArgumentType]  # it is one
     return lambda _: (images for (images,) in loader)
 
 

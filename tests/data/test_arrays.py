@@ -10,7 +10,7 @@ import pytest
 import torch
 from made import PIXELS, WANTED, Evil, described, npy, npy_header, refused, zipped
 
-from zoo.data import load_images, open_dataset
+from zoo.data import StreamedImages, load_images, open_dataset
 from zoo.errors import DataError
 
 # .npy
@@ -120,6 +120,35 @@ def test_a_flipped_byte_gives_images_or_a_sentence(suffix):
             assert load_images(f"a.{suffix}", "test").pixels.dtype == torch.uint8
         except DataError as wrong:
             assert "\n" not in str(wrong)  # noqa: PT017
+
+
+@pytest.mark.parametrize("array", [PIXELS, np.stack([PIXELS] * 3, axis=1)])
+def test_an_npy_of_more_than_fits_is_read_from_its_place(monkeypatch, array):
+    Path("a.npy").write_bytes(npy(array))
+    held = load_images("a.npy", "train")
+    for module in ("arrays", "load"):
+        monkeypatch.setattr(f"zoo.data.{module}.IN_MEMORY", 100)
+    streamed = load_images("a.npy", "train")
+    assert isinstance(streamed, StreamedImages)
+    assert torch.equal(torch.cat(list(streamed.in_order(7))), held.pixels)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (npy(PIXELS)[:-1], "is cut short"),
+        (npy(PIXELS.astype(np.float32)), "float32; images are"),
+        (npy(np.asfortranarray(PIXELS)), "images are"),
+        (npy_header(described("(-10, 8, -8)"), bytes(640)), "uint8; images are"),
+        (npy_header(described(f"({10**12}, 8, 8)"), bytes(640)), "is cut short"),
+        (b"\x93NUMPY" + bytes(640), "damaged or not a NumPy file"),
+    ],
+    ids=range(6),
+)
+def test_an_npy_of_more_than_fits_that_is_damaged_is_refused(monkeypatch, data, why):
+    monkeypatch.setattr("zoo.data.arrays.IN_MEMORY", 100)
+    Path("a.npy").write_bytes(data)
+    assert why in refused("a.npy")
 
 
 # .npz

@@ -13,7 +13,7 @@ import torch
 from made import PIXELS, Evil, npy, picture, refused
 from PIL import Image
 
-from zoo.data import load_images, open_dataset
+from zoo.data import StreamedImages, load_images, open_dataset
 from zoo.data.image_files import read_images_for
 from zoo.errors import DataError
 
@@ -130,6 +130,39 @@ def test_an_image_of_too_many_pixels_is_refused(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(DataError, match="cannot be read as an image: Image size"):
         read_images_for((1, 9, 10), [Path("large.png")])
+
+
+def test_an_image_is_read_as_it_was_taken():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Path("images").mkdir()
+    for i in range(4):
+        Image.fromarray(PIXELS[i]).save(f"images/{i}.png", exif=exif)
+    upright = np.ascontiguousarray(np.rot90(PIXELS[:4], -1, axes=(1, 2)))
+    assert load_images("images", "train").sha256 == load_images(upright, "train").sha256
+
+
+def test_an_image_that_would_take_gigabytes_is_refused_unread():
+    rows = b"P5 100000 100000 255\n" + bytes(100)
+    Path("bomb.pgm").write_bytes(rows)
+    with pytest.raises(DataError, match=r"'bomb.pgm' cannot be read as an image: Image size"):
+        read_images_for((1, 9, 10), [Path("bomb.pgm")])
+
+
+def test_a_folder_of_more_than_fits_is_streamed(monkeypatch):
+    for i in range(12):
+        picture(Path("images", f"{i:02}.png"), PIXELS[i])
+    held = load_images("images", "train")
+    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 3 * 90)
+    streamed = load_images("images", "train")
+    assert isinstance(streamed, StreamedImages)
+    assert torch.equal(torch.cat(list(streamed.in_order(5))), held.pixels)
+
+
+def test_a_folder_of_two_kinds_is_refused():
+    picture(Path("images", "a", "0.png"), PIXELS[0])
+    Path("images/old.tar").touch()
+    assert "'images' holds images ('a/0.png') and tar shards ('old.tar')" in refused("images")
 
 
 # Files to encode

@@ -84,7 +84,7 @@ def _streamed(path: Path, file) -> ArrayFile:
         version, np.lib.format.read_array_header_2_0
     )
     shape, fortran, dtype = read(file)
-    if dtype != np.uint8 or fortran or len(shape) not in (3, 4) or 0 in shape:
+    if dtype != np.uint8 or fortran or len(shape) not in (3, 4) or min(shape) < 1:
         raise DataError(f"{str(path)!r} is {shape}, {dtype}; {WANTED}")
     if file.tell() + math.prod(shape) != os.fstat(file.fileno()).st_size:
         raise DataError(f"{str(path)!r} is cut short: it is not {shape} bytes of images.")

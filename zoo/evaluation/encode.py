@@ -15,11 +15,10 @@ from torch import Tensor
 from zoo.data import StreamedImages, as_grey
 from zoo.errors import InputError, ZooError
 from zoo.evaluation.codes import CodeFiles, Done
-from zoo.evaluation.measure import IMAGES_AT_ONCE
+from zoo.evaluation.measure import batch_size
 from zoo.evaluation.moments import Moments
 from zoo.folder.weights import weights_bytes
 from zoo.models import Autoencoder
-from zoo.models.variational import VALUES_AT_ONCE
 from zoo.registry import families
 
 SECONDS_PER_NOTE = 2.0
@@ -60,7 +59,7 @@ def encode_images(
         DataError: for a damaged image; ZooError: where the disk is full or read-only.
     """
     files = CodeFiles(target, _about(model, images, device))
-    size = max(1, min(IMAGES_AT_ONCE, VALUES_AT_ONCE // model.spec.pixels))
+    size = batch_size(model)
     done = begun = files.noted()
     if begun and _sha256(next(images.in_order(size))) != begun.pixels_sha256:
         raise files.another("its first images are others")
