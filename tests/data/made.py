@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from zoo.data import load_images
+from zoo.data import load_images, open_all
 from zoo.errors import DataError, ZooError
+from zoo.specs.data import Transform
 
 PIXELS = np.random.Generator(np.random.Philox(1)).integers(0, 256, (40, 9, 10), np.uint8)
 WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
@@ -24,6 +26,12 @@ def refused(dataset, error: type[ZooError] = DataError, split: str = "test") -> 
         load_images(dataset, split)
     assert type(caught.value) is error
     return str(caught.value)
+
+
+def read_images_for(shape: tuple[int, int, int], files: list[Path]) -> torch.Tensor:
+    """All images of some files as a model of that shape is given them to encode."""
+    images = open_all([str(path) for path in files], shape=shape, transform=Transform())
+    return images.held().pixels
 
 
 def npy(array: np.ndarray) -> bytes:

@@ -16,7 +16,7 @@ import torch
 
 import zoo
 from zoo.errors import RecipeError, SourceError, TrainingError
-from zoo.training import run, step
+from zoo.training import loop, run, step
 from zoo.training.recipe import TrainingSettings, load_recipe
 
 WEIGHTS = "model/model.safetensors"
@@ -88,9 +88,9 @@ for checkpoints in map(int, sys.argv[2:]):
 
 
 def test_killed_twice_and_resumed_it_ends_with_the_same_bits(recipe):
-    settings = recipe(epochs=4, checkpoint_minutes=0.0, **EVERYTHING)
+    settings = recipe(epochs=4, checkpoint_minutes=0, **EVERYTHING)
     zoo.train(settings, out="whole", device="cpu")
-    command = [sys.executable, "-c", KILLED, json.dumps(settings), "3", "9"]
+    command = [sys.executable, "-c", KILLED, json.dumps(settings), "21", "37"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stdout == f"{-signal.SIGKILL} False\n" * 2, done.stderr
     run = zoo.train(settings, out="killed", resume=True, device="cpu")
@@ -110,6 +110,18 @@ def test_ctrl_c_leaves_a_model_whose_card_says_when(recipe, monkeypatch):
     assert "**Training was interrupted** after 2 of 5 epochs" in card
     assert zoo.load("./i/model").info.metrics.training.interrupted
     assert Path("i/checkpoint.safetensors").exists()
+
+
+def test_stopped_at_an_epochs_last_step_it_ends_with_the_same_bits(recipe):
+    def stop(update: loop.Update) -> None:
+        if update.step == update.steps_per_epoch:
+            signal.raise_signal(signal.SIGINT)
+
+    zoo.train(recipe(**EVERYTHING), out="whole", device="cpu")
+    assert zoo.train(recipe(**EVERYTHING), out="a", device="cpu", on_update=stop).interrupted
+    zoo.train(recipe(**EVERYTHING), out="a", device="cpu", resume=True)
+    assert bits("a") == bits("whole")
+    assert Path("a/history.jsonl").read_text() == Path("whole/history.jsonl").read_text()
 
 
 def test_a_run_does_not_overwrite_another(recipe):

@@ -88,28 +88,3 @@ def eight_bits(image: Image, title: str) -> Image:
         )
     wanted = "L" if image.mode in ("1", "L", "LA") else "RGB"
     return image if image.mode == wanted else image.convert(wanted)
-
-
-def read_images_for(shape: tuple[int, int, int], files: Sequence[Path]) -> Tensor:
-    """The images of files, `(N, C, H, W)` uint8, in their order; grey ones in colour if need be.
-
-    A file is an image, a `.npy` or a `.npz`. Raises DataError for images of another shape.
-    """
-    sources: list[Source] = []
-    for path in files:
-        is_array = path.suffix in (".npy", ".npz")
-        sources += read_array(path).values() if is_array else [ImageFiles(path.parent, [path.name])]
-    every = Joined(sources)
-    return torch.stack([_as_taken(every, number, shape) for number in range(len(every))])
-
-
-def _as_taken(source: Source, number: int, shape: tuple[int, int, int]) -> Tensor:
-    pixels = as_pixels(source.read(number))
-    if tuple(pixels.shape) == (1, *shape[1:]):
-        pixels = pixels.expand(shape)
-    if tuple(pixels.shape) != shape:
-        raise DataError(
-            f"The model takes images of {shape}; {source.title(number)} has "
-            f"{tuple(pixels.shape)}. Resize or convert them first; the zoo does not guess how."
-        )
-    return pixels

@@ -29,6 +29,8 @@ class RunProgress:
     step_in_epoch: int = 0
     steps: int = 0
     """Steps done in all."""
+    terms: list[str] = field(default_factory=list)
+    """The names of the loss's terms, once there was a step."""
     sums: list[float] = field(default_factory=list)
     """Each loss term summed over the images of this epoch so far."""
     images: int = 0

@@ -198,6 +198,7 @@ class _Loop:
         progress.sums = [
             a + b for a, b in zip(progress.sums or [0.0] * len(sums), sums, strict=True)
         ]
+        progress.terms = list(names)
         progress.images += int(counts.sum())
         self.on_progress(self._report())
 
@@ -212,7 +213,7 @@ class _Loop:
 
     def _means(self) -> dict[str, float]:
         progress = self.state.progress
-        sums = zip(self.stepper.core.term_names, progress.sums, strict=True)
+        sums = zip(progress.terms, progress.sums, strict=True)
         return {name: total / max(1, progress.images) for name, total in sums}
 
     def _report(self, validation: float | None = None, ended: bool = False) -> Update:
