@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.io.text import number
-from zoo.sweeps.embedded import run_here
+from zoo.sweeps.embedded import OnEnd, run_here
 from zoo.sweeps.folder import SweepFolder, opened, read_outcomes
 from zoo.sweeps.outcome import Outcome
 from zoo.sweeps.plan import Plan, Trial
@@ -47,7 +47,7 @@ def run_sweep(
     Raises:
         SourceError, RecipeError: for a folder that is in use or of something else, and for data
             that do not fit.
-        ZooError: without Ray, where no cluster answers, and when interrupted.
+        ZooError: where Ray is asked for and not installed, or no cluster answers; when interrupted.
         DataError, OfflineError: for data that are missing or damaged on this machine.
     """
     with opened(plan, out) as folder:
@@ -69,7 +69,14 @@ def run_sweep(
         return Swept(table, draw_plots(plan, table, out / "plots", say))
 
 
-def _run(folder: SweepFolder, left: list[Trial], processes, ray, on_end, say) -> None:
+def _run(
+    folder: SweepFolder,
+    left: Sequence[Trial],
+    processes: int | None,
+    ray: str | None,
+    on_end: OnEnd,
+    say: Callable[[str], None],
+) -> None:
     if ray is None:
         check_data(left)
         if folder.plan.sweep.asha:
