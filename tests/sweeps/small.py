@@ -32,7 +32,7 @@ def written(folder: Path, text: str) -> Path:
 
 def processes() -> dict[int, tuple[int, str]]:
     """Parent and command line of every process that has not ended, by its id."""
-    words = ["ps", "-eo", "pid=,ppid=,stat=,args="]
+    words = ["ps", "-ww", "-eo", "pid=,ppid=,stat=,args="]
     lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
     parts = [line.split(None, 3) for line in lines]
     alive = [(pid, up, command) for pid, up, state, command in parts if state[0] != "Z"]

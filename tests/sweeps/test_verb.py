@@ -101,8 +101,23 @@ def test_a_dry_run_lists_the_trials_and_writes_nothing(run, sweep_file, tmp_path
     for words in ([file, "--dry-run"], ["--dry-run", file]):
         code, out, _ = run(*words)
         assert code == 0
-        assert "Would run 8 trials, and compare neg_elbo." in out
+        assert "Would run 8 trials, and compare neg_elbo. The first:\nWould train " in out
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("setting", "why"),
+    [
+        ('"data.dataset" = "digist"', "No dataset named 'digist'. Did you mean 'digits'?"),
+        ('"model.image_shape" = [1, 9, 9]', "the images of digits are (1, 8, 8)"),
+    ],
+)
+def test_data_that_do_not_fit_are_a_sentence_before_any_trial(run, sweep_file, setting, why):
+    file = sweep_file(GRID.replace("[overrides]", f"[overrides]\n{setting}"))
+    code, out, err = run(file, "--out", "out")
+    assert (code, out) == (1, "")
+    assert why in err
+    assert not Path("out/trials").exists()
 
 
 def test_help_tells_of_both(run):

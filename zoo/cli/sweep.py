@@ -75,14 +75,15 @@ def run(
         raise click.UsageError("--processes is for this machine; a cluster has its own.")
     from zoo.io.files import with_home
     from zoo.sweeps.plan import load_plan
+    from zoo.sweeps.run import check_data, run_sweep
     from zoo.sweeps.table import rows
 
     plan = load_plan(file)
     if dry_run:
         _print_trials(plan, rows(plan, [None] * len(plan.trials)), ())
-        say(f"Would run {len(plan.trials)} trials, and compare {plan.sweep.metric}.")
+        say(f"Would run {len(plan.trials)} trials, and compare {plan.sweep.metric}. The first:")
+        say(check_data(plan.trials))
         return
-    from zoo.sweeps.run import run_sweep
 
     target = with_home(out) if out is not None else Path("sweeps") / file.name.removesuffix(".toml")
     swept = run_sweep(

@@ -59,7 +59,8 @@ def draw_plots(
     for key in plan.sweep.varied:
         others = [name for name in plan.sweep.varied if name != key]
         file = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{plan.sweep.metric}-{key}")
-        draw(file, _against, done, plan.sweep.metric, key, _colouring(others, done))
+        colour = _colouring(others, done)
+        draw(file, _against, done, plan.sweep.metric, key, colour, plan.sweep.random is None)
     return drawn
 
 
@@ -88,8 +89,10 @@ def _rate_distortion(axes: Axes, done: Sequence[Row], colour: str | None) -> Non
         _legend(axes, colour)
 
 
-def _against(axes: Axes, done: Sequence[Row], metric: str, key: str, colour: str | None) -> None:
-    """The metric over one setting: a dot for each trial, a line through the means of equal settings."""
+def _against(
+    axes: Axes, done: Sequence[Row], metric: str, key: str, colour: str | None, is_grid: bool
+) -> None:
+    """The metric over one setting: a dot for each trial, and in a grid a line through the means."""
     places = _places([row[key] for row in done])
     for label, rows in _groups(done, colour):
         xs = [places[_label(row[key])] for row in rows]
@@ -98,7 +101,7 @@ def _against(axes: Axes, done: Sequence[Row], metric: str, key: str, colour: str
             x: [r[metric] for r, at in zip(rows, xs, strict=True) if at == x]
             for x in sorted(set(xs))
         }
-        if len(means) < len(rows) or len(means) <= MOST_COLOURS:
+        if is_grid:
             ys = [math.fsum(values) / len(values) for values in means.values()]
             axes.plot(list(means), ys, color=dots.get_facecolor()[0], linewidth=1.2, alpha=0.6)
     numbers = [row[key] for row in done]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.io.text import number
-from zoo.sweeps.embedded import run_here
+from zoo.sweeps.embedded import OnEnd, run_here
 from zoo.sweeps.folder import SweepFolder, opened, read_outcomes
 from zoo.sweeps.outcome import Outcome
 from zoo.sweeps.plan import Plan, Trial
 from zoo.sweeps.plots import draw_plots
 from zoo.sweeps.table import Row, rows
+from zoo.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,10 @@ def run_sweep(
         say: called with a line for every trial that ends.
 
     Raises:
-        SourceError, RecipeError: for a folder that is in use, or of something else.
-        ZooError: without Ray, where no cluster answers, and when interrupted.
+        SourceError, RecipeError: for a folder that is in use or of something else, and for data
+            that do not fit.
+        ZooError: where Ray is asked for and not installed, or no cluster answers; when interrupted.
+        DataError, OfflineError: for data that are missing or damaged on this machine.
     """
     with opened(plan, out) as folder:
         left = folder.left()
@@ -66,8 +69,16 @@ def run_sweep(
         return Swept(table, draw_plots(plan, table, out / "plots", say))
 
 
-def _run(folder: SweepFolder, left: list[Trial], processes, ray, on_end, say) -> None:
+def _run(
+    folder: SweepFolder,
+    left: Sequence[Trial],
+    processes: int | None,
+    ray: str | None,
+    on_end: OnEnd,
+    say: Callable[[str], None],
+) -> None:
     if ray is None:
+        check_data(left)
         if folder.plan.sweep.asha:
             say("[asha] is for --ray: here every trial runs to its end.")
         run_here(folder, left, processes, on_end)
@@ -85,6 +96,21 @@ def _run(folder: SweepFolder, left: list[Trial], processes, ray, on_end, say) ->
         ) from None
     with connected(ray):
         run_there(folder, left, on_end)
+
+
+def check_data(trials: Sequence[Trial]) -> str:
+    """Reads the data of some trials; what the first of them would do, in a sentence.
+
+    Raises RecipeError for data that do not fit, DataError and OfflineError as a training does.
+    """
+    from zoo.training.run import plan
+
+    kinds: dict[tuple[str, tuple[int, ...]], Recipe] = {}
+    for trial in trials:
+        recipe = trial.recipe
+        kinds.setdefault((recipe.data.dataset, recipe.spec.image_shape), recipe)
+    first, *_ = [plan(recipe) for recipe in kinds.values()]
+    return first
 
 
 def line_of(plan: Plan, trial: Trial, outcome: Outcome) -> str:
