@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made import read_images_for, PIXELS, Evil, npy, picture, refused
+from made import PIXELS, Evil, npy, picture, read_images_for, refused
 from PIL import Image
 
 from zoo.data import StreamedImages, load_images, open_dataset
@@ -183,9 +183,7 @@ def test_images_and_arrays_to_encode_come_in_order():
 )
 def test_images_of_another_shape_to_encode_are_refused_not_resized(array):
     Path("a.npy").write_bytes(npy(array))
-    with pytest.raises(
-        DataError, match=r"'a.npy': image 0 is .*, not .*"
-    ) as caught:
+    with pytest.raises(DataError, match=r"'a.npy': image 0 is .*, not .*") as caught:
         read_images_for((1, 9, 10), [Path("a.npy")])
     assert "data.transform" in str(caught.value) or "Convert it" in str(caught.value)
 

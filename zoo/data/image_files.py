@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import torch
-from torch import Tensor
-
-from zoo.data.arrays import read_array
-from zoo.data.fit import as_pixels
-from zoo.data.source import Joined, Source, Texts
+from zoo.data.source import Source, Texts
 from zoo.errors import DataError
 from zoo.io.files import open_regular
 
