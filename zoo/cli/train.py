@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from zoo import processes
 from zoo.cli import complete
 from zoo.cli.output import device_option, say
 from zoo.training.tracking import TRACKERS
@@ -54,6 +55,8 @@ def train(
     run = run_training(
         recipe, out=out, overrides=changes, device=device, resume=resume, track=track
     )
+    if not processes.is_first():
+        return
     model = run.folder / "model"
     if run.interrupted:
         assert run.model.info is not None

@@ -229,6 +229,8 @@ def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImag
             f"model.image_shape is {recipe.spec.image_shape}; the images of {recipe.data.dataset} "
             f"are {shape}."
         )
+    if dataset is None:
+        return images
     return {split: replace(part, dataset=said.dataset) for split, part in images.items()}
 
 
