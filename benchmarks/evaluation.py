@@ -128,7 +128,7 @@ def _random_model(shape: tuple[int, int, int]) -> zoo.VariationalAutoencoder:
 def _mnist_or_noise(images: int) -> Tensor:
     """The first MNIST test images, binarised; noise where MNIST is not here: the work is the same."""
     try:
-        return shown_in_testing(load_images("mnist", "test").pixels[:images], "binarised")
+        return shown_in_testing(load_images("mnist", "test").first(images), "binarised")
     except zoo.ZooError:
         return torch.rand(images, *MNIST_SHAPE).round()
 

@@ -49,7 +49,7 @@ from comparison import (
 from torch import Tensor, nn
 
 import zoo
-from zoo.data import load_images
+from zoo.data import Images, load_images
 from zoo.data.named import data_folder
 from zoo.devices import bf16_cost
 from zoo.training.loop import STEPS_PER_READ, Update, fit
@@ -167,7 +167,7 @@ def train_tutorial(images: int, turns: Turns) -> float:
 
 def train_bare(images: int, turns: Turns) -> float:
     """The least that trains this model. Gives the last epoch's mean BCE + KL, in nats per image."""
-    pixels = load_images("mnist", "train+validation").pixels[:images].flatten(1)
+    pixels = load_images("mnist", "train+validation").first(images).flatten(1)
     model = PlainVAE()
     optimiser = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     total = torch.zeros(())
@@ -194,7 +194,8 @@ def train_bare(images: int, turns: Turns) -> float:
 
 def train_zoo(images: int, turns: Turns, recipe: zoo.Recipe | None = None) -> float:
     """The zoo's own loop. Gives the last epoch's mean BCE + KL, in nats per image."""
-    pixels = load_images("mnist", "train+validation").pixels[:images]
+    pixels = load_images("mnist", "train+validation").first(images)
+    shown = Images("mnist", "train+validation", pixels, sha256="")
     model, done = _initial_model(), 0
 
     def end_turn(report: Update) -> None:
@@ -208,7 +209,7 @@ def train_zoo(images: int, turns: Turns, recipe: zoo.Recipe | None = None) -> fl
         turns.begin()
         progress, _ = fit(
             model,
-            pixels,
+            shown,
             recipe or _recipe(),
             device=torch.device("cpu"),
             checkpoint=Path(folder) / "checkpoint.safetensors",

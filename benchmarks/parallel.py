@@ -1,6 +1,6 @@
 """How much faster two processes are than one, at training and at measuring.
 
-    python benchmarks/processes.py [--rounds N] [--batch N]
+    python benchmarks/parallel.py [--rounds N] [--batch N]
 
 Every process has one thread. A `conv-vae` of 3 x 32 x 32 images (channels 32 and 64, 32 latents)
 trains on noise, for the work is the same, in whole batches of 256 images whatever the number of
