@@ -23,6 +23,7 @@ speed: $(VENV)/.ready
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/parallel.py
 	$(BIN)/python benchmarks/hub.py
 
 $(VENV)/.ready: pyproject.toml

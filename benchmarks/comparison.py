@@ -81,15 +81,20 @@ def print_setting() -> None:
     )
 
 
-def start(program: str, arguments: Sequence[str], threads: int) -> subprocess.Popen[str]:
-    """Runs a program in a process that computes in so many threads: some libraries fix that early."""
+def start(
+    program: str, arguments: Sequence[str], threads: int, told: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Runs a program in a process that computes in so many threads: some libraries fix that early.
+
+    `told` are variables of its environment.
+    """
     chosen = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     return subprocess.Popen(
         [sys.executable, program, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | chosen,
+        env=os.environ | chosen | (told or {}),
     )
 
 

@@ -83,7 +83,6 @@ def stopped(tmp_path) -> Iterator:
             launcher = start(count, *words, stdout=said, stderr=said)
         launchers.append(launcher)
         until(Path("a", CHECKPOINT).exists)
-        time.sleep(1)
         of_ranks = {rank_of(pid): pid for pid in descendants(launcher.pid)}
         everyone = {launcher.pid, *descendants(launcher.pid)}
         victims = {
@@ -108,7 +107,7 @@ def rank_of(pid: int) -> str:
 
 
 def test_killed_on_four_it_goes_on_on_one_with_the_same_bits(stopped):
-    recipe = tiny(epochs=8, exact_shards=4, ema_decay=0.9, early_stopping=5)
+    recipe = tiny(epochs=20, exact_shards=4, ema_decay=0.9, early_stopping=19)
     write(recipe)
     stopped(4, "last")
     zoo.train(recipe, out="a", device="cpu", resume=True)
@@ -119,16 +118,17 @@ def test_killed_on_four_it_goes_on_on_one_with_the_same_bits(stopped):
 
 @pytest.mark.parametrize("victim", ["launcher", "first"])
 def test_killed_on_two_it_goes_on_on_two_with_the_same_bits(victim, stopped):
-    write(tiny(epochs=8, ema_decay=0.9))
+    write(tiny(epochs=20, ema_decay=0.9))
     stopped(2, victim)
     words = ("-m", "zoo", "train", "r.toml", "--device", "cpu")
-    assert run(2, *words, "--out", "a", "--resume")[0] == 0
+    code, _, err = run(2, *words, "--out", "a", "--resume")
+    assert code == 0, err
     assert run(2, *words, "--out", "whole")[0] == 0
     assert bits("a") == bits("whole")
 
 
 def test_on_another_number_of_processes_it_says_that_bits_differ(stopped, caplog):
-    recipe = tiny(epochs=8)
+    recipe = tiny(epochs=20)
     write(recipe)
     stopped(2, "launcher")
     zoo.train(recipe, out="a", device="cpu", resume=True)
@@ -162,7 +162,9 @@ def test_a_mistake_is_said_once(training, why):
     code, out, err = run(4, "-m", "zoo", "train", "r.toml", "--out", "a", "--device", "cpu")
     assert code == 1
     assert out == ""
-    assert err.count("Error: ") == err.count(why) == 1
+    said = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert len(said) == 1
+    assert why in said[0]
 
 
 def test_accelerate_launch_starts_it_too():
