@@ -24,6 +24,8 @@ speed: $(VENV)/.ready
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/parallel.py
+	$(BIN)/python benchmarks/streaming.py
+	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/hub.py
 
 $(VENV)/.ready: pyproject.toml

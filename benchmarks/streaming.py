@@ -8,6 +8,9 @@ and in batches of as many images, shuffled; nothing is trained. Arms take turns,
 median over the pairs, so that other programs slow both arms alike. All images have been read
 before, so that they come from the system's cache rather than from a disk.
 
+Training from the folder stands beside training on the same images from memory, where the model and
+not the decoder is the limit.
+
 Memory is the largest sum of PSS (what pages are shared is divided among those that share them) of
 a process and its workers while it reads a whole epoch of 1 GB and of ten: a `.npy`, and tar shards
 of bitmaps, which hard links repeat.
@@ -30,6 +33,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +42,9 @@ from comparison import Comparison, median_ratio, print_comparisons, print_settin
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from zoo.data import load_images
+import zoo
+from zoo.data import StreamedImages, load_images
+from zoo.training.loop import fit
 
 SHAPE = (3, 64, 64)
 BATCH = 128
@@ -57,6 +63,7 @@ def main() -> None:
     print_setting()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         comparisons = speeds(Path(folder), options)
+        comparisons += [training(Path(folder), options)]
         comparisons += memory(Path(folder), options)
     print_comparisons(comparisons)
 
@@ -112,6 +119,45 @@ def webdataset_arm(pattern: str, workers: int) -> Callable[[int], Iterable[torch
     dataset = dataset.decode("pil").to_tuple("jpg").map_tuple(PILToTensor())
     loader = DataLoader(dataset, batch_size=BATCH, num_workers=workers)  # pyright: ignore[reportArgumentType]  # it is one
     return lambda _: (images for (images,) in loader)
+
+
+def training(folder: Path, options: argparse.Namespace) -> Comparison:
+    """An epoch of a convolutional VAE on one thread, from the folder and from memory, in turns."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    model = {
+        "family": "conv-vae",
+        "image_shape": SHAPE,
+        "latent_dim": 32,
+        "body": {"kind": "conv", "channels": [16, 32, 64]},
+        "likelihood": {"kind": "gaussian"},
+    }
+    sections = {"model": model, "data": {"dataset": "jpegs", "protocol": "dequantised"}}
+    recipe = zoo.Recipe.parse({**sections, "training": {"epochs": 1, "batch_size": BATCH}})
+    streamed = load_images(str(folder / "jpegs"), "train", shape=SHAPE)
+    assert isinstance(streamed, StreamedImages)
+    streamed = replace(streamed, numbers=streamed.numbers[: options.trained])
+    arms = {"from the folder": streamed, "from memory": streamed.held()}
+    speed: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in range(3):
+        for name, images in arms.items():
+            begun = time.perf_counter()
+            fit(
+                zoo.build(recipe.spec, seed=0),
+                images,
+                recipe,
+                device=torch.device("cpu"),
+                checkpoint=folder / "checkpoint",
+                resume=False,
+                validate=None,
+                on_progress=lambda _: None,
+            )
+            speed[name].append(len(images) / (time.perf_counter() - begun))
+    torch.set_num_threads(threads)
+    rows = [(name, f"{float(np.median(some)):,.0f}") for name, some in speed.items()]
+    print_table(("training on one thread", "images / s"), rows)
+    ratio = median_ratio(*speed.values())
+    return Comparison("training, from the folder / from memory", ratio, "x", 0.85, True)
 
 
 def memory(folder: Path, options: argparse.Namespace) -> list[Comparison]:
@@ -220,6 +266,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--images", type=int, default=20_000, help="JPEGs")
     parser.add_argument("--pairs", type=int, default=5, help="epochs of each kind")
+    parser.add_argument("--trained", type=int, default=2000, help="images that are trained on")
     parser.add_argument("--workers", type=int, default=2, help="processes that read")
     parser.add_argument("--gigabytes", type=int, default=10, help="of the larger sets")
     parser.add_argument("--folder", default=None, help="where the images are generated")
