@@ -168,6 +168,7 @@ def test_a_mistake_is_said_once(training, why):
 
 
 def test_accelerate_launch_starts_it_too():
+    """On processors Accelerate's own launcher starts one process, whatever the number."""
     write(tiny())
     launch = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--cpu"]
     launch += ["--num_processes", "2", "--main_process_port", "0", "-m", "zoo", "train", "r.toml"]
