@@ -83,9 +83,9 @@ def fit(
     if resume:
         loop.restore()
     with interruptible() as interrupted:
-        loop.run(interrupted)
+        stopped = loop.run(interrupted)
     loop.put_final_weights()
-    return loop.state.progress, interrupted.is_set()
+    return loop.state.progress, stopped
 
 
 class _Loop:
@@ -120,15 +120,16 @@ class _Loop:
                 now,
             )
 
-    def run(self, interrupted: threading.Event) -> None:
-        """Epochs until the last, until there is no better one, or until interrupted."""
+    def run(self, interrupted: threading.Event) -> bool:
+        """Epochs until the last, or until there is no better one; whether any process was interrupted."""
         progress = self.state.progress
         progress.processes = processes.count()
         while progress.epoch < self.settings.epochs and not self._stopped_early():
             if not self._epoch(interrupted):
                 save_checkpoint(self.checkpoint, self.state)
-                return
+                return True
             self._end_epoch()
+        return False
 
     def _epoch(self, interrupted: threading.Event) -> bool:
         """The rest of one epoch; False if it was interrupted before its end."""
