@@ -198,7 +198,7 @@ class _Listed(Sampler):
 
 def _is_run(numbers: np.ndarray) -> bool:
     """Whether they follow one another: `(N,)`, N >= 1."""
-    return len(numbers) > 0 and bool((np.diff(numbers) == 1).all())
+    return len(numbers) > 0 and bool((numbers[1:] - numbers[:-1] == 1).all())
 
 
 def _read_ahead(reader: _Reader, batches: Iterable[Tensor], count: int) -> Iterator[Read]:
