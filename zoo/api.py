@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import InputError, IntegrityError, SpecError
+from zoo.errors import HubError, InputError, IntegrityError, OfflineError, SpecError
 from zoo.folder.config import names_in, read_info
 from zoo.hub.find import EVERYTHING, TO_KNOW, TO_MEASURE, find
 from zoo.io.files import with_home
@@ -139,6 +140,9 @@ def evaluate(
 ) -> Metrics:
     """Measures a model on images.
 
+    Under `torchrun` or `accelerate launch` every process calls it, with the same arguments: they
+    share the images out, and all get the numbers that one process would.
+
     Args:
         model_or_source: a model, or what `load` takes.
         dataset: a name, a folder of images, a `.npy`/`.npz`, or a uint8 tensor; None is the one
@@ -171,7 +175,7 @@ def evaluate(
         protocol = protocol or recipe_protocol
     return evaluate_model(
         model,
-        images_for(model, dataset, split),
+        images_for(model, dataset, split, recipe_of(model)),
         protocol=protocol,
         nll_samples=nll_samples,
         limit=limit,
@@ -188,18 +192,25 @@ def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
     from zoo.data import may_be_read_for
     from zoo.specs.data import data_settings
 
-    known = model.info
-    if known is not None and known.recipe is None and sources.is_on_hub(known.origin):
-        known = info(known.origin)  # a load of it left the recipe out
-    if known is None or known.recipe is None:
+    known, recipe = model.info, recipe_of(model)
+    if known is None or recipe is None:
         raise InputError("This model has no recipe: say which dataset to measure it on.")
-    data = data_settings(known.recipe)
+    data = data_settings(recipe)
     if known.origin.startswith("hf://") and not may_be_read_for(data.dataset, known.family):
         raise InputError(
             f"Its recipe was run on {data.dataset!r}, which is a file of its author's or another "
             "package's dataset: say which dataset to measure it on."
         )
     return data.dataset, data.protocol
+
+
+def recipe_of(model: Autoencoder) -> str | None:
+    """The text of a model's recipe.toml. That of one from the Hub is fetched, for a load left it out."""
+    known = model.info
+    if known is not None and known.recipe is None and sources.is_on_hub(known.origin):
+        with suppress(OfflineError, HubError):  # then it is as if it had none
+            return info(known.origin).recipe
+    return known.recipe if known else None
 
 
 def verify(

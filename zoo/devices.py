@@ -23,7 +23,9 @@ def find_device(device: str | torch.device) -> torch.device:
     """
     if processes.are_many() and str(device) == "cpu":
         os.environ["ACCELERATE_USE_CPU"] = "true"  # else they would be connected by nccl
-    if processes.are_many() and device == "auto":
+    if processes.are_many() and str(device).startswith("cuda:"):
+        raise DeviceError("A launcher gives every process a GPU of its own: use 'auto'.")
+    if processes.are_many() and str(device) in ("auto", "cuda"):
         return processes.state().device or torch.device("cpu")
     if device == "auto":
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")

@@ -201,3 +201,9 @@ def test_a_file_to_encode_that_is_none_is_refused(name):
     os.mkfifo("fifo.npz")
     with pytest.raises(DataError, match=name):
         read_images_for((1, 9, 10), [Path(name)])
+
+
+def test_a_format_that_starts_a_program_is_not_opened():
+    Path("a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    with pytest.raises(DataError, match=r"'a.png' cannot be read as an image"):
+        read_images_for((1, 9, 10), [Path("a.png")])

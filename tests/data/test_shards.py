@@ -10,7 +10,7 @@ import pytest
 import torch
 from made import PICTURES, PIXELS, refused, tar
 
-from zoo.data import load_images, open_dataset
+from zoo.data import StreamedImages, load_images, open_dataset
 from zoo.data.shards import OPEN_FILES, Shards
 from zoo.errors import DataError
 
@@ -79,6 +79,7 @@ def test_more_shards_than_a_process_keeps_open_are_read():
 def test_an_epoch_follows_shards_and_has_every_image_once(monkeypatch):
     monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
     monkeypatch.setattr(Shards, "together", 10)
+    monkeypatch.setattr(Shards, "whole", 0)
     shards_of(4)
     images = load_images("train-{000..003}.tar", "train")
     orders = [images.order(1, epoch) for epoch in range(2)]
@@ -203,3 +204,19 @@ def test_a_compressed_shard_is_refused(name):
 def test_a_pattern_that_names_no_files_is_refused_and_nothing_is_run(pattern, why):
     assert why in refused(pattern)
     assert not Path("ran").exists()
+
+
+# In memory and streamed
+
+
+def test_where_images_are_held_changes_neither_their_order_nor_their_mean(monkeypatch):
+    monkeypatch.setattr(Shards, "whole", 0)
+    shards_of(4)
+    held = load_images("train-{000..003}.tar", "train")
+    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    streamed = load_images("train-{000..003}.tar", "train")
+    assert isinstance(streamed, StreamedImages)
+    assert not isinstance(held, StreamedImages)
+    assert torch.equal(held.order(3, 5), streamed.order(3, 5))
+    assert torch.equal(held.mean(), streamed.mean())
+    assert torch.equal(held.mean(), held.pixels.float().mean(0) / 255)

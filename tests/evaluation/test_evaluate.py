@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import zoo
-from zoo.data import load_images
+from zoo.data import StreamedImages, load_images
 from zoo.data.images import Images, sha256_of
 from zoo.errors import InputError, UnknownNameError
 from zoo.evaluation.evaluate import evaluate_model
@@ -150,3 +150,13 @@ def test_unknown_datasets_and_splits_get_the_nearest():
 def test_a_model_without_a_recipe_needs_a_dataset():
     with pytest.raises(InputError, match="has no recipe"):
         zoo.evaluate(small())
+
+
+def test_a_stream_has_the_numbers_and_the_sha256_of_the_same_images_in_memory(monkeypatch):
+    model, pixels = small(), load_images("digits", "test").pixels
+    held = load_images(pixels.numpy(), "train")
+    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    streamed = load_images(iter(pixels), "train")
+    assert isinstance(streamed, StreamedImages)
+    one, other = (evaluate_model(model, images) for images in (held, streamed))
+    assert one.model_copy(update={"dataset": other.dataset}) == other

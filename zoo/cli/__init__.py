@@ -78,6 +78,10 @@ def main(arguments: list[str] | None = None) -> None:
     words = [word for word in words if word != "--debug"]
     if processes.are_many():
         _be_one_of_many()
+    elif os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ:
+        _say(
+            "accelerate launch started one process: on processors, give it --multi_gpu or use torchrun."
+        )
     sys.exit(_run(words, debug))
 
 

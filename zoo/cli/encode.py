@@ -52,6 +52,7 @@ def encode(model: str, files: tuple[str, ...], out: Path, device: str) -> None:
         shape=loaded.spec.image_shape,
         transform=said.transform if said else Transform(),
         column=said.column if said else FOUND,
+        max_damaged=said.max_damaged if said else 0,
     )
     with _progress_shown(len(images)) as on_progress:
         done = encode_images(loaded, images, out, device=where, on_progress=on_progress)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo import processes as launched
 from zoo.cli import complete
 from zoo.cli.output import as_json, print_json, print_table, say
 from zoo.io.text import number
@@ -78,6 +79,8 @@ def run(
     from zoo.sweeps.run import check_data, run_sweep
     from zoo.sweeps.table import rows
 
+    if launched.are_many():
+        raise click.UsageError("zoo sweep starts processes itself: start it without a launcher.")
     plan = load_plan(file)
     if dry_run:
         _print_trials(plan, rows(plan, [None] * len(plan.trials)), ())

@@ -15,6 +15,8 @@ from zoo.specs.data import Transform
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+MAX_PIXELS = 2**27
+"""Of a resized image: a long one may become much larger than it was."""
 COLOUR = {1: "grey", 3: "colour"}
 
 
@@ -49,6 +51,9 @@ class Fit:
         if transform.crop != "off":
             self._check_size(image, title)
         if transform.resize != "off":
+            height, width = _size(image)
+            if transform.resize**2 * max(height, width) // min(height, width) > MAX_PIXELS:
+                raise DataError(f"{title} would be too large after resize = {transform.resize}.")
             image = operators.resize(image, [transform.resize], antialias=True)
         if transform.crop != "off":
             image = operators.crop(image, *self._corner(image, draws), *self.shape[1:])

@@ -10,7 +10,7 @@ from zoo.data.parquet import read_parquet
 from zoo.data.source import Source
 from zoo.errors import DataError, OfflineError
 
-PREFIX = "hf-dataset:"
+PREFIX, ON_HUB = "hf-dataset:", "hf://datasets/"
 GRAMMAR = re.compile(
     r"(?P<repo>[\w.-]+(/[\w.-]+)?)(:(?P<config>[\w.+-]+))?(@(?P<revision>[\w./-]+))?", re.ASCII
 )
@@ -57,7 +57,11 @@ def _files(
         raise OfflineError(f"{name} cannot be reached ({_first_line(failure)}).") from None
     except Exception as failure:  # of datasets, of huggingface_hub and of the network
         raise DataError(f"{name} cannot be opened ({_first_line(failure)}).") from None
-    return {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
+    found = {str(split): list(paths) for split, paths in (builder.config.data_files or {}).items()}
+    strays = [path for paths in found.values() for path in paths if not path.startswith(ON_HUB)]
+    if strays:
+        raise DataError(f"{name} names {strays[0]!r}, which is not on the Hub: it was not read.")
+    return found
 
 
 def _first_line(failure: Exception) -> str:

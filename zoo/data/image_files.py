@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""Whatever a file is called. Pillow has others that start a program (EPS)."""
 DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of more than 8 bits a channel: it would clip them, not scale them."""
 
@@ -54,7 +56,7 @@ def decode(file: BinaryIO, title: str) -> Image:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        image = Image.open(file)
+        image = Image.open(file, formats=FORMATS)
         pixels, most = image.width * image.height, Image.MAX_IMAGE_PIXELS or 0
         if pixels > most:
             raise DataError(

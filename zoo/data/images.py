@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,6 +22,21 @@ WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
 IN_MEMORY = int(os.environ.get("ZOO_IN_MEMORY", "512")) * 2**20
 """Bytes of pixels up to which a split is held in memory: `ZOO_IN_MEMORY`, in MiB. More is streamed."""
 
+PIECE = 256
+"""Images that are read at once where nobody says how many."""
+AVERAGED = 65_536
+"""Most images behind a mean image: their levels add up exactly, in float32 too."""
+
+
+class ImagesInOrder(Protocol):
+    """What `Images` and streamed ones have in common here."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+    def __len__(self) -> int: ...
+    def order(self, seed: int, epoch: int) -> Tensor: ...
+    def read(self, batches: Iterable[Tensor]) -> Iterator[Tensor]: ...
+
 
 @dataclass(frozen=True)
 class Images:
@@ -35,6 +51,8 @@ class Images:
     sha256: str
     keys: list[str] | None = field(default=None, repr=False)
     """What each image is called; None is its number."""
+    ordered: Callable[[int, int], Tensor] | None = field(default=None, repr=False)
+    """The order of an epoch, where they would have one of their own if they were streamed."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -50,7 +68,8 @@ class Images:
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone."""
-        return shuffled(len(self), seed, epoch).to(self.pixels.device)
+        order = self.ordered(seed, epoch) if self.ordered else shuffled(len(self), seed, epoch)
+        return order.to(self.pixels.device)
 
     def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
         """The images of each batch of numbers, `(n, C, H, W)` uint8, on the device of the pixels.
@@ -62,7 +81,7 @@ class Images:
 
     def mean(self) -> Tensor:
         """The mean image, `(C, H, W)` float32 in [0, 1]."""
-        return self.pixels.float().mean(0) / 255
+        return mean_of(self)
 
     def first(self, count: int) -> Tensor:
         """The first images, `(n, C, H, W)` uint8."""
@@ -70,13 +89,26 @@ class Images:
 
     def to(self, device: torch.device) -> Images:
         """The same with its pixels on a device."""
-        return Images(self.dataset, self.split, self.pixels.to(device), self.sha256, self.keys)
+        return replace(self, pixels=self.pixels.to(device))
 
 
 def shuffled(count: int, seed: int, epoch: int) -> Tensor:
     """The numbers below `count`, `(N,)`, in an order that depends on seed and epoch alone."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(count, generator=generator)
+
+
+def mean_of(images: ImagesInOrder) -> Tensor:
+    """The mean image, `(C, H, W)` float32 in [0, 1]; of many, that of the first in an order.
+
+    Sums of so many levels are exact, whoever adds them up.
+    """
+    some = torch.arange(len(images))
+    some = images.order(0, 0)[:AVERAGED] if len(images) > AVERAGED else some
+    total = torch.zeros(images.shape, dtype=torch.float64)
+    for levels in images.read(some.split(PIECE)):
+        total += levels.sum(0, dtype=torch.float64).cpu()
+    return total.float() / len(some) / 255
 
 
 def sha256_of(pixels: Tensor) -> str:

@@ -116,7 +116,12 @@ def open_dataset(
 
 
 def open_all(
-    files: Sequence[str], *, shape: Shape, transform: Transform, column: str = FOUND
+    files: Sequence[str],
+    *,
+    shape: Shape,
+    transform: Transform,
+    column: str = FOUND,
+    max_damaged: int = 0,
 ) -> StreamedImages:
     """All images of image files and datasets, whatever part they are in, in order.
 
@@ -143,7 +148,8 @@ def open_all(
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not len(source):
         raise DataError(f"There is no image in {name!r}.")
-    return StreamedImages(name, "all", source, np.arange(len(source)), shape, transform)
+    images = StreamedImages(name, "all", source, np.arange(len(source)), shape, transform)
+    return images.without_damaged(max_damaged) if max_damaged else images
 
 
 def _is_image_file(path: str) -> bool:

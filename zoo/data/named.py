@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo import processes
 from zoo.data.images import PARTS, sha256_of
 from zoo.errors import DataError, OfflineError
 from zoo.io.files import read_regular, with_home
@@ -80,8 +81,14 @@ def _digits() -> Tensor:
 def _mnist_kin(name: str) -> dict[str, Tensor]:
     """All training images and all test images of MNIST or one of its kin."""
     folder = _folder_of(name)
-    if not all(os.path.lexists(folder / file) for file, _ in IDX_FILES.values()):
-        _download(name)
+    turn = (
+        processes.state().local_main_process_first()
+        if processes.are_many()
+        else contextlib.nullcontext()
+    )
+    with turn:
+        if not all(os.path.lexists(folder / file) for file, _ in IDX_FILES.values()):
+            _download(name)
     return {part: _read_idx(name, folder / file, n) for part, (file, n) in IDX_FILES.items()}
 
 

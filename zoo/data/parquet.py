@@ -26,6 +26,8 @@ REMOTE = "hf://"
 CACHED_BYTES = 128 * 2**20
 """Of images as they are stored that a process keeps; two row groups at least."""
 MAX_GROUP_BYTES = 2**30
+PIECE = 64
+"""Rows that are read at a time."""
 OPENED_TOGETHER = 16
 """Files of the Hub whose footers are read at a time."""
 
@@ -47,6 +49,7 @@ class Parquet(Source):
         self.starts = np.concatenate([[0], np.cumsum(rows)])
         self.shards = self.starts[:-1]
         self.together = max(1, CACHED_BYTES // 3 * len(self) // max(1, int(stored.sum())))
+        self.whole = self.together
         self._forget()
 
     def __getstate__(self) -> dict:
@@ -99,9 +102,19 @@ class Parquet(Source):
         try:
             if file not in self.files:
                 self.files[file] = _opened(self.paths[file])
-            table = self.files[file].read_row_group(of_file, columns=[column], use_threads=False)
-            read = table.column(column).combine_chunks()
+            pieces = self.files[file].iter_batches(
+                PIECE, row_groups=[of_file], columns=[column], use_threads=False
+            )
+            kept, size = [], 0
+            for piece in pieces:  # a dictionary makes much of few bytes, which no footer says
+                kept.append(piece.column(0))
+                size += piece.nbytes
+                if size > MAX_GROUP_BYTES:
+                    raise DataError(_too_large(self.paths[file], size))
+            read = pyarrow.chunked_array(kept).combine_chunks()
             read = read.field("bytes") if pyarrow.types.is_struct(read.type) else read
+        except DataError:
+            raise
         except Exception as failure:  # pyarrow, fsspec and the Hub raise errors of any kind
             raise DataError(_unreadable(self.paths[file], failure)) from None
         if len(read) != self.starts[group + 1] - self.starts[group]:
@@ -155,10 +168,7 @@ def _columns_of(path: str, column: str) -> tuple[str, list[tuple[int, int]]]:
         of_images = [c for c in chunks if c.path_in_schema.split(".")[0] == column]
         sizes.append((group.num_rows, sum(chunk.total_uncompressed_size for chunk in of_images)))
         if sizes[-1][1] > MAX_GROUP_BYTES:
-            raise DataError(
-                f"{path!r} has row groups of {sizes[-1][1]:,} bytes of images, and each is read at "
-                "once: write it with smaller ones, of some hundred rows."
-            )
+            raise DataError(_too_large(path, sizes[-1][1]))
     file.close()
     return column, sizes
 
@@ -174,9 +184,12 @@ def _image_column(schema: Any, wanted: str, path: str) -> str:
         there = f"is {schema.field(wanted).type}" if wanted in schema.names else "is not there"
         near = did_you_mean(wanted, names)
         raise DataError(f"The column {wanted!r} of {path!r} {there}.{near} {_listed(names)}")
-    told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = told.get("info", {}).get("features", {})
-    images = [name for name in names if features.get(name, {}).get("_type") == "Image"]
+    try:  # a hint: what else stands there is nobody's fault
+        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = told.get("info", {}).get("features", {})
+        images = [name for name in names if features.get(name, {}).get("_type") == "Image"]
+    except (ValueError, AttributeError):
+        images = []
     structs = [name for name in names if pyarrow.types.is_struct(schema.field(name).type)]
     best = images or structs or names
     if len(best) == 1:
@@ -195,6 +208,13 @@ def _can_hold_images(types: Any, kind: Any) -> bool:
 
 def _listed(names: list[str]) -> str:
     return f"Columns that can hold images: {', '.join(names) or 'none'}; data.column chooses one."
+
+
+def _too_large(path: str, size: int) -> str:
+    return (
+        f"{path!r} has row groups of {size:,} bytes of images or more, and each is read at "
+        "once: write it with smaller ones, of some hundred rows."
+    )
 
 
 def _unreadable(path: str, failure: Exception) -> str:

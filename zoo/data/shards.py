@@ -107,12 +107,13 @@ def expanded(pattern: str) -> list[Path]:
     """
     from webdataset.shardlists import expand_urls
 
-    ranges = re.findall(r"\{(\d{1,18})\.\.(\d{1,18})\}", pattern)
-    if math.prod(abs(int(last) - int(first)) + 1 for first, last in ranges) > MOST:
+    if math.prod(map(_size_of, re.findall(r"\{([^{}]*)\}", pattern))) > MOST:
         raise DataError(f"{pattern!r:.200} names more than {MOST:,} shards.")
     try:
+        if re.search("[{}]", re.sub(r"\{[^{}]*\}", "", pattern)):
+            raise ValueError("its braces do not match, or lie within others")
         names = expand_urls(pattern)
-    except ValueError as wrong:  # braces that do not match
+    except ValueError as wrong:
         raise DataError(f"{pattern!r:.200} is no pattern of shards: {wrong}.") from None
     if len(set(names)) < len(names):
         raise DataError(f"{pattern!r:.200} names a shard twice.")
@@ -122,6 +123,13 @@ def expanded(pattern: str) -> list[Path]:
         if not os.path.lexists(with_home(name, DataError)):
             raise DataError(f"There is no shard {name!r}.")
     return [with_home(name) for name in names]
+
+
+def _size_of(braces: str) -> float:
+    """How many names what stands between two braces stands for, at most."""
+    if numbers := re.fullmatch(r"(-?\d{1,18})\.\.(-?\d{1,18})", braces):
+        return abs(int(numbers[2]) - int(numbers[1])) + 1
+    return math.inf if ".." in braces else braces.count(",") + 1
 
 
 def _index(path: Path) -> Index:

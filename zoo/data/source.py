@@ -27,6 +27,8 @@ class Source:
     """The number of the first image of each file that holds many, where neighbours are read together."""
     together = 16_384
     """Images of shards that follow one another, among which an epoch's order is drawn."""
+    whole = 131_072
+    """A split of so many images is shuffled as a whole all the same."""
 
     def __len__(self) -> int:
         raise NotImplementedError

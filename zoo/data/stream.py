@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from zoo import processes
 from zoo.data.fit import Fit
-from zoo.data.images import Images, sha256_of, shuffled
+from zoo.data.images import PIECE, Images, mean_of, sha256_of, shuffled
 from zoo.data.source import Source
 from zoo.errors import DataError
 from zoo.specs.data import Transform
@@ -24,10 +24,6 @@ log = logging.getLogger("zoo")
 
 FEW = 512
 """Images that are read at once without workers: starting those would take longer."""
-PIECE = 256
-"""Images that a worker reads at once where nobody says how many."""
-AVERAGED = 10_000
-"""Images behind the mean of a stream."""
 LISTED = 5
 
 Read = tuple[Tensor | None, list[tuple[int, str]]]
@@ -51,7 +47,7 @@ class StreamedImages:
     transform: Transform
 
     sha256 = ""
-    """Its pixels are not read at once: who measures them hashes them piece by piece."""
+    """Not known before all are read: who measures them hashes them."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -70,10 +66,10 @@ class StreamedImages:
     def order(self, seed: int, epoch: int) -> Tensor:
         """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone.
 
-        Shards follow one another in an order drawn anew, and so do the images within some
-        thousand neighbours, so that few files are read at a time.
+        A large set's shards follow one another in an order drawn anew, and so do the images within
+        some thousand neighbours, so that few files are read at a time.
         """
-        if self.source.shards is None:
+        if self.source.shards is None or len(self) <= self.source.whole:
             return shuffled(len(self), seed, epoch)
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         turns = torch.randperm(len(self.source.shards), generator=generator).numpy()
@@ -95,10 +91,8 @@ class StreamedImages:
             yield pixels
 
     def mean(self) -> Tensor:
-        """The mean of the first images in an epoch's order, `(C, H, W)` float32 in [0, 1]."""
-        some = self.order(0, 0)[:AVERAGED]
-        pieces = [piece.double().sum(0) for piece in self.read(some.split(PIECE))]
-        return (torch.stack(pieces).sum(0) / len(some) / 255).float()
+        """The mean image, `(C, H, W)` float32 in [0, 1]."""
+        return mean_of(self)
 
     def first(self, count: int) -> Tensor:
         """The first images, `(n, C, H, W)` uint8."""
@@ -135,7 +129,7 @@ class StreamedImages:
         for piece, read in zip(pixels.split(PIECE), self.in_order(PIECE), strict=True):
             piece.copy_(read)
         keys = [self.key(number) for number in range(len(self))]
-        return Images(self.dataset, self.split, pixels, sha256_of(pixels), keys)
+        return Images(self.dataset, self.split, pixels, sha256_of(pixels), keys, self.order)
 
     def in_order(self, size: int, start: int = 0) -> Iterator[Tensor]:
         """All images from `start` on in order, `size` at a time. Errors as `read`."""
@@ -227,7 +221,7 @@ def worker_count() -> int:
     said = os.environ.get("ZOO_WORKERS", "")
     if said.isdigit():
         return int(said)
-    return max(1, min(8, (os.cpu_count() or 1) // processes.on_this_machine()))
+    return max(1, min(8, processes.processors() // processes.on_this_machine()))
 
 
 def _begin_worker(_: int) -> None:

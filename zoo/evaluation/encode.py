@@ -76,6 +76,8 @@ def encode_images(
             files.note(done)
         if isinstance(stopped, KeyboardInterrupt):
             return done.images
+        if isinstance(stopped, InputError):  # it would stop there again
+            raise
         stopped.args = (f"{stopped} What is written stays: the same command goes on.",)
         raise
     finally:

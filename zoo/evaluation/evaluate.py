@@ -12,7 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo import processes
 from zoo.data import AnyImages, StreamedImages, load_images, shown_in_testing
+from zoo.data.images import PIECE
 from zoo.data.load import Dataset
 from zoo.errors import InputError
 from zoo.evaluation.measure import (
@@ -102,9 +104,14 @@ def evaluate_model(
     )
 
 
-def images_for(model: Autoencoder, dataset: Dataset, split: str) -> AnyImages:
-    """A split of a dataset, made to fit a model as its recipe made those that it was trained on."""
-    recipe = model.info.recipe if model.info else None
+def images_for(
+    model: Autoencoder, dataset: Dataset, split: str, recipe: str | None = None
+) -> AnyImages:
+    """A split of a dataset, made to fit a model as its recipe made those that it was trained on.
+
+    The recipe is recipe.toml's text; None is the one that the model knows, if it does.
+    """
+    recipe = recipe or (model.info.recipe if model.info else None)
     said = data_settings(recipe) if recipe else None
     return load_images(
         dataset,
@@ -137,22 +144,24 @@ def validation_loss(model: Autoencoder, images: AnyImages, protocol: Protocol) -
 def _numbers(
     model: Autoencoder, images: AnyImages, count: int, protocol: Protocol, seed: int
 ) -> tuple[dict[str, Any], str]:
-    """Everything but the importance-weighted bound, and what stands for a stream's sha256.
+    """Everything but the importance-weighted bound, and the sha256 of a stream's first `count` images.
 
-    One pass over the images: a stream is read once.
+    One process reads a stream once. Of several, the first reads it once more, to hash it in order.
     """
+    hashed, many = hashlib.sha256(), processes.are_many()
     streamed = isinstance(images, StreamedImages)
 
-    def measure(levels: Tensor, first: int) -> tuple[dict[str, Tensor], Tensor, bytes]:
+    def measure(levels: Tensor, first: int) -> tuple[dict[str, Tensor], Tensor]:
         shown = shown_in_testing(levels, protocol, first)
         found = measure_reconstruction(model, levels)
-        digest = hashlib.sha256(levels.numpy()).digest() if streamed else b""  # pyright: ignore[reportArgumentType]  # a buffer
+        if streamed and not many:
+            hashed.update(levels.contiguous().numpy().data)
         if not isinstance(model, VariationalAutoencoder):
-            return found | measure_likelihood(model, shown), torch.empty(0), digest
-        return found | measure_elbo(model, shown, first, seed), code_sums(model, shown), digest
+            return found | measure_likelihood(model, shown), torch.empty(0)
+        return found | measure_elbo(model, shown, first, seed), code_sums(model, shown)
 
     batches = per_batch(images, count, batch_size(model), measure)
-    per_image, codes, digests = zip(*batches, strict=True)
+    per_image, codes = zip(*batches, strict=True)
     numbers = joined(list(per_image))
     values = _means(numbers)
     if isinstance(model, VariationalAutoencoder):
@@ -162,7 +171,16 @@ def _numbers(
         if total == "neg_elbo":
             values |= _bits(values, model.spec.pixels, protocol)
         values["active_units"] = active_units(torch.stack(codes).sum(0), count)
-    return values, hashlib.sha256(b"".join(digests)).hexdigest()
+    if streamed and many:
+        return values, processes.from_first(lambda: _sha256_of(images, count))
+    return values, hashed.hexdigest()
+
+
+def _sha256_of(images: AnyImages, count: int) -> str:
+    hashed = hashlib.sha256()
+    for levels in images.read(torch.arange(count).split(PIECE)):
+        hashed.update(levels.contiguous().numpy().data)
+    return hashed.hexdigest()
 
 
 def _bits(values: dict[str, Any], pixels: int, protocol: Protocol) -> dict[str, float]:

@@ -63,7 +63,9 @@ class Metrics(Strict):
     split: str = Field(description="train, validation or test")
     protocol: Protocol = Field(description="what the model was shown: see zoo.specs.protocols")
     n_images: int = Field(description="images behind every mean but the nll's")
-    dataset_sha256: str = Field(description="of the whole split's uint8 pixels")
+    dataset_sha256: str = Field(
+        description="of the whole split's uint8 pixels; under a limit, of those read where they are streamed"
+    )
     seed: int = Field(description="of the posterior's draws")
 
     neg_elbo: float | None = Field(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -10,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from zoo.processes import processors
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.job import Job
 from zoo.sweeps.outcome import Outcome
@@ -21,11 +21,6 @@ CHECKPOINT_SECONDS = 60.0
 """How long a trial that is interrupted may take to write its checkpoint."""
 
 OnEnd = Callable[[Trial, Outcome], None]
-
-
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_here(

@@ -114,8 +114,8 @@ def _disagreements(sweep: Sweep, trials: Sequence[Trial]) -> list[str]:
             "data.fit: a sweep chooses on the validation split, which this recipe trains on: "
             "write \"data.fit\" = 'train' into [overrides]"
         )
-    if len({(recipe.data.dataset, recipe.data.protocol) for recipe in recipes}) > 1:
-        problems.append("data: trials on other data or by another protocol do not compare")
+    if len(set(map(_validated_on, recipes))) > 1:
+        problems.append("data: trials on other images or by another protocol do not compare")
     if any(sweep.metric not in _measured(recipe) for recipe in recipes):
         known = set.intersection(*map(_measured, recipes))
         problems.append(
@@ -133,6 +133,13 @@ def _disagreements(sweep: Sweep, trials: Sequence[Trial]) -> list[str]:
             if first != trial.number:
                 problems.append(f"trials {first} and {trial.number} are the same training")
     return problems
+
+
+def _validated_on(recipe: Recipe) -> tuple[Any, ...]:
+    """What the validation split depends on; a random crop is one in the centre there."""
+    said, done = recipe.data, recipe.data.transform
+    crop = recipe.spec.image_shape if done.crop != "off" else "off"
+    return said.dataset, said.protocol, said.column, said.max_damaged, done.resize, crop
 
 
 def _measured(recipe: Recipe) -> set[str]:

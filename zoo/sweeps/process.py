@@ -43,7 +43,7 @@ def start(
         stdout=report,
         stderr=log,
         cwd=job.where if os.path.isdir(job.where) else None,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "1"},
         pass_fds=tuple(keep_open),
         start_new_session=True,  # Ctrl-C is for who started it, who then says what to do
     )

@@ -105,10 +105,10 @@ def check_data(trials: Sequence[Trial]) -> str:
     """
     from zoo.training.run import plan
 
-    kinds: dict[tuple[str, tuple[int, ...]], Recipe] = {}
+    kinds: dict[tuple[str, tuple[int, ...]], Recipe] = {}  # by their data
     for trial in trials:
         recipe = trial.recipe
-        kinds.setdefault((recipe.data.dataset, recipe.spec.image_shape), recipe)
+        kinds.setdefault((recipe.data.model_dump_json(), recipe.spec.image_shape), recipe)
     first, *_ = [plan(recipe) for recipe in kinds.values()]
     return first
 

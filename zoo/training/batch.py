@@ -32,6 +32,7 @@ class Stepper:
         self.draws = Draws(self.settings.seed, device, latent_shape)
         self.optimiser = build_optimiser(model, self.settings)
         self.steps_per_epoch = -(-images // self.settings.batch_size)
+        self.buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0, 1, ... of the training."""
@@ -72,6 +73,8 @@ class Stepper:
         if self.settings.clip_norm != "off":
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         self.optimiser.step()
+        if self.sum.is_needed and self.buffers:
+            self._check_buffers()
         return told
 
     def _backward(
@@ -84,6 +87,17 @@ class Stepper:
         self._check_warmups()
         self.accelerator.backward(self.core.total(terms, factors) * weight)
         return terms.detach()
+
+    def _check_buffers(self) -> None:
+        """Looks at them after the first step."""
+        named = dict(self.model.named_buffers())
+        changed = [name for name, old in self.buffers.items() if not torch.equal(named[name], old)]
+        if changed:
+            raise TrainingError(
+                f"Training changes the buffers {', '.join(changed)} of this family, which processes "
+                "and exact_shards do not share: train it in one process, with exact_shards = 'off'."
+            )
+        self.buffers = {}
 
     def _check_warmups(self) -> None:
         names = self.core.term_names

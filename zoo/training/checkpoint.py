@@ -83,8 +83,9 @@ def save_checkpoint(path: Path, state: State) -> None:
 
 def restore_checkpoint(path: Path, state: State) -> None:
     """Puts a saved state back, in place. Raises TrainingError for a damaged file, or one of another recipe."""
+    data = processes.from_first(lambda: read_regular(path, MAX_BYTES, TrainingError))
     try:
-        tensors = safetensors.torch.load(read_regular(path, MAX_BYTES, TrainingError))
+        tensors = safetensors.torch.load(data)
         _restore(tensors, state)
     except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as damaged:
         raise TrainingError(
@@ -106,7 +107,7 @@ def _restore(tensors: dict[str, Tensor], state: State) -> None:
         state.optimiser.state[parameter] = {
             key: torch.empty_like(parameter).copy_(value)  # in the parameter's memory format
             if value.shape == parameter.shape and key != "step"
-            else value
+            else value.to(parameter.device)  # a fused step wants its count there
             for key, value in saved.items()
         }
     state.progress = RunProgress(**json.loads(bytes(tensors["progress"].numpy())))

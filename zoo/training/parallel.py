@@ -88,11 +88,15 @@ class Summation:
         self.accelerator, self.is_exact = accelerator, exact
         self.is_needed = exact or processes.are_many()
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.unused = [True] * len(self.parameters)
+        """Parameters that no part's loss depends on, which the optimiser leaves alone."""
         self.parts: list[Tensor] = []
 
     def end_part(self, told: Tensor) -> None:
         """Takes the gradient of a part out of the parameters, and what is told with it, `(n,)`."""
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+        unused = zip(self.unused, self.parameters, strict=True)
+        self.unused = [before and p.grad is None for before, p in unused]
         self.parts.append(torch.cat([*(grad.flatten() for grad in grads), told]))
         for parameter in self.parameters:
             parameter.grad = None
@@ -111,8 +115,9 @@ class Summation:
         self.parts = []
         sizes = [parameter.numel() for parameter in self.parameters]
         *grads, told = total.split([*sizes, len(total) - sum(sizes)])
-        for parameter, grad in zip(self.parameters, grads, strict=True):
-            parameter.grad = torch.empty_like(parameter).copy_(grad.view_as(parameter))
+        for parameter, grad, unused in zip(self.parameters, grads, self.unused, strict=True):
+            if not unused:
+                parameter.grad = torch.empty_like(parameter).copy_(grad.view_as(parameter))
         return told
 
 

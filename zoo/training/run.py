@@ -17,7 +17,7 @@ from zoo import processes
 from zoo.data import AnyImages, open_dataset
 from zoo.data.load import Dataset
 from zoo.devices import bf16_cost, find_device
-from zoo.errors import PluginError, RecipeError, SourceError
+from zoo.errors import DataError, PluginError, RecipeError, SourceError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
 from zoo.folder import layout, store
@@ -96,6 +96,7 @@ def train(
     if said := about_precision(resolved, where):
         log.warning(said)
     images = _images(resolved, dataset)
+    _check_shared(images)
     name = Path(recipe).name.removesuffix(".toml") if isinstance(recipe, str | Path) else "run"
     target = processes.from_first(lambda: _target(resolved, out, resume, name))
     model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
@@ -111,7 +112,7 @@ def train(
         write_atomically(target / layout.RECIPE, resolved.to_toml())
     fitted, held_out = images[resolved.data.fit], images.get("validation") or images["test"]
     with (
-        torch.random.fork_rng(),
+        torch.random.fork_rng([where] if where.type == "cuda" else []),
         tracked(track, resolved, target, len(fitted), held_out, resume) as tracking,
         progress_shown(resolved) as on_progress,
     ):
@@ -162,6 +163,7 @@ def about_precision(recipe: Recipe, device: torch.device) -> str:
 def plan(recipe: Recipe) -> str:
     """What a training would do, in a sentence. Reads the data; errors as `train`."""
     images = _images(recipe)[recipe.data.fit]
+    images.first(1)  # does it fit? A stream has not been read
     steps = -(-len(images) // recipe.training.batch_size) * recipe.training.epochs
     parameters = families.get(recipe.family).parameters(recipe.spec)
     return (
@@ -232,6 +234,13 @@ def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImag
     if dataset is None:
         return images
     return {split: replace(part, dataset=said.dataset) for split, part in images.items()}
+
+
+def _check_shared(images: dict[str, AnyImages]) -> None:
+    """Raises DataError where processes have different images, as on machines with disks of their own."""
+    seen = [(split, len(one), one.key(0), one.key(len(one) - 1)) for split, one in images.items()]
+    if any(other != seen for other in processes.gathered(seen)):
+        raise DataError("The processes have different images: give every machine the same ones.")
 
 
 def _finish(

@@ -25,6 +25,7 @@ class TrainingStep(nn.Module):
         variational = isinstance(model, VariationalAutoencoder)
         self.options = {"gradient": settings.gradient} if variational else {}
         self.takes_noise = "noise" in inspect.signature(model._loss).parameters
+        self.once = settings.accumulate == 1 and settings.exact_shards == "off"
         self.term_names: tuple[str, ...] = ()
         self.weights: dict[str, float] = {}
 
@@ -53,7 +54,7 @@ class TrainingStep(nn.Module):
             looked_at = copy.deepcopy(self)
             looked_at(shown, noise)
         self.term_names, self.weights = looked_at.term_names, looked_at.weights
-        graphs = shown.device.type == "cuda"
+        graphs = shown.device.type == "cuda" and self.once  # else a part would overwrite another's
         return torch.compile(self, mode="reduce-overhead" if graphs else None)  # pyright: ignore[reportReturnType]  # a module stays one
 
 

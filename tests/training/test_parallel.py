@@ -1,0 +1,48 @@
+"""What is shared of a batch, in one process: what processes could not share is refused or left alone."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import zoo
+from recipes import GOOD
+from zoo.data import load_images
+from zoo.errors import TrainingError
+from zoo.training.batch import Stepper
+from zoo.training.recipe import Recipe
+
+
+class Odd(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3).__class__):
+    """An autoencoder with a parameter that its loss does not use, and one buffer."""
+
+    def __init__(self, spec, moves: bool):
+        super().__init__(spec)
+        self.idle = torch.nn.Parameter(torch.ones(3))
+        self.register_buffer("seen", torch.zeros(()))
+        self.moves = moves
+
+    def _loss(self, x):
+        self.seen += float(self.moves)
+        return super()._loss(x)
+
+
+def stepped(moves: bool, **training) -> Odd:
+    """After one step of a training with decoupled weight decay."""
+    settings = {"epochs": 1, "optimiser": {"kind": "adamw", "weight_decay": 1.0}, **training}
+    model = {"family": "ae", "image_shape": [1, 8, 8], "latent_dim": 3}
+    recipe = Recipe.parse({**GOOD, "model": model, "training": settings})
+    odd, pixels = Odd(recipe.spec, moves), load_images("digits", "train").first(64)
+    Stepper(odd, recipe, 64, torch.device("cpu")).step(pixels, 64, 0, [])
+    return odd
+
+
+@pytest.mark.parametrize("exact", ["off", 1, 4])
+def test_a_parameter_that_no_loss_depends_on_is_left_alone(exact):
+    assert torch.equal(stepped(False, exact_shards=exact).idle, torch.ones(3))
+
+
+def test_a_family_whose_training_changes_buffers_is_not_shared_out():
+    assert stepped(True).seen == 1
+    with pytest.raises(TrainingError, match="Training changes the buffers seen"):
+        stepped(True, exact_shards=2)
