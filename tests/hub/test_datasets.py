@@ -19,8 +19,9 @@ from zoo.data import load_images
 PIXELS = np.random.Generator(np.random.Philox(4)).integers(0, 256, (40, 9, 10), np.uint8)
 TRY = """
 import zoo
-from zoo.data import load_images, stream
+from zoo.data import load, load_images, stream
 stream.FEW = 0
+load.IN_MEMORY *= not streamed
 try:
     images = load_images(name, "train", shape=(1, 9, 10) if streamed else None)
     read = images.in_order(8) if streamed else [images.pixels]
@@ -30,7 +31,7 @@ try:
 except zoo.ZooError as wrong:
     print(type(wrong).__name__, wrong)
 """
-STREAMED = {"ZOO_IN_MEMORY": "0", "ZOO_WORKERS": "2"}
+STREAMED = {"ZOO_WORKERS": "2"}
 
 
 def table(pixels: np.ndarray, **columns: list) -> bytes:

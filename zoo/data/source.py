@@ -142,6 +142,7 @@ class Joined(Source):
             starts = [end - len(part) for end, part in zip(self.ends, parts, strict=True)]
             own = [[0] if part.shards is None else part.shards for part in parts]
             self.together = min(part.together for part in parts)
+            self.whole = min(part.whole for part in parts)
             self.shards = np.concatenate(
                 [np.asarray(s) + start for s, start in zip(own, starts, strict=True)]
             )
