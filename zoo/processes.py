@@ -5,10 +5,12 @@ Accelerate connects them, with gloo on processors and nccl on GPUs.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from zoo.errors import ZooError
 
@@ -55,8 +57,23 @@ def state() -> PartialState:
     from accelerate import PartialState
     from accelerate.utils import parse_flag_from_env
 
+    atexit.register(_disconnect)
     no_gpu = not torch.accelerator.is_available()
     return PartialState(cpu=no_gpu or bool(parse_flag_from_env("ACCELERATE_USE_CPU")))
+
+
+def leave(code: int) -> NoReturn:
+    """Ends one of many processes: threads of torch's sometimes abort one that ends as others do."""
+    _disconnect()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _disconnect() -> None:
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def gathered(value: ValueT) -> list[ValueT]:
