@@ -119,7 +119,12 @@ class StreamedImages:
                 f"more than data.max_damaged = {most:,}: {names}"
             )
         if damaged:
-            log.warning("%d damaged images are left out: %s", len(damaged), names)
+            some = (
+                "A damaged image is"
+                if len(damaged) == 1
+                else f"{len(damaged):,} damaged images are"
+            )
+            log.warning("%s left out: %s", some, names)
         good = np.delete(self.numbers, [number for number, _ in damaged])
         return replace(self, numbers=good)
 
