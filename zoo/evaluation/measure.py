@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import pickle
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -33,8 +35,11 @@ def per_batch(
     batches = torch.arange(count).split(size)
     mine = range(processes.index(), len(batches), processes.count())
     read = images.read(batches[number] for number in mine)
-    found = [measure(levels, number * size) for number, levels in zip(mine, read, strict=True)]
-    shares = processes.gathered(found)
+    kept = io.BytesIO()  # one block: small tensors between large ones would break memory into pieces
+    for number, levels in zip(mine, read, strict=True):
+        pickle.dump(measure(levels, number * size), kept)
+    kept.seek(0)
+    shares = processes.gathered([pickle.load(kept) for _ in mine])
     return [shares[n % len(shares)][n // len(shares)] for n in range(len(batches))]
 
 
