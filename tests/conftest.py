@@ -14,6 +14,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a job in a shell's background ignores Ctrl-C, and so would the programs that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 torch.set_num_threads(1)
 
 
