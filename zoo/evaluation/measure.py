@@ -35,7 +35,9 @@ def per_batch(
     batches = torch.arange(count).split(size)
     mine = range(processes.index(), len(batches), processes.count())
     read = images.read(batches[number] for number in mine)
-    kept = io.BytesIO()  # one block: small tensors between large ones would break memory into pieces
+    kept = (
+        io.BytesIO()
+    )  # one block: small tensors between large ones would break memory into pieces
     for number, levels in zip(mine, read, strict=True):
         pickle.dump(measure(levels, number * size), kept)
     kept.seek(0)
