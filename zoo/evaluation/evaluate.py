@@ -151,18 +151,19 @@ def _numbers(
     hashed, many = hashlib.sha256(), processes.are_many()
     streamed = isinstance(images, StreamedImages)
 
-    def measure(levels: Tensor, first: int) -> tuple[dict[str, Tensor], Tensor]:
+    def measure(levels: Tensor, first: int) -> dict[str, Tensor]:
         shown = shown_in_testing(levels, protocol, first)
         found = measure_reconstruction(model, levels)
         if streamed and not many:
             hashed.update(levels.contiguous().numpy().data)
         if not isinstance(model, VariationalAutoencoder):
-            return found | measure_likelihood(model, shown), torch.empty(0)
-        return found | measure_elbo(model, shown, first, seed), code_sums(model, shown)
+            return found | measure_likelihood(model, shown)
+        codes = {"codes": code_sums(model, shown)}
+        return found | measure_elbo(model, shown, first, seed) | codes
 
     batches = per_batch(images, count, batch_size(model), measure)
-    per_image, codes = zip(*batches, strict=True)
-    numbers = joined(list(per_image))
+    codes = [batch.pop("codes") for batch in batches if "codes" in batch]
+    numbers = joined(batches)
     values = _means(numbers)
     if isinstance(model, VariationalAutoencoder):
         total = "bce_plus_kl" if protocol == "grey" else "neg_elbo"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
+import itertools
 import math
-import pickle
 from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 import torch
+from safetensors.torch import load, save
 from torch import Tensor
 
 from zoo import processes
@@ -21,12 +20,10 @@ from zoo.specs.metrics import OwnNumber
 
 IMAGES_AT_ONCE = 500
 
-ValueT = TypeVar("ValueT")
-
 
 def per_batch(
-    images: AnyImages, count: int, size: int, measure: Callable[[Tensor, int], ValueT]
-) -> list[ValueT]:
+    images: AnyImages, count: int, size: int, measure: Callable[[Tensor, int], dict[str, Tensor]]
+) -> list[dict[str, Tensor]]:
     """What `measure` gives of batches of the first `count` images, and of each one's first number.
 
     The processes share the batches out, and all of them get all values, in the order of the
@@ -35,13 +32,13 @@ def per_batch(
     batches = torch.arange(count).split(size)
     mine = range(processes.index(), len(batches), processes.count())
     read = images.read(batches[number] for number in mine)
-    kept = (
-        io.BytesIO()
-    )  # one block: small tensors between large ones would break memory into pieces
+    kept, ends = bytearray(), [0]  # one block: small tensors between large ones fragment memory
     for number, levels in zip(mine, read, strict=True):
-        pickle.dump(measure(levels, number * size), kept)
-    kept.seek(0)
-    shares = processes.gathered([pickle.load(kept) for _ in mine])
+        found = measure(levels, number * size)
+        kept += save({name: values.contiguous() for name, values in found.items()})
+        ends.append(len(kept))
+    values = [load(bytes(kept[start:end])) for start, end in itertools.pairwise(ends)]
+    shares = processes.gathered(values)
     return [shares[n % len(shares)][n // len(shares)] for n in range(len(batches))]
 
 
