@@ -162,7 +162,7 @@ class Tracking:
 
     def _show(self, pictures: dict[str, np.ndarray]) -> None:
         if self.tracker.name == "trackio":  # Accelerate shows it no images
-            import trackio
+            import trackio  # pyright: ignore[reportMissingImports]  # an extra, which holds pillow back
 
             shown = {name: trackio.Image(levels) for name, levels in pictures.items()}
             self.tracker.log(shown, step=self.step)
