@@ -2,7 +2,13 @@
 
 from zoo.data.images import Images
 from zoo.data.load import AnyImages, load_images, may_be_read_for, open_all, open_dataset
-from zoo.data.preprocessing import as_grey, shown_in_testing, shown_in_training, training_draw
+from zoo.data.preprocessing import (
+    as_grey,
+    shifted,
+    shown_in_testing,
+    shown_in_training,
+    training_draw,
+)
 from zoo.data.stream import StreamedImages
 
 __all__ = [
@@ -14,6 +20,7 @@ __all__ = [
     "may_be_read_for",
     "open_all",
     "open_dataset",
+    "shifted",
     "shown_in_testing",
     "shown_in_training",
     "training_draw",

@@ -48,6 +48,18 @@ def shown_in_training(pixels: Tensor, protocol: Protocol, drawn: Tensor | None) 
     return pixels.float().add_(drawn).div_(256)
 
 
+def shifted(pixels: Tensor, moves: Tensor) -> Tensor:
+    """Levels `(N, C, H, W)`, each image moved down and right by its `(N, 2)` pixels; 0 comes in."""
+    height, width = pixels.shape[-2:]
+    down, right = moves[:, 0, None, None], moves[:, 1, None, None]  # (N, 1, 1)
+    rows = torch.arange(height, device=pixels.device)[:, None] - down  # (N, H, 1)
+    columns = torch.arange(width, device=pixels.device) - right  # (N, 1, W)
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)  # (N, H, W)
+    places = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
+    taken = pixels.flatten(2).gather(2, places.flatten(1)[:, None].expand(-1, pixels.shape[1], -1))
+    return taken.view_as(pixels) * inside[:, None]
+
+
 def shown_in_testing(pixels: Tensor, protocol: Protocol, first: int = 0) -> Tensor:
     """Images of a split from number `first` on, `(N, C, H, W)` uint8, as float32 in [0, 1], by the fixed draw.
 

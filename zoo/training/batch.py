@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.data import shown_in_training
+from zoo.data import shifted, shown_in_training
 from zoo.errors import RecipeError, TrainingError
 from zoo.models import Autoencoder
 from zoo.specs.protocols import Protocol
@@ -29,7 +29,7 @@ class Stepper:
         self.core = TrainingStep(model, self.settings)
         self.module: nn.Module | None = None if self.settings.compile else self.core
         latent_shape = model.latent_shape if self.core.takes_noise else None
-        self.draws = Draws(self.settings.seed, device, latent_shape)
+        self.draws = Draws(self.settings, device, latent_shape)
         self.optimiser = build_optimiser(model, self.settings)
         self.steps_per_epoch = -(-images // self.settings.batch_size)
         self.buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
@@ -53,12 +53,15 @@ class Stepper:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(step)
         factors = warmup_factors(self.settings, step / self.steps_per_epoch)
+        moves = self.draws.moves(size)
         drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
         self.optimiser.zero_grad()
         parts = self.share.rows(size)
         levels = pixels.split([rows.stop - rows.start for rows, _ in parts])
         wished, told = torch.tensor(wishes, device=self.device), None
         for (rows, weight), own in zip(parts, levels, strict=True):
+            if moves is not None:
+                own = shifted(own, moves[rows])
             shown = shown_in_training(own, self.protocol, drawn if drawn is None else drawn[rows])
             terms = self._backward(shown, noise if noise is None else noise[rows], factors, weight)
             now = torch.cat([terms * weight, wished])

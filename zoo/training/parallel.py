@@ -61,10 +61,22 @@ class Share:
 class Draws:
     """The random numbers of batches, from a generator that is in the same state in every process."""
 
-    def __init__(self, seed: int, device: torch.device, latent_shape: Sequence[int] | None) -> None:
-        self.generator = torch.Generator(device).manual_seed(seed)
+    def __init__(
+        self, settings: TrainingSettings, device: torch.device, latent_shape: Sequence[int] | None
+    ) -> None:
+        self.generator = torch.Generator(device).manual_seed(settings.seed)
+        self.shift = settings.shift
         self.latent_shape = latent_shape
         """Of a code, where the loss takes its noise; None where it draws by itself, or not at all."""
+
+    def moves(self, size: int) -> Tensor | None:
+        """Pixels by which each image is moved down and right, `(size, 2)`; None where none is."""
+        if not self.shift:
+            return None
+        device = self.generator.device
+        return torch.randint(
+            -self.shift, self.shift + 1, (size, 2), device=device, generator=self.generator
+        )
 
     def batch(
         self, size: int, shape: Sequence[int], protocol: Protocol

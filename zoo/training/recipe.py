@@ -79,6 +79,13 @@ class TrainingSettings(Strict):
     output_bias: Literal["training-mean", "default"] = Field(
         default="default", description="training-mean starts the decoder at the mean training image"
     )
+    shift: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="pixels by which an image is moved at most, each way and afresh each time; "
+        "what comes in at the edge is 0",
+    )
     precision: Literal["float32", "bf16"] = Field(
         default="float32",
         description="of the networks; losses are float32 always. bf16 is faster on GPUs and on "
