@@ -1,6 +1,7 @@
 """What a model is: the interface, its layers and likelihoods, and the zoo's own families."""
 
 from zoo.models.ae import AE, ConvAE
+from zoo.models.hierarchical import HierarchicalVAE
 from zoo.models.interface import Autoencoder, Loss
 from zoo.models.vae import VAE, BetaVAE, ConvVAE
 from zoo.models.variational import VariationalAutoencoder
@@ -12,6 +13,7 @@ __all__ = [
     "BetaVAE",
     "ConvAE",
     "ConvVAE",
+    "HierarchicalVAE",
     "Loss",
     "VariationalAutoencoder",
 ]

@@ -115,12 +115,20 @@ class ConvEncoder(nn.Module):
         self.activate = ACTIVATIONS[body.activation]
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.summary(self.grid(x))
+
+    def grid(self, x: Tensor) -> Tensor:
+        """What the convolutions make of images: `(N, channels[-1], h, w)`."""
         h = x
         for i, layer in enumerate(self.down):
             h = layer(self.activate(h) if i else h)
         for block in self.blocks:
-            h = block(h)  # (N, channels[-1], h, w)
-        h = self.activate(h).flatten(1)
+            h = block(h)
+        return h
+
+    def summary(self, grid: Tensor) -> Tensor:
+        """Features `(N, F)` of a grid."""
+        h = self.activate(grid).flatten(1)
         return self.activate(self.dense(h)) if len(self.dense) else h  # (N, F)
 
 
@@ -153,9 +161,18 @@ class ConvDecoder(nn.Module):
         self.activate = ACTIVATIONS[body.activation]
 
     def forward(self, z: Tensor) -> Tensor:
-        h = self.dense(z).unflatten(-1, self.small)  # (N, channels[-1], h, w)
+        return self.image(self.grid(z))
+
+    def grid(self, z: Tensor) -> Tensor:
+        """What the dense layers and blocks make of codes: `(N, channels[-1], h, w)`."""
+        h = self.dense(z).unflatten(-1, self.small)
         for block in self.blocks:
             h = block(h)
+        return h
+
+    def image(self, grid: Tensor) -> Tensor:
+        """Logits `(N, C, H, W)` of a grid."""
+        h = grid
         for layer in self.up:
             h = layer(self.activate(h))
         return h  # (N, C, H, W)

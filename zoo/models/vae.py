@@ -8,12 +8,13 @@ from torch.distributions import Distribution
 
 from zoo.models.bodies import build_decoder, build_encoder
 from zoo.models.likelihoods import build_likelihood
+from zoo.models.priors import build_prior
 from zoo.models.variational import VariationalAutoencoder, gaussian_posterior
 from zoo.specs.families import BetaVAESpec, ConvVAESpec, VAESpec
 
 
 class VAE(VariationalAutoencoder):
-    """A VAE with a diagonal Gaussian posterior and a standard normal prior (Kingma & Welling 2014)."""
+    """A VAE with a diagonal Gaussian posterior (Kingma & Welling 2014) and one of two priors."""
 
     Spec = VAESpec
     spec: VAESpec
@@ -28,6 +29,10 @@ class VAE(VariationalAutoencoder):
             self.log_variance_head = nn.Linear(self.encoder.features, spec.latent_dim)
         self.decoder = build_decoder(spec.body, spec.image_shape, spec.latent_dim)
         self.pixels = build_likelihood(spec.likelihood)
+        self.vamp = build_prior(spec.prior, spec.image_shape)
+
+    def prior(self) -> Distribution:
+        return super().prior() if self.vamp is None else self.vamp(self._posterior)
 
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -11,8 +12,10 @@ from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from zoo.errors import InputError
 from zoo.models.interface import Autoencoder, Loss, full_precision
+from zoo.models.priors import NormalMixture
+from zoo.specs.objectives import ELBO, IWAE
 
-Gradient = Literal["reparameterised", "stl"]
+Gradient = Literal["reparameterised", "stl", "dreg"]
 
 VALUES_AT_ONCE = 400_000
 """Values that are decoded in one go: small enough for a processor's cache, and for any memory."""
@@ -25,7 +28,7 @@ class VariationalAutoencoder(Autoencoder):
     """A latent-variable model p(x | z) p(z) with an amortised Gaussian posterior q(z | x).
 
     A family implements `_posterior(x)` and `_likelihood(z)`, and, where its prior is not a
-    standard normal, `prior()`. All distributions are independent over their event dimensions.
+    standard normal, `prior()`: another `Independent` of a `Normal`, or a `NormalMixture`. All distributions are independent over their event dimensions.
     """
 
     def posterior(self, x: Tensor) -> Distribution:
@@ -35,7 +38,7 @@ class VariationalAutoencoder(Autoencoder):
     def prior(self) -> Distribution:
         """p(z): no batch, event `latent_shape`; a standard normal."""
         zeros = torch.zeros(self.latent_shape, device=self.device)
-        return _normal(zeros, torch.ones_like(zeros), len(self.latent_shape))
+        return normal(zeros, torch.ones_like(zeros), len(self.latent_shape))
 
     def likelihood(self, z: Tensor) -> Distribution:
         """p(x | z): batch `(*batch,)`, event `(C, H, W)`, for codes `(*batch, *latent_shape)`."""
@@ -52,20 +55,26 @@ class VariationalAutoencoder(Autoencoder):
             raise InputError(f"sample takes a number of images, 0 to {MOST_SAMPLES:,}; got {n!r}.")
         if seed is not None and (not isinstance(seed, int) or not 0 <= seed < 2**63):
             raise InputError(f"seed is a whole number from 0 to 2**63 - 1, or None; got {seed!r}.")
+        return self._sampled(n, seed, self._prior_codes)
+
+    def _sampled(self, n: int, seed: int | None, codes_from: Callable[[Tensor], Tensor]) -> Tensor:
+        """Images of the codes that are made from standard normal noise `(n, *_prior_noise_shape)`."""
         generator = torch.Generator().manual_seed(seed) if seed is not None else None
         padded = -(-n // SAMPLES_AT_ONCE) * SAMPLES_AT_ONCE
-        noise = [torch.randn(self.latent_shape, generator=generator) for _ in range(padded)]
+        shape = self._prior_noise_shape
+        noise = [torch.randn(shape, generator=generator) for _ in range(padded)]
         if not noise:
             return torch.zeros(0, *self.spec.image_shape, device=self.device, dtype=self.dtype)
-        z = self._prior_codes(torch.stack(noise).to(self.device, self.dtype))
         with torch.no_grad():
+            z = codes_from(torch.stack(noise).to(self.device, self.dtype))
             return torch.cat([self._decode(block) for block in z.split(SAMPLES_AT_ONCE)])[:n]
 
     def elbo(self, x: Tensor, *, samples: int = 1) -> Tensor:
-        """The evidence lower bound of each image, `(N,)` in nats, with the KL term in closed form.
+        """The evidence lower bound of each image, `(N,)` in nats.
 
         Kingma & Welling 2014, eq. 10: the mean over `samples` draws of log p(x | z), less
-        KL(q(z | x) || p(z)). At beta = 1, whatever was trained.
+        KL(q(z | x) || p(z)), in closed form where the prior is a Gaussian and else at the same
+        draws. At beta = 1, whatever was trained.
         """
         x = self._images(x, "elbo")
         _check_samples(samples)
@@ -81,8 +90,9 @@ class VariationalAutoencoder(Autoencoder):
             noise: `(K, N, *latent_shape)`, standard normal.
         """
         posterior = self._posterior(x)
-        log_likelihood = self._likelihood(self._codes_from(posterior, noise)).log_prob(x.float())
-        return -log_likelihood.mean(0), kl_divergence(posterior, self.prior())
+        z = self._codes_from(posterior, noise)
+        log_likelihood = self._likelihood(z).log_prob(x.float())
+        return -log_likelihood.mean(0), divergence(posterior, self.prior(), z)
 
     def log_likelihood(self, x: Tensor, *, samples: int) -> Tensor:
         """The importance-weighted bound on log p(x) of each image, `(N,)` in nats, float64.
@@ -107,21 +117,33 @@ class VariationalAutoencoder(Autoencoder):
 
         The codes are decoded in chunks of K, in bounded memory.
         """
-        z = self._codes_from(posterior, noise)  # (K, N, *latent_shape)
+        return self._weights_at(x, self._codes_from(posterior, noise), posterior)
+
+    def _weights_at(self, x: Tensor, z: Tensor, posterior: Distribution) -> Tensor:
+        """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, of codes `(K, N, *latent_shape)`."""
         at_once = max(1, VALUES_AT_ONCE // (len(x) * self.spec.pixels))
         scores = [self._likelihood(part).log_prob(x.float()) for part in z.split(at_once)]
         return torch.cat(scores) + self.prior().log_prob(z) - posterior.log_prob(z)
 
-    def loss(self, x: Tensor, gradient: Gradient = "reparameterised") -> Loss:
-        """The negative ELBO's terms for a batch `(N, C, H, W)` in [0, 1], one draw per image.
+    def loss(
+        self,
+        x: Tensor,
+        gradient: Gradient = "reparameterised",
+        objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
+    ) -> Loss:
+        """The terms of the objective for a batch `(N, C, H, W)` in [0, 1].
 
         Args:
             x: images, floating point in [0, 1].
             gradient: `"reparameterised"` takes the KL in closed form; `"stl"` takes it at the
                 draw and leaves out the score term, whose mean is zero: less variance near the
-                optimum (sticking the landing, Roeder et al. 2017, eq. 8).
+                optimum (sticking the landing, Roeder et al. 2017, eq. 8). `"dreg"` does for the
+                importance-weighted bound what stl does for the ELBO: the doubly reparameterised
+                gradient (Tucker et al. 2019, eq. 8).
+            objective: the negative ELBO at one draw per image, as reconstruction and KL, or minus
+                the importance-weighted bound of K draws, which is one term.
         """
-        return self._loss(self._images(x, "loss"), gradient)
+        return self._loss(self._images(x, "loss"), gradient, objective=objective)
 
     @property
     def loss_weights(self) -> dict[str, float]:
@@ -151,32 +173,70 @@ class VariationalAutoencoder(Autoencoder):
         return self._likelihood(z).mean.to(z.dtype)
 
     def _loss(
-        self, x: Tensor, gradient: Gradient = "reparameterised", noise: Tensor | None = None
+        self,
+        x: Tensor,
+        gradient: Gradient = "reparameterised",
+        noise: Tensor | None = None,
+        objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
     ) -> Loss:
-        """The loss of checked images, at the given standard normal noise `(N, *latent_shape)`.
+        """The loss of checked images, at the given standard normal noise.
 
-        A training gives the noise to a family whose `_loss` takes it, so that its draws do not
-        depend on the number of processes; None draws it from the global generator.
+        A training gives the noise, `(N, *latent_shape)`, or `(N, K, *latent_shape)` for K draws,
+        to a family whose `_loss` takes it, so that its draws do not depend on the number of
+        processes; None draws it from the global generator.
         """
+        if objective.kind == "iwae":
+            return self._importance_loss(x, gradient, noise, objective.samples)
         posterior = self._posterior(x)
         z = posterior.rsample() if noise is None else _draw_at(posterior, noise)
         likelihood = self._likelihood(z)
         with full_precision(x.device):
             if gradient == "stl":
-                kl = _without_gradient(posterior).log_prob(z) - self.prior().log_prob(z)
+                kl = without_gradient(posterior).log_prob(z) - self.prior().log_prob(z)
             else:
-                kl = kl_divergence(posterior, self.prior())
+                kl = divergence(posterior, self.prior(), z[None])
             reconstruction = -likelihood.log_prob(x.float())
-            terms = {"reconstruction": reconstruction.mean(), "kl": kl.mean()}
+            terms = {
+                "reconstruction": reconstruction.mean(),
+                "kl": at_least(kl.mean(), objective.free_bits),
+            }
         return Loss(terms, self.loss_weights)
+
+    def _importance_loss(
+        self, x: Tensor, gradient: Gradient, noise: Tensor | None, samples: int
+    ) -> Loss:
+        """Minus the importance-weighted bound of K draws: one term, `iwae`."""
+        posterior = self._posterior(x)
+        if noise is None:
+            noise = torch.randn(len(x), samples, *self.latent_shape, device=x.device)
+        z = self._codes_from(posterior, noise.transpose(0, 1))  # (K, N, *latent_shape)
+        with full_precision(x.device):
+            if gradient == "dreg":
+                weights = self._weights_at(x, z, without_gradient(posterior))  # (K, N)
+                shares = weights.detach().softmax(0)
+                if z.requires_grad:  # of the square of a draw's share comes to the encoder, eq. 8
+                    z.register_hook(lambda g: g * shares.view(*shares.shape, *[1] * (g.dim() - 2)))
+                bound = weights.logsumexp(0)
+            else:
+                bound = self._weights_at(x, z, posterior).logsumexp(0)
+            return Loss({"iwae": math.log(samples) - bound.mean()})
 
     def _codes_from(self, posterior: Distribution, noise: Tensor) -> Tensor:
         """The posterior's draws `(K, N, *latent_shape)` at the given standard normal noise."""
         return posterior.mean + posterior.stddev * noise
 
+    @property
+    def _prior_noise_shape(self) -> tuple[int, ...]:
+        """Shape of the standard normal noise that makes one code of the prior's."""
+        if isinstance(self.prior(), NormalMixture):
+            return (self.latent_shape[0] + 1,)
+        return self.latent_shape
+
     def _prior_codes(self, noise: Tensor) -> Tensor:
-        """The prior's draws `(n, *latent_shape)` at the given standard normal noise."""
+        """The prior's draws `(n, *latent_shape)` at standard normal noise `(n, *_prior_noise_shape)`."""
         prior = self.prior()
+        if isinstance(prior, NormalMixture):
+            return prior.codes_from(noise).to(noise.dtype)
         return (prior.mean + prior.stddev * noise.float()).to(noise.dtype)
 
 
@@ -187,15 +247,15 @@ def _check_samples(samples: int) -> None:
 
 def gaussian_posterior(mean: Tensor, log_variance: Tensor) -> Distribution:
     """A diagonal Gaussian over the dimensions after the first, float32."""
-    return _normal(mean.float(), torch.exp(0.5 * log_variance.float()), mean.dim() - 1)
+    return normal(mean.float(), torch.exp(0.5 * log_variance.float()), mean.dim() - 1)
 
 
-def _normal(loc: Tensor, scale: Tensor, event_dims: int) -> Independent:
+def normal(loc: Tensor, scale: Tensor, event_dims: int) -> Independent:
     return Independent(Normal(loc, scale, validate_args=False), event_dims, validate_args=False)
 
 
 def _standard(dims: int) -> Independent:
-    return _normal(torch.zeros(1), torch.ones(1), dims)
+    return normal(torch.zeros(1), torch.ones(1), dims)
 
 
 kl_divergence(_standard(1), _standard(1))
@@ -211,6 +271,19 @@ def _draw_at(posterior: Distribution, noise: Tensor) -> Tensor:
     return base.loc + noise * base.scale if isinstance(base, Normal) else posterior.rsample()
 
 
-def _without_gradient(posterior: Distribution) -> Distribution:
+def divergence(posterior: Distribution, prior: Distribution, z: Tensor) -> Tensor:
+    """KL(q || p) of each image, `(N,)` in nats: in closed form, or for a mixture at draws `(K, N, d)`."""
+    if isinstance(prior, NormalMixture):
+        return (posterior.log_prob(z) - prior.log_prob(z)).mean(0)
+    return kl_divergence(posterior, prior)
+
+
+def at_least(kl: Tensor, free_bits: float) -> Tensor:
+    """The KL of a group of latents, with no gradient below its free bits."""
+    return kl.clamp(min=free_bits) if free_bits else kl
+
+
+def without_gradient(posterior: Distribution) -> Distribution:
+    """The same Gaussian, through whose mean and deviation no gradient flows."""
     loc, scale = posterior.mean.detach(), posterior.stddev.detach()
-    return _normal(loc, scale, len(posterior.event_shape))
+    return normal(loc, scale, len(posterior.event_shape))

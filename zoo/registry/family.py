@@ -12,6 +12,7 @@ from zoo.errors import InputError, PluginError
 from zoo.registry.guards import blamed
 from zoo.specs.base import Spec, check_latent_shape, plain_fields, too_many
 from zoo.specs.families import VAESpec
+from zoo.specs.hierarchical import HierarchicalVAESpec
 from zoo.specs.info import Provider
 from zoo.specs.validation import checked
 
@@ -50,7 +51,7 @@ class Family:
     def is_variational(self) -> bool:
         """Whether its models have a prior, and so samples and a bound. Raises PluginError."""
         if self.built_in:
-            return issubclass(self.built_in, VAESpec)
+            return issubclass(self.built_in, VAESpec | HierarchicalVAESpec)
         from zoo.models.variational import VariationalAutoencoder
 
         return issubclass(self.cls, VariationalAutoencoder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -26,6 +26,9 @@ class Spec(Strict):
         Annotated[int, Field(ge=1, le=4096)],
         Annotated[int, Field(ge=1, le=4096)],
     ] = Field(description="channels, height, width of an image, in pixels")
+
+    objectives: ClassVar[tuple[str, ...]] = ("elbo",)
+    """What a recipe's training.objective may be for a variational family, by kind."""
 
     @property
     def pixels(self) -> int:

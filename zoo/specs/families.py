@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,8 @@ from zoo.specs.parts import (
     GaussianLikelihood,
     Likelihood,
     MLPBody,
+    NormalPrior,
+    Prior,
     Width,
 )
 
@@ -36,31 +38,19 @@ class VectorSpec(Spec):
 
     @model_validator(mode="after")
     def _body_fits_the_image(self):
-        _, height, width = self.image_shape
-        if min(height, width) < 8:
-            raise ValueError(f"images are at least 8 x 8 pixels, not {height} x {width}")
-        if isinstance(self.body, ConvBody) and min(self.body.sizes(height, width)[-1]) < 1:
-            most = int(math.log2(min(height, width)))
-            raise ValueError(
-                f"body.channels has {len(self.body.channels)} entries, each halving the image; "
-                f"{height} x {width} pixels can be halved {most} times"
-            )
+        check_body_fits(self.body, self.image_shape)
         return self
 
     def parameter_count(self) -> int:
         channels, height, width = self.image_shape
-        body, flat, convolutions = self.body, self.pixels, 0
-        if isinstance(body, ConvBody):
-            widths = [channels, *body.channels]
-            height, width = body.sizes(height, width)[-1]
-            flat = widths[-1] * height * width
-            strided = 16 * sum(a * b for a, b in itertools.pairwise(widths))
-            block = 2 * (9 * widths[-1] ** 2 + widths[-1])
-            both = 2 * (strided + body.residual_blocks * block)  # in encoder and decoder
-            convolutions = both + sum(widths[1:]) + sum(widths[:-1])  # and the strided ones' biases
-        encoder = [flat, *body.hidden]
-        heads = self.codes_per_image * _dense([encoder[-1], self.latent_dim])
-        dense = _dense(encoder) + heads + _dense([self.latent_dim, *reversed(encoder)])
+        flat, convolutions = self.pixels, 0
+        if isinstance(self.body, ConvBody):
+            flat = self.body.channels[-1] * math.prod(self.body.sizes(height, width)[-1])
+            convolutions = conv_parameters(self.body, channels)
+        encoder = [flat, *self.body.hidden]
+        heads = self.codes_per_image * dense_parameters([encoder[-1], self.latent_dim])
+        back = dense_parameters([self.latent_dim, *reversed(encoder)])
+        dense = dense_parameters(encoder) + heads + back
         return convolutions + dense + isinstance(self.likelihood, GaussianLikelihood)
 
     @property
@@ -88,13 +78,23 @@ class VAESpec(VectorSpec):
         default=10.0, description="log-variances stay within plus or minus this b, as b tanh(v / b)"
     )
 
+    prior: Prior = Field(
+        default=NormalPrior(), description="what codes are drawn from: a standard normal, or learnt"
+    )
+    objectives: ClassVar[tuple[str, ...]] = ("elbo", "iwae")
+
     @property
     def codes_per_image(self) -> int:
         return 2
 
+    def parameter_count(self) -> int:
+        return super().parameter_count() + prior_parameters(self.prior, self.pixels)
+
 
 class BetaVAESpec(VAESpec):
     """A VAE whose loss weighs the KL term by beta (Higgins et al. 2017)."""
+
+    objectives: ClassVar[tuple[str, ...]] = ("elbo",)
 
     beta: float = Field(
         default=4.0,
@@ -116,6 +116,33 @@ class ConvVAESpec(VAESpec):
     body: Body = Field(default=ConvBody(), description="the layers of encoder and decoder")
 
 
-def _dense(sizes: list[int]) -> int:
+def prior_parameters(prior: Prior, pixels: int) -> int:
+    """Parameters of a prior over codes of images of so many values."""
+    return 0 if isinstance(prior, NormalPrior) else prior.components * pixels
+
+
+def check_body_fits(body: Body, image_shape: tuple[int, int, int]) -> None:
+    """Raises ValueError for images that are too small for these layers."""
+    _, height, width = image_shape
+    if min(height, width) < 8:
+        raise ValueError(f"images are at least 8 x 8 pixels, not {height} x {width}")
+    if isinstance(body, ConvBody) and min(body.sizes(height, width)[-1]) < 1:
+        most = int(math.log2(min(height, width)))
+        raise ValueError(
+            f"body.channels has {len(body.channels)} entries, each halving the image; "
+            f"{height} x {width} pixels can be halved {most} times"
+        )
+
+
+def conv_parameters(body: ConvBody, channels: int) -> int:
+    """Parameters of the convolutions of encoder and decoder, for images of so many channels."""
+    widths = [channels, *body.channels]
+    strided = 16 * sum(a * b for a, b in itertools.pairwise(widths))
+    block = 2 * (9 * widths[-1] ** 2 + widths[-1])
+    both = 2 * (strided + body.residual_blocks * block)
+    return both + sum(widths[1:]) + sum(widths[:-1])  # and the strided ones' biases
+
+
+def dense_parameters(sizes: list[int]) -> int:
     """Parameters of linear layers of the given sizes."""
     return sum(a * b + b for a, b in itertools.pairwise(sizes))

@@ -1,4 +1,4 @@
-"""The parts that the built-in families are put together from: bodies and likelihoods. No torch here."""
+"""The parts that the built-in families are put together from: bodies, likelihoods, priors. No torch here."""
 
 from __future__ import annotations
 
@@ -73,6 +73,21 @@ class GaussianLikelihood(Strict):
     kind: Literal["gaussian"] = "gaussian"
 
 
+class NormalPrior(Strict):
+    """A standard normal over all latents."""
+
+    kind: Literal["normal"] = "normal"
+
+
+class VampPrior(Strict):
+    """The even mixture of the posteriors of learnt pseudo-inputs (Tomczak & Welling 2018)."""
+
+    kind: Literal["vamp"] = "vamp"
+    components: int = Field(
+        default=500, ge=1, le=10_000, description="pseudo-inputs, each an image that is learnt"
+    )
+
+
 Body = Annotated[MLPBody | ConvBody, Field(discriminator="kind")]
 
 
@@ -80,3 +95,6 @@ Likelihood = Annotated[
     BernoulliLikelihood | ContinuousBernoulliLikelihood | GaussianLikelihood,
     Field(discriminator="kind"),
 ]
+
+
+Prior = Annotated[NormalPrior | VampPrior, Field(discriminator="kind")]

@@ -28,8 +28,7 @@ class Stepper:
         self.sum = Summation(self.accelerator, model, self.settings.exact_shards != "off")
         self.core = TrainingStep(model, self.settings)
         self.module: nn.Module | None = None if self.settings.compile else self.core
-        latent_shape = model.latent_shape if self.core.takes_noise else None
-        self.draws = Draws(self.settings, device, latent_shape)
+        self.draws = Draws(self.settings, device, self._noise_shape())
         self.optimiser = build_optimiser(model, self.settings)
         self.steps_per_epoch = -(-images // self.settings.batch_size)
         self.buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
@@ -90,6 +89,13 @@ class Stepper:
         self._check_warmups()
         self.accelerator.backward(self.core.total(terms, factors) * weight)
         return terms.detach()
+
+    def _noise_shape(self) -> tuple[int, ...] | None:
+        """Of an image's noise; None for a family that draws by itself, or not at all."""
+        if not self.core.takes_noise:
+            return None
+        objective, latents = self.settings.objective, self.model.latent_shape
+        return (objective.samples, *latents) if objective.kind == "iwae" else latents
 
     def _check_buffers(self) -> None:
         """Looks at them after the first step."""

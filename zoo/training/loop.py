@@ -208,8 +208,8 @@ class _Loop:
         last = ", ".join(f"{k} {v:.4g}" for k, v in self.last_finite.items()) or "none"
         raise TrainingError(
             f"The loss is not finite: at step {step + 1} (learning rate {rate:.3g}) the term "
-            f"{name!r} is {value}. Last finite terms: {last} nats. Try a lower learning_rate, a "
-            "clip_norm, or a log_variance_bound."
+            f"{name!r} is {value}. Last finite terms: {last} nats. Try a lower learning_rate, longer "
+            "warmup_steps, a clip_norm, or a log_variance_bound."
         )
 
     def _means(self) -> dict[str, float]:

@@ -14,6 +14,7 @@ from zoo.io.files import read_regular, with_home
 from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
 from zoo.specs.data import DataSettings, parsed
+from zoo.specs.objectives import ELBO, Objective
 from zoo.specs.protocols import check_protocol
 from zoo.specs.validation import Strict, checked, listed
 
@@ -61,9 +62,15 @@ class TrainingSettings(Strict):
         default={},
         description="epochs over which a loss term's weight rises from 0, by the term's name",
     )
-    gradient: Literal["reparameterised", "stl"] = Field(
+    objective: Objective = Field(
+        default=ELBO(),
+        description="what a variational family's training minimises: {kind = 'elbo', free_bits = 0.0}, "
+        "or for `vae` and `conv-vae` {kind = 'iwae', samples = K}",
+    )
+    gradient: Literal["reparameterised", "stl", "dreg"] = Field(
         default="reparameterised",
-        description="stl (sticking the landing): the KL's gradient with less variance",
+        description="with less variance: stl (sticking the landing) for the ELBO, "
+        "dreg (doubly reparameterised) for iwae",
     )
     clip_norm: Off | Annotated[float, Field(gt=0, le=1e6)] = Field(
         default="off", description="largest norm of a step's gradient, over all parameters"
@@ -112,6 +119,8 @@ class TrainingSettings(Strict):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of weights, order and draws")
 
 
+GRADIENTS = {"elbo": "stl", "iwae": "dreg"}
+"""The gradient of less variance of each objective."""
 SECTIONS = ("model", "data", "training")
 MAX_BYTES = 1_000_000
 """Largest recipe that is read."""
@@ -251,9 +260,23 @@ def _disagreements(
             )
         if training.accumulate > 1:
             problems.append("training.accumulate: exact_shards says into how many parts already")
-    if training.gradient == "stl" and not families.get(family).is_variational:
-        problems.append("training.gradient: 'stl' is for variational families")
-    return problems
+    return problems + _about_objective(family, spec, training)
+
+
+def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> list[str]:
+    """What is asked of a family that it cannot do, or of an objective."""
+    kind, gradient = training.objective.kind, training.gradient
+    if not families.get(family).is_variational:
+        asked = {
+            "gradient": gradient != "reparameterised",
+            "objective": training.objective != ELBO(),
+        }
+        return [f"training.{name}: for variational families" for name in asked if asked[name]]
+    if kind not in spec.objectives:
+        return [f"training.objective: {family!r} is trained on {' or '.join(spec.objectives)}"]
+    if gradient not in ("reparameterised", GRADIENTS[kind]):
+        return [f"training.gradient: {gradient!r} is not for {kind}; {GRADIENTS[kind]!r} is"]
+    return []
 
 
 def _set(sections: dict[str, Any], key: str, value: Any) -> None:

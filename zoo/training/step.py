@@ -9,9 +9,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import PluginError
+from zoo.errors import PluginError, RecipeError
 from zoo.models import Autoencoder, Loss, VariationalAutoencoder
 from zoo.registry import families
+from zoo.specs.objectives import ELBO
 from zoo.training.recipe import TrainingSettings
 
 
@@ -23,8 +24,13 @@ class TrainingStep(nn.Module):
         self.model = model
         self.bf16 = settings.precision == "bf16"
         variational = isinstance(model, VariationalAutoencoder)
-        self.options = {"gradient": settings.gradient} if variational else {}
-        self.takes_noise = "noise" in inspect.signature(model._loss).parameters
+        takes = inspect.signature(model._loss).parameters
+        self.options: dict[str, object] = {"gradient": settings.gradient} if variational else {}
+        if settings.objective != ELBO():
+            if "objective" not in takes:
+                raise RecipeError("training.objective: the loss of this family takes none.")
+            self.options["objective"] = settings.objective
+        self.takes_noise = "noise" in takes
         self.once = settings.accumulate == 1 and settings.exact_shards == "off"
         self.term_names: tuple[str, ...] = ()
         self.weights: dict[str, float] = {}

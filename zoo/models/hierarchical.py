@@ -1,0 +1,353 @@
+"""The hierarchical variational autoencoder: groups of latents, each drawn given those above it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+
+from zoo.errors import InputError
+from zoo.models.bodies import ACTIVATIONS, ConvDecoder, ConvEncoder, ResidualBlock
+from zoo.models.interface import Loss, full_precision
+from zoo.models.likelihoods import build_likelihood
+from zoo.models.priors import NormalMixture, build_prior
+from zoo.models.variational import (
+    VALUES_AT_ONCE,
+    Gradient,
+    VariationalAutoencoder,
+    at_least,
+    divergence,
+    normal,
+    without_gradient,
+)
+from zoo.specs.hierarchical import HierarchicalVAESpec
+from zoo.specs.objectives import ELBO, IWAE
+
+Choose = Callable[[int, Distribution, Distribution | None], Tensor]
+"""The latents of group i, by its prior and, where there is an image, its posterior."""
+
+
+@dataclass
+class Descent:
+    """A way from the top group of latents down to the image."""
+
+    priors: list[Distribution]
+    """p(z_i | z above) of each group."""
+    posteriors: list[Distribution]
+    """q(z_i | z above, x) of each group; empty without an image."""
+    latents: list[Tensor]
+    grid: Tensor
+    """What the decoder makes an image of: `(N, channels[-1], h, w)`."""
+
+    @property
+    def codes(self) -> Tensor:
+        """All groups, flat, one after the other: `(N, latent_dim + ...)`."""
+        return torch.cat([z.flatten(1) for z in self.latents], 1)
+
+
+@dataclass
+class Features:
+    """What the encoder knows of images: a grid, and the top group's posterior."""
+
+    grid: Tensor  # (N, channels[-1], h, w)
+    loc: Tensor  # (N, latent_dim)
+    scale: Tensor  # (N, latent_dim)
+
+    @property
+    def top(self) -> Independent:
+        """q(z_1 | x)"""
+        return normal(self.loc, self.scale, 1)
+
+    def repeated(self, times: int) -> Features:
+        """Those of all images so many times, one after the other."""
+        parts = (self.grid, self.loc, self.scale)
+        return Features(*(one.repeat(times, *[1] * (one.dim() - 1)) for one in parts))
+
+
+class Group(nn.Module):
+    """One group of latents on a grid: its prior, its posterior, and what it does to the decoder."""
+
+    def __init__(self, channels: int, width: int, blocks: int, activation: str) -> None:
+        super().__init__()
+        self.prior_head = nn.Conv2d(width, 2 * channels, 1)
+        self.from_image = nn.Conv2d(width, width, 1)
+        self.posterior_block = ResidualBlock(width, activation)
+        self.posterior_head = nn.Conv2d(width, 2 * channels, 1)
+        self.from_latents = nn.Conv2d(channels, width, 1)
+        self.blocks = nn.ModuleList(ResidualBlock(width, activation) for _ in range(blocks))
+        self.activate = ACTIVATIONS[activation]
+
+    def prior(self, grid: Tensor) -> Tensor:
+        """Mean and log-variance `(N, 2 c, h, w)` given the latents above, as the decoder's grid."""
+        return self.prior_head(self.activate(grid))
+
+    def posterior(self, grid: Tensor, image: Tensor) -> Tensor:
+        """What is added to the prior's mean and log-variance, `(N, 2 c, h, w)`, given the image too."""
+        h = self.posterior_block(grid + self.from_image(self.activate(image)))
+        return self.posterior_head(self.activate(h))
+
+    def forward(self, grid: Tensor, z: Tensor) -> Tensor:
+        """The decoder's grid after latents `(N, c, h, w)`."""
+        h = grid + self.from_latents(z)
+        for block in self.blocks:
+            h = block(h)
+        return h
+
+
+class HierarchicalVAE(VariationalAutoencoder):
+    """A VAE of several groups of latents with top-down inference (Soenderby et al. 2016).
+
+    The top group is a vector; each group below is a grid, whose posterior is its prior moved by what
+    the image says (Vahdat & Kautz 2020, section 3.2). A code is all groups, one after the other;
+    `encode` takes each posterior's mean, given those above. Terms of the loss are `kl_1` for the top
+    group, `kl_2`, ...
+    """
+
+    Spec = HierarchicalVAESpec
+    spec: HierarchicalVAESpec
+
+    def __init__(self, spec: HierarchicalVAESpec) -> None:
+        super().__init__(spec)
+        body = spec.body
+        self.encoder = ConvEncoder(body, spec.image_shape)
+        self.posterior_head = nn.Linear(self.encoder.features, 2 * spec.latent_dim)
+        self.decoder = ConvDecoder(body, spec.image_shape, spec.latent_dim)
+        self.groups = nn.ModuleList(
+            Group(channels, body.channels[-1], body.residual_blocks, body.activation)
+            for channels in spec.groups
+        )
+        self.pixels = build_likelihood(spec.likelihood)
+        self.vamp = build_prior(spec.prior, spec.image_shape)
+
+    def set_output_mean(self, mean: Tensor) -> None:
+        with torch.no_grad():
+            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+
+    def prior(self) -> Distribution:
+        """p(z), all groups: no batch, event `latent_shape`. It has no mean in closed form."""
+        return TopDownPrior(self)
+
+    def sample(
+        self, n: int, *, seed: int | None = None, temperatures: Sequence[float] | None = None
+    ) -> Tensor:
+        """As every variational family's, each group's deviations multiplied by its temperature.
+
+        `temperatures` has a number of 0 or more for each group, the top one first; None is 1 for
+        all. Raises InputError for another count of them.
+        """
+        chosen = self._checked(temperatures)
+        return self._sampled(n, seed, functools.partial(self._prior_codes, temperatures=chosen))
+
+    def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """As every variational family's; the KL of a group is in closed form given those above it."""
+        descent = self._descend(self._features(x).repeated(len(noise)), _at(self._split(noise)))
+        scores = self._likelihood_at(descent.grid).log_prob(x.float().repeat(len(noise), 1, 1, 1))
+        kl = torch.stack(self._divergences(descent)).sum(0)
+        return -scores.view(noise.shape[:2]).mean(0), kl.view(noise.shape[:2]).mean(0)
+
+    def log_weights(self, x: Tensor, posterior: Distribution, noise: Tensor) -> Tensor:
+        """As every variational family's: one descent for each draw."""
+        assert isinstance(posterior, TopDownPosterior)
+        at_once = max(1, VALUES_AT_ONCE // (len(x) * self.spec.pixels))
+        weights = []
+        for part in noise.split(at_once):
+            descent = self._descend(posterior.features.repeated(len(part)), _at(self._split(part)))
+            likelihood = self._likelihood_at(descent.grid)
+            scores = likelihood.log_prob(x.float().repeat(len(part), 1, 1, 1))
+            weights.append((scores - _drawn_kl(descent)).view(part.shape[:2]))
+        return torch.cat(weights)
+
+    def _posterior(self, x: Tensor) -> TopDownPosterior:
+        return TopDownPosterior(self, self._features(x))
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        descent = self._descend(None, _given(self._split(z)))
+        return self._likelihood_at(descent.grid, z.shape[:-1])
+
+    def _loss(
+        self,
+        x: Tensor,
+        gradient: Gradient = "reparameterised",
+        noise: Tensor | None = None,
+        objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
+    ) -> Loss:
+        assert objective.kind == "elbo"
+        if noise is None:
+            noise = torch.randn(len(x), *self.latent_shape, device=x.device)
+        descent = self._descend(self._features(x), _at(self._split(noise)))
+        likelihood = self._likelihood_at(descent.grid)
+        with full_precision(x.device):
+            if gradient == "stl":
+                posteriors = [without_gradient(one) for one in descent.posteriors]
+                groups = zip(posteriors, descent.priors, descent.latents, strict=True)
+                divergences = [q.log_prob(z) - p.log_prob(z) for q, p, z in groups]
+            else:
+                divergences = self._divergences(descent)
+            terms = {"reconstruction": -likelihood.log_prob(x.float()).mean()}
+            for number, kl in enumerate(divergences, 1):
+                terms[f"kl_{number}"] = at_least(kl.mean(), objective.free_bits)
+        return Loss(terms, self.loss_weights)
+
+    def _features(self, x: Tensor) -> Features:
+        grid = self.encoder.grid(x)
+        mean, log_variance = self.posterior_head(self.encoder.summary(grid)).float().chunk(2, 1)
+        return Features(grid, mean, torch.exp(0.5 * self._bounded(log_variance)))
+
+    def _descend(self, image: Features | None, choose: Choose) -> Descent:
+        """From the top group to the decoder's last grid, the latents being chosen on the way."""
+        descent = Descent([self._top_prior()], [image.top] if image else [], [], torch.empty(0))
+        descent.latents.append(choose(0, descent.priors[0], image and image.top))
+        descent.grid = self.decoder.grid(descent.latents[0].to(self.dtype))
+        for number, group in enumerate(self.groups, 1):
+            assert isinstance(group, Group)
+            by_prior = group.prior(descent.grid).float()
+            prior, posterior = self._gaussian(by_prior), None
+            if image is not None:
+                posterior = self._gaussian(by_prior + group.posterior(descent.grid, image.grid))
+                descent.posteriors.append(posterior)
+            descent.priors.append(prior)
+            descent.latents.append(choose(number, prior, posterior))
+            descent.grid = group(descent.grid, descent.latents[-1].to(self.dtype))
+        return descent
+
+    def _top_prior(self) -> Distribution:
+        if self.vamp is not None:
+            return self.vamp(lambda images: self._features(images).top)
+        zeros = torch.zeros(self.spec.latent_dim, device=self.device)
+        return normal(zeros, torch.ones_like(zeros), 1)
+
+    def _gaussian(self, moments: Tensor) -> Independent:
+        """Of a group on a grid, by mean and log-variance `(N, 2 c, h, w)`."""
+        mean, log_variance = moments.float().chunk(2, 1)
+        return normal(mean, torch.exp(0.5 * self._bounded(log_variance)), 3)
+
+    def _bounded(self, log_variance: Tensor) -> Tensor:
+        bound = self.spec.log_variance_bound
+        return log_variance if bound == "off" else bound * torch.tanh(log_variance / bound)
+
+    def _likelihood_at(self, grid: Tensor, batch: Sequence[int] | None = None) -> Distribution:
+        logits = self.decoder.image(grid).float()  # (prod(batch), C, H, W)
+        shape = logits.shape[1:]
+        return self.pixels(logits if batch is None else logits.reshape(*batch, *shape))
+
+    def _divergences(self, descent: Descent) -> list[Tensor]:
+        """KL of each group's posterior to its prior, `(N,)`, given the latents above."""
+        groups = zip(descent.posteriors, descent.priors, descent.latents, strict=True)
+        return [divergence(q, p, z[None]) for q, p, z in groups]
+
+    def _split(self, codes: Tensor) -> list[Tensor]:
+        """The groups of codes or noise `(*batch, D)`: `(prod(batch), *shape)` each."""
+        shapes = self.spec.group_shapes
+        parts = codes.reshape(-1, codes.shape[-1]).split([math.prod(one) for one in shapes], 1)
+        return [part.view(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def _codes_from(self, posterior: Distribution, noise: Tensor) -> Tensor:
+        assert isinstance(posterior, TopDownPosterior)
+        features = posterior.features.repeated(len(noise))
+        return self._descend(features, _at(self._split(noise))).codes.view(noise.shape)
+
+    @property
+    def _prior_noise_shape(self) -> tuple[int, ...]:
+        return (self.latent_shape[0] + (self.vamp is not None),)
+
+    def _prior_codes(self, noise: Tensor, temperatures: Sequence[float] | None = None) -> Tensor:
+        scales = temperatures or [1.0] * len(self.spec.group_shapes)
+        parts = self._split(noise[:, : self.latent_shape[0]])
+
+        def choose(number: int, prior: Distribution, _: Distribution | None) -> Tensor:
+            if isinstance(prior, NormalMixture):
+                chooses = torch.cat([parts[0], noise[:, -1:]], 1)
+                return prior.codes_from(chooses, scales[0])
+            return prior.mean + scales[number] * prior.stddev * parts[number].float()
+
+        return self._descend(None, choose).codes.to(noise.dtype)
+
+    def _checked(self, temperatures: Sequence[float] | None) -> list[float] | None:
+        if temperatures is None:
+            return None
+        numbers, count = [float(one) for one in temperatures], len(self.spec.group_shapes)
+        if len(numbers) != count:
+            raise InputError(
+                f"temperatures has a number for each of the {count} groups of latents; "
+                f"got {len(numbers)}."
+            )
+        if not all(0 <= one < math.inf for one in numbers):
+            raise InputError(f"A temperature is a number of 0 or more; got {numbers}.")
+        return numbers
+
+
+class TopDownPosterior(Distribution):
+    """q(z | x) of all groups: each given those above it."""
+
+    def __init__(self, model: HierarchicalVAE, features: Features) -> None:
+        self.model, self.features = model, features
+        super().__init__(features.loc.shape[:1], model.latent_shape, validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The means on the way down, each given the means above it: `(N, D)`."""
+
+        def choose(_: int, prior: Distribution, posterior: Distribution | None) -> Tensor:
+            return (posterior or prior).mean
+
+        return self.model._descend(self.features, choose).codes
+
+    def rsample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
+        """Draws `(*sample_shape, N, D)`, with gradients."""
+        batch, codes = len(self.features.loc), self.event_shape[0]
+        noise = torch.randn(math.prod(sample_shape), batch, codes, device=self.features.loc.device)
+        return self.model._codes_from(self, noise).view(*sample_shape, batch, codes)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Nats of codes `(*, N, D)`: `(*, N)`."""
+        times = value[..., 0, 0].numel()
+        latents = _given(self.model._split(value))
+        descent = self.model._descend(self.features.repeated(times), latents)
+        pairs = zip(descent.posteriors, descent.latents, strict=True)
+        return torch.stack([q.log_prob(z) for q, z in pairs]).sum(0).view(value.shape[:-1])
+
+
+class TopDownPrior(Distribution):
+    """p(z) of all groups: each given those above it."""
+
+    def __init__(self, model: HierarchicalVAE) -> None:
+        self.model = model
+        super().__init__((), model.latent_shape, validate_args=False)
+
+    def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
+        """Draws `(*sample_shape, D)`."""
+        shape = math.prod(sample_shape), *self.model._prior_noise_shape
+        with torch.no_grad():
+            codes = self.model._prior_codes(torch.randn(shape, device=self.model.device))
+        return codes.view(*sample_shape, *self.event_shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Nats of codes `(*, D)`: `(*,)`."""
+        descent = self.model._descend(None, _given(self.model._split(value)))
+        pairs = zip(descent.priors, descent.latents, strict=True)
+        return torch.stack([p.log_prob(z) for p, z in pairs]).sum(0).view(value.shape[:-1])
+
+
+def _at(noise: list[Tensor]) -> Choose:
+    """Each posterior's draw at standard normal noise."""
+
+    def choose(number: int, _: Distribution, posterior: Distribution | None) -> Tensor:
+        assert posterior is not None
+        return posterior.mean + posterior.stddev * noise[number]
+
+    return choose
+
+
+def _given(latents: list[Tensor]) -> Choose:
+    return lambda number, prior, posterior: latents[number]
+
+
+def _drawn_kl(descent: Descent) -> Tensor:
+    """log q(z | x) - log p(z) at the latents, `(N,)` in nats."""
+    groups = zip(descent.posteriors, descent.priors, descent.latents, strict=True)
+    return torch.stack([q.log_prob(z) - p.log_prob(z) for q, p, z in groups]).sum(0)
