@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from zoo.errors import InputError
-from zoo.models.bodies import ACTIVATIONS, ConvDecoder, ConvEncoder, ResidualBlock
+from zoo.models.bodies import ConvDecoder, ConvEncoder
 from zoo.models.interface import Loss, full_precision
 from zoo.models.likelihoods import build_likelihood
 from zoo.models.priors import NormalMixture, build_prior
+from zoo.models.top_down import Choose, Descent, Features, Group, at, drawn_kl, given
 from zoo.models.variational import (
     VALUES_AT_ONCE,
     Gradient,
@@ -27,76 +27,6 @@ from zoo.models.variational import (
 )
 from zoo.specs.hierarchical import HierarchicalVAESpec
 from zoo.specs.objectives import ELBO, IWAE
-
-Choose = Callable[[int, Distribution, Distribution | None], Tensor]
-"""The latents of group i, by its prior and, where there is an image, its posterior."""
-
-
-@dataclass
-class Descent:
-    """A way from the top group of latents down to the image."""
-
-    priors: list[Distribution]
-    """p(z_i | z above) of each group."""
-    posteriors: list[Distribution]
-    """q(z_i | z above, x) of each group; empty without an image."""
-    latents: list[Tensor]
-    grid: Tensor
-    """What the decoder makes an image of: `(N, channels[-1], h, w)`."""
-
-    @property
-    def codes(self) -> Tensor:
-        """All groups, flat, one after the other: `(N, latent_dim + ...)`."""
-        return torch.cat([z.flatten(1) for z in self.latents], 1)
-
-
-@dataclass
-class Features:
-    """What the encoder knows of images: a grid, and the top group's posterior."""
-
-    grid: Tensor  # (N, channels[-1], h, w)
-    loc: Tensor  # (N, latent_dim)
-    scale: Tensor  # (N, latent_dim)
-
-    @property
-    def top(self) -> Independent:
-        """q(z_1 | x)"""
-        return normal(self.loc, self.scale, 1)
-
-    def repeated(self, times: int) -> Features:
-        """Those of all images so many times, one after the other."""
-        parts = (self.grid, self.loc, self.scale)
-        return Features(*(one.repeat(times, *[1] * (one.dim() - 1)) for one in parts))
-
-
-class Group(nn.Module):
-    """One group of latents on a grid: its prior, its posterior, and what it does to the decoder."""
-
-    def __init__(self, channels: int, width: int, blocks: int, activation: str) -> None:
-        super().__init__()
-        self.prior_head = nn.Conv2d(width, 2 * channels, 1)
-        self.from_image = nn.Conv2d(width, width, 1)
-        self.posterior_block = ResidualBlock(width, activation)
-        self.posterior_head = nn.Conv2d(width, 2 * channels, 1)
-        self.from_latents = nn.Conv2d(channels, width, 1)
-        self.blocks = nn.ModuleList(ResidualBlock(width, activation) for _ in range(blocks))
-        self.activate = ACTIVATIONS[activation]
-
-    def prior(self, grid: Tensor) -> Tensor:
-        """Mean and log-variance `(N, 2 c, h, w)` given the latents above, as the decoder's grid."""
-        return self.prior_head(self.activate(grid))
-
-    def posterior(self, grid: Tensor, image: Tensor) -> Tensor:
-        """What is added to the prior's mean and log-variance, `(N, 2 c, h, w)`, given the image too."""
-        h = self.posterior_block(grid + self.from_image(self.activate(image)))
-        return self.posterior_head(self.activate(h))
-
-    def forward(self, grid: Tensor, z: Tensor) -> Tensor:
-        """The decoder's grid after latents `(N, c, h, w)`."""
-        h = grid + self.from_latents(z)
-        for block in self.blocks:
-            h = block(h)
-        return h
 
 
 class HierarchicalVAE(VariationalAutoencoder):
@@ -145,7 +75,7 @@ class HierarchicalVAE(VariationalAutoencoder):
 
     def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """As every variational family's; the KL of a group is in closed form given those above it."""
-        descent = self._descend(self._features(x).repeated(len(noise)), _at(self._split(noise)))
+        descent = self._descend(self._features(x).repeated(len(noise)), at(self._split(noise)))
         scores = self._likelihood_at(descent.grid).log_prob(x.float().repeat(len(noise), 1, 1, 1))
         kl = torch.stack(self._divergences(descent)).sum(0)
         return -scores.view(noise.shape[:2]).mean(0), kl.view(noise.shape[:2]).mean(0)
@@ -156,17 +86,17 @@ class HierarchicalVAE(VariationalAutoencoder):
         at_once = max(1, VALUES_AT_ONCE // (len(x) * self.spec.pixels))
         weights = []
         for part in noise.split(at_once):
-            descent = self._descend(posterior.features.repeated(len(part)), _at(self._split(part)))
+            descent = self._descend(posterior.features.repeated(len(part)), at(self._split(part)))
             likelihood = self._likelihood_at(descent.grid)
             scores = likelihood.log_prob(x.float().repeat(len(part), 1, 1, 1))
-            weights.append((scores - _drawn_kl(descent)).view(part.shape[:2]))
+            weights.append((scores - drawn_kl(descent)).view(part.shape[:2]))
         return torch.cat(weights)
 
     def _posterior(self, x: Tensor) -> TopDownPosterior:
         return TopDownPosterior(self, self._features(x))
 
     def _likelihood(self, z: Tensor) -> Distribution:
-        descent = self._descend(None, _given(self._split(z)))
+        descent = self._descend(None, given(self._split(z)))
         return self._likelihood_at(descent.grid, z.shape[:-1])
 
     def _loss(
@@ -179,7 +109,7 @@ class HierarchicalVAE(VariationalAutoencoder):
         assert objective.kind == "elbo"
         if noise is None:
             noise = torch.randn(len(x), *self.latent_shape, device=x.device)
-        descent = self._descend(self._features(x), _at(self._split(noise)))
+        descent = self._descend(self._features(x), at(self._split(noise)))
         likelihood = self._likelihood_at(descent.grid)
         with full_precision(x.device):
             if gradient == "stl":
@@ -249,7 +179,7 @@ class HierarchicalVAE(VariationalAutoencoder):
     def _codes_from(self, posterior: Distribution, noise: Tensor) -> Tensor:
         assert isinstance(posterior, TopDownPosterior)
         features = posterior.features.repeated(len(noise))
-        return self._descend(features, _at(self._split(noise))).codes.view(noise.shape)
+        return self._descend(features, at(self._split(noise))).codes.view(noise.shape)
 
     @property
     def _prior_noise_shape(self) -> tuple[int, ...]:
@@ -306,7 +236,7 @@ class TopDownPosterior(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """Nats of codes `(*, N, D)`: `(*, N)`."""
         times = value[..., 0, 0].numel()
-        latents = _given(self.model._split(value))
+        latents = given(self.model._split(value))
         descent = self.model._descend(self.features.repeated(times), latents)
         pairs = zip(descent.posteriors, descent.latents, strict=True)
         return torch.stack([q.log_prob(z) for q, z in pairs]).sum(0).view(value.shape[:-1])
@@ -328,26 +258,6 @@ class TopDownPrior(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Nats of codes `(*, D)`: `(*,)`."""
-        descent = self.model._descend(None, _given(self.model._split(value)))
+        descent = self.model._descend(None, given(self.model._split(value)))
         pairs = zip(descent.priors, descent.latents, strict=True)
         return torch.stack([p.log_prob(z) for p, z in pairs]).sum(0).view(value.shape[:-1])
-
-
-def _at(noise: list[Tensor]) -> Choose:
-    """Each posterior's draw at standard normal noise."""
-
-    def choose(number: int, _: Distribution, posterior: Distribution | None) -> Tensor:
-        assert posterior is not None
-        return posterior.mean + posterior.stddev * noise[number]
-
-    return choose
-
-
-def _given(latents: list[Tensor]) -> Choose:
-    return lambda number, prior, posterior: latents[number]
-
-
-def _drawn_kl(descent: Descent) -> Tensor:
-    """log q(z | x) - log p(z) at the latents, `(N,)` in nats."""
-    groups = zip(descent.posteriors, descent.priors, descent.latents, strict=True)
-    return torch.stack([q.log_prob(z) - p.log_prob(z) for q, p, z in groups]).sum(0)

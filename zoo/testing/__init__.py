@@ -51,6 +51,7 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "ELBO": losses.check_elbo,
     "prior codes": losses.check_prior_codes,
     "importance-weighted bound": losses.check_importance_bound,
+    "linear-Gaussian bound": losses.check_linear_gaussian,
     "save and load": persistence.check_save_and_load,
     "own metrics and pictures": persistence.check_own,
     "training": persistence.check_training,

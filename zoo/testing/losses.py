@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from zoo.models import Autoencoder, Loss
+from zoo.models.priors import NormalMixture
 from zoo.testing.outputs import variational
 from zoo.testing.subject import FailedError, NotMeasuredError, Subject, expect, expect_close, images
 
@@ -96,26 +98,37 @@ def check_elbo(subject: Subject) -> None:
         posterior, prior = model.posterior(x), model.prior()
         z = model._codes_from(posterior, noise)  # (K, N, *latent_shape)
         drawn = (posterior.log_prob(z) - prior.log_prob(z)).double()  # (K, N)
-        reconstruction, kl = model.elbo_terms(x, noise[:FEW])
+        _, kl = model.elbo_terms(x, noise)  # (N,), of as many draws
+        reconstruction, _ = model.elbo_terms(x, noise[:FEW])
         scores = -model.likelihood(z[:FEW]).log_prob(x).double().mean(0)  # (N,)
         terms = model.loss(x).terms
     _expect_mean(kl, drawn, "elbo_terms: the KL")
-    if "kl" in terms:
+    if "kl" in terms and not isinstance(prior, NormalMixture):  # then it is taken at one draw
         _expect_mean(terms["kl"].expand(1), drawn.mean(1, keepdim=True), "loss: the term 'kl'")
     most = float(1e-4 * scores.abs().max() + 1e-3)
     expect_close(reconstruction.double(), scores, "elbo_terms: the reconstruction", most)
 
 
 def check_prior_codes(subject: Subject) -> None:
-    """The codes that `sample` decodes have the prior's mean and standard deviation."""
+    """The codes that `sample` decodes have the mean and standard deviation of the prior's own draws."""
     model = variational(subject)
     generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        codes = model._prior_codes(torch.randn(DRAWS, *model.latent_shape, generator=generator))
-        prior = model.prior()
-    _expect_mean(prior.mean, codes.double(), "the prior's mean")
-    spread = (codes.double() - prior.mean).square()
-    _expect_mean(prior.variance, spread, "the prior's variance")
+    noise = torch.randn(DRAWS, *model._prior_noise_shape, generator=generator)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        codes, drawn = model._prior_codes(noise), model.prior().sample((DRAWS,))
+    centre = drawn.double().mean(0)
+    _expect_same_mean(drawn, codes, "the prior's mean")
+    _expect_same_mean((drawn - centre) ** 2, (codes - centre) ** 2, "the prior's variance")
+
+
+def _expect_same_mean(ours: torch.Tensor, draws: torch.Tensor, what: str) -> None:
+    """That two sets of draws `(K, ...)` have one mean, as far as so many draws can tell."""
+    off = (ours.double().mean(0) - draws.double().mean(0)).abs()
+    error = (ours.double().var(0) + draws.double().var(0)).div(len(draws)).sqrt()
+    worst = int((off - 6 * error).argmax())
+    said, found = (float(one.double().mean(0).flatten()[worst]) for one in (ours, draws))
+    expect((off <= 6 * error + 1e-3).all(), f"{what} is {said:g}; drawn, {found:g}")
 
 
 def _expect_mean(said: torch.Tensor, draws: torch.Tensor, what: str) -> None:
@@ -142,3 +155,56 @@ def check_importance_bound(subject: Subject) -> None:
         expect(bound.dtype == torch.float64, "the importance-weighted bound is not float64")
         right = weights[:k].logsumexp(0) - math.log(k)
         expect_close(bound, right, f"the bound with K = {k}", slack)
+
+
+@torch.no_grad()
+def check_linear_gaussian(subject: Subject) -> str:
+    """With a linear-Gaussian likelihood in its place, the bound is the exact log p(x)."""
+    model, x = variational(subject), images(subject.spec, 3)
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(DRAWS, 3, *model.latent_shape, generator=generator)
+    posterior, prior = model.posterior(x), model.prior()
+    own = model.log_weights(x, posterior, noise[:5])
+    plain = model._weights_at(x, model._codes_from(posterior, noise[:5]), posterior)
+    slack = 1e-5 * float(plain.abs().max()) + 1e-4
+    expect_close(own, plain, "log_weights is not log p(x | z) + log p(z) - log q(z | x)", slack)
+    latents = len(model.latent_shape)
+    codes, pixels = math.prod(model.latent_shape), model.spec.pixels
+    loc, scale = _gaussians(prior)  # (M, d)
+    slope = torch.randn(codes, pixels, generator=generator) / (2 * math.sqrt(codes * pixels))
+    slope = slope if len(loc) else 0 * slope  # nothing is known of the prior but its density
+
+    def likelihood(z: torch.Tensor) -> Independent:
+        mean = 0.5 + z.flatten(-latents) @ slope
+        return Independent(Normal(mean.unflatten(-1, model.spec.image_shape), 1.0), 3)
+
+    model._likelihood = likelihood
+    weights = model._weights_at(
+        x, model._codes_from(posterior, noise), posterior
+    ).double()  # (K, N)
+    bound = weights.logsumexp(0) - math.log(DRAWS)
+    flat = x.flatten(1)
+    if len(loc):
+        means = 0.5 + loc @ slope
+        spread = slope.T @ (scale.square()[:, :, None] * slope) + torch.eye(pixels)  # (M, D, D)
+        exact = MultivariateNormal(means, spread).log_prob(flat[:, None]).double()  # (N, M)
+        exact = exact.logsumexp(1) - math.log(len(loc))
+    else:
+        exact = Independent(Normal(torch.full_like(flat, 0.5), 1.0), 1).log_prob(flat).double()
+    shares = (weights - bound).exp()  # of mean 1
+    error = shares.std(0) / DRAWS**0.5
+    worst = int(((bound - exact).abs() - 6 * error).argmax())
+    said = f"{float(bound[worst]):.4f} nats, exactly {float(exact[worst]):.4f}"
+    expect(((bound - exact).abs() <= 6 * error + 1e-3).all(), f"the bound is {said}")
+    return f"K = {DRAWS}: {said}" + (
+        "" if len(loc) else ", by a likelihood that looks at no code: its prior is not Gaussian"
+    )
+
+
+def _gaussians(prior: Distribution) -> tuple[torch.Tensor, torch.Tensor]:
+    """Means and deviations `(M, d)` of the Gaussians that a prior is a mixture of; M is 0 for another."""
+    if isinstance(prior, NormalMixture):
+        return prior.loc, prior.scale
+    if isinstance(prior, Independent) and isinstance(prior.base_dist, Normal):
+        return prior.mean.reshape(1, -1), prior.stddev.reshape(1, -1)
+    return torch.zeros(0, 1), torch.zeros(0, 1)
