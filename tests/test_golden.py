@@ -30,6 +30,8 @@ VARIANTS = {
         "likelihood": {"kind": "gaussian"},
     },
     "conv-vae": {"body": {"kind": "conv", "channels": [2], "residual_blocks": 2, "hidden": []}},
+    "beta-tc-vae": {"beta": 3.0, "body": {"kind": "mlp", "hidden": [4], "activation": "elu"}},
+    "factor-vae": {"body": {"kind": "mlp", "hidden": [4]}, "discriminator": [5, 3]},
     "hierarchical-vae": {
         "groups": [2, 1],
         "body": {"kind": "conv", "channels": [2, 3], "residual_blocks": 1, "hidden": [4]},

@@ -143,7 +143,8 @@ class VariationalAutoencoder(Autoencoder):
             objective: the negative ELBO at one draw per image, as reconstruction and KL, or minus
                 the importance-weighted bound of K draws, which is one term.
         """
-        return self._loss(self._images(x, "loss"), gradient, objective=objective)
+        asked = {} if objective == ELBO() else {"objective": objective}
+        return self._loss(self._images(x, "loss"), gradient, **asked)
 
     @property
     def loss_weights(self) -> dict[str, float]:
@@ -187,20 +188,23 @@ class VariationalAutoencoder(Autoencoder):
         """
         if objective.kind == "iwae":
             return self._importance_loss(x, gradient, noise, objective.samples)
+        posterior, z, likelihood = self._drawn(x, noise)
+        with full_precision(x.device):
+            kl = at_least(self._kl(posterior, z, gradient).mean(), objective.free_bits)
+            reconstruction = -likelihood.log_prob(x.float())
+            return Loss({"reconstruction": reconstruction.mean(), "kl": kl}, self.loss_weights)
+
+    def _drawn(self, x: Tensor, noise: Tensor | None) -> tuple[Distribution, Tensor, Distribution]:
+        """The posteriors of images, a code `(N, *latent_shape)` of each, and p(x | z) there."""
         posterior = self._posterior(x)
         z = posterior.rsample() if noise is None else _draw_at(posterior, noise)
-        likelihood = self._likelihood(z)
-        with full_precision(x.device):
-            if gradient == "stl":
-                kl = without_gradient(posterior).log_prob(z) - self.prior().log_prob(z)
-            else:
-                kl = divergence(posterior, self.prior(), z[None])
-            reconstruction = -likelihood.log_prob(x.float())
-            terms = {
-                "reconstruction": reconstruction.mean(),
-                "kl": at_least(kl.mean(), objective.free_bits),
-            }
-        return Loss(terms, self.loss_weights)
+        return posterior, z, self._likelihood(z)
+
+    def _kl(self, posterior: Distribution, z: Tensor, gradient: Gradient) -> Tensor:
+        """KL(q || p) of each image, `(N,)` in nats, at its code or in closed form."""
+        if gradient == "stl":
+            return without_gradient(posterior).log_prob(z) - self.prior().log_prob(z)
+        return divergence(posterior, self.prior(), z[None])
 
     def _importance_loss(
         self, x: Tensor, gradient: Gradient, noise: Tensor | None, samples: int

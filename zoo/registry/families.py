@@ -15,7 +15,15 @@ from zoo.registry.family import Family
 from zoo.registry.guards import blamed
 from zoo.registry.plugins import NAME, Plugin
 from zoo.specs.base import Spec
-from zoo.specs.families import AESpec, BetaVAESpec, ConvAESpec, ConvVAESpec, VAESpec
+from zoo.specs.families import (
+    AESpec,
+    BetaTCVAESpec,
+    BetaVAESpec,
+    ConvAESpec,
+    ConvVAESpec,
+    FactorVAESpec,
+    VAESpec,
+)
 from zoo.specs.hierarchical import HierarchicalVAESpec
 from zoo.specs.info import Provider
 from zoo.version import DISTRIBUTION, __version__
@@ -46,6 +54,12 @@ BUILT_IN = {
         _built_in("conv-ae", ConvAESpec, "ConvAE", "autoencoder, convolutional by default"),
         _built_in("conv-vae", ConvVAESpec, "ConvVAE", "variational, convolutional by default"),
         _built_in("beta-vae", BetaVAESpec, "BetaVAE", "variational, with the KL term weighted"),
+        _built_in(
+            "beta-tc-vae", BetaTCVAESpec, "BetaTCVAE", "variational, its total correlation weighted"
+        ),
+        _built_in(
+            "factor-vae", FactorVAESpec, "FactorVAE", "variational, total correlation discriminated"
+        ),
         _built_in(
             "hierarchical-vae",
             HierarchicalVAESpec,

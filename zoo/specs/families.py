@@ -104,6 +104,38 @@ class BetaVAESpec(VAESpec):
     )
 
 
+class BetaTCVAESpec(VAESpec):
+    """A VAE whose loss weighs the total correlation of its codes (Chen et al. 2018)."""
+
+    beta: float = Field(
+        default=6.0,
+        gt=0.0,
+        le=1000.0,
+        description="weight of the total correlation in the loss; 1 is a plain VAE",
+    )
+    objectives: ClassVar[tuple[str, ...]] = ("elbo",)
+
+
+class FactorVAESpec(VAESpec):
+    """A VAE with a penalty on the total correlation of its codes, which a discriminator measures."""
+
+    gamma: float = Field(
+        default=10.0, gt=0.0, le=1000.0, description="weight of the total correlation in the loss"
+    )
+    discriminator: tuple[Width, ...] = Field(
+        default=(256, 256, 256),
+        min_length=1,
+        max_length=32,
+        description="units of the hidden layers that tell codes from shuffled ones",
+    )
+    objectives: ClassVar[tuple[str, ...]] = ("elbo",)
+
+    def parameter_count(self) -> int:
+        return super().parameter_count() + dense_parameters(
+            [self.latent_dim, *self.discriminator, 1]
+        )
+
+
 class ConvAESpec(AESpec):
     """An autoencoder whose default body is convolutional."""
 
