@@ -9,6 +9,7 @@ from zoo.errors import RecipeError
 from zoo.folder.authorship import MARKER
 from zoo.folder.front_matter import DATASETS, front_matter
 from zoo.folder.layout import FIGURES
+from zoo.folder.papers import papers_of
 from zoo.folder.record import heading, rows
 from zoo.io.text import number, printable
 from zoo.registry import families, published
@@ -20,13 +21,6 @@ from zoo.version import DISTRIBUTION
 MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
 
 BODIES = {"mlp": "fully connected", "conv": "convolutional"}
-VAE_PAPER = "Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, arXiv:1312.6114"
-PAPERS = {
-    "vae": VAE_PAPER,
-    "conv-vae": VAE_PAPER,
-    "beta-vae": "Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained "
-    "Variational Framework, ICLR 2017",
-}
 CAPTIONS = {
     "reconstructions": "Originals, and below each row their reconstructions.",
     "samples": "Expected images of codes drawn from the prior.",
@@ -252,8 +246,8 @@ def _citation(info: ModelInfo, title: str, source: str | None) -> str:
     fields["note"] = f"sha256 of the weights: {info.sha256}"
     lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
     text = f"## How to cite\n\n```bibtex\n@misc{{autoencoder_zoo_model,\n{lines}\n}}\n```"
-    paper = PAPERS.get(info.family)
-    return f"{text}\n\nThe method is from {paper}." if paper else text
+    methods = papers_of(info)
+    return f"{text}\n\nThe method is from {'; '.join(methods)}." if methods else text
 
 
 def _escaped(text: object) -> str:
