@@ -77,7 +77,7 @@ ITS_PROBLEMS = [
     "training.decay: input should be 'cosine' or 'off', not 'cosin'. Did you mean 'cosine'?",
     "training.final_learning_rate: input should be a finite number, not inf",
     "training.term_warmup_epochs.kl: input should be a valid number, not 'x'",
-    "training.gradient: input should be 'reparameterised' or 'stl', not true",
+    "training.gradient: input should be 'reparameterised', 'stl' or 'dreg', not true",
     "training.clip_norm: input should be 'off' or greater than 0, not -1.0",
     "training.ema_decay: input should be 'off' or less than 1, not 1.5",
     "training.early_stopping: input should be 'off' or greater than or equal to 1, not 0",
