@@ -31,11 +31,12 @@ class Stepper:
         self.draws = Draws(self.settings, device, self._noise_shape())
         self.optimiser = build_optimiser(model, self.settings)
         self.steps_per_epoch = -(-images // self.settings.batch_size)
+        self.steps = self.settings.epochs * self.steps_per_epoch
         self.buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0, 1, ... of the training."""
-        return learning_rate(self.settings, step, self.settings.epochs * self.steps_per_epoch)
+        return learning_rate(self.settings, step, self.steps)
 
     def step(self, pixels: Tensor, size: int, step: int, wishes: list[float]) -> Tensor:
         """One step on a batch of `size` images.
@@ -52,7 +53,7 @@ class Stepper:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(step)
         factors = warmup_factors(self.settings, step / self.steps_per_epoch)
-        moves = self.draws.moves(size)
+        moves = self.draws.moves(size, 1 - step / self.steps)
         drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
         self.optimiser.zero_grad()
         parts = self.share.rows(size)

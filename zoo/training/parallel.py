@@ -69,14 +69,16 @@ class Draws:
         self.noise_shape = noise_shape
         """Of an image's noise, where the loss takes it; None where it draws by itself, or not at all."""
 
-    def moves(self, size: int) -> Tensor | None:
-        """Pixels by which each image is moved down and right, `(size, 2)`; None where none is."""
+    def moves(self, size: int, chance: float) -> Tensor | None:
+        """Pixels by which each image is moved down and right, `(size, 2)`, by that chance, else 0.
+
+        None where none is ever moved.
+        """
         if not self.shift:
             return None
-        device = self.generator.device
-        return torch.randint(
-            -self.shift, self.shift + 1, (size, 2), device=device, generator=self.generator
-        )
+        here = {"device": self.generator.device, "generator": self.generator}
+        moved = torch.rand(size, 1, **here) < chance
+        return torch.randint(-self.shift, self.shift + 1, (size, 2), **here) * moved
 
     def batch(
         self, size: int, shape: Sequence[int], protocol: Protocol

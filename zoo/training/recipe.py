@@ -90,8 +90,8 @@ class TrainingSettings(Strict):
         default=0,
         ge=0,
         le=64,
-        description="pixels by which an image is moved at most, each way and afresh each time; "
-        "what comes in at the edge is 0",
+        description="pixels by which an image is moved at most, each way and afresh each time, 0 "
+        "coming in at the edge: all images at the start, fewer and fewer, and none at the end",
     )
     precision: Literal["float32", "bf16"] = Field(
         default="float32",
