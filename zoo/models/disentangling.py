@@ -13,8 +13,9 @@ from torch.func import functional_call
 from zoo.models.bodies import MLP
 from zoo.models.interface import Loss, full_precision
 from zoo.models.vae import VAE
-from zoo.models.variational import Gradient, without_gradient
+from zoo.models.variational import Gradient, at_least, without_gradient
 from zoo.specs.families import BetaTCVAESpec, FactorVAESpec
+from zoo.specs.objectives import ELBO, IWAE
 
 
 class BetaTCVAE(VAE):
@@ -27,17 +28,21 @@ class BetaTCVAE(VAE):
     """
 
     Spec = BetaTCVAESpec
-    spec: BetaTCVAESpec
+
+    def __init__(self, spec: BetaTCVAESpec) -> None:
+        super().__init__(spec)
+        self.beta = spec.beta
 
     @property
     def loss_weights(self) -> dict[str, float]:
-        return {"total_correlation": self.spec.beta}
+        return {"total_correlation": self.beta}
 
     def _loss(
         self,
         x: Tensor,
         gradient: Gradient = "reparameterised",
         noise: Tensor | None = None,
+        objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
     ) -> Loss:
         posterior, z, likelihood = self._drawn(x, noise)
         with full_precision(x.device):
@@ -73,22 +78,24 @@ class FactorVAE(VAE):
     """
 
     Spec = FactorVAESpec
-    spec: FactorVAESpec
 
     def __init__(self, spec: FactorVAESpec) -> None:
         super().__init__(spec)
+        self.gamma = spec.gamma
         self.discriminator = MLP([spec.latent_dim, *spec.discriminator, 1], "leaky-relu")
 
     @property
     def loss_weights(self) -> dict[str, float]:
-        return {"total_correlation": self.spec.gamma}
+        return {"total_correlation": self.gamma}
 
     def _loss(
         self,
         x: Tensor,
         gradient: Gradient = "reparameterised",
         noise: Tensor | None = None,
+        objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
     ) -> Loss:
+        assert objective.kind == "elbo"
         posterior, z, likelihood = self._drawn(x, noise)
         fixed = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
         logits = functional_call(self.discriminator, fixed, (z.to(self.dtype),)).float()
@@ -98,7 +105,7 @@ class FactorVAE(VAE):
             real = torch.arange(len(told), device=told.device) < len(z)
             terms = {
                 "reconstruction": -likelihood.log_prob(x.float()).mean(),
-                "kl": self._kl(posterior, z, gradient).mean(),
+                "kl": at_least(self._kl(posterior, z, gradient).mean(), objective.free_bits),
                 "total_correlation": logits.mean(),
                 "discriminator": F.binary_cross_entropy_with_logits(told[:, 0], real.float()),
             }

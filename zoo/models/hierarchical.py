@@ -216,7 +216,8 @@ class TopDownPosterior(Distribution):
 
     def __init__(self, model: HierarchicalVAE, features: Features) -> None:
         self.model, self.features = model, features
-        super().__init__(features.loc.shape[:1], model.latent_shape, validate_args=False)
+        event = torch.Size(model.latent_shape)
+        super().__init__(features.loc.shape[:1], event, validate_args=False)
 
     @property
     def mean(self) -> Tensor:
@@ -247,7 +248,7 @@ class TopDownPrior(Distribution):
 
     def __init__(self, model: HierarchicalVAE) -> None:
         self.model = model
-        super().__init__((), model.latent_shape, validate_args=False)
+        super().__init__(torch.Size(), torch.Size(model.latent_shape), validate_args=False)
 
     def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
         """Draws `(*sample_shape, D)`."""

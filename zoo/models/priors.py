@@ -24,7 +24,7 @@ class NormalMixture(Distribution):
 
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
         self.loc, self.scale = loc, scale  # (K, d)
-        super().__init__((), loc.shape[1:], validate_args=False)
+        super().__init__(torch.Size(), loc.shape[1:], validate_args=False)
 
     @property
     def mean(self) -> Tensor:

@@ -142,9 +142,16 @@ class VariationalAutoencoder(Autoencoder):
                 gradient (Tucker et al. 2019, eq. 8).
             objective: the negative ELBO at one draw per image, as reconstruction and KL, or minus
                 the importance-weighted bound of K draws, which is one term.
+
+        Raises:
+            InputError: as `encode`, and for an objective that the family is not trained on.
         """
-        asked = {} if objective == ELBO() else {"objective": objective}
-        return self._loss(self._images(x, "loss"), gradient, **asked)
+        x = self._images(x, "loss")
+        if objective == ELBO():
+            return self._loss(x, gradient)
+        if objective.kind not in self.spec.objectives:
+            raise InputError(f"{type(self).__name__} is not trained on {objective!r}.")
+        return self._loss(x, gradient, objective=objective)
 
     @property
     def loss_weights(self) -> dict[str, float]:

@@ -28,7 +28,7 @@ class Spec(Strict):
     ] = Field(description="channels, height, width of an image, in pixels")
 
     objectives: ClassVar[tuple[str, ...]] = ("elbo",)
-    """What a recipe's training.objective may be for a variational family, by kind."""
+    """What a recipe's training.objective may be, by kind, for a variational family."""
 
     @property
     def pixels(self) -> int:

@@ -113,7 +113,7 @@ class BetaTCVAESpec(VAESpec):
         le=1000.0,
         description="weight of the total correlation in the loss; 1 is a plain VAE",
     )
-    objectives: ClassVar[tuple[str, ...]] = ("elbo",)
+    objectives: ClassVar[tuple[str, ...]] = ()
 
 
 class FactorVAESpec(VAESpec):

@@ -272,8 +272,10 @@ def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> lis
             "objective": training.objective != ELBO(),
         }
         return [f"training.{name}: for variational families" for name in asked if asked[name]]
-    if kind not in spec.objectives:
-        return [f"training.objective: {family!r} is trained on {' or '.join(spec.objectives)}"]
+    if training.objective != ELBO() and kind not in spec.objectives:
+        known = " or ".join(map(repr, spec.objectives))
+        said = f"is trained on {known}" if known else "has an objective of its own"
+        return [f"training.objective: {family!r} {said}"]
     if gradient not in ("reparameterised", GRADIENTS[kind]):
         return [f"training.gradient: {gradient!r} is not for {kind}; {GRADIENTS[kind]!r} is"]
     return []
