@@ -54,14 +54,14 @@ class Linear(HierarchicalVAE):
         ]
         self.to_image = torch.randn(sum(sizes), spec.pixels, generator=generator) / 16
 
-    def _descend(self, image, choose):
+    def _descend(self, image, choose, top=None):
         given = choose
 
         def linear(number, prior, posterior):
             return given(number, self._linear(number, prior), posterior)
 
         self.above = []
-        descent = super()._descend(image, linear)
+        descent = super()._descend(image, linear, top)
         descent.priors = [
             self._linear(n, prior, descent.latents) for n, prior in enumerate(descent.priors)
         ]

@@ -75,7 +75,8 @@ class HierarchicalVAE(VariationalAutoencoder):
 
     def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """As every variational family's; the KL of a group is in closed form given those above it."""
-        descent = self._descend(self._features(x).repeated(len(noise)), at(self._split(noise)))
+        features = self._features(x).repeated(len(noise))
+        descent = self._descend(features, at(self._split(noise)), self._top_prior())
         scores = self._likelihood_at(descent.grid).log_prob(x.float().repeat(len(noise), 1, 1, 1))
         kl = torch.stack(self._divergences(descent)).sum(0)
         return -scores.view(noise.shape[:2]).mean(0), kl.view(noise.shape[:2]).mean(0)
@@ -84,9 +85,10 @@ class HierarchicalVAE(VariationalAutoencoder):
         """As every variational family's: one descent for each draw."""
         assert isinstance(posterior, TopDownPosterior)
         at_once = max(1, VALUES_AT_ONCE // (len(x) * self.spec.pixels))
-        weights = []
+        weights, top = [], self._top_prior()
         for part in noise.split(at_once):
-            descent = self._descend(posterior.features.repeated(len(part)), at(self._split(part)))
+            features = posterior.features.repeated(len(part))
+            descent = self._descend(features, at(self._split(part)), top)
             likelihood = self._likelihood_at(descent.grid)
             scores = likelihood.log_prob(x.float().repeat(len(part), 1, 1, 1))
             weights.append((scores - drawn_kl(descent)).view(part.shape[:2]))
@@ -109,7 +111,7 @@ class HierarchicalVAE(VariationalAutoencoder):
         assert objective.kind == "elbo"
         if noise is None:
             noise = torch.randn(len(x), *self.latent_shape, device=x.device)
-        descent = self._descend(self._features(x), at(self._split(noise)))
+        descent = self._descend(self._features(x), at(self._split(noise)), self._top_prior())
         likelihood = self._likelihood_at(descent.grid)
         with full_precision(x.device):
             if gradient == "stl":
@@ -128,10 +130,15 @@ class HierarchicalVAE(VariationalAutoencoder):
         mean, log_variance = self.posterior_head(self.encoder.summary(grid)).float().chunk(2, 1)
         return Features(grid, mean, torch.exp(0.5 * self._bounded(log_variance)))
 
-    def _descend(self, image: Features | None, choose: Choose) -> Descent:
-        """From the top group to the decoder's last grid, the latents being chosen on the way."""
-        descent = Descent([self._top_prior()], [image.top] if image else [], [], torch.empty(0))
-        descent.latents.append(choose(0, descent.priors[0], image and image.top))
+    def _descend(
+        self, image: Features | None, choose: Choose, top: Distribution | None = None
+    ) -> Descent:
+        """From the top group to the decoder's last grid, the latents being chosen on the way.
+
+        `top` is the top group's prior; None where nobody asks for it, as it may take time.
+        """
+        descent = Descent([top] if top else [], [image.top] if image else [], [], torch.empty(0))
+        descent.latents.append(choose(0, top, image and image.top))
         descent.grid = self.decoder.grid(descent.latents[0].to(self.dtype))
         for number, group in enumerate(self.groups, 1):
             assert isinstance(group, Group)
@@ -189,13 +196,14 @@ class HierarchicalVAE(VariationalAutoencoder):
         scales = temperatures or [1.0] * len(self.spec.group_shapes)
         parts = self._split(noise[:, : self.latent_shape[0]])
 
-        def choose(number: int, prior: Distribution, _: Distribution | None) -> Tensor:
+        def choose(number: int, prior: Distribution | None, _: Distribution | None) -> Tensor:
+            assert prior is not None
             if isinstance(prior, NormalMixture):
                 chooses = torch.cat([parts[0], noise[:, -1:]], 1)
                 return prior.codes_from(chooses, scales[0])
             return prior.mean + scales[number] * prior.stddev * parts[number].float()
 
-        return self._descend(None, choose).codes.to(noise.dtype)
+        return self._descend(None, choose, self._top_prior()).codes.to(noise.dtype)
 
     def _checked(self, temperatures: Sequence[float] | None) -> list[float] | None:
         if temperatures is None:
@@ -223,8 +231,9 @@ class TopDownPosterior(Distribution):
     def mean(self) -> Tensor:
         """The means on the way down, each given the means above it: `(N, D)`."""
 
-        def choose(_: int, prior: Distribution, posterior: Distribution | None) -> Tensor:
-            return (posterior or prior).mean
+        def choose(_: int, prior: Distribution | None, posterior: Distribution | None) -> Tensor:
+            assert posterior is not None
+            return posterior.mean
 
         return self.model._descend(self.features, choose).codes
 
@@ -259,6 +268,7 @@ class TopDownPrior(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Nats of codes `(*, D)`: `(*,)`."""
-        descent = self.model._descend(None, given(self.model._split(value)))
+        latents = given(self.model._split(value))
+        descent = self.model._descend(None, latents, self.model._top_prior())
         pairs = zip(descent.priors, descent.latents, strict=True)
         return torch.stack([p.log_prob(z) for p, z in pairs]).sum(0).view(value.shape[:-1])

@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent
 from zoo.models.bodies import ACTIVATIONS, ResidualBlock
 from zoo.models.variational import normal
 
-Choose = Callable[[int, Distribution, Distribution | None], Tensor]
+Choose = Callable[[int, Distribution | None, Distribution | None], Tensor]
 """The latents of group i, by its prior and, where there is an image, its posterior."""
 
 
@@ -86,7 +86,7 @@ class Group(nn.Module):
 def at(noise: list[Tensor]) -> Choose:
     """Each posterior's draw at standard normal noise."""
 
-    def choose(number: int, _: Distribution, posterior: Distribution | None) -> Tensor:
+    def choose(number: int, _: Distribution | None, posterior: Distribution | None) -> Tensor:
         assert posterior is not None
         return posterior.mean + posterior.stddev * noise[number]
 
