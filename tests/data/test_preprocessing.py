@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.data import as_grey, shown_in_testing, shown_in_training, training_draw
+from zoo.data import as_grey, shifted, shown_in_testing, shown_in_training, training_draw
 from zoo.errors import InputError
 
 LEVELS = torch.arange(256, dtype=torch.uint8).repeat(40).reshape(10, 1, 32, 32)
@@ -90,3 +90,12 @@ def test_a_protocol_that_there_is_not_is_refused(protocol, hint):
     with pytest.raises(InputError) as caught:
         shown_in_testing(LEVELS, protocol)
     assert f"There is no protocol {protocol!r}.{hint} Protocols: binarised" in str(caught.value)
+
+
+def test_an_image_is_moved_and_nothing_comes_in():
+    pixels = torch.arange(1, 10, dtype=torch.uint8).view(1, 1, 3, 3).repeat(3, 2, 1, 1)
+    moved = shifted(pixels, torch.tensor([[1, 0], [0, -1], [0, 0]]))
+    assert moved[0, 1].tolist() == [[0, 0, 0], [1, 2, 3], [4, 5, 6]]
+    assert moved[1, 0].tolist() == [[2, 3, 0], [5, 6, 0], [8, 9, 0]]
+    assert torch.equal(moved[2], pixels[2])
+    assert moved.dtype == torch.uint8

@@ -10,7 +10,8 @@ from recipes import GOOD
 from zoo.data import load_images
 from zoo.errors import TrainingError
 from zoo.training.batch import Stepper
-from zoo.training.recipe import Recipe
+from zoo.training.parallel import Draws
+from zoo.training.recipe import Recipe, TrainingSettings
 
 
 class Odd(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3).__class__):
@@ -46,3 +47,16 @@ def test_a_family_whose_training_changes_buffers_is_not_shared_out():
     assert stepped(True).seen == 1
     with pytest.raises(TrainingError, match="Training changes the buffers seen"):
         stepped(True, exact_shards=2)
+
+
+def test_images_are_moved_less_and_less_often_and_not_at_the_end():
+    settings = TrainingSettings(epochs=1, shift=2)
+    draws = Draws(settings, torch.device("cpu"), None)
+    shares = []
+    for chance in (1.0, 0.5, 0.0):
+        moves = draws.moves(10_000, chance)
+        assert moves is not None
+        assert moves.abs().max() <= 2
+        shares.append(float((moves != 0).any(1).float().mean()))
+    assert shares == pytest.approx([24 / 25, 12 / 25, 0], abs=0.02)  # one move in 25 is of no pixel
+    assert Draws(TrainingSettings(epochs=1), torch.device("cpu"), None).moves(4, 1.0) is None
