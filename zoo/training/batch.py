@@ -53,7 +53,7 @@ class Stepper:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(step)
         factors = warmup_factors(self.settings, step / self.steps_per_epoch)
-        moves = self.draws.moves(size, 1 - step / self.steps)
+        moves = self.draws.moves(size, (1 - step / self.steps) ** 2)
         drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
         self.optimiser.zero_grad()
         parts = self.share.rows(size)
