@@ -40,7 +40,7 @@ class HierarchicalVAESpec(Spec):
         description="what the top group is drawn from: a standard normal, or learnt",
     )
     log_variance_bound: Literal["off"] | Annotated[float, Field(ge=1.0, le=30.0)] = Field(
-        default=10.0, description="log-variances stay within plus or minus this b, as b tanh(v / b)"
+        default=6.0, description="log-variances stay within plus or minus this b, as b tanh(v / b)"
     )
 
     @property
