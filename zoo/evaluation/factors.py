@@ -49,7 +49,10 @@ def dci(codes: np.ndarray, factors: np.ndarray, seed: int) -> tuple[float, float
     importance, accuracies = [], []
     for factor in map(_classes, factors.T):
         forest = RandomForestClassifier(
-            TREES, max_features=None, min_samples_leaf=LEAF, random_state=seed % 2**32
+            TREES,
+            max_features=None,  # pyright: ignore[reportArgumentType]  # it goes by the default alone
+            min_samples_leaf=LEAF,
+            random_state=seed % 2**32,
         )
         forest.fit(codes[one], factor[one])
         importance.append(forest.feature_importances_)
