@@ -133,6 +133,7 @@ def evaluate(
     nll_samples: int = 0,
     limit: int | None = None,
     seed: int = 0,
+    factors: bool | str | Path = False,
     device: str = "auto",
     revision: str | None = None,
     token: str | None = None,
@@ -152,13 +153,19 @@ def evaluate(
         nll_samples: K of the importance-weighted bound on -log p(x); 0 leaves it out.
         limit: measure on the first so many images only.
         seed: of the posterior's draws.
+        factors: True scores codes against the factors that the dataset knows, as `sprites` does: MIG,
+            DCI, SAP and the FactorVAE score. A path does so against a CSV file: a line with the
+            factors' names, then a line of whole numbers, which stand for classes, for each image of
+            the split, in its order.
         device: where to compute; `"auto"` is a GPU where there is one.
         revision, token, offline: as in `load`, for a source on the Hub.
 
     Raises:
-        InputError: for images of another shape, or a protocol that does not fit.
-        DataError, OfflineError: for images that are missing or damaged.
+        InputError: for images of another shape, a protocol that does not fit, or codes that cannot
+            be scored: a dataset that knows no factors, a factor that does not vary, a single latent.
+        DataError, OfflineError: for images that are missing or damaged, or a file of factors that is.
     """
+    from zoo.data.factors import factors_of
     from zoo.devices import find_device
     from zoo.evaluation.evaluate import evaluate_model, images_for
     from zoo.folder import store
@@ -173,13 +180,15 @@ def evaluate(
     if dataset is None:
         dataset, recipe_protocol = trained_on(model)
         protocol = protocol or recipe_protocol
+    images = images_for(model, dataset, split, recipe_of(model))
     return evaluate_model(
         model,
-        images_for(model, dataset, split, recipe_of(model)),
+        images,
         protocol=protocol,
         nll_samples=nll_samples,
         limit=limit,
         seed=seed,
+        factors=factors_of(dataset, split, factors),
         device=where,
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import re
 import sys
 import tomllib
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from zoo.api import load
 from zoo.data import AnyImages
+from zoo.data.factors import Factors, factors_known
 from zoo.errors import InputError, RecipeError, ZooError
 from zoo.evaluation.evaluate import evaluate_model, images_for
 from zoo.evaluation.figures import draw_all
@@ -69,13 +71,17 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         )
     licence = licence or _licence_of(registry)
     images = images_for(model, recipe.data.dataset, "test")
-    measured = _measure(model, images, recipe.data.protocol)
+    known = factors_known(recipe.data.dataset, "test")
+    factors = known if math.prod(model.latent_shape) > 1 else None  # a single latent has no score
+    measured = _measure(model, images, recipe.data.protocol, factors=factors)
     subset = []
     if len(images) > SUBSET:
         subset = _measure(model, images, recipe.data.protocol, limit=SUBSET)
     others = {}
     for what, other in beside.items():
-        others[what] = evaluate_model(load(other / MODEL), images, protocol=recipe.data.protocol)
+        others[what] = evaluate_model(
+            load(other / MODEL), images, protocol=recipe.data.protocol, factors=factors
+        )
     training = model.info.metrics.training.model_dump()
     target = registry.models / recipe.name
     info = store.save_folder(
@@ -141,7 +147,12 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
 
 
 def _measure(
-    model: Autoencoder, images: AnyImages, own: Protocol, limit: int | None = None
+    model: Autoencoder,
+    images: AnyImages,
+    own: Protocol,
+    *,
+    limit: int | None = None,
+    factors: Factors | None = None,
 ) -> list[Metrics]:
     """The recipe's own protocol, and for a Bernoulli model the tutorials' grey one beside it."""
     variational = isinstance(model, VariationalAutoencoder)
@@ -153,6 +164,7 @@ def _measure(
             protocol=protocol,
             nll_samples=NLL_SAMPLES if variational else 0,
             limit=limit,
+            factors=factors,
         )
         for protocol in sorted(fitting, key=lambda protocol: protocol != own)  # its own first
     ]

@@ -290,4 +290,6 @@ def test_other_digits_than_the_published_ones_are_refused(monkeypatch):
 def test_a_misspelt_dataset_gets_the_nearest(written, meant):
     message = refused(written, UnknownNameError)
     assert f"No dataset named {written!r}. Did you mean {meant!r}?" in message
-    assert "Datasets: mnist, fashion-mnist, kmnist, digits; or a folder of images" in message
+    assert (
+        "Datasets: mnist, fashion-mnist, kmnist, digits, sprites; or a folder of images" in message
+    )

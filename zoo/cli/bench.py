@@ -62,8 +62,8 @@ def bench(
 
 
 def print_results(results: list[Entry]) -> None:
-    """A table of what shares a protocol, and one of reconstructions, which all models share."""
-    from zoo.specs.metrics import METRICS
+    """A table of what shares a protocol, and of what all share: reconstructions, scores against factors."""
+    from zoo.specs.metrics import METRICS, OF_FACTORS
 
     measured = [one for one in results if one.measured]
     for one in results:
@@ -74,6 +74,10 @@ def print_results(results: list[Entry]) -> None:
     shared = [name for name, metric in METRICS.items() if metric.of_grey_images]
     once = list({one.model: one for one in measured}.values())  # the same under every protocol
     _table("Reconstruction of grey images: any protocol, decode(encode(x))", once, shared)
+    scored = [one for one in once if any(_cell(one, name) for name in OF_FACTORS)]
+    if scored:
+        _table("Codes of grey images against factors: any protocol", scored, list(OF_FACTORS))
+    shared += OF_FACTORS
     for protocol in dict.fromkeys(one.measured.protocol for one in measured if one.measured):
         rows = [one for one in measured if one.measured and one.measured.protocol == protocol]
         names = [n for n in METRICS if n not in shared and any(_cell(one, n) for one in rows)]

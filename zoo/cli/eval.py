@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from zoo.cli import complete
@@ -22,6 +24,16 @@ from zoo.cli.output import as_json, device_option, print_json, say
 )
 @click.option("--limit", type=int, help="Measure on the first so many images only.")
 @click.option("--seed", default=0, show_default=True, help="Of the posterior's draws.")
+@click.option(
+    "--factors",
+    type=click.UNPROCESSED,  # True stays what it is
+    is_flag=False,
+    flag_value=True,
+    default=False,
+    metavar="[FILE]",
+    help="Score codes against the factors of each image: a CSV file's, or those that the dataset "
+    "knows, as sprites does.",
+)
 @device_option
 @as_json
 def evaluate(
@@ -32,10 +44,11 @@ def evaluate(
     nll_samples: int,
     limit: int | None,
     seed: int,
+    factors: bool | str,
     device: str,
     json_: bool,
 ) -> None:
-    """Measure a MODEL on images."""
+    """Measure a MODEL on images. What stands behind `--factors` is its file, so MODEL comes first."""
     import zoo
     from zoo.folder.record import heading, lines_of
 
@@ -47,6 +60,7 @@ def evaluate(
         nll_samples=nll_samples,
         limit=limit,
         seed=seed,
+        factors=Path(factors) if isinstance(factors, str) else factors,
         device=device,
     )
     if json_:

@@ -50,8 +50,8 @@ def load_images(
     """One split of a dataset, uint8: in memory if it fits there (`IN_MEMORY`), else streamed.
 
     Args:
-        dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`, or one that an installed
-            package has); a folder of images; tar shards: a folder of them, or a pattern such as
+        dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`, `sprites`, or one that an
+            installed package has); a folder of images; tar shards: a folder of them, or a pattern such as
             `photos/train-{000..099}.tar`; `hf-dataset:org/name`; parquet files; a `.npy` or `.npz`
             file. Or uint8 images: a tensor or array `(N, C, H, W)` or `(N, H, W)`; a torch Dataset;
             an iterable, which is read once; a mapping of train, validation and test to these.

@@ -1,4 +1,4 @@
-"""The datasets that have a name. torchvision downloads three; scikit-learn carries the fourth."""
+"""The datasets that have a name: torchvision downloads three, scikit-learn carries one, the zoo draws one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from zoo import processes
+from zoo.data import sprites
 from zoo.data.images import PARTS, sha256_of
 from zoo.errors import DataError, OfflineError
 from zoo.io.files import read_regular, with_home
 
 TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST"}
 """Names of torchvision's classes, by the zoo's."""
-NAMED = (*TORCHVISION, "digits")
+NAMED = (*TORCHVISION, "digits", "sprites")
 
 SHA256 = {
     ("mnist", "train"): "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
@@ -32,6 +33,7 @@ SHA256 = {
     ("fashion-mnist", "train"): "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
     ("fashion-mnist", "test"): "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
     ("digits", "all"): "b41ca9fd335466eee997366c2e6f6bbe0a1b4582afe091fc4eba35f4a254182f",
+    ("sprites", "all"): "06a15242bd2287833b48bcd4831ffaf166022b693649d1f716699aa1d7caf61e",
 }
 """Of the uint8 pixels, in row-major order. KMNIST's are not checked."""
 
@@ -56,10 +58,11 @@ def read_named(name: str) -> dict[str, Tensor]:
     """Every part of a named dataset, each `(N, C, H, W)` uint8.
 
     Of MNIST and its kin, validation is the last 5,000 training images; digits are split in order
-    into 1,297, 200 and 300. Raises OfflineError where it would have to be downloaded and cannot
-    be, DataError where its bytes are not the published ones.
+    into 1,297, 200 and 300, sprites as `zoo.data.sprites` says. Raises OfflineError where it would
+    have to be downloaded and cannot be, DataError where its bytes are not the published ones.
     """
-    whole = {"all": _digits()} if name == "digits" else _mnist_kin(name)
+    made = {"digits": _digits, "sprites": _sprites}
+    whole = {"all": made[name]()} if name in made else _mnist_kin(name)
     for part, pixels in whole.items():
         expected = SHA256.get((name, part))
         if expected and (found := sha256_of(pixels)) != expected:
@@ -67,6 +70,9 @@ def read_named(name: str) -> dict[str, Tensor]:
             raise DataError(_damaged(name, is_not))
     if name == "digits":
         return dict(zip(PARTS, whole["all"].split([1297, 200, 300]), strict=True))
+    if name == "sprites":
+        sizes = sprites.PARTS
+        return dict(zip(sizes, whole["all"].split(list(sizes.values())), strict=True))
     train = whole["train"]
     return {"train": train[:-5000], "validation": train[-5000:], "test": whole["test"]}
 
@@ -76,6 +82,10 @@ def _digits() -> Tensor:
 
     levels, _ = load_digits(return_X_y=True)  # (1797, 64), float64, 0 to 16
     return torch.from_numpy(np.rint(levels * 255 / 16).astype(np.uint8)).view(-1, 1, 8, 8)
+
+
+def _sprites() -> Tensor:
+    return torch.from_numpy(sprites.images())[:, None]
 
 
 def _mnist_kin(name: str) -> dict[str, Tensor]:
@@ -143,8 +153,8 @@ def torchvision_part(name: str) -> ModuleType:
 
 
 def _damaged(name: str, failure: object) -> str:
-    if name == "digits":
-        return f"{name} is not what it was in this scikit-learn ({failure}): install another one."
+    if maker := {"digits": "scikit-learn", "sprites": "NumPy"}.get(name):
+        return f"{name} is not what it was in this {maker} ({failure}): install another one."
     return (
         f"The files of {name} in {str(_folder_of(name))!r} are damaged ({failure}). Delete that "
         "folder and run again: they are fetched again."

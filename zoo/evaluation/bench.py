@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from zoo.data.factors import factors_behind
 from zoo.devices import find_device
 from zoo.errors import DataError, OfflineError, ZooError
 from zoo.evaluation.evaluate import evaluate_model, images_for
@@ -65,6 +66,7 @@ def measure_models(
                     nll_samples=nll_samples,
                     limit=limit,
                     seed=published.seed,
+                    factors=None if limit else factors_behind(published),
                     device=where,
                 )
                 results.append(replace(entry, measured=measured))

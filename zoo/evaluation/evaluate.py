@@ -14,9 +14,11 @@ from torch import Tensor
 
 from zoo import processes
 from zoo.data import AnyImages, StreamedImages, load_images, shown_in_testing
+from zoo.data.factors import Factors
 from zoo.data.images import PIECE
 from zoo.data.load import Dataset
 from zoo.errors import InputError
+from zoo.evaluation.disentanglement import check_factors, measure_factors
 from zoo.evaluation.measure import (
     active_units,
     batch_size,
@@ -50,6 +52,7 @@ def evaluate_model(
     nll_samples: int = 0,
     limit: int | None = None,
     seed: int = 0,
+    factors: Factors | None = None,
     device: torch.device | None = None,
 ) -> Metrics:
     """Measures a model on one split.
@@ -61,12 +64,14 @@ def evaluate_model(
         nll_samples: K of the importance-weighted bound; 0 leaves it out. It is taken on all images
             for fully connected bodies, on the first 1,000 for others.
         limit: measure everything on the first so many images only.
-        seed: of the posterior's draws, which are made per image.
+        seed: of the posterior's draws, which are made per image; and of the scores' against factors.
+        factors: of all images of the split, to measure codes against.
         device: where it computes; None is where the model is.
 
     Raises:
         InputError: for images of another shape, a protocol that does not fit the likelihood, or
             a limit below 1.
+        InputError, DataError: for factors that do not fit: see `check_factors`.
     """
     check_shape(model, images)
     kind = likelihood_kind(model.spec)
@@ -79,6 +84,8 @@ def evaluate_model(
     if nll_samples < 0:
         raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
     count = min(len(images), limit or len(images))
+    if factors:
+        check_factors(model, images, factors, count, seed)
     device = device or model.device
     measured = model
     if model.training or (model.dtype, model.device) != (torch.float32, device):
@@ -90,6 +97,10 @@ def evaluate_model(
             cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
             some = count if cheap else min(count, NLL_IMAGES)
             values |= _bound(measured, images, some, protocol, seed, nll_samples)
+        if factors:
+            values |= processes.from_first(
+                lambda: measure_factors(measured, images, factors, count, seed)
+            )
         batches = torch.arange(count).split(batch_size(measured))
         own = measure_own(measured, images.read(batches) if model.own_metrics else ())
     return Metrics(

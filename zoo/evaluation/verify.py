@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from zoo.data import may_be_read_for
+from zoo.data.factors import factors_behind
 from zoo.devices import find_device
 from zoo.errors import (
     DataError,
@@ -82,6 +83,10 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
     checks, repeated = [], []
     for settings in again:
         what = f"{settings.dataset} {settings.split}, {settings.protocol}"
+        if settings.factors and factors_behind(settings) is None:
+            absent = "the dataset does not know them: they were in a file"
+            checks.append(Check(f"{what}, scores against factors", "not measured", absent))
+            settings = settings.without_factors()
         try:
             measured = _measure_again(model, settings, device)
         except (DataError, OfflineError, UnknownNameError) as absent:
@@ -120,6 +125,7 @@ def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) 
         nll_samples=settings.nll_samples or 0,
         limit=settings.n_images,
         seed=settings.seed,
+        factors=factors_behind(settings),
         device=device,
     )
 

@@ -15,7 +15,7 @@ from zoo.io.text import number, printable
 from zoo.registry import families, published
 from zoo.specs.data import data_settings
 from zoo.specs.info import ModelInfo
-from zoo.specs.metrics import Ending, Measured, Record
+from zoo.specs.metrics import OF_FACTORS, Ending, Measured, Record
 from zoo.version import DISTRIBUTION
 
 MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
@@ -31,6 +31,13 @@ NOTES = (
     "a coin with its grey level as probability, once; `grey` is the cross-entropy against grey "
     "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of grey "
     "images through `decode(encode(x))`."
+)
+
+ON_FACTORS = (
+    "The scores against factors are of codes of grey images too, higher is better: `mig` with 20 "
+    "bins (Chen et al. 2018), `dci_...` of random forests, informativeness being an accuracy "
+    "(Eastwood & Williams 2018), `sap` with every factor as classes (Kumar et al. 2018), and "
+    "`factor_vae_score` (Kim & Mnih 2018)."
 )
 
 
@@ -152,11 +159,12 @@ def _numbers(record: Record) -> str:
         parts.append(f"On {_escaped(heading(one))}:\n\n" + "\n".join(table))
     if record.beside:
         parts.append(_beside(record.measured[0], record.beside))
-    return "\n\n".join(parts) + "\n\n" + NOTES
+    notes = [NOTES] + [ON_FACTORS] * any(one.mig is not None for one in record.measured)
+    return "\n\n".join(parts) + "\n\n" + " ".join(notes)
 
 
 def _beside(own: Measured, others: dict[str, Measured]) -> str:
-    some = ("neg_elbo", "reconstruction", "kl", "active_units", "mse")
+    some = ("neg_elbo", "reconstruction", "kl", "active_units", "mse", *OF_FACTORS)
     names = [name for name in some if own.value_of(name) is not None]
     lines = [
         "Beside it, the same body, schedule and seed:\n",

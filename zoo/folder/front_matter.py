@@ -12,6 +12,7 @@ DATASETS = {
     "fashion-mnist": ("Fashion-MNIST", "zalando-datasets/fashion_mnist"),
     "kmnist": ("Kuzushiji-MNIST", "tanganke/kmnist"),
     "digits": ("the 8 x 8 digits of scikit-learn", None),
+    "sprites": ("the 64 x 64 sprites that the zoo draws", None),
 }
 """By the zoo's name: what people call it, and the Hub's id."""
 

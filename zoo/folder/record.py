@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from zoo.io.text import number
-from zoo.specs.metrics import METRICS, Ending, Measured, Metrics, Record
+from zoo.specs.metrics import METRICS, OF_FACTORS, Ending, Measured, Metrics, Record
 from zoo.version import __version__
 
 
@@ -78,6 +78,8 @@ def rows(metrics: Metrics) -> list[Row]:
         text += f" ± {number(error, error)}" if error else ""
         if name == "nll":
             unit = f"nats (K = {metrics.nll_samples}, first {metrics.nll_n_images:,} images)"
+        if name in OF_FACTORS and metrics.factors:
+            unit = f"{len(metrics.factors)} factors, {metrics.factors_n_images:,} images"
         found.append(Row(name, value, text, unit))
     own = metrics.own.items()
     return found + [Row(name, one.value, number(one.value), one.unit) for name, one in own]
@@ -104,4 +106,6 @@ def summary(record: Record | None) -> list[str]:
 
 def lines_of(metrics: Metrics) -> list[str]:
     """Every number on a line of its own."""
-    return [f"  {row.name:<15} {row.text} {row.unit}".rstrip() for row in rows(metrics)]
+    found = rows(metrics)
+    width = max([15, *(len(row.name) for row in found)])
+    return [f"  {row.name:<{width}} {row.text} {row.unit}".rstrip() for row in found]

@@ -37,7 +37,7 @@ GROUPS: dict[Kind, str] = {
 }
 RESERVED: dict[Kind, tuple[str, ...]] = {
     "family": ("ae", "vae", "conv-ae", "conv-vae", "beta-vae"),
-    "dataset": ("mnist", "fashion-mnist", "kmnist", "digits"),
+    "dataset": ("mnist", "fashion-mnist", "kmnist", "digits", "sprites"),
     "registry": (),
 }
 """The zoo's own names, listed here so that checking a plugin's name needs no torch."""

@@ -49,8 +49,8 @@ class DataSettings(Strict):
     """Which images, which of them, and what the model is shown."""
 
     dataset: str = Field(
-        description="mnist, fashion-mnist, kmnist, digits, or an installed package's; a folder of images; "
-        "tar shards, such as photos/train-{000..099}.tar; hf-dataset:org/name; a folder of parquet files; "
+        description="mnist, fashion-mnist, kmnist, digits, sprites, or an installed package's; a folder of "
+        "images; tar shards, such as photos/train-{000..099}.tar; hf-dataset:org/name; a folder of parquet files; "
         "a .npy or .npz file"
     )
     fit: Literal["train", "train+validation"] = Field(

@@ -25,6 +25,8 @@ class Metric(NamedTuple):
     """How far it may be off when it is measured again with the same noise, in its own unit."""
     of_grey_images: bool = False
     """Whether it is taken on `decode(encode(x))` of grey images, under any protocol."""
+    of_factors: bool = False
+    """Whether it needs the factors behind the images; under any protocol too."""
 
 
 METRICS = {
@@ -38,8 +40,15 @@ METRICS = {
     "mse": Metric("per pixel", 1e-4, of_grey_images=True),  # relative
     "psnr": Metric("dB", 1e-3, of_grey_images=True),
     "ssim": Metric("", 1e-4, of_grey_images=True),
+    "mig": Metric("", 1e-3, of_factors=True),
+    "dci_disentanglement": Metric("", 0.02, of_factors=True),  # another scikit-learn's forest
+    "dci_completeness": Metric("", 0.02, of_factors=True),
+    "dci_informativeness": Metric("", 0.02, of_factors=True),
+    "sap": Metric("", 2e-3, of_factors=True),
+    "factor_vae_score": Metric("", 5e-3, of_factors=True),
 }
 """The zoo's metrics, in the order in which they are shown."""
+OF_FACTORS = tuple(name for name, metric in METRICS.items() if metric.of_factors)
 
 
 class OwnNumber(Strict):
@@ -55,8 +64,8 @@ OwnNumbers = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnN
 class Metrics(Strict):
     """Means over images; `<name>_se` is a mean's standard error. None: not defined or not asked.
 
-    Nats are per image, summed over pixels and latents. Lower is better, but for psnr, ssim and
-    active_units.
+    Nats are per image, summed over pixels and latents. Lower is better, but for psnr, ssim,
+    active_units, and the scores against factors, which are taken on codes of grey images.
     """
 
     dataset: str = Field(description="the dataset's name")
@@ -105,6 +114,29 @@ class Metrics(Strict):
         description="nats: cross-entropy against grey levels plus KL; not a likelihood",
     )
     bce_plus_kl_se: float | None = None
+    mig: float | None = Field(
+        default=None, description="mutual information gap, 20 bins (Chen et al. 2018)"
+    )
+    dci_disentanglement: float | None = Field(
+        default=None, description="of random forests' importances (Eastwood & Williams 2018)"
+    )
+    dci_completeness: float | None = None
+    dci_informativeness: float | None = Field(
+        default=None, description="accuracy of those forests on other images"
+    )
+    sap: float | None = Field(
+        default=None, description="separated attribute predictability (Kumar et al. 2018)"
+    )
+    factor_vae_score: float | None = Field(
+        default=None, description="accuracy of a majority vote (Kim & Mnih 2018)"
+    )
+    factors: tuple[str, ...] | None = Field(
+        default=None, description="names of the factors behind those scores"
+    )
+    factors_n_images: int | None = Field(default=None, description="images behind those scores")
+    factors_sha256: str | None = Field(
+        default=None, description="of the whole split's factors, int64, row by row"
+    )
     own: OwnNumbers = Field(default={}, description="the family's own, each with its unit")
 
     def value_of(self, name: str) -> float | None:
@@ -115,6 +147,11 @@ class Metrics(Strict):
     def error_of(self, name: str) -> float | None:
         """The standard error of a number, or None."""
         return getattr(self, f"{name}_se", None)
+
+    def without_factors(self) -> Metrics:
+        """The same as if nothing had been measured against factors."""
+        about = ("factors", "factors_n_images", "factors_sha256")
+        return self.model_copy(update=dict.fromkeys((*OF_FACTORS, *about)))
 
 
 def is_taken(name: str) -> bool:

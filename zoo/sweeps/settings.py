@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, JsonValue
 
 from zoo.errors import did_you_mean
-from zoo.specs.metrics import METRICS
+from zoo.specs.metrics import METRICS, OF_FACTORS
 from zoo.specs.validation import Strict, checked
 from zoo.training.recipe import SECTIONS
 
@@ -81,8 +81,13 @@ class Sweep(Strict):
         found = []
         if self.metric == "nll":
             found.append("metric: a training does not measure the nll; neg_elbo bounds it")
+        elif self.metric in OF_FACTORS:
+            found.append(
+                f"metric: a training does not measure {self.metric}; zoo eval --factors does"
+            )
         elif self.metric not in METRICS:
-            hint = did_you_mean(self.metric, METRICS) or f" Known: {', '.join(METRICS)}."
+            known = [name for name in METRICS if name not in OF_FACTORS]
+            hint = did_you_mean(self.metric, known) or f" Known: {', '.join(known)}."
             found.append(f"metric: there is no metric {self.metric!r:.60}.{hint}")
         if len(set(self.seeds)) < len(self.seeds):
             found.append("seeds: a seed stands twice")
