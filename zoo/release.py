@@ -18,7 +18,7 @@ from pathlib import Path
 from zoo.api import load
 from zoo.data import AnyImages
 from zoo.errors import InputError, RecipeError, ZooError
-from zoo.evaluation.evaluate import evaluate_model, images_for
+from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
 from zoo.evaluation.figures import draw_all
 from zoo.folder import layout, store
 from zoo.folder.card import render_card
@@ -28,9 +28,8 @@ from zoo.hub.find import find
 from zoo.io.files import write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import index, published, sources
-from zoo.specs.base import likelihood_kind
 from zoo.specs.metrics import SUBSET, Ending, Metrics
-from zoo.specs.protocols import FITTING, Protocol
+from zoo.specs.protocols import Protocol
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.run import MODEL
 
@@ -144,17 +143,10 @@ def _measure(
     model: Autoencoder, images: AnyImages, own: Protocol, limit: int | None = None
 ) -> list[Metrics]:
     """The recipe's own protocol, and for a Bernoulli model the tutorials' grey one beside it."""
-    variational = isinstance(model, VariationalAutoencoder)
-    fitting = FITTING.get(likelihood_kind(model.spec), (own,)) if variational else (own,)
+    samples = NLL_SAMPLES if isinstance(model, VariationalAutoencoder) else 0
     return [
-        evaluate_model(
-            model,
-            images,
-            protocol=protocol,
-            nll_samples=NLL_SAMPLES if variational else 0,
-            limit=limit,
-        )
-        for protocol in sorted(fitting, key=lambda protocol: protocol != own)  # its own first
+        evaluate_model(model, images, protocol=protocol, nll_samples=samples, limit=limit)
+        for protocol in protocols_of(model, own)
     ]
 
 
