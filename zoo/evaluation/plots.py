@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from zoo.evaluation.labels import name_points
 from zoo.evaluation.ranks import Placed, Standing
-from zoo.io.text import with_error
+from zoo.io.text import printable, with_error
 from zoo.specs.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def plot_plane(figure: Figure, standing: Standing, rows: list[Placed]) -> None:
     figure.draw_without_rendering()  # places are known from here on
     taken = _lines_of_equal_sum(axes)
     points = [
-        (x, y, row.entry.model, INK) for x, y, row in zip(rates, distortions, rows, strict=True)
+        (x, y, plain(row.entry.model), INK) for x, y, row in zip(rates, distortions, rows, strict=True)
     ]
     name_points(axes, points, taken, leader=MUTED, halo=PAPER, fontsize=8.5)
 
@@ -156,8 +156,8 @@ def _behind(standing: Standing, name: str) -> str:
 def _tick(standing: Standing, name: str, row: Placed) -> str:
     """A model's name, with its rank where the plot is of what ranks it."""
     if name == standing.main and standing.is_ranked and row.rank is not None:
-        return f"{row.rank}.  {row.entry.model}"
-    return row.entry.model
+        return f"{row.rank}.  {plain(row.entry.model)}"
+    return plain(row.entry.model)
 
 
 def _about_colour(standing: Standing) -> str:
@@ -169,10 +169,15 @@ def _colour(row: Placed) -> str:
     return ACCENT if row.rank == 1 else OTHER
 
 
+def plain(text: str) -> str:
+    """Untrusted text as it is drawn: no control characters, and no formulas between dollars."""
+    return printable(text).replace("\n", " ").replace("$", r"\$")
+
+
 def _head(axes: Axes, title: str, standing: Standing, note: str) -> None:
     axes.set_title(title, loc="left", pad=31, fontsize=10.5, fontweight="bold", color=INK)
     axes.annotate(
-        f"{standing.ground}\n{note}",
+        f"{plain(str(standing.ground))}\n{note}",
         (0, 1),
         (0, 7),
         xycoords="axes fraction",

@@ -33,7 +33,7 @@ def record_of(
         subset=tuple(map(_entry, subset)),
         beside={what: _entry(one) for what, one in (beside or {}).items()},
         training=Ending.model_validate(dict(training or {})),
-        **{"with": versions()},
+        **{"with": versions()},  # pyright: ignore[reportArgumentType]  # `with` is no name in Python
     )
 
 
