@@ -39,7 +39,9 @@ def measured(kl: float, reconstruction: float, **changes) -> Metrics:
 def crowd(count: int = 12) -> list[Entry]:
     draw = random.Random(0)
     places = [(draw.uniform(20, 28), draw.uniform(55, 70)) for _ in range(count)]
-    return [Entry(f"some-vae-mnist-{n}", "vae", measured=measured(*at)) for n, at in enumerate(places)]
+    return [
+        Entry(f"some-vae-mnist-{n}", "vae", measured=measured(*at)) for n, at in enumerate(places)
+    ]
 
 
 def test_a_protocol_has_a_plane_and_its_numbers_and_grey_images_their_error():

@@ -73,12 +73,16 @@ def test_the_error_of_a_difference_is_taken_image_by_image():
     assert apart == pytest.approx(1.5)
     assert error == pytest.approx(0.0503, abs=1e-4)
     assert ranks(worse, better) == {"better": 1, "worse": 2}
-    unpaired = [entry(x.model, neg_elbo=x.measured.neg_elbo, neg_elbo_se=2.0) for x in (better, worse)]
+    unpaired = [
+        entry(x.model, neg_elbo=x.measured.neg_elbo, neg_elbo_se=2.0) for x in (better, worse)
+    ]
     assert set(ranks(*unpaired).values()) == {1}
 
 
 def test_numbers_without_a_standard_error_rank_nothing():
-    assert set(ranks(entry("a", neg_elbo=1.0, neg_elbo_se=0.0), entry("b", neg_elbo=9.0)).values()) == {1}
+    assert set(
+        ranks(entry("a", neg_elbo=1.0, neg_elbo_se=0.0), entry("b", neg_elbo=9.0)).values()
+    ) == {1}
 
 
 def test_bounds_rank_only_where_all_have_them_with_the_same_k_and_images():

@@ -47,7 +47,8 @@ def plot_plane(figure: Figure, standing: Standing, rows: list[Placed]) -> None:
     figure.draw_without_rendering()  # places are known from here on
     taken = _lines_of_equal_sum(axes)
     points = [
-        (x, y, plain(row.entry.model), INK) for x, y, row in zip(rates, distortions, rows, strict=True)
+        (x, y, plain(row.entry.model), INK)
+        for x, y, row in zip(rates, distortions, rows, strict=True)
     ]
     name_points(axes, points, taken, leader=MUTED, halo=PAPER, fontsize=8.5)
 
