@@ -123,7 +123,8 @@ def test_a_spread_over_seeds_stands_beside_the_numbers_that_were_measured_alike(
     own, _, others = render_card(zoo.info(folder)).partition("grey protocol")
     assert "| metric | value | unit | 3 seeds |" in own
     assert "| nats | 90.610 ± 0.082 |" in own
-    assert "| `nll` | 86.62 ± 0.23 | nats (K = 1000, first 10,000 images) |  |" in own  # another K
+    [nll] = [line for line in own.splitlines() if line.startswith("| `nll`")]
+    assert nll.endswith("10,000 images) |  |")  # another K: no spread
     assert "3 seeds" not in others
     assert "Nothing was chosen among them." in others
     assert grey.neg_elbo is None

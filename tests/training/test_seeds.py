@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from recipes import GOOD
 
+from recipes import GOOD
 from zoo.errors import RecipeError
 from zoo.specs.seeds import SeedRuns
 from zoo.training import seeds as module
