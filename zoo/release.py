@@ -16,27 +16,31 @@ import tomllib
 from importlib.metadata import metadata
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from zoo.api import load
 from zoo.data import AnyImages
 from zoo.data.factors import Factors, factors_known
 from zoo.errors import InputError, RecipeError, ZooError
-from zoo.evaluation.evaluate import evaluate_model, images_for
+from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
 from zoo.evaluation.figures import draw_all
 from zoo.folder import layout, store
 from zoo.folder.card import render_card
 from zoo.folder.config import read_info
-from zoo.folder.record import record_of
+from zoo.folder.record import record_of, record_text
 from zoo.hub.find import find
-from zoo.io.files import write_atomically
+from zoo.io.files import read_regular, write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import index, published, sources
-from zoo.specs.base import likelihood_kind
 from zoo.specs.metrics import SUBSET, Ending, Metrics
-from zoo.specs.protocols import FITTING, Protocol
+from zoo.specs.protocols import Protocol
+from zoo.specs.seeds import SeedRuns
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.run import MODEL
 
 NLL_SAMPLES = 1000
+MOST_BYTES = 10_000_000
+"""Of a file that --seeds reads."""
 LICENCE = "apache-2.0"
 """Of the models that ship with the zoo."""
 
@@ -124,6 +128,49 @@ def note_hub_repo(name: str, pinned: str) -> None:
     _write_index(line.registry, name, {"hub": pinned})
 
 
+def note_seeds(name: str, file: Path) -> None:
+    """Notes in a published model's metrics.json how far its recipe's numbers spread over seeds.
+
+    Args:
+        name: of the model.
+        file: what `zoo bench NAME --seeds N --nll-samples 1000 --json FILE` wrote.
+
+    Raises:
+        InputError: for a file of something else, or of other images than the published numbers.
+        RecipeError: where another recipe was run.
+    """
+    line = published.line(name)
+    found = [one for one in _seed_runs(file) if one.recipe == name]
+    if not found:
+        raise InputError(
+            f"{str(file)!r} has no seeds of {name}: zoo bench {name} --seeds 5 --json."
+        )
+    info = read_info(line.folder, name, line.licence)
+    if info.recipe is None or info.metrics is None:
+        raise InputError(f"{name} has no recipe or no numbers for seeds to stand beside.")
+    if not Recipe.parse(tomllib.loads(info.recipe)).is_said_by(found[0].recipe_toml):
+        raise RecipeError(f"{str(file)!r} is of another recipe than the one that made {name}.")
+    for one in found[0].seeds:
+        if not any(one.speaks_of(measured, "mse") for measured in info.metrics.measured):
+            raise InputError(
+                f"{str(file)!r} has {one.n_images:,} images of {one.dataset}, {one.protocol}: no "
+                f"published number of {name} was measured on these."
+            )
+    record = info.metrics.model_copy(update={"seeds": found[0].seeds})
+    write_atomically(line.folder / layout.METRICS, record_text(record))
+    render_cards(line.registry)
+
+
+def _seed_runs(file: Path) -> tuple[SeedRuns, ...]:
+    data = read_regular(file, MOST_BYTES, InputError)
+    try:
+        return TypeAdapter(tuple[SeedRuns, ...]).validate_json(data)
+    except ValidationError as wrong:
+        raise InputError(
+            f"{str(file)!r} is not what `zoo bench --seeds N --json` writes: {wrong.errors()[0]['msg']}."
+        ) from None
+
+
 def render_cards(registry: index.Registry) -> None:
     """Writes the card of every model of a registry again, after a change of what cards say."""
     for name, line in index.read_index(registry).items():
@@ -155,18 +202,12 @@ def _measure(
     factors: Factors | None = None,
 ) -> list[Metrics]:
     """The recipe's own protocol, and for a Bernoulli model the tutorials' grey one beside it."""
-    variational = isinstance(model, VariationalAutoencoder)
-    fitting = FITTING.get(likelihood_kind(model.spec), (own,)) if variational else (own,)
+    samples = NLL_SAMPLES if isinstance(model, VariationalAutoencoder) else 0
     return [
         evaluate_model(
-            model,
-            images,
-            protocol=protocol,
-            nll_samples=NLL_SAMPLES if variational else 0,
-            limit=limit,
-            factors=factors,
+            model, images, protocol=protocol, nll_samples=samples, limit=limit, factors=factors
         )
-        for protocol in sorted(fitting, key=lambda protocol: protocol != own)  # its own first
+        for protocol in protocols_of(model, own)
     ]
 
 
@@ -207,18 +248,27 @@ def main() -> None:
     )
     parser.add_argument("--licence", help="of the weights  [default: the package's]")
     parser.add_argument(
+        "--seeds",
+        metavar="NAME=FILE",
+        help="note what `zoo bench NAME --seeds N --json FILE` wrote beside a model's numbers, instead",
+    )
+    parser.add_argument(
         "--hub",
         metavar="NAME=ORG/REPO@COMMIT",
         help="note which Hub repo has a published model, instead",
     )
     arguments = parser.parse_args()
-    if [arguments.run is not None, arguments.cards, arguments.hub is not None].count(True) != 1:
-        parser.error("give a run's folder, or --cards, or --hub")
+    given = (arguments.run, arguments.cards or None, arguments.hub, arguments.seeds)
+    if sum(one is not None for one in given) != 1:
+        parser.error("give a run's folder, or --cards, or --hub, or --seeds")
     try:
         if arguments.cards:
             render_cards(index.own_registry())
         elif arguments.hub:
             note_hub_repo(*arguments.hub.partition("=")[::2])
+        elif arguments.seeds:
+            name, _, file = arguments.seeds.partition("=")
+            note_seeds(name, Path(file))
         else:
             pairs = [text.rpartition("=")[::2] for text in arguments.beside]
             beside = {what: Path(run) for what, run in pairs}

@@ -11,7 +11,9 @@ from huggingface_hub import ModelCard
 import zoo
 from zoo.folder.authorship import MARKER
 from zoo.folder.card import render_card, source_in
+from zoo.folder.record import record_text
 from zoo.registry import published
+from zoo.specs.metrics import Seeds, Spread
 
 
 @pytest.fixture
@@ -100,3 +102,29 @@ def test_a_model_without_numbers_has_a_card_that_says_so():
     card = Path("model/README.md").read_text()
     assert "Nothing was measured of these weights." in card
     assert ModelCard(card).data.pipeline_tag == "image-feature-extraction"
+
+
+def test_a_spread_over_seeds_stands_beside_the_numbers_that_were_measured_alike(folder):
+    record = zoo.info(folder).metrics
+    assert record is not None
+    binarised, grey = record.measured
+    assert "seeds" not in render_card(zoo.info(folder))
+    spread = {"neg_elbo": Spread(mean=90.61, std=0.082, error=0.24)}
+    seeds = Seeds(
+        **{k: getattr(binarised, k) for k in ("dataset", "split", "protocol", "n_images")},
+        nll_samples=5,
+        nll_n_images=binarised.nll_n_images,
+        seeds=(0, 1, 2),
+        numbers=spread | {"nll": Spread(mean=1.0, std=0.1)},
+    )
+    noted = record.model_copy(update={"seeds": (seeds,)})
+    (folder / "metrics.json").write_text(record_text(noted))
+    assert zoo.info(folder).metrics == noted
+    own, _, others = render_card(zoo.info(folder)).partition("grey protocol")
+    assert "| metric | value | unit | 3 seeds |" in own
+    assert "| nats | 90.610 ± 0.082 |" in own
+    [nll] = [line for line in own.splitlines() if line.startswith("| `nll`")]
+    assert nll.endswith("10,000 images) |  |")  # another K: no spread
+    assert "3 seeds" not in others
+    assert "Nothing was chosen among them." in others
+    assert grey.neg_elbo is None

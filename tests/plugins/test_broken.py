@@ -223,7 +223,7 @@ def test_bench_goes_on_beside_a_family_that_cannot_be_measured(typed):
     code, out, _ = typed["bench vq-digits-4x4 vae-digits-8 --limit 9"]
     assert code == 1
     assert "vq-digits-4x4: not measured. Plugin 'vq' of acme-vq 0.3 failed to" in out
-    assert re.search(r"vae-digits-8 +digits", out)
+    assert re.search(r"vae-digits-8 +dequantised", out)
 
 
 def test_a_package_without_the_family_that_it_is_said_to_have_is_named(

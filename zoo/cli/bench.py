@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from zoo import processes
 from zoo.cli import complete
-from zoo.cli.output import device_option, print_table, say
-from zoo.io.text import number
+from zoo.cli.output import device_option, say
+from zoo.cli.standings import print_results
 
 if TYPE_CHECKING:
     from zoo.evaluation.bench import Entry
@@ -19,30 +21,83 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", nargs=-1, shell_complete=complete.models)
 @click.option(
-    "--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound."
+    "--nll-samples",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="K of the importance-weighted bound.",
 )
 @click.option("--limit", type=int, help="Measure on the first so many images only.")
 @click.option(
     "--json", "json_", type=click.Path(path_type=Path), help="Also write all numbers to a file."
 )
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw plots into a folder.")
+@click.option(
+    "--html", type=click.Path(path_type=Path), help="Also write tables, plots, pictures: one file."
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=2),
+    help="Train the recipes NAMES with so many seeds instead, and measure the spread.",
+)
+@click.option("--runs", type=click.Path(path_type=Path), help="Keep the runs of --seeds here.")
 @device_option
 def bench(
-    names: tuple[str, ...], nll_samples: int, limit: int | None, json_: Path | None, device: str
+    names: tuple[str, ...],
+    nll_samples: int,
+    limit: int | None,
+    json_: Path | None,
+    plot: Path | None,
+    html: Path | None,
+    seeds: int | None,
+    runs: Path | None,
+    device: str,
 ) -> None:
     """Measure published models (all, or NAMES) on their test sets, beside their published numbers.
 
-    Every cell is what was measured now, then in brackets what was published. A model whose data
-    are not here is named, and not measured.
+    Models share a table where they saw the same images under the same protocol; the best stands
+    first, and what differs by less than two standard errors shares a rank. A model whose data are
+    not here is named, and not measured. What was trained already in the folder of --runs is not
+    trained again.
     """
+    if seeds is None:
+        if runs is not None:
+            raise click.UsageError("--runs keeps the runs of --seeds N.")
+        _measure(names, nll_samples, limit, json_, plot, html, device)
+        return
+    if not names:
+        raise click.UsageError("--seeds trains recipes: say which, such as vae-digits-8.")
+    if plot is not None or html is not None:
+        raise click.UsageError("--plot and --html are of published models, not of --seeds.")
+    from zoo.cli.seeds import train_seeds
+
+    train_seeds(names, seeds, nll_samples, limit, json_, runs, device)
+
+
+def _measure(
+    names: tuple[str, ...],
+    nll_samples: int,
+    limit: int | None,
+    json_: Path | None,
+    plot: Path | None,
+    html: Path | None,
+    device: str,
+) -> None:
     from zoo.evaluation.bench import measure_models
     from zoo.folder import store
     from zoo.hub.find import EVERYTHING, find
-    from zoo.io.files import write_atomically
+    from zoo.io.files import with_home, write_atomically
     from zoo.registry import published
 
     chosen = list(names) or published.list_models()
     for name in chosen:
         published.line(name)  # misspelt names before any work
+    if plot is not None or html is not None:
+        from zoo.evaluation.charts import check_matplotlib
+
+        check_matplotlib()
+    if plot is not None:
+        _check_shared(names)
     results = measure_models(
         chosen,
         nll_samples,
@@ -50,66 +105,89 @@ def bench(
         device,
         on_progress=lambda text: click.echo(text, err=True),
         load=lambda name: store.load_source(find(name, EVERYTHING)),
+        draw=html is not None,
     )
-    print_results(results)
-    if json_ is not None:
-        entries = [one.as_json() for one in results]
-        write_atomically(json_, json.dumps(entries, indent=2) + "\n")
-        say(f"All numbers: {json_}")
+    if processes.is_first():
+        print_results(results)
+        if json_ is not None:
+            entries = [one.as_json() for one in results]
+            write_atomically(with_home(json_), json.dumps(entries, indent=2) + "\n")
+            say(f"All numbers: {json_}")
+        if plot is not None:
+            _plot(results, with_home(plot))
+        if html is not None:
+            command = _command(names, nll_samples, limit, html)
+            _write_page(results, command, nll_samples, device, with_home(html))
     failed = [one.model for one in results if one.error]
     if failed:
         raise click.ClickException(f"{', '.join(failed)}: not measured; see above.")
 
 
-def print_results(results: list[Entry]) -> None:
-    """A table of what shares a protocol, and of what all share: reconstructions, scores against factors."""
-    from zoo.specs.metrics import METRICS, OF_FACTORS
+def _check_shared(names: tuple[str, ...]) -> None:
+    """Raises InputError where several models were named to be plotted and none compares with another."""
+    from zoo.errors import InputError
+    from zoo.folder.config import read_info
+    from zoo.registry import published
+    from zoo.specs.metrics import Record
 
-    measured = [one for one in results if one.measured]
-    for one in results:
-        if not one.measured:
-            say(f"{one.model}: not measured. {one.missing or one.error}")
-    if not measured:
+    if len(set(names)) < 2:
         return
-    shared = [name for name, metric in METRICS.items() if metric.of_grey_images]
-    once = list({one.model: one for one in measured}.values())  # the same under every protocol
-    _table("Reconstruction of grey images: any protocol, decode(encode(x))", once, shared)
-    scored = [one for one in once if any(_cell(one, name) for name in OF_FACTORS)]
-    if scored:
-        _table("Codes of grey images against factors: any protocol", scored, list(OF_FACTORS))
-    shared += OF_FACTORS
-    for protocol in dict.fromkeys(one.measured.protocol for one in measured if one.measured):
-        rows = [one for one in measured if one.measured and one.measured.protocol == protocol]
-        names = [n for n in METRICS if n not in shared and any(_cell(one, n) for one in rows)]
-        if names:
-            _table(f"{protocol} protocol, nats per image", rows, names)
-    for family in dict.fromkeys(one.family for one in once):
-        rows = [one for one in once if one.family == family]
-        own = dict.fromkeys(name for one in rows if one.measured for name in one.measured.own)
-        if own:
-            _table(f"numbers of family {family}'s own", rows, list(own))
+    grounds: dict[str, set[tuple[str, str]]] = {}
+    for name in dict.fromkeys(names):
+        line = published.line(name)
+        if not line.folder.is_dir():
+            return  # on the Hub: what it was measured on is not known yet
+        record = read_info(line.folder, name, line.licence).metrics or Record()
+        grounds[name] = {(one.dataset, one.protocol) for one in record.measured}
+    everything = [ground for own in grounds.values() for ground in own]
+    if len(everything) > len(set(everything)):
+        return
+    told = "; ".join(
+        f"{name}: {' or '.join(sorted(f'{data}, {protocol}' for data, protocol in own))}"
+        for name, own in grounds.items()
+    )
+    raise InputError(
+        f"These models share no dataset and protocol, so their numbers do not compare ({told}). "
+        "Plot each by itself, or name models that share one."
+    )
 
 
-def _table(title: str, rows: list[Entry], names: list[str]) -> None:
-    cells = [
-        (
-            one.model,
-            one.measured.dataset,
-            f"{one.measured.n_images:,}",
-            *(_cell(one, name) for name in names),
-        )
-        for one in rows
-        if one.measured
-    ]
-    print_table(("model", "dataset", "images", *names), cells, title=title)
+def _plot(results: list[Entry], folder: Path) -> None:
+    from zoo.evaluation.charts import charts_of
+    from zoo.evaluation.ranks import standings
+    from zoo.io.files import write_atomically
+
+    taken: set[Path] = set()
+    for standing in standings(results):
+        for chart in charts_of(standing):
+            path = folder / f"{chart.name}.png"
+            if path in taken:  # other images of the same dataset
+                path = path.with_stem(f"{chart.name}-{standing.ground.sha256[:8]}")
+            taken.add(path)
+            write_atomically(path, chart.draw("png"))
+            say(f"{path}")
 
 
-def _cell(one: Entry, name: str) -> str:
-    """A number as it was measured now and, in brackets, as it was published; or nothing."""
-    measured, published = one.measured, one.published
-    now, then = (side.value_of(name) if side else None for side in (measured, published))
-    if now is None and then is None:
-        return ""
-    errors = [side.error_of(name) for side in (measured, published) if side]
-    error = next(filter(None, errors), None)
-    return f"{number(now, error)} ({number(then, error)})"
+def _write_page(
+    results: list[Entry], command: str, nll_samples: int, device: str, path: Path
+) -> None:
+    from zoo.devices import find_device
+    from zoo.evaluation.page import render_page
+    from zoo.folder.record import versions
+    from zoo.io.files import write_atomically
+
+    settings = {
+        "K of nll": f"{nll_samples:,}" if nll_samples else "nll was not measured",
+        "device": find_device(device).type,
+        **versions(),
+    }
+    write_atomically(path, render_page(results, command, settings))
+    say(f"The page: {path}")
+
+
+def _command(names: tuple[str, ...], nll_samples: int, limit: int | None, html: Path) -> str:
+    """What was typed, without folders of this machine."""
+    words = ["zoo", "bench", *names]
+    words += ["--nll-samples", str(nll_samples)] if nll_samples else []
+    words += ["--limit", str(limit)] if limit is not None else []
+    return shlex.join([*words, "--html", html.name])

@@ -75,7 +75,7 @@ def _train_digits(out: Path) -> None:
 
 def _measure() -> None:
     import zoo
-    from zoo.cli.bench import print_results
+    from zoo.cli.standings import print_results
     from zoo.data import load_images
     from zoo.data.named import data_folder
     from zoo.errors import DataError, OfflineError
@@ -93,5 +93,4 @@ def _measure() -> None:
             f"has MNIST/raw/, which {str(data_folder())!r} lacks."
         )
     print_results(measure_models(names, 0, None, "auto", say, zoo.load))
-    say("A cell is what was measured now (what was published).")
     say(absent or "nll takes longer: zoo bench --nll-samples 1000")

@@ -34,10 +34,14 @@ def print_table(
     from rich.text import Text
 
     table = Table(
-        box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False
+        box=SIMPLE_HEAD,
+        title=Text(title) if title else None,
+        title_justify="left",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(printable(column)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     console = Console(highlight=False)

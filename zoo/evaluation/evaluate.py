@@ -73,6 +73,30 @@ def evaluate_model(
             a limit below 1.
         InputError, DataError: for factors that do not fit: see `check_factors`.
     """
+    return evaluate_each(
+        model,
+        images,
+        protocol=protocol,
+        nll_samples=nll_samples,
+        limit=limit,
+        seed=seed,
+        factors=factors,
+        device=device,
+    )[0]
+
+
+def evaluate_each(
+    model: Autoencoder,
+    images: AnyImages,
+    *,
+    protocol: Protocol | None = None,
+    nll_samples: int = 0,
+    limit: int | None = None,
+    seed: int = 0,
+    factors: Factors | None = None,
+    device: torch.device | None = None,
+) -> tuple[Metrics, dict[str, Tensor]]:
+    """As `evaluate_model`, and beside the means each image's own numbers, `(N,)` by name."""
     check_shape(model, images)
     kind = likelihood_kind(model.spec)
     if protocol is None:  # an autoencoder's code is measured on grey images
@@ -92,18 +116,19 @@ def evaluate_model(
         measured = copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
     guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
-        values, sha256 = _numbers(measured, images, count, protocol, seed)
+        numbers, values, sha256 = _numbers(measured, images, count, protocol, seed)
         if isinstance(measured, VariationalAutoencoder) and nll_samples and protocol != "grey":
             cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
             some = count if cheap else min(count, NLL_IMAGES)
-            values |= _bound(measured, images, some, protocol, seed, nll_samples)
+            numbers |= _bound(measured, images, some, protocol, seed, nll_samples)
+            values |= {"nll_samples": nll_samples, "nll_n_images": some}
         if factors:
             values |= processes.from_first(
                 lambda: measure_factors(measured, images, factors, count, seed)
             )
         batches = torch.arange(count).split(batch_size(measured))
         own = measure_own(measured, images.read(batches) if model.own_metrics else ())
-    return Metrics(
+    metrics = Metrics(
         dataset=images.dataset,
         split=images.split,
         protocol=protocol,
@@ -111,8 +136,17 @@ def evaluate_model(
         dataset_sha256=images.sha256 or sha256,
         seed=seed,
         own=own,
+        **_means(numbers),
         **values,
     )
+    return metrics, numbers
+
+
+def protocols_of(model: Autoencoder, own: Protocol) -> list[Protocol]:
+    """What a published model is measured under: its recipe's own protocol, then all others that fit."""
+    variational = isinstance(model, VariationalAutoencoder)
+    fitting = FITTING.get(likelihood_kind(model.spec), (own,)) if variational else (own,)
+    return sorted(fitting, key=lambda protocol: protocol != own)
 
 
 def images_for(
@@ -154,8 +188,9 @@ def validation_loss(model: Autoencoder, images: AnyImages, protocol: Protocol) -
 
 def _numbers(
     model: Autoencoder, images: AnyImages, count: int, protocol: Protocol, seed: int
-) -> tuple[dict[str, Any], str]:
-    """Everything but the importance-weighted bound, and the sha256 of a stream's first `count` images.
+) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """Everything but the importance-weighted bound: numbers of each image, those of all, and the
+    sha256 of a stream's first `count` images.
 
     One process reads a stream once. Of several, the first reads it once more, to hash it in order.
     """
@@ -175,17 +210,16 @@ def _numbers(
     batches = per_batch(images, count, batch_size(model), measure)
     codes = [batch.pop("codes") for batch in batches if "codes" in batch]
     numbers = joined(batches)
-    values = _means(numbers)
+    values: dict[str, Any] = {}
     if isinstance(model, VariationalAutoencoder):
         total = "bce_plus_kl" if protocol == "grey" else "neg_elbo"
-        both = numbers["reconstruction"].double() + numbers["kl"].double()
-        values |= _means({total: both})
+        numbers[total] = numbers["reconstruction"].double() + numbers["kl"].double()
         if total == "neg_elbo":
-            values |= _bits(values, model.spec.pixels, protocol)
+            values |= _bits(*mean_of(numbers[total]), model.spec.pixels, protocol)
         values["active_units"] = active_units(torch.stack(codes).sum(0), count)
     if streamed and many:
-        return values, processes.from_first(lambda: _sha256_of(images, count))
-    return values, hashed.hexdigest()
+        return numbers, values, processes.from_first(lambda: _sha256_of(images, count))
+    return numbers, values, hashed.hexdigest()
 
 
 def _sha256_of(images: AnyImages, count: int) -> str:
@@ -195,12 +229,12 @@ def _sha256_of(images: AnyImages, count: int) -> str:
     return hashed.hexdigest()
 
 
-def _bits(values: dict[str, Any], pixels: int, protocol: Protocol) -> dict[str, float]:
+def _bits(neg_elbo: float, error: float, pixels: int, protocol: Protocol) -> dict[str, float]:
     per_bit = pixels * math.log(2)
     shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
     return {
-        "bits_per_dim": values["neg_elbo"] / per_bit + shift,
-        "bits_per_dim_se": values["neg_elbo_se"] / per_bit,
+        "bits_per_dim": neg_elbo / per_bit + shift,
+        "bits_per_dim_se": error / per_bit,
     }
 
 
@@ -211,15 +245,14 @@ def _bound(
     protocol: Protocol,
     seed: int,
     samples: int,
-) -> dict[str, Any]:
+) -> dict[str, Tensor]:
     """The importance-weighted bound of the first `count` images, each taken by itself."""
 
     def measure(levels: Tensor, first: int) -> dict[str, Tensor]:
         shown = shown_in_testing(levels, protocol, first)
         return {"nll": measure_nll(model, shown, seed, samples, first)}
 
-    numbers = joined(per_batch(images, count, 1, measure))
-    return _means(numbers) | {"nll_samples": samples, "nll_n_images": count}
+    return joined(per_batch(images, count, 1, measure))
 
 
 def _means(per_image: dict[str, Tensor]) -> dict[str, Any]:

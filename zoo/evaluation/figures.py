@@ -7,7 +7,7 @@ import io
 import torch
 from torch import Tensor
 
-from zoo.data import as_grey
+from zoo.data import AnyImages, as_grey
 from zoo.data.named import torchvision_part
 from zoo.folder.layout import MAX_FIGURE_BYTES
 from zoo.models import Autoencoder, VariationalAutoencoder
@@ -29,6 +29,23 @@ def draw_all(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
         figures["samples"] = draw_samples(model, 64)
     figures["traversals"] = draw_traversals(model, pixels[:256])
     return figures | draw_own(model, pixels[:256])
+
+
+def draw_beside(model: Autoencoder, images: AnyImages, count: int = 8) -> dict[str, bytes]:
+    """Pictures to stand beside those of other models of the same images: PNG bytes by name.
+
+    `originals` and `reconstructions` are a row each of the same first images; `samples`, of a
+    variational model, is a square.
+    """
+    pixels = images.first(count)  # (N, C, H, W)
+    with families.guarded(model, "failed to be drawn"):
+        pictures = {
+            "originals": _png(as_grey(pixels), count),
+            "reconstructions": _png(_reconstructed(model, as_grey(pixels)), count),
+        }
+        if isinstance(model, VariationalAutoencoder):
+            pictures["samples"] = draw_samples(model, 25)
+        return pictures
 
 
 def draw_own(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
@@ -59,10 +76,15 @@ def _grid(images: Tensor) -> bytes:
 def draw_reconstructions(model: Autoencoder, pixels: Tensor, per_row: int = 8) -> bytes:
     """Rows of originals `(N, C, H, W)` uint8, each above the row of their reconstructions."""
     x = as_grey(pixels)
-    with torch.inference_mode():
-        y = model._decode(model._encode(x.to(model.device, model.dtype))).float().cpu()
+    y = _reconstructed(model, x)
     rows = [part for pair in zip(x.split(per_row), y.split(per_row), strict=True) for part in pair]
     return _png(torch.cat(rows), per_row)
+
+
+def _reconstructed(model: Autoencoder, x: Tensor) -> Tensor:
+    """`decode(encode(x))` of images `(N, C, H, W)` in [0, 1], on the processor."""
+    with torch.inference_mode():
+        return model._decode(model._encode(x.to(model.device, model.dtype))).float().cpu()
 
 
 def draw_samples(model: VariationalAutoencoder, count: int, seed: int = 0) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 
 from zoo.errors import RecipeError
 from zoo.folder.authorship import MARKER
@@ -11,11 +12,11 @@ from zoo.folder.front_matter import DATASETS, front_matter
 from zoo.folder.layout import FIGURES
 from zoo.folder.papers import papers_of
 from zoo.folder.record import heading, rows
-from zoo.io.text import number, printable
+from zoo.io.text import number, printable, with_error
 from zoo.registry import families, published
 from zoo.specs.data import data_settings
 from zoo.specs.info import ModelInfo
-from zoo.specs.metrics import OF_FACTORS, Ending, Measured, Record
+from zoo.specs.metrics import OF_FACTORS, Ending, Measured, Record, Seeds
 from zoo.version import DISTRIBUTION
 
 MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
@@ -31,6 +32,10 @@ NOTES = (
     "a coin with its grey level as probability, once; `grey` is the cross-entropy against grey "
     "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of grey "
     "images through `decode(encode(x))`."
+)
+SPREAD = (
+    "The last column is the mean of trainings by the same recipe that differ in the seed alone, ± "
+    "their standard deviation, on the same images. Nothing was chosen among them."
 )
 
 ON_FACTORS = (
@@ -154,13 +159,27 @@ def _numbers(record: Record) -> str:
         return "## Numbers\n\nNothing was measured of these weights."
     parts = ["## Numbers"]
     for one in record.measured:
-        table = ["| metric | value | unit |", "|---|---|---|"]
-        table += [f"| `{row.name}` | {row.text} | {_escaped(row.unit)} |" for row in rows(one)]
-        parts.append(f"On {_escaped(heading(one))}:\n\n" + "\n".join(table))
+        parts.append(f"On {_escaped(heading(one))}:\n\n" + _table(one, record.seeds))
+    if record.seeds:
+        parts.append(SPREAD)
     if record.beside:
         parts.append(_beside(record.measured[0], record.beside))
     notes = [NOTES] + [ON_FACTORS] * any(one.mig is not None for one in record.measured)
     return "\n\n".join(parts) + "\n\n" + " ".join(notes)
+
+
+def _table(one: Measured, seeds: Sequence[Seeds]) -> str:
+    """The numbers of one split and protocol, and over seeds where they were measured alike."""
+    alike = next((s for s in seeds if any(s.speaks_of(one, row.name) for row in rows(one))), None)
+    table = ["| metric | value | unit |", "|---|---|---|"]
+    if alike:
+        table = [f"| metric | value | unit | {len(alike.seeds)} seeds |", "|---|---|---|---|"]
+    for row in rows(one):
+        spread = alike.numbers[row.name] if alike and alike.speaks_of(one, row.name) else None
+        shown = with_error(spread.mean, spread.std) if spread else ""
+        over_seeds = f" {shown} |" if alike else ""
+        table.append(f"| `{row.name}` | {row.text} | {_escaped(row.unit)} |{over_seeds}")
+    return "\n".join(table)
 
 
 def _beside(own: Measured, others: dict[str, Measured]) -> str:

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from zoo.io.text import number
+from zoo.io.text import number, with_error
 from zoo.specs.metrics import METRICS, OF_FACTORS, Ending, Measured, Metrics, Record
 from zoo.version import __version__
 
@@ -27,25 +27,28 @@ def record_of(
         beside: numbers of other models measured for comparison, by what they are.
         training: how the training ended.
     """
-    import torch
-
     return Record(
         format="autoencoder-zoo-metrics/1",
         measured=tuple(map(_entry, measured)),
         subset=tuple(map(_entry, subset)),
         beside={what: _entry(one) for what, one in (beside or {}).items()},
         training=Ending.model_validate(dict(training or {})),
-        **{
-            "with": {
-                "autoencoder-zoo": __version__,
-                "torch": torch.__version__.partition("+")[0],
-                "python": platform.python_version(),
-                "machine": platform.machine(),
-                "threads": torch.get_num_threads(),
-                "precision": "float32",
-            }
-        },
+        **{"with": versions()},  # pyright: ignore[reportArgumentType]  # `with` is no name in Python
     )
+
+
+def versions() -> dict[str, Any]:
+    """What numbers depend on besides the model: versions, machine, threads and precision."""
+    import torch
+
+    return {
+        "autoencoder-zoo": __version__,
+        "torch": torch.__version__.partition("+")[0],
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "precision": "float32",
+    }
 
 
 def _entry(metrics: Metrics) -> Measured:
@@ -74,8 +77,7 @@ def rows(metrics: Metrics) -> list[Row]:
         value, error, unit = metrics.value_of(name), metrics.error_of(name), metric.unit
         if value is None:
             continue
-        text = number(value, error)
-        text += f" ± {number(error, error)}" if error else ""
+        text = with_error(value, error)
         if name == "nll":
             unit = f"nats (K = {metrics.nll_samples}, first {metrics.nll_n_images:,} images)"
         if name in OF_FACTORS and metrics.factors:

@@ -20,6 +20,11 @@ def number(value: float | int | None, error: float | None = None) -> str:
     return f"{value:.{digits}f}"
 
 
+def with_error(value: float | int | None, error: float | None) -> str:
+    """A measured number and its standard error, or the number alone, or a dash."""
+    return number(value, error) + (f" ± {number(error, error)}" if error else "")
+
+
 def size(count: int) -> str:
     """A number of bytes in kB or MB."""
     if count < 1_000_000:

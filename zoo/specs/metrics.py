@@ -182,6 +182,38 @@ class Measured(Metrics):
         return self
 
 
+class Spread(Strict):
+    """A number of trainings that differ in the seed alone."""
+
+    mean: float = Field(description="over the seeds")
+    std: float = Field(description="standard deviation over the seeds")
+    error: float | None = Field(
+        default=None, description="standard error over the images, the mean of the seeds'"
+    )
+
+
+class Seeds(BaseModel):
+    """The numbers of trainings with several seeds on one split and protocol; more may stand there."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="allow")
+
+    dataset: str
+    split: str
+    protocol: str
+    n_images: int
+    nll_samples: int | None = None
+    nll_n_images: int | None = None
+    seeds: tuple[int, ...]
+    numbers: dict[str, Spread]
+
+    def speaks_of(self, metrics: Metrics, name: str) -> bool:
+        """Whether these seeds were measured like a number of one model."""
+        fields = ("dataset", "split", "protocol", "n_images")
+        fields += ("nll_samples", "nll_n_images") if name == "nll" else ()
+        alike = all(getattr(self, field) == getattr(metrics, field) for field in fields)
+        return alike and name in self.numbers
+
+
 class Ending(BaseModel):
     """How a training ended, in metrics.json."""
 
@@ -214,6 +246,8 @@ class Record(BaseModel):
     """The same on the first images only, for a quick `zoo verify`."""
     beside: dict[str, Measured] = {}
     """Numbers of other models measured for comparison, by what they are."""
+    seeds: tuple[Seeds, ...] = ()
+    """How far the numbers of its recipe spread over seeds."""
     training: Ending = Ending()
     versions: dict[str, Any] = Field(default={}, alias="with")
 

@@ -1,0 +1,86 @@
+"""What a maintainer notes beside a published model: how its recipe's numbers spread over seeds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo.errors import InputError, RecipeError
+from zoo.folder.record import versions
+from zoo.registry import index, published
+from zoo.release import note_seeds
+from zoo.specs.seeds import SeedRun, SeedRuns, spreads_of
+from zoo.training.recipe import load_recipe
+
+NAME = "vae-digits-8"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A copy of a published model's folder, in a registry of its own."""
+    registry = replace(index.own_registry(), models=tmp_path / "registry")
+    line = replace(published.line(NAME), registry=registry)
+    shutil.copytree(published.line(NAME).folder, registry.models / NAME)
+    shutil.copy(index.own_registry().models / index.INDEX, registry.models)
+    monkeypatch.setattr("zoo.release.published.line", lambda name: line)
+    monkeypatch.setattr("zoo.release.index.read_index", lambda registry: {NAME: line})
+    return registry.models / NAME
+
+
+def written(tmp_path: Path, recipe=None, **changes) -> Path:
+    """The file of two seeds whose numbers are the published ones, the second a little worse."""
+    record = zoo.info(NAME).metrics
+    assert record is not None
+    fields = record.measured[0].model_dump(mode="json") | changes
+    pair = [fields, fields | {"mse": 0.03}]
+    one = load_recipe(NAME).with_overrides(recipe or {})
+    runs = tuple(
+        SeedRun.model_validate_json(json.dumps({"seed": n, "sha256": "ab", "measured": [numbers]}))
+        for n, numbers in enumerate(pair)
+    )
+    found = SeedRuns(
+        recipe=NAME,
+        recipe_toml=one.to_toml(),
+        versions=versions(),
+        runs=runs,
+        seeds=spreads_of(runs),
+    )
+    path = tmp_path / "seeds.json"
+    path.write_text(json.dumps([found.model_dump(mode="json", exclude_none=True)]))
+    return path
+
+
+def test_seeds_reach_metrics_and_card_and_leave_the_weights(folder, tmp_path):
+    before = (folder / "model.safetensors").read_bytes()
+    note_seeds(NAME, written(tmp_path))
+    record = zoo.info(folder).metrics
+    assert record is not None
+    assert record.seeds[0].seeds == (0, 1)
+    assert record.seeds[0].numbers["mse"].std == pytest.approx(0.0073, abs=1e-4)
+    assert "| metric | value | unit | 2 seeds |" in (folder / "README.md").read_text()
+    assert (folder / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes", "error", "said"),
+    [
+        ({"epochs": 3}, {}, RecipeError, "is of another recipe than the one that made"),
+        ({}, {"n_images": 50}, InputError, "has 50 images of digits, dequantised: no published"),
+    ],
+)
+def test_seeds_of_another_recipe_or_other_images_are_refused(
+    folder, tmp_path, recipe, changes, error, said
+):
+    with pytest.raises(error, match=said):
+        note_seeds(NAME, written(tmp_path, recipe, **changes))
+
+
+def test_another_file_is_refused_in_a_sentence(folder, tmp_path):
+    (tmp_path / "seeds.json").write_text("[{}]")
+    with pytest.raises(InputError, match="is not what `zoo bench --seeds N --json` writes"):
+        note_seeds(NAME, tmp_path / "seeds.json")

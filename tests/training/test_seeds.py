@@ -1,0 +1,63 @@
+"""A recipe with several seeds: what is trained, what is measured, and what is not done twice."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from recipes import GOOD
+from zoo.errors import RecipeError
+from zoo.specs.seeds import SeedRuns
+from zoo.training import seeds as module
+from zoo.training.recipe import Recipe
+from zoo.training.seeds import train_with_seeds
+
+
+@pytest.fixture
+def file(tmp_path) -> str:
+    """A recipe that trains in a second, with a seed of its own."""
+    path = tmp_path / "small.toml"
+    sections = GOOD | {"training": {"epochs": 1, "seed": 7}}
+    path.write_text(Recipe.parse(sections).to_toml())
+    return str(path)
+
+
+def test_every_seed_is_trained_and_measured_and_its_spread_is_that_of_the_seeds(file, tmp_path):
+    said: list[str] = []
+    found = train_with_seeds(file, 3, tmp_path / "runs", limit=50, device="cpu", say=said.append)
+    assert [run.seed for run in found.runs] == [7, 8, 9]
+    assert len({run.sha256 for run in found.runs}) == 3
+    binarised, grey = found.seeds
+    assert (binarised.protocol, grey.protocol) == ("binarised", "grey")
+    assert (binarised.split, binarised.n_images, binarised.seeds) == ("test", 50, (7, 8, 9))
+    values = [run.measured[0].neg_elbo or 0.0 for run in found.runs]
+    spread = binarised.numbers["neg_elbo"]
+    assert spread.mean == pytest.approx(statistics.fmean(values))
+    assert spread.std == pytest.approx(statistics.stdev(values))
+    errors = [run.measured[0].neg_elbo_se or 0.0 for run in found.runs]
+    assert spread.error == pytest.approx(statistics.fmean(errors))
+    assert SeedRuns.model_validate_json(found.model_dump_json()) == found
+    assert said[0] == "small, seed 7: 1 of 3 ..."
+    assert "the rest takes about" in said[1]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {
+        f"small-seed-{n}" for n in (7, 8, 9)
+    }
+
+
+def test_what_a_folder_has_is_not_trained_again_and_another_recipe_is_refused(
+    file, tmp_path, monkeypatch
+):
+    def trained(count: int) -> SeedRuns:
+        runs = tmp_path / "runs"
+        return train_with_seeds(file, count, runs, limit=20, device="cpu", say=lambda text: None)
+
+    first = trained(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train", None)
+        assert trained(2) == first
+    assert trained(3).runs[:2] == first.runs
+    path = tmp_path / "small.toml"
+    path.write_text(path.read_text().replace("epochs = 1", "epochs = 2"))
+    with pytest.raises(RecipeError, match="has another recipe than this one"):
+        trained(2)

@@ -1,0 +1,215 @@
+"""`zoo bench --html`: everything that was measured, on one page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from zoo.evaluation import plots
+from zoo.evaluation.bench import Entry
+from zoo.evaluation.charts import Chart, charts_of
+from zoo.evaluation.ranks import RULE, Placed, Standing, standings
+from zoo.io.text import number, printable, with_error
+from zoo.specs.metrics import METRICS
+
+STYLE = Path(__file__).with_name("page.css")
+COLOURS = {
+    plots.INK: "var(--ink)",
+    plots.MUTED: "var(--muted)",
+    plots.FAINT: "var(--faint)",
+    plots.PAPER: "var(--paper)",
+    plots.ACCENT: "var(--accent)",
+    plots.OTHER: "var(--other)",
+}
+"""What the plots' colours are on the page, where they follow light and dark."""
+ABOUT = {
+    "neg_elbo": "closed-form KL plus reconstruction at one draw of the posterior, at beta = 1",
+    "nll": "minus the importance-weighted bound on log p(x) with K draws (Burda et al. 2016)",
+    "bce_plus_kl": "cross-entropy against grey levels plus KL, as tutorials print it; no likelihood",
+    "mse, psnr, ssim": "of grey images through decode(encode(x)), whatever the protocol",
+    "active_units": "latents whose posterior mean varies by more than 0.01",
+    "binarised": "each pixel is a coin with its grey level as probability, drawn once, the same for all",
+    "dequantised": "a level becomes a uniform draw from its 1/256 of [0, 1]; nats of a density",
+    "grey": "the model is shown grey levels as they are",
+}
+
+
+def render_page(entries: Sequence[Entry], command: str, settings: Mapping[str, object]) -> str:
+    """One HTML file: no script, nothing from elsewhere, every foreign string escaped.
+
+    Args:
+        entries: what was measured, with pictures.
+        command: which gave them.
+        settings: what else they depend on, by name: versions, threads, K.
+
+    Raises InputError where matplotlib is missing.
+    """
+    tables = standings(entries)
+    datasets = list(dict.fromkeys(one.ground.dataset for one in tables))
+    models = len({one.model for one in entries if one.measured})
+    title = f"{models} autoencoder{'s' if models != 1 else ''}, measured side by side"
+    links = "".join(
+        f'<li><a href="#data-{n}">{_text(name)}</a></li>' for n, name in enumerate(datasets)
+    )
+    sections = [
+        _dataset(n, name, [one for one in tables if one.ground.dataset == name])
+        for n, name in enumerate(datasets)
+    ]
+    parts = [
+        f"<h1>{title}</h1>",
+        "<p>Every number here was measured by one command. Models share a table where they saw the "
+        "same images in the same way, and only there.</p>",
+        f"<pre><code>{_text(command)}</code></pre>",
+        _list(settings),
+        f'<nav aria-label="Datasets"><ul>{links}<li><a href="#models">The models</a></li>'
+        '<li><a href="#reading">How to read it</a></li></ul></nav>',
+        *sections,
+        _models(entries),
+        '<section aria-labelledby="reading"><h2 id="reading">How to read it</h2>',
+        f"<p>{_text(RULE)} ± is one standard error over the images. Nats are per image, less is "
+        "better; numbers of another protocol, another K or other images are never ranked "
+        "together.</p>",
+        f"{_list(ABOUT)}</section>",
+    ]
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n"
+        '<body>\n<a class="skip" href="#main">To the numbers</a>\n<main id="main">\n'
+        + "\n".join(parts)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _dataset(place: int, name: str, tables: Sequence[Standing]) -> str:
+    parts = [f'<section aria-labelledby="data-{place}"><h2 id="data-{place}">{_text(name)}</h2>']
+    for number_, standing in enumerate(tables):
+        parts.append(f"<h3>{_text(_heading(standing))}</h3>")
+        parts.append(_table(standing))
+        if len(standing.rows) > 1:
+            drawn = enumerate(charts_of(standing))
+            parts += [_figure(chart, f"c{place}-{number_}-{n}-") for n, chart in drawn]
+        if not standing.ground.protocol:
+            parts.append(_pictures(standing))
+    return "\n".join([*parts, "</section>"])
+
+
+def _heading(standing: Standing) -> str:
+    protocol = standing.ground.protocol
+    return f"Under the {protocol} protocol" if protocol else "Reconstructions of grey images"
+
+
+def _table(standing: Standing) -> str:
+    names, ranked = standing.names, standing.is_ranked
+    heads = ['<th scope="col" class="rank">rank</th>'] if ranked else []
+    heads.append('<th scope="col" class="text">model</th>')
+    for name in names:
+        unit = METRICS[name].unit
+        heads.append(f'<th scope="col">{name}<small>{_text(unit) or "&nbsp;"}</small></th>')
+    lines = []
+    for row in standing.rows:
+        cells = [f'<td class="rank">{row.rank or "-"}</td>'] if ranked else []
+        cells.append(f'<th scope="row">{_text(row.entry.model)}</th>')
+        cells += [_cell(standing, row, name) for name in names]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    caption = "; ".join(filter(None, (str(standing.ground), standing.nll_note)))
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{_text(caption)}"><table>'
+        f"<caption>{_text(caption)}</caption><thead><tr>{''.join(heads)}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _cell(standing: Standing, row: Placed, name: str) -> str:
+    value, error = row.measured.value_of(name), row.measured.error_of(name)
+    if value is None:
+        return "<td>-</td>"
+    shown, _, spread = with_error(value, error).partition(" ± ")
+    several = name == "nll" and len(standing.nll_images) > 1
+    of = f" ({row.measured.nll_n_images:,})" if several else ""
+    emphasis = ' class="main"' if name == standing.main else ""
+    small = f" <small>± {spread}{of}</small>" if spread or of else ""
+    return f"<td><span{emphasis}>{shown}</span>{small}</td>"
+
+
+def _figure(chart: Chart, prefix: str) -> str:
+    """A plot as SVG within the page: its own names for its parts, the page's colours."""
+    svg = chart.draw("svg").decode()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{prefix}', svg)
+    svg = re.sub(r'href="#', f'href="#{prefix}', svg).replace("url(#", f"url(#{prefix}")
+    for colour, variable in COLOURS.items():
+        svg = svg.replace(colour, variable)
+    named = f'<svg role="img" aria-label="{_text(chart.summary)}"'
+    return f"<figure>{svg.replace('<svg', named, 1)}</figure>"
+
+
+def _pictures(standing: Standing) -> str:
+    """Reconstructions of the same originals below one another, then samples side by side."""
+    drawn = [row.entry for row in standing.rows if row.entry.pictures]
+    if not drawn:
+        return ""
+    name = _text(standing.ground.dataset)
+    originals = _image(drawn[0].pictures["originals"], f"Images of {name}")
+    strips = [f"<span>originals</span>{originals}"]
+    for one in drawn:
+        what = f"The same images of {name} after encoding and decoding by {_text(one.model)}"
+        image = _image(one.pictures["reconstructions"], what)
+        strips.append(f"<span>{_text(one.model)}</span>{image}")
+    parts = [
+        "<h3>The same images, reconstructed</h3>",
+        f'<div class="strips">{"".join(strips)}</div>',
+    ]
+    if samples := [one for one in drawn if "samples" in one.pictures]:
+        grids = [
+            f"<figure>{_image(one.pictures['samples'], f'25 samples of {_text(one.model)}')}"
+            f"<figcaption>{_text(one.model)}</figcaption></figure>"
+            for one in samples
+        ]
+        parts.append("<h3>Samples: expected images of codes drawn from the prior, seed 0</h3>")
+        parts.append(f'<div class="grids">{"".join(grids)}</div>')
+    return "\n".join(parts)
+
+
+def _image(png: bytes, what: str) -> str:
+    data = base64.b64encode(png).decode()
+    return f'<img src="data:image/png;base64,{data}" alt="{what}">'
+
+
+def _models(entries: Sequence[Entry]) -> str:
+    lines = []
+    for one in {one.model: one for one in entries}.values():
+        own = one.measured.own.items() if one.measured else ()
+        said = ", ".join(
+            f"{name} {number(value.value)} {value.unit}".strip() for name, value in own
+        )
+        why = "" if one.measured else f"not measured: {one.missing or one.error}"
+        lines.append(
+            f'<tr><th scope="row">{_text(one.model)}</th><td class="text">{_text(one.family)}</td>'
+            f"<td>{one.parameters:,}</td><td><code>{one.weights_sha256[:12]}</code></td>"
+            f'<td class="text">{_text(said or why)}</td></tr>'
+        )
+    heads = (
+        '<th scope="col" class="text">model</th><th scope="col" class="text">family</th>'
+        '<th scope="col">parameters</th><th scope="col">sha256</th>'
+        '<th scope="col" class="text">notes</th>'
+    )
+    return (
+        '<section aria-labelledby="models"><h2 id="models">The models</h2>'
+        '<div class="wide" role="region" tabindex="0" aria-label="The models"><table>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div></section>"
+    )
+
+
+def _list(facts: Mapping[str, object]) -> str:
+    pairs = "".join(f"<dt>{_text(k)}</dt><dd>{_text(v)}</dd>" for k, v in facts.items())
+    return f"<dl>{pairs}</dl>"
+
+
+def _text(value: object) -> str:
+    """Untrusted text, without markup or control characters that would act."""
+    return html.escape(printable(str(value)))

@@ -1,0 +1,191 @@
+"""Which numbers compare, by how much two of them differ, and so which model ranks before which."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, get_args
+
+from zoo.errors import InputError
+from zoo.evaluation.bench import Entry
+from zoo.specs.metrics import METRICS, Metrics
+from zoo.specs.protocols import Protocol
+
+SURE = 2.0
+"""Standard errors by which two numbers must differ to rank one before the other."""
+RULE = (
+    "Rank: 1, and 1 more for every model that is better by two standard errors of the difference, "
+    "which is taken image by image. What differs by less shares a rank."
+)
+
+
+class Ground(NamedTuple):
+    """What numbers must share to be compared: the very images, and how models were shown them."""
+
+    dataset: str
+    split: str
+    n_images: int
+    sha256: str
+    seed: int
+    protocol: str
+    """Empty for numbers of grey images, which are the same under any protocol."""
+
+    def __str__(self) -> str:
+        shown = f"{self.protocol} protocol, seed {self.seed}" if self.protocol else "grey images"
+        return f"{self.dataset}, {self.split} split, {self.n_images:,} images, {shown}"
+
+
+class Placed(NamedTuple):
+    """An entry with its rank; None for one that has not the number that the table is ordered by."""
+
+    rank: int | None
+    entry: Entry
+    measured: Metrics
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The models that share a ground, the best first."""
+
+    ground: Ground
+    main: str | None
+    """The number that orders them; None where no model has one."""
+    rows: tuple[Placed, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The zoo's metrics that any of its models has, the main one first."""
+        grey = not self.ground.protocol
+        there = [
+            name
+            for name, metric in METRICS.items()
+            if (metric.of_grey_images or metric.of_factors) == grey
+            and any(row.measured.value_of(name) is not None for row in self.rows)
+        ]
+        return sorted(there, key=lambda name: name != self.main)
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether any model has another to stand before or behind."""
+        return sum(row.rank is not None for row in self.rows) > 1
+
+    @property
+    def nll_images(self) -> list[int]:
+        """On how many images the bounds were taken: several where models have different ones."""
+        return sorted({n for row in self.rows if (n := row.measured.nll_n_images)})
+
+    @property
+    def nll_note(self) -> str:
+        """K of the bounds, and the images behind them; empty without bounds."""
+        if "nll" not in self.names:
+            return ""
+        samples = sorted({k for row in self.rows if (k := row.measured.nll_samples)})
+        text = f"nll: K = {', '.join(f'{k:,}' for k in samples)}"
+        if len(self.nll_images) == 1:
+            return f"{text}, first {self.nll_images[0]:,} images"
+        return f"{text}; in brackets of how many images: only equal ones compare"
+
+
+def standings(entries: Iterable[Entry]) -> list[Standing]:
+    """The measured entries by dataset: a standing for each protocol, then one of grey images."""
+    measured = [(one, one.measured) for one in entries if one.measured]
+    grounds: dict[Ground, dict[str, tuple[Entry, Metrics]]] = {}
+    for entry, metrics in measured:
+        for protocol in (metrics.protocol, ""):
+            same = grounds.setdefault(ground_of(metrics, protocol), {})
+            same.setdefault(entry.model, (entry, metrics))
+    datasets = list(dict.fromkeys(ground.dataset for ground in grounds))
+    protocols = (*get_args(Protocol), "")
+    grounds = dict(
+        sorted(
+            grounds.items(),
+            key=lambda item: (datasets.index(item[0].dataset), protocols.index(item[0].protocol)),
+        )
+    )
+    found = [_standing(ground, list(rows.values())) for ground, rows in grounds.items()]
+    return [one for one in found if one.names]
+
+
+def ground_of(metrics: Metrics, protocol: str) -> Ground:
+    """What another's numbers must share with these; without a protocol, those of grey images."""
+    return Ground(
+        metrics.dataset,
+        metrics.split,
+        metrics.n_images,
+        metrics.dataset_sha256,
+        metrics.seed if protocol else 0,
+        protocol,
+    )
+
+
+def check_comparable(name: str, one: Metrics, other: Metrics) -> None:
+    """Raises InputError for a number that two models have on different grounds."""
+    grey = name in METRICS and (METRICS[name].of_grey_images or METRICS[name].of_factors)
+    fields = ["dataset", "split", "n_images", "dataset_sha256"]
+    fields += [] if grey else ["protocol", "seed"]
+    fields += ["nll_samples", "nll_n_images"] if name == "nll" else []
+    for field in fields:
+        ours, theirs = getattr(one, field), getattr(other, field)
+        if ours != theirs:
+            raise InputError(
+                f"These two {name} do not compare: {field} is {ours!r} for one and {theirs!r} for "
+                "the other. Measure both alike."
+            )
+
+
+def difference(name: str, one: Entry, other: Entry) -> tuple[float, float]:
+    """By how much a number of `one` is greater than the other's, and the standard error of that.
+
+    Both saw the same images, so the error is that of the differences image by image; where those
+    are not known, that of independent means, which is greater.
+
+    Raises InputError for numbers that do not compare, or are not there.
+    """
+    ours, theirs = one.measured, other.measured
+    value, against = (side.value_of(name) if side else None for side in (ours, theirs))
+    if ours is None or theirs is None or value is None or against is None:
+        raise InputError(f"{one.model} and {other.model} do not both have {name}.")
+    check_comparable(name, ours, theirs)
+    left, right = one.per_image.get(name), other.per_image.get(name)
+    if left is not None and right is not None:
+        apart = left.double() - right.double()  # (N,)
+        error = apart.std().item() / math.sqrt(len(apart)) if len(apart) > 1 else math.inf
+        return apart.mean().item(), error
+    errors = [side.error_of(name) for side in (ours, theirs)]
+    known = [error for error in errors if error]
+    error = math.hypot(*known) if len(known) == 2 else math.inf
+    return value - against, error
+
+
+def _standing(ground: Ground, rows: Sequence[tuple[Entry, Metrics]]) -> Standing:
+    main = _main_number(ground, [metrics for _, metrics in rows])
+    if main is None:
+        return Standing(ground, None, tuple(Placed(None, *row) for row in rows))
+    have = [row for row in rows if row[1].value_of(main) is not None]
+    lack = [row for row in rows if row[1].value_of(main) is None]
+    have.sort(key=lambda row: row[1].value_of(main) or 0.0)
+    placed = [Placed(_rank(main, entry, have), entry, metrics) for entry, metrics in have]
+    return Standing(ground, main, (*placed, *(Placed(None, *row) for row in lack)))
+
+
+def _rank(main: str, entry: Entry, all_: Sequence[tuple[Entry, Metrics]]) -> int:
+    """One more than the models that are surely better."""
+    better = 0
+    for other, _ in all_:
+        if other is not entry:
+            worse_by, error = difference(main, entry, other)
+            better += worse_by > 0 and worse_by >= SURE * error
+    return 1 + better
+
+
+def _main_number(ground: Ground, measured: Sequence[Metrics]) -> str | None:
+    """What orders the models: nll where all with an ELBO have it alike, else neg_elbo; mse of grey
+    images, and bce_plus_kl under the grey protocol."""
+    name = {"": "mse", "grey": "bce_plus_kl"}.get(ground.protocol, "neg_elbo")
+    there = [one for one in measured if one.value_of(name) is not None]
+    if not there:
+        return None
+    bounds = {(one.nll_samples, one.nll_n_images) for one in there if one.nll is not None}
+    all_bounded = all(one.nll is not None for one in there)
+    return "nll" if name == "neg_elbo" and all_bounded and len(bounds) == 1 else name

@@ -1,0 +1,111 @@
+"""A recipe trained with several seeds, each measured on the test split; nothing is chosen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from zoo.data import AnyImages
+from zoo.devices import find_device
+from zoo.errors import RecipeError, TrainingError
+from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
+from zoo.folder import layout, store
+from zoo.folder.config import read_text
+from zoo.folder.record import versions
+from zoo.models import Autoencoder
+from zoo.registry.sources import Source
+from zoo.specs.seeds import SeedRun, SeedRuns, spreads_of
+from zoo.training.recipe import Recipe, load_recipe
+from zoo.training.run import CHECKPOINT, HISTORY, MODEL, train
+
+
+def train_with_seeds(
+    name: str,
+    count: int,
+    folder: Path,
+    *,
+    nll_samples: int = 0,
+    limit: int | None = None,
+    device: str = "auto",
+    say: Callable[[str], None],
+) -> SeedRuns:
+    """Trains a recipe with its own seed, the next one, and so on; measures each on the test split.
+
+    Args:
+        name: of a published recipe, or a TOML file.
+        count: of seeds, 2 or more.
+        folder: holds the runs; what was trained there is not trained again, what was stopped goes on.
+        nll_samples: K of the importance-weighted bound; 0 leaves it out.
+        limit: measure on the first so many images only.
+        device: where it computes.
+        say: called with a line before each training, and with how long the rest takes.
+
+    Raises:
+        RecipeError: for a recipe with mistakes, or a folder that holds a run of another one.
+        TrainingError: for a run that was interrupted.
+        DataError, OfflineError: for data that are missing or damaged.
+    """
+    recipe = load_recipe(name)
+    where = find_device(device)
+    title = recipe.name or Path(name).name.removesuffix(".toml")
+    first = recipe.training.seed
+    images: AnyImages | None = None
+    runs = []
+    for place in range(count):
+        seed = first + place
+        say(f"{title}, seed {seed}: {place + 1} of {count} ...")
+        began = time.monotonic()
+        target = folder / f"{title}-seed-{seed}"
+        model = _trained(recipe.with_overrides({"seed": seed} if place else {}), target, device)
+        images = images or images_for(model, recipe.data.dataset, "test")
+        measured = tuple(
+            evaluate_model(
+                model,
+                images,
+                protocol=protocol,
+                nll_samples=nll_samples,
+                limit=limit,
+                device=where,
+            )
+            for protocol in protocols_of(model, recipe.data.protocol)
+        )
+        assert model.info is not None
+        runs.append(SeedRun(seed=seed, sha256=model.info.sha256, measured=measured))
+        took = time.monotonic() - began
+        if place + 1 < count:
+            say(
+                f"It took {_duration(took)}; the rest takes about {_duration(took * (count - 1 - place))}."
+            )
+    return SeedRuns(
+        recipe=title,
+        recipe_toml=recipe.to_toml(),
+        versions=versions(),
+        runs=tuple(runs),
+        seeds=spreads_of(tuple(runs)),
+    )
+
+
+def _trained(recipe: Recipe, target: Path, device: str) -> Autoencoder:
+    """The model of a run that is finished in a folder, or is now."""
+    text = read_text(target / layout.RECIPE)
+    is_finished = (target / HISTORY).exists() and not (target / CHECKPOINT).exists()
+    if text is not None and is_finished:
+        if not recipe.is_said_by(text):
+            raise RecipeError(
+                f"The run in {str(target)!r} has another recipe than this one: choose another folder."
+            )
+        return store.load_source(Source(target / MODEL, str(target / MODEL)))
+    run = train(recipe, out=target, device=device, resume=text is not None)
+    if run.interrupted:
+        raise TrainingError(
+            f"Interrupted with seed {recipe.training.seed}: nothing was measured. With --runs FOLDER "
+            "what is trained is kept, and the same command goes on."
+        )
+    return run.model
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
