@@ -30,6 +30,7 @@ VARIANTS = {
     },
     "conv-vae": {"body": {"kind": "conv", "channels": [2], "residual_blocks": 2, "hidden": []}},
     "beta-vae": {"beta": 2.5, "body": {"kind": "mlp", "hidden": [4], "activation": "silu"}},
+    "vq-vae": {"codes": 5, "body": {"kind": "conv", "channels": [2, 3], "residual_blocks": 1}},
 }
 
 

@@ -27,7 +27,7 @@ def test_an_unknown_family_gets_the_nearest_and_all(name):
     with pytest.raises(UnknownNameError) as caught:
         zoo.build(name, **SMALL)
     assert f"No family named {name!r}." in str(caught.value)
-    assert "ae, beta-vae, conv-ae, conv-vae, vae" in str(caught.value)
+    assert "ae, beta-vae, conv-ae, conv-vae, vae, vq-vae" in str(caught.value)
 
 
 def test_a_misspelt_family_gets_the_right_one():

@@ -72,7 +72,7 @@ def test_an_empty_recipe_says_all_that_is_missing():
     Path("empty.toml").touch()
     assert refused("empty.toml").splitlines() == [
         "This recipe has 4 problems:",
-        "  model.family: missing; families here: ae, beta-vae, conv-ae, conv-vae, vae",
+        "  model.family: missing; families here: ae, beta-vae, conv-ae, conv-vae, vae, vq-vae",
         "  data.dataset: missing",
         "  data.protocol: missing",
         "  training.epochs: missing",

@@ -26,6 +26,8 @@ PAPERS = {
     "conv-vae": VAE_PAPER,
     "beta-vae": "Higgins et al., beta-VAE: Learning Basic Visual Concepts with a Constrained "
     "Variational Framework, ICLR 2017",
+    "vq-vae": "van den Oord et al., Neural Discrete Representation Learning, NeurIPS 2017, "
+    "arXiv:1711.00937",
 }
 CAPTIONS = {
     "reconstructions": "Originals, and below each row their reconstructions.",
@@ -84,6 +86,7 @@ def _what_it_is(info: ModelInfo) -> str:
         widths = "-".join(map(str, body.get("channels") or body["hidden"]))
         about += [f"{BODIES[body['kind']]} {widths}".strip()]
         about += [f"{likelihood['kind']} likelihood"] if likelihood else []
+        about += [f"a codebook of {spec['codes']} vectors"] if "codes" in spec else []
     about += [f"{info.parameters:,} parameters"]
     trained = (
         f"trained on {_data(info)}{_made_to_fit(info)}" if info.data else "with no recipe on record"

@@ -121,7 +121,7 @@ class VariationalAutoencoder(Autoencoder):
                 draw and leaves out the score term, whose mean is zero: less variance near the
                 optimum (sticking the landing, Roeder et al. 2017, eq. 8).
         """
-        return self._loss(self._images(x, "loss"), gradient)
+        return self._learnt(self._loss(self._images(x, "loss"), gradient))
 
     @property
     def loss_weights(self) -> dict[str, float]:

@@ -17,6 +17,7 @@ from zoo.registry.plugins import NAME, Plugin
 from zoo.specs.base import Spec
 from zoo.specs.families import AESpec, BetaVAESpec, ConvAESpec, ConvVAESpec, VAESpec
 from zoo.specs.info import Provider
+from zoo.specs.vq_vae import VQVAESpec
 from zoo.version import DISTRIBUTION, __version__
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ BUILT_IN = {
         _built_in("conv-ae", ConvAESpec, "ConvAE", "autoencoder, convolutional by default"),
         _built_in("conv-vae", ConvVAESpec, "ConvVAE", "variational, convolutional by default"),
         _built_in("beta-vae", BetaVAESpec, "BetaVAE", "variational, with the KL term weighted"),
+        _built_in("vq-vae", VQVAESpec, "VQVAE", "autoencoder whose codes are a codebook's vectors"),
     )
 }
 

@@ -36,7 +36,7 @@ GROUPS: dict[Kind, str] = {
     "registry": "autoencoder_zoo.registries",
 }
 RESERVED: dict[Kind, tuple[str, ...]] = {
-    "family": ("ae", "vae", "conv-ae", "conv-vae", "beta-vae"),
+    "family": ("ae", "vae", "conv-ae", "conv-vae", "beta-vae", "vq-vae"),
     "dataset": ("mnist", "fashion-mnist", "kmnist", "digits"),
     "registry": (),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -39,25 +38,17 @@ class VectorSpec(Spec):
         _, height, width = self.image_shape
         if min(height, width) < 8:
             raise ValueError(f"images are at least 8 x 8 pixels, not {height} x {width}")
-        if isinstance(self.body, ConvBody) and min(self.body.sizes(height, width)[-1]) < 1:
-            most = int(math.log2(min(height, width)))
-            raise ValueError(
-                f"body.channels has {len(self.body.channels)} entries, each halving the image; "
-                f"{height} x {width} pixels can be halved {most} times"
-            )
+        if isinstance(self.body, ConvBody):
+            self.body.check_fits(height, width)
         return self
 
     def parameter_count(self) -> int:
         channels, height, width = self.image_shape
         body, flat, convolutions = self.body, self.pixels, 0
         if isinstance(body, ConvBody):
-            widths = [channels, *body.channels]
             height, width = body.sizes(height, width)[-1]
-            flat = widths[-1] * height * width
-            strided = 16 * sum(a * b for a, b in itertools.pairwise(widths))
-            block = 2 * (9 * widths[-1] ** 2 + widths[-1])
-            both = 2 * (strided + body.residual_blocks * block)  # in encoder and decoder
-            convolutions = both + sum(widths[1:]) + sum(widths[:-1])  # and the strided ones' biases
+            flat = body.channels[-1] * height * width
+            convolutions = body.convolution_parameters(channels)
         encoder = [flat, *body.hidden]
         heads = self.codes_per_image * _dense([encoder[-1], self.latent_dim])
         dense = _dense(encoder) + heads + _dense([self.latent_dim, *reversed(encoder)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -26,8 +28,8 @@ class MLPBody(Strict):
     activation: Activation = Field(default="relu", description="after every hidden layer")
 
 
-class ConvBody(Strict):
-    """Strided convolutions, residual blocks and dense layers; mirrored in the decoder."""
+class Convolutions(Strict):
+    """What convolutional bodies share: the strided convolutions and the residual blocks."""
 
     kind: Literal["conv"] = "conv"
     channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
@@ -42,10 +44,6 @@ class ConvBody(Strict):
         le=32,
         description="residual blocks of two 3x3 convolutions, at the smallest height and width",
     )
-    hidden: tuple[Width, ...] = Field(
-        default=(256,), max_length=32, description="units of the dense layers before the latent"
-    )
-    activation: Activation = Field(default="silu", description="between all layers")
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
         """Height and width in pixels before the first convolution and after each one."""
@@ -53,6 +51,38 @@ class ConvBody(Strict):
         for _ in self.channels:
             sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
         return sizes
+
+    def check_fits(self, height: int, width: int) -> None:
+        """Raises ValueError for images that cannot be halved so often."""
+        if min(self.sizes(height, width)[-1]) < 1:
+            most = int(math.log2(min(height, width)))
+            raise ValueError(
+                f"body.channels has {len(self.channels)} entries, each halving the image; "
+                f"{height} x {width} pixels can be halved {most} times"
+            )
+
+    def convolution_parameters(self, channels: int) -> int:
+        """Parameters of the convolutions of encoder and decoder, for images of so many channels."""
+        widths = [channels, *self.channels]
+        strided = 16 * sum(a * b for a, b in itertools.pairwise(widths))
+        block = 2 * (9 * widths[-1] ** 2 + widths[-1])
+        both = 2 * (strided + self.residual_blocks * block)  # in encoder and decoder
+        return both + sum(widths[1:]) + sum(widths[:-1])  # and the strided ones' biases
+
+
+class ConvBody(Convolutions):
+    """Strided convolutions, residual blocks and dense layers; mirrored in the decoder."""
+
+    hidden: tuple[Width, ...] = Field(
+        default=(256,), max_length=32, description="units of the dense layers before the latent"
+    )
+    activation: Activation = Field(default="silu", description="between all layers")
+
+
+class GridBody(Convolutions):
+    """Strided convolutions and residual blocks, whose last small picture is kept as one; mirrored."""
+
+    activation: Activation = Field(default="silu", description="between all layers")
 
 
 class BernoulliLikelihood(Strict):

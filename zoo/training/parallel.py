@@ -7,7 +7,7 @@ its buckets out anew after the first step, and a resumed run would add in anothe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -62,12 +62,15 @@ class Draws:
     """The random numbers of batches, from a generator that is in the same state in every process."""
 
     def __init__(
-        self, settings: TrainingSettings, device: torch.device, latent_shape: Sequence[int] | None
+        self,
+        settings: TrainingSettings,
+        device: torch.device,
+        noise: Callable[[int, torch.Generator], Tensor] | None,
     ) -> None:
         self.generator = torch.Generator(device).manual_seed(settings.seed)
         self.shift = settings.shift
-        self.latent_shape = latent_shape
-        """Of a code, where the loss takes its noise; None where it draws by itself, or not at all."""
+        self.noise = noise
+        """Gives what the loss of a batch takes; None where it draws by itself, or not at all."""
 
     def moves(self, size: int) -> Tensor | None:
         """Pixels by which each image is moved down and right, `(size, 2)`; None where none is."""
@@ -81,12 +84,9 @@ class Draws:
     def batch(
         self, size: int, shape: Sequence[int], protocol: Protocol
     ) -> tuple[Tensor | None, Tensor | None]:
-        """What the protocol draws, `(size, C, H, W)`, and the posterior's noise, `(size, *latent_shape)`."""
+        """What the protocol draws, `(size, C, H, W)`, and the loss's noise, `(size, ...)`."""
         drawn = training_draw((size, *shape), protocol, self.generator)
-        if self.latent_shape is None:
-            return drawn, None
-        noise = torch.empty(size, *self.latent_shape, device=self.generator.device)
-        return drawn, noise.normal_(generator=self.generator)
+        return drawn, self.noise and self.noise(size, self.generator)
 
 
 class Summation:
