@@ -40,6 +40,7 @@ NOTES = (
     "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of grey "
     "images through `decode(encode(x))`."
 )
+OF_LEVELS = " `levels` is of the probability mass of an image's levels, of which there are 256."
 
 
 def render_card(info: ModelInfo, source: str | None = None) -> str:
@@ -161,7 +162,8 @@ def _numbers(record: Record) -> str:
         parts.append(f"On {_escaped(heading(one))}:\n\n" + "\n".join(table))
     if record.beside:
         parts.append(_beside(record.measured[0], record.beside))
-    return "\n\n".join(parts) + "\n\n" + NOTES
+    of_levels = any(one.protocol == "levels" for one in record.measured)
+    return "\n\n".join(parts) + "\n\n" + NOTES + OF_LEVELS * of_levels
 
 
 def _beside(own: Measured, others: dict[str, Measured]) -> str:

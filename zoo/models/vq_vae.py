@@ -53,7 +53,7 @@ class VQVAE(Autoencoder):
         self.encoder = GridEncoder(spec.body, spec.image_shape)
         self.to_vectors = nn.Conv2d(width, numbers, 1)
         self.from_vectors = nn.Conv2d(numbers, width, 3, padding=1)
-        self.decoder = GridDecoder(spec.body, spec.image_shape)
+        self.decoder = GridDecoder(spec.body, spec.likelihood.output_shape(spec.image_shape))
         self.pixels = build_likelihood(spec.likelihood)
         self.register_buffer("codebook", 0.2 * torch.randn(spec.codes, numbers))  # (K, D)
         self.register_buffer("uses", torch.zeros(spec.codes))  # (K,), of one image, on average

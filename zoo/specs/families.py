@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -12,7 +13,6 @@ from zoo.specs.parts import (
     BernoulliLikelihood,
     Body,
     ConvBody,
-    GaussianLikelihood,
     Likelihood,
     MLPBody,
     Width,
@@ -45,14 +45,17 @@ class VectorSpec(Spec):
     def parameter_count(self) -> int:
         channels, height, width = self.image_shape
         body, flat, convolutions = self.body, self.pixels, 0
+        shape = self.likelihood.output_shape(self.image_shape)
+        values = math.prod(shape)  # that the decoder's dense layers end in
         if isinstance(body, ConvBody):
             height, width = body.sizes(height, width)[-1]
-            flat = body.channels[-1] * height * width
-            convolutions = body.convolution_parameters(channels)
+            flat = values = body.channels[-1] * height * width
+            convolutions = body.convolution_parameters(channels, shape[0])
         encoder = [flat, *body.hidden]
         heads = self.codes_per_image * _dense([encoder[-1], self.latent_dim])
-        dense = _dense(encoder) + heads + _dense([self.latent_dim, *reversed(encoder)])
-        return convolutions + dense + isinstance(self.likelihood, GaussianLikelihood)
+        decoder = [self.latent_dim, *reversed(body.hidden), values]
+        dense = _dense(encoder) + heads + _dense(decoder)
+        return convolutions + dense + self.likelihood.parameters
 
     @property
     def codes_per_image(self) -> int:

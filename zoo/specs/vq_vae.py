@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from zoo.specs.base import Spec
-from zoo.specs.parts import BernoulliLikelihood, GaussianLikelihood, GridBody, Likelihood
+from zoo.specs.parts import BernoulliLikelihood, GridBody, Likelihood
 
 
 class VQVAESpec(Spec):
@@ -43,6 +43,6 @@ class VQVAESpec(Spec):
     def parameter_count(self) -> int:
         width, numbers = self.body.channels[-1], self.latent_dim
         to_vectors, from_vectors = width * numbers + numbers, 9 * numbers * width + width
-        convolutions = self.body.convolution_parameters(self.image_shape[0])
-        scale = isinstance(self.likelihood, GaussianLikelihood)
-        return convolutions + to_vectors + from_vectors + scale
+        channels = self.image_shape[0]
+        convolutions = self.body.convolution_parameters(channels, self.likelihood.outputs(channels))
+        return convolutions + to_vectors + from_vectors + self.likelihood.parameters
