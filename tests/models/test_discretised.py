@@ -11,7 +11,7 @@ import zoo
 from zoo.data import Images
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import evaluate_model
-from zoo.models.discretised import DiscretisedLogisticImage, logistics_of
+from zoo.models.discretised import FIRST_LOG_SCALE, DiscretisedLogisticImage, logistics_of
 
 ALL = torch.arange(256).view(256, 1, 1, 1) / 255
 """Every level, as an image of one pixel."""
@@ -24,7 +24,8 @@ def drawn(*shape: int, scale: float = 2.0) -> torch.Tensor:
 
 def test_a_mass_is_the_difference_of_two_sigmoids():
     mean, log_scale = 0.2, -2.0
-    image = DiscretisedLogisticImage(torch.tensor([0.7, mean, log_scale]).view(3, 1, 1), 1)
+    outputs = torch.tensor([0.7, mean, log_scale - FIRST_LOG_SCALE]).view(3, 1, 1)
+    image = DiscretisedLogisticImage(outputs, 1)
     centres = torch.arange(256).double() / 127.5 - 1
     above = torch.sigmoid((centres + 1 / 255 - mean) / math.exp(log_scale))
     below = torch.sigmoid((centres - 1 / 255 - mean) / math.exp(log_scale))
@@ -152,6 +153,22 @@ def test_every_family_has_it(family, shape):
     x = torch.randint(0, 256, (4, *shape)) / 255
     assert model.reconstruct(x).shape == x.shape
     assert model.loss(x).terms["reconstruction"] > 0
+
+
+def test_a_model_with_it_learns_its_images():
+    torch.manual_seed(0)
+    x = torch.randint(0, 256, (8, 3, 2, 2)).repeat_interleave(4, 2).repeat_interleave(4, 3) / 255
+    model = zoo.build("ae", seed=0, image_shape=(3, 8, 8), latent_dim=8, likelihood=LIKELIHOOD)
+    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+    bits = []
+    for _ in range(150):
+        optimiser.zero_grad()
+        loss = model.loss(x).total
+        loss.backward()
+        optimiser.step()
+        bits.append(loss.item() / (192 * math.log(2)))
+    assert bits[0] > 7
+    assert bits[-1] < 5
 
 
 def test_levels_are_a_mass_whose_bits_have_no_shift():

@@ -18,7 +18,7 @@ BODIES = [
     {"kind": "mlp", "hidden": [48]},
     {"kind": "conv", "channels": [16, 24], "residual_blocks": 1, "hidden": [48]},
 ]
-LIKELIHOODS = ["bernoulli", "continuous-bernoulli", "gaussian", "discretised-logistic"]
+LIKELIHOODS = ["bernoulli", "continuous-bernoulli", "gaussian"]
 
 
 def build(family, shape=(1, 8, 8), body=None, likelihood="bernoulli", **fields):

@@ -15,7 +15,8 @@ HALF = 1 / 255
 LOG_SCALES = (-7.0, 7.0)
 """Least and largest logarithm of a logistic's scale; the least is PixelCNN++'s."""
 FIRST_LOG_SCALE = -1.3
-"""Of a logistic as wide as photographs' values are spread: a standard deviation of 0.25 in [0, 1]."""
+"""Where a decoder's log-scale of 0 lies: about as wide as photographs' values are spread. A logistic that is much
+wider has nearly all its mass in black and white, and is slow to leave there."""
 
 
 class DiscretisedLogisticImage(Distribution):
@@ -28,7 +29,7 @@ class DiscretisedLogisticImage(Distribution):
 
     Args:
         outputs: what a decoder gives, `(*batch, K (C + 1) (C + 2) / 2, H, W)`: for each component
-            its weight's logit, C means, C log-scales, and C (C - 1) / 2 couplings before the tanh.
+            its weight's logit, C means, C log-scales less FIRST_LOG_SCALE, and C (C - 1) / 2 couplings before the tanh.
         components: K.
     """
 
@@ -41,7 +42,7 @@ class DiscretisedLogisticImage(Distribution):
         )
         self.log_weights = F.log_softmax(weight.squeeze(-3), dim=-3)  # (*batch, K, H, W)
         self.means = means  # (*batch, K, C, H, W)
-        self.log_scales = scales.clamp(*LOG_SCALES)  # (*batch, K, C, H, W)
+        self.log_scales = (scales + FIRST_LOG_SCALE).clamp(*LOG_SCALES)  # (*batch, K, C, H, W)
         self.couplings = torch.tanh(couplings)  # (*batch, K, C (C - 1) / 2, H, W)
         self.channels = channels
         event = torch.Size((channels, *outputs.shape[-2:]))
@@ -114,7 +115,7 @@ def logistics_of(mean: Tensor, components: int) -> Tensor:
     """What a decoder gives, `(K (C + 1) (C + 2) / 2, H, W)`, for wide logistics around an image `(C, H, W)`."""
     channels = len(mean)
     weight = torch.zeros_like(mean[:1])
-    scales = torch.full_like(mean, FIRST_LOG_SCALE)
+    scales = torch.zeros_like(mean)
     couplings = torch.zeros_like(mean[:1]).expand(channels * (channels - 1) // 2, -1, -1)
     one = torch.cat([weight, 2 * mean - 1, scales, couplings])  # (each, H, W)
     return one.repeat(components, 1, 1)
