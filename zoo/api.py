@@ -149,7 +149,7 @@ def evaluate(
         dataset: a name, a folder of images, a `.npy`/`.npz`, or a uint8 tensor; None is the one
             that its recipe names.
         split: train, validation or test.
-        protocol: binarised, dequantised or grey; None is the recipe's, else the likelihood's own.
+        protocol: binarised, dequantised, levels or grey; None is the recipe's, else the likelihood's own.
         nll_samples: K of the importance-weighted bound on -log p(x); 0 leaves it out.
         limit: measure on the first so many images only.
         seed: of the posterior's draws.

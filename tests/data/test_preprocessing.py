@@ -47,7 +47,7 @@ def test_the_test_draw_never_changes():
     )
 
 
-@pytest.mark.parametrize("protocol", ["binarised", "dequantised", "grey"])
+@pytest.mark.parametrize("protocol", ["binarised", "dequantised", "grey", "levels"])
 def test_the_first_images_are_drawn_alike_however_many_follow(protocol):
     assert torch.equal(
         shown_in_testing(LEVELS[:3], protocol), shown_in_testing(LEVELS, protocol)[:3]

@@ -13,7 +13,7 @@ import zoo
 from zoo.devices import bf16_cost
 from zoo.errors import InputError
 
-FAMILIES = ["ae", "vae"]
+FAMILIES = ["ae", "vae", "vq-vae"]
 
 
 def small(family: str) -> zoo.Autoencoder:

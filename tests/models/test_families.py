@@ -1,4 +1,4 @@
-"""Every family with every body and likelihood. What all families keep is tests/plugins/test_kit.py."""
+"""Every family of one vector with every body and likelihood. What all families keep is tests/plugins/test_kit.py."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import torch
 import zoo
 from zoo.errors import InputError, PluginError, UnknownNameError
 from zoo.registry import families
+from zoo.specs.families import VectorSpec
 
-FAMILIES = list(families.BUILT_IN)
+FAMILIES = [f.name for f in families.BUILT_IN.values() if issubclass(f.spec_class, VectorSpec)]
 SHAPES = [(1, 8, 8), (3, 9, 13), (1, 64, 40)]
 BODIES = [
     {"kind": "mlp", "hidden": [48]},

@@ -67,7 +67,7 @@ ITS_PROBLEMS = [
     "model.latentdim: there is no such field. Did you mean 'latent_dim'?",
     "data.dataset: input should be a valid string, not 5",
     "data.fit: input should be 'train' or 'train+validation', not 'trian'. Did you mean 'train'?",
-    "data.protocol: input should be 'binarised', 'dequantised' or 'grey', not 'binarized'. "
+    "data.protocol: input should be 'binarised', 'dequantised', 'grey' or 'levels', not 'binarized'. "
     "Did you mean 'binarised'?",
     "training.epochs: input should be greater than or equal to 1, not 0",
     "training.batch_size: input should be greater than or equal to 1, not -1",

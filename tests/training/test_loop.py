@@ -240,7 +240,7 @@ def test_warm_up_of_a_term_is_linear_in_epochs():
     assert step.warmup_factors(settings, 9.0) == {"kl": 1.0}
 
 
-@pytest.mark.parametrize("family", ["ae", "vae", "conv-ae", "conv-vae", "beta-vae"])
+@pytest.mark.parametrize("family", ["ae", "vae", "conv-ae", "conv-vae", "beta-vae", "vq-vae"])
 def test_every_family_learns(family, recipe):
     settings = recipe(epochs=6, learning_rate=3e-3)
     settings["model"] = {"family": family, "image_shape": [1, 8, 8], "latent_dim": 4}

@@ -34,6 +34,13 @@ CONV = {
     "body": {"kind": "conv", "channels": [8, 16], "hidden": [32]},
 }
 GAUSSIAN = CONV | {"family": "vae", "likelihood": {"kind": "gaussian"}}
+VQ = {
+    "family": "vq-vae",
+    "image_shape": [1, 8, 8],
+    "latent_dim": 4,
+    "codes": 12,
+    "body": {"kind": "conv", "channels": [8], "residual_blocks": 1},
+}
 DEQUANTISED = {"dataset": "digits", "protocol": "dequantised"}
 
 
@@ -47,6 +54,7 @@ EXACT = {
     "exact": tiny(exact_shards=4, **EVERYTHING),
     "exact-bf16": tiny(exact_shards=4, precision="bf16", **EVERYTHING),
     "exact-conv": tiny(exact_shards=4) | {"model": CONV},
+    "exact-vq": tiny(exact_shards=4, batch_size=RAGGED) | {"model": VQ},
     "exact-dequantised": tiny(exact_shards=4) | {"model": GAUSSIAN, "data": DEQUANTISED},
 }
 """The same bits on 1, 2 and 4 processes."""

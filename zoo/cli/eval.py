@@ -18,7 +18,7 @@ from zoo.cli.output import as_json, device_option, print_json, say
     shell_complete=complete.datasets,
 )
 @click.option("--split", default="test", show_default=True, help="train, validation or test.")
-@click.option("--protocol", help="binarised, dequantised or grey.  [default: its recipe's]")
+@click.option("--protocol", help="binarised, dequantised, levels or grey.  [default: its recipe's]")
 @click.option(
     "--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound."
 )

@@ -17,6 +17,8 @@ from zoo.errors import InputError, did_you_mean
 from zoo.specs.protocols import Protocol
 
 DRAW_BITS = 24
+UNCHANGED = ("grey", "levels")
+"""Protocols that show an image as it is."""
 
 
 def as_grey(pixels: Tensor) -> Tensor:
@@ -29,10 +31,10 @@ def training_draw(
 ) -> Tensor | None:
     """What a batch of that shape needs to be shown in training, on the generator's device.
 
-    Coins, 0 to 254 uint8, for `binarised`; uniform in [0, 1) for `dequantised`; None for `grey`.
+    Coins, 0 to 254 uint8, for `binarised`; uniform in [0, 1) for `dequantised`; None for `grey` and `levels`.
     """
     device = generator.device
-    if protocol == "grey":
+    if protocol in UNCHANGED:
         return None
     if protocol == "binarised":
         return torch.randint(0, 255, shape, dtype=torch.uint8, device=device, generator=generator)
@@ -70,7 +72,7 @@ def shown_in_testing(pixels: Tensor, protocol: Protocol, first: int = 0) -> Tens
     if protocol not in (known := get_args(Protocol)):
         near = did_you_mean(str(protocol), known)
         raise InputError(f"There is no protocol {protocol!r}.{near} Protocols: {', '.join(known)}.")
-    if protocol == "grey":
+    if protocol in UNCHANGED:
         return as_grey(pixels)
     levels = pixels.cpu().numpy().astype(np.int64)
     whole, rest = divmod(first * math.prod(levels.shape[1:]), 4)  # it draws four at a time

@@ -44,6 +44,7 @@ ON_FACTORS = (
     "(Eastwood & Williams 2018), `sap` with every factor as classes (Kumar et al. 2018), and "
     "`factor_vae_score` (Kim & Mnih 2018)."
 )
+OF_LEVELS = "`levels` is of the probability mass of an image's levels, of which there are 256."
 
 
 def render_card(info: ModelInfo, source: str | None = None) -> str:
@@ -90,6 +91,7 @@ def _what_it_is(info: ModelInfo) -> str:
         widths = "-".join(map(str, body.get("channels") or body["hidden"]))
         about += [f"{BODIES[body['kind']]} {widths}".strip()]
         about += [f"{likelihood['kind']} likelihood"] if likelihood else []
+        about += [f"a codebook of {spec['codes']} vectors"] if "codes" in spec else []
     about += [f"{info.parameters:,} parameters"]
     trained = (
         f"trained on {_data(info)}{_made_to_fit(info)}" if info.data else "with no recipe on record"
@@ -165,6 +167,7 @@ def _numbers(record: Record) -> str:
     if record.beside:
         parts.append(_beside(record.measured[0], record.beside))
     notes = [NOTES] + [ON_FACTORS] * any(one.mig is not None for one in record.measured)
+    notes += [OF_LEVELS] * any(one.protocol == "levels" for one in record.measured)
     return "\n\n".join(parts) + "\n\n" + " ".join(notes)
 
 

@@ -15,6 +15,8 @@ FAMILIES = {
     "beta-tc-vae": "Chen et al., Isolating Sources of Disentanglement in Variational Autoencoders, "
     "NeurIPS 2018, arXiv:1802.04942",
     "factor-vae": "Kim & Mnih, Disentangling by Factorising, ICML 2018, arXiv:1802.05983",
+    "vq-vae": "van den Oord et al., Neural Discrete Representation Learning, NeurIPS 2017, "
+    "arXiv:1711.00937",
     "hierarchical-vae": "Sønderby et al., Ladder Variational Autoencoders, NeurIPS 2016, "
     "arXiv:1602.02282, and Vahdat & Kautz, NVAE: A Deep Hierarchical Variational Autoencoder, "
     "NeurIPS 2020, arXiv:2007.03898",

@@ -6,10 +6,12 @@ from zoo.models.hierarchical import HierarchicalVAE
 from zoo.models.interface import Autoencoder, Loss
 from zoo.models.vae import VAE, BetaVAE, ConvVAE
 from zoo.models.variational import VariationalAutoencoder
+from zoo.models.vq_vae import VQVAE
 
 __all__ = [
     "AE",
     "VAE",
+    "VQVAE",
     "Autoencoder",
     "BetaTCVAE",
     "BetaVAE",

@@ -22,7 +22,8 @@ class AE(Autoencoder):
         super().__init__(spec)
         self.encoder = build_encoder(spec.body, spec.image_shape)
         self.code = nn.Linear(self.encoder.features, spec.latent_dim)
-        self.decoder = build_decoder(spec.body, spec.image_shape, spec.latent_dim)
+        outputs = spec.likelihood.output_shape(spec.image_shape)
+        self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
         self.pixels = build_likelihood(spec.likelihood)
 
     def likelihood(self, z: Tensor) -> Distribution:

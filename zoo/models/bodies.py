@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.specs.parts import ConvBody, MLPBody
+from zoo.specs.parts import ConvBody, GridBody, MLPBody
 
 ACTIVATIONS = {
     "relu": F.relu,
@@ -96,54 +96,65 @@ class ResidualBlock(nn.Module):
         return x + self.second(self.activate(h))
 
 
-class ConvEncoder(nn.Module):
-    """Strided convolutions, residual blocks, dense layers; an activation after each of them."""
+class GridEncoder(nn.Module):
+    """Strided convolutions and residual blocks; an activation after each of them."""
 
-    def __init__(self, body: ConvBody, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, body: ConvBody | GridBody, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        channels, *size = image_shape
-        widths = [channels, *body.channels]
+        widths = [image_shape[0], *body.channels]
         self.down = nn.ModuleList(
             nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
         )
         self.blocks = nn.ModuleList(
             ResidualBlock(widths[-1], body.activation) for _ in range(body.residual_blocks)
         )
-        height, width = body.sizes(*size)[-1]
-        self.dense = MLP([widths[-1] * height * width, *body.hidden], body.activation)
-        self.features = body.hidden[-1] if body.hidden else widths[-1] * height * width
         self.activate = ACTIVATIONS[body.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x
+        for i, layer in enumerate(self.down):
+            h = layer(self.activate(h) if i else h)
+        for block in self.blocks:
+            h = block(h)
+        return self.activate(h)  # (N, channels[-1], h, w)
+
+
+class ConvEncoder(GridEncoder):
+    """Strided convolutions, residual blocks, dense layers; an activation after each of them."""
+
+    def __init__(self, body: ConvBody, image_shape: tuple[int, int, int]) -> None:
+        super().__init__(body, image_shape)
+        height, width = body.sizes(*image_shape[1:])[-1]
+        flat = body.channels[-1] * height * width
+        self.dense = MLP([flat, *body.hidden], body.activation)
+        self.features = body.hidden[-1] if body.hidden else flat
 
     def forward(self, x: Tensor) -> Tensor:
         return self.summary(self.grid(x))
 
     def grid(self, x: Tensor) -> Tensor:
         """What the convolutions make of images: `(N, channels[-1], h, w)`."""
-        h = x
-        for i, layer in enumerate(self.down):
-            h = layer(self.activate(h) if i else h)
-        for block in self.blocks:
-            h = block(h)
-        return h
+        return super().forward(x)
 
     def summary(self, grid: Tensor) -> Tensor:
         """Features `(N, F)` of a grid."""
-        h = self.activate(grid).flatten(1)
+        h = grid.flatten(1)
         return self.activate(self.dense(h)) if len(self.dense) else h  # (N, F)
 
 
-class ConvDecoder(nn.Module):
-    """The mirror of ConvEncoder: dense layers, residual blocks, strided transposed convolutions."""
+class GridDecoder(nn.Module):
+    """The mirror of GridEncoder: residual blocks, strided transposed convolutions."""
 
-    def __init__(self, body: ConvBody, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+    def __init__(self, body: ConvBody | GridBody, image_shape: tuple[int, int, int]) -> None:
         super().__init__()
+        self._add_convolutions(body, image_shape)
+
+    def _add_convolutions(
+        self, body: ConvBody | GridBody, image_shape: tuple[int, int, int]
+    ) -> None:
         channels, *size = image_shape
         widths = [channels, *body.channels]
         sizes = body.sizes(*size)
-        self.small = (widths[-1], *sizes[-1])
-        self.dense = MLP(
-            [latent_dim, *reversed(body.hidden), math.prod(self.small)], body.activation
-        )
         self.blocks = nn.ModuleList(
             ResidualBlock(widths[-1], body.activation) for _ in range(body.residual_blocks)
         )
@@ -160,19 +171,17 @@ class ConvDecoder(nn.Module):
         )
         self.activate = ACTIVATIONS[body.activation]
 
-    def forward(self, z: Tensor) -> Tensor:
-        return self.image(self.grid(z))
+    def forward(self, h: Tensor, /) -> Tensor:
+        return self.image(self.refined(h))
 
-    def grid(self, z: Tensor) -> Tensor:
-        """What the dense layers and blocks make of codes: `(N, channels[-1], h, w)`."""
-        h = self.dense(z).unflatten(-1, self.small)
+    def refined(self, h: Tensor) -> Tensor:
+        """A grid `(N, channels[-1], h, w)` after the residual blocks."""
         for block in self.blocks:
             h = block(h)
         return h
 
-    def image(self, grid: Tensor) -> Tensor:
+    def image(self, h: Tensor) -> Tensor:
         """Logits `(N, C, H, W)` of a grid."""
-        h = grid
         for layer in self.up:
             h = layer(self.activate(h))
         return h  # (N, C, H, W)
@@ -183,6 +192,25 @@ class ConvDecoder(nn.Module):
         assert isinstance(last, nn.ConvTranspose2d)
         assert last.bias is not None
         last.bias.copy_(logits.mean(dim=(1, 2)))
+
+
+class ConvDecoder(GridDecoder):
+    """The mirror of ConvEncoder: dense layers, residual blocks, strided transposed convolutions."""
+
+    def __init__(self, body: ConvBody, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+        nn.Module.__init__(self)  # dense layers come first: seeds and the optimiser go by the order
+        self.small = (body.channels[-1], *body.sizes(*image_shape[1:])[-1])
+        self.dense = MLP(
+            [latent_dim, *reversed(body.hidden), math.prod(self.small)], body.activation
+        )
+        self._add_convolutions(body, image_shape)
+
+    def forward(self, z: Tensor, /) -> Tensor:
+        return self.image(self.grid(z))
+
+    def grid(self, z: Tensor) -> Tensor:
+        """What the dense layers and blocks make of codes: `(N, channels[-1], h, w)`."""
+        return self.refined(self.dense(z).unflatten(-1, self.small))
 
 
 Encoder = MLPEncoder | ConvEncoder

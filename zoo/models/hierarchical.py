@@ -46,7 +46,8 @@ class HierarchicalVAE(VariationalAutoencoder):
         body = spec.body
         self.encoder = ConvEncoder(body, spec.image_shape)
         self.posterior_head = nn.Linear(self.encoder.features, 2 * spec.latent_dim)
-        self.decoder = ConvDecoder(body, spec.image_shape, spec.latent_dim)
+        outputs = spec.likelihood.output_shape(spec.image_shape)
+        self.decoder = ConvDecoder(body, outputs, spec.latent_dim)
         self.groups = nn.ModuleList(
             Group(channels, body.channels[-1], body.residual_blocks, body.activation)
             for channels in spec.groups

@@ -22,6 +22,8 @@ class Loss:
 
     terms: dict[str, Tensor]
     weights: dict[str, float] = field(default_factory=dict)
+    statistics: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    """What buffers learn from a batch without a gradient: means over its images, for `_learn`."""
 
     @property
     def total(self) -> Tensor:
@@ -127,8 +129,11 @@ class Autoencoder(nn.Module):
         return self.loss(x) if self.training else self.reconstruct(x)
 
     def loss(self, x: Tensor) -> Loss:
-        """The training loss of a batch of images `(N, C, H, W)` in [0, 1], in nats per image."""
-        return self._loss(self._images(x, "loss"))
+        """The training loss of a batch of images `(N, C, H, W)` in [0, 1], in nats per image.
+
+        In train mode the buffers of a family that learns them, such as a codebook, learn from it.
+        """
+        return self._learnt(self._loss(self._images(x, "loss")))
 
     def _encode(self, x: Tensor) -> Tensor:
         """Codes `(N, *latent_shape)` of checked images `(N, C, H, W)`; N may be 0."""
@@ -141,6 +146,29 @@ class Autoencoder(nn.Module):
     def _loss(self, x: Tensor) -> Loss:
         """The terms by name, each a scalar: nats, summed over pixels and latents, mean over images."""
         raise NotImplementedError
+
+    def _noise(self, size: int, generator: torch.Generator | None) -> Tensor:
+        """What a `_loss` that takes `noise` is given: the random numbers of a whole batch, a row an image.
+
+        Standard normal, `(size, *latent_shape)`, on the generator's device. In a training every
+        process draws them all and takes the rows of its images.
+        """
+        device = generator.device if generator else self.device
+        noise = torch.empty(size, *self.latent_shape, device=device)
+        return noise.normal_(generator=generator)
+
+    def _learn(self, statistics: Mapping[str, Tensor]) -> None:
+        """Changes buffers by a loss's `statistics`: in a training those of the whole batch, after its step.
+
+        Args:
+            statistics: means over all images of the batch, whoever computed its parts.
+        """
+
+    def _learnt(self, loss: Loss) -> Loss:
+        """The loss, from whose statistics a model in train mode has learnt."""
+        if self.training and getattr(loss, "statistics", None):
+            self._learn(loss.statistics)
+        return loss
 
     def _measure(self, batches: Iterable[Tensor]) -> Mapping[str, float]:
         """A number for each name in `own_metrics`, of a whole split.

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from zoo.specs.parts import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood
+from zoo.models.discretised import DiscretisedLogisticImage, logistics_of
+from zoo.specs.parts import DiscretisedLogisticLikelihood, Likelihood
 
 MIN_SCALE = 1 / 256
 """Least scale of a Gaussian pixel: one grey level. Without a floor the density is unbounded."""
@@ -117,10 +118,27 @@ class Gaussian(Bernoulli):
         return Independent(Normal(torch.sigmoid(logits), scale, validate_args=False), 3, False)
 
 
-def build_likelihood(
-    likelihood: BernoulliLikelihood | ContinuousBernoulliLikelihood | GaussianLikelihood,
-) -> Bernoulli:
-    """The module that turns logits `(*batch, C, H, W)` into a distribution over images."""
+class DiscretisedLogistic(Bernoulli):
+    """What a decoder gives -> 256 levels, by a mixture of discretised logistics."""
+
+    def __init__(self, components: int) -> None:
+        super().__init__()
+        self.components = components
+
+    def forward(self, logits: Tensor) -> Distribution:
+        return DiscretisedLogisticImage(logits, self.components)
+
+    def logits_of(self, mean: Tensor) -> Tensor:
+        return logistics_of(mean, self.components)
+
+
+def build_likelihood(likelihood: Likelihood) -> Bernoulli:
+    """The module that turns what a decoder gives into a distribution over images `(*batch, C, H, W)`.
+
+    That is a logit for every value, or as many numbers a pixel as `likelihood.outputs` says.
+    """
+    if isinstance(likelihood, DiscretisedLogisticLikelihood):
+        return DiscretisedLogistic(likelihood.components)
     kinds = {
         "bernoulli": Bernoulli,
         "continuous-bernoulli": ContinuousBernoulliPixels,

@@ -72,7 +72,7 @@ class Group(nn.Module):
 
     def posterior(self, grid: Tensor, image: Tensor) -> Tensor:
         """What is added to the prior's mean and log-variance, `(N, 2 c, h, w)`, given the image too."""
-        h = self.posterior_block(grid + self.from_image(self.activate(image)))
+        h = self.posterior_block(grid + self.from_image(image))
         return self.posterior_head(self.activate(h))
 
     def forward(self, grid: Tensor, z: Tensor) -> Tensor:

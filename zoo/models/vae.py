@@ -27,7 +27,8 @@ class VAE(VariationalAutoencoder):
         else:
             self.mean_head = nn.Linear(self.encoder.features, spec.latent_dim)
             self.log_variance_head = nn.Linear(self.encoder.features, spec.latent_dim)
-        self.decoder = build_decoder(spec.body, spec.image_shape, spec.latent_dim)
+        outputs = spec.likelihood.output_shape(spec.image_shape)
+        self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
         self.pixels = build_likelihood(spec.likelihood)
         self.vamp = build_prior(spec.prior, spec.image_shape)
 

@@ -148,10 +148,10 @@ class VariationalAutoencoder(Autoencoder):
         """
         x = self._images(x, "loss")
         if objective == ELBO():
-            return self._loss(x, gradient)
+            return self._learnt(self._loss(x, gradient))
         if objective.kind not in self.spec.objectives:
             raise InputError(f"{type(self).__name__} is not trained on {objective!r}.")
-        return self._loss(x, gradient, objective=objective)
+        return self._learnt(self._loss(x, gradient, objective=objective))
 
     @property
     def loss_weights(self) -> dict[str, float]:

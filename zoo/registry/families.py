@@ -26,6 +26,7 @@ from zoo.specs.families import (
 )
 from zoo.specs.hierarchical import HierarchicalVAESpec
 from zoo.specs.info import Provider
+from zoo.specs.vq_vae import VQVAESpec
 from zoo.version import DISTRIBUTION, __version__
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ BUILT_IN = {
             "HierarchicalVAE",
             "variational, with groups of latents one above the other",
         ),
+        _built_in("vq-vae", VQVAESpec, "VQVAE", "autoencoder whose codes are a codebook's vectors"),
     )
 }
 

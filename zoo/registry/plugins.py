@@ -36,7 +36,17 @@ GROUPS: dict[Kind, str] = {
     "registry": "autoencoder_zoo.registries",
 }
 RESERVED: dict[Kind, tuple[str, ...]] = {
-    "family": ("ae", "vae", "conv-ae", "conv-vae", "beta-vae"),
+    "family": (
+        "ae",
+        "vae",
+        "conv-ae",
+        "conv-vae",
+        "beta-vae",
+        "beta-tc-vae",
+        "factor-vae",
+        "hierarchical-vae",
+        "vq-vae",
+    ),
     "dataset": ("mnist", "fashion-mnist", "kmnist", "digits", "sprites"),
     "registry": (),
 }

@@ -3,7 +3,7 @@
 validation.py  strict settings, every problem told at once
 base.py        `Spec`, which every family's subclasses
 parts.py       bodies and likelihoods
-families.py    the Specs of the built-in families
+families.py    the Specs of the built-in families; that of vq-vae is in vq_vae.py
 protocols.py   what a model is shown when it is measured
 metrics.py     what is measured of it
 info.py        what is known of a model without reading its weights

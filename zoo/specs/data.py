@@ -59,7 +59,8 @@ class DataSettings(Strict):
         "train+validation is for a final run in which nothing is chosen",
     )
     protocol: Protocol = Field(
-        description="binarised or grey for a Bernoulli likelihood, dequantised for others"
+        description="binarised or grey for a Bernoulli likelihood, levels for a discretised logistic one, "
+        "dequantised for others"
     )
     transform: Transform = Field(
         default=Transform(),

@@ -13,7 +13,6 @@ from zoo.specs.parts import (
     BernoulliLikelihood,
     Body,
     ConvBody,
-    GaussianLikelihood,
     Likelihood,
     MLPBody,
     NormalPrior,
@@ -38,20 +37,27 @@ class VectorSpec(Spec):
 
     @model_validator(mode="after")
     def _body_fits_the_image(self):
-        check_body_fits(self.body, self.image_shape)
+        _, height, width = self.image_shape
+        if min(height, width) < 8:
+            raise ValueError(f"images are at least 8 x 8 pixels, not {height} x {width}")
+        if isinstance(self.body, ConvBody):
+            self.body.check_fits(height, width)
         return self
 
     def parameter_count(self) -> int:
         channels, height, width = self.image_shape
-        flat, convolutions = self.pixels, 0
-        if isinstance(self.body, ConvBody):
-            flat = self.body.channels[-1] * math.prod(self.body.sizes(height, width)[-1])
-            convolutions = conv_parameters(self.body, channels)
-        encoder = [flat, *self.body.hidden]
+        body, flat, convolutions = self.body, self.pixels, 0
+        shape = self.likelihood.output_shape(self.image_shape)
+        values = math.prod(shape)  # that the decoder's dense layers end in
+        if isinstance(body, ConvBody):
+            height, width = body.sizes(height, width)[-1]
+            flat = values = body.channels[-1] * height * width
+            convolutions = body.convolution_parameters(channels, shape[0])
+        encoder = [flat, *body.hidden]
         heads = self.codes_per_image * dense_parameters([encoder[-1], self.latent_dim])
-        back = dense_parameters([self.latent_dim, *reversed(encoder)])
-        dense = dense_parameters(encoder) + heads + back
-        return convolutions + dense + isinstance(self.likelihood, GaussianLikelihood)
+        decoder = [self.latent_dim, *reversed(body.hidden), values]
+        dense = dense_parameters(encoder) + heads + dense_parameters(decoder)
+        return convolutions + dense + self.likelihood.parameters
 
     @property
     def codes_per_image(self) -> int:
@@ -151,28 +157,6 @@ class ConvVAESpec(VAESpec):
 def prior_parameters(prior: Prior, pixels: int) -> int:
     """Parameters of a prior over codes of images of so many values."""
     return 0 if isinstance(prior, NormalPrior) else prior.components * pixels
-
-
-def check_body_fits(body: Body, image_shape: tuple[int, int, int]) -> None:
-    """Raises ValueError for images that are too small for these layers."""
-    _, height, width = image_shape
-    if min(height, width) < 8:
-        raise ValueError(f"images are at least 8 x 8 pixels, not {height} x {width}")
-    if isinstance(body, ConvBody) and min(body.sizes(height, width)[-1]) < 1:
-        most = int(math.log2(min(height, width)))
-        raise ValueError(
-            f"body.channels has {len(body.channels)} entries, each halving the image; "
-            f"{height} x {width} pixels can be halved {most} times"
-        )
-
-
-def conv_parameters(body: ConvBody, channels: int) -> int:
-    """Parameters of the convolutions of encoder and decoder, for images of so many channels."""
-    widths = [channels, *body.channels]
-    strided = 16 * sum(a * b for a, b in itertools.pairwise(widths))
-    block = 2 * (9 * widths[-1] ** 2 + widths[-1])
-    both = 2 * (strided + body.residual_blocks * block)
-    return both + sum(widths[1:]) + sum(widths[:-1])  # and the strided ones' biases
 
 
 def dense_parameters(sizes: list[int]) -> int:

@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from zoo.specs.base import Spec
-from zoo.specs.families import check_body_fits, conv_parameters, dense_parameters, prior_parameters
+from zoo.specs.families import dense_parameters, prior_parameters
 from zoo.specs.parts import (
     BernoulliLikelihood,
     ConvBody,
-    GaussianLikelihood,
     Likelihood,
     NormalPrior,
     Prior,
@@ -59,7 +58,7 @@ class HierarchicalVAESpec(Spec):
 
     @model_validator(mode="after")
     def _body_fits_the_image(self):
-        check_body_fits(self.body, self.image_shape)
+        self.body.check_fits(*self.image_shape[1:])
         return self
 
     def parameter_count(self) -> int:
@@ -73,14 +72,15 @@ class HierarchicalVAESpec(Spec):
             + c * width + width  # from the latents
             for c in self.groups
         )  # fmt: skip
+        outputs = self.likelihood.output_shape(self.image_shape)[0]
         hidden = [flat, *self.body.hidden]
         dense = dense_parameters(hidden) + dense_parameters([hidden[-1], 2 * self.latent_dim])
         back = dense_parameters([self.latent_dim, *reversed(hidden)])
         return (
-            conv_parameters(self.body, self.image_shape[0])
+            self.body.convolution_parameters(self.image_shape[0], outputs)
             + below
             + dense
             + back
-            + isinstance(self.likelihood, GaussianLikelihood)
+            + self.likelihood.parameters
             + prior_parameters(self.prior, self.pixels)
         )

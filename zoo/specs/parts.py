@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -26,8 +28,8 @@ class MLPBody(Strict):
     activation: Activation = Field(default="relu", description="after every hidden layer")
 
 
-class ConvBody(Strict):
-    """Strided convolutions, residual blocks and dense layers; mirrored in the decoder."""
+class Convolutions(Strict):
+    """What convolutional bodies share: the strided convolutions and the residual blocks."""
 
     kind: Literal["conv"] = "conv"
     channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
@@ -42,10 +44,6 @@ class ConvBody(Strict):
         le=32,
         description="residual blocks of two 3x3 convolutions, at the smallest height and width",
     )
-    hidden: tuple[Width, ...] = Field(
-        default=(256,), max_length=32, description="units of the dense layers before the latent"
-    )
-    activation: Activation = Field(default="silu", description="between all layers")
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
         """Height and width in pixels before the first convolution and after each one."""
@@ -54,23 +52,92 @@ class ConvBody(Strict):
             sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
         return sizes
 
+    def check_fits(self, height: int, width: int) -> None:
+        """Raises ValueError for images that cannot be halved so often."""
+        if min(self.sizes(height, width)[-1]) < 1:
+            most = int(math.log2(min(height, width)))
+            raise ValueError(
+                f"body.channels has {len(self.channels)} entries, each halving the image; "
+                f"{height} x {width} pixels can be halved {most} times"
+            )
 
-class BernoulliLikelihood(Strict):
+    def convolution_parameters(self, channels: int, outputs: int) -> int:
+        """Parameters of the convolutions of encoder and decoder, which begin and end with so many channels."""
+        last = self.channels[-1]
+        blocks = 2 * self.residual_blocks * 2 * (9 * last**2 + last)  # in encoder and decoder
+        down, up = [channels, *self.channels], [outputs, *self.channels]
+        weights = 16 * sum(a * b for widths in (down, up) for a, b in itertools.pairwise(widths))
+        return blocks + weights + sum(down[1:]) + sum(up[:-1])  # and the strided ones' biases
+
+
+class ConvBody(Convolutions):
+    """Strided convolutions, residual blocks and dense layers; mirrored in the decoder."""
+
+    hidden: tuple[Width, ...] = Field(
+        default=(256,), max_length=32, description="units of the dense layers before the latent"
+    )
+    activation: Activation = Field(default="silu", description="between all layers")
+
+
+class GridBody(Convolutions):
+    """Strided convolutions and residual blocks, whose last small picture is kept as one; mirrored."""
+
+    activation: Activation = Field(default="silu", description="between all layers")
+
+
+class PixelLikelihood(Strict):
+    """What the likelihoods share: a decoder gives some numbers for each pixel."""
+
+    def outputs(self, channels: int) -> int:
+        """Numbers that the decoder gives for a pixel of so many channels: one for each."""
+        return channels
+
+    def output_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Shape of what the decoder gives for an image of a shape."""
+        channels, height, width = image_shape
+        return (self.outputs(channels), height, width)
+
+    @property
+    def parameters(self) -> int:
+        """Parameters that are its own."""
+        return 0
+
+
+class BernoulliLikelihood(PixelLikelihood):
     """Each pixel is a coin whose probability is the decoder's output."""
 
     kind: Literal["bernoulli"] = "bernoulli"
 
 
-class ContinuousBernoulliLikelihood(Strict):
+class ContinuousBernoulliLikelihood(PixelLikelihood):
     """Each pixel follows a continuous Bernoulli on [0, 1] (Loaiza-Ganem & Cunningham 2019)."""
 
     kind: Literal["continuous-bernoulli"] = "continuous-bernoulli"
 
 
-class GaussianLikelihood(Strict):
+class GaussianLikelihood(PixelLikelihood):
     """Each pixel is Gaussian around the decoder's output, with one learnt scale of at least 1/256."""
 
     kind: Literal["gaussian"] = "gaussian"
+
+    @property
+    def parameters(self) -> int:
+        return 1
+
+
+class DiscretisedLogisticLikelihood(PixelLikelihood):
+    """Each value is one of 256 levels, by a mixture of logistics cut into bins (Salimans et al. 2017).
+
+    A pixel's channels share the mixture's component, and each one's mean is moved by the channels
+    before it.
+    """
+
+    kind: Literal["discretised-logistic"] = "discretised-logistic"
+    components: int = Field(default=5, ge=1, le=100, description="logistics in a pixel's mixture")
+
+    def outputs(self, channels: int) -> int:
+        """For each component a weight, and a mean, a scale and one coupling to each channel before it for each channel."""
+        return self.components * (1 + 2 * channels + channels * (channels - 1) // 2)
 
 
 class NormalPrior(Strict):
@@ -92,7 +159,10 @@ Body = Annotated[MLPBody | ConvBody, Field(discriminator="kind")]
 
 
 Likelihood = Annotated[
-    BernoulliLikelihood | ContinuousBernoulliLikelihood | GaussianLikelihood,
+    BernoulliLikelihood
+    | ContinuousBernoulliLikelihood
+    | GaussianLikelihood
+    | DiscretisedLogisticLikelihood,
     Field(discriminator="kind"),
 ]
 

@@ -1,7 +1,8 @@
-"""The three protocols, by name, and which likelihoods they fit.
+"""The four protocols, by name, and which likelihoods they fit.
 
 `binarised`: a pixel is a coin with its grey level as probability. `dequantised`: a level becomes
-a uniform draw from its 1/256 of [0, 1]. `grey`: the cross-entropy against grey levels, as
+a uniform draw from its 1/256 of [0, 1]. `levels`: an image is its levels, as v / 255, and has a
+probability mass over all 256 of each. `grey`: the cross-entropy against grey levels, as
 tutorials print it, which is not a likelihood.
 """
 
@@ -11,12 +12,13 @@ from typing import Literal
 
 from zoo.errors import InputError
 
-Protocol = Literal["binarised", "dequantised", "grey"]
+Protocol = Literal["binarised", "dequantised", "grey", "levels"]
 
 FITTING: dict[str, tuple[Protocol, ...]] = {
     "bernoulli": ("binarised", "grey"),
     "continuous-bernoulli": ("dequantised",),
     "gaussian": ("dequantised",),
+    "discretised-logistic": ("levels",),
 }
 """Which protocols fit a likelihood; the first is its own."""
 

@@ -28,11 +28,11 @@ class Stepper:
         self.sum = Summation(self.accelerator, model, self.settings.exact_shards != "off")
         self.core = TrainingStep(model, self.settings)
         self.module: nn.Module | None = None if self.settings.compile else self.core
-        self.draws = Draws(self.settings, device, self._noise_shape())
+        self.draws = Draws(self.settings, device, self._noise if self.core.takes_noise else None)
         self.optimiser = build_optimiser(model, self.settings)
         self.steps_per_epoch = -(-images // self.settings.batch_size)
         self.steps = self.settings.epochs * self.steps_per_epoch
-        self.buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        self.checks_buffers = self.sum.is_needed
 
     def rate(self, step: int) -> float:
         """The learning rate of step 0, 1, ... of the training."""
@@ -55,6 +55,7 @@ class Stepper:
         factors = warmup_factors(self.settings, step / self.steps_per_epoch)
         moves = self.draws.moves(size, (1 - step / self.steps) ** 2)
         drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
+        before = self._buffers() if self.checks_buffers else {}
         self.optimiser.zero_grad()
         parts = self.share.rows(size)
         levels = pixels.split([rows.stop - rows.start for rows, _ in parts])
@@ -63,8 +64,10 @@ class Stepper:
             if moves is not None:
                 own = shifted(own, moves[rows])
             shown = shown_in_training(own, self.protocol, drawn if drawn is None else drawn[rows])
-            terms = self._backward(shown, noise if noise is None else noise[rows], factors, weight)
-            now = torch.cat([terms * weight, wished])
+            computed = self._backward(
+                shown, noise if noise is None else noise[rows], factors, weight
+            )
+            now = torch.cat([computed * weight, wished])
             if self.sum.is_exact:
                 self.sum.end_part(now)
             else:
@@ -76,38 +79,45 @@ class Stepper:
         if self.settings.clip_norm != "off":
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         self.optimiser.step()
-        if self.sum.is_needed and self.buffers:
-            self._check_buffers()
-        return told
+        if self.checks_buffers:
+            self._check_buffers(before)
+        count, end = len(self.core.term_names), len(told) - len(wishes)
+        if self.core.statistics:
+            self.core.learn(told[count:end])
+        return torch.cat([told[:count], told[end:]])
 
     def _backward(
         self, shown: Tensor, noise: Tensor | None, factors: dict[str, float], weight: float
     ) -> Tensor:
-        """Adds a part's gradient to the parameters'; its terms `(T,)`, still on the device."""
+        """Adds a part's gradient to the parameters'; its terms and statistics `(T + S,)`, still on the device."""
         if self.module is None:
             self.module = self.core.compiled(shown, noise)
-        terms = self.module(shown, noise)
+        terms, statistics = self.module(shown, noise)
         self._check_warmups()
         self.accelerator.backward(self.core.total(terms, factors) * weight)
-        return terms.detach()
+        return torch.cat([terms.detach(), *(one.detach().flatten() for one in statistics)])
 
-    def _noise_shape(self) -> tuple[int, ...] | None:
-        """Of an image's noise; None for a family that draws by itself, or not at all."""
-        if not self.core.takes_noise:
-            return None
-        objective, latents = self.settings.objective, self.model.latent_shape
-        return (objective.samples, *latents) if objective.kind == "iwae" else latents
+    def _noise(self, size: int, generator: torch.Generator) -> Tensor:
+        """What the loss of a batch takes, a row for each image."""
+        objective = self.settings.objective
+        if objective.kind == "iwae":
+            draws = self.model._noise(size * objective.samples, generator)
+            return draws.unflatten(0, (size, objective.samples))
+        return self.model._noise(size, generator)
 
-    def _check_buffers(self) -> None:
-        """Looks at them after the first step."""
-        named = dict(self.model.named_buffers())
-        changed = [name for name, old in self.buffers.items() if not torch.equal(named[name], old)]
+    def _buffers(self) -> dict[str, Tensor]:
+        return {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+
+    def _check_buffers(self, before: dict[str, Tensor]) -> None:
+        """Looks at the first step whether computing a loss has changed what nobody adds up."""
+        now = self._buffers()
+        changed = [name for name, old in before.items() if not torch.equal(now[name], old)]
         if changed:
             raise TrainingError(
                 f"Training changes the buffers {', '.join(changed)} of this family, which processes "
                 "and exact_shards do not share: train it in one process, with exact_shards = 'off'."
             )
-        self.buffers = {}
+        self.checks_buffers = False
 
     def _check_warmups(self) -> None:
         names = self.core.term_names

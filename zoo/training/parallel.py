@@ -7,7 +7,7 @@ its buckets out anew after the first step, and a resumed run would add in anothe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -62,12 +62,15 @@ class Draws:
     """The random numbers of batches, from a generator that is in the same state in every process."""
 
     def __init__(
-        self, settings: TrainingSettings, device: torch.device, noise_shape: Sequence[int] | None
+        self,
+        settings: TrainingSettings,
+        device: torch.device,
+        noise: Callable[[int, torch.Generator], Tensor] | None,
     ) -> None:
         self.generator = torch.Generator(device).manual_seed(settings.seed)
         self.shift = settings.shift
-        self.noise_shape = noise_shape
-        """Of an image's noise, where the loss takes it; None where it draws by itself, or not at all."""
+        self.noise = noise
+        """Gives what the loss of a batch takes; None where it draws by itself, or not at all."""
 
     def moves(self, size: int, chance: float) -> Tensor | None:
         """Pixels by which each image is moved down and right, `(size, 2)`, by that chance, else 0.
@@ -83,12 +86,9 @@ class Draws:
     def batch(
         self, size: int, shape: Sequence[int], protocol: Protocol
     ) -> tuple[Tensor | None, Tensor | None]:
-        """What the protocol draws, `(size, C, H, W)`, and the posterior's noise, `(size, *noise_shape)`."""
+        """What the protocol draws, `(size, C, H, W)`, and the loss's noise, `(size, ...)`."""
         drawn = training_draw((size, *shape), protocol, self.generator)
-        if self.noise_shape is None:
-            return drawn, None
-        noise = torch.empty(size, *self.noise_shape, device=self.generator.device)
-        return drawn, noise.normal_(generator=self.generator)
+        return drawn, self.noise and self.noise(size, self.generator)
 
 
 class Summation:

@@ -34,25 +34,34 @@ class TrainingStep(nn.Module):
         self.once = settings.accumulate == 1 and settings.exact_shards == "off"
         self.term_names: tuple[str, ...] = ()
         self.weights: dict[str, float] = {}
+        self.statistics: dict[str, torch.Size] = {}
+        """The shape of each of the loss's statistics, by name."""
 
-    def forward(self, shown: Tensor, noise: Tensor | None) -> Tensor:
-        """The terms `(T,)` of the loss of `(N, C, H, W)`, in nats per image, at noise for each."""
+    def forward(self, shown: Tensor, noise: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The loss of `(N, C, H, W)` at noise for each: its terms `(T,)`, in nats per image, and its statistics."""
         given = self.options | ({"noise": noise} if self.takes_noise else {})
         with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.bf16):
             loss = self.model._loss(shown, **given)
         if not torch.compiler.is_compiling():
             self._look_at(loss)
-        return torch.stack(list(loss.terms.values()))
+        return torch.stack(list(loss.terms.values())), tuple(loss.statistics.values())
 
     def total(self, terms: Tensor, factors: dict[str, float]) -> Tensor:
         """The loss to step on: the weighted sum of the terms, some weights times a warm-up's factor."""
         named = dict(zip(self.term_names, terms.unbind(), strict=True))
         return Loss(named, self.weights).scaled(factors)
 
+    def learn(self, learnt: Tensor) -> None:
+        """Gives the model a whole batch's statistics, one after the other in one vector."""
+        sizes = [shape.numel() for shape in self.statistics.values()]
+        named = zip(self.statistics.items(), learnt.split(sizes), strict=True)
+        self.model._learn({name: one.view(shape) for (name, shape), one in named})
+
     def _look_at(self, loss: Loss) -> None:
         if not self.term_names:
             _check_loss(self.model, loss)
             self.term_names, self.weights = tuple(loss.terms), dict(loss.weights)
+            self.statistics = {name: one.shape for name, one in loss.statistics.items()}
 
     def compiled(self, shown: Tensor, noise: Tensor | None) -> nn.Module:
         """Itself, compiled: what a compiled loss cannot be asked is asked of a copy, with one batch."""
@@ -60,6 +69,7 @@ class TrainingStep(nn.Module):
             looked_at = copy.deepcopy(self)
             looked_at(shown, noise)
         self.term_names, self.weights = looked_at.term_names, looked_at.weights
+        self.statistics = looked_at.statistics
         graphs = shown.device.type == "cuda" and self.once  # else a part would overwrite another's
         return torch.compile(self, mode="reduce-overhead" if graphs else None)  # pyright: ignore[reportReturnType]  # a module stays one
 

@@ -1,0 +1,48 @@
+"""The Spec of `vq-vae`. No torch here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from zoo.specs.base import Spec
+from zoo.specs.parts import BernoulliLikelihood, GridBody, Likelihood
+
+
+class VQVAESpec(Spec):
+    """A VQ-VAE: a code is a small picture of vectors from a codebook (van den Oord et al. 2017)."""
+
+    latent_dim: Annotated[int, Field(ge=1, le=1024)] = Field(
+        description="numbers in a codebook's vector"
+    )
+    codes: int = Field(default=128, ge=2, le=65_536, description="vectors in the codebook")
+    body: GridBody = Field(
+        default=GridBody(), description="the convolutions of encoder and decoder"
+    )
+    likelihood: Likelihood = Field(
+        default=BernoulliLikelihood(),
+        description="how a decoded image is scored against the real one",
+    )
+    commitment: float = Field(
+        default=0.25,
+        ge=0.0,
+        le=1000.0,
+        description="weight of the commitment term in the loss: the paper's beta",
+    )
+
+    @property
+    def latent_shape(self) -> tuple[int, int, int]:
+        return (self.latent_dim, *self.body.sizes(*self.image_shape[1:])[-1])
+
+    @model_validator(mode="after")
+    def _body_fits_the_image(self):
+        self.body.check_fits(*self.image_shape[1:])
+        return self
+
+    def parameter_count(self) -> int:
+        width, numbers = self.body.channels[-1], self.latent_dim
+        to_vectors, from_vectors = width * numbers + numbers, 9 * numbers * width + width
+        channels = self.image_shape[0]
+        convolutions = self.body.convolution_parameters(channels, self.likelihood.outputs(channels))
+        return convolutions + to_vectors + from_vectors + self.likelihood.parameters
