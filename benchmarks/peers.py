@@ -96,11 +96,10 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.quick:
         vars(options).update(QUICK)
-    for name in QUICK:
-        if getattr(options, name) < 2 - (name == "epochs"):
-            parser.error(
-                f"--{name} is {2 - (name == 'epochs')} or more, not {getattr(options, name)}"
-            )
+    for name in ("epochs", "bounds", "loads", "processes"):
+        least = 2 if name == "bounds" else 1
+        if getattr(options, name) < least:
+            parser.error(f"--{name} is {least} or more, not {getattr(options, name)}")
     if not 12_800 <= options.images <= 60_000:
         parser.error(f"--images is 12,800 (two turns) to 60,000, not {options.images:,}")
     if options.out.is_dir():

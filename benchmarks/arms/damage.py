@@ -47,10 +47,13 @@ class Runs:
 
 
 def flip_byte(layout: Layout, folder: Path, marker: Path) -> None:
-    """Inverts all bits of the byte in the middle of the weights' file."""
+    """Inverts sign and exponent of a weight in the middle of the file: one byte.
+
+    Both formats align float32 to four bytes, of which the last is the one.
+    """
     path = folder / layout.weights
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    data[len(data) // 8 * 4 + 3] ^= 0xFF
     path.write_bytes(data)
 
 
@@ -94,7 +97,7 @@ class Damage:
 
 
 DAMAGES = (
-    Damage("a byte in the middle of the weights is flipped", flip_byte),
+    Damage("a byte of the weights is flipped", flip_byte),
     Damage("a setting is misspelt", misspell, lambda layout: layout.setting is not None),
     Damage("the weights are a pickle that runs code", pickle_weights),
     Damage(

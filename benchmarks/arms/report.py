@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import statistics
 from collections.abc import Mapping, Sequence
@@ -29,8 +30,10 @@ LOADERS = {
     BARE: "`torch.load(weights_only=True)`",
     UNCHECKED: "`torch.load(weights_only=False)`",
 }
-LONGEST = 200
+LONGEST = 160
 """Characters of an error that are quoted."""
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""What a terminal takes for colours."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,7 @@ def _megabytes(size: float | None) -> str:
 
 def _quoted(text: str) -> str:
     """The beginning of what was said, on one line."""
-    line = " ".join(text.split())
+    line = " ".join(COLOURS.sub("", text).split())
     return line if len(line) <= LONGEST else f"{line[:LONGEST].rsplit(' ', 1)[0]} ..."
 
 
