@@ -7,7 +7,7 @@ One network, 784-512-256-20, on MNIST, one thread, by
     tutorial    torchvision's dataset, ToTensor and a DataLoader; BCE on a sigmoid; plain Adam
     bare        a loop over a uint8 tensor; BCE on logits; fused Adam; nothing else
     pythae      pythae 0.1.2 as its documentation uses it, with the same network by its API
-    zoo         the loop that `zoo.train` runs, float32, every setting at its default
+    zoo         the loop that `zoo.train` runs, float32, the same objective, no averaging
     zoo, its own recipe    the same by the published recipe's objective, schedule and averaging
 
 Each arm is a process of its own. The peers live in an environment of their own, which pip fills with the

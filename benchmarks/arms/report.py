@@ -15,6 +15,7 @@ from comparison import median_ratio
 from arms import ATTEMPTED, BARE, LOADED, OWN, PYTHAE, TRAINED, TUTORIAL, UNCHECKED, ZOO
 from arms.arm import BATCH, RATE, SAMPLES, SEED
 from arms.bench import Measured
+from arms.plain import PlainVAE
 from arms.watch import STEPS_PER_TURN
 
 CALLED = {
@@ -197,13 +198,15 @@ def _attempts(measured: Measured) -> list[str]:
     return [
         "## What loading lets pass",
         "Done to copies of the folders that each library saved, and each loaded in a process of its own. The "
-        "code of the pickles makes an empty file, which was looked for.",
+        "code of the pickles makes an empty file, which was looked for. pythae saves a network of one's own, as "
+        "this one is, as pickles.",
         table(("", *LOADERS.values()), rows),
     ]
 
 
 def _how(setting: Setting) -> list[str]:
     differences = ", ".join(f"`{key} = {value!r}`" for key, value in setting.differences.items())
+    parameters = sum(weights.numel() for weights in PlainVAE().parameters())
     machine = [(key, value) for key, value in setting.machine.items()]
     shown = ("python", "torch", "torchvision", "numpy", "pydantic", "pythae", "autoencoder-zoo")
     versions = [
@@ -212,15 +215,16 @@ def _how(setting: Setting) -> list[str]:
     ]
     return [
         "## How",
-        f"784-512-256-20 with ReLU, 1,082,680 parameters; Adam at {RATE:g}, batches of {BATCH}, float32; "
+        f"784-512-256-20 with ReLU, {parameters:,} parameters; Adam at {RATE:g}, batches of {BATCH}, float32; "
         f"{setting.images:,} grey training images of MNIST; seed {SEED}. All start from the same weights, but for the "
         "zoo's own recipe where it sets the output's bias. Each arm is a process of its own. They train in turns of "
         f"{STEPS_PER_TURN} steps, load in turns of some loads and bound in turns of an image; the first turn "
         "is not counted. Ratios are medians over the turns. All is timed in the processor's time but for fresh "
         "processes, which are timed by the clock. Memory is the most that was resident, of a whole process; that "
         "of training before the first look at the model.",
-        "The zoo trains by the loop of `zoo.train` with every setting at its default: the same objective as the "
-        f"others. Its own recipe differs in {differences or 'nothing'}.",
+        "The zoo trains by the loop of `zoo.train` with every setting of the training at its default, and with "
+        "`log_variance_bound = 'off'`: the same function and objective as the others, without averaging. "
+        f"Its own recipe differs in {differences or 'nothing'}.",
         table(("machine", ""), machine),
         table(("versions", "the zoo's", "the peers'"), versions),
     ]

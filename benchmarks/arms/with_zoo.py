@@ -26,7 +26,7 @@ DATA = {"dataset": "mnist", "fit": "train+validation", "protocol": "grey"}
 
 
 class Zoo(Arm):
-    """float32, and every setting of the recipe at its default: the same objective as the others."""
+    """float32 and no setting of the training but the shared ones: the others' objective."""
 
     def recipe(self, epochs: int) -> zoo.Recipe:
         """What this arm is trained by."""
