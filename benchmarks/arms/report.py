@@ -154,7 +154,7 @@ def _bounds(measured: Measured) -> list[str]:
         f"## The importance-weighted bound, K = {SAMPLES:,}",
         table(columns, rows),
         f"On the first {images:,} test images, binarised once for all, with the same weights: those of the bare "
-        "loop. Nats are minus the bound, each with draws of its own. pythae is asked by `get_nll`, in its default "
+        "loop. Nats are minus the bound; torch's generator has the same seed before each. pythae is asked by `get_nll`, in its default "
         "batches; the tutorial has no such bound.",
     ]
 
