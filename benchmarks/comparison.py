@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -82,15 +83,19 @@ def print_setting() -> None:
 
 
 def start(
-    program: str, arguments: Sequence[str], threads: int, told: dict[str, str] | None = None
+    program: str,
+    arguments: Sequence[str],
+    threads: int,
+    told: dict[str, str] | None = None,
+    python: str | Path = sys.executable,
 ) -> subprocess.Popen[str]:
     """Runs a program in a process that computes in so many threads: some libraries fix that early.
 
-    `told` are variables of its environment.
+    `told` are variables of its environment; `python` may be another environment's.
     """
     chosen = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     return subprocess.Popen(
-        [sys.executable, program, *arguments],
+        [str(python), program, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

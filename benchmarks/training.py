@@ -36,6 +36,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from arms.plain import PlainVAE, copy_weights
+from arms.with_zoo import to_plain
 from comparison import (
     Comparison,
     Turns,
@@ -46,7 +48,6 @@ from comparison import (
     print_table,
     start,
 )
-from torch import Tensor, nn
 
 import zoo
 from zoo.data import Images, load_images
@@ -143,7 +144,7 @@ def train_tutorial(images: int, turns: Turns) -> float:
     order, of_workers = torch.Generator(), torch.Generator()  # all arms have the zoo's draws
     sampler = RandomSampler(dataset, generator=order)
     loader = DataLoader(dataset, batch_size=BATCH, sampler=sampler, generator=of_workers)
-    model = PlainVAE()
+    model = _plain_model()
     optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
     total = 0.0
     turns.begin()
@@ -168,7 +169,7 @@ def train_tutorial(images: int, turns: Turns) -> float:
 def train_bare(images: int, turns: Turns) -> float:
     """The least that trains this model. Gives the last epoch's mean BCE + KL, in nats per image."""
     pixels = load_images("mnist", "train+validation").first(images).flatten(1)
-    model = PlainVAE()
+    model = _plain_model()
     optimiser = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     total = torch.zeros(())
     turns.begin()
@@ -254,27 +255,11 @@ def _initial_model() -> zoo.Autoencoder:
     return zoo.build(_recipe().spec, seed=0)
 
 
-class PlainVAE(nn.Module):
+def _plain_model() -> PlainVAE:
     """784-512-256-20 as a tutorial writes it, with the zoo's initial weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(784, 512), nn.Linear(512, 256)
-        self.mu, self.logvar = nn.Linear(256, 20), nn.Linear(256, 20)
-        self.fc3, self.fc4, self.fc5 = nn.Linear(20, 256), nn.Linear(256, 512), nn.Linear(512, 784)
-        linear = [part for part in _initial_model().modules() if isinstance(part, nn.Linear)]
-        initial = [p.data for layer in linear for p in layer.parameters()]
-        weight, bias = initial[4:6]  # the zoo's joint head is these two layers in one
-        initial[4:6] = [weight[:20], bias[:20], weight[20:], bias[20:]]
-        for parameter, value in zip(self.parameters(), initial, strict=True):
-            parameter.data.copy_(value)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images `(N, 784)` or `(N, 1, 28, 28)` -> logits `(N, 784)`, mu and logvar `(N, 20)`."""
-        h = F.relu(self.fc2(F.relu(self.fc1(x.view(-1, 784)))))
-        mu, logvar = self.mu(h), self.logvar(h)
-        z = mu + torch.randn_like(mu) * torch.exp(0.5 * logvar)
-        return self.fc5(F.relu(self.fc4(F.relu(self.fc3(z))))), mu, logvar
+    model = PlainVAE()
+    copy_weights(to_plain(_initial_model()), model.parameters())
+    return model
 
 
 def _options() -> argparse.Namespace:
