@@ -83,8 +83,14 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         subset = _measure(model, images, recipe.data.protocol, limit=SUBSET)
     others = {}
     for what, other in beside.items():
+        compared = load(other / MODEL)
+        samples = NLL_SAMPLES if isinstance(compared, VariationalAutoencoder) else 0
         others[what] = evaluate_model(
-            load(other / MODEL), images, protocol=recipe.data.protocol, factors=factors
+            compared,
+            images,
+            protocol=recipe.data.protocol,
+            nll_samples=samples,
+            factors=factors,
         )
     training = model.info.metrics.training.model_dump()
     target = registry.models / recipe.name

@@ -37,11 +37,7 @@ from zoo.registry import families
 from zoo.specs.base import likelihood_kind
 from zoo.specs.data import FOUND, data_settings
 from zoo.specs.metrics import Metrics
-from zoo.specs.parts import MLPBody
 from zoo.specs.protocols import FITTING, Protocol, check_protocol
-
-NLL_IMAGES = 1000
-"""Images behind the importance-weighted bound where a decoder is slow."""
 
 
 def evaluate_model(
@@ -50,6 +46,7 @@ def evaluate_model(
     *,
     protocol: Protocol | None = None,
     nll_samples: int = 0,
+    nll_images: int | None = None,
     limit: int | None = None,
     seed: int = 0,
     factors: Factors | None = None,
@@ -61,8 +58,8 @@ def evaluate_model(
         model: any model; it is measured in float32, whatever its dtype, and is not changed.
         images: the split.
         protocol: None is the likelihood's own.
-        nll_samples: K of the importance-weighted bound; 0 leaves it out. It is taken on all images
-            for fully connected bodies, on the first 1,000 for others.
+        nll_samples: K of the importance-weighted bound; 0 leaves it out.
+        nll_images: take the bound on the first so many images only, for it takes the longest.
         limit: measure everything on the first so many images only.
         seed: of the posterior's draws, which are made per image; and of the scores' against factors.
         factors: of all images of the split, to measure codes against.
@@ -78,6 +75,7 @@ def evaluate_model(
         images,
         protocol=protocol,
         nll_samples=nll_samples,
+        nll_images=nll_images,
         limit=limit,
         seed=seed,
         factors=factors,
@@ -91,6 +89,7 @@ def evaluate_each(
     *,
     protocol: Protocol | None = None,
     nll_samples: int = 0,
+    nll_images: int | None = None,
     limit: int | None = None,
     seed: int = 0,
     factors: Factors | None = None,
@@ -118,8 +117,7 @@ def evaluate_each(
     with guard, torch.inference_mode(), exact_float32():
         numbers, values, sha256 = _numbers(measured, images, count, protocol, seed)
         if isinstance(measured, VariationalAutoencoder) and nll_samples and protocol != "grey":
-            cheap = isinstance(getattr(model.spec, "body", None), MLPBody)
-            some = count if cheap else min(count, NLL_IMAGES)
+            some = min(count, nll_images or count)
             numbers |= _bound(measured, images, some, protocol, seed, nll_samples)
             values |= {"nll_samples": nll_samples, "nll_n_images": some}
         if factors:

@@ -123,6 +123,7 @@ def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) 
         images_for(model, settings.dataset, settings.split),
         protocol=settings.protocol,
         nll_samples=settings.nll_samples or 0,
+        nll_images=settings.nll_n_images,
         limit=settings.n_images,
         seed=settings.seed,
         factors=factors_behind(settings),

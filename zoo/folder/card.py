@@ -186,10 +186,10 @@ def _table(one: Measured, seeds: Sequence[Seeds]) -> str:
 
 
 def _beside(own: Measured, others: dict[str, Measured]) -> str:
-    some = ("neg_elbo", "reconstruction", "kl", "active_units", "mse", *OF_FACTORS)
+    some = ("neg_elbo", "nll", "reconstruction", "kl", "active_units", "mse", *OF_FACTORS)
     names = [name for name in some if own.value_of(name) is not None]
     lines = [
-        "Beside it, the same body, schedule and seed:\n",
+        "Beside it, on the same images:\n",
         "| model | " + " | ".join(f"`{name}`" for name in names) + " |",
         "|---" * (len(names) + 1) + "|",
     ]
