@@ -11,6 +11,7 @@ import torch
 import zoo
 from recipes import GOOD, changed, refused
 from zoo.errors import RecipeError, UnknownNameError
+from zoo.specs.parts import ConvBody
 from zoo.training.recipe import load_recipe
 
 pytestmark = pytest.mark.usefixtures("no_hang")
@@ -92,6 +93,17 @@ def test_overrides_change_settings_and_are_remembered():
         "model.body.hidden",
     }
     assert load_recipe(GOOD).with_overrides({}) == load_recipe(GOOD)
+
+
+def test_another_kind_brings_its_own_fields():
+    recipe = load_recipe(GOOD).with_overrides(
+        {"objective.samples": 3, "objective.kind": "iwae", "model.body.kind": "conv"}
+    )
+    assert recipe.training.objective.kind == "iwae"
+    assert recipe.training.objective.samples == 3
+    assert recipe.spec.body == ConvBody()
+    same = load_recipe(GOOD).with_overrides({"optimiser.kind": "adam"})
+    assert same.training == load_recipe(GOOD).training
 
 
 @pytest.mark.parametrize(

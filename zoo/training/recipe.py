@@ -187,7 +187,8 @@ class Recipe:
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
         """The recipe with some settings changed.
 
-        Keys are dotted (`model.latent_dim`); a bare key is a field of [training]. Raises
+        Keys are dotted (`model.latent_dim`); a bare key is a field of [training]. Another `kind` of
+        something (`objective.kind`) brings its own other fields. Raises
         RecipeError for unknown settings and for values that do not fit.
         """
         if not isinstance(overrides, Mapping) or not all(isinstance(key, str) for key in overrides):
@@ -195,8 +196,8 @@ class Recipe:
         if not overrides:
             return self
         sections: dict[str, Any] = self.sections()
-        for key, value in overrides.items():
-            _set(sections, key, value)
+        for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
+            _set(sections, key, overrides[key])
         changed = {**self.changed, **overrides}
         return replace(Recipe.parse(sections, self.name), changed=changed)
 
@@ -282,7 +283,7 @@ def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> lis
 
 
 def _set(sections: dict[str, Any], key: str, value: Any) -> None:
-    """Sets one dotted key; a table given as a whole replaces the old one."""
+    """Sets one dotted key; a table given as a whole replaces the old one, and so does another kind."""
     first, *rest = key.split(".")
     is_section = first in SECTIONS or (rest and did_you_mean(first, SECTIONS))
     *path, last = (first, *rest) if is_section else ("training", first, *rest)
@@ -291,4 +292,6 @@ def _set(sections: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(table.get(step), dict):
             table[step] = {}  # what cannot stand there is said with all other problems
         table = table[step]
+    if last == "kind" and table.get(last) != value:
+        table.clear()
     table[last] = value
