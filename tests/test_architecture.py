@@ -23,6 +23,7 @@ ORDER = [
     "data",
     "evaluation",
     "training",
+    "bench",
     "sweeps",
     "hub",
     "testing",

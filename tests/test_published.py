@@ -150,9 +150,9 @@ def test_patterns_narrow_the_list():
     assert zoo.list_models("*-digits-*") == [name for name in NAMES if "-digits-" in name]
 
 
-def test_what_ships_stays_under_thirty_megabytes():
+def test_what_ships_stays_under_forty_megabytes():
     files = [p for p in index.own_registry().models.rglob("*") if p.is_file()]
-    assert sum(path.stat().st_size for path in files) < 30e6
+    assert sum(path.stat().st_size for path in files) < 40e6
 
 
 TARGETS = {

@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner
 
 import zoo
+from zoo.bench.entries import Entry
 from zoo.cli.bench import print_results
 from zoo.cli.eval import evaluate as eval_verb
 from zoo.data import sprites
@@ -17,7 +18,6 @@ from zoo.data.factors import Factors
 from zoo.data.images import Images, sha256_of
 from zoo.errors import DataError, InputError
 from zoo.evaluation import disentanglement
-from zoo.evaluation.bench import Entry
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.folder import layout
 from zoo.folder.card import render_card

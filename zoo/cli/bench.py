@@ -15,7 +15,7 @@ from zoo.cli.output import device_option, say
 from zoo.cli.standings import print_results
 
 if TYPE_CHECKING:
-    from zoo.evaluation.bench import Entry
+    from zoo.bench.entries import Entry
 
 
 @click.command()
@@ -83,7 +83,7 @@ def _measure(
     html: Path | None,
     device: str,
 ) -> None:
-    from zoo.evaluation.bench import measure_models
+    from zoo.bench.entries import measure_models
     from zoo.folder import store
     from zoo.hub.find import EVERYTHING, find
     from zoo.io.files import with_home, write_atomically
@@ -93,7 +93,7 @@ def _measure(
     for name in chosen:
         published.line(name)  # misspelt names before any work
     if plot is not None or html is not None:
-        from zoo.evaluation.charts import check_matplotlib
+        from zoo.bench.charts import check_matplotlib
 
         check_matplotlib()
     if plot is not None:
@@ -153,8 +153,8 @@ def _check_shared(names: tuple[str, ...]) -> None:
 
 
 def _plot(results: list[Entry], folder: Path) -> None:
-    from zoo.evaluation.charts import charts_of
-    from zoo.evaluation.ranks import standings
+    from zoo.bench.charts import charts_of
+    from zoo.bench.ranks import standings
     from zoo.io.files import write_atomically
 
     taken: set[Path] = set()
@@ -171,8 +171,8 @@ def _plot(results: list[Entry], folder: Path) -> None:
 def _write_page(
     results: list[Entry], command: str, nll_samples: int, device: str, path: Path
 ) -> None:
+    from zoo.bench.page import render_page
     from zoo.devices import find_device
-    from zoo.evaluation.page import render_page
     from zoo.folder.record import versions
     from zoo.io.files import write_atomically
 

@@ -75,11 +75,11 @@ def _train_digits(out: Path) -> None:
 
 def _measure() -> None:
     import zoo
+    from zoo.bench.entries import measure_models
     from zoo.cli.standings import print_results
     from zoo.data import load_images
     from zoo.data.named import data_folder
     from zoo.errors import DataError, OfflineError
-    from zoo.evaluation.bench import measure_models
     from zoo.registry import published
 
     say("3. Measure published models again, beside their published numbers")

@@ -28,9 +28,9 @@ def train_seeds(
     device: str,
 ) -> None:
     """Trains recipes with several seeds; prints mean and spread of each number."""
+    from zoo.bench.seeds import train_with_seeds
     from zoo.io.files import with_home, write_atomically
     from zoo.training.recipe import load_recipe
-    from zoo.training.seeds import train_with_seeds
 
     if processes.are_many():
         raise click.UsageError(

@@ -9,8 +9,8 @@ from zoo.cli.output import print_table, say
 from zoo.io.text import number, with_error
 
 if TYPE_CHECKING:
-    from zoo.evaluation.bench import Entry
-    from zoo.evaluation.ranks import Placed, Standing
+    from zoo.bench.entries import Entry
+    from zoo.bench.ranks import Placed, Standing
 
 LEFT_OUT = ("bits_per_dim",)
 """What the tables of a terminal have no room for: neg_elbo in another unit."""
@@ -19,7 +19,7 @@ HEADS = {"reconstruction": "recon-\nstruction", "active_units": "active_\nunits"
 
 def print_results(results: list[Entry]) -> None:
     """What was not measured and why, the tables, and the numbers beside those that were published."""
-    from zoo.evaluation.ranks import RULE, standings
+    from zoo.bench.ranks import RULE, standings
 
     for one in results:
         if not one.measured:

@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
+from zoo.bench.entries import Entry
+from zoo.bench.ranks import check_comparable, difference, standings
 from zoo.errors import InputError
-from zoo.evaluation.bench import Entry
-from zoo.evaluation.ranks import check_comparable, difference, standings
 from zoo.specs.metrics import Metrics
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import zoo
+from zoo.bench.entries import measure_models
+from zoo.bench.page import render_page
 from zoo.data import load_images
-from zoo.evaluation.bench import measure_models
-from zoo.evaluation.page import render_page
 
 pytest.importorskip("matplotlib")
 

@@ -8,10 +8,10 @@ import random
 import pytest
 from PIL import Image
 
+from zoo.bench.charts import charts_of, check_matplotlib
+from zoo.bench.entries import Entry
+from zoo.bench.ranks import standings
 from zoo.errors import InputError
-from zoo.evaluation.bench import Entry
-from zoo.evaluation.charts import charts_of, check_matplotlib
-from zoo.evaluation.ranks import standings
 from zoo.specs.metrics import Metrics
 
 pytest.importorskip("matplotlib")

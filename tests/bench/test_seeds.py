@@ -6,12 +6,22 @@ import statistics
 
 import pytest
 
-from recipes import GOOD
+from zoo.bench import seeds as module
+from zoo.bench.seeds import train_with_seeds
 from zoo.errors import RecipeError
 from zoo.specs.seeds import SeedRuns
-from zoo.training import seeds as module
 from zoo.training.recipe import Recipe
-from zoo.training.seeds import train_with_seeds
+
+GOOD = {
+    "model": {
+        "family": "vae",
+        "image_shape": [1, 8, 8],
+        "latent_dim": 3,
+        "body": {"kind": "mlp", "hidden": [5]},
+    },
+    "data": {"dataset": "digits", "protocol": "binarised"},
+    "training": {"epochs": 1},
+}
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from zoo.evaluation.labels import name_points
-from zoo.evaluation.ranks import Placed, Standing
+from zoo.bench.labels import name_points
+from zoo.bench.ranks import Placed, Standing
 from zoo.io.text import printable, with_error
 from zoo.specs.metrics import METRICS
 

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from zoo.evaluation import plots
-from zoo.evaluation.bench import Entry
-from zoo.evaluation.charts import Chart, charts_of
-from zoo.evaluation.ranks import RULE, Placed, Standing, standings
+from zoo.bench import plots
+from zoo.bench.charts import Chart, charts_of
+from zoo.bench.entries import Entry
+from zoo.bench.ranks import RULE, Placed, Standing, standings
 from zoo.io.text import number, printable, with_error
 from zoo.specs.metrics import METRICS
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from zoo.bench.plots import DPI, INK, MUTED, TITLES, WIDTH, plot_intervals, plot_plane
+from zoo.bench.ranks import Placed, Standing
 from zoo.errors import InputError
-from zoo.evaluation.plots import DPI, INK, MUTED, TITLES, WIDTH, plot_intervals, plot_plane
-from zoo.evaluation.ranks import Placed, Standing
 from zoo.io.text import number, with_error
 from zoo.specs.metrics import METRICS
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
+from zoo.bench.entries import Entry
 from zoo.errors import InputError
-from zoo.evaluation.bench import Entry
 from zoo.specs.metrics import METRICS, Metrics
 from zoo.specs.protocols import Protocol
 

@@ -1,0 +1,1 @@
+"""Models side by side: measured, ranked, plotted, and trained with several seeds."""
