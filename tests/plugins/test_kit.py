@@ -26,7 +26,14 @@ from zoo.registry import families
 from zoo.testing.subject import images
 
 ALL = [*DEFECTS, *VARIATIONAL_DEFECTS]
-OF_PRIORS = {"distributions", "sample", "ELBO", "prior codes", "importance-weighted bound"}
+OF_PRIORS = {
+    "distributions",
+    "sample",
+    "ELBO",
+    "prior codes",
+    "importance-weighted bound",
+    "linear-Gaussian bound",
+}
 
 
 @pytest.mark.parametrize("family", families.BUILT_IN)

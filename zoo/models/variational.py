@@ -129,7 +129,7 @@ class VariationalAutoencoder(Autoencoder):
         self,
         x: Tensor,
         gradient: Gradient = "reparameterised",
-        objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
+        objective: ELBO | IWAE | None = None,
     ) -> Loss:
         """The terms of the objective for a batch `(N, C, H, W)` in [0, 1].
 
@@ -140,14 +140,14 @@ class VariationalAutoencoder(Autoencoder):
                 optimum (sticking the landing, Roeder et al. 2017, eq. 8). `"dreg"` does for the
                 importance-weighted bound what stl does for the ELBO: the doubly reparameterised
                 gradient (Tucker et al. 2019, eq. 8).
-            objective: the negative ELBO at one draw per image, as reconstruction and KL, or minus
-                the importance-weighted bound of K draws, which is one term.
+            objective: the negative ELBO at one draw per image, as reconstruction and KL, which None
+                is too, or minus the importance-weighted bound of K draws, which is one term.
 
         Raises:
             InputError: as `encode`, and for an objective that the family is not trained on.
         """
         x = self._images(x, "loss")
-        if objective == ELBO():
+        if objective is None:
             return self._learnt(self._loss(x, gradient))
         if objective.kind not in self.spec.objectives:
             raise InputError(f"{type(self).__name__} is not trained on {objective!r}.")
