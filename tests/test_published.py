@@ -132,19 +132,17 @@ def test_a_flipped_byte_of_a_published_model_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_released_name_never_changes_its_weights(checkout):
-    """Every version of the index in the history of this checkout has the same hash for a name."""
+    """Every released version of the index, a tag such as v0.1.0, has the same hash for a name."""
     git = ["git", "-C", str(checkout)]
-    log = subprocess.run(
-        [*git, "log", "--format=%H", "--", "registry/index.toml"], capture_output=True, text=True
-    )
+    tags = subprocess.run([*git, "tag", "--list", "v*"], capture_output=True, text=True)
     today = index.read_index(index.own_registry())
-    for commit in log.stdout.split():
+    for tag in tags.stdout.split():
         shown = subprocess.run(
-            [*git, "show", f"{commit}:registry/index.toml"], capture_output=True, text=True
+            [*git, "show", f"{tag}:registry/index.toml"], capture_output=True, text=True
         )
         for name, line in tomllib.loads(shown.stdout).items():
-            assert today[name].weights_sha256 == line["weights_sha256"], (name, commit)
-            assert today[name].config_sha256 == line["config_sha256"], (name, commit)
+            assert today[name].weights_sha256 == line["weights_sha256"], (name, tag)
+            assert today[name].config_sha256 == line["config_sha256"], (name, tag)
 
 
 def test_an_unknown_name_gets_the_nearest():
@@ -164,7 +162,7 @@ def test_what_ships_stays_under_forty_megabytes():
 
 
 TARGETS = {
-    "vae-mnist-20": {"neg_elbo": 91.5, "nll": 87.5, "bce_plus_kl": 96.0},
+    "vae-mnist-20": {"neg_elbo": 90.0, "nll": 86.0, "bce_plus_kl": 96.0},
     "ae-mnist-64": {"mse": 0.0028},
     "conv-ae-mnist-32": {"mse": 0.0039},
     "conv-vae-mnist-32": {"neg_elbo": 86.7},
