@@ -283,3 +283,11 @@ def test_a_number_of_thousands_of_digits_is_a_sentence(fails):
 
 def test_a_value_nested_without_end_is_a_sentence(fails):
     fails("train", "vae-digits-8", "epochs=" + "[" * 5000)
+
+
+def test_encode_refuses_more_than_one_process(capsys, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SystemExit) as end:
+        main(["encode", "vae-digits-8", "digits", "-o", "codes.npy"])
+    assert end.value.code == 1
+    assert "runs in one process" in capsys.readouterr().err

@@ -292,11 +292,3 @@ def test_the_command_fits_images_as_the_models_recipe_says(model, capsys):
         main(["encode", "./model", "large.png", "-o", "codes.npy", "--device", "cpu"])
     assert not end.value.code, capsys.readouterr().err
     assert np.load("codes.npy").shape == (1, 3)
-
-
-def test_the_command_refuses_more_than_one_process(capsys, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(SystemExit) as end:
-        main(["encode", "vae-digits-8", "digits", "-o", "codes.npy"])
-    assert end.value.code == 1
-    assert "runs in one process" in capsys.readouterr().err

@@ -167,7 +167,11 @@ def images_for(
 
 
 def validation_loss(model: Autoencoder, images: AnyImages, protocol: Protocol) -> float:
-    """The loss that choices minimise, in nats per image, with fixed noise."""
+    """The loss that choices minimise, in nats per image, with fixed noise.
+
+    A variational family's is its negative ELBO with the Spec's weight of the KL, whatever else is
+    trained: an importance-weighted bound, or a total correlation.
+    """
 
     def measure(levels: Tensor, first: int) -> dict[str, Tensor]:
         shown = shown_in_testing(levels, protocol, first).to(model.device)

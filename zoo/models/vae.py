@@ -35,6 +35,10 @@ class VAE(VariationalAutoencoder):
     def prior(self) -> Distribution:
         return super().prior() if self.vamp is None else self.vamp(self._posterior)
 
+    @property
+    def _prior_noise_shape(self) -> tuple[int, ...]:
+        return (self.spec.latent_dim + (self.vamp is not None),)
+
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():
             self.decoder.set_output_bias(self.pixels.logits_of(mean))

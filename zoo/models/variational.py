@@ -238,9 +238,10 @@ class VariationalAutoencoder(Autoencoder):
 
     @property
     def _prior_noise_shape(self) -> tuple[int, ...]:
-        """Shape of the standard normal noise that makes one code of the prior's."""
-        if isinstance(self.prior(), NormalMixture):
-            return (self.latent_shape[0] + 1,)
+        """Shape of the standard normal noise that makes one code of the prior's.
+
+        Of a `NormalMixture` it has one number more, which chooses the Gaussian.
+        """
         return self.latent_shape
 
     def _prior_codes(self, noise: Tensor) -> Tensor:
