@@ -238,10 +238,7 @@ class VariationalAutoencoder(Autoencoder):
 
     @property
     def _prior_noise_shape(self) -> tuple[int, ...]:
-        """Shape of the standard normal noise that makes one code of the prior's.
-
-        Of a `NormalMixture` it has one number more, which chooses the Gaussian.
-        """
+        """Shape of the noise that makes one code of the prior's; a `NormalMixture` takes one number more."""
         return self.latent_shape
 
     def _prior_codes(self, noise: Tensor) -> Tensor:
