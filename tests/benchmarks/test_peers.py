@@ -23,6 +23,8 @@ from arms.watch import looks
 from arms.with_zoo import OwnRecipe, Zoo, differences, to_plain, to_zoo
 
 import zoo
+from zoo.data import load_images
+from zoo.evaluation.evaluate import evaluate_model
 
 
 def seeded_plain() -> PlainVAE:
@@ -43,11 +45,11 @@ def test_the_judge_of_a_coin_and_of_a_known_posterior():
 
 def test_the_judge_agrees_with_the_zoos_own_number():
     model = zoo.build(Zoo().recipe(1).spec, seed=0).eval()
-    pixels = torch.randint(0, 256, (300, 1, 28, 28), dtype=torch.uint8)
     plain = seeded_plain()
     copy_weights(to_plain(model), plain.parameters())
-    nats, error = judge(plain.encode, lambda z: torch.sigmoid(plain.decode(z)), pixels)
-    own = zoo.evaluate(model, pixels, protocol="grey", device="cpu").bce_plus_kl
+    images = load_images(torch.randint(0, 256, (3000, 1, 28, 28), dtype=torch.uint8), "test")
+    nats, error = judge(plain.encode, lambda z: torch.sigmoid(plain.decode(z)), images.pixels)
+    own = evaluate_model(model, images, protocol="grey").bce_plus_kl
     assert own == pytest.approx(nats, abs=5 * error)  # with other draws
 
 

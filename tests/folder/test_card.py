@@ -35,7 +35,8 @@ def test_the_hub_reads_the_front_matter(name):
         task,
     )
     assert data.tags[:1] == ["autoencoder"]
-    assert data.datasets == (None if "digits" in name else ["ylecun/mnist"])
+    datasets = {"mnist": ["ylecun/mnist"], "fashion": ["zalando-datasets/fashion_mnist"]}
+    assert data.datasets == datasets.get(name.split("-")[-2])
 
 
 def test_two_protocols_share_no_entry_of_the_index_of_results():
