@@ -33,7 +33,8 @@ class HierarchicalVAE(VariationalAutoencoder):
     """A VAE of several groups of latents with top-down inference (Soenderby et al. 2016).
 
     The top group is a vector; each group below is a grid, whose posterior is its prior moved by what
-    the image says (Vahdat & Kautz 2020, section 3.2). A code is all groups, one after the other;
+    the image says (Vahdat & Kautz 2020, section 3.2), its mean by a number of the prior's deviations:
+    so its KL does not explode where the prior is narrow. A code is all groups, one after the other;
     `encode` takes each posterior's mean, given those above. Terms of the loss are `kl_1` for the top
     group, `kl_2`, ...
     """
@@ -146,7 +147,9 @@ class HierarchicalVAE(VariationalAutoencoder):
             by_prior = group.prior(descent.grid).float()
             prior, posterior = self._gaussian(by_prior), None
             if image is not None:
-                posterior = self._gaussian(by_prior + group.posterior(descent.grid, image.grid))
+                mean, log_variance = group.posterior(descent.grid, image.grid).float().chunk(2, 1)
+                moves = torch.cat([prior.stddev * mean, log_variance], 1)
+                posterior = self._gaussian(by_prior + moves)
                 descent.posteriors.append(posterior)
             descent.priors.append(prior)
             descent.latents.append(choose(number, prior, posterior))

@@ -71,7 +71,8 @@ class Group(nn.Module):
         return self.prior_head(self.activate(grid))
 
     def posterior(self, grid: Tensor, image: Tensor) -> Tensor:
-        """What is added to the prior's mean and log-variance, `(N, 2 c, h, w)`, given the image too."""
+        """What the image adds, `(N, 2 c, h, w)`: to the prior's mean so many of its deviations, and to
+        its log-variance."""
         h = self.posterior_block(grid + self.from_image(image))
         return self.posterior_head(self.activate(h))
 
