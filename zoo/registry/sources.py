@@ -148,11 +148,16 @@ def _published(name: str, revision: str | None) -> Source | HubAddress:
         raise SourceError(f"{name!r} is a published name, whose weights never change: no revision.")
     if line.folder.is_dir():
         return Source(line.folder, name, line)
-    repo, at, commit = (line.hub or "").rpartition("@")
-    if not at or not COMMIT.fullmatch(commit):
+    package = line.registry.distribution
+    repo, _, commit = (line.hub or "").rpartition("@")
+    if line.hub and not COMMIT.fullmatch(commit):
         raise SourceError(
-            f"{name!r} is not in its package. Reinstall {line.registry.distribution}."
+            f"{name!r} ({line.bytes / 1e6:.1f} MB) does not ship with {package}: its place is "
+            f"{line.hub!r} on the Hub, where no commit is published yet. The source tree of {package} "
+            f"holds it, and zoo train {name} makes it."
         )
+    if not line.hub:
+        raise SourceError(f"{name!r} is not in its package. Reinstall {package}.")
     return HubAddress(checked_repo(repo), commit, line)
 
 
