@@ -29,6 +29,11 @@ from zoo.specs.hierarchical import HierarchicalVAESpec
 from zoo.specs.objectives import ELBO, IWAE
 
 
+PRIOR_BOUND = 2.0
+"""Within which plus and minus the means and log-variances of the priors on a grid stay. Where they lie is
+nothing that the likelihood decides: left alone they drift, and the training breaks."""
+
+
 class HierarchicalVAE(VariationalAutoencoder):
     """A VAE of several groups of latents with top-down inference (Soenderby et al. 2016).
 
@@ -144,7 +149,7 @@ class HierarchicalVAE(VariationalAutoencoder):
         descent.grid = self.decoder.grid(descent.latents[0].to(self.dtype))
         for number, group in enumerate(self.groups, 1):
             assert isinstance(group, Group)
-            by_prior = group.prior(descent.grid).float()
+            by_prior = PRIOR_BOUND * torch.tanh(group.prior(descent.grid).float() / PRIOR_BOUND)
             prior, posterior = self._gaussian(by_prior), None
             if image is not None:
                 mean, log_variance = group.posterior(descent.grid, image.grid).float().chunk(2, 1)
