@@ -28,7 +28,6 @@ from zoo.models.variational import (
 from zoo.specs.hierarchical import HierarchicalVAESpec
 from zoo.specs.objectives import ELBO, IWAE
 
-
 PRIOR_BOUND = 2.0
 """Within which plus and minus the means and log-variances of the priors on a grid stay. Where they lie is
 nothing that the likelihood decides: left alone they drift, and the training breaks."""
