@@ -82,6 +82,11 @@ class MLPDecoder(MLP):
         last.bias.copy_(logits.flatten())
 
 
+def bounded(values: Tensor, bound: float) -> Tensor:
+    """Values smoothly within plus and minus a bound; small ones nearly as they are."""
+    return bound * torch.tanh(values / bound)
+
+
 class ResidualBlock(nn.Module):
     """x + two 3x3 convolutions, each after an activation (He et al. 2016, "pre-activation")."""
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from zoo.errors import InputError
-from zoo.models.bodies import ConvDecoder, ConvEncoder
+from zoo.models.bodies import ConvDecoder, ConvEncoder, bounded
 from zoo.models.interface import Loss, full_precision
 from zoo.models.likelihoods import build_likelihood
 from zoo.models.priors import NormalMixture, build_prior
@@ -148,7 +148,7 @@ class HierarchicalVAE(VariationalAutoencoder):
         descent.grid = self.decoder.grid(descent.latents[0].to(self.dtype))
         for number, group in enumerate(self.groups, 1):
             assert isinstance(group, Group)
-            by_prior = PRIOR_BOUND * torch.tanh(group.prior(descent.grid).float() / PRIOR_BOUND)
+            by_prior = bounded(group.prior(descent.grid).float(), PRIOR_BOUND)
             prior, posterior = self._gaussian(by_prior), None
             if image is not None:
                 mean, log_variance = group.posterior(descent.grid, image.grid).float().chunk(2, 1)
@@ -173,7 +173,7 @@ class HierarchicalVAE(VariationalAutoencoder):
 
     def _bounded(self, log_variance: Tensor) -> Tensor:
         bound = self.spec.log_variance_bound
-        return log_variance if bound == "off" else bound * torch.tanh(log_variance / bound)
+        return log_variance if bound == "off" else bounded(log_variance, bound)
 
     def _likelihood_at(self, grid: Tensor, batch: Sequence[int] | None = None) -> Distribution:
         logits = self.decoder.image(grid).float()  # (prod(batch), C, H, W)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from zoo.models.bodies import build_decoder, build_encoder
+from zoo.models.bodies import bounded, build_decoder, build_encoder
 from zoo.models.likelihoods import build_likelihood
 from zoo.models.priors import build_prior
 from zoo.models.variational import VariationalAutoencoder, gaussian_posterior
@@ -51,7 +51,7 @@ class VAE(VariationalAutoencoder):
             mean, log_variance = self.mean_head(h), self.log_variance_head(h)
         bound = self.spec.log_variance_bound
         if bound != "off":
-            log_variance = bound * torch.tanh(log_variance.float() / bound)
+            log_variance = bounded(log_variance.float(), bound)
         return gaussian_posterior(mean, log_variance)
 
     def _likelihood(self, z: Tensor) -> Distribution:
