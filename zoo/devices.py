@@ -48,6 +48,11 @@ def find_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
     raise InputError(f"dtype is one of {', '.join(names)}, by name or torch's own; got {dtype!r}.")
 
 
+def name_of(device: torch.device) -> str:
+    """`cpu`, or what a GPU calls itself."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def bf16_cost(device: torch.device) -> float:
     """Seconds of a matrix product in bf16 over those in float32, measured now, in some 50 ms.
 

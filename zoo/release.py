@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from zoo.api import load
 from zoo.data import AnyImages
 from zoo.data.factors import Factors, factors_known
+from zoo.devices import find_device
 from zoo.errors import InputError, RecipeError, ZooError
 from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
 from zoo.evaluation.figures import draw_all
@@ -45,13 +46,16 @@ LICENCE = "apache-2.0"
 """Of the models that ship with the zoo."""
 
 
-def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> Path:
+def release(
+    run: Path, beside: dict[str, Path], licence: str | None = None, device: str = "cpu"
+) -> Path:
     """Puts a finished run into the registry.
 
     Args:
         run: a run's folder, trained by a published recipe without overrides to its end.
         beside: folders of runs to measure for comparison, by what the card calls them.
         licence: of the weights, as the Hub calls it; None is the one of the registry's package.
+        device: where it is measured.
 
     Returns:
         The model's folder.
@@ -60,7 +64,7 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         RecipeError: for a run that is interrupted, changed, or of no published recipe.
         InputError: where the name is taken by other weights.
     """
-    model = load(run / MODEL)
+    model = load(run / MODEL, device=find_device(device))
     recipe = _finished_recipe(model)
     assert recipe.name is not None
     registry = published.registry_with(recipe.name)
@@ -83,7 +87,7 @@ def release(run: Path, beside: dict[str, Path], licence: str | None = None) -> P
         subset = _measure(model, images, recipe.data.protocol, limit=SUBSET)
     others = {}
     for what, other in beside.items():
-        compared = load(other / MODEL)
+        compared = load(other / MODEL, device=model.device)
         samples = NLL_SAMPLES if isinstance(compared, VariationalAutoencoder) else 0
         others[what] = evaluate_model(
             compared,
@@ -189,12 +193,13 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
     info = model.info
     training = info.metrics.training if info and info.metrics else Ending()
     name = training.recipe
-    if name is None or training.changed:
+    if name is None or training.unchanged_recipe is None:
         raise RecipeError("Only a run of a published recipe without overrides is released.")
     if training.interrupted or training.epochs != training.of_epochs:
         raise RecipeError(f"{name} was not trained to the end of its recipe.")
     recipe = load_recipe(name)
-    if info is None or info.recipe is None or not recipe.is_said_by(info.recipe):
+    run = recipe.with_overrides(training.changed)
+    if info is None or info.recipe is None or not run.is_said_by(info.recipe):
         raise RecipeError(f"The recipe {name} has changed since this run: train it again.")
     return recipe
 
@@ -253,6 +258,7 @@ def main() -> None:
         help="a run to measure for comparison, and what the card calls it",
     )
     parser.add_argument("--licence", help="of the weights  [default: the package's]")
+    parser.add_argument("--device", default="cpu", help="where it is measured  [default: cpu]")
     parser.add_argument(
         "--seeds",
         metavar="NAME=FILE",
@@ -278,7 +284,7 @@ def main() -> None:
         else:
             pairs = [text.rpartition("=")[::2] for text in arguments.beside]
             beside = {what: Path(run) for what, run in pairs}
-            target = release(arguments.run, beside, arguments.licence)
+            target = release(arguments.run, beside, arguments.licence, arguments.device)
             print(f"{target}, and its line in {target.parent / index.INDEX}")
     except ZooError as failure:
         sys.exit(f"Error: {failure}")

@@ -250,10 +250,15 @@ def _again(info: ModelInfo, record: Record, source: str | None) -> str:
     elif source:
         recipe, pull = "pulled/recipe.toml", f"zoo pull {source} --to pulled\n"
     seed = _escaped(tomllib.loads(info.recipe).get("training", {}).get("seed"))
+    like = "the same bits on one thread of a like machine with the same torch"
+    if record.training.device not in (None, "cpu"):
+        like = (
+            f"trained on {_escaped(record.training.device)}: elsewhere other bits, alike in numbers"
+        )
     text = f"""## Train and measure it again
 
 ```sh
-{pull}OMP_NUM_THREADS=1 zoo train {recipe}  # seed {seed}; the same bits on one thread of a like machine with the same torch
+{pull}OMP_NUM_THREADS=1 zoo train {recipe}  # seed {seed}; {like}
 zoo verify {source or "./folder"} --full  # measures the numbers above again
 ```"""
     if with_ := record.versions:

@@ -214,6 +214,10 @@ class Seeds(BaseModel):
         return alike and name in self.numbers
 
 
+HOW_COMPUTED = frozenset({"compile", "training.compile"})
+"""Overrides of how a training is computed, not of what is computed."""
+
+
 class Ending(BaseModel):
     """How a training ended, in metrics.json."""
 
@@ -227,11 +231,13 @@ class Ending(BaseModel):
     of_epochs: int | None = None
     interrupted: bool = False
     best_epoch: int | None = None
+    device: str | None = None
+    """What it was trained on: `cpu`, or a GPU's name."""
 
     @property
     def unchanged_recipe(self) -> str | None:
-        """Name of the published recipe that was run as it stands, or None."""
-        return None if self.changed else self.recipe
+        """Name of the published recipe that was run as it stands, compiled or not; or None."""
+        return None if self.changed.keys() - HOW_COMPUTED else self.recipe
 
 
 class Record(BaseModel):

@@ -68,5 +68,5 @@ def check_devices(subject: Subject) -> str:
             expect_close(theirs.cpu(), ours, f"{method} differs on {device}", most)
     loss = twin.train().loss(x.to(device)).total
     loss.backward()
-    expect(torch.isfinite(loss), f"the loss on {device} is {float(loss)}")
+    expect(torch.isfinite(loss), f"the loss on {device} is {loss.item()}")
     return f"{device} agrees with the processor"

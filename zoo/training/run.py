@@ -16,7 +16,7 @@ import torch
 from zoo import processes
 from zoo.data import AnyImages, open_dataset
 from zoo.data.load import Dataset
-from zoo.devices import bf16_cost, find_device
+from zoo.devices import bf16_cost, find_device, name_of
 from zoo.errors import DataError, PluginError, RecipeError, SourceError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
@@ -136,7 +136,7 @@ def train(
             on_progress=on_all,
             on_epoch=tracking and tracking.on_epoch,
         )
-    run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target)
+    run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target, name_of(where))
     if not interrupted and processes.is_first():
         checkpoint.unlink(missing_ok=True)
     return run
@@ -250,6 +250,7 @@ def _finish(
     images: dict[str, AnyImages],
     recipe: Recipe,
     target: Path,
+    device: str,
 ) -> Run:
     """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
     ended = {
@@ -259,6 +260,7 @@ def _finish(
         "of_epochs": recipe.training.epochs,
         "interrupted": interrupted,
         "best_epoch": progress.best_epoch or None,
+        "device": device,
     }
 
     def save(measured: Metrics | None, figures: dict[str, bytes]) -> None:
