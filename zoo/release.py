@@ -47,7 +47,11 @@ LICENCE = "apache-2.0"
 
 
 def release(
-    run: Path, beside: dict[str, Path], licence: str | None = None, device: str = "cpu"
+    run: Path,
+    beside: dict[str, Path],
+    licence: str | None = None,
+    device: str = "cpu",
+    nll_images: int | None = None,
 ) -> Path:
     """Puts a finished run into the registry.
 
@@ -56,6 +60,7 @@ def release(
         beside: folders of runs to measure for comparison, by what the card calls them.
         licence: of the weights, as the Hub calls it; None is the one of the registry's package.
         device: where it is measured.
+        nll_images: take the bound on the first so many test images; None is all.
 
     Returns:
         The model's folder.
@@ -81,7 +86,7 @@ def release(
     images = images_for(model, recipe.data.dataset, "test")
     known = factors_known(recipe.data.dataset, "test")
     factors = known if math.prod(model.latent_shape) > 1 else None  # a single latent has no score
-    measured = _measure(model, images, recipe.data.protocol, factors=factors)
+    measured = _measure(model, images, recipe.data.protocol, factors=factors, nll_images=nll_images)
     subset = []
     if len(images) > SUBSET:
         subset = _measure(model, images, recipe.data.protocol, limit=SUBSET)
@@ -94,6 +99,7 @@ def release(
             images,
             protocol=recipe.data.protocol,
             nll_samples=samples,
+            nll_images=nll_images,
             factors=factors,
         )
     training = model.info.metrics.training.model_dump()
@@ -210,13 +216,20 @@ def _measure(
     own: Protocol,
     *,
     limit: int | None = None,
+    nll_images: int | None = None,
     factors: Factors | None = None,
 ) -> list[Metrics]:
     """The recipe's own protocol, and for a Bernoulli model the tutorials' grey one beside it."""
     samples = NLL_SAMPLES if isinstance(model, VariationalAutoencoder) else 0
     return [
         evaluate_model(
-            model, images, protocol=protocol, nll_samples=samples, limit=limit, factors=factors
+            model,
+            images,
+            protocol=protocol,
+            nll_samples=samples,
+            nll_images=nll_images,
+            limit=limit,
+            factors=factors,
         )
         for protocol in protocols_of(model, own)
     ]
@@ -260,6 +273,12 @@ def main() -> None:
     parser.add_argument("--licence", help="of the weights  [default: the package's]")
     parser.add_argument("--device", default="cpu", help="where it is measured  [default: cpu]")
     parser.add_argument(
+        "--nll-images",
+        type=int,
+        metavar="N",
+        help="take the bound on the first N test images only  [default: all]",
+    )
+    parser.add_argument(
         "--seeds",
         metavar="NAME=FILE",
         help="note what `zoo bench NAME --seeds N --json FILE` wrote beside a model's numbers, instead",
@@ -284,7 +303,8 @@ def main() -> None:
         else:
             pairs = [text.rpartition("=")[::2] for text in arguments.beside]
             beside = {what: Path(run) for what, run in pairs}
-            target = release(arguments.run, beside, arguments.licence, arguments.device)
+            how = (arguments.licence, arguments.device, arguments.nll_images)
+            target = release(arguments.run, beside, *how)
             print(f"{target}, and its line in {target.parent / index.INDEX}")
     except ZooError as failure:
         sys.exit(f"Error: {failure}")
