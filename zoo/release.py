@@ -15,12 +15,13 @@ import sys
 import tomllib
 from importlib.metadata import metadata
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from zoo.api import load
 from zoo.data import AnyImages
-from zoo.data.factors import Factors, factors_known
+from zoo.data.factors import factors_known
 from zoo.devices import find_device
 from zoo.errors import InputError, RecipeError, ZooError
 from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
@@ -86,22 +87,15 @@ def release(
     images = images_for(model, recipe.data.dataset, "test")
     known = factors_known(recipe.data.dataset, "test")
     factors = known if math.prod(model.latent_shape) > 1 else None  # a single latent has no score
-    measured = _measure(model, images, recipe.data.protocol, factors=factors, nll_images=nll_images)
+    own, how = recipe.data.protocol, {"factors": factors, "nll_images": nll_images}
+    measured = _measure(model, images, own, **how)
     subset = []
     if len(images) > SUBSET:
-        subset = _measure(model, images, recipe.data.protocol, limit=SUBSET)
+        subset = _measure(model, images, own, limit=SUBSET)
     others = {}
     for what, other in beside.items():
         compared = load(other / MODEL, device=model.device)
-        samples = NLL_SAMPLES if isinstance(compared, VariationalAutoencoder) else 0
-        others[what] = evaluate_model(
-            compared,
-            images,
-            protocol=recipe.data.protocol,
-            nll_samples=samples,
-            nll_images=nll_images,
-            factors=factors,
-        )
+        others[what] = _measure(compared, images, own, **how)[0]
     training = model.info.metrics.training.model_dump()
     target = registry.models / recipe.name
     info = store.save_folder(
@@ -210,27 +204,11 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
     return recipe
 
 
-def _measure(
-    model: Autoencoder,
-    images: AnyImages,
-    own: Protocol,
-    *,
-    limit: int | None = None,
-    nll_images: int | None = None,
-    factors: Factors | None = None,
-) -> list[Metrics]:
+def _measure(model: Autoencoder, images: AnyImages, own: Protocol, **how: Any) -> list[Metrics]:
     """The recipe's own protocol, and for a Bernoulli model the tutorials' grey one beside it."""
     samples = NLL_SAMPLES if isinstance(model, VariationalAutoencoder) else 0
     return [
-        evaluate_model(
-            model,
-            images,
-            protocol=protocol,
-            nll_samples=samples,
-            nll_images=nll_images,
-            limit=limit,
-            factors=factors,
-        )
+        evaluate_model(model, images, protocol=protocol, nll_samples=samples, **how)
         for protocol in protocols_of(model, own)
     ]
 

@@ -10,7 +10,7 @@ import torch
 import zoo
 from zoo.errors import InputError, RecipeError
 from zoo.models.disentangling import aggregate, shuffled
-from zoo.models.variational import normal
+from zoo.models.gaussians import normal
 from zoo.specs.objectives import ELBO
 
 

@@ -11,7 +11,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 import zoo
 from zoo.errors import InputError, SpecError, TrainingError
 from zoo.models import HierarchicalVAE
-from zoo.models.variational import normal
+from zoo.models.gaussians import normal
 
 SMALL = {"kind": "conv", "channels": [3], "residual_blocks": 1, "hidden": [5]}
 VAMP = {"kind": "vamp", "components": 4}

@@ -11,9 +11,10 @@ from torch.distributions import Distribution, Independent, Normal
 from torch.func import functional_call
 
 from zoo.models.bodies import MLP
+from zoo.models.gaussians import without_gradient
 from zoo.models.interface import Loss, full_precision
 from zoo.models.vae import VAE
-from zoo.models.variational import Gradient, at_least, without_gradient
+from zoo.models.variational import Gradient, at_least
 from zoo.specs.families import BetaTCVAESpec, FactorVAESpec
 from zoo.specs.objectives import ELBO, IWAE
 

@@ -12,19 +12,12 @@ from torch.distributions import Distribution, Independent
 
 from zoo.errors import InputError
 from zoo.models.bodies import ConvDecoder, ConvEncoder, bounded
+from zoo.models.gaussians import divergence, normal, without_gradient
 from zoo.models.interface import Loss, full_precision
 from zoo.models.likelihoods import build_likelihood
 from zoo.models.priors import NormalMixture, build_prior
 from zoo.models.top_down import Choose, Descent, Features, Group, at, drawn_kl, given
-from zoo.models.variational import (
-    VALUES_AT_ONCE,
-    Gradient,
-    VariationalAutoencoder,
-    at_least,
-    divergence,
-    normal,
-    without_gradient,
-)
+from zoo.models.variational import Gradient, VariationalAutoencoder, at_least, draws_at_once
 from zoo.specs.hierarchical import HierarchicalVAESpec
 from zoo.specs.objectives import ELBO, IWAE
 
@@ -90,9 +83,8 @@ class HierarchicalVAE(VariationalAutoencoder):
     def log_weights(self, x: Tensor, posterior: Distribution, noise: Tensor) -> Tensor:
         """As every variational family's: one descent for each draw."""
         assert isinstance(posterior, TopDownPosterior)
-        at_once = max(1, VALUES_AT_ONCE // (len(x) * self.spec.pixels))
         weights, top = [], self._top_prior()
-        for part in noise.split(at_once):
+        for part in noise.split(draws_at_once(x)):
             features = posterior.features.repeated(len(part))
             descent = self._descend(features, at(self._split(part)), top)
             likelihood = self._likelihood_at(descent.grid)

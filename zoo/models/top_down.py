@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from zoo.models.bodies import ACTIVATIONS, ResidualBlock
-from zoo.models.variational import normal
+from zoo.models.gaussians import normal
 
 Choose = Callable[[int, Distribution | None, Distribution | None], Tensor]
 """The latents of group i, by its prior and, where there is an image, its posterior."""

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from zoo.models.bodies import bounded, build_decoder, build_encoder
+from zoo.models.gaussians import gaussian_posterior
 from zoo.models.likelihoods import build_likelihood
 from zoo.models.priors import build_prior
-from zoo.models.variational import VariationalAutoencoder, gaussian_posterior
+from zoo.models.variational import VariationalAutoencoder
 from zoo.specs.families import BetaVAESpec, ConvVAESpec, VAESpec
 
 

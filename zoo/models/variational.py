@@ -8,9 +8,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal, kl_divergence
+from torch.distributions import Distribution
 
 from zoo.errors import InputError
+from zoo.models.gaussians import divergence, draw_at, normal, without_gradient
 from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.models.priors import NormalMixture
 from zoo.specs.objectives import ELBO, IWAE
@@ -121,8 +122,8 @@ class VariationalAutoencoder(Autoencoder):
 
     def _weights_at(self, x: Tensor, z: Tensor, posterior: Distribution) -> Tensor:
         """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, of codes `(K, N, *latent_shape)`."""
-        at_once = max(1, VALUES_AT_ONCE // (len(x) * self.spec.pixels))
-        scores = [self._likelihood(part).log_prob(x.float()) for part in z.split(at_once)]
+        parts = z.split(draws_at_once(x))
+        scores = [self._likelihood(part).log_prob(x.float()) for part in parts]
         return torch.cat(scores) + self.prior().log_prob(z) - posterior.log_prob(z)
 
     def loss(
@@ -204,7 +205,7 @@ class VariationalAutoencoder(Autoencoder):
     def _drawn(self, x: Tensor, noise: Tensor | None) -> tuple[Distribution, Tensor, Distribution]:
         """The posteriors of images, a code `(N, *latent_shape)` of each, and p(x | z) there."""
         posterior = self._posterior(x)
-        z = posterior.rsample() if noise is None else _draw_at(posterior, noise)
+        z = posterior.rsample() if noise is None else draw_at(posterior, noise)
         return posterior, z, self._likelihood(z)
 
     def _kl(self, posterior: Distribution, z: Tensor, gradient: Gradient) -> Tensor:
@@ -249,50 +250,17 @@ class VariationalAutoencoder(Autoencoder):
         return (prior.mean + prior.stddev * noise.float()).to(noise.dtype)
 
 
+def draws_at_once(x: Tensor) -> int:
+    """Draws of each of these images that are decoded in one go: a GPU is not filled by a processor's."""
+    most = VALUES_AT_ONCE if x.device.type == "cpu" else 64 * VALUES_AT_ONCE
+    return max(1, most // x.numel())
+
+
 def _check_samples(samples: int) -> None:
     if not isinstance(samples, int) or samples < 1:
         raise InputError(f"samples is a number of draws, 1 or more; got {samples!r}.")
 
 
-def gaussian_posterior(mean: Tensor, log_variance: Tensor) -> Distribution:
-    """A diagonal Gaussian over the dimensions after the first, float32."""
-    return normal(mean.float(), torch.exp(0.5 * log_variance.float()), mean.dim() - 1)
-
-
-def normal(loc: Tensor, scale: Tensor, event_dims: int) -> Independent:
-    return Independent(Normal(loc, scale, validate_args=False), event_dims, validate_args=False)
-
-
-def _standard(dims: int) -> Independent:
-    return normal(torch.zeros(1), torch.ones(1), dims)
-
-
-kl_divergence(_standard(1), _standard(1))
-"""torch looks the formula up at its first use, in a way that `torch.compile` cannot trace."""
-
-
-def _draw_at(posterior: Distribution, noise: Tensor) -> Tensor:
-    """What `rsample` of a Gaussian gives at this noise `(N, *latent_shape)`, bit for bit.
-
-    Any other posterior draws by itself.
-    """
-    base = posterior.base_dist if isinstance(posterior, Independent) else posterior
-    return base.loc + noise * base.scale if isinstance(base, Normal) else posterior.rsample()
-
-
-def divergence(posterior: Distribution, prior: Distribution, z: Tensor) -> Tensor:
-    """KL(q || p) of each image, `(N,)` in nats: in closed form, or for a mixture at draws `(K, N, d)`."""
-    if isinstance(prior, NormalMixture):
-        return (posterior.log_prob(z) - prior.log_prob(z)).mean(0)
-    return kl_divergence(posterior, prior)
-
-
 def at_least(kl: Tensor, free_bits: float) -> Tensor:
     """The KL of a group of latents, with no gradient below its free bits."""
     return kl.clamp(min=free_bits) if free_bits else kl
-
-
-def without_gradient(posterior: Distribution) -> Distribution:
-    """The same Gaussian, through whose mean and deviation no gradient flows."""
-    loc, scale = posterior.mean.detach(), posterior.stddev.detach()
-    return normal(loc, scale, len(posterior.event_shape))
