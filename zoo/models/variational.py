@@ -122,9 +122,11 @@ class VariationalAutoencoder(Autoencoder):
 
     def _weights_at(self, x: Tensor, z: Tensor, posterior: Distribution) -> Tensor:
         """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, of codes `(K, N, *latent_shape)`."""
-        parts = z.split(draws_at_once(x))
-        scores = [self._likelihood(part).log_prob(x.float()) for part in parts]
-        return torch.cat(scores) + self.prior().log_prob(z) - posterior.log_prob(z)
+        prior, weights = self.prior(), []
+        for part in z.split(draws_at_once(x)):
+            score = self._likelihood(part).log_prob(x.float())
+            weights.append(score + prior.log_prob(part) - posterior.log_prob(part))
+        return torch.cat(weights)
 
     def loss(
         self,
