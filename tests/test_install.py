@@ -48,6 +48,11 @@ def run_in(place: Path, python: Path | str, code: str, extra_path: str = "") -> 
 
 
 @pytest.mark.slow
+def test_the_wheel_stays_under_forty_megabytes(wheels):
+    assert wheels["wheel"].stat().st_size < 40e6
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["wheel", "wheel from the sdist"])
 def test_a_wheel_loads_a_model_away_from_the_checkout(wheels, kind, tmp_path):
     """Installed alone in a venv of its own, which borrows only the dependencies from this one."""

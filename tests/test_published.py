@@ -156,11 +156,6 @@ def test_patterns_narrow_the_list():
     assert zoo.list_models("*-digits-*") == [name for name in NAMES if "-digits-" in name]
 
 
-def test_what_ships_stays_under_forty_megabytes():
-    files = [p for p in index.own_registry().models.rglob("*") if p.is_file()]
-    assert sum(path.stat().st_size for path in files) < 40e6
-
-
 TARGETS = {
     "vae-mnist-20": {"neg_elbo": 90.0, "nll": 86.0, "bce_plus_kl": 96.0},
     "ae-mnist-64": {"mse": 0.0021},
