@@ -28,6 +28,8 @@ ORDER = [
     "hub",
     "testing",
     "api",
+    "export",
+    "sklearn",
     "__init__",
     "release",
     "cli",

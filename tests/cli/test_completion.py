@@ -38,6 +38,7 @@ def test_verbs_and_options():
         ["eval"],
         ["pull"],
         ["card"],
+        ["export"],
         ["bench"],
         ["bench", "ae-mnist-64"],
         ["verify"],

@@ -17,6 +17,7 @@ from zoo.cli.demo import demo
 from zoo.cli.draw import draw
 from zoo.cli.encode import encode
 from zoo.cli.eval import evaluate
+from zoo.cli.export import export
 from zoo.cli.list import list_
 from zoo.cli.plugins import plugins
 from zoo.cli.pull import pull
@@ -65,6 +66,7 @@ for verb in (
     verify,
     push,
     pull,
+    export,
     card,
     plugins,
 ):
