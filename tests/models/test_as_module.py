@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 import zoo
 from zoo.devices import bf16_cost
 from zoo.errors import InputError
+from zoo.models import AE
 
 FAMILIES = ["ae", "vae", "vq-vae"]
 SHAPES = {"image_shape": (1, 8, 8), "latent_dim": 3}
@@ -80,6 +81,12 @@ def test_it_says_its_device_and_its_dtype(tmp_path):
     zoo.save(model, tmp_path / "model")
     for name in ("bfloat16", torch.bfloat16):
         assert zoo.load(tmp_path / "model", dtype=name).dtype == torch.bfloat16
+
+
+def test_from_pretrained_gives_a_model_of_its_class_alone():
+    assert zoo.VariationalAutoencoder.from_pretrained("vae-digits-8", dtype="bfloat16").info
+    with pytest.raises(InputError, match="'vae-digits-8' is a VAE, not of class AE: "):
+        AE.from_pretrained("vae-digits-8")
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "int8", torch.int8, 16, "Tensor"])
