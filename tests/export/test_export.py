@@ -176,6 +176,15 @@ def test_an_operator_that_onnx_lacks_is_named():
     zoo.export_torch(odd(torch.special.bessel_j0), "out")
 
 
+def test_a_graph_that_onnxruntime_refuses_is_a_sentence(monkeypatch):
+    def refuse(*_, **__):
+        raise RuntimeError("Could not find an implementation for Tanh(18) node")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    with pytest.raises(ExportError, match=r"its encoder fails as a graph \(.* for Tanh\(18\)"):
+        zoo.export_onnx(odd(torch.tanh), "out")
+
+
 @pytest.mark.parametrize("export", [zoo.export_onnx, zoo.export_torch])
 def test_a_line_that_torch_cannot_follow_is_named(export):
     line = r"`return code if code.max\(\) > 0 else -code` \(test_export.py, line \d+\)"

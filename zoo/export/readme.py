@@ -46,7 +46,7 @@ def readme(model: Autoencoder, form: Format, differences: dict[str, float], chec
             "what the model's `encode` does, the decoder what `decode` does; neither checks its "
             "input.",
             "",
-            f"The difference is the largest one from the model's own output, of {checked_on}, run "
+            f"The difference is the largest one from the model's own output, of {printable(checked_on)}, run "
             f"by {form.by} {version(form.by)}.",
             "",
             "```python",

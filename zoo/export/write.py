@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from zoo.errors import ExportError, InputError
+from zoo.errors import ExportError, InputError, ZooError
 from zoo.export.formats import ONNX, TORCH, Format
 from zoo.export.images import images_for_check
 from zoo.export.parts import DECODER, ENCODER, Part, Unchecked, program_of
@@ -20,6 +21,7 @@ from zoo.export.readme import readme
 from zoo.io.files import staged, with_home, write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import families
+from zoo.registry.guards import cause
 
 CLOSE = 1e-5
 
@@ -72,8 +74,9 @@ def _export(model: Autoencoder, folder: Path, form: Format) -> Exported:
     files, differences = {}, {}
     for part, given in ((ENCODER, images), (DECODER, codes)):
         name = part.file(form.suffix)
-        files[name] = form.bytes_of(program_of(plain, part, given), part)
-        differences[name] = _difference(plain, part, given, form.opened(files[name], part))
+        with _in_a_sentence(part):
+            files[name] = form.bytes_of(program_of(plain, part, given), part)
+            differences[name] = _difference(plain, part, given, form.opened(files[name], part))
     files["README.md"] = readme(plain, form, differences, checked_on).encode()
     with staged(folder) as stage:
         for name, content in files.items():
@@ -96,6 +99,19 @@ def _check_empty(folder: Path) -> None:
         raise InputError(f"{str(folder)!r} is a file; an export needs a folder.")
     if os.path.isdir(folder) and os.listdir(folder):
         raise InputError(f"{str(folder)!r} is not empty. Name a new or empty folder.")
+
+
+@contextmanager
+def _in_a_sentence(part: Part) -> Iterator[None]:
+    """Makes an ExportError of whatever torch or onnxruntime raises."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as failure:
+        raise ExportError(
+            f"This model cannot be exported: its {part.name} fails as a graph ({cause(failure)})."
+        ) from failure
 
 
 def _difference(
