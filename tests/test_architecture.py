@@ -29,6 +29,7 @@ ORDER = [
     "testing",
     "api",
     "export",
+    "page",
     "sklearn",
     "__init__",
     "release",

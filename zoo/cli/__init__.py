@@ -19,6 +19,7 @@ from zoo.cli.encode import encode
 from zoo.cli.eval import evaluate
 from zoo.cli.export import export
 from zoo.cli.list import list_
+from zoo.cli.page import page
 from zoo.cli.plugins import plugins
 from zoo.cli.pull import pull
 from zoo.cli.push import push
@@ -67,6 +68,7 @@ for verb in (
     push,
     pull,
     export,
+    page,
     card,
     plugins,
 ):

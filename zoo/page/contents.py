@@ -1,0 +1,102 @@
+"""A model and test images -> what the page's script is given, as plain data."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import gzip
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.data import AnyImages, as_grey
+from zoo.data.labels import test_labels
+from zoo.evaluation.evaluate import evaluate_each
+from zoo.export.formats import ONNX
+from zoo.export.parts import PARTS, program_of
+from zoo.models import Autoencoder, VariationalAutoencoder
+from zoo.page.prior import prior_of
+from zoo.registry import families
+
+MOST_IMAGES = 1000
+"""On the map: with their codes they are some megabytes."""
+MOST_VALUES = 4_000_000
+"""Of images, and of codes: large ones are fewer."""
+
+
+def contents(model: Autoencoder, images: AnyImages, split: str) -> dict[str, Any]:
+    """All that the page knows: networks, latents, and some images with their codes and numbers.
+
+    Args:
+        model: any model.
+        images: of the size that it takes, of which the first are on the map.
+        split: what they are called, such as `test`.
+
+    Raises ExportError for a model that cannot be exported, PluginError for one that fails.
+    """
+    plain = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
+    size = max(plain.spec.pixels, math.prod(plain.latent_shape))
+    pixels = images.first(max(1, min(MOST_IMAGES, MOST_VALUES // size)))
+    with families.guarded(plain, "failed to encode"), torch.inference_mode():
+        shaped = torch.cat([plain._encode(part) for part in as_grey(pixels).split(100)])
+    codes = shaped.flatten(1)
+    spread = codes.std(0) if len(codes) > 1 else torch.ones_like(codes[0])
+    prior = prior_of(plain)
+    graphs = {
+        part.name: ONNX.bytes_of(program_of(plain, part, given), part)
+        for part, given in zip(PARTS, (as_grey(pixels[:2]), shaped[:2]), strict=True)
+    }
+    if prior and prior.graph:
+        graphs["prior"] = prior.graph
+    found = test_labels(images.dataset) if split == "test" else None
+    return {
+        "image": list(plain.spec.image_shape),
+        "code": list(plain.latent_shape),
+        "mean": floats(codes.mean(0)),
+        "spread": floats(spread),
+        "order": spread.argsort(descending=True, stable=True).tolist(),
+        "prior": prior and {"noise": prior.noise},
+        "networks": {name: packed(graph) for name, graph in graphs.items()},
+        "images": {
+            "name": f"{images.dataset} {split}",
+            "count": len(pixels),
+            "levels": packed(pixels.contiguous().numpy().tobytes()),
+            "codes": floats(codes),
+            "points": floats(plane(codes)),
+            "labels": found and found[0][: len(pixels)],
+            "classes": found and list(found[1]),
+            "numbers": {
+                name: floats(one) for name, one in _numbers(plain, images, len(pixels)).items()
+            },
+        },
+    }
+
+
+def plane(codes: Tensor) -> Tensor:
+    """Places `(N, 2)` within the unit square, of codes `(N, d)`: their two principal components."""
+    centred = (codes - codes.mean(0)).double()
+    directions = torch.linalg.svd(centred, full_matrices=False).Vh[:2]  # (2, d), or fewer
+    places = torch.zeros(len(codes), 2, dtype=torch.float64)
+    places[:, : len(directions)] = centred @ directions.T
+    low, high = places.amin(0), places.amax(0)
+    return (0.03 + 0.94 * (places - low) / (high - low).clamp(min=1e-12)).float()
+
+
+def _numbers(model: Autoencoder, images: AnyImages, count: int) -> dict[str, Tensor]:
+    """What the page says of each image beside the error that it computes itself, by its name."""
+    if not isinstance(model, VariationalAutoencoder):
+        return {}
+    _, each = evaluate_each(model, images, limit=count)
+    return {"ELBO, nats": -each["neg_elbo"]} if "neg_elbo" in each else {}
+
+
+def floats(values: Tensor) -> str:
+    """Float32 numbers as the page's script takes them."""
+    return packed(values.detach().float().contiguous().numpy().tobytes())
+
+
+def packed(data: bytes) -> str:
+    """Bytes as the page's script takes them: gzip, in base64."""
+    return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
