@@ -33,13 +33,20 @@ def page(
     """
     import zoo
     from zoo.api import recipe_of, trained_on
+    from zoo.errors import DataError, InputError, OfflineError
     from zoo.evaluation.evaluate import check_shape, images_for
     from zoo.page.serve import show
     from zoo.page.write import write_page
 
     loaded = zoo.load(model)
-    images = images_for(loaded, dataset or trained_on(loaded)[0], split, recipe_of(loaded))
-    check_shape(loaded, images)
+    try:
+        images = images_for(loaded, dataset or trained_on(loaded)[0], split, recipe_of(loaded))
+        check_shape(loaded, images)
+    except (OfflineError, DataError, InputError) as absent:
+        if dataset:
+            raise
+        say(f"The page has no map of codes: {absent}")
+        images = None
     written = write_page(loaded, images, split, out or Path(f"{Path(model).name}-page"))
     say(f"{written}")
     if open_:

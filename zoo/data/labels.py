@@ -32,7 +32,8 @@ def test_labels(dataset: str) -> tuple[list[int], tuple[str, ...]] | None:
     if dataset == "digits":
         from sklearn.datasets import load_digits
 
-        return load_digits().target[-300:].tolist(), DIGITS
+        _, labels = load_digits(return_X_y=True)
+        return labels[-300:].tolist(), DIGITS
     if dataset == "sprites":
         return sprites.factors("test")[:, 0].tolist(), SHAPES
     if dataset not in TORCHVISION:

@@ -6,6 +6,7 @@ import base64
 import copy
 import gzip
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from zoo.evaluation.evaluate import evaluate_each
 from zoo.export.formats import ONNX
 from zoo.export.parts import PARTS, program_of
 from zoo.models import Autoencoder, VariationalAutoencoder
-from zoo.page.prior import prior_of
+from zoo.page.prior import PRIOR, Prior, prior_of
 from zoo.registry import families
 
 MOST_IMAGES = 1000
@@ -26,51 +27,72 @@ MOST_VALUES = 4_000_000
 """Of images, and of codes: large ones are fewer."""
 
 
-def contents(model: Autoencoder, images: AnyImages, split: str) -> dict[str, Any]:
+def contents(model: Autoencoder, images: AnyImages | None, split: str) -> dict[str, Any]:
     """All that the page knows: networks, latents, and some images with their codes and numbers.
 
     Args:
         model: any model.
-        images: of the size that it takes, of which the first are on the map.
+        images: of the size that it takes, of which the first are on the map; None leaves the map out.
         split: what they are called, such as `test`.
 
     Raises ExportError for a model that cannot be exported, PluginError for one that fails.
     """
     plain = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
-    size = max(plain.spec.pixels, math.prod(plain.latent_shape))
-    pixels = images.first(max(1, min(MOST_IMAGES, MOST_VALUES // size)))
-    with families.guarded(plain, "failed to encode"), torch.inference_mode():
-        shaped = torch.cat([plain._encode(part) for part in as_grey(pixels).split(100)])
-    codes = shaped.flatten(1)
-    spread = codes.std(0) if len(codes) > 1 else torch.ones_like(codes[0])
+    pixels = _first(plain, images)
     prior = prior_of(plain)
-    graphs = {
-        part.name: ONNX.bytes_of(program_of(plain, part, given), part)
-        for part, given in zip(PARTS, (as_grey(pixels[:2]), shaped[:2]), strict=True)
-    }
-    if prior and prior.graph:
-        graphs["prior"] = prior.graph
-    found = test_labels(images.dataset) if split == "test" else None
+    with families.guarded(plain, "failed to encode"), torch.inference_mode():
+        given = torch.rand(2, *plain.spec.image_shape) if pixels is None else as_grey(pixels)
+        shaped = torch.cat([plain._encode(part) for part in given.split(100)])
+    codes = prior.codes if prior and pixels is None else shaped.flatten(1)
+    spread = codes.std(0)
+    found = {"count": 0}
+    if images is not None and pixels is not None:
+        found = _images(plain, images, pixels, codes, split)
     return {
         "image": list(plain.spec.image_shape),
         "code": list(plain.latent_shape),
         "mean": floats(codes.mean(0)),
-        "spread": floats(spread),
+        "spread": floats(torch.where(spread > 0, spread, 1.0)),
         "order": spread.argsort(descending=True, stable=True).tolist(),
         "prior": prior and {"noise": prior.noise},
-        "networks": {name: packed(graph) for name, graph in graphs.items()},
-        "images": {
-            "name": f"{images.dataset} {split}",
-            "count": len(pixels),
-            "levels": packed(pixels.contiguous().numpy().tobytes()),
-            "codes": floats(codes),
-            "points": floats(plane(codes)),
-            "labels": found and found[0][: len(pixels)],
-            "classes": found and list(found[1]),
-            "numbers": {
-                name: floats(one) for name, one in _numbers(plain, images, len(pixels)).items()
-            },
-        },
+        "networks": {name: packed(graph) for name, graph in _graphs(plain, given, shaped, prior)},
+        "images": found,
+    }
+
+
+def _first(model: Autoencoder, images: AnyImages | None) -> Tensor | None:
+    """The images that are on the map, `(N, C, H, W)` uint8, 2 or more; None leaves it out."""
+    size = max(model.spec.pixels, math.prod(model.latent_shape))
+    if images is None or len(images) < 2:
+        return None
+    return images.first(max(2, min(MOST_IMAGES, MOST_VALUES // size)))
+
+
+def _graphs(
+    model: Autoencoder, images: Tensor, codes: Tensor, prior: Prior | None
+) -> Iterator[tuple[str, bytes]]:
+    """Each network by its name: ONNX."""
+    for part, given in zip(PARTS, (images, codes), strict=True):
+        yield part.name, ONNX.bytes_of(program_of(model, part, given), part)
+    if prior and prior.graph:
+        yield PRIOR.name, prior.graph
+
+
+def _images(
+    model: Autoencoder, images: AnyImages, pixels: Tensor, codes: Tensor, split: str
+) -> dict[str, Any]:
+    """Images `(N, C, H, W)` uint8 and codes `(N, d)`, their places, classes and numbers."""
+    labels = test_labels(images.dataset) if split == "test" else None
+    numbers = _numbers(model, images, len(pixels))
+    return {
+        "name": f"{images.dataset} {split}",
+        "count": len(pixels),
+        "levels": packed(pixels.contiguous().numpy().tobytes()),
+        "codes": floats(codes),
+        "points": floats(plane(codes)),
+        "labels": labels and labels[0][: len(pixels)],
+        "classes": labels and list(labels[1]),
+        "numbers": {name: floats(values) for name, values in numbers.items()},
     }
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from zoo.export.formats import ONNX
 from zoo.export.parts import Part, program_of
 from zoo.models import Autoencoder, VariationalAutoencoder
 
+COUNT = 256
 PRIOR = Part("prior", "noise", "codes", "_prior_codes")
 
 
@@ -21,6 +23,8 @@ class Prior:
     """Shape of the noise of one code; its last number chooses a component where it has one more than the code."""
     graph: bytes | None
     """ONNX; None for a standard normal, whose noise is the code."""
+    codes: Tensor
+    """Some codes drawn from it, `(n, d)`."""
 
 
 def prior_of(model: Autoencoder) -> Prior | None:
@@ -31,7 +35,9 @@ def prior_of(model: Autoencoder) -> Prior | None:
     if not isinstance(model, VariationalAutoencoder):
         return None
     shape = model._prior_noise_shape
-    noise = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
-    if tuple(shape) == tuple(model.latent_shape) and torch.equal(model._prior_codes(noise), noise):
-        return Prior(list(shape), None)
-    return Prior(list(shape), ONNX.bytes_of(program_of(model, PRIOR, noise), PRIOR))
+    noise = torch.randn(COUNT, *shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        codes = model._prior_codes(noise)
+    is_noise = codes.shape == noise.shape and torch.equal(codes, noise)
+    graph = None if is_noise else ONNX.bytes_of(program_of(model, PRIOR, noise), PRIOR)
+    return Prior(list(shape), graph, codes.flatten(1))

@@ -26,12 +26,14 @@ STATIC, RUNTIME = (resources.files("zoo.page") / part for part in ("static", "ru
 FILES = ("index.html", "model.js", "runtime.js", "licences.txt")
 
 
-def write_page(model: Autoencoder, images: AnyImages, split: str, folder: str | Path) -> Path:
+def write_page(
+    model: Autoencoder, images: AnyImages | None, split: str, folder: str | Path
+) -> Path:
     """Writes the page of a model: `index.html` and what it needs, which asks no other server for anything.
 
     Args:
         model: any model.
-        images: of the size that it takes; the first are on the page's map.
+        images: of the size that it takes; the first are on the page's map. None leaves it out.
         split: what they are called, such as `test`.
         folder: new, empty, or one with such a page, which is replaced.
 
@@ -50,8 +52,8 @@ def write_page(model: Autoencoder, images: AnyImages, split: str, folder: str | 
     files = {
         "index.html": _index(
             title=title,
-            summary=f"{title_of(model).capitalize()} of {shape} images with codes of "
-            f"{math.prod(model.latent_shape)} numbers, running in this browser.",
+            summary=f"{title_of(model).capitalize()}: images of {shape} (channels, height, width), "
+            f"codes of {math.prod(model.latent_shape)} numbers.",
             card=_card(model),
         ),
         "model.js": f"globalThis.zooPage = {json.dumps(about, ensure_ascii=True)};\n",

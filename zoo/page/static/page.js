@@ -27,7 +27,7 @@ class Page {
       this.map = new CodeMap(get("map"), get("legend"), this.points, labels, classes, (n) => this.pick(n));
       get("any").addEventListener("click", () => this.map.pick(Math.floor(Math.random() * count)));
     }
-    for (const id of ["map-section", "any", "path-section"]) get(id).hidden = !count;
+    for (const id of ["map-section", "any"]) get(id).hidden = !count;
     get("centre").addEventListener("click", () => this.show(this.mean));
     for (const end of ["a", "b"]) get(`path-${end}`).addEventListener("click", () => this.setEnd(end));
     get("path-place").addEventListener("input", () => this.along(Number(get("path-place").value)));
@@ -91,7 +91,7 @@ class Page {
 
   setEnd(end) {
     this.ends[end] = this.code.slice();
-    get(`path-${end}`).textContent = end === "a" ? "From this image (set)" : "To this image (set)";
+    get(`path-${end}`).textContent = end === "a" ? "From here (set)" : "To here (set)";
     if (this.ends.a && this.ends.b) this.strip();
   }
 
