@@ -30,6 +30,7 @@ ORDER = [
     "api",
     "export",
     "page",
+    "gallery",
     "sklearn",
     "__init__",
     "release",

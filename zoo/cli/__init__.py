@@ -18,6 +18,7 @@ from zoo.cli.draw import draw
 from zoo.cli.encode import encode
 from zoo.cli.eval import evaluate
 from zoo.cli.export import export
+from zoo.cli.gallery import gallery
 from zoo.cli.list import list_
 from zoo.cli.page import page
 from zoo.cli.plugins import plugins
@@ -69,6 +70,7 @@ for verb in (
     pull,
     export,
     page,
+    gallery,
     card,
     plugins,
 ):

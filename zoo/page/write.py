@@ -15,6 +15,7 @@ from typing import Any
 from zoo.data import AnyImages
 from zoo.errors import InputError
 from zoo.folder.card import render_card
+from zoo.folder.markdown import card_html
 from zoo.io.files import staged, with_home, write_atomically
 from zoo.io.text import printable
 from zoo.models import Autoencoder
@@ -109,15 +110,7 @@ def _as_url(module: bytes) -> str:
 
 
 def _card(model: Autoencoder) -> str:
-    """The model's card as HTML; markup and links to pictures in it are shown as text."""
-    from markdown_it import MarkdownIt
-
-    if model.info is None:
-        return "<p>This model has no card.</p>"
-    text = render_card(model.info)
-    body = text.split("\n---\n", 1)[1] if text.startswith("---\n") else text
-    rules = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
-    return rules.render(body)
+    return card_html(render_card(model.info)) if model.info else "<p>This model has no card.</p>"
 
 
 def _runtime() -> str:
