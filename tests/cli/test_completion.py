@@ -39,6 +39,7 @@ def test_verbs_and_options():
         ["pull"],
         ["card"],
         ["export"],
+        ["page"],
         ["bench"],
         ["bench", "ae-mnist-64"],
         ["verify"],

@@ -74,6 +74,9 @@ def command(*words: str, **options) -> subprocess.Popen:
             "Say what to write: --onnx FOLDER, --torch-export FOLDER, or both.",
         ),
         (["export", "./model", "--onx", "out"], "No such option"),
+        (["page"], "Missing argument 'MODEL'"),
+        (["page", "./model", "--port", "web"], "'web' is not a valid integer"),
+        (["gallery", "--to", "out"], "No such option"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -140,6 +143,9 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["bench", "vae-mnsit-20"], "No model named 'vae-mnsit-20'."),
         (["export", "vae-mnsit-20", "--torch-export", "out"], "Did you mean 'vae-mnist-20'?"),
         (["export", "./model", "--torch-export", "model"], "'model' is not empty. Name a new or"),
+        (["page", "vae-mnsit-20"], "Did you mean 'vae-mnist-20'?"),
+        (["page", "./model", "-o", "model"], "which is no part of a page"),
+        (["gallery", "-o", "model"], "which is no part of a gallery"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -172,6 +172,8 @@ def test_every_verb_has_help(run):
         "bench",
         "verify",
         "export",
+        "page",
+        "gallery",
         "card",
     ]:
         assert f"\n  {verb}" in overview

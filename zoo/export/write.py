@@ -65,7 +65,7 @@ def export_torch(model: Autoencoder, folder: str | Path) -> Exported:
 
 
 def _export(model: Autoencoder, folder: Path, form: Format) -> Exported:
-    _check_installed(form)
+    check_installed(form)
     _check_empty(folder)
     plain = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
     images, checked_on = images_for_check(model)
@@ -74,7 +74,7 @@ def _export(model: Autoencoder, folder: Path, form: Format) -> Exported:
     files, differences = {}, {}
     for part, given in ((ENCODER, images), (DECODER, codes)):
         name = part.file(form.suffix)
-        with _in_a_sentence(part):
+        with in_a_sentence(part):
             files[name] = form.bytes_of(program_of(plain, part, given), part)
             differences[name] = _difference(plain, part, given, form.opened(files[name], part))
     files["README.md"] = readme(plain, form, differences, checked_on).encode()
@@ -84,7 +84,7 @@ def _export(model: Autoencoder, folder: Path, form: Format) -> Exported:
     return Exported(folder, checked_on, differences)
 
 
-def _check_installed(form: Format) -> None:
+def check_installed(form: Format) -> None:
     try:
         for name in form.needs:
             importlib.import_module(name)
@@ -102,7 +102,7 @@ def _check_empty(folder: Path) -> None:
 
 
 @contextmanager
-def _in_a_sentence(part: Part) -> Iterator[None]:
+def in_a_sentence(part: Part) -> Iterator[None]:
     """Makes an ExportError of whatever torch or onnxruntime raises."""
     try:
         yield

@@ -17,6 +17,7 @@ from zoo.data.labels import test_labels
 from zoo.evaluation.evaluate import evaluate_each
 from zoo.export.formats import ONNX
 from zoo.export.parts import PARTS, program_of
+from zoo.export.write import check_installed, in_a_sentence
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.page.prior import PRIOR, Prior, prior_of
 from zoo.registry import families
@@ -35,8 +36,10 @@ def contents(model: Autoencoder, images: AnyImages | None, split: str) -> dict[s
         images: of the size that it takes, of which the first are on the map; None leaves the map out.
         split: what they are called, such as `test`.
 
-    Raises ExportError for a model that cannot be exported, PluginError for one that fails.
+    Raises InputError without `autoencoder-zoo[export]`, ExportError for a model that cannot be
+    exported, PluginError for one that fails.
     """
+    check_installed(ONNX)
     plain = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
     pixels = _first(plain, images)
     prior = prior_of(plain)
@@ -73,7 +76,9 @@ def _graphs(
 ) -> Iterator[tuple[str, bytes]]:
     """Each network by its name: ONNX."""
     for part, given in zip(PARTS, (images, codes), strict=True):
-        yield part.name, ONNX.bytes_of(program_of(model, part, given), part)
+        with in_a_sentence(part):
+            graph = ONNX.bytes_of(program_of(model, part, given), part)
+        yield part.name, graph
     if prior and prior.graph:
         yield PRIOR.name, prior.graph
 
