@@ -27,6 +27,7 @@ speed: $(VENV)/.ready
 	$(BIN)/python benchmarks/streaming.py
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/hub.py
+	$(BIN)/python benchmarks/exports.py
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

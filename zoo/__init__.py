@@ -3,9 +3,9 @@
     import zoo
     model = zoo.load("vae-mnist-20")
 
-What is listed in `__all__` is the public API, and `zoo.testing` for families of your own. Each name is
-imported when it is first used: `import zoo` alone imports neither torch nor anything else that is slow.
-Type checkers read `__init__.pyi`, which says the same.
+What is listed in `__all__` is the public API, and `zoo.testing` for families of your own, `zoo.sklearn`
+for pipelines. Each name is imported when it is first used: `import zoo` alone imports neither torch nor
+anything else that is slow. Type checkers read `__init__.pyi`, which says the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _MODULES = {
     "zoo.errors": (
         "DataError",
         "DeviceError",
+        "ExportError",
         "HubError",
         "InputError",
         "IntegrityError",
@@ -35,6 +36,7 @@ _MODULES = {
         "ZooError",
     ),
     "zoo.evaluation.report": ("Report",),
+    "zoo.export.write": ("Exported", "export_onnx", "export_torch"),
     "zoo.hub.pull": ("pull",),
     "zoo.hub.push": ("Published", "push"),
     "zoo.models": ("Autoencoder", "Loss", "VariationalAutoencoder"),
@@ -52,8 +54,8 @@ __all__ = ["__version__", *_MODULE_OF]  # pyright: ignore[reportUnsupportedDunde
 
 
 def __getattr__(name: str):
-    if name == "testing":
-        return importlib.import_module("zoo.testing")
+    if name in ("sklearn", "testing"):
+        return importlib.import_module(f"zoo.{name}")
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)

@@ -1,3 +1,4 @@
+from zoo import sklearn as sklearn
 from zoo import testing as testing
 from zoo.api import build as build
 from zoo.api import evaluate as evaluate
@@ -7,6 +8,7 @@ from zoo.api import save as save
 from zoo.api import verify as verify
 from zoo.errors import DataError as DataError
 from zoo.errors import DeviceError as DeviceError
+from zoo.errors import ExportError as ExportError
 from zoo.errors import HubError as HubError
 from zoo.errors import InputError as InputError
 from zoo.errors import IntegrityError as IntegrityError
@@ -22,6 +24,9 @@ from zoo.errors import UnsafeFormatError as UnsafeFormatError
 from zoo.errors import WeightsError as WeightsError
 from zoo.errors import ZooError as ZooError
 from zoo.evaluation.report import Report as Report
+from zoo.export.write import Exported as Exported
+from zoo.export.write import export_onnx as export_onnx
+from zoo.export.write import export_torch as export_torch
 from zoo.hub.pull import pull as pull
 from zoo.hub.push import Published as Published
 from zoo.hub.push import push as push

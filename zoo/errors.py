@@ -13,6 +13,7 @@
     ├── DataError                         images that are missing, damaged or do not fit
     ├── RecipeError        (ValueError)   a recipe with wrong, missing or unknown settings
     ├── TrainingError                     a training that cannot continue
+    ├── ExportError                       a model that cannot become a graph
     ├── DeviceError                       a device that is not available
     ├── OfflineError                      something that only the network has
     └── HubError                          the Hugging Face Hub refused or failed
@@ -76,6 +77,10 @@ class RecipeError(ZooError, ValueError):
 
 class TrainingError(ZooError):
     """A training that cannot continue."""
+
+
+class ExportError(ZooError):
+    """A model that cannot become a graph, or whose graph computes something else."""
 
 
 class DeviceError(ZooError):

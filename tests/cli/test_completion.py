@@ -38,6 +38,8 @@ def test_verbs_and_options():
         ["eval"],
         ["pull"],
         ["card"],
+        ["export"],
+        ["page"],
         ["bench"],
         ["bench", "ae-mnist-64"],
         ["verify"],

@@ -68,6 +68,15 @@ def command(*words: str, **options) -> subprocess.Popen:
         (["train", "vae-digits-8", "=5"], "'=5' is not KEY=VALUE"),
         (["eval", "./model", "--limit", "many"], "'many' is not a valid integer"),
         (["verify"], "Missing argument 'MODEL...'"),
+        (["export"], "Missing argument 'MODEL'"),
+        (
+            ["export", "./model"],
+            "Say what to write: --onnx FOLDER, --torch-export FOLDER, or both.",
+        ),
+        (["export", "./model", "--onx", "out"], "No such option"),
+        (["page"], "Missing argument 'MODEL'"),
+        (["page", "./model", "--port", "web"], "'web' is not a valid integer"),
+        (["gallery", "--to", "out"], "No such option"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -132,6 +141,11 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["train", "vae-digits-8", "--out", "empty", "--resume"], "There is no run to resume"),
         (["train", "vae-digits-8", "--device", "cuda:99"], "'cuda:99' is not available"),
         (["bench", "vae-mnsit-20"], "No model named 'vae-mnsit-20'."),
+        (["export", "vae-mnsit-20", "--torch-export", "out"], "Did you mean 'vae-mnist-20'?"),
+        (["export", "./model", "--torch-export", "model"], "'model' is not empty. Name a new or"),
+        (["page", "vae-mnsit-20"], "Did you mean 'vae-mnist-20'?"),
+        (["page", "./model", "-o", "model"], "which is no part of a page"),
+        (["gallery", "-o", "model"], "which is no part of a gallery"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

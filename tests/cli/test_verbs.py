@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,16 @@ def test_encode_writes_a_row_for_every_image(run):
     np.testing.assert_allclose(codes, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_export_writes_a_folder_of_each_kind(run):
+    pytest.importorskip("onnxruntime")
+    out = run("export", "vae-digits-8", "--onnx", "graphs", "--torch-export", "programs")
+    for file in ("graphs/decoder.onnx", "programs/encoder.pt2"):
+        assert Path(file).exists()
+        assert re.search(
+            rf"^{file}  differs by \S+ at most, on 64 test images of digits$", out, re.M
+        )
+
+
 def test_bench_prints_measured_beside_published(run):
     out = run("bench", "vae-digits-8", "--json", "bench.json", "--device", "cpu")
     assert "dequantised protocol" in out
@@ -160,6 +171,9 @@ def test_every_verb_has_help(run):
         "eval",
         "bench",
         "verify",
+        "export",
+        "page",
+        "gallery",
         "card",
     ]:
         assert f"\n  {verb}" in overview

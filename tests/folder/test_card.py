@@ -14,6 +14,7 @@ from zoo.folder.card import render_card, source_in
 from zoo.folder.record import record_text
 from zoo.registry import published
 from zoo.specs.metrics import Seeds, Spread
+from zoo.training.recipe import load_recipe
 
 
 @pytest.fixture
@@ -35,8 +36,8 @@ def test_the_hub_reads_the_front_matter(name):
         task,
     )
     assert data.tags[:1] == ["autoencoder"]
-    datasets = {"mnist": ["ylecun/mnist"], "fashion": ["zalando-datasets/fashion_mnist"]}
-    assert data.datasets == datasets.get(name.split("-")[-2])
+    datasets = {"mnist": ["ylecun/mnist"], "fashion-mnist": ["zalando-datasets/fashion_mnist"]}
+    assert data.datasets == datasets.get(load_recipe(name).data.dataset)
 
 
 def test_two_protocols_share_no_entry_of_the_index_of_results():

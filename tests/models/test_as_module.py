@@ -12,12 +12,14 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 import zoo
 from zoo.devices import bf16_cost
 from zoo.errors import InputError
+from zoo.models import AE
 
 FAMILIES = ["ae", "vae", "vq-vae"]
+SHAPES = {"image_shape": (1, 8, 8), "latent_dim": 3}
 
 
 def small(family: str) -> zoo.Autoencoder:
-    return zoo.build(family, image_shape=(1, 8, 8), latent_dim=3, seed=0)
+    return zoo.build(family, **SHAPES, seed=0)
 
 
 def test_a_built_model_is_in_train_mode_and_a_loaded_one_in_eval_mode(tmp_path):
@@ -58,12 +60,33 @@ def test_a_training_loop_by_hand_lowers_the_loss(family):
     assert totals[-1] < totals[0] - 0.2
 
 
+@pytest.mark.parametrize("family", ["ae", "conv-ae", "vae"])
+def test_torch_exports_it_as_it_is(family):
+    model, x = small(family).eval(), torch.rand(4, 1, 8, 8)
+    program = torch.export.export(model, (x,))
+    torch.testing.assert_close(program.module()(x), model(x))
+
+
+def test_the_tensors_of_an_ae_keep_their_names_within_another_module():
+    one, two = (torch.nn.ModuleDict({"inner": zoo.build("ae", **SHAPES)}) for _ in range(2))
+    state = one.state_dict()
+    assert {"inner.code.weight", "inner.code.bias"} <= set(state)
+    two.load_state_dict(state)
+    assert torch.equal(two["inner"].to_code.weight, one["inner"].to_code.weight)
+
+
 def test_it_says_its_device_and_its_dtype(tmp_path):
     model = small("vae")
     assert (model.device, model.dtype) == (torch.device("cpu"), torch.float32)
     zoo.save(model, tmp_path / "model")
     for name in ("bfloat16", torch.bfloat16):
         assert zoo.load(tmp_path / "model", dtype=name).dtype == torch.bfloat16
+
+
+def test_from_pretrained_gives_a_model_of_its_class_alone():
+    assert zoo.VariationalAutoencoder.from_pretrained("vae-digits-8", dtype="bfloat16").info
+    with pytest.raises(InputError, match="'vae-digits-8' is a VAE, not of class AE: "):
+        AE.from_pretrained("vae-digits-8")
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "int8", torch.int8, 16, "Tensor"])

@@ -57,6 +57,13 @@ def test_a_packages_models_and_recipes_go_by_name(checkout, installed):
     assert "acme" not in sys.modules
 
 
+def test_a_packages_model_is_exported(acme_vq, installed):
+    pytest.importorskip("onnxruntime")
+    installed(acme_vq)
+    done = zoo.export_onnx(zoo.load("vq-digits-4x4"), "out")
+    assert done.checked_on == "64 test images of digits"
+
+
 def test_its_index_is_the_root_of_trust_for_its_names(checkout, installed):
     installed(acme(checkout, {"acme-vae-8": "vae-digits-8"}))
     weights = published.line("acme-vae-8").folder / "model.safetensors"

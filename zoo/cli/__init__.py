@@ -17,7 +17,10 @@ from zoo.cli.demo import demo
 from zoo.cli.draw import draw
 from zoo.cli.encode import encode
 from zoo.cli.eval import evaluate
+from zoo.cli.export import export
+from zoo.cli.gallery import gallery
 from zoo.cli.list import list_
+from zoo.cli.page import page
 from zoo.cli.plugins import plugins
 from zoo.cli.pull import pull
 from zoo.cli.push import push
@@ -65,6 +68,9 @@ for verb in (
     verify,
     push,
     pull,
+    export,
+    page,
+    gallery,
     card,
     plugins,
 ):

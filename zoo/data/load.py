@@ -20,7 +20,7 @@ from zoo.data.hf_datasets import PREFIX as HF_DATASET
 from zoo.data.hf_datasets import read_hf_dataset
 from zoo.data.image_files import SUFFIXES, ImageFiles
 from zoo.data.images import IN_MEMORY, SPLITS, Images, in_parts, sha256_of
-from zoo.data.named import NAMED, read_named
+from zoo.data.named import NAMED, is_here, read_named
 from zoo.data.objects import can_hold_images, read_object
 from zoo.data.plugins import read_plugin
 from zoo.data.source import InMemory, Joined, Named, Source
@@ -235,6 +235,11 @@ def _readable(source: Source) -> Iterator[Tensor]:
     for number in range(len(source)):
         with suppress(DataError):
             yield as_pixels(source.read(number))
+
+
+def is_at_hand(dataset: str) -> bool:
+    """Whether a dataset can be read without a network; another thing is whether it is sound."""
+    return is_here(dataset) and not dataset.startswith(HF_DATASET)
 
 
 def may_be_read_for(dataset: str, family: str) -> bool:

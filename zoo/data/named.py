@@ -77,6 +77,13 @@ def read_named(name: str) -> dict[str, Tensor]:
     return {"train": train[:-5000], "validation": train[-5000:], "test": whole["test"]}
 
 
+def is_here(name: str) -> bool:
+    """Whether reading a dataset of that name downloads nothing."""
+    return name not in TORCHVISION or all(
+        os.path.lexists(_folder_of(name) / file) for file, _ in IDX_FILES.values()
+    )
+
+
 def _digits() -> Tensor:
     from sklearn.datasets import load_digits
 
@@ -97,7 +104,7 @@ def _mnist_kin(name: str) -> dict[str, Tensor]:
         else contextlib.nullcontext()
     )
     with turn:
-        if not all(os.path.lexists(folder / file) for file, _ in IDX_FILES.values()):
+        if not is_here(name):
             _download(name)
     return {part: _read_idx(name, folder / file, n) for part, (file, n) in IDX_FILES.items()}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -21,7 +23,10 @@ class AE(Autoencoder):
     def __init__(self, spec: AESpec) -> None:
         super().__init__(spec)
         self.encoder = build_encoder(spec.body, spec.image_shape)
-        self.code = nn.Linear(self.encoder.features, spec.latent_dim)
+        # called `code` in state_dict: a graph of torch.export can have no part of that name
+        self.to_code = nn.Linear(self.encoder.features, spec.latent_dim)
+        self.register_state_dict_post_hook(_to_published_names)
+        self.register_load_state_dict_pre_hook(_from_published_names)
         outputs = spec.likelihood.output_shape(spec.image_shape)
         self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
         self.pixels = build_likelihood(spec.likelihood)
@@ -35,7 +40,7 @@ class AE(Autoencoder):
             self.decoder.set_output_bias(self.pixels.logits_of(mean))
 
     def _encode(self, x: Tensor) -> Tensor:
-        code = self.code(self.encoder(x))  # (N, latent_dim)
+        code = self.to_code(self.encoder(x))  # (N, latent_dim)
         name = self.spec.latent_activation
         return code if name == "identity" else ACTIVATIONS[name](code)
 
@@ -56,3 +61,18 @@ class ConvAE(AE):
     """`ae` with a convolutional body by default."""
 
     Spec = ConvAESpec
+
+
+def _to_published_names(model: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
+    _rename(state, f"{prefix}to_code.", f"{prefix}code.")
+
+
+def _from_published_names(model: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    _rename(state, f"{prefix}code.", f"{prefix}to_code.")
+
+
+def _rename(state: dict[str, Tensor], before: str, after: str) -> None:
+    """Gives the tensors under one name another; the order stays."""
+    for name in list(state):
+        tensor = state.pop(name)
+        state[after + name.removeprefix(before) if name.startswith(before) else name] = tensor

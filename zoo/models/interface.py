@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -135,6 +138,22 @@ class Autoencoder(nn.Module):
         """
         return self._learnt(self._loss(self._images(x, "loss")))
 
+    def push_to_hub(self, repo_id: str, **options: Any) -> Any:
+        """`zoo.push` of this model, by the name that other libraries have: its options and errors."""
+        return _front_door().push(self, repo_id, **options)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, **options: Any) -> Self:
+        """`zoo.load` by the name that other libraries have: its options and errors.
+
+        Raises InputError too, for a model that is not of this class: `Autoencoder` takes any.
+        """
+        model = _front_door().load(source, **options)
+        if not isinstance(model, cls):
+            found = f"{str(source)!r} is a {type(model).__name__}, not of class {cls.__name__}"
+            raise InputError(f"{found}: zoo.load loads any.")
+        return model
+
     def _encode(self, x: Tensor) -> Tensor:
         """Codes `(N, *latent_shape)` of checked images `(N, C, H, W)`; N may be 0."""
         raise NotImplementedError
@@ -209,6 +228,11 @@ class Autoencoder(nn.Module):
         if _is_readable(codes) and not torch.isfinite(codes).all():  # a narrower dtype overflows
             raise InputError(_about_codes(z, shape))
         return codes
+
+
+def _front_door() -> ModuleType:
+    """The package itself, which was imported before this room: what is in it, the rooms below gave it."""
+    return sys.modules[__name__.partition(".")[0]]
 
 
 def _is_float(x: object) -> bool:

@@ -73,22 +73,27 @@ class ContinuousBernoulliImage(BernoulliImage):
 
     @property
     def mean(self) -> Tensor:
-        """Expected value of each pixel, `(*batch, C, H, W)`: 1 / (1 - exp(-l)) - 1 / l."""
-        near, far = _split_at_zero(self.logits)
-        return torch.where(near, 0.5 + self.logits / 12, -1 / torch.expm1(-far) - 1 / far)
+        """Expected value of each pixel, `(*batch, C, H, W)`: 1 / (1 - exp(-l)) - 1 / l.
+
+        Near zero, where the terms cancel, from its series: exact also where a graph has no expm1.
+        """
+        near, far = _split_at_zero(self.logits, 0.5)
+        square = self.logits.square()
+        series = 0.5 + self.logits * (1 / 12 - square * (1 / 720 - square / 30_240))
+        return torch.where(near, series, -1 / torch.expm1(-far) - 1 / far)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Nats of each image's density `(..., C, H, W)`, summed over its pixels."""
-        near, far = _split_at_zero(self.logits)
+        near, far = _split_at_zero(self.logits, 0.02)
         size = far.abs()  # the constant is even in the logit
         exact = size.log() - torch.log(torch.tanh(size / 2))
         constant = torch.where(near, math.log(2) + self.logits.square() / 12, exact)
         return super().log_prob(value) + constant.flatten(-3).sum(-1)
 
 
-def _split_at_zero(logits: Tensor) -> tuple[Tensor, Tensor]:
+def _split_at_zero(logits: Tensor, bound: float) -> tuple[Tensor, Tensor]:
     """Where a logit is so near zero that a series is better, and the logits with 1 in those places."""
-    near = logits.abs() < 0.02
+    near = logits.abs() < bound
     return near, torch.where(near, 1.0, logits)
 
 

@@ -50,7 +50,7 @@ class NormalMixture(Distribution):
 
     def codes_from(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """Draws `(n, d)` at standard normal noise `(n, d + 1)`, whose last number chooses a Gaussian."""
-        chosen = torch.special.ndtr(noise[:, -1].double()) * len(self.loc)
+        chosen = torch.special.ndtr(noise[:, -1].float()) * len(self.loc)
         component = chosen.long().clamp_(max=len(self.loc) - 1)
         return self.loc[component] + temperature * self.scale[component] * noise[:, :-1].float()
 

@@ -1,0 +1,93 @@
+"""The gallery: what is on its pages, that they hang together, and what is refused."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo.errors import InputError
+from zoo.gallery.plane import Point, plane
+from zoo.gallery.site import write_gallery
+
+VOID = {"meta", "link", "img", "input", "br", "hr", "path", "circle"}
+
+
+class Tags(HTMLParser):
+    """Tags that are not closed in order, ids and links of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.links += [value for name, value in attrs if name in ("href", "src") and value]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID and self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    page, left_out = write_gallery(tmp_path_factory.mktemp("site"))
+    assert not left_out
+    return page.parent
+
+
+def test_every_model_has_its_page(site):
+    pages = {path.stem for path in (site / "models").iterdir()}
+    assert pages == set(zoo.list_models())
+    text = (site / "models" / "vae-mnist-20.html").read_text()
+    info = zoo.info("vae-mnist-20")
+    assert info.sha256 in text
+    assert "zoo.load(&quot;vae-mnist-20&quot;)" in text
+    assert f"{info.parameters:,}" in text
+
+
+def test_numbers_of_a_table_share_protocol_and_images(site):
+    text = (site / "datasets" / "mnist.html").read_text()
+    binarised, grey = text.index("binarised, 10,000"), text.index("grey, 10,000")
+    assert "ae-mnist-64" not in re.sub("[a-z]+-ae-mnist", "", text[binarised:grey]).replace(
+        "vae-", ""
+    )
+    assert "ae-mnist-64" in text[grey:]
+
+
+def test_all_links_lead_somewhere_and_none_is_a_script(site):
+    for page in site.rglob("*.html"):
+        tags = Tags(page.read_text())
+        assert not tags.wrong, page
+        assert not tags.open, page
+        for link in tags.links:
+            if not link.startswith(("#", "https://")):
+                assert (page.parent / link).resolve().is_file(), (page, link)
+        assert not re.search(r"<script[^>]*src", page.read_text())
+
+
+def test_it_is_the_same_bytes_again(site):
+    before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
+    write_gallery(site)
+    assert {path: path.read_bytes() for path in site.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years")
+    with pytest.raises(InputError, match="no part of a gallery"):
+        write_gallery(tmp_path)
+
+
+def test_names_in_the_plane_do_not_lie_upon_one_another():
+    points = [Point(f"model-{n}", 20.0, 60.0 + n / 100) for n in range(4)] + [Point("far", 9, 90)]
+    lines = re.findall(r'y="([\d.]+)" text-anchor="\w+">(?:model|far)', plane(points, "t"))
+    heights = sorted(map(float, lines))
+    assert min(b - a for a, b in itertools.pairwise(heights)) >= 14

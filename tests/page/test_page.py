@@ -1,0 +1,96 @@
+"""The page as files: what is in it, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import torch
+
+import zoo
+from zoo.data import load_images
+from zoo.data.labels import test_labels as labels_of
+from zoo.errors import InputError
+from zoo.page.contents import plane
+from zoo.page.serve import served
+from zoo.page.write import FILES, write_page
+
+pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_images("digits", "test")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, digits):
+    return write_page(zoo.load("vae-digits-8"), digits, "test", tmp_path_factory.mktemp("page"))
+
+
+def test_a_page_is_four_files_that_name_no_other_server(page):
+    assert sorted(path.name for path in page.parent.iterdir()) == sorted(FILES)
+    text = page.read_text()
+    card = text[text.index("The model's card") :]
+    links = re.findall(r"""(?:src|href)=["']?([^"' >]+)""", text.replace(card, ""))
+    assert set(links) <= {"runtime.js", "model.js", "licences.txt"}
+    assert "onnxruntime-web 1.30.0" in (page.parent / "licences.txt").read_text()
+
+
+def test_it_holds_the_networks_and_the_test_images(page, digits):
+    held = json.loads((page.parent / "model.js").read_text().partition(" = ")[2].rstrip(";\n"))
+    assert set(held["networks"]) == {"encoder", "decoder"}
+    assert held["images"]["count"] == len(digits)
+    assert held["images"]["classes"] == list("0123456789")
+    assert sorted(held["order"]) == list(range(8))
+
+
+def test_it_is_the_same_bytes_again(page, digits):
+    before = {path.name: path.read_bytes() for path in page.parent.iterdir()}
+    write_page(zoo.load("vae-digits-8"), digits, "test", page.parent)
+    assert {path.name: path.read_bytes() for path in page.parent.iterdir()} == before
+
+
+def test_markup_of_a_card_is_text(tmp_path, digits, monkeypatch):
+    card = (
+        "# A <script>alert(1)</script>\n\n![x](https://evil.example/x.png) [y](javascript:alert(2))"
+    )
+    monkeypatch.setattr("zoo.page.write.render_card", lambda info: card)
+    page = write_page(zoo.load("vae-digits-8"), digits, "test", tmp_path / "page").read_text()
+    shown = page[page.index("The model's card") : page.index("</details>")]
+    assert "<script" not in shown
+    assert "<img" not in shown
+    assert 'href="javascript' not in shown
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path, digits):
+    (tmp_path / "thesis.tex").write_text("years")
+    with pytest.raises(InputError, match="no part of a page"):
+        write_page(zoo.load("vae-digits-8"), digits, "test", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_places_of_codes_lie_within_the_square():
+    for codes in (torch.randn(50, 7), torch.randn(2, 1), torch.zeros(5, 3)):
+        places = plane(codes)
+        assert places.shape == (len(codes), 2)
+        assert ((places >= 0) & (places <= 1)).all()
+
+
+def test_labels_are_those_of_the_test_images(digits):
+    found = labels_of("digits")
+    assert found is not None
+    labels, classes = found
+    assert len(labels) == len(digits)
+    assert len(classes) == 10
+    assert labels_of("no-such-dataset") is None
+
+
+def test_a_port_that_is_taken_is_said(page):
+    with (
+        served(page.parent) as first,
+        pytest.raises(InputError, match="cannot be had"),
+        served(page.parent, first.server_address[1]),
+    ):
+        pass

@@ -1,0 +1,140 @@
+"""`zoo.sklearn.Encoder`: scikit-learn's own checks, and what people build with it."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import zoo
+from zoo.errors import InputError, UnknownNameError
+from zoo.sklearn import Encoder
+
+
+class RowsSpec(zoo.Spec):
+    @property
+    def latent_shape(self):
+        return (2,)
+
+
+class Rows(zoo.Autoencoder):
+    """Takes rows of any numbers for images: scikit-learn's checks have rows of one to ten, some negative."""
+
+    Spec = RowsSpec
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        generator = torch.Generator().manual_seed(0)
+        self.weight = torch.nn.Parameter(torch.randn(spec.pixels, 2, generator=generator))
+
+    def _images(self, x, method):
+        return super()._images(torch.sigmoid(x), method)
+
+    def _encode(self, x):
+        return x.flatten(1) @ self.weight
+
+    def _decode(self, z):
+        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+
+
+class OfAnyWidth(Encoder):
+    """An Encoder whose model takes rows as wide as those that it is fitted on."""
+
+    def fit(self, X, y=None):  # noqa: N803
+        width = (X if hasattr(X, "shape") else np.asarray(X)).shape[-1] or 1
+        with pytest.MonkeyPatch.context() as patch:
+            model = Rows(RowsSpec(image_shape=(1, 1, width)))
+            patch.setattr("zoo.sklearn.load", lambda source, device: model)
+            return super().fit(X, y)
+
+
+NOT_PASSED = {
+    "check_transformers_unfitted_stateless": "without fit its model is a published one, of images",
+}
+
+
+@parametrize_with_checks([OfAnyWidth("rows")], expected_failed_checks=lambda estimator: NOT_PASSED)
+def test_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Flat rows `(N, 64)` in [0, 1], and what they show."""
+    levels, labels = load_digits(return_X_y=True)
+    return levels / 16, labels
+
+
+def test_its_codes_and_images_are_those_of_the_model(digits):
+    rows, model = digits[0][:20], zoo.load("vae-digits-8")
+    x = torch.tensor(rows, dtype=torch.float32).view(-1, 1, 8, 8)
+    with torch.no_grad():
+        z = model.encode(x)
+        y = model.decode(z)
+    encoder = Encoder("vae-digits-8")
+    for images, expected in ((rows, y.flatten(1)), (x, y), (x.numpy(), y)):
+        codes = encoder.fit_transform(images)
+        np.testing.assert_allclose(codes, z, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(encoder.inverse_transform(codes), expected, atol=1e-6)
+
+
+def test_it_needs_no_fit(digits):
+    codes = Encoder("vae-digits-8").transform(digits[0][:3])
+    assert (codes.shape, codes.dtype) == ((3, 8), np.float32)
+    assert Encoder("vae-digits-8").inverse_transform(codes).shape == (3, 1, 8, 8)
+
+
+def test_a_pipeline_with_it_reads_digits_and_survives_cloning_and_pickling(digits):
+    rows, labels = digits
+    pipeline = clone(make_pipeline(Encoder("vae-digits-8"), LogisticRegression(max_iter=500)))
+    pipeline.fit(rows[:1297], labels[:1297])
+    assert pipeline.score(rows[1497:], labels[1497:]) > 0.8
+    again = pickle.loads(pickle.dumps(pipeline))
+    assert (again.predict(rows[1497:]) == pipeline.predict(rows[1497:])).all()
+
+
+def test_a_grid_search_chooses_a_model(digits, tmp_path):
+    rows, labels = digits[0][:300], digits[1][:300]
+    zoo.save(zoo.build("vae", image_shape=(1, 8, 8), latent_dim=1, seed=0), tmp_path / "worse")
+    pipeline = make_pipeline(Encoder("vae-digits-8"), LogisticRegression(max_iter=500))
+    grid = {"encoder__model": [str(tmp_path / "worse"), "vae-digits-8"]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(rows, labels)
+    assert search.best_params_ == {"encoder__model": "vae-digits-8"}
+
+
+def test_its_columns_have_names(digits):
+    encoder = Encoder("vae-digits-8").fit(digits[0][:3])
+    assert encoder.get_feature_names_out().tolist() == [f"encoder{i}" for i in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("images", "why"),
+    [
+        (np.zeros((2, 63)), r"encode takes \(N, 1, 8, 8\), float in \[0, 1\]; got \(2, 63\)"),
+        (np.full((2, 64), 16.0), r"values from 16 to 16. Try x / 255"),
+        (np.zeros((2, 8, 8)), "Found array with dim 3"),
+    ],
+    ids=["width", "range", "dimensions"],
+)
+def test_what_are_no_images_of_the_model_is_refused(images, why):
+    for do in (Encoder("vae-digits-8").fit, Encoder("vae-digits-8").transform):
+        with pytest.raises(ValueError, match=why):
+            do(images)
+
+
+def test_codes_of_another_model_are_refused():
+    with pytest.raises(InputError, match=r"decode takes \(..., 8\), float; got \(2, 5\)"):
+        Encoder("vae-digits-8").inverse_transform(np.zeros((2, 5)))
+
+
+def test_an_unknown_model_is_named_when_it_is_fitted(digits):
+    with pytest.raises(UnknownNameError, match="Did you mean 'vae-digits-8'"):
+        Encoder("vae-digit-8").fit(digits[0])

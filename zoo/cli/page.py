@@ -1,0 +1,53 @@
+"""`zoo page`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli import complete
+from zoo.cli.output import say
+
+
+@click.command()
+@click.argument("model", shell_complete=complete.models)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Folder.  [default: ./MODEL-page]"
+)
+@click.option("--open", "open_", is_flag=True, help="Serve it on this machine, and open it.")
+@click.option("--port", default=0, help="For --open.  [default: any free one]")
+@click.option(
+    "--dataset",
+    help="Whose images are on its map.  [default: its recipe's]",
+    shell_complete=complete.datasets,
+)
+@click.option("--split", default="test", show_default=True, help="train, validation or test.")
+def page(
+    model: str, out: Path | None, open_: bool, port: int, dataset: str | None, split: str
+) -> None:
+    """Write a page that runs a MODEL in the browser: sliders, a map of codes, your own images.
+
+    The folder needs no server and asks none for anything: open its index.html from the disk, or
+    put it on any web server. It needs pip install 'autoencoder-zoo[export]'.
+    """
+    import zoo
+    from zoo.api import recipe_of, trained_on
+    from zoo.errors import DataError, InputError, OfflineError
+    from zoo.evaluation.evaluate import check_shape, images_for
+    from zoo.page.serve import show
+    from zoo.page.write import write_page
+
+    loaded = zoo.load(model)
+    try:
+        images = images_for(loaded, dataset or trained_on(loaded)[0], split, recipe_of(loaded))
+        check_shape(loaded, images)
+    except (OfflineError, DataError, InputError) as absent:
+        if dataset:
+            raise
+        say(f"The page has no map of codes: {absent}")
+        images = None
+    written = write_page(loaded, images, split, out or Path(f"{Path(model).name}-page"))
+    say(f"{written}")
+    if open_:
+        show(written.parent, port)

@@ -1,0 +1,91 @@
+"""The two parts of a model that are exported, and a `torch.export` program of each."""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.fx import GraphModule
+
+from zoo.errors import ExportError
+from zoo.models import Autoencoder
+from zoo.registry.guards import cause
+from zoo.specs.base import Spec
+
+
+@dataclass(frozen=True)
+class Part:
+    """A function of a model's, with the names that its file, its input and its output have."""
+
+    name: str
+    takes: str
+    gives: str
+    method: str
+
+    def file(self, suffix: str) -> str:
+        return f"{self.name}{suffix}"
+
+    def shapes(self, spec: Spec) -> tuple[str, str]:
+        """Of input and output, such as `(n, 20)`: n is any number of images."""
+        of = {"images": spec.image_shape, "codes": spec.latent_shape}
+        shown = {what: f"(n, {', '.join(map(str, shape))})" for what, shape in of.items()}
+        return shown[self.takes], shown[self.gives]
+
+
+ENCODER = Part("encoder", "images", "codes", "_encode")
+DECODER = Part("decoder", "codes", "images", "_decode")
+PARTS = (ENCODER, DECODER)
+
+
+class Unchecked(nn.Module):
+    """One part of a model as a module, without the checks of inputs, which no graph can hold."""
+
+    def __init__(self, model: Autoencoder, part: Part) -> None:
+        super().__init__()
+        self.model, self.method = model, part.method
+        self.eval()
+
+    def forward(self, given: Tensor) -> Tensor:
+        return getattr(self.model, self.method)(given)
+
+
+def program_of(model: Autoencoder, part: Part, given: Tensor) -> ExportedProgram:
+    """What `torch.export` makes of a part, for any number of images.
+
+    Args:
+        model: on the processor, float32, in eval mode.
+        part: the part.
+        given: some of its input, `(n, ...)`.
+
+    Raises ExportError, which says at which line of the model torch stopped.
+    """
+    example = given[:1].repeat(2, *[1] * (given.dim() - 1))  # of one alone it would be a constant
+    dynamic = ({0: torch.export.Dim("n", min=1)},)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            program = torch.export.export(
+                Unchecked(model, part), (example,), dynamic_shapes=dynamic, strict=False
+            )
+    except Exception as failure:
+        raise ExportError(
+            f"This model cannot be exported: torch.export cannot follow its {part.name}"
+            f"{_line_of(failure)}: {cause(failure)}."
+        ) from failure
+    for graph in program.graph_module.modules():
+        for node in graph.graph.nodes if isinstance(graph, GraphModule) else ():
+            node.meta.pop("stack_trace", None)  # it has paths of this machine
+    return program
+
+
+def _line_of(failure: Exception) -> str:
+    """The line of the model at which torch stopped, or nothing."""
+    inside = (Path(torch.__file__).parent, Path(__file__))
+    for frame in reversed(traceback.extract_tb(failure.__traceback__)):
+        if not any(Path(frame.filename).is_relative_to(place) for place in inside):
+            return f" at `{frame.line}` ({Path(frame.filename).name}, line {frame.lineno})"
+    return ""

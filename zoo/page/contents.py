@@ -1,0 +1,129 @@
+"""A model and test images -> what the page's script is given, as plain data."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import gzip
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.data import AnyImages, as_grey
+from zoo.data.labels import test_labels
+from zoo.evaluation.evaluate import evaluate_each
+from zoo.export.formats import ONNX
+from zoo.export.parts import PARTS, program_of
+from zoo.export.write import check_installed, in_a_sentence
+from zoo.models import Autoencoder, VariationalAutoencoder
+from zoo.page.prior import PRIOR, Prior, prior_of
+from zoo.registry import families
+
+MOST_IMAGES = 1000
+"""On the map: with their codes they are some megabytes."""
+MOST_VALUES = 4_000_000
+"""Of images, and of codes: large ones are fewer."""
+
+
+def contents(model: Autoencoder, images: AnyImages | None, split: str) -> dict[str, Any]:
+    """All that the page knows: networks, latents, and some images with their codes and numbers.
+
+    Args:
+        model: any model.
+        images: of the size that it takes, of which the first are on the map; None leaves the map out.
+        split: what they are called, such as `test`.
+
+    Raises InputError without `autoencoder-zoo[export]`, ExportError for a model that cannot be
+    exported, PluginError for one that fails.
+    """
+    check_installed(ONNX)
+    plain = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
+    pixels = _first(plain, images)
+    prior = prior_of(plain)
+    with families.guarded(plain, "failed to encode"), torch.inference_mode():
+        given = torch.rand(2, *plain.spec.image_shape) if pixels is None else as_grey(pixels)
+        shaped = torch.cat([plain._encode(part) for part in given.split(100)])
+    codes = prior.codes if prior and pixels is None else shaped.flatten(1)
+    spread = codes.std(0)
+    found = {"count": 0}
+    if images is not None and pixels is not None:
+        found = _images(plain, images, pixels, codes, split)
+    return {
+        "image": list(plain.spec.image_shape),
+        "code": list(plain.latent_shape),
+        "mean": floats(codes.mean(0)),
+        "spread": floats(torch.where(spread > 0, spread, 1.0)),
+        "order": spread.argsort(descending=True, stable=True).tolist(),
+        "prior": prior and {"noise": prior.noise},
+        "networks": {name: packed(graph) for name, graph in _graphs(plain, given, shaped, prior)},
+        "images": found,
+    }
+
+
+def _first(model: Autoencoder, images: AnyImages | None) -> Tensor | None:
+    """The images that are on the map, `(N, C, H, W)` uint8, 2 or more; None leaves it out."""
+    size = max(model.spec.pixels, math.prod(model.latent_shape))
+    if images is None or len(images) < 2:
+        return None
+    return images.first(max(2, min(MOST_IMAGES, MOST_VALUES // size)))
+
+
+def _graphs(
+    model: Autoencoder, images: Tensor, codes: Tensor, prior: Prior | None
+) -> Iterator[tuple[str, bytes]]:
+    """Each network by its name: ONNX."""
+    for part, given in zip(PARTS, (images, codes), strict=True):
+        with in_a_sentence(part):
+            graph = ONNX.bytes_of(program_of(model, part, given), part)
+        yield part.name, graph
+    if prior and prior.graph:
+        yield PRIOR.name, prior.graph
+
+
+def _images(
+    model: Autoencoder, images: AnyImages, pixels: Tensor, codes: Tensor, split: str
+) -> dict[str, Any]:
+    """Images `(N, C, H, W)` uint8 and codes `(N, d)`, their places, classes and numbers."""
+    labels = test_labels(images.dataset) if split == "test" else None
+    numbers = _numbers(model, images, len(pixels))
+    return {
+        "name": f"{images.dataset} {split}",
+        "count": len(pixels),
+        "levels": packed(pixels.contiguous().numpy().tobytes()),
+        "codes": floats(codes),
+        "points": floats(plane(codes)),
+        "labels": labels and labels[0][: len(pixels)],
+        "classes": labels and list(labels[1]),
+        "numbers": {name: floats(values) for name, values in numbers.items()},
+    }
+
+
+def plane(codes: Tensor) -> Tensor:
+    """Places `(N, 2)` within the unit square, of codes `(N, d)`: their two principal components."""
+    centred = (codes - codes.mean(0)).double()
+    directions = torch.linalg.svd(centred, full_matrices=False).Vh[:2]  # (2, d), or fewer
+    places = torch.zeros(len(codes), 2, dtype=torch.float64)
+    places[:, : len(directions)] = centred @ directions.T
+    low, high = places.amin(0), places.amax(0)
+    return (0.03 + 0.94 * (places - low) / (high - low).clamp(min=1e-12)).float()
+
+
+def _numbers(model: Autoencoder, images: AnyImages, count: int) -> dict[str, Tensor]:
+    """What the page says of each image beside the error that it computes itself, by its name."""
+    if not isinstance(model, VariationalAutoencoder):
+        return {}
+    _, each = evaluate_each(model, images, limit=count)
+    return {"ELBO, nats": -each["neg_elbo"]} if "neg_elbo" in each else {}
+
+
+def floats(values: Tensor) -> str:
+    """Float32 numbers as the page's script takes them."""
+    return packed(values.detach().float().contiguous().numpy().tobytes())
+
+
+def packed(data: bytes) -> str:
+    """Bytes as the page's script takes them: gzip, in base64."""
+    return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()

@@ -1,0 +1,58 @@
+"""A page on the loopback address, for as long as somebody looks at it."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import logging
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zoo.errors import InputError
+
+log = logging.getLogger("zoo")
+ADDRESS = "127.0.0.1"
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Static files, for requests to this very address alone: another name for it may be an attack."""
+
+    def send_head(self):  # pyright: ignore[reportIncompatibleMethodOverride]
+        host, _, _ = self.headers.get("Host", "").rpartition(":")
+        if host not in (ADDRESS, "localhost"):
+            self.send_error(403, "This page is served to this machine alone")
+            return None
+        return super().send_head()
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        log.debug(format, *args)
+
+
+@contextmanager
+def served(folder: Path, port: int = 0) -> Iterator[http.server.ThreadingHTTPServer]:
+    """A server of a folder's files; port 0 is any free one. Raises InputError for one that is taken."""
+    handler = functools.partial(Handler, directory=str(folder))
+    try:
+        server = http.server.ThreadingHTTPServer((ADDRESS, port), handler)
+    except OSError as taken:
+        raise InputError(
+            f"Port {port} cannot be had ({taken.strerror}). Name another one, or leave --port out."
+        ) from taken
+    with server:
+        yield server
+
+
+def show(folder: Path, port: int = 0) -> None:
+    """Serves a page, opens it in the browser, and returns when it is interrupted."""
+    with served(folder, port) as server:
+        address = f"http://{ADDRESS}:{server.server_address[1]}/"
+        log.info(f"{address} until you press Ctrl-C")
+        webbrowser.open(address)
+        server.serve_forever()

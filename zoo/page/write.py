@@ -1,0 +1,127 @@
+"""A model -> a folder with a page that runs it in the browser, from a disk or from any web server."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import lzma
+import math
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from zoo.data import AnyImages
+from zoo.errors import InputError
+from zoo.folder.card import render_card
+from zoo.folder.markdown import card_html
+from zoo.io.files import staged, with_home, write_atomically
+from zoo.io.text import printable
+from zoo.models import Autoencoder
+from zoo.page.contents import contents, packed
+from zoo.registry import published
+from zoo.registry.families import title_of
+
+STATIC, RUNTIME = (resources.files("zoo.page") / part for part in ("static", "runtime"))
+FILES = ("index.html", "model.js", "runtime.js", "licences.txt")
+
+
+def write_page(
+    model: Autoencoder, images: AnyImages | None, split: str, folder: str | Path
+) -> Path:
+    """Writes the page of a model: `index.html` and what it needs, which asks no other server for anything.
+
+    Args:
+        model: any model.
+        images: of the size that it takes; the first are on the page's map. None leaves it out.
+        split: what they are called, such as `test`.
+        folder: new, empty, or one with such a page, which is replaced.
+
+    Returns:
+        The page, `index.html`.
+
+    Raises:
+        InputError: for a folder that holds something else.
+        ExportError: for a model that cannot be exported, with the operator that is in the way.
+    """
+    target = with_home(folder)
+    _check_ours(target)
+    title = _title(model)
+    about = contents(model, images, split)
+    shape = " x ".join(map(str, model.spec.image_shape))
+    files = {
+        "index.html": _index(
+            title=title,
+            summary=f"{title_of(model).capitalize()}: images of {shape} (channels, height, width), "
+            f"codes of {math.prod(model.latent_shape)} numbers.",
+            card=_card(model),
+        ),
+        "model.js": f"globalThis.zooPage = {json.dumps(about, ensure_ascii=True)};\n",
+        "runtime.js": _runtime(),
+        "licences.txt": _licences(),
+    }
+    with staged(target) as stage:
+        for name, content in files.items():
+            write_atomically(stage / name, content)
+    return target / "index.html"
+
+
+def _check_ours(target: Path) -> None:
+    if os.path.lexists(target) and not os.path.isdir(target):
+        raise InputError(f"{str(target)!r} is a file; a page needs a folder.")
+    other = sorted(set(os.listdir(target)) - set(FILES)) if target.is_dir() else []
+    if other:
+        raise InputError(
+            f"{str(target)!r} holds {other[0]!r}, which is no part of a page. Name a new or empty folder."
+        )
+
+
+def _title(model: Autoencoder) -> str:
+    """A published name, or where it is on the Hub; another model goes by its family."""
+    origin = model.info.origin if model.info else ""
+    is_public = origin.startswith("hf://") or published.known(origin)
+    return printable(origin) if is_public else title_of(model)
+
+
+def _index(**texts: str) -> str:
+    """index.html: the modules go into its import map, for a browser reads no module from a disk."""
+    modules = {
+        f"zoo/{file.name.removesuffix('.js')}": _as_url(file.read_bytes())
+        for file in sorted(STATIC.iterdir(), key=lambda file: file.name)
+        if file.name.endswith(".js")
+    }
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    filled = {
+        "title": html.escape(texts["title"]),
+        "summary": html.escape(texts["summary"]),
+        "style": (STATIC / "style.css").read_text(encoding="utf-8"),
+        "importmap": json.dumps({"imports": modules}),
+        "card": texts["card"],
+    }
+    before, *parts = page.split("{{")  # at once, so that no text is taken for a place
+    return before + "".join(
+        filled[name] + after for name, _, after in (part.partition("}}") for part in parts)
+    )
+
+
+def _as_url(module: bytes) -> str:
+    return f"data:text/javascript;base64,{base64.b64encode(module).decode()}"
+
+
+def _card(model: Autoencoder) -> str:
+    return card_html(render_card(model.info)) if model.info else "<p>This model has no card.</p>"
+
+
+def _runtime() -> str:
+    held: dict[str, Any] = {
+        "module": base64.b64encode((RUNTIME / "ort.wasm.bundle.min.mjs").read_bytes()).decode(),
+        "wasm": packed(lzma.decompress((RUNTIME / "ort-wasm-simd-threaded.wasm.xz").read_bytes())),
+    }
+    return f"globalThis.zooRuntime = {json.dumps(held)};\n"
+
+
+def _licences() -> str:
+    own = (RUNTIME / "LICENSE").read_text(encoding="utf-8")
+    others = lzma.decompress((RUNTIME / "ThirdPartyNotices.txt.xz").read_bytes()).decode()
+    return f"runtime.js holds onnxruntime-web 1.30.0.\n\n{own}\n{others}"
