@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ending import FINGERPRINT, bits
 from loopback import LoopbackHub
-from outcome import FINGERPRINT, bits
 from processes import Client
 from samples import FILES, TOKEN
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from outcome import attempt, bits, blob, load, paths, spoil
+from ending import attempt, bits, blob, load, paths, spoil
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from outcome import attempt, load
+from ending import attempt, load
 from samples import TOKEN
 
 SOON_S = 30

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from outcome import attempt, bits, load, paths
+from ending import attempt, bits, load, paths
 
 
 def test_a_model_on_the_hub_has_the_bits_that_were_pushed(hub, client, repo, expected):

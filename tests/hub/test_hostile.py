@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from ending import attempt, load
 from markdown_it import MarkdownIt
-from outcome import attempt, load
 
 REPO = "acme/evil"
 

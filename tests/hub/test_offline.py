@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from outcome import attempt, load
+from ending import attempt, load
 
 WAYS = {
     "HF_HUB_OFFLINE": ("", {"env": {"HF_HUB_OFFLINE": "1"}}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from outcome import FINGERPRINT, REPO, attempt, bits
+from ending import FINGERPRINT, REPO, attempt, bits
 
 
 def test_what_a_model_pushes_its_class_loads(hub, client, alice, expected):

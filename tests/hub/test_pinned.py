@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from outcome import attempt
+from ending import attempt
 
 USE = """
 from zoo.registry import index

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from outcome import REPO, attempt, load, push, pushed
+from ending import REPO, attempt, load, push, pushed
 
 
 def body_bytes(hub) -> int:

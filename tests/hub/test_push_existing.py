@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from outcome import COMMIT, REPO, attempt, push, pushed
+from ending import COMMIT, REPO, attempt, push, pushed
 from samples import TOKEN
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from outcome import COMMIT, REPO, load, push, pushed
+from ending import COMMIT, REPO, load, push, pushed
 from samples import TOKEN
 
 WRITES = (

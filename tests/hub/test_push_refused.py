@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from outcome import REPO, attempt, load, push, pushed
+from ending import REPO, attempt, load, push, pushed
 
 # Who may push, and where to.
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from outcome import attempt, load
+from ending import attempt, load
 
 REPO = "acme/vae-digits-8"
 

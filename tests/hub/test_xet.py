@@ -7,7 +7,7 @@ import json
 import shutil
 
 import pytest
-from outcome import FINGERPRINT, attempt, load
+from ending import FINGERPRINT, attempt, load
 from processes import Client
 
 SOON_S = 30
