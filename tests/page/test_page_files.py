@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from zoo.data.labels import test_labels as labels_of
 from zoo.errors import InputError
 from zoo.page.contents import plane
 from zoo.page.serve import served
+from zoo.page.verify import verify_page
 from zoo.page.write import FILES, write_page
 
 pytest.importorskip("onnxruntime")
@@ -85,6 +87,43 @@ def test_labels_are_those_of_the_test_images(digits):
     assert len(labels) == len(digits)
     assert len(classes) == 10
     assert labels_of("no-such-dataset") is None
+
+
+def results(report) -> dict[str, str]:
+    return {check.what: check.result for check in report.checks}
+
+
+def test_a_page_is_verified_against_its_model(page):
+    report = verify_page(page.parent)
+    assert results(report) == dict.fromkeys(("weights", "script", "encoder", "decoder"), "passed")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "failed"),
+    [
+        ("index.html", ("</body>", "<script src=x.js></script></body>"), "script"),
+        ("runtime.js", ("zooRuntime", "zooRuntime "), "script"),
+        ("model.js", ('"sha256": "', '"sha256": "0'), "weights"),
+        ("model.js", ('"decoder": "H', '"decoder": "I'), "decoder"),
+        ("model.js", ("globalThis", "globalthis = {} ;"), "files"),
+    ],
+)
+def test_a_page_that_was_changed_fails(page, tmp_path, name, change, failed):
+    folder = shutil.copytree(page.parent, tmp_path / "page")
+    text = (folder / name).read_text()
+    assert change[0] in text
+    (folder / name).write_text(text.replace(*change, 1))
+    assert results(verify_page(folder))[failed] == "failed"
+
+
+def test_networks_of_another_model_fail(page, tmp_path, digits):
+    other = zoo.build(
+        "vae", image_shape=(1, 8, 8), latent_dim=8, likelihood={"kind": "continuous-bernoulli"}
+    )
+    theirs = write_page(other, digits, "test", tmp_path / "other").parent
+    assert results(verify_page(theirs)) == {"weights": "not measured"}
+    found = results(verify_page(theirs, zoo.load("vae-digits-8")))
+    assert found["decoder"] == found["encoder"] == found["weights"] == "failed"
 
 
 def test_a_port_that_is_taken_is_said(page):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from zoo.cli import complete
@@ -18,14 +20,21 @@ from zoo.cli.output import as_json, device_option, print_checks, print_json, say
 @device_option
 @as_json
 def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> None:
-    """Check that models are what they say: hashes, a strict load, their numbers measured again."""
+    """Check that models are what they say: hashes, a strict load, their numbers measured again.
+
+    Of the folder of a page, its networks are held against the weights, and its script against the zoo's.
+    """
     import zoo
     from zoo.evaluation.report import Check, Report
+    from zoo.page.verify import is_page, verify_page
 
     reports = []
     for model in models:
         try:
-            report = zoo.verify(model, full=full, device=device)
+            page = Path(model)
+            report = (
+                verify_page(page) if is_page(page) else zoo.verify(model, full=full, device=device)
+            )
         except zoo.ZooError as wrong:
             if len(models) == 1:
                 raise

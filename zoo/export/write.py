@@ -76,7 +76,7 @@ def _export(model: Autoencoder, folder: Path, form: Format) -> Exported:
         name = part.file(form.suffix)
         with in_a_sentence(part):
             files[name] = form.bytes_of(program_of(plain, part, given), part)
-            differences[name] = _difference(plain, part, given, form.opened(files[name], part))
+            differences[name] = difference(plain, part, given, form.opened(files[name], part))
     files["README.md"] = readme(plain, form, differences, checked_on).encode()
     with staged(folder) as stage:
         for name, content in files.items():
@@ -114,7 +114,7 @@ def in_a_sentence(part: Part) -> Iterator[None]:
         ) from failure
 
 
-def _difference(
+def difference(
     model: Autoencoder, part: Part, given: Tensor, run: Callable[[Tensor], Tensor]
 ) -> float:
     """The largest difference between a graph and the model, one image being given and all at once.

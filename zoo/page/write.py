@@ -24,7 +24,8 @@ from zoo.registry import published
 from zoo.registry.families import title_of
 
 STATIC, RUNTIME = (resources.files("zoo.page") / part for part in ("static", "runtime"))
-FILES = ("index.html", "model.js", "runtime.js", "licences.txt")
+CONTENTS = "model.js"
+FILES = ("index.html", CONTENTS, "runtime.js", "licences.txt")
 
 
 def write_page(
@@ -47,20 +48,9 @@ def write_page(
     """
     target = with_home(folder)
     _check_ours(target)
-    title = _title(model)
-    about = contents(model, images, split)
-    shape = " x ".join(map(str, model.spec.image_shape))
-    files = {
-        "index.html": _index(
-            title=title,
-            summary=f"{title_of(model).capitalize()}: images of {shape} (channels, height, width), "
-            f"codes of {math.prod(model.latent_shape)} numbers.",
-            card=_card(model),
-        ),
-        "model.js": f"globalThis.zooPage = {json.dumps(about, ensure_ascii=True)};\n",
-        "runtime.js": _runtime(),
-        "licences.txt": _licences(),
-    }
+    about = contents(model, images, split) | {"source": _public(model), "sha256": _sha256(model)}
+    script = f"globalThis.zooPage = {json.dumps(about)};\n"
+    files = still_files(model) | {CONTENTS: script}
     with staged(target) as stage:
         for name, content in files.items():
             write_atomically(stage / name, content)
@@ -77,11 +67,29 @@ def _check_ours(target: Path) -> None:
         )
 
 
-def _title(model: Autoencoder) -> str:
-    """A published name, or where it is on the Hub; another model goes by its family."""
+def still_files(model: Autoencoder) -> dict[str, str]:
+    """All of a page that does not depend on images."""
+    shape = " x ".join(map(str, model.spec.image_shape))
+    return {
+        "index.html": _index(
+            title=_public(model) or title_of(model),
+            summary=f"{title_of(model).capitalize()}: images of {shape} (channels, height, width), "
+            f"codes of {math.prod(model.latent_shape)} numbers.",
+            card=card_html(render_card(model.info)) if model.info else "<p>There is no card.</p>",
+        ),
+        "runtime.js": _runtime(),
+        "licences.txt": _licences(),
+    }
+
+
+def _public(model: Autoencoder) -> str | None:
+    """A published name, or where on the Hub it is; None for another model."""
     origin = model.info.origin if model.info else ""
-    is_public = origin.startswith("hf://") or published.known(origin)
-    return printable(origin) if is_public else title_of(model)
+    return printable(origin) if origin.startswith("hf://") or published.known(origin) else None
+
+
+def _sha256(model: Autoencoder) -> str | None:
+    return model.info.sha256 if model.info else None
 
 
 def _index(**texts: str) -> str:
@@ -107,10 +115,6 @@ def _index(**texts: str) -> str:
 
 def _as_url(module: bytes) -> str:
     return f"data:text/javascript;base64,{base64.b64encode(module).decode()}"
-
-
-def _card(model: Autoencoder) -> str:
-    return card_html(render_card(model.info)) if model.info else "<p>This model has no card.</p>"
 
 
 def _runtime() -> str:
