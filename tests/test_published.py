@@ -15,7 +15,7 @@ import zoo
 from zoo.errors import IntegrityError, UnknownNameError
 from zoo.folder import layout
 from zoo.folder.card import render_card
-from zoo.registry import index, published
+from zoo.registry import families, index, published
 from zoo.training.recipe import load_recipe
 
 NAMES = zoo.list_models()
@@ -77,8 +77,9 @@ def test_its_card_and_pictures_are_made_from_its_files(name):
     info, where = zoo.info(name), published.line(name).folder
     assert (where / layout.CARD).read_text() == render_card(info)
     pictures = {path.stem for path in (where / layout.FIGURES).glob("*.png")}
-    variational = "kl" in (where / layout.CARD).read_text()
-    assert pictures == {"reconstructions", "traversals"} | ({"samples"} if variational else set())
+    expected = {"reconstructions", "traversals", *zoo.load(name).own_pictures}
+    is_variational = families.get(info.family).is_variational
+    assert pictures == expected | ({"samples"} if is_variational else set())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,7 @@ import zoo
 from zoo.folder.authorship import MARKER
 from zoo.folder.card import render_card, source_in
 from zoo.folder.record import record_text
-from zoo.registry import published
+from zoo.registry import families, published
 from zoo.specs.metrics import Seeds, Spread
 from zoo.training.recipe import load_recipe
 
@@ -27,8 +27,7 @@ def folder(tmp_path) -> Path:
 @pytest.mark.parametrize("name", published.list_models())
 def test_the_hub_reads_the_front_matter(name):
     data = ModelCard(render_card(zoo.info(name))).data
-    spec = zoo.info(name).spec
-    variational = "likelihood" in type(spec).model_fields and "vae" in name
+    variational = families.get(zoo.info(name).family).is_variational
     task = "unconditional-image-generation" if variational else "image-feature-extraction"
     assert (data.library_name, data.license, data.pipeline_tag) == (
         "autoencoder-zoo",
