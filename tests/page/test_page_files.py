@@ -106,6 +106,7 @@ def test_a_page_is_verified_against_its_model(page):
         ("model.js", ('"sha256": "', '"sha256": "0'), "weights"),
         ("model.js", ('"decoder": "H', '"decoder": "I'), "decoder"),
         ("model.js", ("globalThis", "globalthis = {} ;"), "files"),
+        ("model.js", ("globalThis", "fetch(1), globalThis"), "files"),
     ],
 )
 def test_a_page_that_was_changed_fails(page, tmp_path, name, change, failed):

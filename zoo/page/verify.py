@@ -21,7 +21,7 @@ from zoo.export.write import check_installed, difference
 from zoo.io.files import read_regular
 from zoo.models import Autoencoder
 from zoo.page.prior import PRIOR, prior_of
-from zoo.page.write import CONTENTS, FILES, still_files
+from zoo.page.write import CONTENTS, END, FILES, START, still_files
 
 MOST_BYTES = 500_000_000
 """Of a file of a page, and of what it unpacks to."""
@@ -44,10 +44,9 @@ def verify_page(folder: Path, model: Autoencoder | None = None) -> Report:
     """
     check_installed(ONNX)
     try:
-        files = {name: read_regular(folder / name, MOST_BYTES) for name in FILES}
-        held = json.loads(files[CONTENTS].partition(b" = ")[2].rstrip(b";\n"))
+        files, held = read_page(folder)
         source, sha256 = held["source"], held["sha256"]
-    except (ZooError, ValueError, KeyError, TypeError) as wrong:
+    except WeightsError as wrong:
         return Report(str(folder), (Check("files", "failed", f"not a whole page: {wrong}"),))
     if model is None and not source:
         nobody = "it names no public model: zoo.page.verify.verify_page(folder, model) takes yours"
@@ -59,6 +58,21 @@ def verify_page(folder: Path, model: Autoencoder | None = None) -> Report:
     return Report(
         str(folder), (_weights(model, sha256), _script(model, files), *_networks(model, held))
     )
+
+
+def read_page(folder: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files of a page, and what its script is given. Raises WeightsError where they are not whole."""
+    try:
+        files = {name: read_regular(folder / name, MOST_BYTES) for name in FILES}
+        script = files[CONTENTS].decode()
+        if not (script.startswith(START) and script.endswith(END)):
+            raise ValueError(f"{CONTENTS} holds something else than data")
+        held = json.loads(script[len(START) : -len(END)])
+        if not held.keys() >= {"source", "sha256", "networks", "images"}:
+            raise ValueError(f"{CONTENTS} lacks what a page has")
+    except (ZooError, ValueError, AttributeError) as wrong:
+        raise WeightsError(str(wrong)) from None
+    return files, held
 
 
 def _weights(model: Autoencoder, sha256: object) -> Check:
@@ -101,9 +115,12 @@ def _networks(model: Autoencoder, held: dict[str, Any]) -> list[Check]:
 
 
 def unpacked(text: str) -> bytes:
-    """The bytes behind base64 and gzip. Raises WeightsError for too many, ValueError for damage."""
+    """The bytes behind base64 and gzip. Raises WeightsError for too many, and for damage."""
     unzip = zlib.decompressobj(wbits=31)
-    data = unzip.decompress(base64.b64decode(text, validate=True), MOST_BYTES)
+    try:
+        data = unzip.decompress(base64.b64decode(text, validate=True), MOST_BYTES)
+    except (zlib.error, ValueError) as damage:
+        raise WeightsError(f"A network of it does not unpack: {damage}.") from None
     if not unzip.eof:
-        raise WeightsError("It unpacks to more than a network has.")
+        raise WeightsError("A network of it ends too early, or unpacks to more than one has.")
     return data

@@ -25,6 +25,8 @@ from zoo.registry.families import title_of
 
 STATIC, RUNTIME = (resources.files("zoo.page") / part for part in ("static", "runtime"))
 CONTENTS = "model.js"
+START, END = "globalThis.zooPage = ", ";\n"
+"""What stands around the JSON in it."""
 FILES = ("index.html", CONTENTS, "runtime.js", "licences.txt")
 
 
@@ -49,8 +51,7 @@ def write_page(
     target = with_home(folder)
     _check_ours(target)
     about = contents(model, images, split) | {"source": _public(model), "sha256": _sha256(model)}
-    script = f"globalThis.zooPage = {json.dumps(about)};\n"
-    files = still_files(model) | {CONTENTS: script}
+    files = still_files(model) | {CONTENTS: START + json.dumps(about) + END}
     with staged(target) as stage:
         for name, content in files.items():
             write_atomically(stage / name, content)
@@ -77,9 +78,13 @@ def still_files(model: Autoencoder) -> dict[str, str]:
             f"codes of {math.prod(model.latent_shape)} numbers.",
             card=card_html(render_card(model.info)) if model.info else "<p>There is no card.</p>",
         ),
-        "runtime.js": _runtime(),
-        "licences.txt": _licences(),
+        **common_files(),
     }
+
+
+def common_files() -> dict[str, str]:
+    """What is the same in every page."""
+    return {"runtime.js": _runtime(), "licences.txt": _licences()}
 
 
 def _public(model: Autoencoder) -> str | None:
