@@ -95,7 +95,9 @@ def release(
     others = {}
     for what, other in beside.items():
         compared = load(other / MODEL, device=model.device)
-        others[what] = _measure(compared, images, own, **how)[0]
+        others[what] = evaluate_model(
+            compared, images, protocol=own, nll_samples=_samples(compared), **how
+        )
     training = model.info.metrics.training.model_dump()
     target = registry.models / recipe.name
     info = store.save_folder(
@@ -204,11 +206,14 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
     return recipe
 
 
+def _samples(model: Autoencoder) -> int:
+    return NLL_SAMPLES if isinstance(model, VariationalAutoencoder) else 0
+
+
 def _measure(model: Autoencoder, images: AnyImages, own: Protocol, **how: Any) -> list[Metrics]:
     """The recipe's own protocol, and for a Bernoulli model the tutorials' grey one beside it."""
-    samples = NLL_SAMPLES if isinstance(model, VariationalAutoencoder) else 0
     return [
-        evaluate_model(model, images, protocol=protocol, nll_samples=samples, **how)
+        evaluate_model(model, images, protocol=protocol, nll_samples=_samples(model), **how)
         for protocol in protocols_of(model, own)
     ]
 

@@ -13,13 +13,8 @@ FASHION = (
 SHAPES = ("square", "ellipse", "heart")
 DIGITS = tuple("0123456789")
 KMNIST = tuple("おきすつなはまやれを")
-CLASSES = {
-    "mnist": DIGITS,
-    "digits": DIGITS,
-    "fashion-mnist": FASHION,
-    "kmnist": KMNIST,
-    "sprites": SHAPES,
-}
+KIN = {"mnist": DIGITS, "fashion-mnist": FASHION, "kmnist": KMNIST}
+"""Classes of MNIST and its kin."""
 COUNT = 10_000
 """Test images of MNIST and its kin."""
 
@@ -36,7 +31,7 @@ def test_labels(dataset: str) -> tuple[list[int], tuple[str, ...]] | None:
         return labels[-300:].tolist(), DIGITS
     if dataset == "sprites":
         return sprites.factors("test")[:, 0].tolist(), SHAPES
-    if dataset not in TORCHVISION:
+    if dataset not in KIN:
         return None
     path = data_folder() / TORCHVISION[dataset] / "raw" / "t10k-labels-idx1-ubyte"
     header = b"".join(number.to_bytes(4, "big") for number in (0x0801, COUNT))
@@ -46,4 +41,4 @@ def test_labels(dataset: str) -> tuple[list[int], tuple[str, ...]] | None:
         return None
     labels = list(data[len(header) :])
     whole = data.startswith(header) and len(labels) == COUNT and max(labels) < len(DIGITS)
-    return (labels, CLASSES[dataset]) if whole else None
+    return (labels, KIN[dataset]) if whole else None

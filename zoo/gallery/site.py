@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-from zoo.errors import InputError, ZooError
+from zoo.errors import ZooError
 from zoo.folder import layout
 from zoo.folder.card import render_card
 from zoo.folder.config import read_info
 from zoo.folder.markdown import card_html
 from zoo.gallery.pages import Shown, dataset_page, dataset_path, index_page, model_page, model_path
-from zoo.io.files import read_regular, staged, with_home, write_atomically
+from zoo.io.files import check_holds_only, read_regular, staged, with_home, write_atomically
 from zoo.registry import published
 
 OURS = ("index.html", "site.css", "models", "datasets", "figures")
@@ -35,7 +34,7 @@ def write_gallery(folder: str | Path) -> tuple[Path, list[str]]:
         InputError: for a folder that holds something else.
     """
     target = with_home(folder)
-    _check_ours(target)
+    check_holds_only(target, OURS, "gallery")
     files: dict[str, bytes] = {}
     models, left_out = [], []
     for name in published.list_models():
@@ -52,16 +51,6 @@ def write_gallery(folder: str | Path) -> tuple[Path, list[str]]:
         for name, content in files.items():
             write_atomically(stage / name, content)
     return target / "index.html", left_out
-
-
-def _check_ours(target: Path) -> None:
-    if os.path.lexists(target) and not os.path.isdir(target):
-        raise InputError(f"{str(target)!r} is a file; a site needs a folder.")
-    other = sorted(set(os.listdir(target)) - set(OURS)) if target.is_dir() else []
-    if other:
-        raise InputError(
-            f"{str(target)!r} holds {other[0]!r}, which is no part of a gallery. Name a new or empty folder."
-        )
 
 
 def _shown(name: str, files: dict[str, bytes]) -> Shown:

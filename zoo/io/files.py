@@ -7,13 +7,13 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo.errors import WeightsError, ZooError
+from zoo.errors import InputError, WeightsError, ZooError
 
 
 def read_regular(path: Path, limit: int, error: type[ZooError] = WeightsError) -> bytes:
@@ -90,6 +90,18 @@ def copy_regular(source: Path, target: Path) -> None:
             shutil.copyfileobj(file, copy, 2**20)
             copy.flush()
             os.fsync(copy.fileno())
+
+
+def check_holds_only(folder: Path, names: Sequence[str], what: str) -> None:
+    """Raises InputError for a file, and for a folder with something else than the names of a `what`."""
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise InputError(f"{str(folder)!r} is a file; a {what} needs a folder.")
+    other = sorted(set(os.listdir(folder)) - set(names)) if os.path.isdir(folder) else []
+    if other:
+        raise InputError(
+            f"{str(folder)!r} holds {other[0]!r}, which is no part of a {what}. Name a new or empty "
+            "folder."
+        )
 
 
 @contextmanager

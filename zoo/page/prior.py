@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zoo.export.formats import ONNX
 from zoo.export.parts import Part, program_of
+from zoo.export.write import in_a_sentence
 from zoo.models import Autoencoder, VariationalAutoencoder
 
 COUNT = 256
@@ -39,5 +40,8 @@ def prior_of(model: Autoencoder) -> Prior | None:
     with torch.no_grad():
         codes = model._prior_codes(noise)
     is_noise = codes.shape == noise.shape and torch.equal(codes, noise)
-    graph = None if is_noise else ONNX.bytes_of(program_of(model, PRIOR, noise), PRIOR)
+    graph = None
+    if not is_noise:
+        with in_a_sentence(PRIOR):
+            graph = ONNX.bytes_of(program_of(model, PRIOR, noise), PRIOR)
     return Prior(list(shape), graph, codes.flatten(1))

@@ -7,16 +7,14 @@ import html
 import json
 import lzma
 import math
-import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from zoo.data import AnyImages
-from zoo.errors import InputError
 from zoo.folder.card import render_card
 from zoo.folder.markdown import card_html
-from zoo.io.files import staged, with_home, write_atomically
+from zoo.io.files import check_holds_only, staged, with_home, write_atomically
 from zoo.io.text import printable
 from zoo.models import Autoencoder
 from zoo.page.contents import contents, packed
@@ -49,23 +47,13 @@ def write_page(
         ExportError: for a model that cannot be exported, with the operator that is in the way.
     """
     target = with_home(folder)
-    _check_ours(target)
+    check_holds_only(target, FILES, "page")
     about = contents(model, images, split) | {"source": _public(model), "sha256": _sha256(model)}
     files = still_files(model) | {CONTENTS: START + json.dumps(about) + END}
     with staged(target) as stage:
         for name, content in files.items():
             write_atomically(stage / name, content)
     return target / "index.html"
-
-
-def _check_ours(target: Path) -> None:
-    if os.path.lexists(target) and not os.path.isdir(target):
-        raise InputError(f"{str(target)!r} is a file; a page needs a folder.")
-    other = sorted(set(os.listdir(target)) - set(FILES)) if target.is_dir() else []
-    if other:
-        raise InputError(
-            f"{str(target)!r} holds {other[0]!r}, which is no part of a page. Name a new or empty folder."
-        )
 
 
 def still_files(model: Autoencoder) -> dict[str, str]:

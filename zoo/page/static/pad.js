@@ -3,28 +3,24 @@
 const SIDE = 280;
 
 export class Pad {
-  constructor(canvas, clear, file, onImage, onWrong) {
-    Object.assign(this, { canvas, onImage, onWrong });
+  constructor(canvas, clear, file, onImage) {
+    Object.assign(this, { canvas, onImage });
     canvas.width = canvas.height = SIDE;
     this.context = canvas.getContext("2d", { willReadFrequently: true });
     this.wipe();
     clear.addEventListener("click", () => this.wipe());
-    file.addEventListener("change", () => file.files[0] && this.given(file.files[0]));
+    file.addEventListener("change", () => file.files[0] && onImage(file.files[0]));
     canvas.addEventListener("pointerdown", (event) => this.begin(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", () => this.end());
     for (const kind of ["dragover", "drop"])
       document.addEventListener(kind, (event) => event.preventDefault());
-    document.addEventListener("drop", (event) => event.dataTransfer.files[0] && this.given(event.dataTransfer.files[0]));
+    document.addEventListener("drop", (event) => event.dataTransfer.files[0] && onImage(event.dataTransfer.files[0]));
   }
 
   wipe() {
     this.context.fillStyle = "#000";
     this.context.fillRect(0, 0, SIDE, SIDE);
-  }
-
-  given(file) {
-    this.onImage(file);
   }
 
   begin(event) {
