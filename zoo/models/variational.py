@@ -226,14 +226,23 @@ class VariationalAutoencoder(Autoencoder):
         z = self._codes_from(posterior, noise.transpose(0, 1))  # (K, N, *latent_shape)
         with full_precision(x.device):
             if gradient == "dreg":
-                weights = self._weights_at(x, z, without_gradient(posterior))  # (K, N)
-                shares = weights.detach().softmax(0)
-                if z.requires_grad:  # of the square of a draw's share comes to the encoder, eq. 8
-                    z.register_hook(lambda g: g * shares.view(*shares.shape, *[1] * (g.dim() - 2)))
-                bound = weights.logsumexp(0)
+                weights = self._doubly_reparameterised(x, z, without_gradient(posterior))
             else:
-                bound = self._weights_at(x, z, posterior).logsumexp(0)
-            return Loss({"iwae": math.log(samples) - bound.mean()})
+                weights = self._weights_at(x, z, posterior)  # (K, N)
+            return Loss({"iwae": math.log(samples) - weights.logsumexp(0).mean()})
+
+    def _doubly_reparameterised(self, x: Tensor, z: Tensor, posterior: Distribution) -> Tensor:
+        """The draws' weights, of whose gradient a draw's share comes to its code once more: of its square, eq. 8."""
+        if torch.compiler.is_compiling():  # a graph's hook cannot wait for the shares
+            with torch.no_grad():
+                shares = self._weights_at(x, z, posterior).softmax(0)
+            z = z.detach() + _scaled(z - z.detach(), shares)
+            return self._weights_at(x, z, posterior)
+        weights = self._weights_at(x, z, posterior)
+        shares = weights.detach().softmax(0)
+        if z.requires_grad:
+            z.register_hook(lambda gradient: _scaled(gradient, shares))
+        return weights
 
     def _codes_from(self, posterior: Distribution, noise: Tensor) -> Tensor:
         """The posterior's draws `(K, N, *latent_shape)` at the given standard normal noise."""
@@ -256,6 +265,11 @@ def draws_at_once(x: Tensor) -> int:
     """Draws of each of these images that are decoded in one go: a GPU is not filled by a processor's."""
     most = VALUES_AT_ONCE if x.device.type == "cpu" else 64 * VALUES_AT_ONCE
     return max(1, most // x.numel())
+
+
+def _scaled(codes: Tensor, factors: Tensor) -> Tensor:
+    """Codes `(K, N, *latent_shape)`, each times its factor `(K, N)`."""
+    return codes * factors.view(*factors.shape, *[1] * (codes.dim() - 2))
 
 
 def _check_samples(samples: int) -> None:
