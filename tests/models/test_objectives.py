@@ -68,6 +68,16 @@ def test_the_doubly_reparameterised_gradient_has_the_same_mean_and_less_variance
     assert dreg_variance[:encoder].sum() < 0.9 * plain_variance[:encoder].sum()
 
 
+def test_a_graph_has_the_same_doubly_reparameterised_gradient(monkeypatch):
+    vae, images, noise = model(), x(), torch.randn(4, 5, 3)
+    grads = []
+    for compiled in (False, True):  # a graph takes another way to it
+        monkeypatch.setattr("torch.compiler.is_compiling", lambda compiled=compiled: compiled)
+        loss = vae._loss(images, "dreg", noise, IWAE(samples=5)).total
+        grads.append(torch.autograd.grad(loss, list(vae.parameters())))
+    torch.testing.assert_close(grads[1], grads[0])
+
+
 def test_below_its_free_bits_a_kl_has_no_gradient():
     vae, images = model(), x()
     kl = vae.loss(images, objective=ELBO(free_bits=1e3)).terms["kl"]
