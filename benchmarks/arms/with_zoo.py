@@ -21,6 +21,8 @@ from zoo.training.loop import Update, fit
 from zoo.training.recipe import load_recipe
 
 PUBLISHED = "vae-mnist-20"
+NEVER = 1e4
+"""Minutes to a first checkpoint, which would end a turn of its own."""
 MODEL = {"family": "vae", "image_shape": [1, 28, 28], "latent_dim": 20, "log_variance_bound": "off"}
 DATA = {"dataset": "mnist", "fit": "train+validation", "protocol": "grey"}
 
@@ -31,6 +33,7 @@ class Zoo(Arm):
     def recipe(self, epochs: int) -> zoo.Recipe:
         """What this arm is trained by."""
         training = {"epochs": epochs, "batch_size": BATCH, "learning_rate": RATE, "seed": SEED}
+        training |= {"checkpoint_minutes": NEVER}
         return zoo.Recipe.parse({"model": MODEL, "data": DATA, "training": training})
 
     def train(self, job: Job, watch: Watch) -> None:
@@ -99,6 +102,7 @@ class OwnRecipe(Zoo):
 
     def recipe(self, epochs: int) -> zoo.Recipe:
         shared = {"precision": "float32", "batch_size": BATCH, "seed": SEED, "epochs": epochs}
+        shared |= {"checkpoint_minutes": NEVER}
         data = {f"data.{key}": value for key, value in DATA.items()}
         return load_recipe(PUBLISHED).with_overrides({**shared, **data})
 
