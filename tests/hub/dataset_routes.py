@@ -1,18 +1,20 @@
-"""What the Hub answers of datasets: as of models, under other paths."""
+"""What the Hub answers of datasets and Spaces: as of models, under other paths."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from urllib.parse import parse_qs
 
-from repos import git_sha1
+from repos import SPACES, git_sha1
 from routes import Desk, route, tree_entry
 from server import Answer, Ask
 
 
 def as_of_a_model(ask: Ask) -> Ask:
-    """A dataset is a repo that can be asked for under its own paths."""
+    """A dataset is a repo that can be asked for under its own paths, and so is a Space, which may
+    have the name of a model: here it is called `spaces/org/name`."""
     path = ask.path.replace("/api/datasets/", "/api/models/", 1)
+    path = path.replace("/api/spaces/", f"/api/models/{SPACES}", 1)
     return replace(ask, path=path.removeprefix("/datasets"))
 
 

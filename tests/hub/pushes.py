@@ -8,7 +8,7 @@ import json
 import re
 
 import yaml
-from repos import Blob, Commit, Repo
+from repos import SPACES, Blob, Commit, Repo
 from routes import Desk, RefusedError, route
 from server import Answer
 
@@ -17,22 +17,27 @@ LICENCES = (
     "openrail", "other", "unknown",
 )  # fmt: skip
 
+SDKS = ("gradio", "docker", "static")
+
 
 @route("POST", "/api/repos/create")
 def create(desk: Desk) -> Answer:
     account = desk.logged_in()
     wanted = desk.ask.json()
     namespace = wanted.get("organization") or account.user
-    name = f"{namespace}/{wanted['name']}"
+    kind = wanted.get("type", "model")
+    name = f"{SPACES if kind == 'space' else ''}{namespace}/{wanted['name']}"
     url = f"{desk.hub_url}/{name}"
     if account.role != "write" or not account.may_write(namespace):
-        message = f'You don\'t have the rights to create a model under the namespace "{namespace}"'
+        message = f'You don\'t have the rights to create a {kind} under the namespace "{namespace}"'
         raise RefusedError(403, message)
     if desk.state.name_now(name) in desk.state.repos:
-        return Answer.of({"error": "You already created this model repo", "url": url}, 409)
+        return Answer.of({"error": f"You already created this {kind} repo", "url": url}, 409)
+    if kind == "space" and wanted.get("sdk") not in SDKS:
+        raise RefusedError(400, '"sdk" must be one of ' + ", ".join(SDKS))
     private = wanted.get("visibility") == "private" or bool(wanted.get("private"))
     desk.state.add(Repo(name, private=private))
-    return Answer.of({"url": url, "name": name, "id": name})
+    return Answer.of({"url": url, "name": name.removeprefix(SPACES)})
 
 
 @route("POST", "/api/models/{repo}/preupload/{revision}")
@@ -191,6 +196,8 @@ def validate_yaml(desk: Desk) -> Answer:
     licence = metadata.get("license") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict):
         errors.append("The metadata must be a mapping")
+    elif desk.ask.json().get("repoType") == "space" and metadata.get("sdk") not in SDKS:
+        errors.append(f'"sdk" must be one of {", ".join(SDKS)}')
     named = licence if isinstance(licence, list) else [licence]
     if licence is not None and not set(named) <= set(LICENCES):
         errors.append(f'"license" must be one of {", ".join(LICENCES)}')

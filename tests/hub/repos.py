@@ -23,6 +23,16 @@ INITIAL_GITATTRIBUTES = "".join(
 ).encode()
 
 
+SPACES = "spaces/"
+"""How the name of a Space begins here."""
+SPACE_FILES = {
+    "README.md": b"---\ntitle: New\nsdk: static\n---\n",
+    "index.html": b"<p>Welcome to your static Space!</p>\n",
+    "style.css": b"body { padding: 2rem; }\n",
+}
+"""What the Hub puts into a new static Space."""
+
+
 def git_sha1(data: bytes) -> str:
     """The name that git gives a blob with these bytes."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
@@ -106,12 +116,17 @@ class Repo:
     _number: count = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        blob = Blob(INITIAL_GITATTRIBUTES, large=False)
-        self.refs[MAIN] = self.write({GITATTRIBUTES: blob}, None, "initial commit")
+        files = {GITATTRIBUTES: INITIAL_GITATTRIBUTES, **(SPACE_FILES if self.is_space else {})}
+        blobs = {name: Blob(data, large=False) for name, data in files.items()}
+        self.refs[MAIN] = self.write(blobs, None, "initial commit")
+
+    @property
+    def is_space(self) -> bool:
+        return self.name.startswith(SPACES)
 
     @property
     def namespace(self) -> str:
-        return self.name.split("/")[0]
+        return self.name.removeprefix(SPACES).split("/")[0]
 
     @property
     def main(self) -> Commit:

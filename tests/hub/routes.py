@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote, urlencode
 
-from repos import Account, Blob, Commit, Repo, State, git_sha1
+from repos import SPACES, Account, Blob, Commit, Repo, State, git_sha1
 from server import Answer, Ask
 
 INVALID_TOKEN = "Invalid credentials in Authorization header"
@@ -39,9 +39,9 @@ ROUTES: list[tuple[str, str, re.Pattern[str], Route]] = []
 def route(methods: str, pattern: str, server: str = "hub") -> Callable[[Route], Route]:
     """Makes a function answer a path; each `{name}` in it is one part of the path, unquoted.
 
-    `{repo}` is two parts and `{path...}` all that are left.
+    `{repo}` is two parts, after `spaces/` for a Space, and `{path...}` all that are left.
     """
-    groups = pattern.replace("{repo}", "(?P<repo>[^/]+/[^/]+?)").replace(
+    groups = pattern.replace("{repo}", f"(?P<repo>(?:{SPACES})?[^/]+/[^/]+?)").replace(
         "{path...}", "(?P<path>.+)"
     )
     compiled = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", groups))
@@ -147,8 +147,8 @@ def info(desk: Desk, repo: str, revision: str = "main") -> Answer:
     return Answer.of(
         {
             "_id": git_sha1(found.name.encode())[:24],
-            "id": found.name,
-            "modelId": found.name,
+            "id": found.name.removeprefix(SPACES),
+            **({"sdk": "static"} if found.is_space else {"modelId": found.name}),
             "author": found.namespace,
             "sha": commit.sha,
             "private": found.private,
@@ -194,6 +194,22 @@ def tree(desk: Desk, repo: str, revision: str, path: str = "") -> Answer:
     if desk.ask.query.get("recursive", "").lower() not in ("true", "1"):
         entries = [entry for entry in entries if "/" not in entry["path"][len(start) :]]
     return Answer.of(sorted(entries, key=lambda entry: entry["path"]))
+
+
+@route("GET", "/api/models/{repo}/commits/{revision}")
+def commits(desk: Desk, repo: str, revision: str) -> Answer:
+    history = desk.commit(desk.readable(repo), revision).history
+    entries = [
+        {
+            "id": one.sha,
+            "title": one.title,
+            "message": "",
+            "authors": [],
+            "date": f"{one.date:%FT%T.000Z}",
+        }
+        for one in history[::-1]
+    ]
+    return Answer.of(entries)
 
 
 @route("GET", "/api/models/{repo}/refs")
