@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from zoo.cli.output import as_json, print_json, say
+
+if TYPE_CHECKING:
+    from zoo.hub.push import Published
+    from zoo.hub.target import Target
 
 
 @click.command()
 @click.argument("folder")
 @click.argument("repo")
+@click.option(
+    "--space", is_flag=True, help="FOLDER is a page, of `zoo page`, and REPO a static Space."
+)
 @click.option("--private/--public", default=None, help="Of a new repo.  [default: the Hub's]")
 @click.option("--revision", help="The branch to push to.  [default: main]")
 @click.option("--create-pr", is_flag=True, help="Open a pull request instead.")
@@ -20,6 +29,7 @@ from zoo.cli.output import as_json, print_json, say
 def push(
     folder: str,
     repo: str,
+    space: bool,
     private: bool | None,
     revision: str | None,
     create_pr: bool,
@@ -30,28 +40,30 @@ def push(
 
     The repo is made if it is not there. The token, with the right to write there, is read from
     `hf auth login` or HF_TOKEN. Whoever has autoencoder-zoo loads it with zoo.load("org/name").
+
+    With --space it publishes a page, with the test images that are on it, as a static Space.
     """
     import zoo
+    from zoo.hub.target import Target
 
+    target = Target(repo, "space" if space else "model", private, revision, create_pr)
     if dry_run:
-        _show(folder, repo, revision, create_pr, json_)
+        _show(folder, target, json_)
         return
-    done = zoo.push(folder, repo, private=private, revision=revision, create_pr=create_pr)
+    if space:
+        from zoo.page.space import push_page
+
+        done = push_page(folder, target)
+    else:
+        done = zoo.push(folder, repo, private=private, revision=revision, create_pr=create_pr)
     if json_:
         print_json(vars(done))
         return
-    for name in done.pushed:
-        say(f"  pushed   {name}")
-    for name in done.deleted:
-        say(f"  deleted  {name}, of an earlier push")
-    for name in done.kept:
-        say(f"  kept     {name}: the one there lacks the zoo's mark; edit it on the Hub, or delete")
-        say("           it there and push again")
-    if not done.pushed and not done.deleted:
-        say("Nothing to push: the repo has this model already.")
-    say(f"{done.repo} at commit {done.commit}")
-    say(done.url)
-    if not create_pr and revision in (None, "main"):
+    _say(done, "page" if space else "model")
+    if space:
+        say(f"See it on {target.page}")
+        return
+    if not create_pr and target.is_main:
         say(f'Load it with zoo.load("{done.repo}").')
     if done.licence is None:
         say(
@@ -60,16 +72,35 @@ def push(
         )
 
 
-def _show(folder: str, repo: str, revision: str | None, create_pr: bool, json_: bool) -> None:
+def _say(done: Published, what: str) -> None:
+    for name in done.pushed:
+        say(f"  pushed   {name}")
+    for name in done.deleted:
+        say(f"  deleted  {name}, which was there before")
+    for name in done.kept:
+        say(f"  kept     {name}: the one there lacks the zoo's mark; edit it on the Hub, or delete")
+        say("           it there and push again")
+    if not done.pushed and not done.deleted:
+        say(f"Nothing to push: the repo has this {what} already.")
+    say(f"{done.repo} at commit {done.commit}")
+    say(done.url)
+
+
+def _show(folder: str, target: Target, json_: bool) -> None:
     from zoo.folder.layout import CARD
     from zoo.hub.prepare import prepared
 
-    with prepared(folder, repo, revision, create_pr) as what:
-        files = {**what.files, CARD: what.card({})}
+    if target.kind == "space":
+        from zoo.page.space import space_files
+
+        files = space_files(folder, target)
+    else:
+        with prepared(folder, target) as what:
+            files = {**what.files, CARD: what.card({})}
     if json_:
         print_json({name: len(content) for name, content in files.items()})
         return
-    say(f"Would push to {repo}:")
+    say(f"Would push to {target.repo}:")
     for name, content in files.items():
         say(f"  {len(content):>12,} bytes  {name}")
     say(f"\n{CARD}:\n\n{files[CARD].decode('utf-8', 'replace').rstrip()}")

@@ -9,6 +9,7 @@ again, and whatever goes wrong is a `ZooError` that says what to do.
     listing.py    a repo at one commit: what is in it, and what is wanted of it
     obtain.py     one file of it, obtained and checked
     pull.py       a source -> a copy of its folder
+    target.py     where a push goes
     prepare.py    a model -> the files that a push sends
     changes.py    those files and a repo -> what a commit must do
     push.py       those changes -> one commit

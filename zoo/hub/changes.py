@@ -10,10 +10,8 @@ from zoo.folder.authorship import is_authors, is_ours
 from zoo.folder.config import FORMAT
 from zoo.folder.licences import card_licence
 from zoo.hub.listing import Listing
-from zoo.hub.obtain import obtain
+from zoo.hub.obtain import small_text
 from zoo.hub.prepare import Prepared
-from zoo.io.digests import Digest
-from zoo.io.files import read_regular
 from zoo.specs.validation import parse_json
 
 
@@ -34,14 +32,14 @@ def changes_of(listing: Listing, what: Prepared) -> Changes:
     files = dict(what.files)
     before, kept = "", ()
     files[layout.CARD] = what.card({})
-    if layout.CARD in there and not _is(there[layout.CARD], files[layout.CARD]):
-        before = _text(listing, layout.CARD)
+    if layout.CARD in there and not listing.holds(layout.CARD, files[layout.CARD]):
+        before = small_text(listing, layout.CARD)
         files[layout.CARD] = what.card(card_licence(before))
     card = files[layout.CARD].decode("utf-8", "replace")
     if is_authors(before):
         del files[layout.CARD]
         card, kept = before, (layout.CARD,)
-    add = {name: data for name, data in files.items() if not _is(there.get(name), data)}
+    add = {name: data for name, data in files.items() if not listing.holds(name, data)}
     ours = layout.CONFIG in there and (layout.CONFIG not in add or _is_zoo_model(listing))
     if not ours and there.keys() & ({*layout.TEXTS, layout.WEIGHTS, *files} - {layout.CARD}):
         raise HubError(
@@ -53,14 +51,10 @@ def changes_of(listing: Listing, what: Prepared) -> Changes:
     return Changes(add, tuple(stale), kept, card)
 
 
-def _is(digest: Digest | None, data: bytes) -> bool:
-    return digest is not None and digest.matches(data)
-
-
 def _is_zoo_model(listing: Listing) -> bool:
     """Whether the repo's config.json is of the zoo. Raises HubError for one of a newer format."""
     try:
-        config = parse_json(_text(listing, layout.CONFIG).encode(), layout.CONFIG)
+        config = parse_json(small_text(listing, layout.CONFIG).encode(), layout.CONFIG)
     except ZooError:
         return False
     kind = config.get("format")
@@ -72,11 +66,3 @@ def _is_zoo_model(listing: Listing) -> bool:
             f"{FORMAT!r}. Nothing was pushed: pip install -U autoencoder-zoo."
         )
     return True
-
-
-def _text(listing: Listing, name: str) -> str:
-    """A small file of the repo; one that is too large to be ours reads as `?`."""
-    digest, limit = listing.files[name], layout.limit_of(name) or 0
-    if digest is None or (digest.size or 0) > limit:
-        return "?"
-    return read_regular(obtain(listing, name), limit).decode("utf-8", "replace")

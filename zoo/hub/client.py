@@ -26,7 +26,7 @@ from huggingface_hub.utils import (
 
 from zoo.errors import HubError, InputError, IntegrityError, OfflineError
 from zoo.folder import layout
-from zoo.hub.failures import RequestContext, attempt, first_sentence, hub_address
+from zoo.hub.failures import Kind, RequestContext, attempt, first_sentence, hub_address
 from zoo.hub.listing import Listing
 from zoo.io.digests import Digest
 from zoo.registry.sources import COMMIT
@@ -47,13 +47,14 @@ def checked_token(token: str | None) -> str | None:
     return token
 
 
-def list_repo(repo: str, revision: str | None, token: str | None) -> Listing:
+def list_repo(repo: str, revision: str | None, token: str | None, kind: Kind = "model") -> Listing:
     """One request: the commit that a revision is now, and the record of each of its files."""
     revision = revision or constants.DEFAULT_REVISION
 
     def ask() -> Listing:
         try:
-            found = _api(token).model_info(
+            api = _api(token)
+            found = (api.space_info if kind == "space" else api.model_info)(
                 repo,
                 revision=revision,
                 files_metadata=True,
@@ -69,9 +70,12 @@ def list_repo(repo: str, revision: str | None, token: str | None) -> Listing:
                 f"{hub_address()} answers for {repo!r} with something that is not a list of files."
             ) from None
         new_name = found.id if found.id != repo else None
-        return Listing(repo, revision, found.sha or "", files, token, new_name, found.private)
+        return Listing(
+            repo, revision, found.sha or "", files, token, new_name, found.private, kind=kind
+        )
 
-    return attempt(RequestContext(f"asking for the files of {repo}", repo, revision, token), ask)
+    asked = RequestContext(f"asking for the files of {repo}", repo, revision, token, kind=kind)
+    return attempt(asked, ask)
 
 
 def _digest(sibling: RepoSibling) -> Digest | None:
@@ -94,11 +98,14 @@ def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
     repo, token = listing.repo, listing.token
     by_name = name == layout.CONFIG and not listing.offline and not listing.is_noted
     for revision in (listing.revision, listing.commit)[not by_name :]:
-        asked = RequestContext(f"fetching {name} of {repo}", repo, revision, token)
+        asked = RequestContext(
+            f"fetching {name} of {repo}", repo, revision, token, kind=listing.kind
+        )
         fetch = partial(
             hf_hub_download,
             repo,
             name,
+            repo_type=listing.kind,
             revision=revision,
             token=token,
             force_download=anew,
@@ -124,12 +131,38 @@ def _api(token: str | None) -> HfApi:
     return HfApi(token=token, library_name=LIBRARY, library_version=__version__)
 
 
-def create_repo(repo: str, private: bool | None, token: str | None) -> None:
-    """A new repo of exactly that name. One that was made in the meantime is as good."""
-    asked = RequestContext(f"creating {repo}", repo, None, token, is_write=True)
-    made = attempt(asked, lambda: _api(token).create_repo(repo, private=private, exist_ok=True))
+def create_repo(repo: str, private: bool | None, token: str | None, kind: Kind = "model") -> None:
+    """A new repo of exactly that name, or a static Space. One that was made in the meantime is as good."""
+    asked = RequestContext(f"creating {repo}", repo, None, token, is_write=True, kind=kind)
+    create = partial(
+        _api(token).create_repo,
+        repo,
+        repo_type=kind,
+        space_sdk="static" if kind == "space" else None,
+        private=private,
+        exist_ok=True,
+    )
+    made = attempt(asked, create)
     if made.repo_id != repo:
         raise HubError(f"The Hub made {made.repo_id!r} when {repo!r} was asked for; see there.")
+
+
+def is_as_made(listing: Listing) -> bool:
+    """Whether nobody has committed to the repo since the Hub made it, with files of its own."""
+    asked = RequestContext(
+        f"asking for the commits of {listing.repo}",
+        listing.repo,
+        listing.revision,
+        listing.token,
+        kind=listing.kind,
+    )
+    list_commits = partial(
+        _api(listing.token).list_repo_commits,
+        listing.repo,
+        repo_type=listing.kind,
+        revision=listing.commit,
+    )
+    return [commit.title for commit in attempt(asked, list_commits)] == ["initial commit"]
 
 
 def commit_files(
@@ -142,7 +175,12 @@ def commit_files(
 ) -> CommitInfo:
     """One commit on top of the listing's, or none at all: a repeated one finds the branch moved."""
     asked = RequestContext(
-        f"pushing to {listing.repo}", listing.repo, listing.revision, listing.token, is_write=True
+        f"pushing to {listing.repo}",
+        listing.repo,
+        listing.revision,
+        listing.token,
+        is_write=True,
+        kind=listing.kind,
     )
 
     def commit() -> CommitInfo:
@@ -157,6 +195,7 @@ def commit_files(
             return _api(listing.token).create_commit(
                 listing.repo,
                 operations,
+                repo_type=listing.kind,
                 commit_message=message,
                 revision=listing.revision,
                 create_pr=create_pr,

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from huggingface_hub import constants, errors, get_token
 
@@ -25,6 +25,8 @@ RETRY_WAITS_S = (1.0, 3.0)
 """Before the second and the third try of what may pass."""
 SLOW_S = 3.0
 """A call that failed after so long is not tried again."""
+Kind = Literal["model", "space"]
+"""Of a repo, as the Hub calls it."""
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
 
@@ -54,6 +56,7 @@ class RequestContext:
     revision: str | None = None
     token: str | None = field(default=None, repr=False)
     is_write: bool = False
+    kind: Kind = "model"
 
     @property
     def has_token(self) -> bool:
@@ -64,6 +67,11 @@ class RequestContext:
 def hub_address() -> str:
     """Where the Hub is, without the password that HF_ENDPOINT may hold."""
     return re.sub(r"//[^/@]*@", "//", constants.ENDPOINT)
+
+
+def page_of(repo: str, kind: Kind) -> str:
+    """The address of a repo's page."""
+    return f"{hub_address()}/{constants.REPO_TYPES_URL_PREFIXES.get(kind, '')}{repo}"
 
 
 def first_sentence(error: ZooError) -> str:
@@ -112,7 +120,7 @@ KINDS: tuple[tuple[Classes, type[ZooError], str], ...] = (
     (
         errors.RepositoryNotFoundError,
         NoRepoError,
-        "There is no model {repo!r} at {hub}, or it is private{or_private}",
+        "There is no {kind} {repo!r} at {hub}, or it is private{or_private}",
     ),
     (
         errors.RevisionNotFoundError,
@@ -150,11 +158,12 @@ def as_error(failure: BaseException, asked: RequestContext) -> ZooError:
                 repo=asked.repo,
                 revision=asked.revision or constants.DEFAULT_REVISION,
                 hub=hub_address(),
-                page=f"{hub_address()}/{asked.repo}",
+                page=page_of(asked.repo, asked.kind),
+                kind="Space" if asked.kind == "space" else asked.kind,
                 log_in=LOG_IN,
                 or_private=" and your token may not read it. Check the name, and whose token it is."
                 if asked.has_token
-                else f". Check the name; for a private model {LOG_IN}.",
+                else f". Check the name; for a private one {LOG_IN}.",
                 subject=subject,
                 said=said,
             )

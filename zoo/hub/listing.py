@@ -14,6 +14,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.file_download import repo_folder_name
 
 from zoo.folder import layout
+from zoo.hub.failures import Kind
 from zoo.io.digests import Digest
 from zoo.registry.sources import HubAddress
 
@@ -38,6 +39,7 @@ class Listing:
     """Whether the cache has this commit as the revision's."""
     offline: str = ""
     """Why the Hub cannot be asked for what is not cached; empty if it can."""
+    kind: Kind = "model"
 
     def __str__(self) -> str:
         return f"{self.repo} at commit {self.commit[:12]}"
@@ -45,12 +47,17 @@ class Listing:
     @property
     def folder(self) -> Path:
         """Where the client's cache has the commit's files."""
-        repo = repo_folder_name(repo_id=self.repo, repo_type="model")
+        repo = repo_folder_name(repo_id=self.repo, repo_type=self.kind)
         return Path(constants.HF_HUB_CACHE) / repo / "snapshots" / self.commit
 
     def has(self, wanted: Collection[str]) -> bool:
         """Whether every one of these files and folders is there."""
         return all(any(_is_in(name, one) for name in self.files) for one in wanted)
+
+    def holds(self, name: str, data: bytes) -> bool:
+        """Whether a file is there with this very content."""
+        digest = self.files.get(name)
+        return digest is not None and digest.matches(data)
 
     def chosen(self, wanted: Collection[str] | None) -> list[str]:
         """The files of a model that are wanted, config.json first; None wants all of them."""

@@ -10,6 +10,7 @@ from zoo.folder import layout
 from zoo.folder.config import without
 from zoo.hub.client import download
 from zoo.hub.listing import Listing
+from zoo.io.files import read_regular
 
 log = logging.getLogger("zoo")
 
@@ -43,3 +44,11 @@ def obtain(listing: Listing, name: str, *, checked: bool = True) -> Path:
         f"{name} of {listing} is not what the Hub's record says, {record.kind} "
         f"{record.value[:12]}...: it was altered or damaged, and nothing of it was used. {again}"
     )
+
+
+def small_text(listing: Listing, name: str) -> str:
+    """A small file of the repo; one that is too large to be the zoo's reads as `?`."""
+    digest, limit = listing.files[name], layout.limit_of(name) or 0
+    if digest is None or (digest.size or 0) > limit:
+        return "?"
+    return read_regular(obtain(listing, name), limit).decode("utf-8", "replace")

@@ -6,12 +6,10 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from huggingface_hub import constants
 
 from zoo.errors import InputError, SourceError, ZooError
 from zoo.folder import layout, store
@@ -20,10 +18,11 @@ from zoo.folder.card import render_card
 from zoo.folder.config import read_config
 from zoo.folder.licences import DETAILS, LICENCE
 from zoo.hub.find import EVERYTHING, find
+from zoo.hub.target import Target
 from zoo.io.files import read_regular, with_home, write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import sources
-from zoo.registry.sources import COMMIT, Source, checked_repo, checked_revision
+from zoo.registry.sources import Source
 from zoo.specs.info import ModelInfo
 
 log = logging.getLogger("zoo")
@@ -54,28 +53,16 @@ class Prepared:
 
 
 @contextmanager
-def prepared(
-    model_or_folder: Autoencoder | str | Path,
-    repo: str,
-    revision: str | None = None,
-    create_pr: bool = False,
-    token: str | None = None,
-) -> Iterator[Prepared]:
+def prepared(model_or_folder: Autoencoder | str | Path, target: Target) -> Iterator[Prepared]:
     """The files that a push sends: read once, and loaded back from what was read.
 
     Arguments and errors as `push`; nothing is asked of the Hub.
     """
-    checked_repo(repo)
-    checked_revision(revision)
-    if revision is not None and COMMIT.fullmatch(revision):
-        raise InputError("A push goes to a branch, and a commit never changes: name a branch.")
-    if create_pr and revision not in (None, constants.DEFAULT_REVISION):
-        raise InputError("A pull request is opened against main: leave out the revision.")
-    where = repo if revision in (None, constants.DEFAULT_REVISION) else f"hf://{repo}@{revision}"
+    where = target.repo if target.is_main else f"hf://{target.repo}@{target.revision}"
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
         if isinstance(model_or_folder, Autoencoder):
             source = Path(scratch) / "saved"
-            _save(model_or_folder, source, token)
+            _save(model_or_folder, source, target.token)
         else:
             source = _checked_folder(model_or_folder)
         copy, files = Path(scratch) / "copy", {}
@@ -111,13 +98,22 @@ def _checked_folder(given: str | Path) -> Path:
     if not os.path.lexists(source / layout.CONFIG) and os.path.lexists(inner / layout.CONFIG):
         raise SourceError(f"{str(source)!r} is a run's folder; its model is {str(inner)!r}.")
     read_config(source)
-    for name in (layout.FIGURES, *layout.files_of(source)):
-        if (source / name).is_symlink():
-            raise InputError(
-                f"{str(source / name)!r} is a link, and its target may not be yours: links "
-                "are not pushed. `zoo pull ... --to FOLDER` makes copies of a cached model."
-            )
+    check_no_links(
+        source,
+        (layout.FIGURES, *layout.files_of(source)),
+        "`zoo pull ... --to FOLDER` makes copies of a cached model.",
+    )
     return source
+
+
+def check_no_links(folder: Path, names: Iterable[str], instead: str) -> None:
+    """Raises InputError for a link among a folder's files."""
+    for name in names:
+        if (folder / name).is_symlink():
+            raise InputError(
+                f"{str(folder / name)!r} is a link, and its target may not be yours: links "
+                f"are not pushed. {instead}"
+            )
 
 
 def _load_back(copy: Path, source: Path) -> ModelInfo:

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, constants, get_token, is_offline_mode
+from huggingface_hub import CommitInfo
 
-from zoo.errors import HubError, OfflineError, SourceError
+from zoo.errors import HubError, SourceError
 from zoo.folder.licences import LICENCE, card_licence
 from zoo.hub import client
 from zoo.hub.changes import Changes, changes_of
 from zoo.hub.failures import (
-    LOG_IN,
     HubUnavailableError,
     NoRepoError,
     StaleError,
     UnreachableError,
-    hub_address,
+    page_of,
 )
 from zoo.hub.listing import Listing
-from zoo.hub.prepare import Prepared, prepared
+from zoo.hub.prepare import prepared
+from zoo.hub.target import Target
 from zoo.models import Autoencoder
 from zoo.version import __version__
 
@@ -84,32 +85,28 @@ def push(
         HubError: where the Hub refuses, or the repo holds something else than a zoo model.
         OfflineError: where the Hub cannot be reached.
     """
-    client.checked_token(token)
-    with prepared(model_or_folder, repo_id, revision, create_pr, token) as what:
-        if is_offline_mode():
-            raise OfflineError("A push needs the network, and HF_HUB_OFFLINE is set.")
-        if token is None and get_token() is None:
-            owner = repo_id.partition("/")[0]
-            raise HubError(f"A push needs a token that may write to {owner!r}: {LOG_IN}.")
-        return _publish(what, repo_id, private, revision, create_pr, token)
+    target = Target(repo_id, "model", private, revision, create_pr, token)
+    with prepared(model_or_folder, target) as what:
+        return publish(target, lambda listing: changes_of(listing, what))
 
 
-def _publish(
-    what: Prepared,
-    repo: str,
-    private: bool | None,
-    revision: str | None,
-    create_pr: bool,
-    token: str | None,
-) -> Published:
-    """Lists the repo, compares, commits; and again if the branch has moved in the meantime.
+def publish(target: Target, changes_to: Callable[[Listing], Changes]) -> Published:
+    """Lists the repo, made if it is not there, compares, and commits; and again if the branch has
+    moved in the meantime.
 
     A commit whose answer was lost has moved it too: then nothing differs any more.
+
+    Args:
+        target: where to.
+        changes_to: what a commit must do to a repo as it is now.
+
+    Raises HubError, OfflineError as `push` does, and what `changes_to` does.
     """
+    target.check_can_be_asked()
     sent: Changes | None = None
     for wait in (*MOVED_BRANCH_WAITS_S, None):
-        listing = _listed(repo, private, revision, token)
-        changes = changes_of(listing, what)
+        listing = _listed(target)
+        changes = changes_to(listing)
         if not changes.add and not changes.delete:
             return _published(listing, sent or changes)
         try:
@@ -117,51 +114,53 @@ def _publish(
                 listing,
                 changes.add,
                 changes.delete,
-                message=f"Push {repo.partition('/')[2]} with autoencoder-zoo {__version__}",
-                create_pr=create_pr,
+                message=f"Push {target.repo.partition('/')[2]} with autoencoder-zoo {__version__}",
+                create_pr=target.create_pr,
             )
             return _published(listing, changes, made)
         except NoRepoError:
             raise
         except SourceError:
             raise SourceError(
-                f"{repo!r} has no branch {revision!r}: a tag cannot be pushed to."
+                f"{target.repo!r} has no branch {target.revision!r}: a tag cannot be pushed to."
             ) from None
         except (HubUnavailableError, UnreachableError) as lost:
-            if create_pr:  # whether it was opened only a person sees
-                where = f"{hub_address()}/{repo}/discussions"
+            if target.create_pr:  # whether it was opened only a person sees
+                where = f"{target.page}/discussions"
                 raise HubError(f"{lost} The pull request may have been opened: {where}") from None
             raise
         except StaleError:
             if wait is None:
                 raise
             sent = changes
-        log.warning("%s has moved in the meantime: looking at it again in %g s.", repo, wait)
+        log.warning("%s has moved in the meantime: looking at it again in %g s.", target.repo, wait)
         time.sleep(wait)
     raise AssertionError("the last try returns or raises")
 
 
-def _listed(repo: str, private: bool | None, revision: str | None, token: str | None) -> Listing:
+def _listed(target: Target) -> Listing:
     """The repo as it is now, made if it is not there."""
+    repo, kind, revision, token = target.repo, target.kind, target.revision, target.token
     try:
-        listing = client.list_repo(repo, revision, token)
+        listing = client.list_repo(repo, revision, token, kind)
     except NoRepoError as absent:
-        if revision not in (None, constants.DEFAULT_REVISION):
+        if not target.is_main:
             raise SourceError(f"{absent} A new repo begins with main: push there.") from None
-        client.create_repo(repo, private, token)
-        listing = client.list_repo(repo, revision, token)
+        client.create_repo(repo, target.private, token, kind)
+        listing = client.list_repo(repo, revision, token, kind)
     except SourceError as missing:
-        make = f" `hf repos branch create {repo} {revision}` makes a branch."
+        typed = "" if kind == "model" else f" --type {kind}"
+        make = f" `hf repos branch create {repo} {revision}{typed}` makes a branch."
         raise SourceError(f"{missing}{'' if '/' in str(revision) else make}") from None
     if listing.new_name:
         raise HubError(
             f"{repo!r} is now called {listing.new_name!r}. Nothing was pushed: name that."
         )
-    if private is not None and listing.private not in (None, private):
+    if target.private is not None and listing.private not in (None, target.private):
         is_, asked = ("private", "public") if listing.private else ("public", "private")
         raise HubError(
             f"{repo!r} is there already and is {is_}, and {asked} was asked for. Nothing "
-            f"was pushed: change it on {hub_address()}/{repo}/settings."
+            f"was pushed: change it on {target.page}/settings."
         )
     return listing
 
@@ -172,7 +171,7 @@ def _published(listing: Listing, changes: Changes, made: CommitInfo | None = Non
         listing.repo,
         commit,
         (made and (made.pr_url or made.commit_url))
-        or f"{hub_address()}/{listing.repo}/commit/{commit}",
+        or f"{page_of(listing.repo, listing.kind)}/commit/{commit}",
         tuple(sorted(changes.add)),
         changes.delete,
         changes.kept,
