@@ -85,7 +85,7 @@ class Client:
 
     def __init__(self, endpoint: str, home: Path, env: Mapping[str, str] | None = None) -> None:
         self.home = home
-        self.env = _environment(endpoint, home) | dict(env or {})
+        self.env = environment(endpoint, home) | dict(env or {})
         self.imports: list[str] = []
         """Further modules that a test needs imported, once for all processes that follow."""
         self._folder = tempfile.TemporaryDirectory(prefix="client-")
@@ -195,7 +195,7 @@ class Client:
         self._ready.set()
 
 
-def _environment(endpoint: str, home: Path) -> dict[str, str]:
+def environment(endpoint: str, home: Path) -> dict[str, str]:
     """This process's variables, with those of huggingface_hub as a user of the Hub has them."""
     ours = ("HF_", "HUGGING", "TRANSFORMERS_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
