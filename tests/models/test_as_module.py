@@ -75,6 +75,15 @@ def test_the_tensors_of_an_ae_keep_their_names_within_another_module():
     assert torch.equal(two["inner"].to_code.weight, one["inner"].to_code.weight)
 
 
+@pytest.mark.parametrize("family", ["ae", "conv-ae", "vae"])
+def test_it_is_called_as_a_function_of_its_state_dict(family):
+    model, x = small(family).eval(), torch.rand(4, 1, 8, 8)
+    other = zoo.build(family, **SHAPES, seed=1).eval()
+    found = torch.func.functional_call(model, other.state_dict(), (x,))
+    assert torch.equal(found, other(x))
+    assert not torch.equal(found, model(x))
+
+
 def test_it_says_its_device_and_its_dtype(tmp_path):
     model = small("vae")
     assert (model.device, model.dtype) == (torch.device("cpu"), torch.float32)

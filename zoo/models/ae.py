@@ -31,6 +31,11 @@ class AE(Autoencoder):
         self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
         self.pixels = build_likelihood(spec.likelihood)
 
+    @property
+    def code(self) -> nn.Linear:
+        """The layer by its tensors' published name, by which `torch.func.functional_call` looks for it."""
+        return self.to_code
+
     def likelihood(self, z: Tensor) -> Distribution:
         """Distribution over images `(*batch, C, H, W)` given codes `(*batch, latent_dim)`."""
         return self._likelihood(self._codes(z))
