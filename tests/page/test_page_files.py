@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
+import types
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ import zoo
 from zoo.data import load_images
 from zoo.data.labels import test_labels as labels_of
 from zoo.errors import InputError
-from zoo.page.contents import plane
+from zoo.page.contents import by_umap, contents, principal_components, within_square
 from zoo.page.serve import served
 from zoo.page.verify import verify_page
 from zoo.page.write import FILES, write_page
@@ -75,9 +77,29 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path, digits):
 
 def test_places_of_codes_lie_within_the_square():
     for codes in (torch.randn(50, 7), torch.randn(2, 1), torch.zeros(5, 3)):
-        places = plane(codes)
+        places = within_square(principal_components(codes))
         assert places.shape == (len(codes), 2)
         assert ((places >= 0) & (places <= 1)).all()
+
+
+def test_the_map_is_laid_out_by_umap_where_that_is_asked_for(tmp_path, digits, monkeypatch):
+    class Umap:
+        def __init__(self, **settings):
+            assert settings["random_state"] == 0  # the same bytes again
+
+        def fit_transform(self, codes):
+            return codes[:, 6:]
+
+    monkeypatch.setitem(sys.modules, "umap", types.SimpleNamespace(UMAP=Umap))
+    found = contents(zoo.load("vae-digits-8"), digits, "test", umap=True)["images"]
+    plain = contents(zoo.load("vae-digits-8"), digits, "test")["images"]
+    assert (found["layout"], plain["layout"]) == ("UMAP", "two principal components")
+    assert found["points"] != plain["points"]
+    with pytest.raises(InputError, match="UMAP needs 16 images, and there are 15"):
+        by_umap()(torch.randn(15, 8))
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(InputError, match="pip install umap-learn, or leave --umap out"):
+        by_umap()
 
 
 def test_labels_are_those_of_the_test_images(digits):

@@ -23,8 +23,15 @@ from zoo.cli.output import say
     shell_complete=complete.datasets,
 )
 @click.option("--split", default="test", show_default=True, help="train, validation or test.")
+@click.option("--umap", is_flag=True, help="Lay the map out by UMAP: pip install umap-learn.")
 def page(
-    model: str, out: Path | None, open_: bool, port: int, dataset: str | None, split: str
+    model: str,
+    out: Path | None,
+    open_: bool,
+    port: int,
+    dataset: str | None,
+    split: str,
+    umap: bool,
 ) -> None:
     """Write a page that runs a MODEL in the browser: sliders, a map of codes, your own images.
 
@@ -47,7 +54,7 @@ def page(
             raise
         say(f"The page has no map of codes: {absent}")
         images = None
-    written = write_page(loaded, images, split, out or Path(f"{Path(model).name}-page"))
+    written = write_page(loaded, images, split, out or Path(f"{Path(model).name}-page"), umap)
     say(f"{written}")
     if open_:
         show(written.parent, port)

@@ -6,7 +6,7 @@ import base64
 import copy
 import gzip
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from zoo.data import AnyImages, as_grey
 from zoo.data.labels import test_labels
 from zoo.evaluation.evaluate import evaluate_each
+from zoo.errors import InputError
 from zoo.export.formats import ONNX
 from zoo.export.parts import PARTS, program_of
 from zoo.export.write import check_installed, in_a_sentence
@@ -26,20 +27,26 @@ MOST_IMAGES = 1000
 """On the map: with their codes they are some megabytes."""
 MOST_VALUES = 4_000_000
 """Of images, and of codes: large ones are fewer."""
+FEWEST_FOR_UMAP = 16
+"""One more than the neighbours that it looks at."""
 
 
-def contents(model: Autoencoder, images: AnyImages | None, split: str) -> dict[str, Any]:
+def contents(
+    model: Autoencoder, images: AnyImages | None, split: str, umap: bool = False
+) -> dict[str, Any]:
     """All that the page knows: networks, latents, and some images with their codes and numbers.
 
     Args:
         model: any model.
         images: of the size that it takes, of which the first are on the map; None leaves the map out.
         split: what they are called, such as `test`.
+        umap: the map is laid out by UMAP, not by principal components.
 
-    Raises InputError without `autoencoder-zoo[export]`, ExportError for a model that cannot be
+    Raises InputError without `autoencoder-zoo[export]`, or umap-learn where it is asked for; ExportError for a model that cannot be
     exported, PluginError for one that fails.
     """
     check_installed(ONNX)
+    places_of = by_umap() if umap else principal_components
     plain = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
     pixels = _first(plain, images)
     prior = prior_of(plain)
@@ -51,6 +58,8 @@ def contents(model: Autoencoder, images: AnyImages | None, split: str) -> dict[s
     found = {"count": 0}
     if images is not None and pixels is not None:
         found = _images(plain, images, pixels, codes, split)
+        found["points"] = floats(within_square(places_of(codes)))
+        found["layout"] = "UMAP" if umap else "two principal components"
     return {
         "image": list(plain.spec.image_shape),
         "code": list(plain.latent_shape),
@@ -94,19 +103,42 @@ def _images(
         "count": len(pixels),
         "levels": packed(pixels.contiguous().numpy().tobytes()),
         "codes": floats(codes),
-        "points": floats(plane(codes)),
         "labels": labels and labels[0][: len(pixels)],
         "classes": labels and list(labels[1]),
         "numbers": {name: floats(values) for name, values in numbers.items()},
     }
 
 
-def plane(codes: Tensor) -> Tensor:
-    """Places `(N, 2)` within the unit square, of codes `(N, d)`: their two principal components."""
+def principal_components(codes: Tensor) -> Tensor:
+    """Places `(N, 2)` of codes `(N, d)`: their two principal components."""
     centred = (codes - codes.mean(0)).double()
     directions = torch.linalg.svd(centred, full_matrices=False).Vh[:2]  # (2, d), or fewer
     places = torch.zeros(len(codes), 2, dtype=torch.float64)
     places[:, : len(directions)] = centred @ directions.T
+    return places
+
+
+def by_umap() -> Callable[[Tensor], Tensor]:
+    """What gives places `(N, 2)` of codes `(N, d)` by UMAP. Raises InputError without umap-learn."""
+    try:
+        from umap import UMAP  # pyright: ignore[reportMissingImports]: an extra
+    except ImportError as absent:
+        raise InputError(
+            f"UMAP cannot be had ({absent}): pip install umap-learn, or leave --umap out."
+        ) from None
+
+    def places(codes: Tensor) -> Tensor:
+        if len(codes) < FEWEST_FOR_UMAP:
+            raise InputError(
+                f"UMAP needs {FEWEST_FOR_UMAP} images, and there are {len(codes)}: leave --umap out."
+            )
+        return torch.from_numpy(UMAP(random_state=0, n_jobs=1).fit_transform(codes.numpy()))
+
+    return places
+
+
+def within_square(places: Tensor) -> Tensor:
+    """Places `(N, 2)`, each of the two from 0.03 to 0.97."""
     low, high = places.amin(0), places.amax(0)
     return (0.03 + 0.94 * (places - low) / (high - low).clamp(min=1e-12)).float()
 

@@ -29,7 +29,7 @@ FILES = ("index.html", CONTENTS, "runtime.js", "licences.txt")
 
 
 def write_page(
-    model: Autoencoder, images: AnyImages | None, split: str, folder: str | Path
+    model: Autoencoder, images: AnyImages | None, split: str, folder: str | Path, umap: bool = False
 ) -> Path:
     """Writes the page of a model: `index.html` and what it needs, which asks no other server for anything.
 
@@ -38,17 +38,19 @@ def write_page(
         images: of the size that it takes; the first are on the page's map. None leaves it out.
         split: what they are called, such as `test`.
         folder: new, empty, or one with such a page, which is replaced.
+        umap: the map is laid out by UMAP, which umap-learn has, not by principal components.
 
     Returns:
         The page, `index.html`.
 
     Raises:
-        InputError: for a folder that holds something else.
+        InputError: for a folder that holds something else, or without what this needs.
         ExportError: for a model that cannot be exported, with the operator that is in the way.
     """
     target = with_home(folder)
     check_holds_only(target, FILES, "page")
-    about = contents(model, images, split) | {"source": _public(model), "sha256": _sha256(model)}
+    about = contents(model, images, split, umap)
+    about |= {"source": _public(model), "sha256": _sha256(model)}
     files = still_files(model) | {CONTENTS: START + json.dumps(about) + END}
     with staged(target) as stage:
         for name, content in files.items():

@@ -22,8 +22,9 @@ class Page {
   }
 
   wire() {
-    const { count, labels, classes } = this.page.images;
+    const { count, labels, classes, name, layout } = this.page.images;
     if (count) {
+      get("map-hint").textContent = `${count} images of ${name}, laid out by ${layout}. ${get("map-hint").textContent}`;
       this.map = new CodeMap(get("map"), get("legend"), this.points, labels, classes, (n) => this.pick(n));
       get("any").addEventListener("click", () => this.map.pick(Math.floor(Math.random() * count)));
     }
@@ -164,7 +165,7 @@ async function start() {
     const { images } = page;
     const perImage = {};
     for (const [name, packed] of Object.entries(images.numbers ?? {})) perImage[name] = await floats(packed);
-        const data = {
+    const data = {
       mean: await floats(page.mean),
       spread: await floats(page.spread),
       codes: images.count ? await floats(images.codes) : null,
