@@ -215,3 +215,8 @@ def test_what_is_no_page_and_links_are_refused_unasked(hub, client, page, mine, 
     (page / "runtime.js").symlink_to(tmp_path / "elsewhere")
     assert refused(push(client, page, env=alice), "is a link", "`zoo page` writes files")
     assert hub.requests == []
+
+
+def test_a_page_without_the_flag_is_told_of_it(hub, client, page, alice):
+    assert refused(client.zoo("push", page, REPO, env=alice), "becomes a Space: add --space")
+    assert not hub.repos

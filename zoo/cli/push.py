@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -44,9 +45,13 @@ def push(
     With --space it publishes a page, with the test images that are on it, as a static Space.
     """
     import zoo
+    from zoo.errors import InputError
     from zoo.hub.target import Target
+    from zoo.page.verify import is_page
 
     target = Target(repo, "space" if space else "model", private, revision, create_pr)
+    if not space and is_page(Path(folder)):
+        raise InputError(f"{folder!r} is a page, and becomes a Space: add --space.")
     if dry_run:
         _show(folder, target, json_)
         return
