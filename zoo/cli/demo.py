@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
 import click
 
 from zoo.cli.output import say
+
+NAME = "vae-mnist-20"
 
 
 @click.command()
@@ -18,11 +21,16 @@ from zoo.cli.output import say
     show_default=True,
     help="Where pictures and the trained model go.",
 )
-def demo(out: Path) -> None:
-    """See everything once: load, sample, draw, train, measure. Works without a network."""
+@click.pass_context
+def demo(context: click.Context, out: Path) -> None:
+    """See everything once: load, sample, draw, train, measure. Works without a network.
+
+    On a terminal it offers to open the model's page in the browser at the end.
+    """
     _load_and_sample(out)
     _train_digits(out)
     _measure()
+    _offer_page(context, out)
 
 
 def _load_and_sample(out: Path) -> None:
@@ -32,7 +40,7 @@ def _load_and_sample(out: Path) -> None:
 
     say("1. Load a published model")
     started = time.perf_counter()
-    model = zoo.load("vae-mnist-20")
+    model = zoo.load(NAME)
     seconds = time.perf_counter() - started
     info = model.info
     assert info is not None
@@ -94,3 +102,12 @@ def _measure() -> None:
         )
     print_results(measure_models(names, 0, None, "auto", say, zoo.load))
     say(absent or "nll takes longer: zoo bench --nll-samples 1000")
+
+
+def _offer_page(context: click.Context, out: Path) -> None:
+    from zoo.cli.page import page
+
+    say(f"\n4. Move its code in the browser\n   zoo page {NAME} --open")
+    is_asked = sys.stdin.isatty() and sys.stdout.isatty()
+    if is_asked and click.confirm("   Write that page and open it now?"):
+        context.invoke(page, model=NAME, out=out / "page", open_=True)
