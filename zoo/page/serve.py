@@ -7,7 +7,7 @@ import http.server
 import logging
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoo.errors import InputError
@@ -55,4 +55,5 @@ def show(folder: Path, port: int = 0) -> None:
         address = f"http://{ADDRESS}:{server.server_address[1]}/"
         log.info(f"{address} until you press Ctrl-C")
         webbrowser.open(address)
-        server.serve_forever()
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
