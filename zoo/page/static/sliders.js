@@ -28,25 +28,30 @@ export class Sliders {
     const input = Object.assign(document.createElement("input"), { type: "range", step: "any" });
     const spread = this.spread[latent] || 1;
     [input.min, input.max] = [this.mean[latent] - 4 * spread, this.mean[latent] + 4 * spread];
-    const told = document.createElement("output");
+    const told = document.createElement("span"); // no output: a screen reader would read out all that move
     const name = Object.assign(document.createElement("span"), { textContent: `z ${latent}` });
+    input.ariaLabel = name.textContent;
     label.append(name, input, told);
     this.root.append(label);
     const row = { latent, input, told };
     input.addEventListener("input", () => {
       this.code[latent] = Number(input.value);
-      told.textContent = this.code[latent].toFixed(2);
+      this.tell(row);
       this.onMove();
     });
     if (this.code) this.place(row);
     return row;
   }
 
-  place({ latent, input, told }) {
-    const value = this.code[latent];
+  place(row) {
+    const [input, value] = [row.input, this.code[row.latent]];
     input.min = Math.min(input.min, value);
     input.max = Math.max(input.max, value);
     input.value = value;
-    told.textContent = value.toFixed(2);
+    this.tell(row);
+  }
+
+  tell({ latent, input, told }) {
+    told.textContent = input.ariaValueText = this.code[latent].toFixed(2);
   }
 }
