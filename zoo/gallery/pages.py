@@ -98,7 +98,7 @@ def _measured(measured: Measured) -> str:
         for row in rows(measured)
     )
     return (
-        f'<div class="wide"><table><caption>{_text(heading(measured))}</caption>'
+        f'<h3>{_text(heading(measured))}</h3><div class="wide"><table>'
         f"<tbody>{lines}</tbody></table></div>"
     )
 
@@ -177,6 +177,7 @@ def _page(title: str, body: str, root: str = "") -> str:
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>{_text(title)}</title>
 <link rel="stylesheet" href="{root}site.css">
 </head>
