@@ -201,7 +201,7 @@ def test_a_server_gives_it_to_this_machine_alone(browser, folder):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}/"
         opened(browser, address)
-        other = urllib.request.Request(address, headers={"Host": "evil.example"})
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(other)
+        for header in ({"Host": "evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(urllib.request.Request(address, headers=header))
         server.shutdown()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import sys
 import types
+import urllib.request
 
 import pytest
 import torch
@@ -16,7 +18,7 @@ from zoo.data import load_images
 from zoo.data.labels import test_labels as labels_of
 from zoo.errors import InputError
 from zoo.page.contents import by_umap, contents, principal_components, within_square
-from zoo.page.serve import served
+from zoo.page.serve import served, show
 from zoo.page.verify import verify_page
 from zoo.page.write import FILES, write_page
 
@@ -147,6 +149,17 @@ def test_networks_of_another_model_fail(page, tmp_path, digits):
     assert results(verify_page(theirs)) == {"weights": "not measured"}
     found = results(verify_page(theirs, zoo.load("vae-digits-8")))
     assert found["decoder"] == found["encoder"] == found["weights"] == "failed"
+
+
+def test_it_is_served_until_it_is_interrupted(page, monkeypatch):
+    def look(address):
+        assert urllib.request.urlopen(address).read() == page.read_bytes()
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("webbrowser.open", look)
+    said = []
+    show(page.parent, 0, said.append)
+    assert re.fullmatch(r"http://127.0.0.1:\d+/ until you press Ctrl-C", said[0])
 
 
 def test_a_port_that_is_taken_is_said(page):

@@ -16,7 +16,7 @@ from zoo.cli.output import say
     "-o", "--out", type=click.Path(path_type=Path), help="Folder.  [default: ./MODEL-page]"
 )
 @click.option("--open", "open_", is_flag=True, help="Serve it on this machine, and open it.")
-@click.option("--port", default=0, help="For --open.  [default: any free one]")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="For --open.  [default: any free one]")
 @click.option(
     "--dataset",
     help="Whose images are on its map.  [default: its recipe's]",
@@ -57,4 +57,4 @@ def page(
     written = write_page(loaded, images, split, out or Path(f"{Path(model).name}-page"), umap)
     say(f"{written}")
     if open_:
-        show(written.parent, port)
+        show(written.parent, port, say)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import http.server
 import logging
+import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,14 +18,19 @@ ADDRESS = "127.0.0.1"
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Static files, for requests to this very address alone: another name for it may be an attack."""
+    """Static files, for this page alone: another name for the address, or another site, may be an attack."""
 
     def send_head(self):  # pyright: ignore[reportIncompatibleMethodOverride]
         host, _, _ = self.headers.get("Host", "").rpartition(":")
-        if host not in (ADDRESS, "localhost"):
+        if host not in (ADDRESS, "localhost") or self._is_from_another_site():
             self.send_error(403, "This page is served to this machine alone")
             return None
         return super().send_head()
+
+    def _is_from_another_site(self) -> bool:
+        """Whether a browser says so; a link there may lead here."""
+        of_ours = self.headers.get("Sec-Fetch-Site") in (None, "none", "same-origin")
+        return not of_ours and self.headers.get("Sec-Fetch-Mode") != "navigate"
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-store")
@@ -49,11 +55,11 @@ def served(folder: Path, port: int = 0) -> Iterator[http.server.ThreadingHTTPSer
         yield server
 
 
-def show(folder: Path, port: int = 0) -> None:
-    """Serves a page, opens it in the browser, and returns when it is interrupted."""
-    with served(folder, port) as server:
+def show(folder: Path, port: int, say: Callable[[str], None]) -> None:
+    """Serves a page, says where, opens it in the browser, and returns when it is interrupted."""
+    with served(folder, port) as server, suppress(KeyboardInterrupt):
         address = f"http://{ADDRESS}:{server.server_address[1]}/"
-        log.info(f"{address} until you press Ctrl-C")
-        webbrowser.open(address)
-        with suppress(KeyboardInterrupt):
-            server.serve_forever()
+        say(f"{address} until you press Ctrl-C")
+        # a browser that is not running yet may be waited for, while it waits for the page
+        threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+        server.serve_forever()
