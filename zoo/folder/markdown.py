@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import html
+import re
+from dataclasses import replace
+
+from zoo.folder.card import render_card
+from zoo.specs.info import ModelInfo
 
 
-def card_html(card: str) -> str:
-    """HTML of a card's body, of which nothing runs and nothing is loaded from elsewhere."""
+def card_html(info: ModelInfo) -> str:
+    """HTML of a card's body without its pictures; nothing of it runs or is loaded from elsewhere."""
     from markdown_it import MarkdownIt
 
+    card = re.sub("^<!--.*-->$", "", render_card(replace(info, folder=None)), flags=re.MULTILINE)
     body = card.split("\n---\n", 1)[1] if card.startswith("---\n") else card
     rules = MarkdownIt("commonmark", {"html": False}).enable("table")
     rules.add_render_rule("image", lambda _, tokens, at, *rest: html.escape(tokens[at].content))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.folder import layout
-from zoo.folder.card import render_card
 from zoo.folder.config import read_info
 from zoo.folder.markdown import card_html
 from zoo.gallery.pages import Shown, dataset_page, dataset_path, index_page, model_page, model_path
@@ -62,7 +61,7 @@ def _shown(name: str, files: dict[str, bytes]) -> Shown:
         path = f"figures/{name}-{picture.stem}.png"
         if data := _drawn_again(picture):
             figures[picture.stem], files[path] = path, data
-    return Shown(name, info, figures, card_html(render_card(info)))
+    return Shown(name, info, figures, card_html(info))
 
 
 def _pictures(folder: Path) -> Iterable[Path]:

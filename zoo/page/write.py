@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data import AnyImages
-from zoo.folder.card import render_card
 from zoo.folder.markdown import card_html
 from zoo.io.files import check_holds_only, staged, with_home, write_atomically
 from zoo.io.text import printable
@@ -66,7 +65,7 @@ def still_files(model: Autoencoder) -> dict[str, str]:
             title=_public(model) or title_of(model),
             summary=f"{title_of(model).capitalize()}: images of {shape} (channels, height, width), "
             f"codes of {math.prod(model.latent_shape)} numbers.",
-            card=card_html(render_card(model.info)) if model.info else "<p>There is no card.</p>",
+            card=card_html(model.info) if model.info else "<p>There is no card.</p>",
         ),
         **common_files(),
     }

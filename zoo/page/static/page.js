@@ -93,7 +93,9 @@ class Page {
   setEnd(end) {
     this.ends[end] = this.code.slice();
     get(`path-${end}`).textContent = end === "a" ? "From here (set)" : "To here (set)";
-    if (this.ends.a && this.ends.b) this.strip();
+    if (!this.ends.a || !this.ends.b) return;
+    get("path-label").hidden = get("path").hidden = false;
+    this.strip();
   }
 
   async strip() {
@@ -106,7 +108,7 @@ class Page {
   }
 
   along(place) {
-    if (this.ends.a && this.ends.b) this.show(between(this.ends.a, this.ends.b, place));
+    this.show(between(this.ends.a, this.ends.b, place));
   }
 
   // A file, or the pad itself: what the model makes of it.
