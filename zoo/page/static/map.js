@@ -50,12 +50,12 @@ export class CodeMap {
   }
 
   pick(number) {
-    if (number < 0) return;
-    this.mark(number);
-    this.onPick(number);
+    if (number >= 0) this.onPick(number);
   }
 
+  // Rings an image; -1 is none.
   mark(number) {
+    if (number === this.picked) return;
     this.picked = number;
     this.draw();
   }

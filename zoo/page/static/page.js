@@ -39,8 +39,9 @@ class Page {
     if (this.page.prior) this.samples();
   }
 
-  // Shows a code, which the sliders change from then on; and what it is of.
-  show(code, original = null, name = "", numbers = {}) {
+  // Shows a code, which the sliders change from then on; and what it is of, which may be on the map.
+  show(code, original = null, name = "", numbers = {}, place = -1) {
+    this.map?.mark(place);
     this.code = Float32Array.from(code);
     this.sliders.put(this.code);
     this.original = original;
@@ -87,7 +88,7 @@ class Page {
     const numbers = {};
     for (const [name, values] of Object.entries(this.perImage)) numbers[name] = values[number].toPrecision(4);
     const code = this.codes.subarray(number * this.dims, (number + 1) * this.dims);
-    this.show(code, Float32Array.from(levels, (level) => level / 255), `${this.page.images.name} ${number}`, numbers);
+    this.show(code, Float32Array.from(levels, (level) => level / 255), `${this.page.images.name} ${number}`, numbers, number);
   }
 
   setEnd(end) {
