@@ -59,9 +59,7 @@ def test_it_is_the_same_bytes_again(page, digits):
 
 
 def test_markup_of_a_card_is_text(tmp_path, digits, monkeypatch):
-    card = (
-        "<!-- a mark -->\n# A <script>alert(1)</script>\n\n![x](https://evil.example/x.png) [y](javascript:alert(2))"
-    )
+    card = "<!-- a mark -->\n# A <script>alert(1)</script>\n\n![x](https://evil.example/x.png) [y](javascript:alert(2))"
     monkeypatch.setattr("zoo.folder.markdown.render_card", lambda info: card)
     page = write_page(zoo.load("vae-digits-8"), digits, "test", tmp_path / "page").read_text()
     shown = page[page.index("The model's card") : page.index("</details>")]

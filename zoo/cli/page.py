@@ -16,7 +16,9 @@ from zoo.cli.output import say
     "-o", "--out", type=click.Path(path_type=Path), help="Folder.  [default: ./MODEL-page]"
 )
 @click.option("--open", "open_", is_flag=True, help="Serve it on this machine, and open it.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="For --open.  [default: any free one]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="For --open.  [default: any free one]"
+)
 @click.option(
     "--dataset",
     help="Whose images are on its map.  [default: its recipe's]",

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from zoo.data import AnyImages, as_grey
 from zoo.data.labels import test_labels
-from zoo.evaluation.evaluate import evaluate_each
 from zoo.errors import InputError
+from zoo.evaluation.evaluate import evaluate_each
 from zoo.export.formats import ONNX
 from zoo.export.parts import PARTS, program_of
 from zoo.export.write import check_installed, in_a_sentence
