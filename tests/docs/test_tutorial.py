@@ -47,6 +47,7 @@ def without_digits(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text)
 
 
+@pytest.mark.slow
 def test_every_block_of_the_tutorial_does_what_it_says(checkout, env, tmp_path):
     folder = tmp_path / "new"
     folder.mkdir()
