@@ -11,6 +11,7 @@ import pytest
 
 import zoo
 from zoo.errors import InputError
+from zoo.gallery.pages import dataset_path
 from zoo.gallery.plane import Point, plane
 from zoo.gallery.site import write_gallery
 
@@ -72,6 +73,20 @@ def test_all_links_lead_somewhere_and_none_is_a_script(site):
             if not link.startswith(("#", "https://", "data:,")):
                 assert (page.parent / link).resolve().is_file(), (page, link)
         assert not re.search(r"<script[^>]*src", page.read_text())
+
+
+def test_any_name_of_a_dataset_is_a_file_of_the_site():
+    names = [
+        "mnist",
+        "hf-dataset:acme/rings",
+        "train-{000..004}.tar",
+        "train-{000..005}.tar",
+        "../a",
+    ]
+    paths = {dataset_path(name) for name in names}
+    assert len(paths) == len(names)
+    assert "datasets/mnist.html" in paths
+    assert all(re.fullmatch(r"datasets/[a-z0-9.-]+\.html", path) for path in paths)
 
 
 def test_it_is_the_same_bytes_again(site):

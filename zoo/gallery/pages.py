@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import NamedTuple
@@ -196,7 +198,11 @@ def model_path(name: str) -> str:
 
 
 def dataset_path(name: str) -> str:
-    return f"datasets/{name}.html"
+    """A dataset may be called by a pattern of files or an address, which are no names of files."""
+    plain = re.sub("[^a-z0-9.-]+", "-", name)
+    if plain != name:
+        plain += f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"datasets/{plain}.html"
 
 
 def _text(value: object) -> str:
