@@ -20,6 +20,7 @@ from zoo.errors import (
     WeightsError,
     ZooError,
 )
+from zoo.folder import foreign
 from zoo.folder.layout import (
     CARD,
     CONFIG,
@@ -78,6 +79,8 @@ def read_config(
     where = str(folder / CONFIG)
     data = data or read_regular(folder / CONFIG, MAX_CONFIG_BYTES)
     fields = parse_json(data, where)
+    if foreign.is_diffusers(fields):
+        return _of_diffusers(fields, where)
     config, problems = checked(Config, fields)
     if "format" not in fields:
         owner = next((owner for key, owner in _OTHERS.items() if key in fields), None)
@@ -94,6 +97,20 @@ def read_config(
     if spec is None:
         doubt = provenance(config.family, config.provider)
         raise SpecError("\n".join(filter(None, [listed(where, problems), doubt])))
+    return config, spec
+
+
+def _of_diffusers(fields: Mapping[str, Any], where: str) -> tuple[Config, Spec]:
+    """What a config.json of diffusers' means; the hash of the weights is not known from it."""
+    family = families.get(foreign.family_of(fields, where))
+    cls = family.spec_class
+    said = cls.from_diffusers(fields)  # pyright: ignore[reportAttributeAccessIssue]  # these have it
+    spec, problems = family.parse(said)
+    if spec is None:
+        raise SpecError(f"{listed(where, problems)}\nIt was {foreign.versions(fields)}.")
+    config = Config.model_construct(
+        format=FORMAT, family=family.name, spec=said, weights_sha256="", provider=family.provider
+    )
     return config, spec
 
 
@@ -207,6 +224,12 @@ def names_in(folder: Path) -> list[str]:
 def without(missing: str, where: str, names: Iterable[str]) -> ZooError:
     """The error for a folder or a repo that lacks one of its two files: it may hold pickles instead."""
     names = sorted(name for name in names if name != ".gitattributes")
+    if foreign.PIPELINE in names and missing == CONFIG:
+        parts = ", ".join(sorted({name.partition("/")[0] for name in names if "vae" in name}))
+        return SourceError(
+            f"{where!r} is a whole pipeline of diffusers. Name its autoencoder"
+            + (f", such as {where.rstrip('/')}/{parts.split(', ')[0]}." if parts else ".")
+        )
     pickles = [name for name in names if Path(name).suffix in PICKLES]
     if pickles:
         found = ", ".join(map(repr, pickles[:3]))

@@ -7,6 +7,7 @@
     metrics.json        what was measured
     figures/*.png       reconstructions, samples, traversals
 
+In a folder that diffusers wrote, config.json and its weights (`zoo.folder.foreign`) are all that is read.
 Everything else in such a folder or repo is not the zoo's: never read, changed, fetched, pushed or deleted.
 """
 
@@ -14,7 +15,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
+
+from zoo.folder import foreign
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 RECIPE, METRICS, FIGURES = "recipe.toml", "metrics.json", "figures"
@@ -32,9 +36,14 @@ def belongs(name: str) -> bool:
     return name in TEXTS or name == WEIGHTS or _FIGURE.fullmatch(name) is not None
 
 
+def weights_of(names: Collection[str]) -> list[str]:
+    """Which of a folder's files are its weights: model.safetensors, else diffusers', else none."""
+    return [WEIGHTS] if WEIGHTS in names else foreign.weights_among(names)
+
+
 def limit_of(name: str) -> int | None:
     """Most bytes that a file on the list may have; None for the weights, whose Spec says it."""
-    if name == WEIGHTS:
+    if name == WEIGHTS or foreign.WEIGHTS.fullmatch(name):
         return None
     if name in TEXTS:
         return MAX_CONFIG_BYTES if name == CONFIG else MAX_TEXT_BYTES
@@ -54,6 +63,8 @@ def lacking(folder: Path) -> str:
 def files_of(folder: Path) -> list[str]:
     """Names of the files in a folder that are on the list, links among them."""
     names = [name for name in (*TEXTS, WEIGHTS) if os.path.lexists(folder / name)]
+    if WEIGHTS not in names and os.path.isdir(folder):
+        names += foreign.weights_among(os.listdir(folder))
     try:
         pictures = sorted(os.listdir(folder / FIGURES))
     except OSError:

@@ -18,7 +18,7 @@ from zoo.errors import (
     WeightsError,
     ZooError,
 )
-from zoo.folder import layout
+from zoo.folder import foreign, layout
 from zoo.folder.authorship import card_text, is_authors, replaced
 from zoo.folder.card import render_card
 from zoo.folder.config import config_text, names_in, read_config, read_info, without
@@ -54,25 +54,46 @@ def load_source(source: Source) -> Autoencoder:
     info = read_info(where, source.origin, source.licence, source.files, config)
     if doubt := provenance(info.family, info.provider):
         log.warning("%s: %s", source.origin, doubt)
-    path = where / layout.WEIGHTS
-    if not os.path.lexists(path):
+    names = [layout.WEIGHTS] if info.sha256 else foreign.weights_among(names_in(where))
+    if not names or not os.path.lexists(where / names[0]):
         raise without(layout.WEIGHTS, str(where), names_in(where))
-    if os.path.isfile(path) and os.path.getsize(path) < 4 * info.parameters - SLACK_BYTES:
+    least = (4 if info.sha256 else 2) * info.parameters  # diffusers' may be float16
+    size = sum(os.path.getsize(where / name) for name in names if os.path.isfile(where / name))
+    if os.path.isfile(where / names[0]) and size < least - SLACK_BYTES:
         raise MismatchError(  # before anything of the Spec's size is made
-            f"{str(path)!r} has {os.path.getsize(path):,} bytes; {info.parameters:,} parameters, as "
-            f"its Spec says, need {4 * info.parameters:,}. It was not read. {_fix(source)}"
+            f"{str(where / names[0])!r} has {size:,} bytes; {info.parameters:,} parameters, as "
+            f"its Spec says, need {least:,}. It was not read. {_fix(source)}"
         )
     model = families.get(info.family).skeleton(info.spec)
-    expected = line.weights_sha256 if line is not None else info.sha256
-    data = _read_verified(source, expected, model.state_dict())
-    assign(model, tensors_of(data, path))
+    if info.sha256:
+        data = _read_verified(
+            source, layout.WEIGHTS, line.weights_sha256 if line else info.sha256, model.state_dict()
+        )
+        assign(model, tensors_of(data, where / layout.WEIGHTS))
+    else:
+        info = replace(info, sha256=_assign_foreign(model, source, names))
     model.info = info
     return model.eval()
 
 
-def _read_verified(source: Source, sha256: str, expected: dict[str, Tensor]) -> bytes:
-    """The bytes of model.safetensors, of that sha256: read once, and fetched once more if damaged."""
-    path = source.folder / layout.WEIGHTS
+def _assign_foreign(model: Autoencoder, source: Source, names: list[str]) -> str:
+    """Weights as diffusers wrote them, in float32; returns their sha256, of shards that of their hashes."""
+    recorded = source.hub.digests if source.hub else {}
+    tensors, hashes = {}, []
+    for name in names:
+        record = recorded.get(name)
+        data = _read_verified(source, name, record.value if record else "", model.state_dict())
+        hashes.append(hashlib.sha256(data).hexdigest())
+        for key, tensor in tensors_of(data, source.folder / name).items():
+            tensors[key] = tensor.float() if tensor.is_floating_point() else tensor
+        del data
+    assign(model, model.from_diffusers(tensors))  # pyright: ignore[reportAttributeAccessIssue]  # these families have it
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _read_verified(source: Source, name: str, sha256: str, expected: Mapping[str, Tensor]) -> bytes:
+    """The bytes of a file of weights, of that sha256: read once, and fetched once more if damaged."""
+    path = source.folder / name
     for fetch_again in (source.fetch_again, None):
         try:
             data = read_weights(path, expected)
@@ -81,12 +102,14 @@ def _read_verified(source: Source, sha256: str, expected: dict[str, Tensor]) -> 
         except WeightsError:
             if fetch_again is None:
                 raise
-        log.warning("%s of %s is damaged: fetching it once more.", layout.WEIGHTS, source.origin)
+        log.warning("%s of %s is damaged: fetching it once more.", name, source.origin)
         fetch_again()
     raise AssertionError("the last try returns or raises")
 
 
 def _check_sha256(data: bytes, expected: str, path: Path, source: Source) -> None:
+    if not expected:  # a plain folder of diffusers' says none
+        return
     actual = hashlib.sha256(data).hexdigest()
     if actual != expected:
         raise IntegrityError(

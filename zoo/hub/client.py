@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,14 @@ from huggingface_hub.utils import (
     enable_progress_bars,
 )
 
-from zoo.errors import HubError, InputError, IntegrityError, OfflineError
+from zoo.errors import (
+    HubError,
+    InputError,
+    IntegrityError,
+    OfflineError,
+    SourceError,
+    did_you_mean,
+)
 from zoo.folder import layout
 from zoo.hub.failures import Kind, RequestContext, attempt, first_sentence, hub_address
 from zoo.hub.listing import Listing
@@ -47,8 +55,17 @@ def checked_token(token: str | None) -> str | None:
     return token
 
 
-def list_repo(repo: str, revision: str | None, token: str | None, kind: Kind = "model") -> Listing:
-    """One request: the commit that a revision is now, and the record of each of its files."""
+def list_repo(
+    repo: str,
+    revision: str | None,
+    token: str | None,
+    subfolder: str = "",
+    kind: Kind = "model",
+) -> Listing:
+    """One request: the commit that a revision is now, and the record of each of its files.
+
+    Raises SourceError for a repo without that folder.
+    """
     revision = revision or constants.DEFAULT_REVISION
 
     def ask() -> Listing:
@@ -70,12 +87,27 @@ def list_repo(repo: str, revision: str | None, token: str | None, kind: Kind = "
                 f"{hub_address()} answers for {repo!r} with something that is not a list of files."
             ) from None
         new_name = found.id if found.id != repo else None
-        return Listing(
+        here = Listing(
             repo, revision, found.sha or "", files, token, new_name, found.private, kind=kind
         )
+        return within(here, subfolder) if subfolder else here
 
     asked = RequestContext(f"asking for the files of {repo}", repo, revision, token, kind=kind)
     return attempt(asked, ask)
+
+
+def within(listing: Listing, subfolder: str) -> Listing:
+    """A folder of a repo. Raises SourceError where it has none of that name."""
+    start = f"{subfolder}/"
+    inside = {n.removeprefix(start): d for n, d in listing.files.items() if n.startswith(start)}
+    if not inside:
+        folders = sorted({name.partition("/")[0] for name in listing.files if "/" in name})
+        has = f"it has {', '.join(folders[:10])}" if folders else "it has none"
+        raise SourceError(
+            f"{listing.repo!r} has no folder {subfolder[:100]!r}; {has}."
+            f"{did_you_mean(subfolder, folders)}"
+        )
+    return replace(listing, files=inside, subfolder=subfolder)
 
 
 def _digest(sibling: RepoSibling) -> Digest | None:
@@ -95,7 +127,7 @@ def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
     revision's name where the cache does not have it as that: so the client notes the commit.
     Raises OfflineError for what is not cached while the Hub cannot be reached.
     """
-    repo, token = listing.repo, listing.token
+    repo, token, path_in_repo = listing.repo, listing.token, listing.path_of(name)
     by_name = name == layout.CONFIG and not listing.offline and not listing.is_noted
     for revision in (listing.revision, listing.commit)[not by_name :]:
         asked = RequestContext(
@@ -104,7 +136,7 @@ def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
         fetch = partial(
             hf_hub_download,
             repo,
-            name,
+            path_in_repo,
             repo_type=listing.kind,
             revision=revision,
             token=token,
@@ -122,7 +154,7 @@ def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
                 f"{str(listing.folder.parent.parent)!r}. {listing.offline or first_sentence(gone)}. "
                 f"Online, `zoo pull {repo}{at}` fetches it."
             ) from None
-        if path.parts[-len(Path(name).parts) - 1] == listing.commit:
+        if path.parts[-len(Path(path_in_repo).parts) - 1] == listing.commit:
             return path
     raise IntegrityError(f"The Hub sent {name} of another commit than {listing.commit}.")
 

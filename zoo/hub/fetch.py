@@ -44,14 +44,20 @@ def fetch(
     """
     listing = _find_commit(address, wanted, checked_token(token), offline)
     for name in listing.chosen(wanted):
-        obtain(listing, name, checked=name != layout.WEIGHTS or wanted is None)
+        obtain(listing, name, checked=name not in listing.weights or wanted is None)
         if name == layout.CONFIG:
             _check_config(listing, wanted is None or layout.WEIGHTS in wanted)
-    records = {name: one for name, one in listing.files.items() if one and layout.belongs(name)}
-    commit = HubCommit(listing.repo, listing.commit, records)
-    again = None if listing.offline else lambda: download(listing, layout.WEIGHTS, anew=True)
+    ours = [name for name in listing.files if layout.belongs(name) or name in listing.weights]
+    records = {name: one for name in ours if (one := listing.files[name])}
+    commit = HubCommit(listing.repo, listing.commit, records, listing.subfolder)
+
+    def again() -> None:
+        for name in listing.weights:
+            download(listing, name, anew=True)
+
     origin = address.line.name if address.line else commit.origin
-    return Source(listing.folder, origin, address.line, commit, wanted, again)
+    anew = None if listing.offline else again
+    return Source(listing.folder, origin, address.line, commit, wanted, anew)
 
 
 def _find_commit(
@@ -67,14 +73,15 @@ def _find_commit(
     listing = None
     if not why:
         try:
-            listing = list_repo(address.repo, address.revision, token)
+            listing = list_repo(address.repo, address.revision, token, address.subfolder)
         except (UnreachableError, HubUnavailableError) as failure:
             if before is None and isinstance(failure, HubUnavailableError):
                 raise
             why = first_sentence(failure)
     if listing is None:
         if before is None:
-            return Listing(address.repo, revision, revision, offline=why)
+            nothing = Listing(address.repo, revision, revision, subfolder=address.subfolder)
+            return replace(nothing, offline=why)
         if before.commit != revision:
             using = f"{before.repo} at commit {before.commit}"
             log.warning("%s: using %s from the cache, as %r was last.", why, using, revision)
@@ -94,19 +101,23 @@ def _find_commit(
 def _check_config(listing: Listing, with_weights: bool) -> None:
     """A valid Spec, and weights that can be its own, as far as that is known before they are fetched."""
     said, spec = read_config(listing.folder, "repository")
-    record = listing.files.get(layout.WEIGHTS)
-    if record is None or not with_weights:
+    records = [record for name in listing.weights if (record := listing.files[name])]
+    if not records or not with_weights:
         return
     from zoo.folder.weights import sizes_of  # torch: `zoo.info` does without
 
     least, most = sizes_of(families.get(said.family).skeleton(spec).state_dict())
-    if record.size is not None and not least <= record.size <= most:
+    if not said.weights_sha256:  # diffusers', which may be float16
+        least //= 2
+    size, name = sum(record.size or 0 for record in records), listing.weights[0]
+    if all(record.size is not None for record in records) and not least <= size <= most:
         raise MismatchError(
-            f"{layout.WEIGHTS} of {listing} is announced with {record.size:,} bytes; its "
+            f"{name} of {listing} is announced with {size:,} bytes; its "
             f"Spec implies {least:,} and little more. It was not fetched."
         )
-    if record.kind == "sha256" and record.value != said.weights_sha256:
+    first = records[0]
+    if first.kind == "sha256" and said.weights_sha256 not in ("", first.value):
         raise IntegrityError(
-            f"sha256 of {layout.WEIGHTS} of {listing} is {record.value[:12]}..., expected "
+            f"sha256 of {name} of {listing} is {first.value[:12]}..., expected "
             f"{said.weights_sha256[:12]}..., as its config.json says: tell its author."
         )

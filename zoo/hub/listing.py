@@ -37,6 +37,8 @@ class Listing:
     private: bool | None = None
     is_noted: bool = False
     """Whether the cache has this commit as the revision's."""
+    subfolder: str = ""
+    """Where in the repo the model's files are; `files` are named from there."""
     offline: str = ""
     """Why the Hub cannot be asked for what is not cached; empty if it can."""
     kind: Kind = "model"
@@ -44,15 +46,25 @@ class Listing:
     def __str__(self) -> str:
         return f"{self.repo} at commit {self.commit[:12]}"
 
+    def path_of(self, name: str) -> str:
+        """A file's place in the repo."""
+        return f"{self.subfolder}/{name}" if self.subfolder else name
+
+    @property
+    def weights(self) -> list[str]:
+        """The files of the weights, by the repo's own names."""
+        return layout.weights_of(self.files)
+
     @property
     def folder(self) -> Path:
         """Where the client's cache has the commit's files."""
         repo = repo_folder_name(repo_id=self.repo, repo_type=self.kind)
-        return Path(constants.HF_HUB_CACHE) / repo / "snapshots" / self.commit
+        return Path(constants.HF_HUB_CACHE) / repo / "snapshots" / self.commit / self.subfolder
 
     def has(self, wanted: Collection[str]) -> bool:
         """Whether every one of these files and folders is there."""
-        return all(any(_is_in(name, one) for name in self.files) for one in wanted)
+        there = {*self.files, *[layout.WEIGHTS][: len(self.weights)]}
+        return all(any(_is_in(name, one) for name in there) for one in wanted)
 
     def holds(self, name: str, data: bytes) -> bool:
         """Whether a file is there with this very content."""
@@ -66,8 +78,11 @@ class Listing:
             for name in self.files
             if layout.belongs(name) and (wanted is None or any(_is_in(name, w) for w in wanted))
         ]
-        required = (layout.CONFIG, layout.WEIGHTS)
-        must = [name for name in required if wanted is None or name in wanted]
+        weights = self.weights or [layout.WEIGHTS]
+        required = {layout.CONFIG: [layout.CONFIG], layout.WEIGHTS: weights}
+        must = [
+            one for name in required if wanted is None or name in wanted for one in required[name]
+        ]
         return list(dict.fromkeys((*must, *there)))
 
 
@@ -78,9 +93,11 @@ def _is_in(name: str, wanted: str) -> bool:
 def cached_listing(address: HubAddress, token: str | None) -> Listing | None:
     """What the cache has of a repo's revision, as it was last; None if it has no config.json."""
     revision = address.revision or constants.DEFAULT_REVISION
-    config = try_to_load_from_cache(address.repo, layout.CONFIG, revision=revision)
+    name = f"{address.subfolder}/{layout.CONFIG}".lstrip("/")
+    config = try_to_load_from_cache(address.repo, name, revision=revision)
     if not isinstance(config, str):
         return None
     folder = Path(config).parent
     files = {name: Digest.of_link(folder / name) for name in layout.files_of(folder)}
-    return Listing(address.repo, revision, folder.name, files, token)
+    commit = Path(config).parents[name.count("/")].name
+    return Listing(address.repo, revision, commit, files, token, subfolder=address.subfolder)

@@ -213,20 +213,19 @@ class Autoencoder(nn.Module):
 
     def _images(self, x: Tensor, method: str) -> Tensor:
         """`x`, checked, on the model's device and in its dtype."""
-        shape = self.spec.image_shape
-        if not _is_float(x) or x.dim() != 4 or tuple(x.shape[1:]) != shape:
-            raise InputError(_about_images(x, method, shape))
+        if not _is_float(x) or x.dim() != 4 or not self.spec.takes(tuple(x.shape[1:])):
+            raise InputError(_about_images(x, method, self.spec))
         if _is_readable(x) and x.numel() and not (x.min() >= 0 and x.max() <= 1):
-            raise InputError(_about_images(x, method, shape))  # NaN compares false
+            raise InputError(_about_images(x, method, self.spec))  # NaN compares false
         return x.to(device=self.device, dtype=self.dtype)
 
     def _codes(self, z: Tensor) -> Tensor:
-        shape = self.latent_shape
-        if not _is_float(z) or tuple(z.shape[-len(shape) :]) != shape:
-            raise InputError(_about_codes(z, shape))
+        sides = len(self.latent_shape)
+        if not _is_float(z) or z.dim() < sides or not self.spec.has_codes(tuple(z.shape[-sides:])):
+            raise InputError(_about_codes(z, self.spec))
         codes = z.to(device=self.device, dtype=self.dtype)
         if _is_readable(codes) and not torch.isfinite(codes).all():  # a narrower dtype overflows
-            raise InputError(_about_codes(z, shape))
+            raise InputError(_about_codes(z, self.spec))
         return codes
 
 
@@ -244,15 +243,19 @@ def _is_readable(x: Tensor) -> bool:
     return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
-def _about_images(x: Tensor, method: str, shape: tuple[int, int, int]) -> str:
+def _about_images(x: Tensor, method: str, spec: Spec) -> str:
     """Why these cannot be images, and what to write instead."""
-    wanted = f"{method} takes (N, {', '.join(map(str, shape))}), float in [0, 1]"
+    shape, where = spec.image_shape, ""
+    sides = ", ".join(map(str, shape))
+    if spec.stride:
+        sides, where = f"{shape[0]}, H, W", f", H and W multiples of {spec.stride}"
+    wanted = f"{method} takes (N, {sides}), float in [0, 1]{where}"
     if not isinstance(x, torch.Tensor):
         return f"{wanted}; got {type(x).__name__}. Try torch.as_tensor(x)."
     found, got = tuple(x.shape), f"{wanted}; got {_described(x)}"
     are_levels = not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
     scale = "" if x.dtype in FLOATS else " / 255" if are_levels else ".float()"
-    if len(found) == 4 and found[1:] == shape:
+    if len(found) == 4 and spec.takes(found[1:]):
         if scale:
             return f"{got}. Try x{scale}."
         low, high = float(x.min()), float(x.max())
@@ -265,18 +268,20 @@ def _about_images(x: Tensor, method: str, shape: tuple[int, int, int]) -> str:
         (".permute(0, 3, 1, 2)", found[3:] + found[1:3]),
         (f".view(-1, {', '.join(map(str, shape))})", found[1:] == (math.prod(shape),) and shape),
     ):
-        if arranged == shape:
+        if arranged and spec.takes(tuple(arranged)):
             return f"{got}. Try x{way}{scale}."
     return f"{got}."
 
 
-def _about_codes(z: Tensor, shape: tuple[int, ...]) -> str:
+def _about_codes(z: Tensor, spec: Spec) -> str:
     """Why these cannot be codes, and what to write instead."""
-    wanted = f"decode takes (..., {', '.join(map(str, shape))}), float"
+    shape = spec.latent_shape
+    sides = f"{shape[0]}, h, w" if spec.stride else ", ".join(map(str, shape))
+    wanted = f"decode takes (..., {sides}), float"
     if not isinstance(z, torch.Tensor):
         return f"{wanted}; got {type(z).__name__}. Try torch.as_tensor(z)."
     got = f"{wanted}; got {_described(z)}"
-    if tuple(z.shape[-len(shape) :]) != shape:
+    if z.dim() < len(shape) or not spec.has_codes(tuple(z.shape[-len(shape) :])):
         return f"{got}."
     return f"{got}, with values that are not finite." if _is_float(z) else f"{got}. Try z.float()."
 

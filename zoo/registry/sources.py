@@ -31,6 +31,8 @@ class HubAddress:
     revision: str | None = None
     """A branch, a tag or a commit; None is the branch `main`."""
     line: index.IndexLine | None = None
+    subfolder: str = ""
+    """Where in the repo the model's files are, as in a pipeline of diffusers."""
 
     @property
     def is_pinned(self) -> bool:
@@ -47,11 +49,12 @@ class HubCommit:
     """40 hex digits."""
     digests: Mapping[str, Digest] = field(default_factory=dict)
     """The Hub's record of each of the folder's files that has one here."""
+    subfolder: str = ""
 
     @property
     def origin(self) -> str:
         """`hf://org/name@commit`: a source that means these very bytes."""
-        return f"hf://{self.repo}@{self.commit}"
+        return f"hf://{self.repo}@{self.commit}{'/' * bool(self.subfolder)}{self.subfolder}"
 
 
 @dataclass(frozen=True)
@@ -173,15 +176,17 @@ def _address(source: str, revision: str | None) -> HubAddress:
             f"{source[:200]!r} is not the address of a model: that is hf://org/name, "
             "hf://org/name@revision, or the address of its page on the Hub."
         ) from None
-    if uri.type != "model" or uri.path_in_repo:
+    if uri.type != "model" or "." in uri.path_in_repo:
         what = f"a {uri.type}" if uri.type != "model" else f"the file {uri.path_in_repo!r}"
         slash = " A revision with a slash goes into revision=." if "@" in source else ""
         raise SourceError(
-            f"{source[:200]!r} is {what} on the Hub. A model is hf://org/name.{slash}"
+            f"{source[:200]!r} is {what} on the Hub. A model is hf://org/name, or in a folder "
+            f"hf://org/name/folder.{slash}"
         )
     if revision is not None and uri.revision not in (None, revision):
         raise SourceError(
             f"{source[:200]!r} names the revision {uri.revision!r}, and revision={revision!r} "
             "another. Give one."
         )
-    return HubAddress(checked_repo(uri.id), checked_revision(revision or uri.revision))
+    revision = checked_revision(revision or uri.revision)
+    return HubAddress(checked_repo(uri.id), revision, subfolder=uri.path_in_repo.strip("/"))

@@ -40,6 +40,29 @@ class Spec(Strict):
         """Shape of one image's code."""
         raise NotImplementedError
 
+    @property
+    def stride(self) -> int:
+        """What divides the height and width of every image that a model takes, whatever image_shape says.
+
+        A code's last two sides are an image's over the stride. 0, which most families leave it at: a
+        model takes images of image_shape alone.
+        """
+        return 0
+
+    def takes(self, image: tuple[int, ...]) -> bool:
+        """Whether images of that shape, `(C, H, W)`, can be encoded."""
+        if not self.stride:
+            return image == self.image_shape
+        channels, *size = image or (0,)
+        divided = [n > 0 and n % self.stride == 0 for n in size]
+        return channels == self.image_shape[0] and divided == [True, True]
+
+    def has_codes(self, code: tuple[int, ...]) -> bool:
+        """Whether codes of that shape can be decoded."""
+        if not self.stride:
+            return code == self.latent_shape
+        return code[:-2] == self.latent_shape[:-2] and min(code) > 0
+
     def parameter_count(self) -> int | None:
         """Number of parameters of a model with this Spec, in closed form.
 

@@ -1,0 +1,174 @@
+"""diffusers' autoencoders as families: their own networks, with one range, one scale, one method each.
+
+Images are in [0, 1] here and in [-1, 1] in all four networks: the change is made in this file alone.
+A code is the posterior's mode (or what the encoder gives), shifted and scaled as the config says and
+as diffusers' pipelines do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import diffusers
+import torch
+from torch import Tensor
+
+from zoo.diffusers.specs import (
+    AutoencoderDCSpec,
+    AutoencoderKLSpec,
+    AutoencoderTinySpec,
+    DiffusersSpec,
+    VQModelSpec,
+)
+from zoo.errors import InputError
+from zoo.models.interface import Autoencoder, Loss, full_precision
+
+_RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+"""Layers of attention as files from before diffusers 0.17 call them."""
+
+
+class DiffusersAutoencoder(Autoencoder):
+    """A network of diffusers, whose images may be of any size that its stride divides."""
+
+    spec: DiffusersSpec
+
+    def __init__(self, spec: DiffusersSpec) -> None:
+        super().__init__(spec)
+        self.network: Any = getattr(diffusers, spec.MADE_BY)(**spec.to_diffusers())
+
+    @classmethod
+    def from_diffusers(cls, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A file's tensors, as diffusers names them, by their names here."""
+        return {f"network.{_renamed(name)}": tensor for name, tensor in tensors.items()}
+
+    def _encode(self, x: Tensor) -> Tensor:
+        return self._finite(self._scaled(self._latents(2.0 * x - 1.0)), "encode")
+
+    def _decode(self, z: Tensor) -> Tensor:
+        flat = z.reshape(-1, *z.shape[-3:])  # (prod(batch), c, h, w)
+        images = self.network.decode(self._unscaled(flat)).sample
+        images = (self._finite(images, "decode") * 0.5 + 0.5).clamp(0, 1)
+        return images.reshape(*z.shape[:-3], *images.shape[1:])
+
+    def _loss(self, x: Tensor) -> Loss:
+        x_hat = self.network.decode(self._latents(2.0 * x - 1.0)).sample * 0.5 + 0.5
+        return Loss({"absolute_error": _absolute_error(x_hat, x)})
+
+    def _latents(self, images: Tensor) -> Tensor:
+        """What the network makes of images in [-1, 1]: `(N, c, h, w)`, not scaled yet."""
+        return self.network.encode(images).latents
+
+    def _scaled(self, latents: Tensor) -> Tensor:
+        shift = self._shift
+        moved = latents - shift if shift else latents
+        return moved * self.spec.scaling_factor
+
+    def _unscaled(self, z: Tensor) -> Tensor:
+        shift = self._shift
+        latents = z / self.spec.scaling_factor
+        return latents + shift if shift else latents
+
+    @property
+    def _shift(self) -> float:
+        shift = getattr(self.spec, "shift_factor", 0.0)
+        return 0.0 if shift == "off" else shift
+
+    def _finite(self, values: Tensor, method: str) -> Tensor:
+        """Raises InputError where a narrow dtype overflowed; on the processor only, as elsewhere."""
+        if values.device.type != "cpu" or torch.compiler.is_compiling() or self.training:
+            return values
+        if torch.isfinite(values).all():
+            return values
+        hint = " Its config says that it does (force_upcast)." if self.spec.force_upcast else ""
+        dtype = str(self.dtype).removeprefix("torch.")
+        raise InputError(
+            f"{method} gave numbers that are not finite in {dtype}: the network overflows.{hint} "
+            "Load it with dtype='float32' or 'bfloat16'."
+        )
+
+
+class AutoencoderKL(DiffusersAutoencoder):
+    """`AutoencoderKL` of diffusers: a Gaussian posterior on a grid, of which the mode is the code."""
+
+    Spec = AutoencoderKLSpec
+    spec: AutoencoderKLSpec
+
+    def _latents(self, images: Tensor) -> Tensor:
+        return self.network.encode(images).latent_dist.mode()
+
+    def _scaled(self, latents: Tensor) -> Tensor:
+        if self.spec.latents_mean == "off":
+            return super()._scaled(latents)
+        mean, deviation = self._statistics(latents)
+        return (latents - mean) * self.spec.scaling_factor / deviation
+
+    def _unscaled(self, z: Tensor) -> Tensor:
+        if self.spec.latents_mean == "off":
+            return super()._unscaled(z)
+        mean, deviation = self._statistics(z)
+        return z * deviation / self.spec.scaling_factor + mean
+
+    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        mean, deviation = (
+            torch.tensor(one, dtype=like.dtype, device=like.device).view(-1, 1, 1)
+            for one in (self.spec.latents_mean, self.spec.latents_std)
+        )
+        return mean, deviation
+
+    def _loss(self, x: Tensor, noise: Tensor | None = None) -> Loss:
+        posterior = self.network.encode(2.0 * x - 1.0).latent_dist
+        noise = torch.randn_like(posterior.mean) if noise is None else noise
+        x_hat = self.network.decode(posterior.mean + posterior.std * noise).sample * 0.5 + 0.5
+        with full_precision(x.device):
+            terms = {
+                "absolute_error": _absolute_error(x_hat, x),
+                "kl": posterior.kl().float().mean(),
+            }
+        return Loss(terms, {"kl": 1e-6})
+
+
+class VQModel(DiffusersAutoencoder):
+    """`VQModel` of diffusers: a code is the encoder's vectors, which `decode` rounds to the codebook's."""
+
+    Spec = VQModelSpec
+    spec: VQModelSpec
+
+    def _loss(self, x: Tensor) -> Loss:
+        latents = self._latents(2.0 * x - 1.0)
+        decoded, commitment = self.network.decode(latents, return_dict=False)
+        values = latents[0].numel()  # the network gives a mean over a code's numbers
+        terms = {
+            "absolute_error": _absolute_error(decoded * 0.5 + 0.5, x),
+            "commitment": commitment.float().mean() * values,
+        }
+        return Loss(terms)
+
+
+class AutoencoderTiny(DiffusersAutoencoder):
+    """`AutoencoderTiny` of diffusers (TAESD), whose decoder clamps a code's numbers by a tanh."""
+
+    Spec = AutoencoderTinySpec
+    spec: AutoencoderTinySpec
+
+
+class AutoencoderDC(DiffusersAutoencoder):
+    """`AutoencoderDC` of diffusers: a deep network, and few, wide codes."""
+
+    Spec = AutoencoderDCSpec
+    spec: AutoencoderDCSpec
+
+    def _latents(self, images: Tensor) -> Tensor:
+        return self.network.encode(images).latent
+
+
+def _absolute_error(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Summed over an image's values, mean over images; a scalar."""
+    return (x_hat.float() - x.float()).abs().flatten(1).sum(1).mean()
+
+
+def _renamed(name: str) -> str:
+    parts = name.split(".")
+    if "attentions" not in parts:
+        return name
+    return ".".join(_RENAMED.get(part, part) for part in parts)

@@ -1,0 +1,269 @@
+"""The Specs of diffusers' autoencoders: the settings of its classes, strictly. No torch here.
+
+Field names, defaults and meanings are those of the classes of diffusers; `None` is written `"off"`.
+What a config.json of diffusers says beyond the Spec (who wrote it, where it was) is not a setting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from zoo.specs.base import Spec
+
+Width = Annotated[int, Field(ge=1, le=8192)]
+Count = Annotated[int, Field(ge=0, le=64)]
+Scale = Annotated[float, Field(gt=0, le=1e4)]
+Number = Annotated[float, Field(ge=-1e4, le=1e4)]
+Activation = Literal["silu", "swish", "mish", "gelu", "relu"]
+Down = Literal["DownEncoderBlock2D", "AttnDownEncoderBlock2D"]
+Up = Literal["UpDecoderBlock2D", "AttnUpDecoderBlock2D"]
+Block = Literal["ResBlock", "EfficientViTBlock"]
+DEFAULT_SIZE = 512
+"""Height and width that a config names which says none."""
+
+
+class DiffusersSpec(Spec):
+    """What they share. `image_shape` names a usual size: any that the stride divides is taken."""
+
+    image_shape: tuple[
+        Annotated[int, Field(ge=1, le=64)],
+        Annotated[int, Field(ge=1, le=4096)],
+        Annotated[int, Field(ge=1, le=4096)],
+    ] = Field(description="channels; and the height and width, in pixels, that are usual for it")
+    latent_channels: Width = Field(description="channels of a code")
+    scaling_factor: Scale = Field(description="what a code is multiplied with")
+    force_upcast: bool = Field(
+        default=False, description="whether float16 is known to overflow in it"
+    )
+
+    MADE_BY: ClassVar[str]
+    """The class of diffusers."""
+    UNUSED: ClassVar[tuple[str, ...]] = ()
+    """Fields that diffusers writes into a config.json of this class and builds nothing from."""
+    PER_STAGE: ClassVar[Mapping[str, str]] = {}
+    """Fields with an entry for each stage, and the field that has the stages; one alone is all's."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of a code."""
+        return self.latent_channels
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        _, height, width = self.image_shape
+        return self.channels, height // self.stride, width // self.stride
+
+    @model_validator(mode="after")
+    def _stride_divides_the_size(self):
+        _, height, width = self.image_shape
+        if height % self.stride or width % self.stride:
+            raise ValueError(f"height and width are multiples of {self.stride}")
+        return self
+
+    @classmethod
+    def from_diffusers(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a Spec from those of a config.json of diffusers', unknown ones left in."""
+        said = {k: v for k, v in config.items() if not k.startswith("_") and k not in cls.UNUSED}
+        size = said.pop("sample_size", DEFAULT_SIZE)
+        sizes = list(size) if isinstance(size, (list, tuple)) else [size, size]
+        fields = {"image_shape": [said.pop("in_channels", 3), *sizes]}
+        for name, value in said.items():
+            stages = said.get(cls.PER_STAGE.get(name, ""))
+            if isinstance(value, str) and isinstance(stages, list):
+                value = [value] * len(stages)
+            fields[name] = "off" if value is None else value
+        return fields
+
+    def to_diffusers(self) -> dict[str, Any]:
+        """The arguments of the class of diffusers."""
+        fields = {k: None if v == "off" else v for k, v in self if k != "image_shape"}
+        return {"in_channels": self.image_shape[0], **fields}
+
+
+class _Convolutional(DiffusersSpec):
+    """Stages of residual blocks with group norm, as AutoencoderKL and VQModel have."""
+
+    out_channels: Width = 3
+    down_block_types: tuple[Down, ...] = ("DownEncoderBlock2D",)
+    up_block_types: tuple[Up, ...] = ("UpDecoderBlock2D",)
+    block_out_channels: tuple[Width, ...] = Field(default=(64,), min_length=1, max_length=10)
+    layers_per_block: Annotated[int, Field(ge=1, le=64)] = 1
+    act_fn: Activation = "silu"
+    norm_num_groups: Width = 32
+    scaling_factor: Scale = 0.18215
+    mid_block_add_attention: bool = True
+
+    @property
+    def stride(self) -> int:
+        return 2 ** (len(self.block_out_channels) - 1)
+
+    @model_validator(mode="after")
+    def _stages_agree(self):
+        stages = len(self.block_out_channels)
+        if not len(self.down_block_types) == len(self.up_block_types) == stages:
+            raise ValueError(
+                "block_out_channels, down_block_types and up_block_types have an entry for each stage"
+            )
+        if wrong := [one for one in self.block_out_channels if one % self.norm_num_groups]:
+            raise ValueError(f"norm_num_groups = {self.norm_num_groups} does not divide {wrong[0]}")
+        if self.out_channels != self.image_shape[0]:
+            raise ValueError("out_channels is the number of channels of an image")
+        return self
+
+    def to_diffusers(self) -> dict[str, Any]:
+        return super().to_diffusers() | {"sample_size": max(self.image_shape[1:])}
+
+
+class AutoencoderKLSpec(_Convolutional):
+    """`AutoencoderKL`, of Stable Diffusion and FLUX (Rombach et al. 2022)."""
+
+    MADE_BY = "AutoencoderKL"
+
+    latent_channels: Width = 4
+    shift_factor: Literal["off"] | Number = "off"
+    latents_mean: Literal["off"] | tuple[Number, ...] = "off"
+    latents_std: Literal["off"] | tuple[Scale, ...] = "off"
+    force_upcast: bool = True
+    use_quant_conv: bool = True
+    use_post_quant_conv: bool = True
+
+    @model_validator(mode="after")
+    def _statistics_fit(self):
+        for name in ("latents_mean", "latents_std"):
+            given = getattr(self, name)
+            if given != "off" and len(given) != self.latent_channels:
+                raise ValueError(f"{name} has a number for each of the latent_channels")
+        if (self.latents_mean == "off") != (self.latents_std == "off"):
+            raise ValueError("latents_mean and latents_std are given together")
+        if self.latents_mean != "off" and self.shift_factor != "off":
+            raise ValueError("shift_factor and latents_mean are two ways to say the same: give one")
+        return self
+
+
+class VQModelSpec(_Convolutional):
+    """`VQModel`, of latent diffusion with a codebook (Rombach et al. 2022)."""
+
+    MADE_BY = "VQModel"
+
+    latent_channels: Width = 3
+    num_vq_embeddings: Annotated[int, Field(ge=2, le=2**20)] = 256
+    vq_embed_dim: Literal["off"] | Width = "off"
+    norm_type: Literal["group", "spatial"] = "group"
+    lookup_from_codebook: bool = False
+
+    @property
+    def channels(self) -> int:
+        return self.latent_channels if self.vq_embed_dim == "off" else self.vq_embed_dim
+
+
+class AutoencoderTinySpec(DiffusersSpec):
+    """`AutoencoderTiny`, a distilled AutoencoderKL (TAESD)."""
+
+    MADE_BY = "AutoencoderTiny"
+    UNUSED = ("block_out_channels",)
+
+    out_channels: Width = 3
+    encoder_block_out_channels: tuple[Width, ...] = Field(
+        default=(64, 64, 64, 64), min_length=1, max_length=10
+    )
+    decoder_block_out_channels: tuple[Width, ...] = Field(
+        default=(64, 64, 64, 64), min_length=1, max_length=10
+    )
+    act_fn: Activation = "relu"
+    upsample_fn: Literal["nearest", "bilinear", "bicubic"] = "nearest"
+    latent_channels: Width = 4
+    upsampling_scaling_factor: Literal[2] = 2
+    num_encoder_blocks: tuple[Count, ...] = (1, 3, 3, 3)
+    num_decoder_blocks: tuple[Count, ...] = (3, 3, 3, 1)
+    latent_magnitude: int | Scale = 3
+    latent_shift: Number = 0.5
+    scaling_factor: Scale = 1.0
+    shift_factor: Number = 0.0
+
+    @property
+    def stride(self) -> int:
+        return 2 ** (len(self.encoder_block_out_channels) - 1)
+
+    @model_validator(mode="after")
+    def _stages_agree(self):
+        if len(self.encoder_block_out_channels) != len(self.num_encoder_blocks):
+            raise ValueError("encoder_block_out_channels and num_encoder_blocks are as long")
+        if len(self.decoder_block_out_channels) != len(self.num_decoder_blocks):
+            raise ValueError("decoder_block_out_channels and num_decoder_blocks are as long")
+        if len(self.encoder_block_out_channels) != len(self.decoder_block_out_channels):
+            raise ValueError("encoder and decoder have as many stages")
+        for name in ("encoder_block_out_channels", "decoder_block_out_channels"):
+            if len(set(getattr(self, name))) > 1:  # its convolutions between stages keep the width
+                raise ValueError(f"{name} are all the same")
+        if self.out_channels != self.image_shape[0]:
+            raise ValueError("out_channels is the number of channels of an image")
+        return self
+
+
+class AutoencoderDCSpec(DiffusersSpec):
+    """`AutoencoderDC`, the deep compression autoencoder of SANA (Chen et al. 2024)."""
+
+    MADE_BY = "AutoencoderDC"
+    PER_STAGE: ClassVar[Mapping[str, str]] = {
+        "encoder_block_types": "encoder_block_out_channels",
+        "decoder_block_types": "decoder_block_out_channels",
+        "decoder_norm_types": "decoder_block_out_channels",
+        "decoder_act_fns": "decoder_block_out_channels",
+    }
+
+    latent_channels: Width = 32
+    attention_head_dim: Width = 32
+    encoder_block_types: tuple[Block, ...] = ("ResBlock",) * 6
+    decoder_block_types: tuple[Block, ...] = ("ResBlock",) * 6
+    encoder_block_out_channels: tuple[Width, ...] = Field(
+        default=(128, 256, 512, 512, 1024, 1024), min_length=2, max_length=10
+    )
+    decoder_block_out_channels: tuple[Width, ...] = Field(
+        default=(128, 256, 512, 512, 1024, 1024), min_length=2, max_length=10
+    )
+    encoder_layers_per_block: tuple[Count, ...] = (2, 2, 2, 3, 3, 3)
+    decoder_layers_per_block: tuple[Count, ...] = (3, 3, 3, 3, 3, 3)
+    encoder_qkv_multiscales: tuple[tuple[Count, ...], ...] = ((), (), (), (5,), (5,), (5,))
+    decoder_qkv_multiscales: tuple[tuple[Count, ...], ...] = ((), (), (), (5,), (5,), (5,))
+    upsample_block_type: Literal["pixel_shuffle", "interpolate"] = "pixel_shuffle"
+    downsample_block_type: Literal["pixel_unshuffle", "Conv"] = "pixel_unshuffle"
+    decoder_norm_types: tuple[Literal["rms_norm", "batch_norm"], ...] = ("rms_norm",) * 6
+    decoder_act_fns: tuple[Activation, ...] = ("silu",) * 6
+    encoder_out_shortcut: bool = True
+    decoder_in_shortcut: bool = True
+    decoder_conv_act_fn: Activation = "relu"
+    scaling_factor: Scale = 1.0
+
+    @property
+    def stride(self) -> int:
+        return 2 ** (len(self.encoder_block_out_channels) - 1)
+
+    @model_validator(mode="after")
+    def _stages_agree(self):
+        for side in ("encoder", "decoder"):
+            stages = len(getattr(self, f"{side}_block_out_channels"))
+            names = [f"{side}_block_types", f"{side}_layers_per_block", f"{side}_qkv_multiscales"]
+            if side == "decoder":
+                names += ["decoder_norm_types", "decoder_act_fns"]
+            for name in names:
+                if len(getattr(self, name)) != stages:
+                    raise ValueError(f"{name} has an entry for each of the {stages} stages")
+            if getattr(self, f"{side}_block_out_channels")[-1] % self.latent_channels:
+                raise ValueError(f"latent_channels divides the last of {side}_block_out_channels")
+        if len(self.encoder_block_out_channels) != len(self.decoder_block_out_channels):
+            raise ValueError("encoder and decoder have as many stages")
+        return self
+
+    def to_diffusers(self) -> dict[str, Any]:
+        fields = super().to_diffusers()
+        del fields["force_upcast"]
+        return fields
+
+
+def values_per_pixel(spec: DiffusersSpec) -> float:
+    """Numbers of a code for each pixel of an image."""
+    return math.prod(spec.latent_shape) / math.prod(spec.image_shape[1:])
