@@ -15,7 +15,15 @@ import importlib
 from zoo.version import __version__
 
 _MODULES = {
-    "zoo.api": ("build", "evaluate", "info", "load", "save", "verify"),
+    "zoo.api": (
+        "build",
+        "evaluate",
+        "info",
+        "load",
+        "measure_reconstructions",
+        "save",
+        "verify",
+    ),
     "zoo.errors": (
         "DataError",
         "DeviceError",
@@ -45,6 +53,7 @@ _MODULES = {
     "zoo.specs.base": ("Spec",),
     "zoo.specs.info": ("ModelInfo",),
     "zoo.specs.metrics": ("Metrics",),
+    "zoo.specs.reconstruction": ("Reconstructions",),
     "zoo.training.recipe": ("Recipe",),
     "zoo.training.run": ("Run", "train"),
 }

@@ -4,6 +4,7 @@ from zoo.api import build as build
 from zoo.api import evaluate as evaluate
 from zoo.api import info as info
 from zoo.api import load as load
+from zoo.api import measure_reconstructions as measure_reconstructions
 from zoo.api import save as save
 from zoo.api import verify as verify
 from zoo.errors import DataError as DataError
@@ -39,6 +40,7 @@ from zoo.registry.published import list_models as list_models
 from zoo.specs.base import Spec as Spec
 from zoo.specs.info import ModelInfo as ModelInfo
 from zoo.specs.metrics import Metrics as Metrics
+from zoo.specs.reconstruction import Reconstructions as Reconstructions
 from zoo.training.recipe import Recipe as Recipe
 from zoo.training.run import Run as Run
 from zoo.training.run import train as train

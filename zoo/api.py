@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from zoo.models import Autoencoder
     from zoo.specs.metrics import Metrics
     from zoo.specs.protocols import Protocol
+    from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
 
 # torch is imported by the functions that need it: `zoo.info` of a model does not.
 
@@ -191,6 +192,53 @@ def evaluate(
         factors=factors_of(dataset, split, factors),
         device=where,
     )
+
+
+def measure_reconstructions(
+    model_or_source: Autoencoder | str | Path,
+    dataset: Dataset,
+    protocol: str | ReconstructionProtocol = "native",
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    device: str = "auto",
+    revision: str | None = None,
+    token: str | None = None,
+    offline: bool = False,
+) -> Reconstructions:
+    """Scores `decode(encode(x))` against x: MSE, PSNR and SSIM of each image, averaged.
+
+    Images are encoded one at a time, so that no number depends on batches or processes; under
+    `torchrun` every process calls it, with the same arguments.
+
+    Args:
+        model_or_source: a model, or what `load` takes.
+        dataset: as `evaluate` takes it; images may be of any sizes where the protocol makes them fit.
+        protocol: `native`, `whole` or `centre-256`, with settings that differ from those, such as
+            `centre-256:resampler=lanczos`. Two results compare where `ground` is the same.
+        split: None is the test split; of images without parts, all of them.
+        limit: the first so many images only.
+        device, revision, token, offline: as in `evaluate`.
+
+    Raises:
+        InputError: for another protocol, and images of a size that the model does not take.
+        DataError: for images that are missing, damaged, or smaller than a crop.
+    """
+    from zoo.data.prepared import prepared_images
+    from zoo.devices import find_device
+    from zoo.evaluation.reconstruction import measure_reconstructions as measure
+    from zoo.models import Autoencoder
+    from zoo.specs.reconstruction import parse_protocol
+
+    if isinstance(protocol, str):
+        protocol = parse_protocol(protocol)
+    images = prepared_images(dataset, protocol, split=split)
+    if isinstance(model_or_source, Autoencoder):
+        model, name = model_or_source, ""
+    else:
+        model = load(model_or_source, revision=revision, token=token, offline=offline)
+        name = str(model_or_source)
+    return measure(model, images, name=name, limit=limit, device=find_device(device)).summary
 
 
 def trained_on(model: Autoencoder) -> tuple[str, Protocol]:

@@ -13,6 +13,7 @@ import click
 from zoo import processes
 from zoo.cli.bench import bench
 from zoo.cli.card import card
+from zoo.cli.compare import compare
 from zoo.cli.demo import demo
 from zoo.cli.draw import draw
 from zoo.cli.encode import encode
@@ -65,6 +66,7 @@ for verb in (
     sweep,
     evaluate,
     bench,
+    compare,
     verify,
     push,
     pull,

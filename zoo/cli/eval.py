@@ -12,13 +12,18 @@ from zoo.cli.output import as_json, device_option, print_json, say
 
 @click.command("eval")
 @click.argument("model", shell_complete=complete.models)
+@click.argument("images", required=False, shell_complete=complete.datasets)
 @click.option(
     "--dataset",
-    help="A name, a folder of images, a .npy or .npz.  [default: its recipe's]",
+    help="The same as IMAGES.",
     shell_complete=complete.datasets,
 )
-@click.option("--split", default="test", show_default=True, help="train, validation or test.")
-@click.option("--protocol", help="binarised, dequantised, levels or grey.  [default: its recipe's]")
+@click.option("--split", help="train, validation or test.  [default: test]")
+@click.option(
+    "--protocol",
+    help="binarised, dequantised, levels or grey; or for reconstructions of IMAGES alone native, whole or "
+    "centre-N (see `zoo compare`).  [default: its recipe's]",
+)
 @click.option(
     "--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound."
 )
@@ -38,8 +43,9 @@ from zoo.cli.output import as_json, device_option, print_json, say
 @as_json
 def evaluate(
     model: str,
+    images: str | None,
     dataset: str | None,
-    split: str,
+    split: str | None,
     protocol: str | None,
     nll_samples: int,
     limit: int | None,
@@ -48,14 +54,25 @@ def evaluate(
     device: str,
     json_: bool,
 ) -> None:
-    """Measure a MODEL on images. What stands behind `--factors` is its file, so MODEL comes first."""
+    """Measure a MODEL on IMAGES: a name, a folder of images, tar shards, a .npy or .npz; without
+    them, on its recipe's. What stands behind `--factors` is its file, so MODEL comes first.
+    """
     import zoo
     from zoo.folder.record import heading, lines_of
+    from zoo.specs.reconstruction import is_reconstruction
 
+    if images and dataset:
+        raise click.UsageError("IMAGES and --dataset are the same: give one.")
+    dataset = images or dataset
+    if protocol and is_reconstruction(protocol):
+        if nll_samples or factors:
+            raise click.UsageError(f"{protocol} measures reconstructions alone.")
+        _reconstructions(model, dataset, split, protocol, limit, device, json_)
+        return
     metrics = zoo.evaluate(
         model,
         dataset,
-        split=split,
+        split=split or "test",
         protocol=protocol,  # pyright: ignore[reportArgumentType]  # checked there
         nll_samples=nll_samples,
         limit=limit,
@@ -69,3 +86,34 @@ def evaluate(
     say(f"{model} on {heading(metrics)}:")
     for line in lines_of(metrics):
         say(line)
+
+
+def _reconstructions(
+    model: str,
+    dataset: str | None,
+    split: str | None,
+    protocol: str,
+    limit: int | None,
+    device: str,
+    json_: bool,
+) -> None:
+    import zoo
+
+    if dataset is None:
+        raise click.UsageError(f"Under {protocol} say which IMAGES: a folder, or a dataset's name.")
+    found = zoo.measure_reconstructions(
+        model, dataset, protocol, split=split, limit=limit, device=device
+    )
+    if json_:
+        print_json(found.model_dump(mode="json"))
+        return
+    say(f"{model} on {found.dataset}, {found.split}, {found.n_images:,} images:")
+    say(f"  protocol        {found.protocol.title}")
+    for name, unit in (("mse", "of values in [0, 1]"), ("psnr", "dB"), ("ssim", "")):
+        value, error = getattr(found, name), getattr(found, f"{name}_se")
+        if value is not None:
+            say(f"  {name:<14}  {value:.5g} ± {error:.2g} {unit}".rstrip())
+    say(f"  code            {found.values_per_pixel:.3g} numbers a pixel")
+    say(f"  time            {found.seconds_per_image * 1e3:.3g} ms an image")
+    if found.n_distinct < found.n_images:
+        say(f"  distinct        {found.n_distinct:,} of the images")

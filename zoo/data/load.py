@@ -88,16 +88,11 @@ def open_dataset(
 ) -> dict[str, AnyImages]:
     """Several splits of a dataset, read once; as `load_images` otherwise."""
     for split in splits:
-        if split not in SPLITS:
-            raise InputError(
-                f"There is no split {split!r}.{did_you_mean(str(split), SPLITS)} "
-                f"Splits: {', '.join(SPLITS)}."
-            )
+        _check_split(split)
     name, what, found = _find(dataset, column)
     source, transform = Joined(list(found.values())), transform or Transform()
     _check_one_shape(found, what)
-    numbers = in_parts({part: len(one) for part, one in found.items()}, what)
-    numbers["train+validation"] = np.concatenate([numbers["train"], numbers["validation"]])
+    numbers = _numbers_of(found, what)
     opened: dict[str, AnyImages] = {}
     for split in splits:
         if not len(numbers[split]):
@@ -113,6 +108,37 @@ def open_dataset(
         varies = transform.is_random and split not in ("validation", "test")
         opened[split] = stream.held() if fits and not varies else stream
     return opened
+
+
+def find_source(dataset: Dataset, split: str | None = None) -> tuple[str, str, Source, np.ndarray]:
+    """A dataset's name, a split's, all its images of any sizes, and the numbers of the split's.
+
+    Without a split it is the test split; of a dataset without parts, all of it, as "all".
+    Errors as `load_images`.
+    """
+    if split is not None:
+        _check_split(split)
+    name, what, found = _find(dataset, FOUND)
+    source = Joined(list(found.values()))
+    if split is None and "all" in found:
+        return name, "all", source, np.arange(len(source))
+    split = split or "test"
+    return name, split, source, _numbers_of(found, what)[split]
+
+
+def _check_split(split: str) -> None:
+    if split not in SPLITS:
+        raise InputError(
+            f"There is no split {split!r}.{did_you_mean(str(split), SPLITS)} "
+            f"Splits: {', '.join(SPLITS)}."
+        )
+
+
+def _numbers_of(found: dict[str, Source], what: str) -> dict[str, np.ndarray]:
+    """The numbers of each split's images."""
+    numbers = in_parts({part: len(one) for part, one in found.items()}, what)
+    joined = np.concatenate([numbers["train"], numbers["validation"]])
+    return numbers | {"train+validation": joined}
 
 
 def open_all(

@@ -1,0 +1,106 @@
+"""`zoo compare`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoo import processes
+from zoo.cli import complete
+from zoo.cli.output import as_json, device_option, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from zoo.bench.compare import Row
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, shell_complete=complete.models)
+@click.argument("images", shell_complete=complete.datasets)
+@click.option(
+    "--protocol",
+    default="native",
+    show_default=True,
+    help="native (images as they are), whole (padded to a model's stride), centre-256 (any size), each "
+    "with settings that differ, such as centre-256:resampler=lanczos:rounding=off.",
+)
+@click.option("--split", help="train, validation or test.  [default: test; all of a plain folder]")
+@click.option("--limit", type=int, help="The first so many images only.")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    help="A PNG to write: crops of typical images and the worst, the original first.",
+)
+@device_option
+@as_json
+def compare(
+    models: tuple[str, ...],
+    images: str,
+    protocol: str,
+    split: str | None,
+    limit: int | None,
+    picture: Path | None,
+    device: str,
+    json_: bool,
+) -> None:
+    """Compare reconstructions of MODELS on IMAGES: a folder, tar shards, or a dataset's name.
+
+    Every model sees the same images under the same protocol. A rank is shared by models whose PSNR
+    differs by less than two standard errors of the difference, taken image by image.
+    """
+    from zoo.bench.compare import compare_models
+    from zoo.data.prepared import prepared_images
+    from zoo.devices import find_device
+    from zoo.folder import store
+    from zoo.hub.find import find
+    from zoo.io.files import with_home, write_atomically
+    from zoo.specs.reconstruction import parse_protocol
+
+    found = compare_models(
+        models,
+        lambda source: store.load_source(find(source)),
+        prepared_images(images, parse_protocol(protocol), split=split),
+        limit=limit,
+        device=find_device(device),
+        on_progress=lambda text: click.echo(text, err=True),
+    )
+    if not processes.is_first():
+        return
+    if picture is not None:
+        write_atomically(with_home(picture), found.picture)
+    if json_:
+        rows = [{"rank": row.rank} | row.numbers.model_dump(mode="json") for row in found.rows]
+        print_json(rows)
+        return
+    _print(found.rows)
+    if picture is not None:
+        say(f"{picture}: {', '.join(found.shown)}")
+
+
+def _print(rows: Sequence[Row]) -> None:
+    first = rows[0].numbers
+    say(
+        f"{first.dataset}, {first.split}: {first.n_images:,} images "
+        f"({first.images_sha256[:8]}), protocol {first.protocol.title}"
+    )
+    print_table(
+        ("rank", "model", "psnr, dB", "ssim", "mse", "code/pixel", "parameters", "ms/image"),
+        [
+            (
+                str(row.rank),
+                one.model,
+                f"{one.psnr:.2f} ± {one.psnr_se:.2f}",
+                "" if one.ssim is None else f"{one.ssim:.4f} ± {one.ssim_se:.4f}",
+                f"{one.mse:.5f}",
+                f"{one.values_per_pixel:.3g}",
+                f"{one.parameters:,}",
+                f"{one.seconds_per_image * 1e3:.1f}",
+            )
+            for row in rows
+            for one in [row.numbers]
+        ],
+    )
+    if first.n_distinct < first.n_images:
+        say(f"Only {first.n_distinct:,} of the {first.n_images:,} images are distinct.")

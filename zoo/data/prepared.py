@@ -1,0 +1,118 @@
+"""Images as a reconstruction protocol shows them to a model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.data.fit import as_pixels
+from zoo.data.load import Dataset, find_source
+from zoo.data.source import Source
+from zoo.errors import DataError, InputError
+from zoo.specs.reconstruction import ReconstructionProtocol
+
+
+@dataclass(frozen=True)
+class PreparedImages:
+    """Images of a dataset under a reconstruction protocol, read one at a time: `(C, H, W)` uint8."""
+
+    dataset: str
+    split: str
+    source: Source
+    numbers: np.ndarray
+    """Of the images, in the source, `(N,)` int64."""
+    protocol: ReconstructionProtocol
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def title(self, number: int) -> str:
+        """What to call an image in errors."""
+        return self.source.title(int(self.numbers[number]))
+
+    def key(self, number: int) -> str:
+        """What an image is called."""
+        return self.source.key(int(self.numbers[number]))
+
+    def one(self, number: int) -> Tensor:
+        """An image `(C, H, W)` uint8. Raises DataError for one that is damaged or too small."""
+        return prepare(
+            self.source.read(int(self.numbers[number])), self.protocol, self.title(number)
+        )
+
+    def read(self, batches: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+        """The images of batches of numbers."""
+        for batch in batches:
+            yield [self.one(number) for number in batch.tolist()]
+
+
+def prepared_images(
+    dataset: Dataset, protocol: ReconstructionProtocol, *, split: str | None = None
+) -> PreparedImages:
+    """Images of a dataset under a protocol. What has no parts is taken whole, unless a split is named.
+
+    Raises what `zoo.data.load_images` does.
+    """
+    name, split, source, numbers = find_source(dataset, split)
+    return PreparedImages(name, split, source, numbers, protocol)
+
+
+def prepare(given: object, protocol: ReconstructionProtocol, title: str) -> Tensor:
+    """An image, Pillow's or `(C, H, W)` uint8, as a protocol has it: `(C, H, W)` uint8.
+
+    Raises DataError for one that is smaller than the crop, and for other channels.
+    """
+    from PIL import Image
+
+    if isinstance(given, Tensor):
+        if given.shape[0] not in (1, 3):
+            raise DataError(f"{title} has {given.shape[0]} channels; a picture has 1 or 3.")
+        levels = given.squeeze(0) if given.shape[0] == 1 else given.permute(1, 2, 0)
+        given = Image.fromarray(levels.numpy())
+    assert isinstance(given, Image.Image)
+    image = given.convert("RGB" if protocol.colour == "rgb" else "L")
+    if protocol.resize != "off":
+        short = min(image.size)
+        sides = [protocol.resize * side // short for side in image.size]
+        resampler = Image.Resampling[protocol.resampler.upper()]
+        image = image.resize((sides[0], sides[1]), resampler)
+    if protocol.crop != "off":
+        across, down = (side - protocol.crop for side in image.size)
+        if across < 0 or down < 0:
+            raise DataError(
+                f"{title} is {image.height} x {image.width}, too small for a crop of {protocol.crop}."
+            )
+        left, top = round(across / 2), round(down / 2)
+        image = image.crop((left, top, left + protocol.crop, top + protocol.crop))
+    return as_pixels(image)
+
+
+def padded(x: Tensor, stride: int, protocol: ReconstructionProtocol, title: str) -> Tensor:
+    """An image `(N, C, H, W)` to the next multiples of a stride, if the protocol says so.
+
+    Raises InputError for a size that it does not divide where nothing is padded.
+    """
+    height, width = x.shape[2:]
+    down, right = (-height % stride, -width % stride) if stride else (0, 0)
+    if not (down or right):
+        return x
+    if protocol.pad == "off":
+        raise InputError(
+            f"{title} is {height} x {width}, and the model takes multiples of {stride}. Protocols "
+            "that make it fit: centre-N, which crops, or whole, which pads."
+        )
+    if down >= height or right >= width:
+        raise InputError(f"{title} is too small to be padded by its reflection to {stride}.")
+    return F.pad(x, (0, right, 0, down), mode="reflect")
+
+
+def digest(pixels: Tensor) -> bytes:
+    """The sha256 of one image with its shape."""
+    start = hashlib.sha256(repr(tuple(pixels.shape)).encode())
+    start.update(pixels.contiguous().numpy().tobytes())
+    return start.digest()

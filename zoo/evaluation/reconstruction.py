@@ -1,0 +1,147 @@
+"""A model's reconstructions measured under a protocol: the same numbers from any number of processes."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from zoo import processes
+from zoo.data.prepared import PreparedImages, digest, padded
+from zoo.errors import InputError
+from zoo.evaluation.evaluate import exact_float32
+from zoo.evaluation.measure import mean_of
+from zoo.models import Autoencoder
+from zoo.registry import families
+from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
+
+MOST_DB = 100.0
+"""PSNR of a perfect reconstruction, and of one so near."""
+LEAST_SIDE = 11
+"""Of an image that SSIM's window fits into."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model's numbers, and those of each image."""
+
+    summary: Reconstructions
+    per_image: dict[str, Tensor] = field(repr=False)
+    """`mse`, `psnr` and `ssim`, `(N,)` float64."""
+
+
+def measure_reconstructions(
+    model: Autoencoder,
+    images: PreparedImages,
+    *,
+    name: str = "",
+    limit: int | None = None,
+    device: torch.device | None = None,
+) -> Measured:
+    """Encodes and decodes images one at a time, in float32, and scores each.
+
+    Args:
+        model: any model whose images have the protocol's channels; it is not changed.
+        images: under a protocol.
+        name: what to call the model; empty is where it came from.
+        limit: the first so many images only.
+        device: where it computes; None is where the model is.
+
+    Raises:
+        InputError: for images of a size that the model does not take, and a limit below 1.
+        DataError: for images that are damaged or too small.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
+    device = device or model.device
+    measured = model
+    if model.training or (model.dtype, model.device) != (torch.float32, device):
+        measured = copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
+    count = min(len(images), limit or len(images))
+    mine = range(processes.index(), count, processes.count())
+    found: list[tuple[list[float], bytes, float, int, int]] = []
+    with torch.inference_mode(), exact_float32():
+        for number in mine:
+            pixels = images.one(number)
+            found.append(_measure(measured, pixels, images.protocol, images.title(number)))
+    shares = processes.gathered(found)
+    every = [shares[n % len(shares)][n // len(shares)] for n in range(count)]
+    values = torch.tensor([row[0] for row in every], dtype=torch.float64)  # (N, 3)
+    digests = [row[1] for row in every]
+    per_image = dict(zip(("mse", "psnr", "ssim"), values.unbind(1), strict=True))
+    if per_image["ssim"].isnan().any():
+        del per_image["ssim"]
+    means = {metric: mean_of(numbers) for metric, numbers in per_image.items()}
+    info = model.info
+    summary = Reconstructions(
+        model=name or (info.origin if info else type(model).__name__),
+        family=info.family if info else families.title_of(model),
+        weights_sha256=info.sha256 if info else "",
+        dataset=images.dataset,
+        split=images.split,
+        protocol=images.protocol,
+        protocol_id=images.protocol.identity,
+        n_images=count,
+        n_distinct=len(set(digests)),
+        images_sha256=hashlib.sha256(b"".join(digests)).hexdigest(),
+        mse=means["mse"][0],
+        mse_se=means["mse"][1],
+        psnr=means["psnr"][0],
+        psnr_se=means["psnr"][1],
+        ssim=means["ssim"][0] if "ssim" in means else None,
+        ssim_se=means["ssim"][1] if "ssim" in means else None,
+        values_per_pixel=sum(row[3] for row in every) / sum(row[4] for row in every),
+        parameters=sum(p.numel() for p in model.parameters()),
+        seconds_per_image=sum(row[2] for row in every) / count,
+    )
+    return Measured(summary, per_image)
+
+
+def reconstruct_levels(
+    model: Autoencoder, pixels: Tensor, protocol: ReconstructionProtocol, title: str
+) -> tuple[Tensor, Tensor]:
+    """The reconstruction of an image `(C, H, W)` uint8, `(C, H, W)` in [0, 1], and its code."""
+    x = padded(pixels[None].to(model.device).float() / 255, model.spec.stride, protocol, title)
+    if not model.spec.takes(tuple(x.shape[1:])):
+        wanted = " x ".join(map(str, model.spec.image_shape))
+        raise InputError(
+            f"{title} is {' x '.join(map(str, x.shape[1:]))} under the protocol {protocol.words}; "
+            f"the model takes {wanted}."
+        )
+    with families.guarded(model, "failed to reconstruct an image"):
+        z = model._encode(x)
+        y = model._decode(z)
+    return y[0, :, : pixels.shape[1], : pixels.shape[2]].cpu(), z[0]
+
+
+def _measure(
+    model: Autoencoder, pixels: Tensor, protocol: ReconstructionProtocol, title: str
+) -> tuple[list[float], bytes, float, int, int]:
+    """MSE, PSNR and SSIM of one image; its digest; seconds; numbers of its code; its pixels."""
+    started = time.perf_counter()
+    y, z = reconstruct_levels(model, pixels, protocol, title)
+    seconds = time.perf_counter() - started
+    x = pixels.double() / 255
+    y = y.double()
+    if protocol.rounding == "uint8":
+        y = (y * 255).round() / 255
+    mse = (y - x).square().mean().item()
+    psnr = min(MOST_DB, -10 * math.log10(mse)) if mse else MOST_DB
+    return [mse, psnr, _ssim(x, y)], digest(pixels), seconds, z.numel(), pixels[0].numel()
+
+
+def _ssim(x: Tensor, y: Tensor) -> float:
+    """SSIM of two images `(C, H, W)` float64 in [0, 1] (Wang et al. 2004); NaN for small ones."""
+    if min(x.shape[1:]) < LEAST_SIDE:
+        return math.nan
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    found = structural_similarity_index_measure(
+        y[None], x[None], data_range=1.0, kernel_size=11, sigma=1.5
+    )
+    return float(torch.as_tensor(found))

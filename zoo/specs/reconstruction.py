@@ -1,0 +1,150 @@
+"""Reconstruction protocols: everything that a number of a reconstruction depends on, with an identity.
+
+Two numbers of one metric compare where the protocol and the images are the same. Published ones seldom
+do: a crop or the full image, a resampler, rounding or not, SSIM with a range of 2 on images in [0, 1].
+No torch here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from zoo.errors import InputError, did_you_mean
+from zoo.specs.validation import Strict, checked, listed
+
+Size = Annotated[int, Field(ge=8, le=4096)]
+
+
+class ReconstructionProtocol(Strict):
+    """How an image becomes what a model is shown, and how its reconstruction is scored against that."""
+
+    resize: Literal["off"] | Size = Field(
+        default="off", description="pixels of the shorter side, by Pillow, antialiased"
+    )
+    resampler: Literal["bicubic", "bilinear", "lanczos", "box", "nearest"] = "bicubic"
+    crop: Literal["off"] | Size = Field(default="off", description="a square in the centre")
+    pad: Literal["off", "reflect"] = Field(
+        default="off",
+        description="to the next multiple of the model's stride, at right and bottom; what was added "
+        "is not scored",
+    )
+    colour: Literal["rgb", "grey"] = Field(default="rgb", description="channels of every image")
+    code: Literal["mean"] = Field(default="mean", description="the posterior's mean, never a draw")
+    rounding: Literal["uint8", "off"] = Field(
+        default="uint8",
+        description="whether a reconstruction is rounded to 256 levels, as a file is",
+    )
+    mse: Literal["of values in [0, 1]"] = "of values in [0, 1]"
+    psnr: Literal["per image, range 1, at most 100 dB"] = "per image, range 1, at most 100 dB"
+    ssim: Literal["Gaussian window 11, sigma 1.5, range 1, without borders, mean of channels"] = (
+        "Gaussian window 11, sigma 1.5, range 1, without borders, mean of channels"
+    )
+
+    @property
+    def identity(self) -> str:
+        """Eight hex digits of everything in it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]
+
+    @property
+    def title(self) -> str:
+        """Its name where it has one, what differs from that, and its identity."""
+        return f"{self.words} [{self.identity}]"
+
+    @property
+    def words(self) -> str:
+        """As `parse_protocol` takes it."""
+        if self.crop != "off" and self.resize == self.crop:
+            name, base = f"centre-{self.crop}", _named(f"centre-{self.crop}")
+        else:
+            name = "whole" if self.pad == "reflect" else "native"
+            base = _named(name)
+        own, usual = self.model_dump(), base.model_dump()
+        return ":".join([name, *(f"{k}={v}" for k, v in own.items() if v != usual[k])])
+
+
+NAMES = ("native", "whole", "centre-N")
+"""`native`: images as they are, whose size the stride must divide. `whole`: padded to it. `centre-256`:
+the shorter side resized to 256, and the centre cropped."""
+
+
+def _named(name: str) -> ReconstructionProtocol:
+    if match := re.fullmatch(r"cent(?:re|er)-(\d{1,4})", name):
+        side = int(match[1])
+        return ReconstructionProtocol(resize=side, crop=side)
+    return ReconstructionProtocol(pad="reflect" if name == "whole" else "off")
+
+
+def is_reconstruction(protocol: str) -> bool:
+    """Whether a protocol's name begins as one of these."""
+    return protocol.partition(":")[0].partition("-")[0] in ("native", "whole", "centre", "center")
+
+
+def parse_protocol(text: str) -> ReconstructionProtocol:
+    """A protocol from its name, with settings that differ: `centre-256:resampler=lanczos:rounding=off`.
+
+    Raises InputError for another name, or settings that it has not or cannot have.
+    """
+    name, *changes = text.split(":")
+    if name not in ("native", "whole") and not re.fullmatch(r"cent(re|er)-\d{1,4}", name):
+        raise InputError(
+            f"There is no reconstruction protocol {name[:60]!r}.{did_you_mean(name, NAMES)} "
+            "There are native (images as they are), whole (padded to the model's stride) and "
+            "centre-N, such as centre-256."
+        )
+    try:
+        fields: dict[str, Any] = _named(name).model_dump()
+    except ValueError:
+        raise InputError(f"{name!r}: a size is from 8 to 4096.") from None
+    for change in changes:
+        key, is_set, value = change.partition("=")
+        if not is_set:
+            raise InputError(f"{change[:60]!r} is not a setting: write name=value.")
+        fields[key] = int(value) if value.isdigit() else value
+    protocol, problems = checked(ReconstructionProtocol, fields)
+    if protocol is None:
+        raise InputError(listed(f"The protocol {text[:200]!r}", problems))
+    return protocol
+
+
+class Reconstructions(Strict):
+    """What was measured of a model's reconstructions; `<name>_se` is a mean's standard error."""
+
+    model: str
+    family: str
+    weights_sha256: str
+    dataset: str
+    split: str
+    protocol: ReconstructionProtocol
+    protocol_id: str = Field(description="the protocol's identity")
+    n_images: int
+    n_distinct: int = Field(description="images that differ from all before them")
+    images_sha256: str = Field(description="of the images as the model was shown them, in order")
+    mse: float
+    mse_se: float
+    psnr: float = Field(description="dB, higher is better")
+    psnr_se: float
+    ssim: float | None = Field(description="higher is better; None below 11 pixels")
+    ssim_se: float | None
+    values_per_pixel: float = Field(description="numbers of a code for each pixel of an image")
+    parameters: int
+    seconds_per_image: float = Field(description="to encode and decode one, in this run")
+
+    @property
+    def ground(self) -> tuple[str, str]:
+        """What two of them share if they compare: the protocol and the images."""
+        return self.protocol_id, self.images_sha256
+
+
+def why_not_comparable(one: Reconstructions, other: Reconstructions) -> str:
+    """What differs between two measurements, so that their numbers do not compare; or nothing."""
+    if one.ground == other.ground:
+        return ""
+    ours, theirs = one.protocol.model_dump(), other.protocol.model_dump()
+    differing = [f"{k} is {ours[k]} and {theirs[k]}" for k in ours if ours[k] != theirs[k]]
+    if not differing and one.n_images != other.n_images:
+        differing.append(f"there are {one.n_images:,} and {other.n_images:,} images")
+    return "; ".join(differing) or "the images are other ones, or in another order or form"
