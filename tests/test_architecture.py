@@ -18,6 +18,7 @@ ORDER = [
     "devices",
     "specs",
     "models",
+    "diffusers",
     "registry",
     "folder",
     "data",

@@ -230,9 +230,8 @@ def measure_reconstructions(
     from zoo.models import Autoencoder
     from zoo.specs.reconstruction import parse_protocol
 
-    if isinstance(protocol, str):
-        protocol = parse_protocol(protocol)
-    images = prepared_images(dataset, protocol, split=split)
+    known = parse_protocol(protocol) if isinstance(protocol, str) else protocol
+    images = prepared_images(dataset, known, split=split)
     if isinstance(model_or_source, Autoencoder):
         model, name = model_or_source, ""
     else:

@@ -1,0 +1,224 @@
+"""Numbers of reconstructions: against NumPy, from any number of threads, and never those of another protocol."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy_metrics
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from zoo.bench.compare import compare_models
+from zoo.data.prepared import prepare, prepared_images
+from zoo.errors import DataError, InputError
+from zoo.evaluation.reconstruction import measure_reconstructions, reconstruct_levels
+from zoo.specs.reconstruction import (
+    ReconstructionProtocol,
+    is_reconstruction,
+    parse_protocol,
+    why_not_comparable,
+)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """Six pictures of several sizes, smooth enough to be resized differently by every resampler."""
+    folder = tmp_path_factory.mktemp("photos")
+    generator = np.random.default_rng(0)
+    for number, (height, width) in enumerate(
+        [(40, 56), (32, 32), (64, 48), (33, 47), (50, 50), (36, 40)]
+    ):
+        coarse = generator.integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(
+            folder / f"{number}.png"
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model() -> zoo.Autoencoder:
+    return zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=32, seed=0).eval()
+
+
+def measured(model, photos, protocol="centre-32", **options):
+    return measure_reconstructions(
+        model, prepared_images(photos, parse_protocol(protocol)), **options
+    )
+
+
+@pytest.mark.parametrize("rounding", ["uint8", "off"])
+def test_psnr_and_ssim_are_numpys(model, photos, rounding):
+    protocol = parse_protocol(f"centre-32:rounding={rounding}")
+    images = prepared_images(photos, protocol)
+    found = measure_reconstructions(model, images).per_image
+    for number in range(len(images)):
+        pixels = images.one(number)
+        with torch.inference_mode():
+            y = reconstruct_levels(model, pixels, protocol, "it")[0].double().numpy()
+        y = np.round(y * 255) / 255 if rounding == "uint8" else y
+        x = pixels.numpy() / 255
+        assert found["psnr"][number] == pytest.approx(numpy_metrics.psnr(x, y), abs=1e-4)
+        assert found["ssim"][number] == pytest.approx(numpy_metrics.ssim(x, y), abs=1e-6)
+        assert found["mse"][number] == pytest.approx(np.mean((x - y) ** 2), rel=1e-9)
+
+
+def test_the_check_itself_knows_a_perfect_reconstruction():
+    x = torch.rand(3, 16, 16)
+    assert numpy_metrics.ssim(x.numpy(), x.numpy()) == pytest.approx(1)
+    assert numpy_metrics.psnr(x.numpy(), x.numpy()) == 100
+
+
+def test_threads_do_not_matter(model, photos):
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            one = measured(model, photos).summary
+            found.append(one.model_copy(update={"seconds_per_image": 0.0}))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("native", {}),
+        ("whole", {"pad": "reflect"}),
+        ("centre-256", {"resize": 256, "crop": 256}),
+        ("center-64", {"resize": 64, "crop": 64}),
+        ("centre-256:resampler=lanczos:rounding=off", {"resize": 256, "crop": 256, "resampler": "lanczos", "rounding": "off"}),
+        ("native:crop=64", {"crop": 64}),
+    ],
+)  # fmt: skip
+def test_a_protocol_by_name_and_back(text, fields):
+    protocol = parse_protocol(text)
+    assert protocol == ReconstructionProtocol(**fields)
+    assert parse_protocol(protocol.words) == protocol
+    assert is_reconstruction(text)
+    assert not is_reconstruction("binarised")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("center", "There is no reconstruction protocol 'center'"),
+        ("centre-4", "a size is from 8 to 4096"),
+        ("centre-9999", "a size is from 8 to 4096"),
+        ("native:resampler=lanzcos", "Did you mean 'lanczos'?"),
+        ("native:sizes=3", "sizes: there is no such field"),
+        ("native:crop", "'crop' is not a setting: write name=value."),
+        ("native:ssim=range 2", "ssim: input should be 'Gaussian window 11, sigma 1.5, range 1"),
+        ("native:code=draw", "code: input should be 'mean'"),
+        ("", "There is no reconstruction protocol ''"),
+    ],
+)
+def test_a_protocol_that_is_none_gets_a_sentence(text, says):
+    with pytest.raises(InputError) as refused:
+        parse_protocol(text)
+    assert says in str(refused.value)
+
+
+def jpeg(photos, into):
+    for path in photos.glob("*.png"):
+        Image.open(path).save(into / f"{path.stem}.jpg", quality=75)
+
+
+def bgr(photos, into):
+    for path in photos.glob("*.png"):
+        Image.fromarray(np.asarray(Image.open(path))[..., ::-1]).save(into / path.name)
+
+
+def another_list(photos, into):
+    for path in sorted(photos.glob("*.png"))[1:]:
+        Image.open(path).save(into / path.name)
+
+
+def duplicated(photos, into):
+    for path in sorted(photos.glob("*.png")):
+        Image.open(path).save(into / path.name)
+    Image.open(photos / "5.png").save(into / "6.png")
+
+
+def narrow_range(photos, into):
+    for path in photos.glob("*.png"):
+        levels = np.asarray(Image.open(path)).astype(float)
+        Image.fromarray((levels * 219 / 255 + 16).astype(np.uint8)).save(into / path.name)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("whole:resize=32", "crop is 32 and off"),
+        ("native:crop=32", "resize is 32 and off"),
+        ("centre-32:resampler=bilinear", "resampler is bicubic and bilinear"),
+        ("centre-32:rounding=off", "rounding is uint8 and off"),
+        (jpeg, "the images are other ones"),
+        (bgr, "the images are other ones"),
+        (narrow_range, "the images are other ones"),
+        (another_list, "there are 6 and 5 images"),
+        (duplicated, "there are 6 and 7 images"),
+    ],
+)
+def test_another_protocol_or_other_images_are_another_ground(model, photos, wrong, says, tmp_path):
+    right = measured(model, photos).summary
+    if callable(wrong):
+        wrong(photos, tmp_path)
+        other = measured(model, tmp_path).summary
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(model.spec), "takes", lambda self, image: True)
+            protocol = parse_protocol(wrong)
+            images = prepared_images(photos, protocol)
+            assert protocol.identity != right.protocol_id
+            if wrong.startswith("centre"):
+                other = measure_reconstructions(model, images).summary
+            else:
+                other = right.model_copy(
+                    update={"protocol": protocol, "protocol_id": protocol.identity}
+                )
+    assert right.ground != other.ground
+    assert says in why_not_comparable(right, other)
+
+
+def test_duplicates_are_counted(model, photos, tmp_path):
+    duplicated(photos, tmp_path)
+    found = measured(model, tmp_path).summary
+    assert (found.n_images, found.n_distinct) == (7, 6)
+
+
+def test_an_image_is_prepared_as_pillow_does(photos):
+    image = Image.open(photos / "0.png").convert("RGB")  # 40 x 56
+    expected = image.resize((44, 32), Image.Resampling.BICUBIC).crop((6, 0, 38, 32))
+    found = prepare(image, parse_protocol("centre-32"), "it")
+    assert np.array_equal(found.permute(1, 2, 0).numpy(), np.asarray(expected))
+    assert prepare(image.convert("L"), ReconstructionProtocol(), "it").shape == (3, 40, 56)
+    assert prepare(image, ReconstructionProtocol(colour="grey"), "it").shape == (1, 40, 56)
+    with pytest.raises(DataError, match="'a' is 40 x 56, too small for a crop of 64"):
+        prepare(image, ReconstructionProtocol(crop=64), "'a'")
+
+
+def test_a_size_that_does_not_fit_gets_a_sentence(model, photos):
+    with pytest.raises(InputError, match=r"is 3 x 40 x 56 under the protocol native; the model takes 3 x 32 x 32"):  # fmt: skip
+        measured(model, photos, "native")
+    with pytest.raises(InputError, match="limit is a number of images"):
+        measured(model, photos, limit=0)
+
+
+def test_models_beside_each_other(model, photos):
+    other = zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
+    models = {"a": model, "b": other}
+    images = prepared_images(photos, parse_protocol("centre-32"))
+    found = compare_models(["a", "b", "a"], models.__getitem__, images)
+    psnr = [row.numbers.psnr for row in found.rows]
+    assert psnr == sorted(psnr, reverse=True)
+    assert found.rows[0].rank == 1
+    assert [row.rank for row in found.rows if row.numbers.model == "a"] in ([1, 1], [2, 2], [1, 2])
+    assert found.picture[:4] == b"\x89PNG"
+    assert len(set(found.shown)) == 6
+    assert not math.isnan(psnr[0])
