@@ -199,7 +199,7 @@ def test_an_image_is_prepared_as_pillow_does(photos):
     assert np.array_equal(found.permute(1, 2, 0).numpy(), np.asarray(expected))
     assert prepare(image.convert("L"), ReconstructionProtocol(), "it").shape == (3, 40, 56)
     assert prepare(image, ReconstructionProtocol(colour="grey"), "it").shape == (1, 40, 56)
-    with pytest.raises(DataError, match="'a' is 40 x 56, too small for a crop of 64"):
+    with pytest.raises(DataError, match="'a' is 40 x 56, too small for a crop of 64 x 64"):
         prepare(image, ReconstructionProtocol(crop=64), "'a'")
 
 

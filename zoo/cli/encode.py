@@ -22,8 +22,17 @@ SECONDS_PER_LINE = 30.0
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="The .npy file to write."
 )
+@click.option(
+    "--protocol",
+    metavar="centre-N",
+    help="Resize the shorter side to N and crop the centre, as `zoo compare` does.  [default: as the "
+    "model's recipe does]",
+)
+@click.option("--flip", is_flag=True, help="Encode the mirror images too, to codes.flipped.npy.")
 @device_option
-def encode(model: str, files: tuple[str, ...], out: Path, device: str) -> None:
+def encode(
+    model: str, files: tuple[str, ...], out: Path, protocol: str | None, flip: bool, device: str
+) -> None:
     """Encode FILES with a MODEL: images, or datasets by name, folder or file.
 
     The codes go to a .npy file, float32, one row an image, in the order of the files. Beside
@@ -38,6 +47,7 @@ def encode(model: str, files: tuple[str, ...], out: Path, device: str) -> None:
     from zoo.folder import store
     from zoo.hub.find import TO_MEASURE, find
     from zoo.specs.data import FOUND, Transform, data_settings
+    from zoo.specs.reconstruction import parse_protocol
 
     if out.suffix != ".npy":
         raise click.UsageError(f"-o {str(out)!r} does not end in .npy.")
@@ -47,20 +57,31 @@ def encode(model: str, files: tuple[str, ...], out: Path, device: str) -> None:
     loaded = store.load_source(find(model, TO_MEASURE))  # with its recipe, which has the transform
     recipe = loaded.info.recipe if loaded.info else None
     said = data_settings(recipe) if recipe else None
+    shape, transform = loaded.spec.image_shape, said.transform if said else Transform()
+    if protocol is not None:
+        asked = parse_protocol(protocol)
+        if asked.crop == "off":
+            raise InputError(f"{protocol} leaves images of several sizes: encode with centre-N.")
+        shape, transform = (shape[0], asked.crop, asked.crop), asked.transform
     images = open_all(
         files,
-        shape=loaded.spec.image_shape,
-        transform=said.transform if said else Transform(),
+        shape=shape,
+        transform=transform,
         column=said.column if said else FOUND,
         max_damaged=said.max_damaged if said else 0,
     )
-    with _progress_shown(len(images)) as on_progress:
-        done = encode_images(loaded, images, out, device=where, on_progress=on_progress)
-    if done < len(images):
-        raise click.ClickException(
-            f"interrupted after {done:,} of {len(images):,} images. The same command goes on."
-        )
-    say(f"{out}: {done:,} x {' x '.join(map(str, loaded.latent_shape))}, float32")
+    for flipped in (False, True)[: 1 + flip]:
+        target = out.with_suffix(".flipped.npy") if flipped else out
+        with _progress_shown(len(images)) as on_progress:
+            done = encode_images(
+                loaded, images, target, device=where, flipped=flipped, on_progress=on_progress
+            )
+        if done < len(images):
+            raise click.ClickException(
+                f"interrupted after {done:,} of {len(images):,} images. The same command goes on."
+            )
+        sides = " x ".join(map(str, loaded.spec.code_shape(shape)))
+        say(f"{target}: {done:,} x {sides}, float32")
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class Fit:
         if not isinstance(image, Tensor) and self.shape[0] == 3:
             image = image.convert("RGB")
         if self.transform != Transform():
-            image = self._transformed(image, title, seed)
+            image = self.transformed(image, title, seed)
         fitted = as_pixels(image)
         if self.shape[0] == 3 and fitted.shape[0] == 1:
             fitted = fitted.expand(3, -1, -1)
@@ -43,7 +43,10 @@ class Fit:
             raise DataError(self._misfit(tuple(fitted.shape), title))
         return fitted
 
-    def _transformed(self, image: Image | Tensor, title: str, seed: int | None) -> Image | Tensor:
+    def transformed(
+        self, image: Image | Tensor, title: str, seed: int | None = None
+    ) -> Image | Tensor:
+        """The image resized, cropped and flipped; whatever shape that gives it."""
         operators, transform = torchvision_part("transforms.v2.functional"), self.transform
         draws = None
         if seed is not None and transform.is_random:
@@ -54,7 +57,7 @@ class Fit:
             height, width = _size(image)
             if transform.resize**2 * max(height, width) // min(height, width) > MAX_PIXELS:
                 raise DataError(f"{title} would be too large after resize = {transform.resize}.")
-            image = operators.resize(image, [transform.resize], antialias=True)
+            image = operators.resize(image, [transform.resize], transform.resampler, antialias=True)
         if transform.crop != "off":
             image = operators.crop(image, *self._corner(image, draws), *self.shape[1:])
         is_flipped = transform.flip and draws is not None and draws[2] < 0.5

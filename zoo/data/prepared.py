@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.data.fit import as_pixels
+from zoo.data.fit import Fit, as_pixels
 from zoo.data.load import Dataset, find_source
 from zoo.data.source import Source
 from zoo.errors import DataError, InputError
@@ -76,20 +76,7 @@ def prepare(given: object, protocol: ReconstructionProtocol, title: str) -> Tens
         given = Image.fromarray(levels.numpy())
     assert isinstance(given, Image.Image)
     image = given.convert("RGB" if protocol.colour == "rgb" else "L")
-    if protocol.resize != "off":
-        short = min(image.size)
-        sides = [protocol.resize * side // short for side in image.size]
-        resampler = Image.Resampling[protocol.resampler.upper()]
-        image = image.resize((sides[0], sides[1]), resampler)
-    if protocol.crop != "off":
-        across, down = (side - protocol.crop for side in image.size)
-        if across < 0 or down < 0:
-            raise DataError(
-                f"{title} is {image.height} x {image.width}, too small for a crop of {protocol.crop}."
-            )
-        left, top = round(across / 2), round(down / 2)
-        image = image.crop((left, top, left + protocol.crop, top + protocol.crop))
-    return as_pixels(image)
+    return as_pixels(Fit(protocol.cropped, protocol.transform).transformed(image, title))
 
 
 def padded(x: Tensor, stride: int, protocol: ReconstructionProtocol, title: str) -> Tensor:

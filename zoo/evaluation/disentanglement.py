@@ -59,7 +59,7 @@ def measure_factors(
     codes that are not finite.
     """
     points = _points(count, seed)
-    batches = images.read(torch.from_numpy(points).split(batch_size(model)))
+    batches = images.read(torch.from_numpy(points).split(batch_size(model.spec.pixels)))
     encoded = [model._encode(as_grey(levels.to(model.device))).flatten(1) for levels in batches]
     codes = torch.cat(encoded).double().cpu().numpy()  # (n, d)
     if not np.isfinite(codes).all():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -31,6 +32,7 @@ def encode_images(
     target: Path,
     *,
     device: torch.device,
+    flipped: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> int:
     """Writes the codes of all images, what each image is called, and mean and deviation of the codes.
@@ -49,6 +51,7 @@ def encode_images(
         images: of the model's shape.
         target: its name ends in `.npy`; what is there stays until all is written.
         device: where to compute.
+        flipped: encode the images' mirror images instead, left to right.
         on_progress: called with the number of images that are encoded.
 
     Returns:
@@ -58,13 +61,19 @@ def encode_images(
         InputError: where the encoding of something else was begun in this place.
         DataError: for a damaged image; ZooError: where the disk is full or read-only.
     """
-    files = CodeFiles(target, _about(model, images, device))
-    size = batch_size(model)
+    if not model.spec.takes(images.shape):
+        raise InputError(
+            f"The model takes no images of {' x '.join(map(str, images.shape))}. A protocol such as "
+            "centre-256 makes them fit."
+        )
+    about = _about(model, images, device)
+    files = CodeFiles(target, about | {"flipped": True} if flipped else about)
+    size = batch_size(math.prod(images.shape))
     done = begun = files.noted()
     if begun and _sha256(next(images.in_order(size))) != begun.pixels_sha256:
         raise files.another("its first images are others")
     try:
-        for done in _encoded(model.to(device), images, size, begun, files):
+        for done in _encoded(model.to(device), images, size, begun, files, flipped):
             on_progress(done.images)
         assert done is not None
         files.note(done)
@@ -94,13 +103,18 @@ def _about(model: Autoencoder, images: StreamedImages, device: torch.device) -> 
         "dataset": images.dataset,
         "transform": images.transform.model_dump(),
         "images": len(images),
-        "latent_shape": list(model.latent_shape),
+        "latent_shape": list(model.spec.code_shape(images.shape)),
         "device": device.type,
     }
 
 
 def _encoded(
-    model: Autoencoder, images: StreamedImages, size: int, done: Done | None, files: CodeFiles
+    model: Autoencoder,
+    images: StreamedImages,
+    size: int,
+    done: Done | None,
+    files: CodeFiles,
+    flipped: bool,
 ) -> Iterator[Done]:
     """Encodes and writes what is left, batch by batch, and gives how far it is after each.
 
@@ -113,7 +127,7 @@ def _encoded(
     files.open(done)
     noted = time.monotonic()
     for pixels in images.in_order(size, begin):
-        codes = _codes(model, pixels)
+        codes = _codes(model, pixels.flip(-1) if flipped else pixels)
         if done is None:
             done = Done(0, 0, Moments.none(codes.shape[1]), _sha256(pixels))
         keys = images.keys(done.images, len(codes))
@@ -139,6 +153,6 @@ def _codes(model: Autoencoder, pixels: Tensor) -> np.ndarray:
     """Codes `(n, *latent_shape)` float32 of levels `(n, C, H, W)` uint8."""
     with families.guarded(model, "failed to encode"), torch.inference_mode():
         codes = model._encode(as_grey(pixels.to(model.device)))
-        if codes.shape != (len(pixels), *model.latent_shape):
+        if codes.shape != (len(pixels), *model.spec.code_shape(tuple(pixels.shape[1:]))):
             raise ValueError(f"_encode gives {tuple(codes.shape)} for {len(pixels)} images")
         return codes.float().cpu().numpy()

@@ -124,7 +124,7 @@ def evaluate_each(
             values |= processes.from_first(
                 lambda: measure_factors(measured, images, factors, count, seed)
             )
-        batches = torch.arange(count).split(batch_size(measured))
+        batches = torch.arange(count).split(batch_size(measured.spec.pixels))
         own = measure_own(measured, images.read(batches) if model.own_metrics else ())
     metrics = Metrics(
         dataset=images.dataset,
@@ -184,7 +184,7 @@ def validation_loss(model: Autoencoder, images: AnyImages, protocol: Protocol) -
         return {"loss": model._loss(shown).total.cpu().expand(len(shown))}
 
     with torch.inference_mode(), exact_float32():
-        numbers = joined(per_batch(images, len(images), batch_size(model), measure))
+        numbers = joined(per_batch(images, len(images), batch_size(model.spec.pixels), measure))
         return mean_of(numbers["loss"])[0]
 
 
@@ -209,7 +209,7 @@ def _numbers(
         codes = {"codes": code_sums(model, shown)}
         return found | measure_elbo(model, shown, first, seed) | codes
 
-    batches = per_batch(images, count, batch_size(model), measure)
+    batches = per_batch(images, count, batch_size(model.spec.pixels), measure)
     codes = [batch.pop("codes") for batch in batches if "codes" in batch]
     numbers = joined(batches)
     values: dict[str, Any] = {}

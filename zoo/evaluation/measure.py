@@ -152,6 +152,6 @@ def active_units(sums: Tensor, count: int) -> int:
     return int(((squares - total.square() / count) / max(1, count - 1) > 0.01).sum())
 
 
-def batch_size(model: Autoencoder) -> int:
-    """Images at once: bounded memory for any image size."""
-    return max(1, min(IMAGES_AT_ONCE, VALUES_AT_ONCE // model.spec.pixels))
+def batch_size(values: int) -> int:
+    """Images at once: bounded memory, by the values in one of them."""
+    return max(1, min(IMAGES_AT_ONCE, VALUES_AT_ONCE // values))

@@ -144,5 +144,7 @@ def _ssim(x: Tensor, y: Tensor) -> float:
     _, everywhere = structural_similarity_index_measure(
         y[None], x[None], data_range=1.0, sigma=1.5, return_full_image=True
     )
-    border = LEAST_SIDE // 2  # where the window reaches over the edge torchmetrics reflects the image
+    border = (
+        LEAST_SIDE // 2
+    )  # where the window reaches over the edge torchmetrics reflects the image
     return everywhere[..., border:-border, border:-border].mean().item()

@@ -57,6 +57,12 @@ class Spec(Strict):
         divided = [n > 0 and n % self.stride == 0 for n in size]
         return channels == self.image_shape[0] and divided == [True, True]
 
+    def code_shape(self, image: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the code of an image that is taken, `(C, H, W)`."""
+        if not self.stride:
+            return self.latent_shape
+        return (*self.latent_shape[:-2], *(side // self.stride for side in image[1:]))
+
     def has_codes(self, code: tuple[int, ...]) -> bool:
         """Whether codes of that shape can be decoded."""
         if not self.stride:

@@ -23,7 +23,10 @@ class Transform(Strict):
     """
 
     resize: Literal["off"] | Annotated[int, Field(ge=1, le=16384)] = Field(
-        default="off", description="pixels of the shorter side, bilinear with antialiasing"
+        default="off", description="pixels of the shorter side, with antialiasing"
+    )
+    resampler: Literal["bilinear", "bicubic", "lanczos", "box", "nearest"] = Field(
+        default="bilinear", description="how a resize interpolates"
     )
     crop: Literal["off", "centre", "random"] = Field(
         default="off", description="to the model's height and width, after the resize"
@@ -38,7 +41,10 @@ class Transform(Strict):
     @property
     def in_words(self) -> str:
         """Such as `resized to 64, cropped in the centre`; nothing where nothing is done."""
-        said = [f"resized to {self.resize} on the shorter side"] if self.resize != "off" else []
+        how = "" if self.resampler == "bilinear" else f" ({self.resampler})"
+        said = (
+            [f"resized to {self.resize} on the shorter side{how}"] if self.resize != "off" else []
+        )
         said += {"off": [], "centre": ["cropped in the centre"]}.get(
             self.crop, ["cropped at random in training and in the centre elsewhere"]
         )

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from zoo.errors import InputError, did_you_mean
+from zoo.specs.data import Transform
 from zoo.specs.validation import Strict, checked, listed
 
 Size = Annotated[int, Field(ge=8, le=4096)]
@@ -53,6 +54,18 @@ class ReconstructionProtocol(Strict):
     def title(self) -> str:
         """Its name where it has one, what differs from that, and its identity."""
         return f"{self.words} [{self.identity}]"
+
+    @property
+    def cropped(self) -> tuple[int, int, int]:
+        """Shape of every image after the crop; 1 x 1 where nothing is cropped."""
+        side = 1 if self.crop == "off" else self.crop
+        return 3 if self.colour == "rgb" else 1, side, side
+
+    @property
+    def transform(self) -> Transform:
+        """What makes an image fit, as a recipe says it."""
+        crop = "off" if self.crop == "off" else "centre"
+        return Transform(resize=self.resize, resampler=self.resampler, crop=crop)
 
     @property
     def words(self) -> str:
