@@ -7,6 +7,7 @@ as diffusers' pipelines do it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,13 +44,19 @@ class DiffusersAutoencoder(Autoencoder):
         return {f"network.{_renamed(name)}": tensor for name, tensor in tensors.items()}
 
     def _encode(self, x: Tensor) -> Tensor:
+        if not len(x):  # the networks' attention has no shape for none
+            return x.new_empty(0, *self.spec.code_shape(tuple(x.shape[1:])))
         return self._finite(self._scaled(self._latents(2.0 * x - 1.0)), "encode")
 
     def _decode(self, z: Tensor) -> Tensor:
-        flat = z.reshape(-1, *z.shape[-3:])  # (prod(batch), c, h, w)
+        batch, (height, width) = z.shape[:-3], z.shape[-2:]
+        flat = z.reshape(math.prod(batch), *z.shape[-3:])
+        if not len(flat):
+            stride = self.spec.stride
+            return z.new_empty(*batch, self.spec.image_shape[0], stride * height, stride * width)
         images = self.network.decode(self._unscaled(flat)).sample
         images = (self._finite(images, "decode") * 0.5 + 0.5).clamp(0, 1)
-        return images.reshape(*z.shape[:-3], *images.shape[1:])
+        return images.reshape(*batch, *images.shape[1:])
 
     def _loss(self, x: Tensor) -> Loss:
         x_hat = self.network.decode(self._latents(2.0 * x - 1.0)).sample * 0.5 + 0.5
