@@ -7,7 +7,6 @@ as diffusers' pipelines do it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +36,8 @@ class DiffusersAutoencoder(Autoencoder):
     def __init__(self, spec: DiffusersSpec) -> None:
         super().__init__(spec)
         self.network: Any = getattr(diffusers, spec.MADE_BY)(**spec.to_diffusers())
+        shift = getattr(spec, "shift_factor", "off")
+        self.shift = 0.0 if shift == "off" else shift
 
     @classmethod
     def from_diffusers(cls, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -44,16 +45,16 @@ class DiffusersAutoencoder(Autoencoder):
         return {f"network.{_renamed(name)}": tensor for name, tensor in tensors.items()}
 
     def _encode(self, x: Tensor) -> Tensor:
-        if not len(x):  # the networks' attention has no shape for none
+        if not x.numel():  # the networks' attention has no shape for none
             return x.new_empty(0, *self.spec.code_shape(tuple(x.shape[1:])))
         return self._finite(self._scaled(self._latents(2.0 * x - 1.0)), "encode")
 
     def _decode(self, z: Tensor) -> Tensor:
         batch, (height, width) = z.shape[:-3], z.shape[-2:]
-        flat = z.reshape(math.prod(batch), *z.shape[-3:])
-        if not len(flat):
+        if not z.numel():
             stride = self.spec.stride
             return z.new_empty(*batch, self.spec.image_shape[0], stride * height, stride * width)
+        flat = z.reshape(-1, *z.shape[-3:])  # (prod(batch), c, h, w)
         images = self.network.decode(self._unscaled(flat)).sample
         images = (self._finite(images, "decode") * 0.5 + 0.5).clamp(0, 1)
         return images.reshape(*batch, *images.shape[1:])
@@ -67,19 +68,12 @@ class DiffusersAutoencoder(Autoencoder):
         return self.network.encode(images).latents
 
     def _scaled(self, latents: Tensor) -> Tensor:
-        shift = self._shift
-        moved = latents - shift if shift else latents
+        moved = latents - self.shift if self.shift else latents
         return moved * self.spec.scaling_factor
 
     def _unscaled(self, z: Tensor) -> Tensor:
-        shift = self._shift
         latents = z / self.spec.scaling_factor
-        return latents + shift if shift else latents
-
-    @property
-    def _shift(self) -> float:
-        shift = getattr(self.spec, "shift_factor", 0.0)
-        return 0.0 if shift == "off" else shift
+        return latents + self.shift if self.shift else latents
 
     def _finite(self, values: Tensor, method: str) -> Tensor:
         """Raises InputError where a narrow dtype overflowed; on the processor only, as elsewhere."""
@@ -171,7 +165,7 @@ class AutoencoderDC(DiffusersAutoencoder):
 
 def _absolute_error(x_hat: Tensor, x: Tensor) -> Tensor:
     """Summed over an image's values, mean over images; a scalar."""
-    return (x_hat.float() - x.float()).abs().flatten(1).sum(1).mean()
+    return (x_hat.float() - x.float()).abs().sum((1, 2, 3)).mean()
 
 
 def _renamed(name: str) -> str:
