@@ -50,6 +50,7 @@ def compare_models(
     images: PreparedImages,
     *,
     limit: int | None = None,
+    extractor: Autoencoder | None = None,
     device: torch.device | None = None,
     on_progress: Callable[[str], object] = lambda text: None,
 ) -> Comparison:
@@ -64,7 +65,9 @@ def compare_models(
         on_progress(f"measuring {source} ...")
         models.append(load(source))
         measured.append(
-            measure_reconstructions(models[-1], images, name=source, limit=limit, device=device)
+            measure_reconstructions(
+                models[-1], images, name=source, limit=limit, extractor=extractor, device=device
+            )
         )
     for one in measured[1:]:
         if why := why_not_comparable(measured[0].summary, one.summary):

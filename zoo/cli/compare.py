@@ -14,6 +14,7 @@ from zoo.cli.output import as_json, device_option, print_json, print_table, say
 
 if TYPE_CHECKING:
     from zoo.bench.compare import Row
+    from zoo.models import Autoencoder
 
 
 @click.command()
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A PNG to write: crops of typical images and the worst, the original first.",
 )
+@click.option(
+    "--extractor",
+    help="A model of the zoo's: distances between its codes too, called by its name and never FID.",
+    shell_complete=complete.models,
+)
 @device_option
 @as_json
 def compare(
@@ -42,6 +48,7 @@ def compare(
     split: str | None,
     limit: int | None,
     picture: Path | None,
+    extractor: str | None,
     device: str,
     json_: bool,
 ) -> None:
@@ -58,12 +65,18 @@ def compare(
     from zoo.io.files import with_home, write_atomically
     from zoo.specs.reconstruction import parse_protocol
 
+    where = find_device(device)
+
+    def load(source: str) -> Autoencoder:
+        return store.load_source(find(source))
+
     found = compare_models(
         models,
-        lambda source: store.load_source(find(source)),
+        load,
         prepared_images(images, parse_protocol(protocol), split=split),
         limit=limit,
-        device=find_device(device),
+        extractor=load(extractor).to(where) if extractor else None,
+        device=where,
         on_progress=lambda text: click.echo(text, err=True),
     )
     if not processes.is_first():
@@ -85,8 +98,9 @@ def _print(rows: Sequence[Row]) -> None:
         f"{first.dataset}, {first.split}: {first.n_images:,} images "
         f"({first.images_sha256[:8]}), protocol {first.protocol.title}"
     )
+    own = ("feature distance", "Frechet distance") if first.extractor else ()
     print_table(
-        ("rank", "model", "psnr, dB", "ssim", "mse", "code/pixel", "parameters", "ms/image"),
+        ("rank", "model", "psnr, dB", "ssim", "mse", *own, "code/pixel", "parameters", "ms/image"),
         [
             (
                 str(row.rank),
@@ -94,6 +108,14 @@ def _print(rows: Sequence[Row]) -> None:
                 f"{one.psnr:.2f} ± {one.psnr_se:.2f}",
                 "" if one.ssim is None else f"{one.ssim:.4f} ± {one.ssim_se:.4f}",
                 f"{one.mse:.5f}",
+                *(
+                    (
+                        f"{one.feature_distance:.4g} ± {one.feature_distance_se:.2g}",
+                        f"{one.frechet_distance:.4g}",
+                    )
+                    if first.extractor
+                    else ()
+                ),
                 f"{one.values_per_pixel:.3g}",
                 f"{one.parameters:,}",
                 f"{one.seconds_per_image * 1e3:.1f}",
@@ -102,5 +124,7 @@ def _print(rows: Sequence[Row]) -> None:
             for one in [row.numbers]
         ],
     )
+    if first.extractor:
+        say(f"Distances between codes of {first.extractor} ({str(first.extractor_sha256)[:8]}).")
     if first.n_distinct < first.n_images:
         say(f"Only {first.n_distinct:,} of the {first.n_images:,} images are distinct.")

@@ -7,6 +7,7 @@ import hashlib
 import math
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from zoo import processes
 from zoo.data.prepared import PreparedImages, digest, padded
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import exact_float32
+from zoo.evaluation.features import features, frechet_distance
 from zoo.evaluation.measure import mean_of
 from zoo.models import Autoencoder
 from zoo.registry import families
@@ -41,6 +43,7 @@ def measure_reconstructions(
     *,
     name: str = "",
     limit: int | None = None,
+    extractor: Autoencoder | None = None,
     device: torch.device | None = None,
 ) -> Measured:
     """Encodes and decodes images one at a time, in float32, and scores each.
@@ -50,6 +53,7 @@ def measure_reconstructions(
         images: under a protocol.
         name: what to call the model; empty is where it came from.
         limit: the first so many images only.
+        extractor: a model in whose codes distances are taken too.
         device: where it computes; None is where the model is.
 
     Raises:
@@ -64,15 +68,16 @@ def measure_reconstructions(
         measured = copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
     count = min(len(images), limit or len(images))
     mine = range(processes.index(), count, processes.count())
-    found: list[tuple[list[float], bytes, float, int, int]] = []
+    found: list[_One] = []
     with torch.inference_mode(), exact_float32():
         for number in mine:
             pixels = images.one(number)
-            found.append(_measure(measured, pixels, images.protocol, images.title(number)))
+            title = images.title(number)
+            found.append(_measure(measured, pixels, images.protocol, title, extractor))
     shares = processes.gathered(found)
     every = [shares[n % len(shares)][n // len(shares)] for n in range(count)]
-    values = torch.tensor([row[0] for row in every], dtype=torch.float64)  # (N, 3)
-    digests = [row[1] for row in every]
+    values = torch.tensor([row.numbers for row in every], dtype=torch.float64)  # (N, 3)
+    digests = [row.digest for row in every]
     per_image = dict(zip(("mse", "psnr", "ssim"), values.unbind(1), strict=True))
     if per_image["ssim"].isnan().any():
         del per_image["ssim"]
@@ -95,9 +100,10 @@ def measure_reconstructions(
         psnr_se=means["psnr"][1],
         ssim=means["ssim"][0] if "ssim" in means else None,
         ssim_se=means["ssim"][1] if "ssim" in means else None,
-        values_per_pixel=sum(row[3] for row in every) / sum(row[4] for row in every),
+        values_per_pixel=sum(row.values for row in every) / sum(row.pixels for row in every),
         parameters=sum(p.numel() for p in model.parameters()),
-        seconds_per_image=sum(row[2] for row in every) / count,
+        seconds_per_image=sum(row.seconds for row in every) / count,
+        **(_in_features(extractor, every) if extractor else {}),
     )
     return Measured(summary, per_image)
 
@@ -119,10 +125,41 @@ def reconstruct_levels(
     return y[0, :, : pixels.shape[1], : pixels.shape[2]].cpu(), z[0]
 
 
+@dataclass(frozen=True)
+class _One:
+    """What is kept of one image."""
+
+    numbers: list[float]
+    """MSE, PSNR and SSIM."""
+    digest: bytes
+    seconds: float
+    values: int
+    """Numbers in its code."""
+    pixels: int
+    features: Tensor
+    """Of the image and of its reconstruction, `(2, d)`; none without an extractor."""
+
+
+def _in_features(extractor: Autoencoder, every: list[_One]) -> dict[str, Any]:
+    known = extractor.info
+    x, y = torch.stack([one.features for one in every]).unbind(1)  # (N, d) each
+    mean, error = mean_of((x - y).square().sum(1))
+    return {
+        "extractor": known.origin if known else type(extractor).__name__,
+        "extractor_sha256": known.sha256 if known else "",
+        "feature_distance": mean,
+        "feature_distance_se": error,
+        "frechet_distance": frechet_distance(x, y),
+    }
+
+
 def _measure(
-    model: Autoencoder, pixels: Tensor, protocol: ReconstructionProtocol, title: str
-) -> tuple[list[float], bytes, float, int, int]:
-    """MSE, PSNR and SSIM of one image; its digest; seconds; numbers of its code; its pixels."""
+    model: Autoencoder,
+    pixels: Tensor,
+    protocol: ReconstructionProtocol,
+    title: str,
+    extractor: Autoencoder | None,
+) -> _One:
     started = time.perf_counter()
     y, z = reconstruct_levels(model, pixels, protocol, title)
     seconds = time.perf_counter() - started
@@ -132,7 +169,15 @@ def _measure(
         y = (y * 255).round() / 255
     mse = (y - x).square().mean().item()
     psnr = min(MOST_DB, -10 * math.log10(mse)) if mse else MOST_DB
-    return [mse, psnr, _ssim(x, y)], digest(pixels), seconds, z.numel(), pixels[0].numel()
+    seen = torch.stack([x, y]).float()
+    return _One(
+        [mse, psnr, _ssim(x, y)],
+        digest(pixels),
+        seconds,
+        z.numel(),
+        pixels[0].numel(),
+        features(extractor, seen) if extractor else torch.empty(0),
+    )
 
 
 def _ssim(x: Tensor, y: Tensor) -> float:

@@ -142,14 +142,26 @@ class Reconstructions(Strict):
     psnr_se: float
     ssim: float | None = Field(description="higher is better; None below 11 pixels")
     ssim_se: float | None
+    extractor: str | None = Field(
+        default=None, description="the model in whose codes the next two are; never FID or LPIPS"
+    )
+    extractor_sha256: str | None = Field(default=None, description="of its weights")
+    feature_distance: float | None = Field(
+        default=None,
+        description="squared distance between the codes of an image and its reconstruction",
+    )
+    feature_distance_se: float | None = None
+    frechet_distance: float | None = Field(
+        default=None, description="between the codes of all images and of all reconstructions"
+    )
     values_per_pixel: float = Field(description="numbers of a code for each pixel of an image")
     parameters: int
     seconds_per_image: float = Field(description="to encode and decode one, in this run")
 
     @property
-    def ground(self) -> tuple[str, str]:
-        """What two of them share if they compare: the protocol and the images."""
-        return self.protocol_id, self.images_sha256
+    def ground(self) -> tuple[str, str, str | None]:
+        """What two of them share if they compare: the protocol, the images, the extractor."""
+        return self.protocol_id, self.images_sha256, self.extractor_sha256
 
 
 def why_not_comparable(one: Reconstructions, other: Reconstructions) -> str:
@@ -158,6 +170,8 @@ def why_not_comparable(one: Reconstructions, other: Reconstructions) -> str:
         return ""
     ours, theirs = one.protocol.model_dump(), other.protocol.model_dump()
     differing = [f"{k} is {ours[k]} and {theirs[k]}" for k in ours if ours[k] != theirs[k]]
+    if one.extractor_sha256 != other.extractor_sha256:
+        differing.append(f"the extractor is {one.extractor} and {other.extractor}")
     if not differing and one.n_images != other.n_images:
         differing.append(f"there are {one.n_images:,} and {other.n_images:,} images")
     return "; ".join(differing) or "the images are other ones, or in another order or form"

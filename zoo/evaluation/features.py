@@ -1,0 +1,50 @@
+"""Distances between images in the features of an extractor, which is any model of the zoo's.
+
+It is called by the extractor's name and never FID or LPIPS, which are of one network each: numbers of
+two extractors do not compare.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zoo.errors import InputError
+from zoo.models import Autoencoder
+
+
+def features(extractor: Autoencoder, images: Tensor) -> Tensor:
+    """The codes of images `(N, C, H, W)` in [0, 1], flat: `(N, d)` float64.
+
+    Raises InputError for images that the extractor does not take.
+    """
+    shape = tuple(images.shape[1:])
+    if not extractor.spec.takes(shape):
+        wanted = " x ".join(map(str, extractor.spec.image_shape))
+        raise InputError(
+            f"The extractor takes images of {wanted}, not {' x '.join(map(str, shape))}: choose a "
+            f"protocol that makes them so, such as centre-{extractor.spec.image_shape[1]}."
+        )
+    images = images.to(extractor.device, extractor.dtype)
+    return extractor._encode(images).flatten(1).double().cpu()
+
+
+def frechet_distance(ours: Tensor, theirs: Tensor) -> float:
+    """Between Gaussians with the means and covariances of two sets of features, `(N, d)` float64.
+
+    Heusel et al. 2017, eq. 6. It falls with N: only equal numbers of images compare. Raises
+    InputError for fewer than two images.
+    """
+    if min(len(ours), len(theirs)) < 2:
+        raise InputError("A Frechet distance needs two images or more.")
+    covariances = [torch.cov(one.T).reshape(one.shape[1], -1) for one in (ours, theirs)]
+    root = _root(covariances[0])
+    cross = torch.linalg.eigvalsh(root @ covariances[1] @ root).clamp(min=0).sqrt().sum()
+    traces = sum(one.trace() for one in covariances)
+    return ((ours.mean(0) - theirs.mean(0)).square().sum() + traces - 2 * cross).item()
+
+
+def _root(matrix: Tensor) -> Tensor:
+    """The symmetric square root of a covariance."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors * values.clamp(min=0).sqrt() @ vectors.T
