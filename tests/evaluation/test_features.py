@@ -29,7 +29,9 @@ def test_gaussians_of_known_means_and_scales():
 
 
 def test_rotated_gaussians_against_the_general_formula():
-    turn, _ = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(2)).double())
+    turn, _ = torch.linalg.qr(
+        torch.randn(4, 4, generator=torch.Generator().manual_seed(2)).double()
+    )
     x = draws(100, [0.0] * 4, [1.0, 2.0, 3.0, 4.0])
     y = draws(100, [1.0] * 4, [4.0, 1.0, 2.0, 0.5], seed=3) @ turn
     a, b = torch.cov(x.T), torch.cov(y.T)

@@ -23,7 +23,9 @@ from zoo.diffusers.specs import (
 )
 from zoo.errors import InputError
 from zoo.models.interface import Autoencoder, Loss, full_precision
+from zoo.specs.objectives import Pixels
 
+PIXELS = Pixels()
 _RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Layers of attention as files from before diffusers 0.17 call them."""
 
@@ -31,6 +33,7 @@ _RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_ou
 class DiffusersAutoencoder(Autoencoder):
     """A network of diffusers, whose images may be of any size that its stride divides."""
 
+    decoding = ("network.decoder.", "network.post_quant_conv.")
     spec: DiffusersSpec
 
     def __init__(self, spec: DiffusersSpec) -> None:
@@ -56,12 +59,40 @@ class DiffusersAutoencoder(Autoencoder):
             return z.new_empty(*batch, self.spec.image_shape[0], stride * height, stride * width)
         flat = z.reshape(-1, *z.shape[-3:])  # (prod(batch), c, h, w)
         images = self.network.decode(self._unscaled(flat)).sample
-        images = (self._finite(images, "decode") * 0.5 + 0.5).clamp(0, 1)
+        images = self._image(self._finite(images, "decode")).clamp(0, 1)
         return images.reshape(*batch, *images.shape[1:])
 
-    def _loss(self, x: Tensor) -> Loss:
-        x_hat = self.network.decode(self._latents(2.0 * x - 1.0)).sample * 0.5 + 0.5
-        return Loss({"absolute_error": _absolute_error(x_hat, x)})
+    def _loss(
+        self,
+        x: Tensor,
+        objective: Pixels = PIXELS,
+        extractor: Autoencoder | None = None,
+    ) -> Loss:
+        x_hat = self._image(self.network.decode(self._latents(2.0 * x - 1.0)).sample)
+        return self._scored(x_hat, x, objective, extractor)
+
+    def _image(self, decoded: Tensor) -> Tensor:
+        """The network's image in [-1, 1], and beyond, as one in [0, 1], and beyond."""
+        return decoded * 0.5 + 0.5
+
+    def _scored(
+        self,
+        x_hat: Tensor,
+        x: Tensor,
+        objective: Pixels,
+        extractor: Autoencoder | None,
+        **terms: Tensor,
+    ) -> Loss:
+        """The loss of reconstructions, with further terms."""
+        with full_precision(x.device):
+            apart = x_hat.float() - x.float()
+            error = apart.abs() if objective.error == "l1" else apart.square()
+            scored = {objective.error: error.sum((1, 2, 3)).mean(), **terms}
+            if extractor is not None:
+                features = (extractor._encode(one.float()) for one in (x_hat.clamp(0, 1), x))
+                ours, theirs = (one.flatten(1) for one in features)
+                scored["perceptual"] = (ours - theirs).square().sum(1).mean()
+        return Loss(scored, {"kl": objective.kl, "perceptual": objective.perceptual})
 
     def _latents(self, images: Tensor) -> Tensor:
         """What the network makes of images in [-1, 1]: `(N, c, h, w)`, not scaled yet."""
@@ -117,16 +148,20 @@ class AutoencoderKL(DiffusersAutoencoder):
         )
         return mean, deviation
 
-    def _loss(self, x: Tensor, noise: Tensor | None = None) -> Loss:
+    def _loss(
+        self,
+        x: Tensor,
+        noise: Tensor | None = None,
+        objective: Pixels = PIXELS,
+        extractor: Autoencoder | None = None,
+    ) -> Loss:
         posterior = self.network.encode(2.0 * x - 1.0).latent_dist
         noise = torch.randn_like(posterior.mean) if noise is None else noise
-        x_hat = self.network.decode(posterior.mean + posterior.std * noise).sample * 0.5 + 0.5
+        latents = posterior.mean + posterior.std * noise
+        x_hat = self._image(self.network.decode(latents).sample)
         with full_precision(x.device):
-            terms = {
-                "absolute_error": _absolute_error(x_hat, x),
-                "kl": posterior.kl().float().mean(),
-            }
-        return Loss(terms, {"kl": 1e-6})
+            kl = posterior.kl().float().mean()
+        return self._scored(x_hat, x, objective, extractor, kl=kl)
 
 
 class VQModel(DiffusersAutoencoder):
@@ -135,15 +170,18 @@ class VQModel(DiffusersAutoencoder):
     Spec = VQModelSpec
     spec: VQModelSpec
 
-    def _loss(self, x: Tensor) -> Loss:
+    def _loss(
+        self,
+        x: Tensor,
+        objective: Pixels = PIXELS,
+        extractor: Autoencoder | None = None,
+    ) -> Loss:
         latents = self._latents(2.0 * x - 1.0)
         decoded, commitment = self.network.decode(latents, return_dict=False)
         values = latents[0].numel()  # the network gives a mean over a code's numbers
-        terms = {
-            "absolute_error": _absolute_error(decoded * 0.5 + 0.5, x),
-            "commitment": commitment.float().mean() * values,
-        }
-        return Loss(terms)
+        commitment = commitment.float().mean() * values
+        x_hat = self._image(decoded)
+        return self._scored(x_hat, x, objective, extractor, commitment=commitment)
 
 
 class AutoencoderTiny(DiffusersAutoencoder):
@@ -161,11 +199,6 @@ class AutoencoderDC(DiffusersAutoencoder):
 
     def _latents(self, images: Tensor) -> Tensor:
         return self.network.encode(images).latent
-
-
-def _absolute_error(x_hat: Tensor, x: Tensor) -> Tensor:
-    """Summed over an image's values, mean over images; a scalar."""
-    return (x_hat.float() - x.float()).abs().sum((1, 2, 3)).mean()
 
 
 def _renamed(name: str) -> str:

@@ -40,6 +40,7 @@ class DiffusersSpec(Spec):
         default=False, description="whether float16 is known to overflow in it"
     )
 
+    objectives: ClassVar[tuple[str, ...]] = ("pixels",)
     MADE_BY: ClassVar[str]
     """The class of diffusers."""
     UNUSED: ClassVar[tuple[str, ...]] = ()

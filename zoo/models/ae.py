@@ -18,6 +18,7 @@ class AE(Autoencoder):
     """An autoencoder; its loss is the negative log-likelihood of the image given its code."""
 
     Spec = AESpec
+    decoding = ("decoder.", "pixels.")
     spec: AESpec
 
     def __init__(self, spec: AESpec) -> None:

@@ -67,6 +67,8 @@ class Autoencoder(nn.Module):
     """Numbers that the family adds to the zoo's, by name, with their units; `_measure` gives them."""
     own_pictures: ClassVar[Mapping[str, str]] = {}
     """Pictures that the family adds to the zoo's, by name, with their captions; `_draw` gives them."""
+    decoding: ClassVar[tuple[str, ...]] = ()
+    """How the names of the tensors begin that `encode` does not use; training them alone keeps all codes."""
     info: ModelInfo | None = None
     """What is known of a model that was loaded or trained; None for one that was only built."""
 

@@ -31,4 +31,29 @@ class IWAE(Strict):
     )
 
 
-Objective = Annotated[ELBO | IWAE, Field(discriminator="kind")]
+class Pixels(Strict):
+    """The error of a reconstruction's pixels, with a KL and a distance in an extractor's features.
+
+    What autoencoders behind diffusion models are trained on (Rombach et al. 2022, appendix G), but for
+    its adversary. Sums over an image's values.
+    """
+
+    kind: Literal["pixels"] = "pixels"
+    error: Literal["l1", "l2"] = Field(
+        default="l1", description="absolute or squared differences of values in [0, 1]"
+    )
+    kl: float = Field(
+        default=1e-6, ge=0, le=1e3, description="weight of the posterior's KL, where there is one"
+    )
+    perceptual: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e6,
+        description="weight of the squared distance in the extractor's codes",
+    )
+    extractor: str = Field(
+        default="off", max_length=1000, description="a model of the zoo's, by any source"
+    )
+
+
+Objective = Annotated[ELBO | IWAE | Pixels, Field(discriminator="kind")]

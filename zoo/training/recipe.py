@@ -14,7 +14,7 @@ from zoo.io.files import read_regular, with_home
 from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
 from zoo.specs.data import DataSettings, parsed
-from zoo.specs.objectives import ELBO, Objective
+from zoo.specs.objectives import ELBO, Objective, Pixels
 from zoo.specs.protocols import check_protocol
 from zoo.specs.validation import Strict, checked, listed
 
@@ -65,7 +65,17 @@ class TrainingSettings(Strict):
     objective: Objective = Field(
         default=ELBO(),
         description="what a variational family's training minimises: {kind = 'elbo', free_bits = 0.0}, "
-        "or for `vae` and `conv-vae` {kind = 'iwae', samples = K}",
+        "or for `vae` and `conv-vae` {kind = 'iwae', samples = K}; for diffusers' families "
+        "{kind = 'pixels', error = 'l1', kl = 1e-6, perceptual = 0.0, extractor = 'off'}",
+    )
+    init: str = Field(
+        default="off",
+        max_length=1000,
+        description="a model of the same family and Spec to begin with instead of weights drawn from the "
+        "seed: a name, a folder, or a repo on the Hub",
+    )
+    trains: Literal["all", "decoder"] = Field(
+        default="all", description="decoder keeps every code as it is, bit for bit"
     )
     gradient: Literal["reparameterised", "stl", "dreg"] = Field(
         default="reparameterised",
@@ -267,7 +277,12 @@ def _disagreements(
 def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> list[str]:
     """What is asked of a family that it cannot do, or of an objective."""
     kind, gradient = training.objective.kind, training.gradient
-    if not families.get(family).is_variational:
+    if isinstance(training.objective, Pixels):
+        if bool(training.objective.perceptual) != (training.objective.extractor != "off"):
+            return ["training.objective: perceptual and extractor are given together"]
+        if "pixels" in spec.objectives:
+            return []
+    elif not families.get(family).is_variational:
         asked = {
             "gradient": gradient != "reparameterised",
             "objective": training.objective != ELBO(),

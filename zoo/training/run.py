@@ -32,6 +32,7 @@ from zoo.training.checkpoint import RunProgress
 from zoo.training.loop import Update, fit
 from zoo.training.progress import progress_shown
 from zoo.training.recipe import Recipe, load_recipe
+from zoo.training.start import begin, check_kept, encoding
 from zoo.training.tracking import check_tracker, tracked
 
 log = logging.getLogger("zoo")
@@ -100,6 +101,8 @@ def train(
     name = Path(recipe).name.removesuffix(".toml") if isinstance(recipe, str | Path) else "run"
     target = processes.from_first(lambda: _target(resolved, out, resume, name))
     model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
+    began = begin(model, resolved.training)
+    kept = encoding(model) if resolved.training.trains == "decoder" else {}
     if resolved.training.output_bias == "training-mean":
         model.set_output_mean(images[resolved.data.fit].mean())
     validate = None
@@ -136,7 +139,9 @@ def train(
             on_progress=on_all,
             on_epoch=tracking and tracking.on_epoch,
         )
-    run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target, name_of(where))
+    check_kept(model, kept)
+    noted = {"device": name_of(where), **began}
+    run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target, noted)
     if not interrupted and processes.is_first():
         checkpoint.unlink(missing_ok=True)
     return run
@@ -250,7 +255,7 @@ def _finish(
     images: dict[str, AnyImages],
     recipe: Recipe,
     target: Path,
-    device: str,
+    noted: dict[str, str],
 ) -> Run:
     """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
     ended = {
@@ -260,7 +265,7 @@ def _finish(
         "of_epochs": recipe.training.epochs,
         "interrupted": interrupted,
         "best_epoch": progress.best_epoch or None,
-        "device": device,
+        **noted,
     }
 
     def save(measured: Metrics | None, figures: dict[str, bytes]) -> None:

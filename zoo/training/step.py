@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from zoo.errors import PluginError, RecipeError
 from zoo.models import Autoencoder, Loss, VariationalAutoencoder
 from zoo.registry import families
-from zoo.specs.objectives import ELBO
+from zoo.specs.objectives import ELBO, Pixels
 from zoo.training.recipe import TrainingSettings
+from zoo.training.start import load_extractor
 
 
 class TrainingStep(nn.Module):
@@ -30,6 +31,9 @@ class TrainingStep(nn.Module):
             if "objective" not in takes:
                 raise RecipeError("training.objective: the loss of this family takes none.")
             self.options["objective"] = settings.objective
+            if isinstance(settings.objective, Pixels) and settings.objective.perceptual:
+                extractor = load_extractor(settings.objective.extractor).to(model.device)
+                self.options["extractor"] = extractor
         self.takes_noise = "noise" in takes
         self.once = settings.accumulate == 1 and settings.exact_shards == "off"
         self.term_names: tuple[str, ...] = ()
