@@ -29,6 +29,7 @@ ORDER = [
     "sweeps",
     "testing",
     "api",
+    "measuring",
     "export",
     "page",
     "gallery",

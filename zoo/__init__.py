@@ -15,15 +15,7 @@ import importlib
 from zoo.version import __version__
 
 _MODULES = {
-    "zoo.api": (
-        "build",
-        "evaluate",
-        "info",
-        "load",
-        "measure_reconstructions",
-        "save",
-        "verify",
-    ),
+    "zoo.api": ("build", "info", "load", "save"),
     "zoo.errors": (
         "DataError",
         "DeviceError",
@@ -47,6 +39,7 @@ _MODULES = {
     "zoo.export.write": ("Exported", "export_onnx", "export_torch"),
     "zoo.hub.pull": ("pull",),
     "zoo.hub.push": ("Published", "push"),
+    "zoo.measuring": ("evaluate", "measure_reconstructions", "verify"),
     "zoo.models": ("Autoencoder", "Loss", "VariationalAutoencoder"),
     "zoo.registry.families": ("list_families", "register"),
     "zoo.registry.published": ("list_models",),

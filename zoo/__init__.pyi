@@ -1,12 +1,9 @@
 from zoo import sklearn as sklearn
 from zoo import testing as testing
 from zoo.api import build as build
-from zoo.api import evaluate as evaluate
 from zoo.api import info as info
 from zoo.api import load as load
-from zoo.api import measure_reconstructions as measure_reconstructions
 from zoo.api import save as save
-from zoo.api import verify as verify
 from zoo.errors import DataError as DataError
 from zoo.errors import DeviceError as DeviceError
 from zoo.errors import ExportError as ExportError
@@ -31,6 +28,9 @@ from zoo.export.write import export_torch as export_torch
 from zoo.hub.pull import pull as pull
 from zoo.hub.push import Published as Published
 from zoo.hub.push import push as push
+from zoo.measuring import evaluate as evaluate
+from zoo.measuring import measure_reconstructions as measure_reconstructions
+from zoo.measuring import verify as verify
 from zoo.models import Autoencoder as Autoencoder
 from zoo.models import Loss as Loss
 from zoo.models import VariationalAutoencoder as VariationalAutoencoder

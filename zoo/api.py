@@ -1,16 +1,15 @@
-"""The public functions on models: build, load, info, save, evaluate, verify."""
+"""The public functions on models: build, load, info, save."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import HubError, InputError, IntegrityError, OfflineError, SpecError
-from zoo.folder.config import names_in, read_info
-from zoo.hub.find import EVERYTHING, TO_KNOW, TO_MEASURE, find
+from zoo.errors import InputError, SpecError
+from zoo.folder.config import read_info
+from zoo.hub.find import TO_KNOW, find
 from zoo.io.files import with_home
-from zoo.registry import families, sources
+from zoo.registry import families
 from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo
 from zoo.specs.validation import listed
@@ -18,12 +17,7 @@ from zoo.specs.validation import listed
 if TYPE_CHECKING:
     import torch
 
-    from zoo.data.load import Dataset
-    from zoo.evaluation.report import Report
     from zoo.models import Autoencoder
-    from zoo.specs.metrics import Metrics
-    from zoo.specs.protocols import Protocol
-    from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
 
 # torch is imported by the functions that need it: `zoo.info` of a model does not.
 
@@ -123,178 +117,3 @@ def save(model: Autoencoder, folder: str | Path) -> None:
     target = with_home(folder)
     store.check_target(target)
     store.save(model, target)
-
-
-def evaluate(
-    model_or_source: Autoencoder | str | Path,
-    dataset: Dataset | None = None,
-    *,
-    split: str = "test",
-    protocol: Protocol | None = None,
-    nll_samples: int = 0,
-    limit: int | None = None,
-    seed: int = 0,
-    factors: bool | str | Path = False,
-    device: str = "auto",
-    revision: str | None = None,
-    token: str | None = None,
-    offline: bool = False,
-) -> Metrics:
-    """Measures a model on images.
-
-    Under `torchrun` or `accelerate launch` every process calls it, with the same arguments: they
-    share the images out, and all get the numbers that one process would.
-
-    Args:
-        model_or_source: a model, or what `load` takes.
-        dataset: a name, a folder of images, a `.npy`/`.npz`, or a uint8 tensor; None is the one
-            that its recipe names.
-        split: train, validation or test.
-        protocol: binarised, dequantised, levels or grey; None is the recipe's, else the likelihood's own.
-        nll_samples: K of the importance-weighted bound on -log p(x); 0 leaves it out.
-        limit: measure on the first so many images only.
-        seed: of the posterior's draws.
-        factors: True scores codes against the factors that the dataset knows, as `sprites` does: MIG,
-            DCI, SAP and the FactorVAE score. A path does so against a CSV file: a line with the
-            factors' names, then a line of whole numbers, which stand for classes, for each image of
-            the split, in its order.
-        device: where to compute; `"auto"` is a GPU where there is one.
-        revision, token, offline: as in `load`, for a source on the Hub.
-
-    Raises:
-        InputError: for images of another shape, a protocol that does not fit, or codes that cannot
-            be scored: a dataset that knows no factors, a factor that does not vary, a single latent.
-        DataError, OfflineError: for images that are missing or damaged, or a file of factors that is.
-    """
-    from zoo.data.factors import factors_of
-    from zoo.devices import find_device
-    from zoo.evaluation.evaluate import evaluate_model, images_for
-    from zoo.folder import store
-    from zoo.models import Autoencoder
-
-    where = find_device(device)
-    if isinstance(model_or_source, Autoencoder):
-        model = model_or_source
-    else:
-        found = find(model_or_source, TO_MEASURE, revision=revision, token=token, offline=offline)
-        model = store.load_source(found)
-    if dataset is None:
-        dataset, recipe_protocol = trained_on(model)
-        protocol = protocol or recipe_protocol
-    images = images_for(model, dataset, split, recipe_of(model))
-    return evaluate_model(
-        model,
-        images,
-        protocol=protocol,
-        nll_samples=nll_samples,
-        limit=limit,
-        seed=seed,
-        factors=factors_of(dataset, split, factors),
-        device=where,
-    )
-
-
-def measure_reconstructions(
-    model_or_source: Autoencoder | str | Path,
-    dataset: Dataset,
-    protocol: str | ReconstructionProtocol = "native",
-    *,
-    split: str | None = None,
-    limit: int | None = None,
-    device: str = "auto",
-    revision: str | None = None,
-    token: str | None = None,
-    offline: bool = False,
-) -> Reconstructions:
-    """Scores `decode(encode(x))` against x: MSE, PSNR and SSIM of each image, averaged.
-
-    Images are encoded one at a time, so that no number depends on batches or processes; under
-    `torchrun` every process calls it, with the same arguments.
-
-    Args:
-        model_or_source: a model, or what `load` takes.
-        dataset: as `evaluate` takes it; images may be of any sizes where the protocol makes them fit.
-        protocol: `native`, `whole` or `centre-256`, with settings that differ from those, such as
-            `centre-256:resampler=lanczos`. Two results compare where `ground` is the same.
-        split: None is the test split; of images without parts, all of them.
-        limit: the first so many images only.
-        device, revision, token, offline: as in `evaluate`.
-
-    Raises:
-        InputError: for another protocol, and images of a size that the model does not take.
-        DataError: for images that are missing, damaged, or smaller than a crop.
-    """
-    from zoo.data.prepared import prepared_images
-    from zoo.devices import find_device
-    from zoo.evaluation.reconstruction import measure_reconstructions as measure
-    from zoo.models import Autoencoder
-    from zoo.specs.reconstruction import parse_protocol
-
-    known = parse_protocol(protocol) if isinstance(protocol, str) else protocol
-    images = prepared_images(dataset, known, split=split)
-    if isinstance(model_or_source, Autoencoder):
-        model, name = model_or_source, ""
-    else:
-        model = load(model_or_source, revision=revision, token=token, offline=offline)
-        name = str(model_or_source)
-    return measure(model, images, name=name, limit=limit, device=find_device(device)).summary
-
-
-def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
-    """Dataset and protocol of a model's recipe.
-
-    Raises InputError for a model without one, or whose recipe names files on its author's machine.
-    """
-    from zoo.data import may_be_read_for
-    from zoo.specs.data import data_settings
-
-    known, recipe = model.info, recipe_of(model)
-    if known is None or recipe is None:
-        raise InputError("This model has no recipe: say which dataset to measure it on.")
-    data = data_settings(recipe)
-    if known.origin.startswith("hf://") and not may_be_read_for(data.dataset, known.family):
-        raise InputError(
-            f"Its recipe was run on {data.dataset!r}, which is a file of its author's or another "
-            "package's dataset: say which dataset to measure it on."
-        )
-    return data.dataset, data.protocol
-
-
-def recipe_of(model: Autoencoder) -> str | None:
-    """The text of a model's recipe.toml. That of one from the Hub is fetched, for a load left it out."""
-    known = model.info
-    if known is not None and known.recipe is None and sources.is_on_hub(known.origin):
-        with suppress(OfflineError, HubError):  # then it is as if it had none
-            return info(known.origin).recipe
-    return known.recipe if known else None
-
-
-def verify(
-    source: str | Path,
-    *,
-    full: bool = False,
-    device: str = "auto",
-    revision: str | None = None,
-    token: str | None = None,
-    offline: bool = False,
-) -> Report:
-    """Checks that a model is what it says: hashes, a strict load, and its numbers measured again.
-
-    Args:
-        source: what `load` takes.
-        full: measure all images again, not only the stored subset of 500.
-        device: where to compute; `"auto"` is a GPU where there is one.
-        revision, token, offline: as in `load`. Of a Hub repo every file is checked.
-
-    Raises:
-        ZooError: where the model cannot even be found. What is found and wrong is in the report.
-    """
-    from zoo.evaluation.report import Check, Report
-    from zoo.evaluation.verify import verify_source
-
-    try:
-        found = find(source, EVERYTHING, revision=revision, token=token, offline=offline)
-    except IntegrityError as wrong:
-        return Report(str(source), (Check("hashes", "failed", str(wrong)),))
-    names_in(found.folder)  # raises where there is no such folder
-    return verify_source(found, full=full, device=device)

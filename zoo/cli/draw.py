@@ -24,10 +24,10 @@ from zoo.cli.output import say
 def draw(model: str, out: Path | None, dataset: str | None, split: str) -> None:
     """Draw what a MODEL does: reconstructions, samples and latent traversals, as PNG files."""
     import zoo
-    from zoo.api import recipe_of, trained_on
     from zoo.evaluation.evaluate import check_shape, images_for
     from zoo.evaluation.figures import draw_all
     from zoo.io.files import write_atomically
+    from zoo.measuring import recipe_of, trained_on
 
     loaded = zoo.load(model)
     images = images_for(loaded, dataset or trained_on(loaded)[0], split, recipe_of(loaded))

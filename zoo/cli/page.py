@@ -41,7 +41,7 @@ def page(
     put it on any web server. It needs pip install 'autoencoder-zoo[export]'.
     """
     import zoo
-    from zoo.api import recipe_of, trained_on
+    from zoo.measuring import recipe_of, trained_on
     from zoo.errors import DataError, InputError, OfflineError
     from zoo.evaluation.evaluate import check_shape, images_for
     from zoo.page.serve import show

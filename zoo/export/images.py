@@ -7,7 +7,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from zoo.api import recipe_of, trained_on
+from zoo.measuring import recipe_of, trained_on
 from zoo.data import as_grey
 from zoo.data.load import is_at_hand
 from zoo.errors import ZooError

@@ -15,26 +15,11 @@ from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
 from zoo.specs.data import DataSettings, parsed
 from zoo.specs.objectives import ELBO, Objective, Pixels
+from zoo.specs.optimisers import Adam, AdamW
 from zoo.specs.protocols import check_protocol
 from zoo.specs.validation import Strict, checked, listed
 
 Off = Literal["off"]
-
-
-class Adam(Strict):
-    """Kingma & Ba 2015."""
-
-    kind: Literal["adam"] = "adam"
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
-        default=(0.9, 0.999), description="decay of the running mean and of the running square"
-    )
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
-
-    kind: Literal["adamw"] = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]  # the tag of another kind
-    weight_decay: float = Field(default=0.01, ge=0, le=10, description="per unit of learning rate")
 
 
 class TrainingSettings(Strict):
