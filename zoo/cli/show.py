@@ -87,6 +87,8 @@ def _model(name: str, json_: bool) -> None:
         )
         return
     shape = " x ".join(map(str, info.spec.image_shape))
+    if stride := info.spec.stride:
+        shape = f"{info.spec.image_shape[0]} x H x W, multiples of {stride}"
     for what, value in (
         ("model", info.origin),
         ("family", f"{info.family}, of {package or 'the program that saved it'}"),
@@ -95,7 +97,7 @@ def _model(name: str, json_: bool) -> None:
         ("parameters", f"{info.parameters:,}"),
         ("trained on", info.data or "unknown"),
         ("licence", info.licence or "unknown"),
-        ("sha256", info.sha256),
+        ("sha256", info.sha256 or "not recorded: a folder of diffusers'"),
     ):
         say(f"{what:<10}  {value}")
     for field, value in info.spec.model_dump(mode="json").items():

@@ -123,7 +123,8 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def _how_to_load(info: ModelInfo, source: str | None) -> str:
-    shape = ", ".join(map(str, info.spec.image_shape))
+    channels, *size = map(str, info.spec.image_shape)
+    shape = ", ".join([channels, *(("H", "W") if info.spec.stride else size)])
     where = f'"{source}")' if source else '"./folder")  # where these files are'
     return f"""```python
 import zoo  # pip install autoencoder-zoo{_and_its_family(info)}
@@ -213,9 +214,12 @@ def _pictures(info: ModelInfo) -> str:
 def _purpose(info: ModelInfo, measured: Measured | None) -> str:
     latents = _times(info.spec.latent_shape)
     good = f"Codes of {latents} numbers for images like those of {_data(info)}"
+    refused = f"of another size than {_times(info.spec.image_shape)}"
+    if stride := info.spec.stride:
+        refused = f"whose height and width {stride} does not divide"
     bad = (
-        f"Images of another size than {_times(info.spec.image_shape)} are refused, and other kinds "
-        "of image come back as the nearest thing it has seen"
+        f"Images {refused} are refused, and other kinds of image come back as the nearest thing it "
+        "has seen"
     )
     if measured and measured.mse is not None:
         good += (
