@@ -4,12 +4,15 @@ They come in by the same entry points as any package's. The networks are those o
 library; the Specs are its settings, strictly.
 """
 
-import importlib.util
+from zoo.errors import PluginError
 
-if importlib.util.find_spec("diffusers") is None:
-    raise ImportError(
-        "it is a network of the diffusers library: pip install 'autoencoder-zoo[diffusers]'"
-    )
+try:
+    import diffusers  # noqa: F401  # the networks' library, which the extra brings
+except ModuleNotFoundError as missing:
+    raise PluginError(
+        "Families autoencoder-kl, -tiny, -dc and vq-model are networks of the diffusers library, which "
+        "is not installed: pip install 'autoencoder-zoo[diffusers]'"
+    ) from missing
 
 from zoo.diffusers.networks import AutoencoderDC, AutoencoderKL, AutoencoderTiny, VQModel
 

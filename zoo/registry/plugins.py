@@ -86,7 +86,7 @@ class Plugin:
         self._check_metadata()
         try:
             return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, PluginError):  # the zoo's own says what is not installed
             raise
         except BaseException as failure:  # sys.exit too: it must not end the user's program
             others = GROUPS[self.kind].partition(".")[2]
