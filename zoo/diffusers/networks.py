@@ -35,12 +35,12 @@ class DiffusersAutoencoder(Autoencoder):
 
     decoding = ("network.decoder.", "network.post_quant_conv.")
     spec: DiffusersSpec
+    shift = 0.0
+    """What is subtracted from a latent before it is scaled."""
 
     def __init__(self, spec: DiffusersSpec) -> None:
         super().__init__(spec)
         self.network: Any = getattr(diffusers, spec.MADE_BY)(**spec.to_diffusers())
-        shift = getattr(spec, "shift_factor", "off")
-        self.shift = 0.0 if shift == "off" else shift
 
     @classmethod
     def from_diffusers(cls, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -65,6 +65,7 @@ class DiffusersAutoencoder(Autoencoder):
     def _loss(
         self,
         x: Tensor,
+        *,
         objective: Pixels = PIXELS,
         extractor: Autoencoder | None = None,
     ) -> Loss:
@@ -124,33 +125,37 @@ class AutoencoderKL(DiffusersAutoencoder):
     """`AutoencoderKL` of diffusers: a Gaussian posterior on a grid, of which the mode is the code."""
 
     Spec = AutoencoderKLSpec
-    spec: AutoencoderKLSpec
+
+    def __init__(self, spec: AutoencoderKLSpec) -> None:
+        super().__init__(spec)
+        self.shift = 0.0 if spec.shift_factor == "off" else spec.shift_factor
+        self.moments = None if spec.latents_mean == "off" else (spec.latents_mean, spec.latents_std)
 
     def _latents(self, images: Tensor) -> Tensor:
         return self.network.encode(images).latent_dist.mode()
 
     def _scaled(self, latents: Tensor) -> Tensor:
-        if self.spec.latents_mean == "off":
+        if self.moments is None:
             return super()._scaled(latents)
-        mean, deviation = self._statistics(latents)
+        mean, deviation = self._moments(latents)
         return (latents - mean) * self.spec.scaling_factor / deviation
 
     def _unscaled(self, z: Tensor) -> Tensor:
-        if self.spec.latents_mean == "off":
+        if self.moments is None:
             return super()._unscaled(z)
-        mean, deviation = self._statistics(z)
+        mean, deviation = self._moments(z)
         return z * deviation / self.spec.scaling_factor + mean
 
-    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        mean, deviation = (
-            torch.tensor(one, dtype=like.dtype, device=like.device).view(-1, 1, 1)
-            for one in (self.spec.latents_mean, self.spec.latents_std)
-        )
+    def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each channel of a latent, `(c, 1, 1)` both."""
+        assert self.moments is not None
+        mean, deviation = (like.new_tensor(one).view(-1, 1, 1) for one in self.moments)
         return mean, deviation
 
     def _loss(
         self,
         x: Tensor,
+        *,
         noise: Tensor | None = None,
         objective: Pixels = PIXELS,
         extractor: Autoencoder | None = None,
@@ -168,11 +173,11 @@ class VQModel(DiffusersAutoencoder):
     """`VQModel` of diffusers: a code is the encoder's vectors, which `decode` rounds to the codebook's."""
 
     Spec = VQModelSpec
-    spec: VQModelSpec
 
     def _loss(
         self,
         x: Tensor,
+        *,
         objective: Pixels = PIXELS,
         extractor: Autoencoder | None = None,
     ) -> Loss:
@@ -188,14 +193,16 @@ class AutoencoderTiny(DiffusersAutoencoder):
     """`AutoencoderTiny` of diffusers (TAESD), whose decoder clamps a code's numbers by a tanh."""
 
     Spec = AutoencoderTinySpec
-    spec: AutoencoderTinySpec
+
+    def __init__(self, spec: AutoencoderTinySpec) -> None:
+        super().__init__(spec)
+        self.shift = spec.shift_factor
 
 
 class AutoencoderDC(DiffusersAutoencoder):
     """`AutoencoderDC` of diffusers: a deep network, and few, wide codes."""
 
     Spec = AutoencoderDCSpec
-    spec: AutoencoderDCSpec
 
     def _latents(self, images: Tensor) -> Tensor:
         return self.network.encode(images).latent

@@ -71,7 +71,7 @@ class DiffusersSpec(Spec):
         said = {k: v for k, v in config.items() if not k.startswith("_") and k not in cls.UNUSED}
         size = said.pop("sample_size", DEFAULT_SIZE)
         sizes = list(size) if isinstance(size, (list, tuple)) else [size, size]
-        fields = {"image_shape": [said.pop("in_channels", 3), *sizes]}
+        fields: dict[str, Any] = {"image_shape": [said.pop("in_channels", 3), *sizes]}
         for name, value in said.items():
             stages = said.get(cls.PER_STAGE.get(name, ""))
             if isinstance(value, str) and isinstance(stages, list):

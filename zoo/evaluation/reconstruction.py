@@ -24,6 +24,7 @@ from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
 
 MOST_DB = 100.0
 """PSNR of a perfect reconstruction, and of one so near."""
+METRICS = ("mse", "psnr", "ssim")
 LEAST_SIDE = 11
 """Of an image that SSIM's window fits into."""
 
@@ -78,7 +79,7 @@ def measure_reconstructions(
     every = [shares[n % len(shares)][n // len(shares)] for n in range(count)]
     values = torch.tensor([row.numbers for row in every], dtype=torch.float64)  # (N, 3)
     digests = [row.digest for row in every]
-    per_image = dict(zip(("mse", "psnr", "ssim"), values.unbind(1), strict=True))
+    per_image: dict[str, Tensor] = dict(zip(METRICS, values.unbind(1), strict=True))
     if per_image["ssim"].isnan().any():
         del per_image["ssim"]
     means = {metric: mean_of(numbers) for metric, numbers in per_image.items()}
@@ -189,7 +190,5 @@ def _ssim(x: Tensor, y: Tensor) -> float:
     _, everywhere = structural_similarity_index_measure(
         y[None], x[None], data_range=1.0, sigma=1.5, return_full_image=True
     )
-    border = (
-        LEAST_SIDE // 2
-    )  # where the window reaches over the edge torchmetrics reflects the image
+    border = LEAST_SIDE // 2  # there torchmetrics reflects the image for the window
     return everywhere[..., border:-border, border:-border].mean().item()

@@ -160,11 +160,11 @@ def claimed_by(what: str, name: str, owners: Iterable[str]) -> str:
 
 
 def at_fault(failure: BaseException) -> str:
-    """The package, and its version, whose own code raised an exception; or nothing."""
+    """The package, and its version, whose own code raised an exception; nothing for the zoo's own."""
     owners = {
         top: plugin.owner
         for plugin in (*installed("family"), *installed("dataset"))
-        if (top := plugin.module.partition(".")[0]) in sys.modules
+        if (top := plugin.module.partition(".")[0]) in sys.modules and top != "zoo"
     }
     frames = [frame for frame, _ in traceback.walk_tb(failure.__traceback__)]
     modules = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
