@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
-
 from zoo.errors import (
     InputError,
     IntegrityError,
@@ -23,7 +21,8 @@ from zoo.folder.authorship import card_text, is_authors, replaced
 from zoo.folder.card import render_card
 from zoo.folder.config import config_text, names_in, read_config, read_info, without
 from zoo.folder.record import record_text
-from zoo.folder.weights import SLACK_BYTES, assign, read_weights, tensors_of, weights_bytes
+from zoo.folder.tensor_file import TensorFile, read_tensors
+from zoo.folder.weights import SLACK_BYTES, assign, sizes_of, weights_bytes
 from zoo.io.digests import Digest
 from zoo.io.files import read_regular, write_atomically
 from zoo.models import Autoencoder
@@ -50,7 +49,8 @@ def load_source(source: Source) -> Autoencoder:
     where, line, config = source.folder, source.line, None
     if line is not None and os.path.lexists(where / layout.CONFIG):
         config = read_regular(where / layout.CONFIG, layout.MAX_CONFIG_BYTES)
-        _check_sha256(config, line.config_sha256, where / layout.CONFIG, source)
+        config_sha256 = hashlib.sha256(config).hexdigest()
+        _check_sha256(config_sha256, line.config_sha256, where / layout.CONFIG, source)
     info = read_info(where, source.origin, source.licence, source.files, config)
     if doubt := provenance(info.family, info.provider):
         log.warning("%s: %s", source.origin, doubt)
@@ -66,10 +66,8 @@ def load_source(source: Source) -> Autoencoder:
         )
     model = families.get(info.family).skeleton(info.spec)
     if info.sha256:
-        data = _read_verified(
-            source, layout.WEIGHTS, line.weights_sha256 if line else info.sha256, model.state_dict()
-        )
-        assign(model, tensors_of(data, where / layout.WEIGHTS))
+        expected = line.weights_sha256 if line else info.sha256
+        assign(model, _read_verified(source, layout.WEIGHTS, expected, model).tensors)
     else:
         info = replace(info, sha256=_assign_foreign(model, source, names))
     model.info = info
@@ -82,23 +80,22 @@ def _assign_foreign(model: Autoencoder, source: Source, names: list[str]) -> str
     tensors, hashes = {}, []
     for name in names:
         record = recorded.get(name)
-        data = _read_verified(source, name, record.value if record else "", model.state_dict())
-        hashes.append(hashlib.sha256(data).hexdigest())
-        for key, tensor in tensors_of(data, source.folder / name).items():
+        found = _read_verified(source, name, record.value if record else "", model)
+        hashes.append(found.sha256)
+        for key, tensor in found.tensors.items():
             tensors[key] = tensor.float() if tensor.is_floating_point() else tensor
-        del data
-    assign(model, model.from_diffusers(tensors))  # pyright: ignore[reportAttributeAccessIssue]  # these families have it
+    named = type(model).from_diffusers  # pyright: ignore[reportAttributeAccessIssue]  # these families have it
+    assign(model, named(tensors))
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def _read_verified(source: Source, name: str, sha256: str, expected: Mapping[str, Tensor]) -> bytes:
-    """The bytes of a file of weights, of that sha256: read once, and fetched once more if damaged."""
+def _read_verified(source: Source, name: str, sha256: str, model: Autoencoder) -> TensorFile:
+    """A file of a model's weights, of that sha256: read once, and fetched once more if damaged."""
     path = source.folder / name
+    limit = sizes_of(model.state_dict())[0] + SLACK_BYTES
     for fetch_again in (source.fetch_again, None):
         try:
-            data = read_weights(path, expected)
-            _check_sha256(data, sha256, path, source)
-            return data
+            return read_tensors(path, limit, lambda one: _check_sha256(one, sha256, path, source))
         except WeightsError:
             if fetch_again is None:
                 raise
@@ -107,11 +104,8 @@ def _read_verified(source: Source, name: str, sha256: str, expected: Mapping[str
     raise AssertionError("the last try returns or raises")
 
 
-def _check_sha256(data: bytes, expected: str, path: Path, source: Source) -> None:
-    if not expected:  # a plain folder of diffusers' says none
-        return
-    actual = hashlib.sha256(data).hexdigest()
-    if actual != expected:
+def _check_sha256(actual: str, expected: str, path: Path, source: Source) -> None:
+    if expected and actual != expected:  # a plain folder of diffusers' says none
         raise IntegrityError(
             f"sha256 of {str(path)!r} is {actual[:12]}..., expected {expected[:12]}...: its bytes "
             f"have changed. {_fix(source)}"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from pathlib import Path
 
 import safetensors.torch
-import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from zoo.errors import MismatchError, WeightsError
-from zoo.io.files import read_regular
 from zoo.models import Autoencoder
 from zoo.models.contract import sharing
 
@@ -26,20 +23,6 @@ def sizes_of(tensors: Mapping[str, Tensor]) -> tuple[int, int]:
     """Least and most bytes that model.safetensors with such tensors can have."""
     least = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     return least, least + HEADER_BYTES * (len(tensors) + 1)
-
-
-def read_weights(path: Path, expected: Mapping[str, Tensor]) -> bytes:
-    """The bytes of model.safetensors, if it is not too large for these tensors."""
-    return read_regular(path, sizes_of(expected)[0] + SLACK_BYTES)
-
-
-def tensors_of(data: bytes, path: Path) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load(data)
-    except (SafetensorError, ValueError, KeyError, RuntimeError) as broken:
-        raise WeightsError(
-            f"{str(path)!r} is not a safetensors file ({broken}). Nothing was loaded."
-        ) from None
 
 
 def assign(model: Autoencoder, tensors: dict[str, Tensor]) -> None:
@@ -58,9 +41,16 @@ def assign(model: Autoencoder, tensors: dict[str, Tensor]) -> None:
         shown = "; ".join(_first(missing) + _first(unexpected) + _first(other))
         raise MismatchError(f"The tensors do not fit the Spec: {shown}. Nothing was loaded.")
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if not _is_finite(tensor):
             raise WeightsError(f"{name} holds numbers that are not finite. Nothing was loaded.")
     model.load_state_dict(tensors, assign=True)
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether no number is infinite or NaN; in one pass, with no tensor made for the answer."""
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    return all(math.isfinite(end) for end in tensor.aminmax())
 
 
 def _first(problems: list[str], most: int = 6) -> list[str]:
@@ -79,7 +69,7 @@ def weights_bytes(model: Autoencoder) -> bytes:
     for name, tensor in state.items():
         plain = tensor.detach().cpu().contiguous()
         plain = plain.float() if plain.is_floating_point() else plain
-        if plain.is_floating_point() and not torch.isfinite(plain).all():
+        if not _is_finite(plain):
             raise WeightsError(f"{name} holds numbers that are not finite: nothing was saved.")
         tensors[name] = plain.clone()
     return safetensors.torch.save(tensors, metadata={"format": "pt"})

@@ -23,15 +23,21 @@ def read_regular(path: Path, limit: int, error: type[ZooError] = WeightsError) -
     without reading it. Raises `error`.
     """
     with open_regular(path, error) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > limit:
-            raise error(
-                f"{str(path)!r} has {size:,} bytes; at most {limit:,} are right. It was not read."
-            )
+        size = check_size(file, path, limit, error)
         try:
             return file.read(size)
         except OSError as failure:
             raise error(f"Cannot read {str(path)!r}: {failure.strerror}.") from None
+
+
+def check_size(file: BinaryIO, path: Path, limit: int, error: type[ZooError] = WeightsError) -> int:
+    """The size of an open file, in bytes. Raises `error` if that is more than `limit`."""
+    size = os.fstat(file.fileno()).st_size
+    if size > limit:
+        raise error(
+            f"{str(path)!r} has {size:,} bytes; at most {limit:,} are right. It was not read."
+        )
+    return size
 
 
 @contextmanager

@@ -268,7 +268,10 @@ def _about_images(x: Tensor, method: str, spec: Spec) -> str:
         ("[None, None]", (1, *found)),
         ("[:, None]", (1, *found[1:])),
         (".permute(0, 3, 1, 2)", found[3:] + found[1:3]),
-        (f".view(-1, {', '.join(map(str, shape))})", shape if found[1:] == (math.prod(shape),) else ()),
+        (
+            f".view(-1, {', '.join(map(str, shape))})",
+            shape if found[1:] == (math.prod(shape),) else (),
+        ),
     ):
         if arranged and spec.takes(arranged):
             return f"{got}. Try x{way}{scale}."
