@@ -80,7 +80,7 @@ def main() -> None:
 
 def save_network(folder: str) -> None:
     """Random weights, as diffusers draws them from seed 0, in diffusers' own layout."""
-    from diffusers import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     torch.manual_seed(0)
     AutoencoderKL(**CONFIG).save_pretrained(folder)
@@ -99,7 +99,7 @@ def measured(arm: str, folder: str) -> list[float]:
 
 
 def _zoo(folder: str) -> Callable[[], torch.nn.Module]:
-    from diffusers import AutoencoderKL  # noqa: F401  # imported before the clock starts, as there
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL  # noqa: F401  # imported before the clock starts, as there
 
     import zoo
     from zoo.folder import store  # noqa: F401
@@ -108,7 +108,7 @@ def _zoo(folder: str) -> Callable[[], torch.nn.Module]:
 
 
 def _diffusers(folder: str) -> Callable[[], torch.nn.Module]:
-    from diffusers import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     return lambda: AutoencoderKL.from_pretrained(folder).eval()
 

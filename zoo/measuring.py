@@ -99,6 +99,7 @@ def measure_reconstructions(
     *,
     split: str | None = None,
     limit: int | None = None,
+    extractor: str | None = None,
     device: str = "auto",
     revision: str | None = None,
     token: str | None = None,
@@ -116,14 +117,18 @@ def measure_reconstructions(
             `centre-256:resampler=lanczos`. Two results compare where `ground` is the same.
         split: None is the test split; of images without parts, all of them.
         limit: the first so many images only.
+        extractor: `lpips-vgg`, `lpips-alex`, `lpips-squeeze` or `inception`, with `=FILE@SHA256` for
+            weights that are not fetched; or what `load` takes, for distances between codes.
         device, revision, token, offline: as in `evaluate`.
 
     Raises:
         InputError: for another protocol, and images of a size that the model does not take.
+        IntegrityError, MismatchError, OfflineError: for an extractor's weights.
         DataError: for images that are missing, damaged, or smaller than a crop.
     """
     from zoo.data.prepared import prepared_images
     from zoo.devices import find_device
+    from zoo.evaluation.extractors import find_extractor
     from zoo.evaluation.reconstruction import measure_reconstructions as measure
     from zoo.models import Autoencoder
     from zoo.specs.reconstruction import parse_protocol
@@ -135,7 +140,10 @@ def measure_reconstructions(
     else:
         model = load(model_or_source, revision=revision, token=token, offline=offline)
         name = str(model_or_source)
-    return measure(model, images, name=name, limit=limit, device=find_device(device)).summary
+    where = find_device(device)
+    compared_by = find_extractor(extractor).to(where) if extractor else None
+    found = measure(model, images, name=name, limit=limit, extractor=compared_by, device=where)
+    return found.summary
 
 
 def trained_on(model: Autoencoder) -> tuple[str, Protocol]:

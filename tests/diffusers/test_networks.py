@@ -125,7 +125,9 @@ def change(folder, **fields):
         ({"latent_channels": -4}, SpecError, "latent_channels: input should be greater than or equal to 1"),
         ({"scaling_factor": 0}, SpecError, "scaling_factor: input should be greater than 0"),
         ({"scaling_factor": "0.18"}, SpecError, "scaling_factor: input should be a valid number"),
-        ({"scaling_factor": 1e400}, WeightsError, "is not JSON"),
+        ({"scaling_factor": None}, SpecError, "scaling_factor: input should be a valid number"),
+        ({"scaling_factor": float("nan")}, WeightsError, "is not JSON: NaN is not a finite number"),
+        ({"scaling_factor": float("inf")}, WeightsError, "is not JSON: Infinity is not a finite number"),
         ({"block_out_channels": [32, 60]}, SpecError, "norm_num_groups = 32 does not divide 60"),
         ({"down_block_types": ["DownBlock2D"] * 2}, SpecError, "down_block_types"),
         ({"block_out_channels": [32]}, SpecError, "an entry for each stage"),
@@ -155,6 +157,10 @@ def test_weights_that_are_not_finite_or_only_pickled_are_refused(tmp_path):
     net.save_pretrained(tmp_path / "infinite")
     with pytest.raises(WeightsError, match="holds numbers that are not finite"):
         zoo.load(tmp_path / "infinite")
+    net.decoder.conv_out.bias.data[0] = 1e5
+    net.half().save_pretrained(tmp_path / "narrow", variant="fp16")
+    with pytest.raises(WeightsError, match=r"conv_out.bias .* not finite.* float16 ends at 65,504"):
+        zoo.load(tmp_path / "narrow")
     make("kl").save_pretrained(tmp_path / "pickled", safe_serialization=False)
     with pytest.raises(WeightsError, match="Pickle files can run code"):
         zoo.load(tmp_path / "pickled")

@@ -9,13 +9,16 @@ import numpy as np
 import numpy_metrics
 import pytest
 import torch
+from backbones import backbone, declared
 from PIL import Image
 
 import zoo
 from zoo.bench.compare import compare_models
 from zoo.data.prepared import prepare, prepared_images
-from zoo.errors import DataError, InputError
+from zoo.errors import DataError, InputError, SpecError
+from zoo.evaluation.extractors import Codes, find_extractor
 from zoo.evaluation.reconstruction import measure_reconstructions, reconstruct_levels
+from zoo.registry import families
 from zoo.specs.reconstruction import (
     ReconstructionProtocol,
     is_reconstruction,
@@ -42,6 +45,15 @@ def photos(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def model() -> zoo.Autoencoder:
     return zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=32, seed=0).eval()
+
+
+@pytest.fixture(scope="module")
+def any_size() -> zoo.Autoencoder:
+    """A model of images of any size that 2 divides."""
+    sides = {f"{side}_block_out_channels": (8, 8) for side in ("encoder", "decoder")}
+    blocks = {f"num_{side}_blocks": (1, 1) for side in ("encoder", "decoder")}
+    shape = (3, 32, 32)
+    return zoo.build("autoencoder-tiny", image_shape=shape, seed=0, **sides, **blocks).eval()
 
 
 def measured(model, photos, protocol="centre-32", **options):
@@ -151,39 +163,91 @@ def narrow_range(photos, into):
         Image.fromarray((levels * 219 / 255 + 16).astype(np.uint8)).save(into / path.name)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ("whole:resize=32", "crop is 32 and off"),
-        ("native:crop=32", "resize is 32 and off"),
-        ("centre-32:resampler=bilinear", "resampler is bicubic and bilinear"),
-        ("centre-32:rounding=off", "rounding is uint8 and off"),
-        (jpeg, "the images are other ones"),
-        (bgr, "the images are other ones"),
-        (narrow_range, "the images are other ones"),
-        (another_list, "there are 6 and 5 images"),
-        (duplicated, "there are 6 and 7 images"),
-    ],
-)
-def test_another_protocol_or_other_images_are_another_ground(model, photos, wrong, says, tmp_path):
-    right = measured(model, photos).summary
-    if callable(wrong):
-        wrong(photos, tmp_path)
-        other = measured(model, tmp_path).summary
-    else:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(model.spec), "takes", lambda self, image: True)
-            protocol = parse_protocol(wrong)
-            images = prepared_images(photos, protocol)
-            assert protocol.identity != right.protocol_id
-            if wrong.startswith("centre"):
-                other = measure_reconstructions(model, images).summary
-            else:
-                other = right.model_copy(
-                    update={"protocol": protocol, "protocol_id": protocol.identity}
-                )
-    assert right.ground != other.ground
-    assert says in why_not_comparable(right, other)
+def under(protocol):
+    """Why numbers under another protocol do not compare with those under centre-32."""
+
+    def why(model, photos, tmp_path):
+        one, other = (measured(model, photos, text).summary for text in ("centre-32", protocol))
+        assert one.protocol_id != other.protocol_id
+        return why_not_comparable(one, other)
+
+    return why
+
+
+def of(change):
+    """Why numbers of other images do not compare, whose protocol is the same."""
+
+    def why(model, photos, tmp_path):
+        change(photos, tmp_path)
+        one, other = (measured(model, folder).summary for folder in (photos, tmp_path))
+        assert one.protocol_id == other.protocol_id
+        assert one.ground != other.ground
+        return why_not_comparable(one, other)
+
+    return why
+
+
+def by_backbones(model, photos, tmp_path):
+    files = {name: backbone(name, tmp_path)[0] for name in ("lpips-alex", "lpips-squeeze")}
+    found = [find_extractor(f"{name}={declared(path)}") for name, path in files.items()]
+    return why_not_comparable(*(measured(model, photos, extractor=one).summary for one in found))
+
+
+def refused(attempt):
+    """The sentence that an attempt ends in."""
+
+    def why(model, photos, tmp_path):
+        with pytest.raises((InputError, SpecError)) as error:
+            attempt(model)
+        return str(error.value)
+
+    return why
+
+
+def protocol(text):
+    return lambda model: parse_protocol(text)
+
+
+def without_scale(model):
+    config = {"_class_name": "AutoencoderKL", "scaling_factor": None}
+    family = families.get("autoencoder-kl")
+    family.spec_class.parse(family.spec_class.from_diffusers(config))
+
+
+WRONG = {
+    "range": (refused(lambda model: model.encode(2 * torch.rand(1, 3, 32, 32) - 1)), "float in [0, 1]"),
+    "levels from 16 to 235": (of(narrow_range), "the images are other ones"),
+    "full image, not the crop": (under("whole"), "resize is 32 and off; crop is 32 and off"),
+    "crop, not resized": (under("native:crop=32"), "resize is 32 and off"),
+    "JPEG, not PNG": (of(jpeg), "the images are other ones"),
+    "resampler": (under("centre-32:resampler=bilinear"), "resampler is bicubic and bilinear"),
+    "SSIM's range": (refused(protocol("centre-32:ssim=range 2")), "ssim: input should be 'Gaussian"),
+    "backbone": (by_backbones, "the extractor is lpips-alex ("),
+    "a draw, not the mode": (refused(protocol("centre-32:code=draw")), "code: input should be 'mean'"),
+    "another list of images": (of(another_list), "there are 6 and 5 images"),
+    "duplicates by padding": (of(duplicated), "there are 6 and 7 images"),
+    "no rounding": (under("centre-32:rounding=off"), "rounding is uint8 and off"),
+    "missing scale": (refused(without_scale), "scaling_factor: input should be a valid number"),
+    "BGR": (of(bgr), "the images are other ones"),
+}  # fmt: skip
+"""The mistakes that published numbers were made with: refused, or named as what they are."""
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_protocol_is_refused_or_named_as_another(mistake, any_size, photos, tmp_path):
+    why, says = WRONG[mistake]
+    assert says in why(any_size, photos, tmp_path)
+
+
+def test_distances_are_called_what_they_are(model, photos, tmp_path):
+    codes = measured(model, photos, extractor=Codes(model)).summary
+    assert [*codes.distances] == ["feature distance", "Frechet distance"]
+    assert "Not measured: LPIPS and rFID." in codes.left_out
+    alex = f"lpips-alex={declared(backbone('lpips-alex', tmp_path)[0])}"
+    lpips = measured(model, photos, extractor=find_extractor(alex)).summary
+    assert [*lpips.distances] == ["LPIPS"]
+    assert "Not measured: rFID." in lpips.left_out
+    assert "Not measured: LPIPS and rFID." in measured(model, photos).summary.left_out
 
 
 def test_duplicates_are_counted(model, photos, tmp_path):

@@ -12,6 +12,7 @@ from torch import Tensor
 from zoo.bench.ranks import SURE
 from zoo.data.prepared import PreparedImages
 from zoo.errors import InputError
+from zoo.evaluation.extractors import Extractor
 from zoo.evaluation.measure import mean_of
 from zoo.evaluation.reconstruction import Measured, measure_reconstructions, reconstruct_levels
 from zoo.models import Autoencoder
@@ -50,7 +51,7 @@ def compare_models(
     images: PreparedImages,
     *,
     limit: int | None = None,
-    extractor: Autoencoder | None = None,
+    extractor: Extractor | None = None,
     device: torch.device | None = None,
     on_progress: Callable[[str], object] = lambda text: None,
 ) -> Comparison:

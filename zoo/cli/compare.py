@@ -10,7 +10,14 @@ import click
 
 from zoo import processes
 from zoo.cli import complete
-from zoo.cli.output import as_json, device_option, print_json, print_table, say
+from zoo.cli.output import (
+    as_json,
+    device_option,
+    extractor_option,
+    print_json,
+    print_table,
+    say,
+)
 
 if TYPE_CHECKING:
     from zoo.bench.compare import Row
@@ -34,11 +41,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A PNG to write: crops of typical images and the worst, the original first.",
 )
-@click.option(
-    "--extractor",
-    help="A model of the zoo's: distances between its codes too, called by its name and never FID.",
-    shell_complete=complete.models,
-)
+@extractor_option
 @device_option
 @as_json
 def compare(
@@ -60,6 +63,7 @@ def compare(
     from zoo.bench.compare import compare_models
     from zoo.data.prepared import prepared_images
     from zoo.devices import find_device
+    from zoo.evaluation.extractors import find_extractor
     from zoo.folder import store
     from zoo.hub.find import find
     from zoo.io.files import with_home, write_atomically
@@ -75,7 +79,7 @@ def compare(
         load,
         prepared_images(images, parse_protocol(protocol), split=split),
         limit=limit,
-        extractor=load(extractor).to(where) if extractor else None,
+        extractor=find_extractor(extractor).to(where) if extractor else None,
         device=where,
         on_progress=lambda text: click.echo(text, err=True),
     )
@@ -98,7 +102,7 @@ def _print(rows: Sequence[Row]) -> None:
         f"{first.dataset}, {first.split}: {first.n_images:,} images "
         f"({first.images_sha256[:8]}), protocol {first.protocol.title}"
     )
-    own = ("feature distance", "Frechet distance") if first.extractor else ()
+    own = first.distances
     print_table(
         ("rank", "model", "psnr, dB", "ssim", "mse", *own, "code/pixel", "parameters", "ms/image"),
         [
@@ -109,12 +113,8 @@ def _print(rows: Sequence[Row]) -> None:
                 "" if one.ssim is None else f"{one.ssim:.4f} ± {one.ssim_se:.4f}",
                 f"{one.mse:.5f}",
                 *(
-                    (
-                        f"{one.feature_distance:.4g} ± {one.feature_distance_se:.2g}",
-                        f"{one.frechet_distance:.4g}",
-                    )
-                    if first.extractor
-                    else ()
+                    f"{value:.4g}" + ("" if error is None else f" ± {error:.2g}")
+                    for value, error in one.distances.values()
                 ),
                 f"{one.values_per_pixel:.3g}",
                 f"{one.parameters:,}",
@@ -125,6 +125,7 @@ def _print(rows: Sequence[Row]) -> None:
         ],
     )
     if first.extractor:
-        say(f"Distances between codes of {first.extractor} ({str(first.extractor_sha256)[:8]}).")
+        say(f"Distances by {first.extractor}, weights {str(first.extractor_sha256)[:12]}.")
+    say(first.left_out)
     if first.n_distinct < first.n_images:
         say(f"Only {first.n_distinct:,} of the {first.n_images:,} images are distinct.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import as_json, device_option, print_json, say
+from zoo.cli.output import as_json, device_option, extractor_option, print_json, say
 
 
 @click.command("eval")
@@ -39,6 +39,7 @@ from zoo.cli.output import as_json, device_option, print_json, say
     help="Score codes against the factors of each image: a CSV file's, or those that the dataset "
     "knows, as sprites does.",
 )
+@extractor_option
 @device_option
 @as_json
 def evaluate(
@@ -51,6 +52,7 @@ def evaluate(
     limit: int | None,
     seed: int,
     factors: bool | str,
+    extractor: str | None,
     device: str,
     json_: bool,
 ) -> None:
@@ -67,8 +69,10 @@ def evaluate(
     if protocol and is_reconstruction(protocol):
         if nll_samples or factors:
             raise click.UsageError(f"{protocol} measures reconstructions alone.")
-        _reconstructions(model, dataset, split, protocol, limit, device, json_)
+        _reconstructions(model, dataset, split, protocol, limit, extractor, device, json_)
         return
+    if extractor:
+        raise click.UsageError("--extractor goes with --protocol native, whole or centre-N.")
     metrics = zoo.evaluate(
         model,
         dataset,
@@ -94,6 +98,7 @@ def _reconstructions(
     split: str | None,
     protocol: str,
     limit: int | None,
+    extractor: str | None,
     device: str,
     json_: bool,
 ) -> None:
@@ -102,7 +107,7 @@ def _reconstructions(
     if dataset is None:
         raise click.UsageError(f"Under {protocol} say which IMAGES: a folder, or a dataset's name.")
     found = zoo.measure_reconstructions(
-        model, dataset, protocol, split=split, limit=limit, device=device
+        model, dataset, protocol, split=split, limit=limit, extractor=extractor, device=device
     )
     if json_:
         print_json(found.model_dump(mode="json"))
@@ -113,7 +118,12 @@ def _reconstructions(
         value, error = getattr(found, name), getattr(found, f"{name}_se")
         if value is not None:
             say(f"  {name:<14}  {value:.5g} ± {error:.2g} {unit}".rstrip())
+    for name, (value, error) in found.distances.items():
+        say(f"  {name:<14}  {value:.5g}" + ("" if error is None else f" ± {error:.2g}"))
+    if found.extractor:
+        say(f"  extractor       {found.extractor}, weights {str(found.extractor_sha256)[:12]}")
     say(f"  code            {found.values_per_pixel:.3g} numbers a pixel")
     say(f"  time            {found.seconds_per_image * 1e3:.3g} ms an image")
     if found.n_distinct < found.n_images:
         say(f"  distinct        {found.n_distinct:,} of the images")
+    say(found.left_out)

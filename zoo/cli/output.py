@@ -18,6 +18,12 @@ device_option = click.option(
     "--device", default="auto", show_default=True, help="cpu, cuda, mps, ..., or auto."
 )
 
+extractor_option = click.option(
+    "--extractor",
+    help="What more distances are taken by: lpips-vgg, lpips-alex, lpips-squeeze or inception, whose "
+    "weights are fetched, or taken from a file, as lpips-vgg=FILE@SHA256; or a model of the zoo's.",
+)
+
 
 def print_json(value: Any) -> None:
     """Indented JSON on standard output."""

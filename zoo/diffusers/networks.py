@@ -7,7 +7,7 @@ as diffusers' pipelines do it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import diffusers
@@ -25,6 +25,8 @@ from zoo.errors import InputError
 from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.specs.objectives import Pixels
 
+Distance = Callable[[Tensor, Tensor], Tensor]
+"""Between images `(N, C, H, W)` in [0, 1], one by one: `(N,)`."""
 PIXELS = Pixels()
 _RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Layers of attention as files from before diffusers 0.17 call them."""
@@ -67,7 +69,7 @@ class DiffusersAutoencoder(Autoencoder):
         x: Tensor,
         *,
         objective: Pixels = PIXELS,
-        extractor: Autoencoder | None = None,
+        extractor: Distance | None = None,
     ) -> Loss:
         x_hat = self._image(self.network.decode(self._latents(2.0 * x - 1.0)).sample)
         return self._scored(x_hat, x, objective, extractor)
@@ -81,7 +83,7 @@ class DiffusersAutoencoder(Autoencoder):
         x_hat: Tensor,
         x: Tensor,
         objective: Pixels,
-        extractor: Autoencoder | None,
+        extractor: Distance | None,
         **terms: Tensor,
     ) -> Loss:
         """The loss of reconstructions, with further terms."""
@@ -90,9 +92,7 @@ class DiffusersAutoencoder(Autoencoder):
             error = apart.abs() if objective.error == "l1" else apart.square()
             scored = {objective.error: error.sum((1, 2, 3)).mean(), **terms}
             if extractor is not None:
-                features = (extractor._encode(one.float()) for one in (x_hat.clamp(0, 1), x))
-                ours, theirs = (one.flatten(1) for one in features)
-                scored["perceptual"] = (ours - theirs).square().sum(1).mean()
+                scored["perceptual"] = extractor(x_hat.float().clamp(0, 1), x.float()).mean()
         return Loss(scored, {"kl": objective.kl, "perceptual": objective.perceptual})
 
     def _latents(self, images: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class AutoencoderKL(DiffusersAutoencoder):
         *,
         noise: Tensor | None = None,
         objective: Pixels = PIXELS,
-        extractor: Autoencoder | None = None,
+        extractor: Distance | None = None,
     ) -> Loss:
         posterior = self.network.encode(2.0 * x - 1.0).latent_dist
         noise = torch.randn_like(posterior.mean) if noise is None else noise
@@ -179,7 +179,7 @@ class VQModel(DiffusersAutoencoder):
         x: Tensor,
         *,
         objective: Pixels = PIXELS,
-        extractor: Autoencoder | None = None,
+        extractor: Distance | None = None,
     ) -> Loss:
         latents = self._latents(2.0 * x - 1.0)
         decoded, commitment = self.network.decode(latents, return_dict=False)

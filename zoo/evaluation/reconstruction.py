@@ -16,7 +16,8 @@ from zoo import processes
 from zoo.data.prepared import PreparedImages, digest, padded
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import exact_float32
-from zoo.evaluation.features import features, frechet_distance
+from zoo.evaluation.extractors import Extractor
+from zoo.evaluation.frechet import frechet_distance
 from zoo.evaluation.measure import mean_of
 from zoo.models import Autoencoder
 from zoo.registry import families
@@ -44,7 +45,7 @@ def measure_reconstructions(
     *,
     name: str = "",
     limit: int | None = None,
-    extractor: Autoencoder | None = None,
+    extractor: Extractor | None = None,
     device: torch.device | None = None,
 ) -> Measured:
     """Encodes and decodes images one at a time, in float32, and scores each.
@@ -54,7 +55,7 @@ def measure_reconstructions(
         images: under a protocol.
         name: what to call the model; empty is where it came from.
         limit: the first so many images only.
-        extractor: a model in whose codes distances are taken too.
+        extractor: a network in whose features distances are taken too.
         device: where it computes; None is where the model is.
 
     Raises:
@@ -137,20 +138,22 @@ class _One:
     values: int
     """Numbers in its code."""
     pixels: int
-    features: Tensor
-    """Of the image and of its reconstruction, `(2, d)`; none without an extractor."""
+    distance: float
+    """By the extractor; NaN without one."""
+    features: Tensor | None
+    """Of the image and of its reconstruction, `(2, d)` float64, if the extractor gives any."""
 
 
-def _in_features(extractor: Autoencoder, every: list[_One]) -> dict[str, Any]:
-    known = extractor.info
-    x, y = torch.stack([one.features for one in every]).unbind(1)  # (N, d) each
-    mean, error = mean_of((x - y).square().sum(1))
+def _in_features(extractor: Extractor, every: list[_One]) -> dict[str, Any]:
+    mean, error = mean_of(torch.tensor([one.distance for one in every], dtype=torch.float64))
+    found = [one.features for one in every if one.features is not None]
     return {
-        "extractor": known.origin if known else type(extractor).__name__,
-        "extractor_sha256": known.sha256 if known else "",
+        "extractor": extractor.name,
+        "extractor_kind": extractor.kind,
+        "extractor_sha256": extractor.sha256,
         "feature_distance": mean,
         "feature_distance_se": error,
-        "frechet_distance": frechet_distance(x, y),
+        "frechet_distance": frechet_distance(*torch.stack(found).unbind(1)) if found else None,
     }
 
 
@@ -159,7 +162,7 @@ def _measure(
     pixels: Tensor,
     protocol: ReconstructionProtocol,
     title: str,
-    extractor: Autoencoder | None,
+    extractor: Extractor | None,
 ) -> _One:
     started = time.perf_counter()
     y, z = reconstruct_levels(model, pixels, protocol, title)
@@ -170,14 +173,19 @@ def _measure(
         y = (y * 255).round() / 255
     mse = (y - x).square().mean().item()
     psnr = min(MOST_DB, -10 * math.log10(mse)) if mse else MOST_DB
-    seen = torch.stack([x, y]).float()
+    distance, found = math.nan, None
+    if extractor is not None:
+        seen = torch.stack([x, y]).float()  # (2, C, H, W)
+        distance = extractor.distance(seen[:1], seen[1:]).item()
+        found = extractor.features(seen)
     return _One(
         [mse, psnr, _ssim(x, y)],
         digest(pixels),
         seconds,
         z.numel(),
         pixels[0].numel(),
-        features(extractor, seen) if extractor else torch.empty(0),
+        distance,
+        None if found is None else found.double().cpu(),
     )
 
 

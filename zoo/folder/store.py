@@ -82,10 +82,9 @@ def _assign_foreign(model: Autoencoder, source: Source, names: list[str]) -> str
         record = recorded.get(name)
         found = _read_verified(source, name, record.value if record else "", model)
         hashes.append(found.sha256)
-        for key, tensor in found.tensors.items():
-            tensors[key] = tensor.float() if tensor.is_floating_point() else tensor
+        tensors |= found.tensors
     named = type(model).from_diffusers  # pyright: ignore[reportAttributeAccessIssue]  # these families have it
-    assign(model, named(tensors))
+    assign(model, named(tensors), widened=True)
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 

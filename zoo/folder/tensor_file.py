@@ -137,7 +137,7 @@ class _Reader:
     def tensor(self, entry: _Entry) -> Tensor:
         """The next bytes as a tensor."""
         flat = torch.empty(entry.size, dtype=torch.uint8)
-        self._fill(memoryview(flat.numpy()))
+        self._fill(flat.numpy().data)
         if sys.byteorder == "big" and entry.size:
             width = DTYPES[entry.dtype].itemsize
             flat = flat.view(-1, width).flip(1).flatten()

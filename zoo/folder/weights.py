@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from zoo.errors import MismatchError, WeightsError
@@ -25,8 +26,11 @@ def sizes_of(tensors: Mapping[str, Tensor]) -> tuple[int, int]:
     return least, least + HEADER_BYTES * (len(tensors) + 1)
 
 
-def assign(model: Autoencoder, tensors: dict[str, Tensor]) -> None:
-    """Assigns tensors to the model after checking that each is present, fits and is finite."""
+def assign(model: Autoencoder, tensors: dict[str, Tensor], *, widened: bool = False) -> None:
+    """Assigns tensors to the model after checking that each is present, fits and is finite.
+
+    `widened` takes floating tensors of any width, and makes them the model's.
+    """
     expected = model.state_dict()
     missing = [f"missing {name}" for name in expected if name not in tensors]
     unexpected = [f"unexpected {name[:80]!r}" for name in tensors if name not in expected]
@@ -35,15 +39,21 @@ def assign(model: Autoencoder, tensors: dict[str, Tensor]) -> None:
         got, wanted = tensors[name], expected[name]
         if got.shape != wanted.shape:
             other.append(f"{name} is {tuple(got.shape)}, expected {tuple(wanted.shape)}")
-        elif got.dtype != wanted.dtype:
+        elif got.dtype != wanted.dtype and not (widened and got.is_floating_point()):
             other.append(f"{name} is {got.dtype}, expected {wanted.dtype}")
     if missing or unexpected or other:
         shown = "; ".join(_first(missing) + _first(unexpected) + _first(other))
         raise MismatchError(f"The tensors do not fit the Spec: {shown}. Nothing was loaded.")
     for name, tensor in tensors.items():
         if not _is_finite(tensor):
-            raise WeightsError(f"{name} holds numbers that are not finite. Nothing was loaded.")
-    model.load_state_dict(tensors, assign=True)
+            too_narrow = " float16 ends at 65,504: ask its author for full weights."
+            raise WeightsError(
+                f"{name} holds numbers that are not finite. Nothing was loaded."
+                + (too_narrow if tensor.dtype == torch.float16 else "")
+            )
+    model.load_state_dict(
+        {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}, assign=True
+    )
 
 
 def _is_finite(tensor: Tensor) -> bool:

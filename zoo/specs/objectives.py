@@ -49,10 +49,13 @@ class Pixels(Strict):
         default=0.0,
         ge=0,
         le=1e6,
-        description="weight of the squared distance in the extractor's codes",
+        description="weight of the extractor's distance",
     )
     extractor: str = Field(
-        default="off", max_length=1000, description="a model of the zoo's, by any source"
+        default="off",
+        max_length=1000,
+        description="lpips-vgg, lpips-alex or lpips-squeeze, with =FILE@SHA256 if not fetched; or a "
+        "model of the zoo's, whose codes are compared",
     )
 
 

@@ -123,6 +123,15 @@ def parse_protocol(text: str) -> ReconstructionProtocol:
     return protocol
 
 
+ExtractorKind = Literal["model", "lpips", "inception"]
+TITLES: dict[ExtractorKind, tuple[str, str]] = {
+    "model": ("feature distance", "Frechet distance"),
+    "lpips": ("LPIPS", ""),
+    "inception": ("Inception distance", "rFID"),
+}
+"""What distances in an extractor's features are called: one by one, and of all images."""
+
+
 class Reconstructions(Strict):
     """What was measured of a model's reconstructions; `<name>_se` is a mean's standard error."""
 
@@ -142,17 +151,21 @@ class Reconstructions(Strict):
     psnr_se: float
     ssim: float | None = Field(description="higher is better; None below 11 pixels")
     ssim_se: float | None
-    extractor: str | None = Field(
-        default=None, description="the model in whose codes the next two are; never FID or LPIPS"
+    extractor: str | None = Field(default=None, description="what the next two are of")
+    extractor_kind: ExtractorKind | None = Field(
+        default=None,
+        description="LPIPS and rFID are of their own networks; no model's are called so",
     )
     extractor_sha256: str | None = Field(default=None, description="of its weights")
     feature_distance: float | None = Field(
         default=None,
-        description="squared distance between the codes of an image and its reconstruction",
+        description="between an image and its reconstruction: LPIPS, or squared between features",
     )
     feature_distance_se: float | None = None
     frechet_distance: float | None = Field(
-        default=None, description="between the codes of all images and of all reconstructions"
+        default=None,
+        description="between the features of all images and of all reconstructions: of FID's network, "
+        "rFID with these images for its reference",
     )
     values_per_pixel: float = Field(description="numbers of a code for each pixel of an image")
     parameters: int
@@ -163,6 +176,26 @@ class Reconstructions(Strict):
         """What two of them share if they compare: the protocol, the images, the extractor."""
         return self.protocol_id, self.images_sha256, self.extractor_sha256
 
+    @property
+    def distances(self) -> dict[str, tuple[float, float | None]]:
+        """What was measured with the extractor, by what it may be called, with standard errors."""
+        one, other = TITLES[self.extractor_kind or "model"]
+        found = {}
+        if self.feature_distance is not None:
+            found[one] = (self.feature_distance, self.feature_distance_se)
+        if self.frechet_distance is not None:
+            found[other] = (self.frechet_distance, None)
+        return found
+
+    @property
+    def left_out(self) -> str:
+        """What was not measured and how it is, as a sentence."""
+        missing = [name for name in ("LPIPS", "rFID") if name not in self.distances]
+        return (
+            f"Not measured: {' and '.join(missing)}. --extractor takes lpips-vgg, lpips-alex, "
+            "lpips-squeeze or inception."
+        )
+
 
 def why_not_comparable(one: Reconstructions, other: Reconstructions) -> str:
     """What differs between two measurements, so that their numbers do not compare; or nothing."""
@@ -171,7 +204,8 @@ def why_not_comparable(one: Reconstructions, other: Reconstructions) -> str:
     ours, theirs = one.protocol.model_dump(), other.protocol.model_dump()
     differing = [f"{k} is {ours[k]} and {theirs[k]}" for k in ours if ours[k] != theirs[k]]
     if one.extractor_sha256 != other.extractor_sha256:
-        differing.append(f"the extractor is {one.extractor} and {other.extractor}")
+        named = (f"{x.extractor} ({str(x.extractor_sha256)[:8]})" for x in (one, other))
+        differing.append(f"the extractor is {' and '.join(named)}")
     if not differing and one.n_images != other.n_images:
         differing.append(f"there are {one.n_images:,} and {other.n_images:,} images")
     return "; ".join(differing) or "the images are other ones, or in another order or form"

@@ -60,11 +60,6 @@ def check_kept(model: Autoencoder, before: dict[str, Tensor]) -> None:
         )
 
 
-def load_extractor(source: str) -> Autoencoder:
-    """A model whose codes a loss compares images in, without gradients of its own."""
-    return store.load_source(find(source)).requires_grad_(False)
-
-
 def _function(spec: Spec) -> dict:
     """What a Spec says of the function: images of another size are no other one where any is taken."""
     fields = spec.model_dump()

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import PluginError, RecipeError
+from zoo.evaluation.extractors import find_extractor
 from zoo.models import Autoencoder, Loss, VariationalAutoencoder
 from zoo.registry import families
 from zoo.specs.objectives import ELBO, Pixels
 from zoo.training.recipe import TrainingSettings
-from zoo.training.start import load_extractor
 
 
 class TrainingStep(nn.Module):
@@ -32,8 +32,10 @@ class TrainingStep(nn.Module):
                 raise RecipeError("training.objective: the loss of this family takes none.")
             self.options["objective"] = settings.objective
             if isinstance(settings.objective, Pixels) and settings.objective.perceptual:
-                extractor = load_extractor(settings.objective.extractor).to(model.device)
-                self.options["extractor"] = extractor
+                extractor = find_extractor(settings.objective.extractor)
+                if extractor.kind == "inception":
+                    raise RecipeError("training.objective: inception gives a loss no gradient.")
+                self.options["extractor"] = extractor.to(model.device).distance
         self.takes_noise = "noise" in takes
         self.once = settings.accumulate == 1 and settings.exact_shards == "off"
         self.term_names: tuple[str, ...] = ()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-import zoo
 from zoo.errors import InputError
-from zoo.evaluation.features import features, frechet_distance
+from zoo.evaluation.frechet import frechet_distance
 
 
 def draws(count, mean, scales, seed=0):
@@ -45,10 +44,3 @@ def test_fewer_images_than_features_and_a_single_one():
     assert frechet_distance(x, x) == pytest.approx(0, abs=1e-6)
     with pytest.raises(InputError, match="two images or more"):
         frechet_distance(x[:1], x)
-
-
-def test_images_that_the_extractor_does_not_take():
-    extractor = zoo.build("ae", image_shape=(3, 8, 8), latent_dim=5, seed=0).eval()
-    assert features(extractor, torch.rand(2, 3, 8, 8)).shape == (2, 5)
-    with pytest.raises(InputError, match="takes images of 3 x 8 x 8, not 3 x 9 x 8"):
-        features(extractor, torch.rand(2, 3, 9, 8))

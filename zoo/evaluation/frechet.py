@@ -1,8 +1,4 @@
-"""Distances between images in the features of an extractor, which is any model of the zoo's.
-
-It is called by the extractor's name and never FID or LPIPS, which are of one network each: numbers of
-two extractors do not compare.
-"""
+"""The distance between two sets of features."""
 
 from __future__ import annotations
 
@@ -10,23 +6,6 @@ import torch
 from torch import Tensor
 
 from zoo.errors import InputError
-from zoo.models import Autoencoder
-
-
-def features(extractor: Autoencoder, images: Tensor) -> Tensor:
-    """The codes of images `(N, C, H, W)` in [0, 1], flat: `(N, d)` float64.
-
-    Raises InputError for images that the extractor does not take.
-    """
-    shape = tuple(images.shape[1:])
-    if not extractor.spec.takes(shape):
-        wanted = " x ".join(map(str, extractor.spec.image_shape))
-        raise InputError(
-            f"The extractor takes images of {wanted}, not {' x '.join(map(str, shape))}: choose a "
-            f"protocol that makes them so, such as centre-{extractor.spec.image_shape[1]}."
-        )
-    images = images.to(extractor.device, extractor.dtype)
-    return extractor._encode(images).flatten(1).double().cpu()
 
 
 def frechet_distance(ours: Tensor, theirs: Tensor) -> float:
