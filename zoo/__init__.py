@@ -25,6 +25,7 @@ _MODULES = {
         "IntegrityError",
         "MismatchError",
         "OfflineError",
+        "NotInstalledError",
         "PluginError",
         "RecipeError",
         "SourceError",

@@ -11,6 +11,7 @@ from zoo.errors import HubError as HubError
 from zoo.errors import InputError as InputError
 from zoo.errors import IntegrityError as IntegrityError
 from zoo.errors import MismatchError as MismatchError
+from zoo.errors import NotInstalledError as NotInstalledError
 from zoo.errors import OfflineError as OfflineError
 from zoo.errors import PluginError as PluginError
 from zoo.errors import RecipeError as RecipeError

@@ -6,6 +6,7 @@
     ├── SpecError          (ValueError)   a Spec with wrong, missing or unknown fields
     ├── InputError         (ValueError)   a tensor or argument of the wrong shape, dtype or range
     ├── PluginError                       what an installed package provides cannot be used
+    │   └── NotInstalledError             a family of the zoo's whose library is not installed
     ├── WeightsError                      a model's folder that cannot be loaded
     │   ├── IntegrityError                its bytes are not the ones that were published
     │   ├── MismatchError                 its tensors are not the ones its Spec asks for
@@ -49,6 +50,10 @@ class InputError(ZooError, ValueError):
 
 class PluginError(ZooError):
     """Something that an installed package provides cannot be used."""
+
+
+class NotInstalledError(PluginError):
+    """A family of the zoo's own, of an extra whose library is not installed."""
 
 
 class WeightsError(ZooError):

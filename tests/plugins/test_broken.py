@@ -190,7 +190,7 @@ def test_what_works_is_ready_and_works(listed, said):
 
 def test_the_table_says_what_is_broken_in_a_line_each(monkeypatch, capsys):
     plugin = Plugin("family", "vq", "acme_vq:VQVAE", "acme-vq", "0.3")
-    tried = [probe.PluginStatus(plugin, f"{plugin} failed to load: SyntaxError.")]
+    tried = [probe.PluginStatus(plugin, f"{plugin} failed to load: SyntaxError.", "broken")]
     monkeypatch.setattr(probe, "try_plugins", lambda: tried)
     with pytest.raises(SystemExit):
         main(["plugins"])

@@ -98,7 +98,7 @@ def _list(json_: bool) -> None:
             "name": one.plugin.name,
             "package": one.plugin.distribution,
             "version": one.plugin.version,
-            "state": "broken" if one.problem else "ready",
+            "state": one.state,
             "problem": one.problem,
             "note": one.note,
         }

@@ -4,12 +4,12 @@ They come in by the same entry points as any package's. The networks are those o
 library; the Specs are its settings, strictly.
 """
 
-from zoo.errors import PluginError
+from zoo.errors import NotInstalledError
 
 try:
     import diffusers  # noqa: F401  # the networks' library, which the extra brings
 except ModuleNotFoundError as missing:
-    raise PluginError(
+    raise NotInstalledError(
         "Families autoencoder-kl, -tiny, -dc and vq-model are networks of the diffusers library, which "
         "is not installed: pip install 'autoencoder-zoo[diffusers]'"
     ) from missing

@@ -93,7 +93,8 @@ class DiffusersAutoencoder(Autoencoder):
             scored = {objective.error: error.sum((1, 2, 3)).mean(), **terms}
             if extractor is not None:
                 scored["perceptual"] = extractor(x_hat.float().clamp(0, 1), x.float()).mean()
-        return Loss(scored, {"kl": objective.kl, "perceptual": objective.perceptual})
+        weights = {"kl": objective.kl, "perceptual": objective.perceptual}
+        return Loss(scored, {name: weights[name] for name in weights if name in scored})
 
     def _latents(self, images: Tensor) -> Tensor:
         """What the network makes of images in [-1, 1]: `(N, c, h, w)`, not scaled yet."""

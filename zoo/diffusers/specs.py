@@ -209,6 +209,20 @@ class AutoencoderDCSpec(DiffusersSpec):
     """`AutoencoderDC`, the deep compression autoencoder of SANA (Chen et al. 2024)."""
 
     MADE_BY = "AutoencoderDC"
+    small: ClassVar[Mapping[str, Any]] = {
+        "latent_channels": 4,
+        "attention_head_dim": 8,
+        "encoder_block_types": ("ResBlock", "EfficientViTBlock"),
+        "decoder_block_types": ("ResBlock", "EfficientViTBlock"),
+        "encoder_block_out_channels": (8, 16),
+        "decoder_block_out_channels": (8, 16),
+        "encoder_layers_per_block": (1, 1),
+        "decoder_layers_per_block": (1, 1),
+        "encoder_qkv_multiscales": ((), (5,)),
+        "decoder_qkv_multiscales": ((), (5,)),
+        "decoder_norm_types": ("rms_norm",) * 2,
+        "decoder_act_fns": ("silu",) * 2,
+    }
     PER_STAGE: ClassVar[Mapping[str, str]] = {
         "encoder_block_types": "encoder_block_out_channels",
         "decoder_block_types": "decoder_block_out_channels",

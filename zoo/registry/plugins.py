@@ -25,7 +25,7 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.errors import PluginError, did_you_mean
+from zoo.errors import NotInstalledError, PluginError, did_you_mean
 from zoo.registry.guards import cause
 
 Kind = Literal["family", "dataset", "registry"]
@@ -86,7 +86,7 @@ class Plugin:
         self._check_metadata()
         try:
             return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
-        except (KeyboardInterrupt, PluginError):  # the zoo's own says what is not installed
+        except (KeyboardInterrupt, NotInstalledError):
             raise
         except BaseException as failure:  # sys.exit too: it must not end the user's program
             others = GROUPS[self.kind].partition(".")[2]

@@ -29,6 +29,8 @@ class Spec(Strict):
 
     objectives: ClassVar[tuple[str, ...]] = ("elbo",)
     """What a recipe's training.objective may be, by kind, for a variational family."""
+    small: ClassVar[Mapping[str, Any]] = {}
+    """Fields of a model that the conformance kit checks in a minute, where that of the defaults is large."""
 
     @property
     def pixels(self) -> int:

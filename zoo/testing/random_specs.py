@@ -23,7 +23,7 @@ MOST_PARAMETERS = 500_000
 
 
 def draw_specs(family: str, seed: int = 0) -> list[Spec]:
-    """The default Spec for the smallest image, and up to four drawn ones.
+    """The default Spec, with what it calls `small`, for the smallest image, and up to four drawn ones.
 
     Raises SpecError where no image size makes a valid Spec of the defaults; else as
     `Family.parse`.
@@ -35,11 +35,12 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
     known = schema.get("$defs", {})
     fields = {name: f for name, f in schema["properties"].items() if name != "image_shape"}
     schema["properties"] = fields
-    required = {n: _draw(fields[n], known, dice) for n in schema.get("required", ()) if n in fields}
+    needed = [n for n in schema.get("required", ()) if n in fields and n not in cls.small]
+    usual = {n: _draw(fields[n], known, dice) for n in needed} | cls.small
     problems: list[str] = []
     specs: list[Spec] = []
     for shape in (*GREY, *COLOUR, *ODD):
-        spec, problems = of.parse({"image_shape": shape, **required})
+        spec, problems = of.parse({"image_shape": shape, **usual})
         if spec is not None:
             specs.append(spec)
             break
@@ -48,7 +49,7 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
     home, most = specs[0].image_shape, max(MOST_PARAMETERS, 2 * of.parameters(specs[0]))
     for _ in range(TRIES):
         shape = dice.choice((home, home, *GREY[:4], *COLOUR[:2], *ODD))
-        spec, _ = of.parse({**_fields(schema, known, dice), "image_shape": shape})
+        spec, _ = of.parse({**cls.small, **_fields(schema, known, dice), "image_shape": shape})
         if spec is not None and spec not in specs and of.parameters(spec) <= most:
             specs.append(spec)
         if len(specs) > DRAWN:
