@@ -57,6 +57,8 @@ class Fit:
             height, width = _size(image)
             if transform.resize**2 * max(height, width) // min(height, width) > MAX_PIXELS:
                 raise DataError(f"{title} would be too large after resize = {transform.resize}.")
+            if transform.resampler == "box" and isinstance(image, Tensor):
+                raise DataError(f"{title} is of an array, and box resizes pictures of files only.")
             image = operators.resize(image, [transform.resize], transform.resampler, antialias=True)
         if transform.crop != "off":
             image = operators.crop(image, *self._corner(image, draws), *self.shape[1:])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +43,6 @@ class PreparedImages:
         return prepare(
             self.source.read(int(self.numbers[number])), self.protocol, self.title(number)
         )
-
-    def read(self, batches: Iterable[Tensor]) -> Iterator[list[Tensor]]:
-        """The images of batches of numbers."""
-        for batch in batches:
-            yield [self.one(number) for number in batch.tolist()]
 
 
 def prepared_images(

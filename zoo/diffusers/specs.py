@@ -6,7 +6,6 @@ What a config.json of diffusers says beyond the Spec (who wrote it, where it was
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -23,7 +22,7 @@ Down = Literal["DownEncoderBlock2D", "AttnDownEncoderBlock2D"]
 Up = Literal["UpDecoderBlock2D", "AttnUpDecoderBlock2D"]
 Block = Literal["ResBlock", "EfficientViTBlock"]
 DEFAULT_SIZE = 512
-"""Height and width that a config names which says none."""
+"""Height and width of images where a config.json says none."""
 
 
 class DiffusersSpec(Spec):
@@ -87,6 +86,8 @@ class DiffusersSpec(Spec):
 
 class _Convolutional(DiffusersSpec):
     """Stages of residual blocks with group norm, as AutoencoderKL and VQModel have."""
+
+    small: ClassVar[Mapping[str, Any]] = {"block_out_channels": (16,), "norm_num_groups": 8}
 
     out_channels: Width = 3
     down_block_types: tuple[Down, ...] = ("DownEncoderBlock2D",)
@@ -165,6 +166,12 @@ class AutoencoderTinySpec(DiffusersSpec):
     """`AutoencoderTiny`, a distilled AutoencoderKL (TAESD)."""
 
     MADE_BY = "AutoencoderTiny"
+    small: ClassVar[Mapping[str, Any]] = {
+        "encoder_block_out_channels": (16, 16),
+        "decoder_block_out_channels": (16, 16),
+        "num_encoder_blocks": (1, 1),
+        "num_decoder_blocks": (1, 1),
+    }
     UNUSED = ("block_out_channels",)
 
     out_channels: Width = 3
@@ -277,8 +284,3 @@ class AutoencoderDCSpec(DiffusersSpec):
         fields = super().to_diffusers()
         del fields["force_upcast"]
         return fields
-
-
-def values_per_pixel(spec: DiffusersSpec) -> float:
-    """Numbers of a code for each pixel of an image."""
-    return math.prod(spec.latent_shape) / math.prod(spec.image_shape[1:])

@@ -83,7 +83,12 @@ class Extractor(nn.Module):
         ours, theirs = self.features(x), self.features(y)
         assert ours is not None
         assert theirs is not None
-        return (ours - theirs).square().sum(1)
+        return squared(ours, theirs)
+
+
+def squared(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Squared distances between features `(N, d)`, one by one: `(N,)`."""
+    return (ours - theirs).square().sum(1)
 
 
 class Codes(Extractor):

@@ -16,7 +16,7 @@ from zoo import processes
 from zoo.data.prepared import PreparedImages, digest, padded
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import exact_float32
-from zoo.evaluation.extractors import Extractor
+from zoo.evaluation.extractors import Extractor, squared
 from zoo.evaluation.frechet import frechet_distance
 from zoo.evaluation.measure import mean_of
 from zoo.models import Autoencoder
@@ -176,8 +176,9 @@ def _measure(
     distance, found = math.nan, None
     if extractor is not None:
         seen = torch.stack([x, y]).float()  # (2, C, H, W)
-        distance = extractor.distance(seen[:1], seen[1:]).item()
         found = extractor.features(seen)
+        apart = extractor.distance(*seen.split(1)) if found is None else squared(*found.split(1))
+        distance = apart.item()
     return _One(
         [mse, psnr, _ssim(x, y)],
         digest(pixels),
