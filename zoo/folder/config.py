@@ -225,10 +225,10 @@ def without(missing: str, where: str, names: Iterable[str]) -> ZooError:
     """The error for a folder or a repo that lacks one of its two files: it may hold pickles instead."""
     names = sorted(name for name in names if name != ".gitattributes")
     if foreign.PIPELINE in names and missing == CONFIG:
-        parts = ", ".join(sorted({name.partition("/")[0] for name in names if "vae" in name}))
+        part = min((name.partition("/")[0] for name in names if "vae" in name), default="")
+        such_as = f", such as {where.rstrip('/')}/{part}" if part else ""
         return SourceError(
-            f"{where!r} is a whole pipeline of diffusers. Name its autoencoder"
-            + (f", such as {where.rstrip('/')}/{parts.split(', ')[0]}." if parts else ".")
+            f"{where!r} is a whole pipeline of diffusers. Name its autoencoder{such_as}."
         )
     pickles = [name for name in names if Path(name).suffix in PICKLES]
     if pickles:
