@@ -36,7 +36,7 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
     fields = {name: f for name, f in schema["properties"].items() if name != "image_shape"}
     schema["properties"] = fields
     needed = [n for n in schema.get("required", ()) if n in fields and n not in cls.small]
-    usual = {n: _draw(fields[n], known, dice) for n in needed} | cls.small
+    usual = {**{n: _draw(fields[n], known, dice) for n in needed}, **cls.small}
     problems: list[str] = []
     specs: list[Spec] = []
     for shape in (*GREY, *COLOUR, *ODD):
