@@ -222,7 +222,7 @@ WRONG = {
     "JPEG, not PNG": (of(jpeg), "the images are other ones"),
     "resampler": (under("centre-32:resampler=bilinear"), "resampler is bicubic and bilinear"),
     "SSIM's range": (refused(protocol("centre-32:ssim=range 2")), "ssim: input should be 'Gaussian"),
-    "backbone": (by_backbones, "the extractor is lpips-alex ("),
+    "backbone": (by_backbones, "the extractor is lpips-alex (declared)"),
     "a draw, not the mode": (refused(protocol("centre-32:code=draw")), "code: input should be 'mean'"),
     "another list of images": (of(another_list), "there are 6 and 5 images"),
     "duplicates by padding": (of(duplicated), "there are 6 and 7 images"),

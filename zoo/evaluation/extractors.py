@@ -5,6 +5,8 @@
     vae-mnist-20, ./folder, org/repo   distances between codes
 
 A number is called LPIPS or rFID of those networks alone, and the sha256 of the weights stands with it.
+Weights that were fetched are known to be the authors'; those of a file are whoever's declared them, and
+the extractor's name says that they were.
 LPIPS's linear layers are those that torchmetrics carries; what is fetched or given are a backbone's.
 """
 
@@ -154,10 +156,10 @@ def find_extractor(source: str) -> Extractor:
             )
         return Codes(store.load_source(find(source)))
     weights = _given(name, given) if has_file else _fetched(name)
-    known = PUBLISHED[name]
+    known, called = PUBLISHED[name], f"{name} (declared)" if has_file else name
     if known.kind == "inception":
-        return Inception(name, weights.sha256, _inception(weights.tensors))
-    return LPIPS(name, weights.sha256, _lpips(known.backbone, weights.tensors, name))
+        return Inception(called, weights.sha256, _inception(weights.tensors))
+    return LPIPS(called, weights.sha256, _lpips(known.backbone, weights.tensors, name))
 
 
 def _given(name: str, given: str) -> TensorFile:
