@@ -41,9 +41,9 @@ def page(
     put it on any web server. It needs pip install 'autoencoder-zoo[export]'.
     """
     import zoo
-    from zoo.measuring import recipe_of, trained_on
     from zoo.errors import DataError, InputError, OfflineError
     from zoo.evaluation.evaluate import check_shape, images_for
+    from zoo.measuring import recipe_of, trained_on
     from zoo.page.serve import show
     from zoo.page.write import write_page
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from zoo.measuring import recipe_of, trained_on
 from zoo.data import as_grey
 from zoo.data.load import is_at_hand
 from zoo.errors import ZooError
 from zoo.evaluation.evaluate import images_for
+from zoo.measuring import recipe_of, trained_on
 from zoo.models import Autoencoder
 
 COUNT = 64
