@@ -69,7 +69,10 @@ def evaluate(
     from zoo.evaluation.evaluate import evaluate_model, images_for
     from zoo.folder import store
     from zoo.models import Autoencoder
+    from zoo.specs.protocols import check_known
 
+    if protocol is not None:
+        check_known(protocol)
     where = find_device(device)
     if isinstance(model_or_source, Autoencoder):
         model = model_or_source

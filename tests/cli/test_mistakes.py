@@ -63,7 +63,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["eval", "./model", "--dataset", "digits", "--split", "tset"], "Did you mean 'test'?"),
         (
             ["eval", "./model", "--dataset", "digits", "--protocol", "x"],
-            "'x' does not fit a bernoulli",
+            "There is no protocol 'x'. Protocols: binarised",
         ),
         (["eval", "./model", "--dataset", "digits", "--limit", "0"], "limit is a number of images"),
         (

@@ -60,6 +60,8 @@ def compare(
     Every model sees the same images under the same protocol. A rank is shared by models whose PSNR
     differs by less than two standard errors of the difference, taken image by image.
     """
+    if picture is not None and picture.suffix.lower() != ".png":
+        raise click.UsageError(f"--picture {str(picture)!r} does not end in .png.")
     from zoo.bench.compare import compare_models
     from zoo.data.prepared import prepared_images
     from zoo.devices import find_device

@@ -25,8 +25,8 @@ SECONDS_PER_LINE = 30.0
 @click.option(
     "--protocol",
     metavar="centre-N",
-    help="Resize the shorter side to N and crop the centre, as `zoo compare` does.  [default: as the "
-    "model's recipe does]",
+    help="Resize the shorter side to N and crop the centre, as `zoo compare` does; or native.  [default: "
+    "as the model's recipe does; without one, native where the family takes any size]",
 )
 @click.option("--flip", is_flag=True, help="Encode the mirror images too, to codes.flipped.npy.")
 @device_option
@@ -47,7 +47,7 @@ def encode(
     from zoo.folder import store
     from zoo.hub.find import TO_MEASURE, find
     from zoo.specs.data import FOUND, Transform, data_settings
-    from zoo.specs.reconstruction import parse_protocol
+    from zoo.specs.reconstruction import ReconstructionProtocol, parse_protocol
 
     if out.suffix != ".npy":
         raise click.UsageError(f"-o {str(out)!r} does not end in .npy.")
@@ -58,11 +58,17 @@ def encode(
     recipe = loaded.info.recipe if loaded.info else None
     said = data_settings(recipe) if recipe else None
     shape, transform = loaded.spec.image_shape, said.transform if said else Transform()
+    if loaded.spec.stride and said is None:
+        protocol = protocol or "native"
     if protocol is not None:
         asked = parse_protocol(protocol)
-        if asked.crop == "off":
+        transform, size = asked.transform, asked.model_dump(include=set(Transform.model_fields))
+        if asked != ReconstructionProtocol(**size):
+            raise InputError(f"{protocol}: codes are of images resized and cropped, and no more.")
+        if asked.crop == "off" and asked.resize != "off":
             raise InputError(f"{protocol} leaves images of several sizes: encode with centre-N.")
-        shape, transform = (shape[0], asked.crop, asked.crop), asked.transform
+        channels = shape[0]
+        shape = channels if asked.crop == "off" else (channels, asked.crop, asked.crop)
     images = open_all(
         files,
         shape=shape,
@@ -80,7 +86,7 @@ def encode(
             raise click.ClickException(
                 f"interrupted after {done:,} of {len(images):,} images. The same command goes on."
             )
-        sides = " x ".join(map(str, loaded.spec.code_shape(shape)))
+        sides = " x ".join(map(str, loaded.spec.code_shape(images.shape)))
         say(f"{target}: {done:,} x {sides}, float32")
 
 

@@ -22,7 +22,7 @@ from zoo.cli.output import as_json, device_option, extractor_option, print_json,
 @click.option(
     "--protocol",
     help="binarised, dequantised, levels or grey; or for reconstructions of IMAGES alone native, whole or "
-    "centre-N (see `zoo compare`).  [default: its recipe's]",
+    "centre-N (see `zoo compare`).  [default: its recipe's; without one, native where the family takes any size]",
 )
 @click.option(
     "--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound."
@@ -66,6 +66,10 @@ def evaluate(
     if images and dataset:
         raise click.UsageError("IMAGES and --dataset are the same: give one.")
     dataset = images or dataset
+    if dataset and not (protocol or nll_samples or factors):
+        known = zoo.info(model)
+        if known.recipe is None and known.spec.stride:
+            protocol = "native"
     if protocol and is_reconstruction(protocol):
         if nll_samples or factors:
             raise click.UsageError(f"{protocol} measures reconstructions alone.")
@@ -123,7 +127,7 @@ def _reconstructions(
     if found.extractor:
         say(f"  extractor       {found.extractor}, weights {str(found.extractor_sha256)[:12]}")
     say(f"  code            {found.values_per_pixel:.3g} numbers a pixel")
-    say(f"  time            {found.seconds_per_image * 1e3:.3g} ms an image")
+    say(f"  time            {found.seconds_per_image * 1e3:.1f} ms an image")
     if found.n_distinct < found.n_images:
         say(f"  distinct        {found.n_distinct:,} of the images")
     say(found.left_out)

@@ -91,9 +91,11 @@ class Fit:
             kinds = (COLOUR.get(n, f"of {n} channels") for n in (found[0], self.shape[0]))
             return "{} is {}, not {}. Convert it first.".format(title, *kinds)
         sizes = (f"{height} x {width}" for height, width in (found[1:], self.shape[1:]))
+        side = max(self.shape[1:])
         return (
             "{} is {}, not {}. ".format(title, *sizes)
-            + f"data.transform = {{resize = {max(self.shape[1:])}, crop = 'centre'}} makes it fit."
+            + f"data.transform = {{resize = {side}, crop = 'centre'}} makes it fit."
+            + f" (zoo eval and zoo encode take --protocol centre-{side}.)"
         )
 
 

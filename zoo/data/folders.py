@@ -38,6 +38,8 @@ def _parts_below(folder: Path, column: str, in_parts: bool = True) -> dict[str, 
     by_kind = {kind: [n for n in names if n.lower().endswith(KINDS[kind])] for kind in KINDS}
     kinds = [kind for kind, some in by_kind.items() if some]
     if not kinds:
+        if (folder / "config.json").exists():
+            raise DataError(f"{str(folder)!r} is the folder of a model: images were expected.")
         raise DataError(f"There is no image in {str(folder)!r} (looked for {', '.join(SUFFIXES)}).")
     if len(kinds) > 1:
         listed = " and ".join(f"{kind} ({by_kind[kind][0]!r})" for kind in kinds)

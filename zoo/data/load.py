@@ -144,7 +144,7 @@ def _numbers_of(found: dict[str, Source], what: str) -> dict[str, np.ndarray]:
 def open_all(
     files: Sequence[str],
     *,
-    shape: Shape,
+    shape: Shape | int,
     transform: Transform,
     column: str = FOUND,
     max_damaged: int = 0,
@@ -156,7 +156,8 @@ def open_all(
 
     Args:
         files: paths of images, and what `load_images` takes by name or path.
-        shape: channels, height and width that a model takes.
+        shape: channels, height and width that a model takes; or its channels alone, where the first
+            image says the size.
         transform: what makes images of any size fit; where it does nothing they must be of `shape`.
 
     Raises UnknownNameError, DataError: for files that are missing or damaged, and no images at all.
@@ -174,6 +175,8 @@ def open_all(
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not len(source):
         raise DataError(f"There is no image in {name!r}.")
+    if isinstance(shape, int):
+        shape = (shape, *as_pixels(source.read(0)).shape[1:])
     images = StreamedImages(name, "all", source, np.arange(len(source)), shape, transform)
     return images.without_damaged(max_damaged) if max_damaged else images
 

@@ -7,14 +7,12 @@ ever.
 from __future__ import annotations
 
 import math
-from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.errors import InputError, did_you_mean
-from zoo.specs.protocols import Protocol
+from zoo.specs.protocols import Protocol, check_known
 
 DRAW_BITS = 24
 UNCHANGED = ("grey", "levels")
@@ -69,9 +67,7 @@ def shown_in_testing(pixels: Tensor, protocol: Protocol, first: int = 0) -> Tens
     order over the split: binarised, v is 1 iff u * 255 < v * 2**24; dequantised, it is
     (v + u / 2**24) / 256. Raises InputError for an unknown protocol.
     """
-    if protocol not in (known := get_args(Protocol)):
-        near = did_you_mean(str(protocol), known)
-        raise InputError(f"There is no protocol {protocol!r}.{near} Protocols: {', '.join(known)}.")
+    check_known(protocol)
     if protocol in UNCHANGED:
         return as_grey(pixels)
     levels = pixels.cpu().numpy().astype(np.int64)

@@ -31,6 +31,7 @@ from zoo.errors import (
     MismatchError,
     OfflineError,
     SourceError,
+    UnknownNameError,
     did_you_mean,
 )
 from zoo.folder import store
@@ -154,7 +155,13 @@ def find_extractor(source: str) -> Extractor:
                 f"Of a file the network is said, and its sha256: {' or '.join(PUBLISHED)}, such as "
                 f"lpips-vgg=FILE@SHA256; got {source[:200]!r}.{did_you_mean(name, PUBLISHED)}"
             )
-        return Codes(store.load_source(find(source)))
+        try:
+            return Codes(store.load_source(find(source)))
+        except UnknownNameError as unknown:
+            near = did_you_mean(name, PUBLISHED)
+            raise UnknownNameError(
+                f"There is no extractor {name[:60]!r}.{near} Networks: {', '.join(PUBLISHED)}; or a model. {unknown}"
+            ) from None
     weights = _given(name, given) if has_file else _fetched(name)
     known, called = PUBLISHED[name], f"{name} (declared)" if has_file else name
     if known.kind == "inception":
@@ -222,9 +229,10 @@ def _lpips(backbone: str, tensors: Mapping[str, Tensor], name: str) -> nn.Module
         theirs for ours, theirs in names.items() if tensors[theirs].shape != wanted[ours].shape
     }
     if wrong:
+        some = sorted(wrong)[:3]
         raise MismatchError(
-            f"These are not the weights of {name}'s backbone: it lacks, or has otherwise, "
-            f"{', '.join(sorted(wrong))[:200]}."
+            f"These are not the weights of {name}'s backbone: {len(wrong)} tensors are missing, too many "
+            f"or of another shape, such as {', '.join(some)}."
         )
     network.net.load_state_dict({ours: tensors[theirs].float() for ours, theirs in names.items()})
     return network

@@ -8,9 +8,9 @@ tutorials print it, which is not a likelihood.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
-from zoo.errors import InputError
+from zoo.errors import InputError, did_you_mean
 
 Protocol = Literal["binarised", "dequantised", "grey", "levels"]
 
@@ -21,6 +21,15 @@ FITTING: dict[str, tuple[Protocol, ...]] = {
     "discretised-logistic": ("levels",),
 }
 """Which protocols fit a likelihood; the first is its own."""
+
+
+def check_known(protocol: str) -> None:
+    """Raises InputError if there is no such protocol."""
+    if protocol not in (known := get_args(Protocol)):
+        raise InputError(
+            f"There is no protocol {protocol!r}.{did_you_mean(str(protocol), known)} Protocols: "
+            f"{', '.join(known)}; and of reconstructions alone native, whole and centre-N."
+        )
 
 
 def check_protocol(protocol: str, likelihood: str) -> None:

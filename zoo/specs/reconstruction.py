@@ -93,7 +93,7 @@ def _named(name: str) -> ReconstructionProtocol:
 
 def is_reconstruction(protocol: str) -> bool:
     """Whether a protocol's name begins as one of these."""
-    return protocol.partition(":")[0].partition("-")[0] in ("native", "whole", "centre", "center")
+    return protocol.startswith(("native", "whole", "centre", "center"))
 
 
 def parse_protocol(text: str) -> ReconstructionProtocol:
