@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from nets import saved
 
 ASKED = "pip install 'autoencoder-zoo[diffusers]'"
 
@@ -41,8 +42,14 @@ def test_its_families_are_not_installed_rather_than_broken(zoo_without):
     assert "broken" not in table
 
 
-def test_who_asks_for_one_is_told_what_to_install(zoo_without):
-    done = zoo_without("show", "autoencoder-kl")
+@pytest.mark.parametrize(
+    "words", ["show autoencoder-kl", "show {}", "eval {} {}", "compare {} digits"]
+)
+def test_who_asks_for_one_is_told_what_to_install(words, zoo_without, tmp_path):
+    folder = saved("tiny", tmp_path / "net")
+    done = zoo_without(*words.format(folder, folder).split())
     assert done.returncode == 1
-    assert done.stderr.startswith("Error: Families autoencoder-kl, -tiny, -dc and vq-model are")
-    assert ASKED in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("Error: Families autoencoder-kl, -tiny, -dc and vq-model are")
+    assert error.endswith(ASKED)
