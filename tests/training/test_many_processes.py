@@ -135,6 +135,24 @@ def test_two_processes_measure_the_same_bytes_as_one():
     assert one.count('"nll_samples": 10') == 3
 
 
+@pytest.mark.slow
+def test_two_processes_measure_the_same_reconstructions_as_one():
+    zoo.save(zoo.build("conv-ae", seed=0, image_shape=(1, 32, 32), latent_dim=3), "m")
+    common = "eval ./m digits --protocol centre-32:colour=grey --json --device cpu"
+    lines = [f"{common} --limit {count}" for count in (1, 7)]
+    lines += [f"{common} --limit 6 --extractor ./m"]
+    one, two = (
+        [
+            line
+            for line in what_they_print(count, *lines).splitlines()
+            if "seconds_per_image" not in line
+        ]
+        for count in (1, 2)
+    )
+    assert one == two
+    assert sum('"ssim": 0.' in line or '"ssim": -' in line for line in one) == 3
+
+
 @pytest.mark.parametrize(
     ("processes", "settings", "why"),
     [
