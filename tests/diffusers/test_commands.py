@@ -47,7 +47,7 @@ def test_models_are_compared_and_drawn(run, here):
     assert "psnr, dB" in out
     assert "Not measured: LPIPS and rFID." in out
     with Image.open(here / "crops.png") as picture:
-        assert picture.size == (3 * 120 + 2 * 4, 3 * 96 + 2 * 4)  # 3 columns, 3 rows, gaps
+        assert picture.size == (3 * 120 + 2 * 4, 16 + 3 * 96 + 2 * 4)  # heading, rows, gaps
     rows = json.loads(run("compare", "./kl", "./tiny", "mixed", "--protocol", "whole", "--json"))
     assert {row["protocol_id"] for row in rows} == {"abb893ca"}
 

@@ -23,6 +23,9 @@ SHOWN = 3
 SIDE = 128
 """Most pixels of a crop's side in it."""
 GAP = 4
+HEADING = 16
+"""Pixels above the columns, for what they are."""
+MOST_LETTERS = 20
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Comparison:
 
     rows: tuple[Row, ...]
     picture: bytes
-    """PNG: a row an image, crops of the original and of each model's reconstruction in the order given."""
+    """PNG: a row an image, crops of the original and of each model's reconstruction in the order given,
+    which stands above them."""
     shown: tuple[str, ...]
     """What the picture's images are called: typical ones, then the worst."""
 
@@ -78,7 +82,7 @@ def compare_models(
         key=lambda row: -row.numbers.psnr,
     )
     numbers = _chosen(torch.stack([one.per_image["psnr"] for one in measured]).mean(0))
-    picture = _picture(models, images, numbers)
+    picture = _picture(sources, models, images, numbers)
     return Comparison(tuple(rows), picture, tuple(images.key(number) for number in numbers))
 
 
@@ -100,9 +104,14 @@ def _chosen(psnr: Tensor) -> list[int]:
     return [*middle, *worst]
 
 
-def _picture(models: Sequence[Autoencoder], images: PreparedImages, numbers: list[int]) -> bytes:
+def _picture(
+    sources: Sequence[str],
+    models: Sequence[Autoencoder],
+    images: PreparedImages,
+    numbers: list[int],
+) -> bytes:
     """A row for each image: the middle of it, and of each model's reconstruction."""
-    from PIL import Image
+    from PIL import Image, ImageDraw
 
     rows = []
     for number in numbers:
@@ -116,8 +125,9 @@ def _picture(models: Sequence[Autoencoder], images: PreparedImages, numbers: lis
     high = [max(one.shape[1] for one in row) for row in rows]
     wide = max(one.shape[2] for row in rows for one in row)
     columns = len(models) + 1
-    sheet = torch.ones(3, sum(high) + GAP * (len(rows) - 1), columns * (wide + GAP) - GAP)
-    top = 0
+    tall = HEADING + sum(high) + GAP * (len(rows) - 1)
+    sheet = torch.ones(3, tall, columns * (wide + GAP) - GAP)
+    top = HEADING
     for row, height in zip(rows, high, strict=True):
         for column, one in enumerate(row):
             left = column * (wide + GAP)
@@ -125,7 +135,11 @@ def _picture(models: Sequence[Autoencoder], images: PreparedImages, numbers: lis
         top += height + GAP
     levels = (sheet * 255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     buffer = io.BytesIO()
-    Image.fromarray(levels).save(buffer, "PNG", optimize=True)
+    drawn = Image.fromarray(levels)
+    pen = ImageDraw.Draw(drawn)
+    for column, name in enumerate(["original", *sources]):
+        pen.text((column * (wide + GAP), 1), name[-MOST_LETTERS:], fill="black")
+    drawn.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

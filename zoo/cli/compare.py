@@ -95,7 +95,7 @@ def compare(
         return
     _print(found.rows)
     if picture is not None:
-        say(f"{picture}: {', '.join(found.shown)}")
+        say(f"{picture}: {', '.join(found.shown)}; typical images, then the worst.")
 
 
 def _print(rows: Sequence[Row]) -> None:
