@@ -10,6 +10,7 @@ import torch
 
 from zoo.data import as_grey, shifted, shown_in_testing, shown_in_training, training_draw
 from zoo.errors import InputError
+from zoo.specs.protocols import SHOWN, identity
 
 LEVELS = torch.arange(256, dtype=torch.uint8).repeat(40).reshape(10, 1, 32, 32)
 
@@ -99,3 +100,12 @@ def test_an_image_is_moved_and_nothing_comes_in():
     assert moved[1, 0].tolist() == [[2, 3, 0], [5, 6, 0], [8, 9, 0]]
     assert torch.equal(moved[2], pixels[2])
     assert moved.dtype == torch.uint8
+
+
+def test_every_protocol_has_an_identity_that_stays():
+    assert {name: identity(name) for name in SHOWN} == {
+        "binarised": "589f1613",
+        "dequantised": "ba6bc0e7",
+        "grey": "1718bcf3",
+        "levels": "6b3d21d6",
+    }

@@ -117,17 +117,17 @@ def _reconstructions(
         print_json(found.model_dump(mode="json"))
         return
     say(f"{model} on {found.dataset}, {found.split}, {found.n_images:,} images:")
-    say(f"  protocol        {found.protocol.title}")
+    say(f"  protocol            {found.protocol.title}")
     for name, unit in (("mse", "of values in [0, 1]"), ("psnr", "dB"), ("ssim", "")):
         value, error = getattr(found, name), getattr(found, f"{name}_se")
         if value is not None:
-            say(f"  {name:<14}  {value:.5g} ± {error:.2g} {unit}".rstrip())
+            say(f"  {name:<18}  {value:.5g} ± {error:.2g} {unit}".rstrip())
     for name, (value, error) in found.distances.items():
-        say(f"  {name:<14}  {value:.5g}" + ("" if error is None else f" ± {error:.2g}"))
+        say(f"  {name:<18}  {value:.5g}" + ("" if error is None else f" ± {error:.2g}"))
     if found.extractor:
-        say(f"  extractor       {found.extractor}, weights {str(found.extractor_sha256)[:12]}")
-    say(f"  code            {found.values_per_pixel:.3g} numbers a pixel")
-    say(f"  time            {found.seconds_per_image * 1e3:.1f} ms an image")
+        say(f"  extractor           {found.extractor}, weights {str(found.extractor_sha256)[:12]}")
+    say(f"  code                {found.values_per_pixel:.3g} numbers a pixel")
+    say(f"  time                {found.seconds_per_image * 1e3:.1f} ms an image")
     if found.n_distinct < found.n_images:
-        say(f"  distinct        {found.n_distinct:,} of the images")
+        say(f"  distinct            {found.n_distinct:,} of the images")
     say(found.left_out)

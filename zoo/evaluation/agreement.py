@@ -20,12 +20,13 @@ FAR = 6.0
 def differences(measured: Metrics, published: Metrics) -> list[str]:
     """Fields that do not agree when the same images were measured with the same noise.
 
-    A metric that an earlier version did not have yet is not compared; a family's own numbers are as
+    What an earlier version did not write yet is not compared; a family's own numbers are as
     far as both sides have them.
     """
     ours, theirs = dict(measured), dict(published)
     del ours["own"]
-    newer = {name for name in ours if name.removesuffix("_se") in METRICS and theirs[name] is None}
+    later = {"protocol_id", *METRICS}
+    newer = {name for name in ours if name.removesuffix("_se") in later and theirs[name] is None}
     apart = [n for n in ours if n not in newer and not _close(n, ours[n], theirs[n])]
     for name in sorted(measured.own.keys() & published.own.keys()):
         ours[name], theirs[name] = measured.own[name].value, published.own[name].value

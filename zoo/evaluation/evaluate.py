@@ -37,7 +37,7 @@ from zoo.registry import families
 from zoo.specs.base import likelihood_kind
 from zoo.specs.data import FOUND, data_settings
 from zoo.specs.metrics import Metrics
-from zoo.specs.protocols import FITTING, Protocol, check_protocol
+from zoo.specs.protocols import FITTING, Protocol, check_protocol, identity
 
 
 def evaluate_model(
@@ -130,6 +130,7 @@ def evaluate_each(
         dataset=images.dataset,
         split=images.split,
         protocol=protocol,
+        protocol_id=identity(protocol),
         n_images=count,
         dataset_sha256=images.sha256 or sha256,
         seed=seed,

@@ -71,6 +71,9 @@ class Metrics(Strict):
     dataset: str = Field(description="the dataset's name")
     split: str = Field(description="train, validation or test")
     protocol: Protocol = Field(description="what the model was shown: see zoo.specs.protocols")
+    protocol_id: str | None = Field(
+        default=None, description="its identity, in eight hex digits: all that it settles"
+    )
     n_images: int = Field(description="images behind every mean but the nll's")
     dataset_sha256: str = Field(
         description="of the whole split's uint8 pixels; under a limit, of those read where they are streamed"

@@ -8,6 +8,8 @@ tutorials print it, which is not a likelihood.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Literal, get_args
 
 from zoo.errors import InputError, did_you_mean
@@ -21,6 +23,27 @@ FITTING: dict[str, tuple[Protocol, ...]] = {
     "discretised-logistic": ("levels",),
 }
 """Which protocols fit a likelihood; the first is its own."""
+
+SHOWN: dict[Protocol, str] = {
+    "binarised": "1 iff u * 255 < v * 2**24, u the top 24 bits of Philox(key=0), in row-major order",
+    "dequantised": "(v + u / 2**24) / 256, u the top 24 bits of Philox(key=0), in row-major order",
+    "grey": "v / 255",
+    "levels": "v / 255",
+}
+"""What a model is shown of a level v in testing."""
+TAKEN = {
+    "mse": "of grey images in [0, 1], not rounded",
+    "psnr": "of grey images, not rounded, per image, range 1",
+    "ssim": "of grey images, not rounded, Gaussian window 11, sigma 1.5, range 1, mean of channels, "
+    "torchmetrics' borders",
+}
+"""How errors of reconstructions are taken under each of them."""
+
+
+def identity(protocol: Protocol) -> str:
+    """Eight hex digits of a protocol and of all that numbers under it are taken by."""
+    settled = [protocol, SHOWN[protocol], TAKEN]
+    return hashlib.sha256(json.dumps(settled).encode()).hexdigest()[:8]
 
 
 def check_known(protocol: str) -> None:
