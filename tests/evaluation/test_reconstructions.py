@@ -245,7 +245,7 @@ def test_distances_are_called_what_they_are(model, photos, tmp_path):
     assert "Not measured: LPIPS and rFID." in codes.left_out
     alex = f"lpips-alex={declared(backbone('lpips-alex', tmp_path)[0])}"
     lpips = measured(model, photos, extractor=find_extractor(alex)).summary
-    assert [*lpips.distances] == ["LPIPS"]
+    assert [*lpips.distances] == ["LPIPS (declared)"]
     assert "Not measured: rFID." in lpips.left_out
     assert "Not measured: LPIPS and rFID." in measured(model, photos).summary.left_out
 

@@ -6,7 +6,7 @@
 
 A number is called LPIPS or rFID of those networks alone, and the sha256 of the weights stands with it.
 Weights that were fetched are known to be the authors'; those of a file are whoever's declared them, and
-the extractor's name says that they were.
+the names of the extractor and of its distances say that they were.
 LPIPS's linear layers are those that torchmetrics carries; what is fetched or given are a backbone's.
 """
 
@@ -39,7 +39,7 @@ from zoo.folder.tensor_file import TensorFile, read_tensors
 from zoo.hub.find import find
 from zoo.io.files import read_regular, with_home
 from zoo.models import Autoencoder
-from zoo.specs.reconstruction import ExtractorKind
+from zoo.specs.reconstruction import DECLARED, ExtractorKind
 
 MOST_BYTES = 2**30
 """Of a file of an extractor's weights: VGG-16's, with the layers that LPIPS leaves out, has half of it."""
@@ -163,7 +163,7 @@ def find_extractor(source: str) -> Extractor:
                 f"There is no extractor {name[:60]!r}.{near} Networks: {', '.join(PUBLISHED)}; or a model. {unknown}"
             ) from None
     weights = _given(name, given) if has_file else _fetched(name)
-    known, called = PUBLISHED[name], f"{name} (declared)" if has_file else name
+    known, called = PUBLISHED[name], name + DECLARED if has_file else name
     if known.kind == "inception":
         return Inception(called, weights.sha256, _inception(weights.tensors))
     return LPIPS(called, weights.sha256, _lpips(known.backbone, weights.tensors, name))

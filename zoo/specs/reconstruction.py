@@ -130,6 +130,8 @@ TITLES: dict[ExtractorKind, tuple[str, str]] = {
     "inception": ("Inception distance", "rFID"),
 }
 """What distances in an extractor's features are called: one by one, and of all images."""
+DECLARED = " (declared)"
+"""What follows the names of an extractor and its distances whose weights are a file's, said to be its own."""
 
 
 class Reconstructions(Strict):
@@ -180,6 +182,8 @@ class Reconstructions(Strict):
     def distances(self) -> dict[str, tuple[float, float | None]]:
         """What was measured with the extractor, by what it may be called, with standard errors."""
         one, other = TITLES[self.extractor_kind or "model"]
+        if (self.extractor or "").endswith(DECLARED):
+            one, other = one + DECLARED, other + DECLARED
         found = {}
         if self.feature_distance is not None:
             found[one] = (self.feature_distance, self.feature_distance_se)
@@ -190,7 +194,8 @@ class Reconstructions(Strict):
     @property
     def left_out(self) -> str:
         """What was not measured and how it is, as a sentence."""
-        missing = [name for name in ("LPIPS", "rFID") if name not in self.distances]
+        known = {name.removesuffix(DECLARED) for name in self.distances}
+        missing = [name for name in ("LPIPS", "rFID") if name not in known]
         return (
             f"Not measured: {' and '.join(missing)}. --extractor takes lpips-vgg, lpips-alex, "
             "lpips-squeeze or inception."
