@@ -176,7 +176,8 @@ def open_all(
     if not len(source):
         raise DataError(f"There is no image in {name!r}.")
     if isinstance(shape, int):
-        shape = (shape, *as_pixels(source.read(0)).shape[1:])
+        _, height, width = as_pixels(source.read(0)).shape
+        shape = (shape, height, width)
     images = StreamedImages(name, "all", source, np.arange(len(source)), shape, transform)
     return images.without_damaged(max_damaged) if max_damaged else images
 
