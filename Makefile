@@ -28,6 +28,7 @@ speed: $(VENV)/.ready
 	$(BIN)/python benchmarks/encoding.py
 	$(BIN)/python benchmarks/hub.py
 	$(BIN)/python benchmarks/exports.py
+	$(BIN)/python benchmarks/full_size.py
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

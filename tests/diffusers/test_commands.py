@@ -76,6 +76,12 @@ def test_a_mistake_gets_a_sentence(words, says, run):
     assert says in run(*words, code=1)
 
 
+def test_verify_claims_no_hash_where_none_is_recorded(run):
+    said = run("verify", "./kl")
+    assert "a folder of diffusers' records none" in said
+    assert "strict: names, shapes, dtypes, finite" in said
+
+
 def test_a_picture_is_a_png(run):
     said = run("compare", "./kl", "pictures", "--picture", "crops.jpg", code=2)
     assert "--picture 'crops.jpg' does not end in .png." in said
