@@ -9,7 +9,7 @@ from pathlib import Path
 import diffusers
 import pytest
 import torch
-from outcome import attempt, paths
+from ending import attempt, paths
 
 VAE = {
     "block_out_channels": (32, 64),
