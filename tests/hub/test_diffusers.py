@@ -113,3 +113,20 @@ def test_weights_of_another_size_are_not_fetched(hub, client, files):
     hub.commit("acme/vae", files | {"config.json": json.dumps(said).encode()})
     refused = attempt(client, "zoo.load('acme/vae')")
     assert "It was not fetched" in refused.message or "do not fit the Spec" in refused.message
+
+
+def test_what_diffusers_saved_is_measured_verified_pushed_and_verified_there(hub, client, files, alice):  # fmt: skip
+    hub.create("acme/pipe")
+    head = hub.commit("acme/pipe", {f"vae/{name}": data for name, data in files.items()})
+    source = "hf://acme/pipe/vae"
+    levels = "__import__('torch').arange(3 * 16 * 16).reshape(1, 3, 16, 16).to(__import__('torch').uint8)"
+    measured = (
+        f"(lambda r: (r.psnr, r.ssim))(zoo.measure_reconstructions({{}}, {levels}, 'native'))"
+    )
+    numbers = attempt(client, measured.format(repr(source))).value
+    checked = client.zoo("verify", source).out
+    assert f"2 files are those of the Hub's record at commit {head}" in checked
+    moved = attempt(client, f"vars(zoo.push(zoo.load({source!r}), 'acme/mine'))", env=alice)
+    assert moved.value is not None, moved.message
+    assert "passed" in client.zoo("verify", "acme/mine", env=alice).out
+    assert attempt(client, measured.format("'acme/mine'"), env=alice).value == numbers
