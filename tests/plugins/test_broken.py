@@ -155,7 +155,7 @@ def test_a_package_that_never_ends_is_given_up(tmp_path, monkeypatch):
     code = "import time\ntime.sleep(1_000)\n"
     unpack(tmp_path / "site", Package("hangs", "1.0", {"hangs.py": code}, {"hangs": "hangs:Model"}))
     monkeypatch.syspath_prepend(tmp_path / "site")
-    [one] = probe.try_plugins(seconds=1)
+    [one] = [one for one in probe.try_plugins(seconds=1) if one.plugin.name == "hangs"]
     assert one.problem == (
         "Plugin 'hangs' of hangs 1.0 failed to load: its process ended, or took more than 1 s."
     )
@@ -275,4 +275,5 @@ def test_of_a_package_that_is_installed_twice_the_first_on_the_path_counts(tmp_p
         site = tmp_path / version
         unpack(site, Package("twice", version, {}, {f"of-{version[0]}": "twice:Good"}))
         monkeypatch.syspath_prepend(site)
-    assert [plugin.name for plugin in plugins.installed("family")] == ["of-2"]
+    found = [plugin.name for plugin in plugins.installed("family")]
+    assert [name for name in found if name.startswith("of-")] == ["of-2"]

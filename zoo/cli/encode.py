@@ -64,7 +64,10 @@ def encode(
         asked = parse_protocol(protocol)
         transform, size = asked.transform, asked.model_dump(include=set(Transform.model_fields))
         if asked != ReconstructionProtocol(**size):
-            raise InputError(f"{protocol}: codes are of images resized and cropped, and no more.")
+            raise InputError(
+                f"{protocol}: codes are of images resized and cropped, and no more: "
+                "encode with centre-N, or native."
+            )
         if asked.crop == "off" and asked.resize != "off":
             raise InputError(f"{protocol} leaves images of several sizes: encode with centre-N.")
         channels = shape[0]
