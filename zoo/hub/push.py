@@ -142,12 +142,12 @@ def _listed(target: Target) -> Listing:
     """The repo as it is now, made if it is not there."""
     repo, kind, revision, token = target.repo, target.kind, target.revision, target.token
     try:
-        listing = client.list_repo(repo, revision, token, kind)
+        listing = client.list_repo(repo, revision, token, kind=kind)
     except NoRepoError as absent:
         if not target.is_main:
             raise SourceError(f"{absent} A new repo begins with main: push there.") from None
         client.create_repo(repo, target.private, token, kind)
-        listing = client.list_repo(repo, revision, token, kind)
+        listing = client.list_repo(repo, revision, token, kind=kind)
     except SourceError as missing:
         typed = "" if kind == "model" else f" --type {kind}"
         make = f" `hf repos branch create {repo} {revision}{typed}` makes a branch."
