@@ -29,9 +29,21 @@ SECONDS_PER_LINE = 30.0
     "as the model's recipe does; without one, native where the family takes any size]",
 )
 @click.option("--flip", is_flag=True, help="Encode the mirror images too, to codes.flipped.npy.")
+@click.option(
+    "--shards",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Write them as tar shards of N images too, codes-00000-of-00012.tar and so on, in WebDataset's layout.",
+)
 @device_option
 def encode(
-    model: str, files: tuple[str, ...], out: Path, protocol: str | None, flip: bool, device: str
+    model: str,
+    files: tuple[str, ...],
+    out: Path,
+    protocol: str | None,
+    flip: bool,
+    shards: int | None,
+    device: str,
 ) -> None:
     """Encode FILES with a MODEL: images, or datasets by name, folder or file.
 
@@ -44,6 +56,7 @@ def encode(
     from zoo.devices import find_device
     from zoo.errors import InputError
     from zoo.evaluation.encode import encode_images
+    from zoo.evaluation.shards import write_shards
     from zoo.folder import store
     from zoo.hub.find import TO_MEASURE, find
     from zoo.specs.data import FOUND, Transform, data_settings
@@ -79,11 +92,11 @@ def encode(
         column=said.column if said else FOUND,
         max_damaged=said.max_damaged if said else 0,
     )
-    for flipped in (False, True)[: 1 + flip]:
-        target = out.with_suffix(".flipped.npy") if flipped else out
+    targets = (out, out.with_suffix(".flipped.npy"))[: 1 + flip]
+    for flipped, target in enumerate(targets):
         with _progress_shown(len(images)) as on_progress:
             done = encode_images(
-                loaded, images, target, device=where, flipped=flipped, on_progress=on_progress
+                loaded, images, target, device=where, flipped=bool(flipped), on_progress=on_progress
             )
         if done < len(images):
             raise click.ClickException(
@@ -91,6 +104,9 @@ def encode(
             )
         sides = " x ".join(map(str, loaded.spec.code_shape(images.shape)))
         say(f"{target}: {done:,} x {sides}, float32")
+    if shards is not None:
+        written = write_shards(*targets, size=shards)
+        say(f"{written[0]}" + f" to {written[-1].name}" * (len(written) > 1))
 
 
 @contextmanager
