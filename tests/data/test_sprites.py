@@ -90,6 +90,7 @@ def test_no_product_leaves_64_bits():
         assert np.array_equal(sprites._heart(x, y), exact.astype(bool))
 
 
+@pytest.mark.slow
 def test_they_are_resized_as_any_images_are():
     small = load_images("sprites", "validation", shape=(1, 32, 32), transform=Transform(resize=32))
     assert small.shape == (1, 32, 32)

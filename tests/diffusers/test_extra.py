@@ -43,7 +43,14 @@ def test_its_families_are_not_installed_rather_than_broken(zoo_without):
 
 
 @pytest.mark.parametrize(
-    "words", ["show autoencoder-kl", "show {}", "eval {} {}", "compare {} digits"]
+    "words",
+    [
+        "show {}",
+        *[
+            pytest.param(words, marks=pytest.mark.slow)
+            for words in ("show autoencoder-kl", "eval {} {}", "compare {} digits")
+        ],
+    ],
 )
 def test_who_asks_for_one_is_told_what_to_install(words, zoo_without, tmp_path):
     folder = saved("tiny", tmp_path / "net")

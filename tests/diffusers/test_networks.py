@@ -201,6 +201,7 @@ def test_a_network_that_overflows_says_so(tmp_path):
         model.encode(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", foreign.CLASSES.values())
 def test_the_conformance_kit_passes(family):
     assert zoo.testing.check_family(family).passed

@@ -51,6 +51,7 @@ def test_order_sign_scale_and_latents_that_say_nothing_change_little():
     assert found["factor_vae"] == 1
 
 
+@pytest.mark.slow
 def test_a_rotation_spreads_every_factor_over_latents():
     factors = sprites.factors("validation")[
         :, 1:

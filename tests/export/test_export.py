@@ -18,8 +18,15 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 SHAPE = (3, 8, 9)
 CASES = [
-    *((family, {}) for family in sorted(families.BUILT_IN)),
-    ("conv-vae", {"likelihood": {"kind": "continuous-bernoulli"}}),
+    ("hierarchical-vae", {}),
+    *(
+        pytest.param(family, {}, marks=pytest.mark.slow)
+        for family in sorted(families.BUILT_IN)
+        if family != "hierarchical-vae"
+    ),
+    pytest.param(
+        "conv-vae", {"likelihood": {"kind": "continuous-bernoulli"}}, marks=pytest.mark.slow
+    ),
     ("vae", {"likelihood": {"kind": "discretised-logistic"}, "prior": {"kind": "vamp"}}),
 ]
 

@@ -83,6 +83,7 @@ def test_places_of_codes_lie_within_the_square():
         assert ((places >= 0) & (places <= 1)).all()
 
 
+@pytest.mark.slow
 def test_the_map_is_laid_out_by_umap_where_that_is_asked_for(tmp_path, digits, monkeypatch):
     class Umap:
         def __init__(self, **settings):

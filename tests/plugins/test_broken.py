@@ -151,6 +151,7 @@ def test_a_package_that_ends_its_process_is_named_and_the_others_are_tried(liste
     assert listed["works", "works"]["state"] == "ready"
 
 
+@pytest.mark.slow
 def test_a_package_that_never_ends_is_given_up(tmp_path, monkeypatch):
     code = "import time\ntime.sleep(1_000)\n"
     unpack(tmp_path / "site", Package("hangs", "1.0", {"hangs.py": code}, {"hangs": "hangs:Model"}))

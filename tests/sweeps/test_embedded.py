@@ -117,6 +117,7 @@ def test_two_sweeps_at_once_in_one_folder_are_refused(sweep_file, tmp_path, monk
         run_sweep(plan, tmp_path / "out", say=quiet)
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_is_a_row_with_its_sentence_and_is_tried_again(sweep_file, tmp_path):
     plan = load_plan(sweep_file(BAD))
     said: list[str] = []
@@ -133,6 +134,7 @@ def test_a_trial_that_fails_is_a_row_with_its_sentence_and_is_tried_again(sweep_
     assert (tmp_path / "out/sweep.csv").read_bytes() == table
 
 
+@pytest.mark.slow
 def test_a_trial_whose_process_is_killed_is_a_row_with_its_sentence(sweep_file, tmp_path):
     out = tmp_path / "out"
     sweep = command(sweep_file(TWO), "--out", out, "--processes", 1)
