@@ -251,6 +251,7 @@ def test_a_full_disk_is_a_sentence_and_the_same_command_goes_on(model):
 # The command
 
 
+@pytest.mark.slow
 def test_the_command_killed_and_interrupted_ends_with_the_same_bytes(model):
     zoo.save(model, "model")
     np.save("many.npy", np.tile(PIXELS, (5, 1, 1)))

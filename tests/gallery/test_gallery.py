@@ -89,6 +89,7 @@ def test_any_name_of_a_dataset_is_a_file_of_the_site():
     assert all(re.fullmatch(r"datasets/[a-z0-9.-]+\.html", path) for path in paths)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_bytes_again(site):
     before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
     write_gallery(site)

@@ -70,6 +70,7 @@ def test_a_tag_is_not_pushed_to(hub, client, mine, alice):
 
 
 @pytest.mark.usefixtures("measuring")
+@pytest.mark.slow
 def test_the_card_on_a_branch_loads_from_that_branch(hub, client, mine, alice):
     hub.create(REPO)
     hub.branch(REPO, "dev")

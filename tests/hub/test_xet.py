@@ -62,6 +62,7 @@ def push(client, folder, env, options=""):
     return attempt(client, expression, env=env)
 
 
+@pytest.mark.slow
 def test_the_hub_has_what_was_sent_however_it_was_packed(hub, client, alice):
     done = client.run(SEND, env=alice)
     assert done.returncode == 0, done.err
@@ -139,6 +140,7 @@ def test_damage_in_the_cache_that_repos_share_is_healed(hub, client, repo, files
     assert "is damaged: fetching it once more" in got.err
 
 
+@pytest.mark.slow
 def test_a_xet_that_is_out_of_reach_is_given_up(hub, client, repo):
     hub.stop("cdn")
     got = load(client, repo)

@@ -139,6 +139,7 @@ print("the same gradients", rank)
 """
 
 
+@pytest.mark.slow
 def test_under_ddp_two_processes_have_the_gradients_of_the_whole_batch(tmp_path):
     command = [sys.executable, "-c", IN_TWO, str(tmp_path / "rendezvous")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

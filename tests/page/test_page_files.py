@@ -52,6 +52,7 @@ def test_it_holds_the_networks_and_the_test_images(page, digits):
     assert sorted(held["order"]) == list(range(8))
 
 
+@pytest.mark.slow
 def test_it_is_the_same_bytes_again(page, digits):
     before = {path.name: path.read_bytes() for path in page.parent.iterdir()}
     write_page(zoo.load("vae-digits-8"), digits, "test", page.parent)
@@ -141,6 +142,7 @@ def test_a_page_that_was_changed_fails(page, tmp_path, name, change, failed):
     assert results(verify_page(folder))[failed] == "failed"
 
 
+@pytest.mark.slow
 def test_networks_of_another_model_fail(page, tmp_path, digits):
     other = zoo.build(
         "vae", image_shape=(1, 8, 8), latent_dim=8, likelihood={"kind": "continuous-bernoulli"}

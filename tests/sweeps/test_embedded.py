@@ -165,6 +165,7 @@ def test_a_sweep_that_is_killed_goes_on_to_the_same_bytes(sweep_file, tmp_path):
     assert whole.count(b",finished,") == 4
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_checkpoints_and_no_process(sweep_file, tmp_path):
     out = tmp_path / "out"
     long = FOUR.replace("epochs = 30", "epochs = 100000")
