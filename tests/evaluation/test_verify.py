@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 
@@ -204,3 +205,16 @@ def test_a_subset_too_small_to_contradict_anything_is_no_witness(model):
     (model / layout.METRICS).write_text(json.dumps(record))
     [check] = [c for c in zoo.verify(model).checks if c.what.startswith("all 300 images")]
     assert check.result == "not measured"
+
+
+def test_files_are_found_by_the_recipes_path(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pictures").mkdir()
+    pixels = np.random.Generator(np.random.Philox(3)).integers(0, 256, (60, 8, 8), np.uint8)
+    np.save("pictures/own.npy", pixels)
+    own = recipe(epochs=1)
+    own["data"]["dataset"] = "pictures/own.npy"
+    zoo.train(own, out="run")
+    measured_again = [what for what in results(zoo.verify("./run/model")) if "own.npy" in what]
+    assert measured_again == ["own.npy validation, binarised"]
+    assert zoo.verify("./run/model").passed

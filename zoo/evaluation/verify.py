@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import torch
 
@@ -24,6 +25,7 @@ from zoo.folder.config import read_text
 from zoo.io.digests import Digest
 from zoo.models import Autoencoder
 from zoo.registry.sources import Source
+from zoo.specs.data import data_settings
 from zoo.specs.metrics import SUBSET, Measured, Metrics
 from zoo.specs.validation import checked, listed
 
@@ -129,9 +131,10 @@ def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) 
     untrusted = info is not None and info.origin.startswith("hf://")
     if info and untrusted and not may_be_read_for(settings.dataset, info.family):
         raise DataError("these images are files of its author's, or another package's")
+    dataset = settings.dataset if untrusted else _as_in_recipe(model, settings.dataset)
     return evaluate_model(
         model,
-        images_for(model, settings.dataset, settings.split),
+        images_for(model, dataset, settings.split),
         protocol=settings.protocol,
         nll_samples=settings.nll_samples or 0,
         nll_images=settings.nll_n_images,
@@ -140,6 +143,13 @@ def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) 
         factors=factors_behind(settings),
         device=device,
     )
+
+
+def _as_in_recipe(model: Autoencoder, dataset: str) -> str:
+    """The path in the recipe of files that metrics.json names by its last part."""
+    recipe = model.info.recipe if model.info else None
+    path = data_settings(recipe).dataset if recipe else dataset
+    return path if Path(path).name == dataset else dataset
 
 
 def _repeated(what: str, measured: Metrics, published: Metrics) -> Check:
