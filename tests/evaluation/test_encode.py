@@ -293,25 +293,3 @@ def test_the_command_fits_images_as_the_models_recipe_says(model, capsys):
         main(["encode", "./model", "large.png", "-o", "codes.npy", "--device", "cpu"])
     assert not end.value.code, capsys.readouterr().err
     assert np.load("codes.npy").shape == (1, 3)
-
-
-def test_codes_as_tar_shards_are_those_of_the_npy(model, tmp_path, monkeypatch):
-    from webdataset import WebDataset
-
-    monkeypatch.chdir(tmp_path)
-    zoo.save(model, "model")
-    np.save("pixels.npy", PIXELS[:25])
-    command = ["encode", "./model", "pixels.npy", "--flip", "--shards", "10", "-o", "codes.npy"]
-    with pytest.raises(SystemExit, match="0"):
-        main(command)
-    shards = sorted(Path().glob("*.tar"))
-    assert [shard.name for shard in shards] == [f"codes-0000{n}-of-00003.tar" for n in range(3)]
-    found = list(WebDataset([str(one) for one in shards], shardshuffle=False).decode())
-    for name, part in (("npy", "codes.npy"), ("flipped.npy", "codes.flipped.npy")):
-        np.testing.assert_array_equal(np.stack([one[name] for one in found]), np.load(part))
-    keys = [json.loads(line) for line in Path("codes.keys.jsonl").read_text().splitlines()]
-    assert [one["json"]["key"] for one in found] == keys
-    before = [shard.read_bytes() for shard in shards]
-    with pytest.raises(SystemExit, match="0"):
-        main(command)
-    assert [shard.read_bytes() for shard in shards] == before

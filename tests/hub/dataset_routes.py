@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import parse_qs
 
+from desk import Desk, route
 from repos import SPACES, git_sha1
-from routes import Desk, route, tree_entry
+from routes import tree_entry
 from server import Answer, Ask
 
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import pushes  # noqa: F401  (its routes)
+import routes  # noqa: F401  (its routes)
 import xet  # noqa: F401  (its routes)
 from dataset_routes import as_of_a_model
+from desk import Desk
 from repos import Account, Blob, Commit, Repo, State
-from routes import Desk
 from server import FAULTS, Answer, Ask, Fault, Request, Server
 
 __all__ = ["LoopbackHub", "Request"]

@@ -8,8 +8,8 @@ import json
 import re
 
 import yaml
+from desk import Desk, RefusedError, route
 from repos import SPACES, Blob, Commit, Repo
-from routes import Desk, RefusedError, route
 from server import Answer
 
 LICENCES = (

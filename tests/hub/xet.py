@@ -16,8 +16,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from desk import Desk, RefusedError, route
 from repos import Blob, Repo, Term
-from routes import Desk, RefusedError, part_of, route
+from routes import part_of
 from server import Answer
 
 CHUNK_BYTES = 2**16
