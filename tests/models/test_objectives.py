@@ -7,6 +7,7 @@ import torch
 
 import zoo
 from zoo.errors import RecipeError
+from zoo.models.importance import systematic
 from zoo.specs.objectives import ELBO, IWAE
 from zoo.training.recipe import Recipe
 
@@ -40,40 +41,74 @@ def test_one_importance_sample_is_the_elbo():
     torch.testing.assert_close(bound, -weights.mean())
 
 
-def gradients(vae, images, gradient, draws):
-    """Mean and standard error over many draws of the gradient of K = 3, of encoder and decoder."""
+def gradients(vae, images, gradient, objective, draws=1500):
+    """Mean and standard error over many draws of the gradient of K draws, of encoder and decoder; and its variance."""
     found, generator = [], torch.Generator().manual_seed(5)
     for _ in range(draws):
         vae.zero_grad()
-        noise = torch.randn(len(images), 3, 3, generator=generator)
-        vae._loss(images, gradient, noise, IWAE(samples=3)).total.backward()
+        noise = torch.randn(len(images), objective.noises, 3, generator=generator)
+        vae._loss(images, gradient, noise, objective).total.backward()
         found.append(torch.cat([p.grad.flatten() for p in vae.parameters()]))
     grads = torch.stack(found).double()
     return grads.mean(0), grads.std(0) / draws**0.5, grads.var(0)
 
 
-def test_the_doubly_reparameterised_gradient_has_the_same_mean_and_less_variance():
+@pytest.fixture(scope="module")
+def trained():
+    """A model near the optimum, where dreg has less variance, its images and the gradient of all draws."""
     vae, images = model(), x(16)
     optimiser = torch.optim.Adam(vae.parameters(), 1e-2)
     torch.manual_seed(0)
-    for _ in range(150):  # near the optimum, where its variance is less
+    for _ in range(150):
         optimiser.zero_grad()
         vae.loss(images).total.backward()
         optimiser.step()
-    plain, plain_error, plain_variance = gradients(vae, images, "reparameterised", 1500)
-    dreg, dreg_error, dreg_variance = gradients(vae, images, "dreg", 1500)
-    off = (plain - dreg).abs() / (plain_error**2 + dreg_error**2).sqrt().clamp(min=1e-9)
-    assert off.max() < 5.5
+    return vae, images, gradients(vae, images, "reparameterised", IWAE(samples=3))
+
+
+def same_mean(one, other):
+    off = (one[0] - other[0]).abs() / (one[1] ** 2 + other[1] ** 2).sqrt().clamp(min=1e-9)
+    return off.max() < 5.5
+
+
+def test_the_doubly_reparameterised_gradient_has_the_same_mean_and_less_variance(trained):
+    vae, images, plain = trained
+    dreg = gradients(vae, images, "dreg", IWAE(samples=3))
+    assert same_mean(plain, dreg)
     encoder = sum(p.numel() for n, p in vae.named_parameters() if not n.startswith("decoder"))
-    assert dreg_variance[:encoder].sum() < 0.9 * plain_variance[:encoder].sum()
+    assert dreg[2][:encoder].sum() < 0.9 * plain[2][:encoder].sum()
 
 
-def test_a_graph_has_the_same_doubly_reparameterised_gradient(monkeypatch):
-    vae, images, noise = model(), x(), torch.randn(4, 5, 3)
+@pytest.mark.parametrize("gradient", ["reparameterised", "dreg"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_gradient_of_resampled_draws_has_the_mean_of_all(trained, gradient, count):
+    vae, images, plain = trained
+    assert same_mean(plain, gradients(vae, images, gradient, IWAE(samples=3, resampled=count)))
+
+
+def test_the_loss_of_resampled_draws_is_that_of_all():
+    vae, images, noise = model(), x(), torch.randn(4, 6, 3)
+    whole = vae._loss(images, "dreg", noise[:, :5], IWAE(samples=5)).total
+    part = vae._loss(images, "dreg", noise, IWAE(samples=5, resampled=2)).total
+    torch.testing.assert_close(part, whole)
+
+
+def test_draws_are_resampled_as_often_as_their_share_says():
+    shares = torch.tensor([[0.5, 0.25, 0.0, 0.25], [0.0, 0.0, 1.0, 0.0]]).T  # (K, N)
+    for noise in (-9.0, -0.3, 0.0, 2.0):
+        chosen = systematic(shares, torch.full((2,), noise), 4)
+        assert chosen[:, 0].sort()[0].tolist() == [0, 0, 1, 3]
+        assert chosen[:, 1].tolist() == [2] * 4
+
+
+@pytest.mark.parametrize("resampled", ["off", 2])
+def test_a_graph_has_the_same_doubly_reparameterised_gradient(monkeypatch, resampled):
+    objective = IWAE(samples=5, resampled=resampled)
+    vae, images, noise = model(), x(), torch.randn(4, objective.noises, 3)
     grads = []
     for compiled in (False, True):  # a graph takes another way to it
         monkeypatch.setattr("torch.compiler.is_compiling", lambda compiled=compiled: compiled)
-        loss = vae._loss(images, "dreg", noise, IWAE(samples=5)).total
+        loss = vae._loss(images, "dreg", noise, objective).total
         grads.append(torch.autograd.grad(loss, list(vae.parameters())))
     torch.testing.assert_close(grads[1], grads[0])
 
@@ -101,6 +136,7 @@ def recipe(family="vae", **training):
     ("family", "training", "said"),
     [
         ("vae", {"objective": {"kind": "iwae", "samples": 0}}, "samples: input should be greater than"),
+        ("vae", {"objective": {"kind": "iwae", "resampled": 0}}, "resampled"),
         ("vae", {"objective": {"kind": "iwea"}}, "objective"),
         ("vae", {"objective": {"kind": "iwae"}, "gradient": "stl"}, "'stl' is not for iwae; 'dreg' is"),
         ("vae", {"gradient": "dreg"}, "'dreg' is not for elbo; 'stl' is"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -43,24 +44,35 @@ class BernoulliImage(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Nats of each image `(..., C, H, W)`, summed over its pixels."""
-        logits = self.logits.flatten(-3)  # (*batch, D)
-        chosen = torch.einsum("...d,...d->...", logits, value.flatten(-3))
-        return chosen - _softplus_sum(logits)
+        logits, value = self.logits.flatten(-3), value.flatten(-3)  # (*batch, D)
+        if logits.requires_grad and logits.dim() == 2:  # one code an image: published bits stay
+            return torch.einsum("...d,...d->...", logits, value) - F.softplus(logits).sum(-1)
+        softplus = _SoftplusSum.apply(logits)
+        assert isinstance(softplus, Tensor)
+        return (logits * value).sum(-1) - softplus
 
 
-def _softplus_sum(logits: Tensor) -> Tensor:
+class _SoftplusSum(torch.autograd.Function):
     """The sum of log(1 + exp(l)) over the last dimension of `(*batch, D)`.
 
-    From a sigmoid and a logarithm, which are three to five times as fast on a processor, and as
-    exact: the sigmoid of |l| never underflows. A training with one code an image has softplus
-    itself: it costs little there, and published trainings keep their bits.
+    Logarithms cost a processor the most, so that one is taken of 16 values' product. As exact: a
+    sigmoid of |l| is a half or more, and such a product does not underflow.
     """
-    if logits.requires_grad and logits.dim() == 2:
-        return F.softplus(logits).sum(-1)
-    size = logits.abs()
-    if logits.requires_grad:  # a relu would have no gradient at 0
-        return (logits + size).sum(-1) / 2 - size.sigmoid().log().sum(-1)
-    return F.relu(logits).sum(-1) - size.sigmoid_().log_().sum(-1)
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:
+        ctx.save_for_backward(logits)
+        factors = logits.abs().sigmoid_()
+        for _ in range(4):
+            if factors.shape[-1] % 2 == 0:
+                left, right = factors.chunk(2, -1)
+                factors = left * right
+        return F.relu(logits).sum(-1) - factors.log_().sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]  # one input
+        (logits,) = ctx.saved_tensors
+        return logits.sigmoid() * gradient[..., None]
 
 
 class ContinuousBernoulliImage(BernoulliImage):

@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 
 from zoo.errors import InputError
 from zoo.models.gaussians import divergence, draw_at, normal, without_gradient
+from zoo.models.importance import log_weight_sum
 from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.models.priors import NormalMixture
 from zoo.specs.objectives import ELBO, IWAE
@@ -192,12 +193,12 @@ class VariationalAutoencoder(Autoencoder):
     ) -> Loss:
         """The loss of checked images, at the given standard normal noise.
 
-        A training gives the noise, `(N, *latent_shape)`, or `(N, K, *latent_shape)` for K draws,
+        A training gives the noise, `(N, *latent_shape)`, or `(N, objective.noises, *latent_shape)`,
         to a family whose `_loss` takes it, so that its draws do not depend on the number of
         processes; None draws it from the global generator.
         """
         if objective.kind == "iwae":
-            return self._importance_loss(x, gradient, noise, objective.samples)
+            return self._importance_loss(x, gradient, noise, objective)
         posterior, z, likelihood = self._drawn(x, noise)
         with full_precision(x.device):
             kl = at_least(self._kl(posterior, z, gradient).mean(), objective.free_bits)
@@ -217,32 +218,23 @@ class VariationalAutoencoder(Autoencoder):
         return divergence(posterior, self.prior(), z[None])
 
     def _importance_loss(
-        self, x: Tensor, gradient: Gradient, noise: Tensor | None, samples: int
+        self, x: Tensor, gradient: Gradient, noise: Tensor | None, objective: IWAE
     ) -> Loss:
         """Minus the importance-weighted bound of K draws: one term, `iwae`."""
         posterior = self._posterior(x)
         if noise is None:
-            noise = torch.randn(len(x), samples, *self.latent_shape, device=x.device)
-        z = self._codes_from(posterior, noise.transpose(0, 1))  # (K, N, *latent_shape)
+            noise = torch.randn(len(x), objective.noises, *self.latent_shape, device=x.device)
+        doubly = gradient == "dreg"
+        scored = without_gradient(posterior) if doubly else posterior
         with full_precision(x.device):
-            if gradient == "dreg":
-                weights = self._doubly_reparameterised(x, z, without_gradient(posterior))
-            else:
-                weights = self._weights_at(x, z, posterior)  # (K, N)
-            return Loss({"iwae": math.log(samples) - weights.logsumexp(0).mean()})
-
-    def _doubly_reparameterised(self, x: Tensor, z: Tensor, posterior: Distribution) -> Tensor:
-        """The draws' weights, of whose gradient a draw's share comes to its code once more: of its square, eq. 8."""
-        if torch.compiler.is_compiling():  # a graph's hook cannot wait for the shares
-            with torch.no_grad():
-                shares = self._weights_at(x, z, posterior).softmax(0)
-            z = z.detach() + _scaled(z - z.detach(), shares)
-            return self._weights_at(x, z, posterior)
-        weights = self._weights_at(x, z, posterior)
-        shares = weights.detach().softmax(0)
-        if z.requires_grad:
-            z.register_hook(lambda gradient: _scaled(gradient, shares))
-        return weights
+            bound = log_weight_sum(
+                lambda noise: self._codes_from(posterior, noise),
+                lambda z: self._weights_at(x, z, scored),
+                noise.transpose(0, 1),
+                doubly,
+                objective.resampled,
+            )
+            return Loss({"iwae": math.log(objective.samples) - bound.mean()})
 
     def _codes_from(self, posterior: Distribution, noise: Tensor) -> Tensor:
         """The posterior's draws `(K, N, *latent_shape)` at the given standard normal noise."""
@@ -265,11 +257,6 @@ def draws_at_once(x: Tensor) -> int:
     """Draws of each of these images that are decoded in one go: a GPU is not filled by a processor's."""
     most = VALUES_AT_ONCE if x.device.type == "cpu" else 64 * VALUES_AT_ONCE
     return max(1, most // x.numel())
-
-
-def _scaled(codes: Tensor, factors: Tensor) -> Tensor:
-    """Codes `(K, N, *latent_shape)`, each times its factor `(K, N)`."""
-    return codes * factors.view(*factors.shape, *[1] * (codes.dim() - 2))
 
 
 def _check_samples(samples: int) -> None:

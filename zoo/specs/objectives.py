@@ -29,6 +29,16 @@ class IWAE(Strict):
     samples: int = Field(
         default=5, ge=1, le=10_000, description="draws K of each image's posterior"
     )
+    resampled: Literal["off"] | Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default="off",
+        description="draws of the K, chosen by their weight, at which the gradient is taken: the others are "
+        "only decoded (Burda et al. 2016, section 3)",
+    )
+
+    @property
+    def noises(self) -> int:
+        """Standard normal codes that an image takes: one of each draw, and one to choose by."""
+        return self.samples + (self.resampled != "off")
 
 
 class Pixels(Strict):

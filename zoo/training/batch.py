@@ -101,8 +101,8 @@ class Stepper:
         """What the loss of a batch takes, a row for each image."""
         objective = self.settings.objective
         if objective.kind == "iwae":
-            draws = self.model._noise(size * objective.samples, generator)
-            return draws.unflatten(0, (size, objective.samples))
+            draws = self.model._noise(size * objective.noises, generator)
+            return draws.unflatten(0, (size, objective.noises))
         return self.model._noise(size, generator)
 
     def _buffers(self) -> dict[str, Tensor]:
