@@ -51,8 +51,8 @@ def systematic(shares: Tensor, noise: Tensor, count: int) -> Tensor:
     """
     steps = torch.arange(count, device=noise.device)[:, None] + torch.special.ndtr(noise.float())
     ends = shares.cumsum(0).T.contiguous()  # (N, K)
-    found = torch.searchsorted(ends, (steps / count).T.contiguous(), right=True).T  # (count, N)
-    return found.clamp_(max=len(shares) - 1)
+    found = torch.searchsorted(ends, (steps / count).T.contiguous(), right=True)  # (N, count)
+    return found.T.clamp(max=len(shares) - 1).contiguous()
 
 
 def _doubly_reparameterised(weigh: Weigh, z: Tensor) -> Tensor:
