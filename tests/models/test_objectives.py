@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
@@ -139,6 +141,8 @@ def recipe(family="vae", **training):
     [
         ("vae", {"objective": {"kind": "iwae", "samples": 0}}, "samples: input should be greater than"),
         ("vae", {"objective": {"kind": "iwae", "resampled": 0}}, "resampled"),
+        ("vae", {"objective": {"kind": "iwae", "samples": 2, "resampled": 3}}, "at most samples, which is 2"),
+        ("vae", {"objective": {"kind": "iwae", "samples": 2, "warmup_epochs": 1}}, "warmup_samples: at most"),
         ("vae", {"objective": {"kind": "iwea"}}, "objective"),
         ("vae", {"objective": {"kind": "iwae"}, "gradient": "stl"}, "'stl' is not for iwae; 'dreg' is"),
         ("vae", {"gradient": "dreg"}, "'dreg' is not for elbo; 'stl' is"),
@@ -159,3 +163,16 @@ def test_a_recipe_trains_on_the_importance_weighted_bound(tmp_path):
     history = (tmp_path / "run" / "history.jsonl").read_text()
     assert '"iwae"' in history
     assert run.metrics is not None
+
+
+def test_the_warm_up_of_a_bound_trains_on_its_own_draws(tmp_path):
+    def history(name, **objective):
+        chosen = recipe(epochs=2, objective={"kind": "iwae", **objective}, gradient="dreg")
+        zoo.train(chosen, out=tmp_path / name)
+        lines = (tmp_path / name / "history.jsonl").read_text().splitlines()
+        return [json.loads(line)["iwae"] for line in lines]
+
+    few = history("few", samples=2)
+    both = history("both", samples=7, resampled=3, warmup_epochs=1, warmup_samples=2)
+    assert both[0] == few[0]
+    assert both[1] < few[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from zoo.specs.validation import Strict
 
@@ -34,6 +34,30 @@ class IWAE(Strict):
         description="draws of the K, chosen by their weight, at which the gradient is taken: the others are "
         "only decoded (Burda et al. 2016, section 3)",
     )
+    warmup_epochs: float = Field(
+        default=0,
+        ge=0,
+        le=1e6,
+        description="epochs at the start whose bound is of `warmup_samples` draws, for the time that the others take",
+    )
+    warmup_samples: int = Field(
+        default=5,
+        ge=1,
+        le=10_000,
+        description="draws in those epochs; all take part in the gradient",
+    )
+
+    @model_validator(mode="after")
+    def _no_more_than_all(self):
+        if self.resampled != "off" and self.resampled > self.samples:
+            raise ValueError(f"resampled: at most samples, which is {self.samples}")
+        if self.warmup_epochs and self.warmup_samples > self.samples:
+            raise ValueError(f"warmup_samples: at most samples, which is {self.samples}")
+        return self
+
+    def after(self, epochs: float) -> IWAE:
+        """The bound that is trained after so many epochs."""
+        return self if epochs >= self.warmup_epochs else IWAE(samples=self.warmup_samples)
 
     @property
     def noises(self) -> int:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from zoo.data import shifted, shown_in_training
 from zoo.errors import RecipeError, TrainingError
 from zoo.models import Autoencoder
+from zoo.specs.objectives import IWAE
 from zoo.specs.protocols import Protocol
 from zoo.training.parallel import Draws, Share, Summation
 from zoo.training.recipe import Recipe
@@ -21,6 +22,7 @@ class Stepper:
         self, model: Autoencoder, recipe: Recipe, images: int, device: torch.device
     ) -> None:
         self.model, self.settings = model, recipe.training
+        self.objective = self.settings.objective
         self.protocol: Protocol = recipe.data.protocol
         self.device = device
         self.share = Share(self.settings, images)
@@ -52,7 +54,11 @@ class Stepper:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate(step)
-        factors = warmup_factors(self.settings, step / self.steps_per_epoch)
+        epochs_done = step / self.steps_per_epoch
+        factors = warmup_factors(self.settings, epochs_done)
+        if isinstance(self.settings.objective, IWAE):
+            self.objective = self.settings.objective.after(epochs_done)
+            self.core.options["objective"] = self.objective
         moves = self.draws.moves(size, (1 - step / self.steps) ** 2)
         drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
         before = self._buffers() if self.checks_buffers else {}
@@ -99,10 +105,9 @@ class Stepper:
 
     def _noise(self, size: int, generator: torch.Generator) -> Tensor:
         """What the loss of a batch takes, a row for each image."""
-        objective = self.settings.objective
-        if objective.kind == "iwae":
-            draws = self.model._noise(size * objective.noises, generator)
-            return draws.unflatten(0, (size, objective.noises))
+        if isinstance(self.objective, IWAE):
+            draws = self.model._noise(size * self.objective.noises, generator)
+            return draws.unflatten(0, (size, self.objective.noises))
         return self.model._noise(size, generator)
 
     def _buffers(self) -> dict[str, Tensor]:
