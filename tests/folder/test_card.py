@@ -87,6 +87,23 @@ def test_a_licence_in_the_front_matter_is_kept(folder):
     assert zoo.info(folder).licence is None
 
 
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        ({}, "OMP_NUM_THREADS=1 zoo train vae-mnist-20  # seed 0; the same bits on one thread"),
+        ({"threads": 4}, "OMP_NUM_THREADS=4 zoo train vae-mnist-20  # seed 0; the same bits on 4 threads"),
+        ({"threads": 4, "device": "A GPU"}, "OMP_NUM_THREADS=1 zoo train vae-mnist-20  # seed 0; trained on A GPU"),
+    ],
+)  # fmt: skip
+def test_it_says_what_gives_the_same_bits(folder, ending, said):
+    record = zoo.info(folder).metrics
+    assert record is not None
+    trained = record.training.model_copy(update=ending)
+    text = record_text(record.model_copy(update={"training": trained}))
+    (folder / "metrics.json").write_text(text)
+    assert said in render_card(zoo.info(folder))
+
+
 def test_pictures_are_shown_from_the_repos_own_files(folder):
     assert "![samples](figures/samples.png)" in render_card(zoo.info(folder))
     (folder / "figures" / "samples.png").unlink()

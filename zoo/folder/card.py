@@ -254,15 +254,16 @@ def _again(info: ModelInfo, record: Record, source: str | None) -> str:
     elif source:
         recipe, pull = "pulled/recipe.toml", f"zoo pull {source} --to pulled\n"
     seed = _escaped(tomllib.loads(info.recipe).get("training", {}).get("seed"))
-    like = "the same bits on one thread of a like machine with the same torch"
-    if record.training.device not in (None, "cpu"):
-        like = (
-            f"trained on {_escaped(record.training.device)}: elsewhere other bits, alike in numbers"
-        )
+    device, trained_on = record.training.device or "cpu", record.training.threads or 1
+    on = "one thread" if trained_on == 1 else f"{trained_on} threads"
+    like = f"the same bits on {on} of a like machine with the same torch"
+    if device != "cpu":
+        trained_on = 1
+        like = f"trained on {_escaped(device)}: elsewhere other bits, alike in numbers"
     text = f"""## Train and measure it again
 
 ```sh
-{pull}OMP_NUM_THREADS=1 zoo train {recipe}  # seed {seed}; {like}
+{pull}OMP_NUM_THREADS={trained_on} zoo train {recipe}  # seed {seed}; {like}
 zoo verify {source or "./folder"} --full  # measures the numbers above again
 ```"""
     if with_ := record.versions:

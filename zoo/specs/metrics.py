@@ -236,6 +236,8 @@ class Ending(BaseModel):
     best_epoch: int | None = None
     device: str | None = None
     """What it was trained on: `cpu`, or a GPU's name."""
+    threads: int | None = None
+    """The processor's threads that it was trained on."""
 
     @property
     def unchanged_recipe(self) -> str | None:

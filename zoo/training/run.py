@@ -265,6 +265,7 @@ def _finish(
         "of_epochs": recipe.training.epochs,
         "interrupted": interrupted,
         "best_epoch": progress.best_epoch or None,
+        "threads": torch.get_num_threads(),
         **noted,
     }
 
