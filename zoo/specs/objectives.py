@@ -38,7 +38,7 @@ class IWAE(Strict):
         default=0,
         ge=0,
         le=1e6,
-        description="epochs at the start whose bound is of `warmup_samples` draws, for the time that the others take",
+        description="epochs at the start that take `warmup_samples` draws: many fast ones before a few slow ones",
     )
     warmup_samples: int = Field(
         default=5,
