@@ -22,7 +22,6 @@ class Stepper:
         self, model: Autoencoder, recipe: Recipe, images: int, device: torch.device
     ) -> None:
         self.model, self.settings = model, recipe.training
-        self.objective = self.settings.objective
         self.protocol: Protocol = recipe.data.protocol
         self.device = device
         self.share = Share(self.settings, images)
@@ -57,8 +56,7 @@ class Stepper:
         epochs_done = step / self.steps_per_epoch
         factors = warmup_factors(self.settings, epochs_done)
         if isinstance(self.settings.objective, IWAE):
-            self.objective = self.settings.objective.after(epochs_done)
-            self.core.options["objective"] = self.objective
+            self.core.options["objective"] = self.settings.objective.after(epochs_done)
         moves = self.draws.moves(size, (1 - step / self.steps) ** 2)
         drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
         before = self._buffers() if self.checks_buffers else {}
@@ -105,9 +103,10 @@ class Stepper:
 
     def _noise(self, size: int, generator: torch.Generator) -> Tensor:
         """What the loss of a batch takes, a row for each image."""
-        if isinstance(self.objective, IWAE):
-            draws = self.model._noise(size * self.objective.noises, generator)
-            return draws.unflatten(0, (size, self.objective.noises))
+        objective = self.core.options.get("objective")
+        if isinstance(objective, IWAE):
+            draws = self.model._noise(size * objective.noises, generator)
+            return draws.unflatten(0, (size, objective.noises))
         return self.model._noise(size, generator)
 
     def _buffers(self) -> dict[str, Tensor]:
