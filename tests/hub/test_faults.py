@@ -134,7 +134,8 @@ def test_a_cache_that_cannot_be_written_to_is_a_sentence(hub, client, repo):
 def test_two_processes_that_load_the_same_model_at_once_both_get_it(hub, client, repo):
     hub.fault(path=WEIGHTS, call=lambda: time.sleep(1), times=None)
     code = f"print(zoo.load('{repo}').sample(1, seed=0).sum())"
-    both = [client.start(code) for _ in range(2)]
+    patient = {"HF_HUB_DOWNLOAD_TIMEOUT": "30"}  # the client's usual 1 s is no longer than the wait
+    both = [client.start(code, env=patient) for _ in range(2)]
     ends = [one.wait() for one in both]
     assert [end.returncode for end in ends] == [0, 0], ends
     assert ends[0].out == ends[1].out
