@@ -13,10 +13,10 @@ Memory is how far the resident memory of a fresh process rises above where it st
 highest, for several K, numbers of images and image shapes (read from /proc: on Linux only).
 
 The weights are the published ones if they are here, else random: the work is the same. It takes
-two minutes on two idle cores; with `--images 50` half a minute. Expect 1.4 times the floor on one
-thread and 1.6 on two: a second thread halves the products, but not the passes over the logits, which
-wait for memory, nor what starts some 130 operations an image. Expect 10 to 30 MB, and up to 300 for
-many chunks, of which the allocator keeps some.
+two minutes on two idle cores; with `--images 50` half a minute. Expect 1.2 to 1.4 times the floor on
+one thread and 1.3 to 1.6 on two: a second thread halves the products, but not the passes over the
+logits, which wait for memory, nor what starts some 130 operations an image. Expect 10 to 60 MB, and
+up to 300 for many chunks, of which the allocator keeps some.
 """
 
 from __future__ import annotations
