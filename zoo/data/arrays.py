@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.images import IN_MEMORY, PARTS, WANTED
+from zoo.data.images import IN_MEMORY, PIECE, WANTED, sha256_of
 from zoo.data.source import InMemory, Source
+from zoo.data.splits import one_of_each
 from zoo.errors import DataError
 from zoo.io.files import open_regular
 
@@ -48,9 +50,16 @@ class ArrayFile(Source):
         read = os.preadv(self.file, [pixels.numpy().data], self.offset + first * self.bytes)
         return pixels if read == count * self.bytes else None
 
+    def split_keys(self) -> Iterator[str]:
+        for first in range(0, len(self), PIECE):
+            rows = self.read_run(first, min(PIECE, len(self) - first))
+            if rows is None:
+                raise DataError(f"{self.path!r} is cut short.")
+            yield from map(sha256_of, rows)
+
 
 def read_array(path: Path) -> dict[str, Source]:
-    """The images of a `.npy`, or those of a `.npz` named train, validation and test.
+    """The images of a `.npy`, or those of a `.npz` whose arrays are named as parts.
 
     A `.npz` with one array has one part, "all". Raises DataError for pickles and damage.
     """
@@ -62,8 +71,11 @@ def read_array(path: Path) -> dict[str, Source]:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return {"all": InMemory(loaded, what)}
-            if set(PARTS) <= set(loaded.files):
-                return {part: InMemory(loaded[part], f"{what}: its {part} split") for part in PARTS}
+            if parts := one_of_each(loaded.files, what):
+                return {
+                    part: InMemory(loaded[name], f"{what}: its {part} split")
+                    for part, name in parts.items()
+                }
             if len(loaded.files) == 1:
                 return {"all": InMemory(loaded[loaded.files[0]], what)}
         except DataError:
@@ -74,7 +86,7 @@ def read_array(path: Path) -> dict[str, Source]:
             raise DataError(f"{str(path)!r} is damaged or not a NumPy file ({why}).") from None
     held = ", ".join(sorted(map(repr, loaded.files))[:5]) or "nothing"
     raise DataError(
-        f"{str(path)!r} holds {held}: one array, or train, validation and test, are understood."
+        f"{str(path)!r} holds {held}; expected one array, or train, and validation or test or both."
     )
 
 

@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from zoo.data.arrays import read_array
 from zoo.data.image_files import SUFFIXES, ImageFiles
-from zoo.data.images import PARTS
 from zoo.data.parquet import read_parquet
 from zoo.data.shards import COMPRESSED, Shards, expanded
-from zoo.data.source import Source
+from zoo.data.source import Joined, Named, Source
+from zoo.data.splits import by_name
 from zoo.errors import DataError
 
 KINDS = {"images": SUFFIXES, "tar shards": (".tar", *COMPRESSED), "parquet files": (".parquet",)}
-PART_NAMES = {"train": "train", "validation": "validation|valid|val|dev", "test": "test"}
-"""How the names of files begin that hold one part of a dataset."""
+
+log = logging.getLogger("zoo")
 
 
 def read_folder(folder: Path, column: str) -> dict[str, Source]:
     """Every image below a folder, in the order of paths; pictures of a model's folder are not.
 
-    Subfolders named train and test (and validation) are parts; so are shards and parquet files
-    whose names begin so. Otherwise there is one, "all".
+    Subfolders, or shards and parquet files, whose names begin as a part's hold that part; what lies
+    beside such subfolders is left out, with a line. Otherwise there is one part, "all".
     """
-    names = [name for name in PARTS if (folder / name).is_dir()]
-    if "train" not in names or "test" not in names:
+    with os.scandir(folder) as entries:
+        below = sorted(e.name for e in entries if e.is_dir() or e.name.lower().endswith(SUFFIXES))
+    parts, others = by_name(name for name in below if (folder / name).is_dir())
+    if not parts:
         return _parts_below(folder, column)
-    found = {name: _parts_below(folder / name, column, in_parts=False) for name in names}
-    return {name: parts["all"] for name, parts in found.items()}
+    others += [name for name in below if not (folder / name).is_dir()]
+    if others:
+        log.warning(
+            "%r holds parts in %s; beside them, %s left out.",
+            str(folder),
+            ", ".join(name for names in parts.values() for name in names),
+            f"{others[0]!r} is"
+            if len(others) == 1
+            else f"{others[0]!r} and {len(others) - 1:,} more are",
+        )
+    found: dict[str, Source] = {}
+    for part, names in parts.items():
+        some = [_parts_below(folder / name, column, within=name)["all"] for name in names]
+        many = [Named(name, one) for name, one in zip(names, some, strict=True)]
+        found[part] = some[0] if len(some) == 1 else Joined(many)
+    return found
 
 
-def _parts_below(folder: Path, column: str, in_parts: bool = True) -> dict[str, Source]:
+def _parts_below(folder: Path, column: str, within: str = "") -> dict[str, Source]:
+    """Images by part; all of them are of one part where the folder lies `within` one."""
     names = sorted(_walk(folder), key=lambda name: name.split(os.sep))
     by_kind = {kind: [n for n in names if n.lower().endswith(KINDS[kind])] for kind in KINDS}
     kinds = [kind for kind, some in by_kind.items() if some]
@@ -48,9 +65,9 @@ def _parts_below(folder: Path, column: str, in_parts: bool = True) -> dict[str, 
             "tar shards by a pattern such as train-{000..099}.tar."
         )
     if kinds == ["images"]:
-        return {"all": ImageFiles(folder, names)}
+        return {"all": ImageFiles(folder, names, within)}
     paths = [folder / name for name in names]
-    parts = by_part(paths) if in_parts else {"all": paths}
+    parts = {"all": paths} if within else by_part(paths)
     return read_parquet(parts, column) if kinds == ["parquet files"] else _shards(parts)
 
 
@@ -83,23 +100,19 @@ def _shards(parts: Mapping[str, Sequence[Path]]) -> dict[str, Source]:
 
 
 def by_part(paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Files by the part with which their names begin, if there are some of train and of test.
+    """Files by the part with which their names begin, if any are named so; else all, as "all".
 
     Raises DataError for others among them.
     """
-    found: dict[str, list[Path]] = {part: [] for part in PARTS}
-    others = []
-    for path in paths:
-        parts = (p for p in PARTS if re.match(f"({PART_NAMES[p]})(?![a-z])", path.name, re.I))
-        found.get(next(parts, ""), others).append(path)
-    if not found["train"] or not found["test"]:
-        return {"all": list(paths)}
+    parts, others = by_name(map(str, paths))
     if others:
         raise DataError(
-            f"{str(others[0])!r} begins with none of train, validation and test, as others "
-            "beside it do: it belongs to no part."
+            f"{others[0]!r} begins with none of train, validation and test, as others beside it do: "
+            "it belongs to no part."
         )
-    return {part: some for part, some in found.items() if some}
+    return {part: [Path(name) for name in some] for part, some in parts.items()} or {
+        "all": list(paths)
+    }
 
 
 def _walk(folder: Path) -> Iterator[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 
-from zoo.data.images import PARTS
 from zoo.data.parquet import read_parquet
 from zoo.data.source import Source
+from zoo.data.splits import by_name
 from zoo.errors import DataError, OfflineError
+
+log = logging.getLogger("zoo")
 
 PREFIX, ON_HUB = "hf-dataset:", "hf://datasets/"
 GRAMMAR = re.compile(
@@ -20,7 +23,7 @@ GRAMMAR = re.compile(
 def read_hf_dataset(name: str, column: str) -> dict[str, Source]:
     """The images of a dataset of the Hub, which are read when they are needed.
 
-    Its splits named train, validation and test are parts; without test, all it has is in "all".
+    Its splits are parts by their names, as the folders of a dataset are.
     Raises DataError for a dataset that is not there or not in parquet files, OfflineError.
     """
     found = GRAMMAR.fullmatch(name.removeprefix(PREFIX))
@@ -36,9 +39,19 @@ def read_hf_dataset(name: str, column: str) -> dict[str, Source]:
             f"{name} is not of parquet files{f', as {others[0]!r}' if others else ''}. The Hub "
             f"converts most datasets: try hf-dataset:{found['repo']}@refs/convert/parquet."
         )
-    if "train" in files and "test" in files:
-        return read_parquet({part: files[part] for part in PARTS if part in files}, column)
-    return read_parquet({"all": [path for paths in files.values() for path in paths]}, column)
+    parts, others = by_name(files)
+    if others:
+        log.warning(
+            "%s: its split%s %s left out.",
+            name,
+            "" if len(others) == 1 else "s",
+            f"{others[0]!r} is" if len(others) == 1 else f"{', '.join(map(repr, others))} are",
+        )
+    parts = parts or {"all": list(files)}
+    return read_parquet(
+        {part: [path for split in some for path in files[split]] for part, some in parts.items()},
+        column,
+    )
 
 
 def _files(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -23,7 +25,9 @@ DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 class ImageFiles(Source):
     """Image files, by their paths below a folder."""
 
-    def __init__(self, folder: Path, names: list[str]) -> None:
+    def __init__(self, folder: Path, names: list[str], within: str = "") -> None:
+        """`within`: the path of the folder in its dataset, where it holds one part."""
+        self.within = within
         self.folder = "" if folder == Path() else str(folder)  # "a.png", not "./a.png"
         self.names = Texts(names)
 
@@ -32,6 +36,11 @@ class ImageFiles(Source):
 
     def key(self, number: int) -> str:
         return self.names[number]
+
+    def split_keys(self) -> Iterator[str]:
+        """Paths within the dataset, the same on every system."""
+        for name in self.names:
+            yield unicodedata.normalize("NFC", Path(self.within, name).as_posix())
 
     def title(self, number: int) -> str:
         return repr(str(Path(self.folder, self.key(number))))

@@ -1,4 +1,4 @@
-"""One part of one dataset, in memory or streamed, and how a set is split into parts."""
+"""One part of one dataset, in memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ import torch
 from torch import Tensor
 
 from zoo.errors import DataError
-
-PARTS = ("train", "validation", "test")
-SPLITS = (*PARTS, "train+validation")
 
 WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
 
@@ -129,42 +126,3 @@ def as_images(given: object, what: str) -> Tensor:
     if isinstance(given, Tensor | np.ndarray):
         found = f"{tuple(given.shape)}, {str(given.dtype).removeprefix('torch.')}"
     raise DataError(f"{what} is {found}; {WANTED}")
-
-
-def in_parts(sizes: dict[str, int], what: str) -> dict[str, np.ndarray]:
-    """Numbers of the train, validation and test images of parts that follow one another.
-
-    Args:
-        sizes: images of each part, in order. A set without parts is all in "all": a tenth each is
-            held out for validation and test. Without "validation" it is the last tenth of train.
-        what: what to call the set in errors.
-
-    Raises DataError for fewer than three images.
-    """
-    if "all" in sizes:
-        return _held_out(sizes["all"], what)
-    ends = np.cumsum(list(sizes.values()))
-    parts = {
-        name: np.arange(end - size, end)
-        for (name, size), end in zip(sizes.items(), ends, strict=True)
-    }
-    if "validation" not in parts:
-        train = parts["train"]
-        tenth = max(1, len(train) // 10)
-        parts |= {"train": train[:-tenth], "validation": train[-tenth:]}
-    return parts
-
-
-def _held_out(count: int, what: str) -> dict[str, np.ndarray]:
-    """Which images are held out depends on their number alone: an order drawn from NumPy's
-    `Philox(key=0)`, whose raw output never changes."""
-    if count < 3:
-        raise DataError(f"{what} has {count} images; three at least are needed, one a part.")
-    order = np.argsort(np.random.Philox(key=0).random_raw(count), kind="stable")
-    tenth = max(1, count // 10)
-    parts = {
-        "test": order[:tenth],
-        "validation": order[tenth : 2 * tenth],
-        "train": order[2 * tenth :],
-    }
-    return {name: np.sort(part) for name, part in parts.items()}

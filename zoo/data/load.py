@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,16 +20,19 @@ from zoo.data.folders import is_pattern, read_file, read_folder, read_pattern
 from zoo.data.hf_datasets import PREFIX as HF_DATASET
 from zoo.data.hf_datasets import read_hf_dataset
 from zoo.data.image_files import SUFFIXES, ImageFiles
-from zoo.data.images import IN_MEMORY, SPLITS, Images, in_parts, sha256_of
+from zoo.data.images import IN_MEMORY, Images, sha256_of
 from zoo.data.named import NAMED, is_here, read_named
 from zoo.data.objects import can_hold_images, read_object
 from zoo.data.plugins import read_plugin
 from zoo.data.source import InMemory, Joined, Named, Source
+from zoo.data.splits import SPLITS, describe, numbers_of
 from zoo.data.stream import StreamedImages
 from zoo.errors import DataError, InputError, UnknownNameError, did_you_mean
 from zoo.io.files import with_home
 from zoo.registry import families, plugins
 from zoo.specs.data import FOUND, Transform
+
+log = logging.getLogger("zoo")
 
 Dataset = str | Path | Tensor | np.ndarray | Iterable | Mapping | TorchDataset
 """A name or path, or a Python object: see KINDS."""
@@ -40,7 +44,7 @@ IN_PYTHON = "uint8 images as a tensor, an array, a torch Dataset or an iterable"
 
 def load_images(
     dataset: Dataset,
-    split: str,
+    split: str | None,
     *,
     shape: Shape | None = None,
     transform: Transform | None = None,
@@ -55,7 +59,9 @@ def load_images(
             `photos/train-{000..099}.tar`; `hf-dataset:org/name`; parquet files; a `.npy` or `.npz`
             file. Or uint8 images: a tensor or array `(N, C, H, W)` or `(N, H, W)`; a torch Dataset;
             an iterable, which is read once; a mapping of train, validation and test to these.
-        split: `train`, `validation`, `test`, or `train+validation`.
+        split: `train`, `validation`, `test`, or `train+validation`. None is test; of data without
+            parts it is all of them, as "all". A part that the data do not name is a tenth, held out
+            by a hash of each image's key: see `zoo.data.splits`.
         shape: channels, height and width that a model takes; None is that of the first image.
         transform: what makes images of any size fit; None does nothing.
         column: of parquet files, where several hold images; "auto" finds it.
@@ -79,34 +85,35 @@ def load_images(
 
 def open_dataset(
     dataset: Dataset,
-    splits: tuple[str, ...],
+    splits: tuple[str | None, ...],
     *,
     shape: Shape | None = None,
     transform: Transform | None = None,
     column: str = FOUND,
     max_damaged: int = 0,
-) -> dict[str, AnyImages]:
+) -> dict[str | None, AnyImages]:
     """Several splits of a dataset, read once; as `load_images` otherwise."""
     for split in splits:
         _check_split(split)
     name, what, found = _find(dataset, column)
     source, transform = Joined(list(found.values())), transform or Transform()
     _check_one_shape(found, what)
-    numbers = _numbers_of(found, what)
-    opened: dict[str, AnyImages] = {}
-    for split in splits:
+    numbers = _numbers_of(found, what, splits)
+    opened: dict[str | None, AnyImages] = {}
+    for wanted in splits:
+        split = _split_of(wanted, found)
         if not len(numbers[split]):
             raise DataError(f"The {split} split of {name} is empty: give it more images.")
         if source.pixels is not None and transform == Transform():
             pixels = source.pixels[torch.from_numpy(numbers[split])]
-            opened[split] = Images(name, split, pixels, sha256_of(pixels))
+            opened[wanted] = Images(name, split, pixels, sha256_of(pixels))
             continue
         fitting = shape or _natural_shape(source, transform)
         stream = StreamedImages(name, split, source, numbers[split], fitting, transform)
         stream = stream.without_damaged(max_damaged) if max_damaged else stream
         fits = len(stream) * math.prod(fitting) <= IN_MEMORY
         varies = transform.is_random and split not in ("validation", "test")
-        opened[split] = stream.held() if fits and not varies else stream
+        opened[wanted] = stream.held() if fits and not varies else stream
     return opened
 
 
@@ -116,29 +123,38 @@ def find_source(dataset: Dataset, split: str | None = None) -> tuple[str, str, S
     Without a split it is the test split; of a dataset without parts, all of it, as "all".
     Errors as `load_images`.
     """
-    if split is not None:
-        _check_split(split)
+    _check_split(split)
     name, what, found = _find(dataset, FOUND)
-    source = Joined(list(found.values()))
-    if split is None and "all" in found:
-        return name, "all", source, np.arange(len(source))
-    split = split or "test"
-    return name, split, source, _numbers_of(found, what)[split]
+    numbers = _numbers_of(found, what, (split,))
+    split = _split_of(split, found)
+    return name, split, Joined(list(found.values())), numbers[split]
 
 
-def _check_split(split: str) -> None:
-    if split not in SPLITS:
+def _split_of(wanted: str | None, found: dict[str, Source]) -> str:
+    return wanted or ("all" if "all" in found else "test")
+
+
+def _check_split(split: str | None) -> None:
+    if split is not None and split not in SPLITS:
         raise InputError(
             f"There is no split {split!r}.{did_you_mean(str(split), SPLITS)} "
             f"Splits: {', '.join(SPLITS)}."
         )
 
 
-def _numbers_of(found: dict[str, Source], what: str) -> dict[str, np.ndarray]:
-    """The numbers of each split's images."""
-    numbers = in_parts({part: len(one) for part, one in found.items()}, what)
-    joined = np.concatenate([numbers["train"], numbers["validation"]])
-    return numbers | {"train+validation": joined}
+def _numbers_of(
+    found: dict[str, Source], what: str, splits: tuple[str | None, ...]
+) -> dict[str, np.ndarray]:
+    """The numbers of the images of each split; of all, as "all", if no split is asked for.
+
+    How a user's own data were divided is said in a line.
+    """
+    if "all" in found and set(splits) == {None}:
+        return {"all": np.arange(len(found["all"]))}
+    numbers = numbers_of(found, what)
+    if what not in NAMED:
+        log.warning(describe(found, numbers, what))
+    return numbers
 
 
 def open_all(

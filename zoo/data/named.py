@@ -19,7 +19,8 @@ from torch import Tensor
 
 from zoo import processes
 from zoo.data import sprites
-from zoo.data.images import PARTS, sha256_of
+from zoo.data.images import sha256_of
+from zoo.data.splits import PARTS
 from zoo.errors import DataError, OfflineError
 from zoo.io.files import read_regular, with_home
 

@@ -17,13 +17,16 @@ from torch.utils.data import IterableDataset
 
 from zoo.data.fit import as_pixels
 from zoo.data.image_files import eight_bits
-from zoo.data.images import PARTS
+from zoo.data.images import sha256_of
 from zoo.data.source import InMemory, Source
+from zoo.data.splits import one_of_each
 from zoo.errors import DataError, ZooError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+COMPARED = 8
+"""Images of a dataset that are read twice, to see whether it draws them at random."""
 ONE_IMAGE = (
     "an image is (C, H, W) or (H, W), uint8, 0 to 255, or Pillow's, alone or the first in a tuple "
     "or dict."
@@ -48,6 +51,26 @@ class MapStyle(Source):
         with _blamed(self.title(number)):
             item = self.given[number]
         return image_of(item, self.title(number))
+
+    def split_keys(self) -> Iterator[str]:
+        """Of each image's pixels; an image that cannot be read counts by its number.
+
+        Raises DataError for a dataset that gives other images each time they are read.
+        """
+        for number in range(len(self)):
+            key = self._split_key(number)
+            if number < COMPARED and key != self._split_key(number):
+                raise DataError(
+                    f"{self.title(number)} is another one each time it is read, so no part can be "
+                    "held out by its content. Give a mapping of train, validation and test."
+                )
+            yield key
+
+    def _split_key(self, number: int) -> str:
+        try:
+            return sha256_of(as_pixels(self.read(number)))
+        except DataError:
+            return str(number)
 
 
 class Spooled(Source):
@@ -85,19 +108,24 @@ class Spooled(Source):
             raise DataError(f"{self.title(number)} is cut short in {self.path!r}.")
         return torch.frombuffer(data, dtype=torch.uint8).view(*self.shapes[number].tolist())
 
+    def split_keys(self) -> Iterator[str]:
+        return (sha256_of(self.read(number)) for number in range(len(self)))
+
 
 def read_object(given: Any, what: str) -> dict[str, Source]:
     """The images of an object by part. Raises DataError for what holds none."""
     if not isinstance(given, Mapping):
         return {"all": _source(given, what)}
-    named = [str(name) for name in given]
-    if not {"train", "test"} <= set(named) <= set(PARTS):
+    by_text = {str(name): name for name in given}
+    parts = one_of_each(list(by_text), what)
+    if not parts:
         raise DataError(
-            f"{what} holds {', '.join(map(repr, named[:5])) or 'nothing'}: train and test, and "
-            "perhaps validation, are understood."
+            f"{what} holds {', '.join(map(repr, [*by_text][:5])) or 'nothing'}; expected the keys "
+            "train, and validation or test or both."
         )
     return {
-        part: _source(given[part], f"{what}: its {part} split") for part in PARTS if part in given
+        part: _source(given[by_text[name]], f"{what}: its {part} split")
+        for part, name in parts.items()
     }
 
 

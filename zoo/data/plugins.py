@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from zoo.data.images import PARTS
+from zoo.data.splits import PARTS
 from zoo.errors import PluginError
 from zoo.registry.guards import blamed
 from zoo.registry.plugins import Plugin

@@ -6,12 +6,13 @@ Only the headers are read at first; an image is then read from its place. Nothin
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import os
 import re
 import tarfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -64,6 +65,10 @@ class Shards(Source):
     def key(self, number: int) -> str:
         shard, key = self._place(number)
         return f"{Path(self.paths[shard]).stem}/{key}" if len(self.paths) > 1 else key
+
+    def split_keys(self) -> Iterator[str]:
+        """The samples' keys, whichever shard they are in."""
+        return itertools.chain.from_iterable(self.keys_of_shard)
 
     def title(self, number: int) -> str:
         shard, key = self._place(number)

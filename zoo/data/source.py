@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.images import as_images
+from zoo.data.images import as_images, sha256_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,6 +55,13 @@ class Source:
             return list(map(str, numbers))
         return [self.key(number) for number in numbers]
 
+    def split_keys(self) -> Iterable[str]:
+        """For each example, the text that decides whether it is held out.
+
+        It names the example, or is the sha256 of its content: it does not depend on the others.
+        """
+        return self.keys(0, len(self))
+
     def read_run(self, first: int, count: int) -> Tensor | None:
         """Images that follow one another, `(count, C, H, W)` uint8, where the source has them so.
 
@@ -97,6 +104,9 @@ class InMemory(Source):
     def read(self, number: int) -> Tensor:
         return self.pixels[number]
 
+    def split_keys(self) -> Iterable[str]:
+        return (sha256_of(row) for row in self.pixels)
+
     def read_run(self, first: int, count: int) -> Tensor:
         return self.pixels[first : first + count]
 
@@ -122,6 +132,9 @@ class Named(Source):
 
     def keys(self, first: int, count: int) -> list[str]:
         return [f"{self.name}/{key}" for key in self.source.keys(first, count)]
+
+    def split_keys(self) -> Iterable[str]:
+        return self.source.split_keys()
 
     def read_run(self, first: int, count: int) -> Tensor | None:
         return self.source.read_run(first, count)
