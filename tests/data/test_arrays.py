@@ -167,9 +167,12 @@ def test_an_npz_of_one_array_is_split_and_of_three_is_not():
 @pytest.mark.parametrize(
     ("members", "why"),
     [
-        ({}, "holds nothing: one array, or train, validation and test, are understood"),
-        ({"a.npy": npy(PIXELS), "b.npy": npy(PIXELS)}, "holds 'a', 'b': one array, or train"),
-        ({"train.npy": npy(PIXELS), "test.npy": npy(PIXELS)}, "holds 'test', 'train': one array"),
+        ({}, "holds nothing; expected one array, or train, and validation or test or both"),
+        ({"a.npy": npy(PIXELS), "b.npy": npy(PIXELS)}, "holds 'a', 'b'; expected one array"),
+        (
+            {"train.npy": npy(PIXELS), "x.npy": npy(PIXELS)},
+            "holds 'train', 'x'; expected one array",
+        ),
         ({"a.txt": b"hello"}, "is bytes; images are"),
         ({"a.npy": b"hello"}, "is bytes; images are"),
         ({"a.npy": b""}, "is bytes; images are"),

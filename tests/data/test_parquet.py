@@ -42,26 +42,27 @@ def test_images_of_a_parquet_file_are_those_of_the_array():
     write("structs.parquet", {"label": LABELS, "image": as_structs(PNGS)})
     write("bytes.parquet", {"label": LABELS, "png": PNGS})
     write("large.parquet", {"png": pyarrow.array(PNGS, pyarrow.large_binary())})
-    for split in ("train", "validation", "test"):
-        expected = load_images(PIXELS, split).sha256
-        for name in ("structs", "bytes", "large"):
-            assert load_images(f"{name}.parquet", split).sha256 == expected
+    for name in ("structs", "bytes", "large"):
+        assert load_images(f"{name}.parquet", None).sha256 == load_images(PIXELS, None).sha256
 
 
 def test_a_folder_of_parquet_files_is_read_by_part_as_the_hub_lays_it_out():
     write("photos/data/train-00000-of-00002.parquet", {"image": as_structs(PNGS[:20])})
     write("photos/data/train-00001-of-00002.parquet", {"image": as_structs(PNGS[20:30])})
     write("photos/data/test-00000-of-00001.parquet", {"image": as_structs(PNGS[30:])})
-    parts = open_dataset("photos", ("train", "validation", "test"))
-    rows = torch.cat([images.pixels for images in parts.values()])
-    assert np.array_equal(rows[:, 0].numpy(), PIXELS)
-    assert parts["train"].key(20) == "train-00001-of-00002/0"
+    parts = open_dataset("photos", ("train+validation", "test"))
+    test = parts["test"].pixels
+    assert np.array_equal(test[:, 0].numpy(), PIXELS[30:])
+    rest = {row.numpy().tobytes() for row in parts["train+validation"].pixels}
+    assert rest == {row.tobytes() for row in PIXELS[:30]}
+    keys = {parts["train+validation"].key(i) for i in range(30)}
+    assert "train-00001-of-00002/0" in keys
 
 
 def test_a_column_of_images_is_found_by_what_the_file_says_of_it():
     features = {"photo": {"_type": "Image"}, "mask": {"_type": "Value"}}
     write("a.parquet", {"mask": PNGS[::-1], "photo": PNGS}, features)
-    assert load_images("a.parquet", "test").sha256 == load_images(PIXELS, "test").sha256
+    assert load_images("a.parquet", None).sha256 == load_images(PIXELS, None).sha256
 
 
 def test_of_several_columns_of_images_one_is_chosen():
@@ -70,8 +71,8 @@ def test_of_several_columns_of_images_one_is_chosen():
         "'a.parquet' has several columns of images. "
         "Columns that can hold images: left, right; data.column chooses one."
     )
-    chosen = load_images("a.parquet", "test", column="right")
-    assert chosen.sha256 == load_images(PIXELS[::-1].copy(), "test").sha256
+    chosen = load_images("a.parquet", None, column="right")
+    assert chosen.sha256 == load_images(PIXELS[::-1].copy(), None).sha256
     for column, why in (("label", "is int64"), ("rihgt", "is not there. Did you mean 'right'?")):
         with pytest.raises(DataError, match=f"The column '{column}' of 'a.parquet' {why}"):
             load_images("a.parquet", "test", column=column)
@@ -118,7 +119,7 @@ def test_a_flipped_byte_gives_images_or_a_sentence():
 
 def test_a_file_without_rows_is_refused():
     write("a.parquet", {"image": pyarrow.array([], pyarrow.binary())})
-    assert "has 0 images; three at least are needed" in refused("a.parquet")
+    assert "has 0 images; 3 at least are needed" in refused("a.parquet")
 
 
 def test_row_groups_that_would_fill_the_memory_are_refused(monkeypatch):

@@ -213,8 +213,10 @@ def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:
     if not str(dataset).strip():
         raise InputError(f"A dataset is a name, {KINDS}, or {IN_PYTHON}; got {str(dataset)!r}.")
     if isinstance(dataset, str) and dataset in NAMED:
+        _note_folder(dataset)
         return dataset, dataset, _in_memory(read_named(dataset), dataset)
     if isinstance(dataset, str) and (plugin := plugins.named("dataset", dataset)):
+        _note_folder(dataset)
         return dataset, str(plugin), _in_memory(read_plugin(plugin), str(plugin))
     if str(dataset).startswith(HF_DATASET):
         return str(dataset), str(dataset), read_hf_dataset(str(dataset), column)
@@ -238,6 +240,12 @@ def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:
         f"No dataset named {dataset!r}.{did_you_mean(dataset.lower(), names)} Datasets: "
         f"{', '.join(names)}; or {KINDS}."
     )
+
+
+def _note_folder(name: str) -> None:
+    """A name is always the dataset's, as a model's is; the folder of that name is `./name`."""
+    if os.path.lexists(name):
+        log.warning("%r is the dataset of that name; the one in this folder is './%s'.", name, name)
 
 
 def _find_object(dataset: object) -> tuple[str, str, dict[str, Source]]:

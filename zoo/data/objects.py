@@ -118,7 +118,7 @@ def read_object(given: Any, what: str) -> dict[str, Source]:
         return {"all": _source(given, what)}
     by_text = {str(name): name for name in given}
     parts = one_of_each(list(by_text), what)
-    if not parts:
+    if not parts or len(parts) < len(by_text):
         raise DataError(
             f"{what} holds {', '.join(map(repr, [*by_text][:5])) or 'nothing'}; expected the keys "
             "train, and validation or test or both."

@@ -44,16 +44,11 @@ def by_name(paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def one_of_each(names: Sequence[str], what: str) -> dict[str, str]:
-    """As `by_name`, for arrays and keys that each hold a whole part; empty if no parts are named.
+    """The name of each part, among those of arrays and keys; empty if no parts are named.
 
-    Raises DataError for two names of one part, and for a name of none.
+    Raises DataError for two names of one part.
     """
-    found, others = by_name(names)
-    if others:
-        raise DataError(
-            f"{what}: {others[0]!r} names no part, as {found['train'][0]!r} beside it does. Parts are "
-            "train, validation and test."
-        )
+    found, _ = by_name(names)
     if double := next((some for some in found.values() if len(some) > 1), None):
         raise DataError(f"{what}: {double[0]!r} and {double[1]!r} name the same part.")
     return {part: some[0] for part, some in found.items()}
@@ -89,7 +84,7 @@ def numbers_of(found: dict[str, Source], what: str) -> dict[str, np.ndarray]:
         if len(pool) <= len(missing):
             raise DataError(
                 f"{what} has {len(pool)} images{' in train' if drawn_from == 'train' else ''}; "
-                f"{len(missing) + 1} at least are needed, to hold out {' and '.join(missing)}."
+                f"{len(missing) + 1} at least are needed to hold out {' and '.join(missing)}."
             )
         places = np.array([place(key) for key in source.split_keys()])
         numbers |= {part: pool[chosen] for part, chosen in draw(places, missing).items()}
