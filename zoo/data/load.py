@@ -80,7 +80,7 @@ def load_images(
         column=column,
         max_damaged=max_damaged,
     )
-    return opened[split]
+    return next(iter(opened.values()))
 
 
 def open_dataset(
@@ -91,29 +91,28 @@ def open_dataset(
     transform: Transform | None = None,
     column: str = FOUND,
     max_damaged: int = 0,
-) -> dict[str | None, AnyImages]:
-    """Several splits of a dataset, read once; as `load_images` otherwise."""
+) -> dict[str, AnyImages]:
+    """Several splits of a dataset by name, read once; as `load_images` otherwise."""
     for split in splits:
         _check_split(split)
     name, what, found = _find(dataset, column)
     source, transform = Joined(list(found.values())), transform or Transform()
     _check_one_shape(found, what)
     numbers = _numbers_of(found, what, splits)
-    opened: dict[str | None, AnyImages] = {}
-    for wanted in splits:
-        split = _split_of(wanted, found)
+    opened: dict[str, AnyImages] = {}
+    for split in (_split_of(wanted, found) for wanted in splits):
         if not len(numbers[split]):
             raise DataError(f"The {split} split of {name} is empty: give it more images.")
         if source.pixels is not None and transform == Transform():
             pixels = source.pixels[torch.from_numpy(numbers[split])]
-            opened[wanted] = Images(name, split, pixels, sha256_of(pixels))
+            opened[split] = Images(name, split, pixels, sha256_of(pixels))
             continue
         fitting = shape or _natural_shape(source, transform)
         stream = StreamedImages(name, split, source, numbers[split], fitting, transform)
         stream = stream.without_damaged(max_damaged) if max_damaged else stream
         fits = len(stream) * math.prod(fitting) <= IN_MEMORY
         varies = transform.is_random and split not in ("validation", "test")
-        opened[wanted] = stream.held() if fits and not varies else stream
+        opened[split] = stream.held() if fits and not varies else stream
     return opened
 
 
