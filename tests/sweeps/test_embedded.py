@@ -108,7 +108,7 @@ def test_a_folder_of_something_else_is_refused(sweep_file, tmp_path):
 
 
 def test_two_sweeps_at_once_in_one_folder_are_refused(sweep_file, tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr("zoo.io.locks.SECONDS", 0.0)
     plan = load_plan(sweep_file(TWO))
     with (
         folders.opened(plan, tmp_path / "out"),

@@ -74,7 +74,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     folder in the file's place, which stays.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    with _writing(path):
+    with writing(path):
         _make_folder(path.parent)
         _check_replaceable(path)
         try:
@@ -90,7 +90,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 
 def copy_regular(source: Path, target: Path) -> None:
     """A copy of a regular file, or of the one that a link leads to. Raises ZooError."""
-    with open_regular(source) as file, _writing(target):
+    with open_regular(source) as file, writing(target):
         _make_folder(target.parent)
         with open(target, "xb") as copy:
             shutil.copyfileobj(file, copy, 2**20)
@@ -118,7 +118,7 @@ def staged(target: Path) -> Iterator[Path]:
     """
     stage = target / f".saving.{secrets.token_hex(6)}"
     is_new = not os.path.exists(target)
-    with _writing(target):
+    with writing(target):
         stage.mkdir(parents=True)
     try:
         yield stage
@@ -139,7 +139,7 @@ def _move_all(stage: Path, target: Path) -> None:
         _check_replaceable(place)
         if place.parent != target and place.parent.is_symlink():
             raise ZooError(f"{str(place.parent)!r} is a link; nothing was written through it.")
-    with _writing(target):
+    with writing(target):
         for place in places.values():
             _make_folder(place.parent)
         for path, place in places.items():
@@ -157,7 +157,7 @@ class GrowingFile:
     def __init__(self, path: Path) -> None:
         self.path, self.partial = path, path.with_name(f"{path.name}.partial")
         self.file: FileIO | None = None
-        with _writing(path):
+        with writing(path):
             _make_folder(path.parent)
             for place in (self.path, self.partial):
                 _check_replaceable(place)
@@ -168,7 +168,7 @@ class GrowingFile:
 
     def open(self, keep: int) -> None:
         """Opens it to go on after its first `keep` bytes; 0 begins anew."""
-        with _writing(self.partial):
+        with writing(self.partial):
             # unbuffered: a process that is forked off holds no bytes that it could write again
             self.file = FileIO(self.partial, "r+b" if keep else "wb")
             self.file.truncate(keep)
@@ -178,19 +178,19 @@ class GrowingFile:
         """Writes all of it at the end."""
         assert self.file is not None
         rest = memoryview(data)
-        with _writing(self.partial):
+        with writing(self.partial):
             while rest:
                 rest = rest[self.file.write(rest) :]
 
     def sync(self) -> None:
         """Returns when the disk has it."""
         if self.file is not None:
-            with _writing(self.partial):
+            with writing(self.partial):
                 os.fsync(self.file.fileno())
 
     def take_its_place(self) -> None:
         """Gives it its own name, unless it has it already."""
-        with _writing(self.path):
+        with writing(self.path):
             if self.partial.is_file():
                 os.replace(self.partial, self.path)
 
@@ -207,7 +207,7 @@ class GrowingFile:
 
 def remove(path: Path) -> None:
     """Deletes a file if it is there. Raises ZooError."""
-    with _writing(path):
+    with writing(path):
         path.unlink(missing_ok=True)
 
 
@@ -224,7 +224,7 @@ def _check_replaceable(path: Path) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Raises ZooError, in a sentence, where the disk fails."""
     try:
         yield

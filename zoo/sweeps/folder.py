@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,14 +20,13 @@ from typing import IO
 from zoo.errors import RecipeError, SourceError
 from zoo.folder.config import read_text
 from zoo.io.files import write_atomically
+from zoo.io.locks import locked
 from zoo.sweeps.outcome import OUTCOME, Outcome, read_outcome, write_outcome
 from zoo.sweeps.plan import Plan, Trial, read_sweep
 from zoo.sweeps.settings import Sweep
 from zoo.sweeps.table import csv_text
 
 SWEEP, RECIPE, TRIALS, TABLE, LOCK = "sweep.toml", "recipe.toml", "trials", "sweep.csv", ".lock"
-LOCK_SECONDS = 15.0
-"""Trials of a sweep that was killed end within this time."""
 
 
 @dataclass(frozen=True)
@@ -108,32 +106,12 @@ def opened(plan: Plan, path: Path) -> Iterator[SweepFolder]:
         raise SourceError(f"{str(path)!r} is a file; a sweep needs a folder.")
     if path.is_dir() and not (path / SWEEP).exists() and set(os.listdir(path)) - {LOCK, RECIPE}:
         raise SourceError(f"{str(path)!r} is not empty and holds no sweep. Choose another --out.")
-    path.mkdir(parents=True, exist_ok=True)
-    lock = _locked(path)
-    try:
+    in_use = (
+        f"Another process runs the sweep in {str(path)!r}. Wait for it, or choose another --out."
+    )
+    with locked(path / LOCK, in_use, SourceError) as lock:
         _say_or_compare(plan, path)
         yield SweepFolder(path, plan, lock)
-    finally:
-        os.close(lock)
-
-
-def _locked(path: Path) -> int:
-    import fcntl
-
-    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    until = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return descriptor
-        except OSError:
-            if time.monotonic() > until:
-                os.close(descriptor)
-                raise SourceError(
-                    f"Another process runs the sweep in {str(path)!r}. Wait for it, or choose "
-                    "another --out."
-                ) from None
-            time.sleep(0.2)
 
 
 def _say_or_compare(plan: Plan, path: Path) -> None:
