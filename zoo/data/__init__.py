@@ -1,5 +1,6 @@
 """Images: where they come from, how they are split into parts, and what a model is shown."""
 
+from zoo.data.fingerprint import Fingerprint, difference, fingerprint
 from zoo.data.images import Images
 from zoo.data.load import AnyImages, load_images, may_be_read_for, open_all, open_dataset
 from zoo.data.preprocessing import (
@@ -13,9 +14,12 @@ from zoo.data.stream import StreamedImages
 
 __all__ = [
     "AnyImages",
+    "Fingerprint",
     "Images",
     "StreamedImages",
     "as_grey",
+    "difference",
+    "fingerprint",
     "load_images",
     "may_be_read_for",
     "open_all",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,6 +69,10 @@ class Source:
         None where they are read one at a time.
         """
         return None
+
+    def stored_in(self) -> Iterator[str]:
+        """Paths or addresses of the files that hold the images, in order; none of a Python object."""
+        yield from ()
 
 
 class Texts(Sequence[str]):
@@ -139,6 +144,9 @@ class Named(Source):
     def read_run(self, first: int, count: int) -> Tensor | None:
         return self.source.read_run(first, count)
 
+    def stored_in(self) -> Iterator[str]:
+        return self.source.stored_in()
+
 
 class Joined(Source):
     """Sources one after the other, as one."""
@@ -192,6 +200,10 @@ class Joined(Source):
             runs.append(run)
             first += here
         return torch.cat(runs) if len(runs) > 1 else runs[0]
+
+    def stored_in(self) -> Iterator[str]:
+        for part in self.parts:
+            yield from part.stored_in()
 
     def _at(self, number: int) -> tuple[Source, int]:
         which = int(np.searchsorted(self.ends, number, side="right"))
