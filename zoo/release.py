@@ -37,8 +37,8 @@ from zoo.registry import index, published, sources
 from zoo.specs.metrics import SUBSET, Ending, Metrics
 from zoo.specs.protocols import Protocol
 from zoo.specs.seeds import SeedRuns
+from zoo.training.folder import MODEL
 from zoo.training.recipe import Recipe, load_recipe
-from zoo.training.run import MODEL
 
 NLL_SAMPLES = 1000
 MOST_BYTES = 10_000_000

@@ -34,7 +34,11 @@ def test_a_full_disk_loses_no_older_checkpoint(recipe, tmp_path):
         with pytest.raises(ZooError, match="No space left on device"):
             zoo.train(settings, out=out, device="cpu", on_update=fill)
         assert [(out / "checkpoint.safetensors").read_bytes()] == older
-        assert {p.name for p in out.iterdir()} == {"recipe.toml", "checkpoint.safetensors"}
+        assert {p.name for p in out.iterdir()} == {
+            "recipe.toml",
+            "checkpoint.safetensors",
+            "history.jsonl",
+        }
         filler.unlink()
         zoo.train(settings, out=out, device="cpu", resume=True)
         zoo.train(settings, out="whole", device="cpu")

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 import zoo
-from zoo.errors import RecipeError, SourceError, TrainingError
+from zoo.errors import RecipeError, TrainingError
 from zoo.training import loop, run, step
-from zoo.training.recipe import TrainingSettings, load_recipe
+from zoo.training.recipe import TrainingSettings
 
 WEIGHTS = "model/model.safetensors"
 EVERYTHING = {
@@ -122,45 +122,6 @@ def test_stopped_at_an_epochs_last_step_it_ends_with_the_same_bits(recipe):
     zoo.train(recipe(**EVERYTHING), out="a", device="cpu", resume=True)
     assert bits("a") == bits("whole")
     assert Path("a/history.jsonl").read_text() == Path("whole/history.jsonl").read_text()
-
-
-def test_a_run_does_not_overwrite_another(recipe):
-    zoo.train(recipe(epochs=1), out="a")
-    before = bits("a")
-    with pytest.raises(SourceError, match="is not empty"):
-        zoo.train(recipe(epochs=1), out="a")
-    assert bits("a") == before
-
-
-def test_resume_wants_the_same_recipe_and_a_run(recipe):
-    zoo.train(recipe(epochs=1), out="a")
-    with pytest.raises(RecipeError, match="another recipe"):
-        zoo.train(recipe(epochs=2), out="a", resume=True)
-    with pytest.raises(SourceError, match="no run to resume"):
-        zoo.train(recipe(epochs=1), out="b", resume=True)
-
-
-def test_a_finished_run_is_not_trained_again(recipe):
-    zoo.train(recipe(epochs=1), out="a")
-    with pytest.raises(SourceError, match="is finished: nothing is left to resume"):
-        zoo.train(recipe(epochs=1), out="a", resume=True)
-
-
-def test_a_run_that_ended_while_it_was_measured_is_not_finished(recipe, monkeypatch):
-    def killed(*arguments, **settings):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "evaluate_model", killed)
-        with pytest.raises(KeyboardInterrupt):
-            zoo.train(recipe(epochs=1), out="a")
-    assert zoo.train(recipe(epochs=1), out="a", resume=True).metrics is not None
-
-
-def test_a_run_is_called_by_its_recipes_file(recipe):
-    Path("mine.toml").write_text(load_recipe(recipe(epochs=1)).to_toml())
-    assert zoo.train("mine.toml").folder == Path("runs/mine")
-    assert zoo.train("./mine.toml").folder == Path("runs/mine-2")
 
 
 def test_a_damaged_checkpoint_is_refused(recipe):

@@ -8,16 +8,14 @@ from pathlib import Path
 
 from zoo.data import AnyImages
 from zoo.devices import find_device
-from zoo.errors import RecipeError, TrainingError
+from zoo.errors import TrainingError
 from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
-from zoo.folder import layout, store
-from zoo.folder.config import read_text
 from zoo.folder.record import versions
 from zoo.models import Autoencoder
-from zoo.registry.sources import Source
 from zoo.specs.seeds import SeedRun, SeedRuns, spreads_of
+from zoo.training.folder import RunFolder
 from zoo.training.recipe import Recipe, load_recipe
-from zoo.training.run import CHECKPOINT, HISTORY, MODEL, train
+from zoo.training.run import train
 
 
 def train_with_seeds(
@@ -88,15 +86,7 @@ def train_with_seeds(
 
 def _trained(recipe: Recipe, target: Path, device: str) -> Autoencoder:
     """The model of a run that is finished in a folder, or is now."""
-    text = read_text(target / layout.RECIPE)
-    is_finished = (target / HISTORY).exists() and not (target / CHECKPOINT).exists()
-    if text is not None and is_finished:
-        if not recipe.is_said_by(text):
-            raise RecipeError(
-                f"The run in {str(target)!r} has another recipe than this one: choose another folder."
-            )
-        return store.load_source(Source(target / MODEL, str(target / MODEL)))
-    run = train(recipe, out=target, device=device, resume=text is not None)
+    run = train(recipe, out=target, device=device, resume=RunFolder(target).recipe.exists())
     if run.interrupted:
         raise TrainingError(
             f"Interrupted with seed {recipe.training.seed}: nothing was measured. With --runs FOLDER "

@@ -62,7 +62,8 @@ def _train_digits(out: Path) -> None:
 
     import zoo
     from zoo.folder.record import heading, lines_of
-    from zoo.training.run import next_free, train
+    from zoo.training.folder import next_free
+    from zoo.training.run import train
 
     say("2. Train vae-digits-8 from nothing, and measure it")
     started = time.perf_counter()

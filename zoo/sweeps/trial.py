@@ -19,9 +19,10 @@ from zoo.io.orphans import end_with_parent
 from zoo.registry.guards import cause
 from zoo.sweeps.job import Job, versions
 from zoo.sweeps.outcome import Outcome, failed, numbers_of, write_outcome
+from zoo.training.folder import RunFolder
 from zoo.training.loop import Update
 from zoo.training.recipe import Recipe
-from zoo.training.run import CHECKPOINT, HISTORY, MODEL, train
+from zoo.training.run import train
 
 
 def main(folder: Path, parent: int) -> None:
@@ -47,12 +48,9 @@ def _run(job: Job, folder: Path) -> Outcome | None:
     begun = (folder / layout.RECIPE).exists()
     if not begun:
         shutil.rmtree(folder, ignore_errors=True)  # killed before it had written anything whole
-    if not _is_finished(folder):
-        recipe = dataclasses.replace(Recipe.parse(job.sections, job.recipe), changed=job.changed)
-        run = train(recipe, out=folder, device="cpu", resume=begun, on_update=_report)
-        if run.interrupted:
-            return None
-    return _result(folder)
+    recipe = dataclasses.replace(Recipe.parse(job.sections, job.recipe), changed=job.changed)
+    run = train(recipe, out=folder, device="cpu", resume=begun, on_update=_report)
+    return None if run.interrupted else _result(RunFolder(folder))
 
 
 def _report(update: Update) -> None:
@@ -62,17 +60,13 @@ def _report(update: Update) -> None:
         print(line, flush=True)
 
 
-def _is_finished(folder: Path) -> bool:
-    return (folder / HISTORY).exists() and not (folder / CHECKPOINT).exists()
-
-
-def _result(folder: Path) -> Outcome:
+def _result(folder: RunFolder) -> Outcome:
     """What a finished run's folder says."""
-    info = read_info(folder / MODEL, str(folder / MODEL))
+    info = read_info(folder.model, str(folder.model))
     record = info.metrics
     if record is None or not record.measured:
         raise TrainingError("The trained model was not measured.")
-    last = json.loads((folder / HISTORY).read_text().splitlines()[-1]).get("validation")
+    last = json.loads(folder.history.read_text().splitlines()[-1]).get("validation")
     return Outcome(
         state="finished",
         epochs=record.training.epochs,

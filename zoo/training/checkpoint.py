@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from zoo import processes
+from zoo.data import Fingerprint
 from zoo.errors import TrainingError
 from zoo.io.files import read_regular, write_atomically
 from zoo.training.step import AveragedWeights
@@ -38,6 +39,8 @@ class RunProgress:
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     best_loss: float | None = None
+    data: dict[str, Fingerprint] = field(default_factory=dict)
+    """What the images of each split are."""
     processes: int = 1
     """With which it was trained last."""
 

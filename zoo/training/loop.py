@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from zoo import processes
-from zoo.data import AnyImages
+from zoo.data import AnyImages, Fingerprint, difference
 from zoo.errors import TrainingError
 from zoo.models import Autoencoder
 from zoo.training.batch import Stepper
 from zoo.training.checkpoint import RunProgress, State, restore_checkpoint, save_checkpoint
+from zoo.training.folder import History
 from zoo.training.interrupt import interruptible
 from zoo.training.recipe import Recipe, TrainingSettings
 from zoo.training.step import AveragedWeights
@@ -58,6 +59,8 @@ def fit(
     validate: Callable[[Autoencoder], float] | None,
     on_progress: Callable[[Update], None],
     on_epoch: Callable[[Autoencoder], None] | None = None,
+    history: History | None = None,
+    data: Mapping[str, Fingerprint] | None = None,
 ) -> tuple[RunProgress, bool]:
     """Trains a model in place; at the end it has the weights to be saved (average or best).
 
@@ -66,22 +69,24 @@ def fit(
         images: all training images.
         recipe: the recipe; its data have been read and checked.
         device: where it computes.
-        checkpoint: file that is written every few minutes, and read if `resume`.
+        checkpoint: file that is written at once and then every few minutes, and read if `resume`.
         resume: continue from the checkpoint.
         validate: the loss of a model on the validation split, measured after every epoch.
         on_progress: called with an Update every few steps.
         on_epoch: called after every epoch with the model as it would be saved, in eval mode.
+        history: is told each epoch's losses.
+        data: what each split's images are, by its name; those of a run that is resumed are the same.
 
     Returns:
         Where it got to, and whether it was interrupted.
 
     Raises:
-        TrainingError: when a loss is not finite.
+        TrainingError: when a loss is not finite, or a run is resumed with other images.
         RecipeError: for a warm-up of a term that the loss does not have.
     """
     loop = _Loop(model, images, recipe, device, checkpoint, validate, on_progress, on_epoch)
-    if resume:
-        loop.restore()
+    loop.history = history if processes.is_first() else None
+    loop.begin(resume, data or {})
     with interruptible() as interrupted:
         stopped = loop.run(interrupted)
     loop.put_final_weights()
@@ -106,10 +111,27 @@ class _Loop:
         self.state = State(model, optimiser, average, {}, generator, device, RunProgress())
         self.last_save = time.monotonic()
         self.last_finite: dict[str, float] = {}
+        self.history: History | None = None
 
-    def restore(self) -> None:
-        """Continues from the checkpoint, on any number of processes."""
+    def begin(self, resume: bool, data: Mapping[str, Fingerprint]) -> None:
+        """Continues from the checkpoint, or writes the first one."""
+        if resume:
+            self._restore(data)
+        else:
+            self.state.progress.data = dict(data)
+            save_checkpoint(self.checkpoint, self.state)
+        if self.history is not None:
+            self.history.begin(self.state.progress.history)
+
+    def _restore(self, data: Mapping[str, Fingerprint]) -> None:
+        """The checkpoint's state, on any number of processes."""
         restore_checkpoint(self.checkpoint, self.state)
+        for split, before in self.state.progress.data.items():
+            if told := difference(before, data[split]):
+                raise TrainingError(
+                    f"The {split} images of {self.images.dataset} have changed since this run was "
+                    f"started: {told}. Restore them to resume, or train anew with another --out."
+                )
         before, now = self.state.progress.processes, processes.count()
         if before != now and self.settings.exact_shards == "off":
             log.warning(
@@ -244,6 +266,8 @@ class _Loop:
             with self._as_saved():
                 self.on_epoch(self.model)
         progress.history.append(record)
+        if self.history is not None:
+            self.history.append(record)
         progress.epoch += 1
         progress.step_in_epoch, progress.images, progress.sums = 0, 0, []
 

@@ -1,12 +1,10 @@
-"""`train`: a recipe -> a run's folder with `model/`, `history.jsonl` and, until it ends, a checkpoint."""
+"""`train`: a recipe -> a run's folder, with the trained model in it."""
 
 from __future__ import annotations
 
 import functools
-import itertools
-import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,21 +12,22 @@ from typing import Any
 import torch
 
 from zoo import processes
-from zoo.data import AnyImages, open_dataset
+from zoo.data import AnyImages, fingerprint, open_dataset
 from zoo.data.load import Dataset
 from zoo.devices import bf16_cost, find_device, name_of
-from zoo.errors import DataError, PluginError, RecipeError, SourceError
+from zoo.errors import DataError, PluginError, RecipeError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
-from zoo.folder import layout, store
+from zoo.folder import store
 from zoo.folder.card import render_card
-from zoo.folder.config import read_text
 from zoo.folder.record import record_of
-from zoo.io.files import with_home, write_atomically
+from zoo.io.files import write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import families
+from zoo.registry.sources import Source
 from zoo.specs.metrics import Metrics
 from zoo.training.checkpoint import RunProgress
+from zoo.training.folder import History, RunFolder, claimed
 from zoo.training.loop import Update, fit
 from zoo.training.progress import progress_shown
 from zoo.training.recipe import Recipe, load_recipe
@@ -39,7 +38,6 @@ log = logging.getLogger("zoo")
 
 IMITATED = 1.5
 """bf16 does not pay where its matrix products take this many times as long as float32's."""
-CHECKPOINT, HISTORY, MODEL = "checkpoint.safetensors", "history.jsonl", "model"
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Run:
     """On the validation split where the recipe leaves one, else on the test split; None for an
     interrupted run, and for one with overrides that leaves no validation split."""
     folder: Path
-    """Holds `model/`, the model's own folder, and `history.jsonl`."""
+    """Holds `model/`, the model's own folder, and `history.jsonl`, a line for each epoch."""
     interrupted: bool = False
 
 
@@ -75,11 +73,12 @@ def train(
         recipe: a published recipe's name, a TOML file, a `Recipe`, or a mapping of the same shape.
         dataset: images to train on instead of those that the recipe names, such as a
             `torch.utils.data.Dataset`; the recipe's `data.dataset` is then what to call them.
-        out: the run's folder; None is `runs/<name>`, by the recipe's name or its file's, or the next
-            free `runs/<name>-2`, ...
+        out: the run's folder, which no other process may have meanwhile; None is `runs/<name>`, by
+            the recipe's name or its file's, or the next free `runs/<name>-2`, ...
         overrides: settings to change; dotted keys, a bare one is a field of [training].
         device: `"auto"` is a GPU where there is one.
-        resume: continue the run in `out`, or the latest one of that name.
+        resume: continue the run in `out`, or the latest one of that name and this recipe. A finished
+            one is returned as it is.
         track: `"tensorboard"`, `"wandb"` or `"trackio"`, which is told losses, learning rate and
             speed, and shown pictures after each epoch.
         on_update: called with what is shown as progress, many times an epoch.
@@ -87,39 +86,64 @@ def train(
     Raises:
         RecipeError: for a recipe with mistakes, all of them listed.
         DataError, OfflineError: for data that are missing, damaged or do not fit.
-        TrainingError: when a loss is not finite, a checkpoint cannot be used, or a tracker is not
-            installed or does not start.
+        SourceError: for a folder that is in use or not empty, or without a run to resume.
+        TrainingError: when a loss is not finite, a checkpoint cannot be used, images have changed
+            since the run that is resumed was started, or a tracker is not installed or does not start.
         DeviceError: for a device that is not available.
     """
     check_tracker(track)
     resolved = load_recipe(recipe).with_overrides(overrides or {})
     where = find_device(device)
-    if said := about_precision(resolved, where):
-        log.warning(said)
-    images = _images(resolved, dataset)
-    _check_shared(images)
     name = Path(recipe).name.removesuffix(".toml") if isinstance(recipe, str | Path) else "run"
-    target = processes.from_first(lambda: _target(resolved, out, resume, name))
-    model = families.get(resolved.family).build(resolved.spec, resolved.training.seed)
-    began = begin(model, resolved.training)
-    kept = encoding(model) if resolved.training.trains == "decoder" else {}
-    if resolved.training.output_bias == "training-mean":
-        model.set_output_mean(images[resolved.data.fit].mean())
+    with claimed(resolved, out, resume, name) as folder:
+        if resume and processes.from_first(lambda: folder.is_finished):
+            log.warning("The run in %r is finished: nothing is left to resume.", str(folder.path))
+            return _as_it_ended(folder)
+        return _train(resolved, dataset, folder, where, resume, track, on_update)
+
+
+def _as_it_ended(folder: RunFolder) -> Run:
+    """A finished run."""
+    model = store.load_source(Source(folder.model, str(folder.model)))
+    record = model.info.metrics if model.info else None
+    measured = record.measured if record else ()
+    return Run(model, measured[0] if measured else None, folder.path)
+
+
+def _train(
+    recipe: Recipe,
+    dataset: Dataset | None,
+    folder: RunFolder,
+    device: torch.device,
+    resume: bool,
+    track: str | None,
+    on_update: Callable[[Update], None] | None,
+) -> Run:
+    """Trains, from the checkpoint where there is one to resume from."""
+    if said := about_precision(recipe, device):
+        log.warning(said)
+    images = _images(recipe, dataset)
+    _check_shared(images)
+    data = processes.from_first(lambda: {name: fingerprint(one) for name, one in images.items()})
+    model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
+    began = begin(model, recipe.training)
+    kept = encoding(model) if recipe.training.trains == "decoder" else {}
+    if recipe.training.output_bias == "training-mean":
+        model.set_output_mean(images[recipe.data.fit].mean())
     validate = None
     if "validation" in images:
         validate = functools.partial(
-            validation_loss, images=images["validation"], protocol=resolved.data.protocol
+            validation_loss, images=images["validation"], protocol=recipe.data.protocol
         )
-    checkpoint = target / CHECKPOINT
     if not resume and processes.is_first():
-        write_atomically(target / layout.RECIPE, resolved.to_toml())
-    fitted, held_out = images[resolved.data.fit], images.get("validation") or images["test"]
+        write_atomically(folder.recipe, recipe.to_toml())
+    fitted, held_out = images[recipe.data.fit], images.get("validation") or images["test"]
     with (
-        torch.random.fork_rng([where] if where.type == "cuda" else []),
-        tracked(track, resolved, target, len(fitted), held_out, resume) as tracking,
-        progress_shown(resolved) as on_progress,
+        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        tracked(track, recipe, folder.path, len(fitted), held_out, resume) as tracking,
+        progress_shown(recipe) as on_progress,
     ):
-        torch.manual_seed(_seed_of_process(resolved))
+        torch.manual_seed(_seed_of_process(recipe))
 
         def on_all(update: Update) -> None:
             on_progress(update)
@@ -131,19 +155,21 @@ def train(
         progress, interrupted = fit(
             model,
             fitted,
-            resolved,
-            device=where,
-            checkpoint=checkpoint,
-            resume=resume and processes.from_first(checkpoint.exists),
+            recipe,
+            device=device,
+            checkpoint=folder.checkpoint,
+            resume=resume and processes.from_first(folder.checkpoint.exists),
             validate=validate,
             on_progress=on_all,
             on_epoch=tracking and tracking.on_epoch,
+            history=History(folder.history),
+            data=data,
         )
     check_kept(model, kept)
-    noted = {"device": name_of(where), **began}
-    run = _finish(model.to("cpu"), progress, interrupted, images, resolved, target, noted)
+    noted = {"device": name_of(device), **began}
+    run = _finish(model.to("cpu"), progress, interrupted, images, recipe, folder, noted)
     if not interrupted and processes.is_first():
-        checkpoint.unlink(missing_ok=True)
+        folder.checkpoint.unlink(missing_ok=True)  # last: without it the run is finished
     return run
 
 
@@ -175,47 +201,6 @@ def plan(recipe: Recipe) -> str:
         f"Would train {parameters:,} parameters on {len(images):,} images of "
         f"{images.dataset} ({images.split}) for {steps:,} steps."
     )
-
-
-def next_free(folder: Path) -> Path:
-    """The folder if it is not there yet, else the first free of `folder-2`, `folder-3`, ..."""
-    return next(place for place in _numbered(folder) if not place.exists())
-
-
-def _latest(folder: Path) -> Path:
-    """The last of the folder, `folder-2`, `folder-3`, ... that is there; the folder if none is."""
-    there = list(itertools.takewhile(Path.exists, _numbered(folder)))
-    return there[-1] if there else folder
-
-
-def _numbered(folder: Path) -> Iterator[Path]:
-    yield folder
-    yield from (folder.with_name(f"{folder.name}-{n}") for n in itertools.count(2))
-
-
-def _target(recipe: Recipe, out: str | Path | None, resume: bool, name: str) -> Path:
-    """The run's folder: new or empty, or that of a run of this very recipe to resume."""
-    first = Path("runs") / name
-    default = _latest(first) if resume else next_free(first)
-    target = with_home(out) if out is not None else default
-    if target.exists() and not target.is_dir():
-        raise SourceError(f"{str(target)!r} is a file; a run needs a folder.")
-    if not resume and target.is_dir() and any(target.iterdir()):
-        raise SourceError(
-            f"{str(target)!r} is not empty. Choose another --out, or --resume the run that is there."
-        )
-    if resume:
-        text = read_text(target / layout.RECIPE)
-        if text is None:
-            raise SourceError(f"There is no run to resume in {str(target)!r}.")
-        if not recipe.is_said_by(text):
-            raise RecipeError(
-                f"The run in {str(target)!r} has another recipe than this one; see its "
-                f"{layout.RECIPE}. Resume it with the same settings, or choose another --out."
-            )
-        if (target / HISTORY).exists() and not (target / CHECKPOINT).exists():
-            raise SourceError(f"The run in {str(target)!r} is finished: nothing is left to resume.")
-    return target
 
 
 def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImages]:
@@ -254,7 +239,7 @@ def _finish(
     interrupted: bool,
     images: dict[str, AnyImages],
     recipe: Recipe,
-    target: Path,
+    folder: RunFolder,
     noted: dict[str, str],
 ) -> Run:
     """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
@@ -274,7 +259,7 @@ def _finish(
             return
         model.info = store.save_folder(
             model,
-            target / MODEL,
+            folder.model,
             recipe=recipe.to_toml(),
             metrics=record_of([measured] if measured else [], training=ended),
             figures=figures,
@@ -294,7 +279,4 @@ def _finish(
         title = families.title_of(model)
         raise PluginError(f"{title} changes its weights when it is measured or drawn.")
     save(measured, figures)
-    if processes.is_first():
-        history = "".join(json.dumps(record) + "\n" for record in progress.history)
-        write_atomically(target / HISTORY, history)  # last: without a checkpoint it means finished
-    return Run(model, measured, target, interrupted)
+    return Run(model, measured, folder.path, interrupted)
