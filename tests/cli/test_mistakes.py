@@ -3,11 +3,62 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
+import torch
 
 from zoo.cli import main
+
+# What is nobody's mistake
+
+
+@pytest.fixture
+def sigterm():
+    """What a test changes of SIGTERM is put back."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_sigterm_ends_a_verb_as_ctrl_c_does(fails, monkeypatch, sigterm):
+    def stopped(recipe):
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("zoo.training.recipe.load_recipe", stopped)
+    assert fails("train", "vae-digits-8", "--dry-run").strip() == "Interrupted."
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. And so on."),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"
+        ),
+    ],
+)
+def test_out_of_memory_is_a_sentence(fails, failure, monkeypatch, sigterm):
+    def full(recipe):
+        raise failure
+
+    monkeypatch.setattr("zoo.training.recipe.load_recipe", full)
+    said = fails("train", "vae-digits-8", "--dry-run")
+    assert said.startswith(f"Error: out of memory: {type(failure).__name__}")
+    assert said.endswith(". Try smaller images or a smaller model.\n")
+
+
+def test_a_mistake_of_the_zoo_keeps_its_traceback(monkeypatch, sigterm):
+    def wrong(recipe):
+        raise KeyError("encoder")
+
+    monkeypatch.setattr("zoo.training.recipe.load_recipe", wrong)
+    for words in (["--debug"], []):
+        with pytest.raises(KeyError, match="encoder"):
+            main([*words, "train", "vae-digits-8", "--dry-run"])
+
 
 # Wrong usage: 2
 

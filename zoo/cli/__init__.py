@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 
@@ -84,6 +86,8 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends a verb as Ctrl-C does
     if processes.are_many():
         _be_one_of_many()
     elif os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ:
@@ -113,19 +117,20 @@ def _run(words: list[str], debug: bool) -> int:
         _say("Interrupted.")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on
-    except (ZooError, click.ClickException, OSError, MemoryError) as failure:
+    except (ZooError, click.ClickException, OSError) as failure:
         if debug:
             traceback.print_exc()
-        no_room = isinstance(failure, MemoryError)
-        _say(f"Error: {'out of memory; try a smaller batch or model' if no_room else failure}")
+        _say(f"Error: {failure}")
     except (Exception, SystemExit) as failure:
-        from zoo.registry.guards import cause
+        from zoo.registry.guards import cause, is_out_of_memory
         from zoo.registry.plugins import at_fault
 
-        owner = at_fault(failure)
-        if debug or not owner:  # the zoo's own mistakes are shown whole
+        no_room, owner = is_out_of_memory(failure), at_fault(failure)
+        if debug or not (no_room or owner):  # the zoo's own mistakes are shown whole
             raise
-        _say(f"Error: {owner} failed: {cause(failure)}. --debug shows where.")
+        said = "out of memory" if no_room else f"{owner} failed"
+        hint = "Try smaller images or a smaller model" if no_room else "--debug shows where"
+        _say(f"Error: {said}: {cause(failure)}. {hint}.")
     else:
         return 0
     return 1
@@ -133,5 +138,6 @@ def _run(words: list[str], debug: bool) -> int:
 
 def _say(message: str) -> None:
     if not processes.is_first():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the launcher's, when the first has ended
         time.sleep(OTHERS_WAIT)  # if the first fails too, it has said so and the launcher ends all
     print(printable(message), file=sys.stderr)

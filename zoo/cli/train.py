@@ -34,6 +34,8 @@ def train(
 ) -> None:
     """Train a model by RECIPE: a name (`zoo list --recipes`) or a TOML file.
 
+    Ctrl-C leaves the model so far and a checkpoint for --resume; so does SIGTERM, as schedulers send it.
+
     KEY=VALUE changes a setting: epochs=5, model.latent_dim=10, model.body.hidden='[512, 256]'.
     `zoo show recipe` explains them all. The weights depend on the number of threads too: set
     OMP_NUM_THREADS as the recipe says to get the published ones.
@@ -55,8 +57,6 @@ def train(
     run = run_training(
         recipe, out=out, overrides=changes, device=device, resume=resume, track=track
     )
-    if not processes.is_first():
-        return
     model = run.folder / "model"
     if run.interrupted:
         assert run.model.info is not None
@@ -66,6 +66,8 @@ def train(
             f"interrupted after {ended.epochs} of {ended.of_epochs} epochs. "
             f"The model so far is {model}; --resume resumes it."
         )
+    if not processes.is_first():
+        return
     say(f"Trained: {model}")
     if run.metrics is not None:
         say(f"Measured on {heading(run.metrics)}:")

@@ -231,3 +231,4 @@ def worker_count() -> int:
 
 def _begin_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

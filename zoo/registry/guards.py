@@ -17,7 +17,8 @@ def blamed(who: str, doing: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as failure:
-        if isinstance(failure, ZooError) and who in str(failure):
+        named = isinstance(failure, ZooError) and who in str(failure)
+        if named or is_out_of_memory(failure):
             raise
         raise PluginError(f"{who} {doing}: {cause(failure)}.") from failure
 
@@ -27,3 +28,11 @@ def cause(failure: BaseException) -> str:
     lines = str(failure).strip().splitlines()
     said = lines[0][:300].rstrip(".") if lines else ""
     return f"{type(failure).__name__}: {said}" if said else type(failure).__name__
+
+
+def is_out_of_memory(failure: BaseException) -> bool:
+    """Whether Python, a device of torch's, or torch's allocator on processors had no memory left."""
+    kinds = {kind.__name__ for kind in type(failure).__mro__}
+    return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or (
+        isinstance(failure, RuntimeError) and "can't allocate memory" in str(failure)
+    )
