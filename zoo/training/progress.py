@@ -47,16 +47,14 @@ def progress_shown(recipe: Recipe) -> Iterator[Callable[[Update], None]]:
 
 
 class _Lines:
-    """A line at an epoch's end, but not more than one in so many seconds."""
+    """A line when the first epoch ends and the last, and one in so many seconds between."""
 
     def __init__(self) -> None:
-        self.last = 0.0
+        self.last = time.monotonic()
 
     def __call__(self, update: Update) -> None:
-        final = update.ended and update.epoch == update.epochs
-        if not final and time.monotonic() - self.last < SECONDS_PER_LINE:
-            return
-        if not update.ended and self.last == 0.0:
+        always = update.ended and update.epoch in (1, update.epochs)
+        if not always and time.monotonic() - self.last < SECONDS_PER_LINE:
             return
         self.last = time.monotonic()
         step = "" if update.ended else f" step {update.step}/{update.steps_per_epoch}"
@@ -65,6 +63,12 @@ class _Lines:
             file=sys.stderr,
             flush=True,
         )
+
+
+def say(line: str) -> None:
+    """A line on standard error, from the first process."""
+    if processes.is_first():
+        print(line, file=sys.stderr, flush=True)
 
 
 def losses_text(update: Update) -> str:

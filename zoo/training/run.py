@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from zoo import processes
 from zoo.data import AnyImages, fingerprint, open_dataset
 from zoo.data.load import Dataset
 from zoo.devices import bf16_cost, find_device, name_of
-from zoo.errors import DataError, PluginError, RecipeError
+from zoo.errors import DataError, PluginError, RecipeError, TrainingError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
 from zoo.folder import store
@@ -24,12 +25,13 @@ from zoo.folder.record import record_of
 from zoo.io.files import write_atomically
 from zoo.models import Autoencoder
 from zoo.registry import families
+from zoo.registry.guards import cause, is_out_of_memory
 from zoo.registry.sources import Source
 from zoo.specs.metrics import Metrics
 from zoo.training.checkpoint import RunProgress
 from zoo.training.folder import History, RunFolder, claimed
 from zoo.training.loop import Update, fit
-from zoo.training.progress import progress_shown
+from zoo.training.progress import progress_shown, say
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.start import begin, check_kept, encoding
 from zoo.training.tracking import check_tracker, tracked
@@ -127,6 +129,15 @@ def _train(
     data = processes.from_first(lambda: {name: fingerprint(one) for name, one in images.items()})
     model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
     began = begin(model, recipe.training)
+    resumed = resume and processes.from_first(folder.checkpoint.exists)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    where = (
+        name_of(device) if processes.count() == 1 else f"{processes.count()} x {name_of(device)}"
+    )
+    say(
+        f"{'Resuming the training of' if resumed else 'Training'} "
+        f"{_work(recipe, images[recipe.data.fit], trained)}, in {recipe.training.precision} on {where}."
+    )
     kept = encoding(model) if recipe.training.trains == "decoder" else {}
     if recipe.training.output_bias == "training-mean":
         model.set_output_mean(images[recipe.data.fit].mean())
@@ -152,25 +163,43 @@ def _train(
             if tracking is not None:
                 tracking.on_update(update)
 
-        progress, interrupted = fit(
-            model,
-            fitted,
-            recipe,
-            device=device,
-            checkpoint=folder.checkpoint,
-            resume=resume and processes.from_first(folder.checkpoint.exists),
-            validate=validate,
-            on_progress=on_all,
-            on_epoch=tracking and tracking.on_epoch,
-            history=History(folder.history),
-            data=data,
-        )
+        with _room_for(recipe, device):
+            progress, interrupted = fit(
+                model,
+                fitted,
+                recipe,
+                device=device,
+                checkpoint=folder.checkpoint,
+                resume=resumed,
+                validate=validate,
+                on_progress=on_all,
+                on_epoch=tracking and tracking.on_epoch,
+                history=History(folder.history),
+                data=data,
+            )
     check_kept(model, kept)
     noted = {"device": name_of(device), **began}
     run = _finish(model.to("cpu"), progress, interrupted, images, recipe, folder, noted)
     if not interrupted and processes.is_first():
         folder.checkpoint.unlink(missing_ok=True)  # last: without it the run is finished
     return run
+
+
+@contextmanager
+def _room_for(recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """Raises TrainingError where a step needs more memory than there is."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as failure:
+        if not is_out_of_memory(failure):
+            raise
+        size, parts = recipe.training.batch_size, recipe.training.accumulate
+        less = f", or accumulate={2 * parts}, which computes the same batch in {2 * parts} parts"
+        raise TrainingError(
+            f"Out of memory on {name_of(device)} with batch_size = {size:,} and accumulate = {parts} "
+            f"({cause(failure)}). Try a smaller batch_size"
+            f"{less if recipe.training.exact_shards == 'off' else ''}."
+        ) from failure
 
 
 def _seed_of_process(recipe: Recipe) -> int:
@@ -195,11 +224,15 @@ def plan(recipe: Recipe) -> str:
     """What a training would do, in a sentence. Reads the data; errors as `train`."""
     images = _images(recipe)[recipe.data.fit]
     images.first(1)  # does it fit? A stream has not been read
-    steps = -(-len(images) // recipe.training.batch_size) * recipe.training.epochs
     parameters = families.get(recipe.family).parameters(recipe.spec)
+    return f"Would train {_work(recipe, images, parameters)}."
+
+
+def _work(recipe: Recipe, images: AnyImages, parameters: int) -> str:
+    steps = -(-len(images) // recipe.training.batch_size) * recipe.training.epochs
     return (
-        f"Would train {parameters:,} parameters on {len(images):,} images of "
-        f"{images.dataset} ({images.split}) for {steps:,} steps."
+        f"{parameters:,} parameters on {len(images):,} images of {images.dataset} ({images.split}) "
+        f"for {steps:,} steps"
     )
 
 
