@@ -6,7 +6,6 @@ import statistics
 
 import pytest
 
-from zoo.bench import seeds as module
 from zoo.bench.seeds import train_with_seeds
 from zoo.errors import RecipeError
 from zoo.specs.seeds import SeedRuns
@@ -64,7 +63,7 @@ def test_what_a_folder_has_is_not_trained_again_and_another_recipe_is_refused(
 
     first = trained(2)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "train", None)
+        patch.setattr("zoo.training.run.fit", None)
         assert trained(2) == first
     assert trained(3).runs[:2] == first.runs
     path = tmp_path / "small.toml"

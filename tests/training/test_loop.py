@@ -16,6 +16,7 @@ import torch
 
 import zoo
 from zoo.errors import RecipeError, TrainingError
+from zoo.registry import families
 from zoo.training import loop, run, step
 from zoo.training.recipe import TrainingSettings
 
@@ -99,10 +100,13 @@ def test_killed_twice_and_resumed_it_ends_with_the_same_bits(recipe):
     assert Path("killed/history.jsonl").read_text() == Path("whole/history.jsonl").read_text()
 
 
-def test_ctrl_c_leaves_a_model_whose_card_says_when(recipe, monkeypatch):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_leave_a_model_whose_card_says_when(sent, recipe, monkeypatch):
+    before = signal.getsignal(sent)
+
     @contextlib.contextmanager
     def interrupted_in_the_third_epoch(recipe):
-        yield lambda update: signal.raise_signal(signal.SIGINT) if update.epoch == 3 else None
+        yield lambda update: signal.raise_signal(sent) if update.epoch == 3 else None
 
     monkeypatch.setattr(run, "progress_shown", interrupted_in_the_third_epoch)
     assert zoo.train(recipe(epochs=5, batch_size=8), out="i").interrupted
@@ -110,6 +114,7 @@ def test_ctrl_c_leaves_a_model_whose_card_says_when(recipe, monkeypatch):
     assert "**Training was interrupted** after 2 of 5 epochs" in card
     assert zoo.load("./i/model").info.metrics.training.interrupted
     assert Path("i/checkpoint.safetensors").exists()
+    assert signal.getsignal(sent) is before
 
 
 def test_stopped_at_an_epochs_last_step_it_ends_with_the_same_bits(recipe):
@@ -137,6 +142,84 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_term(recipe):
     with pytest.raises(TrainingError, match=r"at step \d+ \(learning rate 10\) the term '\w+' is"):
         zoo.train(settings, out="a")
     assert not Path("a/model").exists()
+
+
+def no_room_on_processors(*arguments, **settings):
+    torch.empty(2**50)
+
+
+def no_room_on_a_gpu(*arguments, **settings):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+
+@pytest.mark.parametrize("fit", [no_room_on_processors, no_room_on_a_gpu])
+def test_what_does_not_fit_into_memory_is_said_with_what_to_change(fit, recipe, monkeypatch):
+    monkeypatch.setattr(run, "fit", fit)
+    said = (
+        r"Out of memory on cpu with batch_size = 64 and accumulate = 1 \(.*\)\. Try a smaller batch"
+    )
+    with pytest.raises(TrainingError, match=said + "_size, or accumulate=2"):
+        zoo.train(recipe(), out="a", device="cpu")
+    with pytest.raises(TrainingError, match=r"Try a smaller batch_size\.$"):
+        zoo.train(recipe(exact_shards=2), out="b", device="cpu")
+
+
+def test_another_error_of_torch_stays_what_it_is(recipe, monkeypatch):
+    monkeypatch.setattr(run, "fit", lambda *_, **__: torch.zeros(2) @ torch.zeros(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        zoo.train(recipe(), out="a", device="cpu")
+
+
+def test_a_validation_loss_that_is_not_finite_is_never_the_best(recipe, monkeypatch, caplog):
+    losses = [math.nan, 5.0, -math.inf, 6.0]
+    monkeypatch.setattr(run, "validation_loss", lambda *_, **__: losses.pop(0))
+    trained = zoo.train(recipe(epochs=4, early_stopping=3), out="a", device="cpu")
+    assert trained.model.info.metrics.training.best_epoch == 2
+    lines = Path("a/history.jsonl").read_text().splitlines()
+    history = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert [record["validation"] for record in history] == [None, 5.0, None, 6.0]
+    assert [r.message for r in caplog.records] == [
+        "The validation loss after epoch 1 is nan.",
+        "The validation loss after epoch 3 is -inf.",
+    ]
+
+
+def test_the_history_does_not_tell_how_often_the_losses_were_looked_at(recipe, monkeypatch):
+    zoo.train(recipe(batch_size=8), out="whole", device="cpu")
+    monkeypatch.setattr(loop, "STEPS_PER_READ", 3)
+    zoo.train(recipe(batch_size=8), out="a", device="cpu")
+    assert Path("a/history.jsonl").read_text() == Path("whole/history.jsonl").read_text()
+
+
+def test_a_family_with_a_convolution_of_three_dimensions_trains(recipe):
+    @zoo.register("deep")
+    class Deep(zoo.Autoencoder):
+        class Spec(zoo.Spec):
+            @property
+            def latent_shape(self):
+                return self.image_shape
+
+        def __init__(self, spec):
+            super().__init__(spec)
+            self.filter = torch.nn.Conv3d(1, 1, 1)  # weights (1, 1, 1, 1, 1)
+
+        def _encode(self, x):
+            return self.filter(x[:, None])[:, 0]
+
+        def _decode(self, z):
+            return torch.sigmoid(z)
+
+        def _loss(self, x):
+            error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
+            return zoo.Loss({"reconstruction": error.mean()})
+
+    settings = recipe(epochs=1)
+    settings["model"] = {"family": "deep", "image_shape": [1, 8, 8]}
+    settings["data"]["protocol"] = "grey"
+    try:
+        assert zoo.train(settings, out="a", device="cpu").metrics.mse > 0
+    finally:
+        families._registered.pop("deep")
 
 
 def test_a_warm_up_of_an_unknown_term_is_refused(recipe):

@@ -110,7 +110,8 @@ class Trainable(tune.Trainable):
         """The next epoch; the last one when the model is measured."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.last = json.loads(line)
+            told = json.loads(line)
+            self.last = told if told["validation"] is not None else {**told, "validation": WORST}
             if self.last["epoch"] < self.epochs:
                 return dict(self.last)
         done = end_job(self.job, self.process, Path(self.scratch.name))

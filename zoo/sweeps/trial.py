@@ -56,7 +56,9 @@ def _run(job: Job, folder: Path) -> Outcome | None:
 def _report(update: Update) -> None:
     """A line for whoever may stop this trial."""
     if update.ended:
-        line = json.dumps({"epoch": update.epoch, "validation": update.validation})
+        loss = update.validation
+        known = loss is not None and math.isfinite(loss)
+        line = json.dumps({"epoch": update.epoch, "validation": loss if known else None})
         print(line, flush=True)
 
 

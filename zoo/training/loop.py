@@ -6,8 +6,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from zoo.training.step import AveragedWeights
 
 log = logging.getLogger("zoo")
 
-STEPS_PER_READ = 50
-"""Steps between two looks at the losses: each look waits for the device."""
+STEPS_PER_READ, SECONDS_PER_READ = 50, 10.0
+"""Steps between two looks at the losses, or seconds where steps are slow: each look waits for the device."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Loop:
         self.on_progress, self.on_epoch = on_progress, on_epoch
         self.device = device
         self.images: AnyImages = images.to(device)
-        self.model = model.to(device=device, memory_format=torch.channels_last).train()
+        self.model = _channels_last(model.to(device)).train()
         self.stepper = Stepper(model, recipe, len(images), device)
         self.steps_per_epoch = self.stepper.steps_per_epoch
         decay = self.settings.ema_decay
@@ -155,22 +155,29 @@ class _Loop:
 
     def _epoch(self, interrupted: threading.Event) -> bool:
         """The rest of one epoch; False if it was interrupted before its end."""
-        progress, batches = self.state.progress, self._batches()
+        progress = self.state.progress
         looks_at_once = self.device.type == "cpu"  # elsewhere a look waits for the device
-        while progress.step_in_epoch < self.steps_per_epoch:
-            first, window, asked = progress.steps, [], False
-            while progress.step_in_epoch < self.steps_per_epoch and not asked:
-                window.append(self._step(next(batches), self._wishes(interrupted)))
-                asked = len(window) == STEPS_PER_READ or (
-                    looks_at_once and any(self._agreed(window, interrupted))
-                )
-            self._read(first, window)
-            stop, save = self._agreed(window, interrupted)
-            if stop:
-                return False
-            if save:
-                save_checkpoint(self.checkpoint, self.state)
-                self.last_save = time.monotonic()
+        by_time = (
+            looks_at_once or not processes.are_many()
+        )  # or processes would look at other steps
+        with closing(self._batches()) as batches:  # its workers end here, not anywhere later
+            while progress.step_in_epoch < self.steps_per_epoch:
+                first, window, asked = progress.steps, [], False
+                due = time.monotonic() + SECONDS_PER_READ
+                while progress.step_in_epoch < self.steps_per_epoch and not asked:
+                    window.append(self._step(next(batches), self._wishes(interrupted)))
+                    asked = (
+                        len(window) == STEPS_PER_READ
+                        or (by_time and time.monotonic() > due)
+                        or (looks_at_once and any(self._agreed(window, interrupted)))
+                    )
+                self._read(first, window)
+                stop, save = self._agreed(window, interrupted)
+                if stop:
+                    return False
+                if save:
+                    save_checkpoint(self.checkpoint, self.state)
+                    self.last_save = time.monotonic()
         return True
 
     def _wishes(self, interrupted: threading.Event) -> list[float]:
@@ -184,14 +191,14 @@ class _Loop:
         wishes = self._wishes(interrupted) if alone else window[-1][1][-2:].tolist()
         return [wish > 0 for wish in wishes]
 
-    def _batches(self) -> Iterator[Tensor]:
+    def _batches(self) -> Generator[Tensor, None, None]:
         """This process's images of each batch that is left of the epoch, `(n, C, H, W)` uint8."""
         seed, progress = self.settings.seed, self.state.progress
         order = self.images.order(seed, progress.epoch)
         left = order.split(self.settings.batch_size)[progress.step_in_epoch :]
         share = self.stepper.share
         mine = (torch.cat([batch[rows] for rows, _ in share.rows(len(batch))]) for batch in left)
-        return self.images.read(mine, seed * 1_000_003 + progress.epoch)
+        yield from self.images.read(mine, seed * 1_000_003 + progress.epoch)
 
     def _step(self, pixels: Tensor, wishes: list[float]) -> tuple[int, Tensor]:
         """One step; the number of images, and their terms and wishes, still on the device."""
@@ -216,13 +223,12 @@ class _Loop:
                 if not math.isfinite(value):
                     self._not_finite(first + offset, name, value)
             self.last_finite = dict(zip(names, row, strict=True))
-        counts = torch.tensor([count for count, _ in window], dtype=torch.float64)
-        sums = (counts @ values).tolist()
-        progress.sums = [
-            a + b for a, b in zip(progress.sums or [0.0] * len(sums), sums, strict=True)
-        ]
-        progress.terms = list(names)
-        progress.images += int(counts.sum())
+        progress.terms, progress.sums = list(names), progress.sums or [0.0] * len(names)
+        for (count, _), row in zip(
+            window, values.tolist(), strict=True
+        ):  # one by one: no window tells
+            progress.sums = [a + count * b for a, b in zip(progress.sums, row, strict=True)]
+            progress.images += count
         self.on_progress(self._report())
 
     def _not_finite(self, step: int, name: str, value: float) -> None:
@@ -259,8 +265,8 @@ class _Loop:
             "steps": progress.steps,
             **self._means(),
         }
-        if validation is not None:
-            record["validation"] = validation
+        if validation is not None:  # JSON has no NaN
+            record["validation"] = validation if math.isfinite(validation) else None
         self.on_progress(self._report(validation, ended=True))
         if self.on_epoch is not None:
             with self._as_saved():
@@ -276,7 +282,10 @@ class _Loop:
         progress = self.state.progress
         with self._as_saved():
             loss = validate(self.model)
-            is_best = progress.best_loss is None or loss < progress.best_loss
+            best = math.inf if progress.best_loss is None else progress.best_loss
+            is_best = math.isfinite(loss) and loss < best
+            if not math.isfinite(loss) and processes.is_first():
+                log.warning("The validation loss after epoch %d is %s.", progress.epoch + 1, loss)
             if self.settings.early_stopping != "off" and is_best:
                 progress.best_loss, progress.best_epoch = loss, progress.epoch + 1
                 weights = self.model.state_dict().items()
@@ -315,6 +324,14 @@ class _Loop:
         elif self.state.average:
             _copy_into(self.model, self.state.average.average)
         self.model.to(memory_format=torch.contiguous_format).eval()
+
+
+def _channels_last(model: Autoencoder) -> Autoencoder:
+    """The model, laid out so that convolutions of images are fast; other tensors stay as they are."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+    return model
 
 
 @torch.no_grad()
