@@ -72,7 +72,7 @@ def test_more_shards_than_a_process_keeps_open_are_read():
     source = Shards(paths)
     order = np.random.Generator(np.random.Philox(2)).integers(0, len(paths), 3 * len(paths))
     assert all(np.array_equal(source.read(i), PIXELS[0]) for i in order)
-    assert len(source.files) == OPEN_FILES
+    assert len(source.opened) == OPEN_FILES
 
 
 def test_an_epoch_follows_shards_and_has_every_image_once(monkeypatch):
@@ -121,7 +121,7 @@ def test_a_shard_that_is_cut_while_it_is_read_is_an_error_that_names_the_image(m
 
 
 def load_again(images) -> None:
-    images.source.parts[0].files.clear()
+    images.source.parts[0].opened.clear()
     list(images.in_order(10))
 
 

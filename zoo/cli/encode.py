@@ -35,6 +35,7 @@ SECONDS_PER_LINE = 30.0
     metavar="N",
     help="Write them as tar shards of N images too, codes-00000-of-00012.tar and so on, in WebDataset's layout.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace codes of something else.")
 @device_option
 def encode(
     model: str,
@@ -43,6 +44,7 @@ def encode(
     protocol: str | None,
     flip: bool,
     shards: int | None,
+    overwrite: bool,
     device: str,
 ) -> None:
     """Encode FILES with a MODEL: images, or datasets by name, folder or file.
@@ -55,8 +57,9 @@ def encode(
     from zoo.data import open_all
     from zoo.devices import find_device
     from zoo.errors import InputError
+    from zoo.evaluation.codes import check_apart, places
     from zoo.evaluation.encode import encode_images
-    from zoo.evaluation.shards import write_shards
+    from zoo.evaluation.shards import shard_paths, write_shards
     from zoo.folder import store
     from zoo.hub.find import TO_MEASURE, find
     from zoo.specs.data import FOUND, Transform, data_settings
@@ -93,10 +96,19 @@ def encode(
         max_damaged=said.max_damaged if said else 0,
     )
     targets = (out, out.with_suffix(".flipped.npy"))[: 1 + flip]
+    outputs = [path for target in targets for path in places(target)]
+    outputs += shard_paths(out, len(images), shards) if shards else []
+    check_apart(outputs, [*files, *images.paths()])
     for flipped, target in enumerate(targets):
         with _progress_shown(len(images)) as on_progress:
             done = encode_images(
-                loaded, images, target, device=where, flipped=bool(flipped), on_progress=on_progress
+                loaded,
+                images,
+                target,
+                device=where,
+                flipped=bool(flipped),
+                overwrite=overwrite,
+                on_progress=on_progress,
             )
         if done < len(images):
             raise click.ClickException(

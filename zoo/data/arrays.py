@@ -38,6 +38,9 @@ class ArrayFile(Source):
     def title(self, number: int) -> str:
         return f"{self.path!r}: image {number}"
 
+    def paths(self, first: int, count: int) -> list[str]:
+        return [self.path]
+
     def read(self, number: int) -> Tensor:
         if (found := self.read_run(number, 1)) is None:
             raise DataError(f"{self.title(number)} is cut short.")

@@ -45,6 +45,10 @@ class ImageFiles(Source):
     def title(self, number: int) -> str:
         return repr(str(Path(self.folder, self.key(number))))
 
+    def paths(self, first: int, count: int) -> list[str]:
+        numbers = range(first, first + count)
+        return [os.path.join(self.folder, self.names[number]) for number in numbers]
+
     def read(self, number: int) -> Image:
         return read_image(Path(self.folder, self.key(number)))
 

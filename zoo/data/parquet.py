@@ -37,9 +37,9 @@ class Parquet(Source):
     """Images of one column. Row groups are read whole, and the last few are kept."""
 
     def __init__(self, paths: Sequence[str], column: str) -> None:
-        self.paths = list(paths)
-        with ThreadPool(OPENED_TOGETHER if self.paths[0].startswith(REMOTE) else 1) as pool:
-            found = pool.map(lambda path: _columns_of(path, column), self.paths)
+        self.files = list(paths)
+        with ThreadPool(OPENED_TOGETHER if self.files[0].startswith(REMOTE) else 1) as pool:
+            found = pool.map(lambda path: _columns_of(path, column), self.files)
         self.columns = [one for one, _ in found]
         self.groups = [
             (file, group) for file, (_, sizes) in enumerate(found) for group in range(len(sizes))
@@ -54,18 +54,21 @@ class Parquet(Source):
         self._forget()
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "process": 0, "files": {}, "kept": OrderedDict()}
+        return {**self.__dict__, "process": 0, "opened": {}, "kept": OrderedDict()}
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
     def key(self, number: int) -> str:
         file, row = self._place(number)
-        return f"{Path(self.paths[file]).stem}/{row}" if len(self.paths) > 1 else str(row)
+        return f"{Path(self.files[file]).stem}/{row}" if len(self.files) > 1 else str(row)
 
     def title(self, number: int) -> str:
         file, row = self._place(number)
-        return f"row {row} of {self.paths[file]!r}"
+        return f"row {row} of {self.files[file]!r}"
+
+    def paths(self, first: int, count: int) -> list[str]:
+        return self.files[self._place(first)[0] : self._place(first + count - 1)[0] + 1]
 
     def split_keys(self) -> Iterator[str]:
         """Of each image as it is stored: all are read once. A row without one counts by its number."""
@@ -113,9 +116,9 @@ class Parquet(Source):
         file, of_file = self.groups[group]
         column = self._column(group)
         try:
-            if file not in self.files:
-                self.files[file] = _opened(self.paths[file])
-            pieces = self.files[file].iter_batches(
+            if file not in self.opened:
+                self.opened[file] = _opened(self.files[file])
+            pieces = self.opened[file].iter_batches(
                 PIECE, row_groups=[of_file], columns=[column], use_threads=False
             )
             kept, size = [], 0
@@ -123,21 +126,21 @@ class Parquet(Source):
                 kept.append(piece.column(0))
                 size += piece.nbytes
                 if size > MAX_GROUP_BYTES:
-                    raise DataError(_too_large(self.paths[file], size))
+                    raise DataError(_too_large(self.files[file], size))
             read = pyarrow.chunked_array(kept).combine_chunks()
             read = read.field("bytes") if pyarrow.types.is_struct(read.type) else read
         except DataError:
             raise
         except Exception as failure:  # pyarrow, fsspec and the Hub raise errors of any kind
-            raise DataError(_unreadable(self.paths[file], failure)) from None
+            raise DataError(_unreadable(self.files[file], failure)) from None
         if len(read) != self.starts[group + 1] - self.starts[group]:
-            raise DataError(f"{self.paths[file]!r} is damaged: row group {of_file} is cut short.")
+            raise DataError(f"{self.files[file]!r} is damaged: row group {of_file} is cut short.")
         return read
 
     def _forget(self) -> None:
         """Files are not shared with the process that started this one."""
         self.process = os.getpid()
-        self.files: dict[int, Any] = {}
+        self.opened: dict[int, Any] = {}
         self.kept: OrderedDict[int, Any] = OrderedDict()
 
 

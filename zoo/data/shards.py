@@ -48,23 +48,23 @@ class Shards(Source):
 
     def __init__(self, paths: Sequence[Path]) -> None:
         found = [_index(path) for path in paths]
-        self.paths = [str(path) for path in paths]
+        self.files = [str(path) for path in paths]
         self.keys_of_shard = [one.keys for one in found]
         self.offsets = np.concatenate([one.offsets for one in found])
         self.sizes = np.concatenate([one.sizes for one in found])
         self.starts = np.cumsum([0, *(len(keys) for keys in self.keys_of_shard)])
         self.shards = self.starts[:-1]
-        self.files: OrderedDict[int, int] = OrderedDict()
+        self.opened: OrderedDict[int, int] = OrderedDict()
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "files": OrderedDict()}
+        return {**self.__dict__, "opened": OrderedDict()}
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def key(self, number: int) -> str:
         shard, key = self._place(number)
-        return f"{Path(self.paths[shard]).stem}/{key}" if len(self.paths) > 1 else key
+        return f"{Path(self.files[shard]).stem}/{key}" if len(self.files) > 1 else key
 
     def split_keys(self) -> Iterator[str]:
         """The samples' keys, whichever shard they are in."""
@@ -72,7 +72,10 @@ class Shards(Source):
 
     def title(self, number: int) -> str:
         shard, key = self._place(number)
-        return f"{key!r} of {self.paths[shard]!r}"
+        return f"{key!r} of {self.files[shard]!r}"
+
+    def paths(self, first: int, count: int) -> list[str]:
+        return self.files[self._shard(first) : self._shard(first + count - 1) + 1]
 
     def read(self, number: int) -> Image:
         offset, size = int(self.offsets[number]), int(self.sizes[number])
@@ -99,12 +102,12 @@ class Shards(Source):
 
     def _file(self, shard: int) -> int:
         """Opened when it is first read; the one that was read longest ago is closed for it."""
-        if shard not in self.files:
-            if len(self.files) >= OPEN_FILES:
-                os.close(self.files.popitem(last=False)[1])
-            self.files[shard] = os.open(self.paths[shard], os.O_RDONLY | os.O_CLOEXEC)
-        self.files.move_to_end(shard)
-        return self.files[shard]
+        if shard not in self.opened:
+            if len(self.opened) >= OPEN_FILES:
+                os.close(self.opened.popitem(last=False)[1])
+            self.opened[shard] = os.open(self.files[shard], os.O_RDONLY | os.O_CLOEXEC)
+        self.opened.move_to_end(shard)
+        return self.opened[shard]
 
 
 def expanded(pattern: str) -> list[Path]:

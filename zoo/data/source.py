@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.images import as_images, sha256_of
+from zoo.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,6 +63,20 @@ class Source:
         """
         return self.keys(0, len(self))
 
+    def paths(self, first: int, count: int) -> Sequence[str]:
+        """The files that images which follow one another are read from."""
+        return ()
+
+    def marks(self, first: int, count: int) -> bytes:
+        """What changes when images that follow one another do, without reading any.
+
+        Their pixels, where they are in memory; else size and time of their files. Raises DataError
+        for a file that is gone.
+        """
+        if self.pixels is not None:
+            return self.pixels[first : first + count].numpy().tobytes()
+        return b"".join(map(_state_of, self.paths(first, count)))
+
     def read_run(self, first: int, count: int) -> Tensor | None:
         """Images that follow one another, `(count, C, H, W)` uint8, where the source has them so.
 
@@ -72,6 +87,17 @@ class Source:
     def stored_in(self) -> Iterator[str]:
         """Paths or addresses of the files that hold the images, in order; none of a Python object."""
         yield from ()
+
+
+def _state_of(path: str) -> bytes:
+    """Size and time of a file. An address on the Hub has its commit in it."""
+    if "://" in path:
+        return path.encode()
+    try:
+        status = os.stat(path)
+    except OSError as failure:
+        raise DataError(f"Cannot read {path!r}: {failure.strerror}.") from None
+    return b"%d %d\n" % (status.st_size, status.st_mtime_ns)
 
 
 class Texts(Sequence[str]):
@@ -140,6 +166,12 @@ class Named(Source):
     def split_keys(self) -> Iterable[str]:
         return self.source.split_keys()
 
+    def paths(self, first: int, count: int) -> Sequence[str]:
+        return self.source.paths(first, count)
+
+    def marks(self, first: int, count: int) -> bytes:
+        return self.source.marks(first, count)
+
     def read_run(self, first: int, count: int) -> Tensor | None:
         return self.source.read_run(first, count)
 
@@ -183,22 +215,30 @@ class Joined(Source):
         return part.read(own)
 
     def keys(self, first: int, count: int) -> list[str]:
-        keys: list[str] = []
-        while len(keys) < count:
-            part, own = self._at(first + len(keys))
-            keys += part.keys(own, min(count - len(keys), len(part) - own))
-        return keys
+        return [key for part, *own in self._runs(first, count) for key in part.keys(*own)]
+
+    def paths(self, first: int, count: int) -> Sequence[str]:
+        return [path for part, *own in self._runs(first, count) for path in part.paths(*own)]
+
+    def marks(self, first: int, count: int) -> bytes:
+        return b"".join(part.marks(*own) for part, *own in self._runs(first, count))
 
     def read_run(self, first: int, count: int) -> Tensor | None:
-        runs, end = [], first + count
+        runs = []
+        for part, *own in self._runs(first, count):
+            if (run := part.read_run(*own)) is None:
+                return None
+            runs.append(run)
+        return torch.cat(runs) if len(runs) > 1 else runs[0]
+
+    def _runs(self, first: int, count: int) -> Iterator[tuple[Source, int, int]]:
+        """The parts of images that follow one another: their first one in each, and how many."""
+        end = first + count
         while first < end:
             part, own = self._at(first)
             here = min(end - first, len(part) - own)
-            if (run := part.read_run(own, here)) is None:
-                return None
-            runs.append(run)
+            yield part, own, here
             first += here
-        return torch.cat(runs) if len(runs) > 1 else runs[0]
 
     def stored_in(self) -> Iterator[str]:
         for part in self.parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -62,6 +63,19 @@ class StreamedImages:
         if _is_run(numbers):
             return self.source.keys(int(numbers[0]), count)
         return [self.source.key(int(number)) for number in numbers]
+
+    def marks(self, first: int, count: int) -> bytes:
+        """What changes when images that follow one another do: their keys, and as `Source.marks`."""
+        numbers = self.numbers[first : first + count]
+        runs = [(int(n), 1) for n in numbers]
+        if _is_run(numbers):
+            runs = [(int(numbers[0]), count)]
+        keys = json.dumps(self.keys(first, count)).encode()
+        return b"".join([keys, *(self.source.marks(*run) for run in runs)])
+
+    def paths(self) -> list[str]:
+        """The files of its source."""
+        return list(self.source.paths(0, len(self.source)))
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone.

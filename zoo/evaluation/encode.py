@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +20,15 @@ from zoo.evaluation.codes import CodeFiles, Done
 from zoo.evaluation.measure import batch_size
 from zoo.evaluation.moments import Moments
 from zoo.folder.weights import weights_bytes
+from zoo.io.locks import locked
 from zoo.models import Autoencoder
 from zoo.registry import families
 
+log = logging.getLogger("zoo")
+
 SECONDS_PER_NOTE = 2.0
 """A process that is killed goes back to its last note."""
+OTHERS = "its images are others, or their files' sizes or times have changed"
 
 
 def encode_images(
@@ -33,6 +38,7 @@ def encode_images(
     *,
     device: torch.device,
     flipped: bool = False,
+    overwrite: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> int:
     """Writes the codes of all images, what each image is called, and mean and deviation of the codes.
@@ -49,16 +55,19 @@ def encode_images(
     Args:
         model: in eval mode, as `zoo.load` gives it; it is moved to the device.
         images: of the model's shape.
-        target: its name ends in `.npy`; what is there stays until all is written.
+        target: its name ends in `.npy`. Codes of these very images that are there already are left
+            as they are.
         device: where to compute.
         flipped: encode the images' mirror images instead, left to right.
+        overwrite: replace codes of something else; they stay until all is written.
         on_progress: called with the number of images that are encoded.
 
     Returns:
         How many images are encoded: all, unless Ctrl-C stopped it.
 
     Raises:
-        InputError: where the encoding of something else was begun in this place.
+        InputError: where another process encodes in this place, or something else was encoded, or
+            one of the three files is somebody else's.
         DataError: for a damaged image; ZooError: where the disk is full or read-only.
     """
     if not model.spec.takes(images.shape):
@@ -66,14 +75,35 @@ def encode_images(
             f"The model takes no images of {' x '.join(map(str, images.shape))}. A protocol such as "
             "centre-256 makes them fit."
         )
-    about = _about(model, images, device)
-    files = CodeFiles(target, about | {"flipped": True} if flipped else about)
-    size = batch_size(math.prod(images.shape))
-    done = begun = files.noted()
-    if begun and _sha256(next(images.in_order(size))) != begun.pixels_sha256:
-        raise files.another("its first images are others")
+    about = _about(model, images, device) | {"flipped": flipped}
+    in_use = f"Another process writes {str(target)!r}. Wait for it, or choose another name."
+    with locked(target.with_name(f".{target.name}.lock"), in_use, InputError):
+        files = CodeFiles(target, about)
+        ended = None if files.is_begun() else files.ended(overwrite)
+        if ended is not None:
+            if ended != _fingerprint(images, len(images)).hexdigest():
+                raise files.other(OTHERS)
+            log.warning("%s holds these codes already; --overwrite encodes them again.", target)
+            on_progress(len(images))
+            return len(images)
+        begun = files.noted(overwrite)
+        if begun and begun.fingerprint != _fingerprint(images, begun.images).hexdigest():
+            if not overwrite:
+                raise files.stopped(OTHERS)
+            begun = None
+        return _encode(model.to(device), images, files, begun, on_progress)
+
+
+def _encode(
+    model: Autoencoder,
+    images: StreamedImages,
+    files: CodeFiles,
+    begun: Done | None,
+    on_progress: Callable[[int], None],
+) -> int:
+    done = begun
     try:
-        for done in _encoded(model.to(device), images, size, begun, files, flipped):
+        for done in _encoded(model, images, begun, files):
             on_progress(done.images)
         assert done is not None
         files.note(done)
@@ -95,6 +125,14 @@ def encode_images(
     return done.images
 
 
+def _fingerprint(images: StreamedImages, count: int) -> hashlib._Hash:
+    """sha256 of what tells the first images from others, which is taken batch by batch."""
+    digest, size = hashlib.sha256(), batch_size(math.prod(images.shape))
+    for first in range(0, count, size):
+        digest.update(images.marks(first, min(size, count - first)))
+    return digest
+
+
 def _about(model: Autoencoder, images: StreamedImages, device: torch.device) -> dict:
     """What the codes depend on: where any of it is another, they are others."""
     return {
@@ -109,12 +147,7 @@ def _about(model: Autoencoder, images: StreamedImages, device: torch.device) -> 
 
 
 def _encoded(
-    model: Autoencoder,
-    images: StreamedImages,
-    size: int,
-    done: Done | None,
-    files: CodeFiles,
-    flipped: bool,
+    model: Autoencoder, images: StreamedImages, done: Done | None, files: CodeFiles
 ) -> Iterator[Done]:
     """Encodes and writes what is left, batch by batch, and gives how far it is after each.
 
@@ -125,28 +158,27 @@ def _encoded(
     if begin == len(images):
         return
     files.open(done)
-    noted = time.monotonic()
+    digest = _fingerprint(images, begin)
+    noted, flipped = time.monotonic(), files.about["flipped"]
+    size = batch_size(math.prod(images.shape))
     for pixels in images.in_order(size, begin):
         codes = _codes(model, pixels.flip(-1) if flipped else pixels)
         if done is None:
-            done = Done(0, 0, Moments.none(codes.shape[1]), _sha256(pixels))
+            done = Done(0, 0, Moments.none(codes.shape[1]), "")
         keys = images.keys(done.images, len(codes))
         if not np.isfinite(codes).all():
             raise InputError(f"Codes of images {keys[0]!r} to {keys[-1]!r} are not all finite.")
+        digest.update(images.marks(done.images, len(codes)))
         done = Done(
             done.images + len(codes),
             done.key_bytes + files.append(codes, keys),
             done.moments.with_batch(codes),
-            done.pixels_sha256,
+            digest.hexdigest(),
         )
         if time.monotonic() - noted > SECONDS_PER_NOTE:
             files.note(done)
             noted = time.monotonic()
         yield done
-
-
-def _sha256(pixels: Tensor) -> str:
-    return hashlib.sha256(pixels.contiguous().numpy()).hexdigest()  # pyright: ignore[reportArgumentType]  # a buffer
 
 
 def _codes(model: Autoencoder, pixels: Tensor) -> np.ndarray:
