@@ -84,6 +84,32 @@ def test_it_is_called_as_a_function_of_its_state_dict(family):
     assert not torch.equal(found, model(x))
 
 
+@pytest.mark.parametrize("family", ["ae", "vae", "vq-vae", "hierarchical-vae"])
+def test_it_is_mapped_by_vmap_and_differentiated_by_jacrev(family):
+    model, x = small(family).eval(), torch.rand(4, 1, 8, 8)
+    z = model.encode(x)
+    torch.testing.assert_close(torch.func.vmap(model.encode)(x[:, None])[:, 0], z)
+    torch.testing.assert_close(torch.func.vmap(model.decode)(z), model.decode(z))
+    back, forth = (way(model.decode)(z[0]) for way in (torch.func.jacrev, torch.func.jacfwd))
+    assert back.shape == (1, 8, 8, *model.latent_shape)
+    torch.testing.assert_close(back, forth)
+    with pytest.raises(InputError):
+        torch.func.vmap(model.encode)(
+            x
+        )  # an image without its N: the shape is checked all the same
+
+
+@pytest.mark.parametrize("name", ["sample", "elbo", "log_likelihood", "posterior", "prior"])
+@pytest.mark.parametrize("family", ["ae", "vq-vae"])
+def test_what_a_prior_is_needed_for_says_so(family, name):
+    model = small(family)
+    assert not hasattr(model, name)
+    with pytest.raises(AttributeError, match=f"has no '{name}': it is not variational"):
+        getattr(model, name)
+    with pytest.raises(AttributeError, match="object has no attribute 'smaple'"):
+        model.smaple  # noqa: B018
+
+
 def test_it_says_its_device_and_its_dtype(tmp_path):
     model = small("vae")
     assert (model.device, model.dtype) == (torch.device("cpu"), torch.float32)

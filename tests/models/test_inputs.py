@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
+import PIL
 import pytest
 import torch
+import torchvision
+from PIL import Image
 
 import zoo
 from zoo.errors import InputError
+from zoo.specs.objectives import ELBO, IWAE, Pixels
 
 # Tensors
 
@@ -41,12 +48,35 @@ WANTED = "encode takes (N, 1, 8, 10), float in [0, 1]; got "
             "(2, 1, 8, 10), float8_e4m3fn. Try x.float().",
         ),
         (torch.full((2, 1, 8, 10), 255.0), "with values from 255 to 255. Try x / 255."),
-        (torch.full((2, 1, 8, 10), -0.5), "with values from -0.5 to -0.5."),
-        (torch.full((2, 1, 8, 10), 1.001), "with values from 1.001 to 1.001. Try x / 255."),
+        (torch.full((2, 1, 8, 10), -0.5), "-0.5. For a range of [-1, 1], try (x + 1) / 2."),
+        (torch.full((2, 1, 8, 10), -1.7), "to -1.70000005. If they were standardized, undo it"),
+        (torch.full((2, 1, 8, 10), 1.001), "to 1.00100005. Try x.clamp(0, 1)."),
+        (torch.full((2, 1, 8, 10), 1.0000001), "to 1.00000012. Try x.clamp(0, 1)."),
+        (torch.full((2, 1, 8, 10), 1.7), "Divide them by the largest value that is possible."),
+        (torch.full((2, 1, 8, 10), 16.0), "to 16. For levels from 0 to 16, try x / 16."),
+        (torch.full((2, 1, 8, 10), 6e4), "For 16-bit levels, try x / 65535."),
+        (torch.ones(8, 10, 1, dtype=torch.uint8), "Try x.permute(2, 0, 1)[None].float()."),
+        (torch.full((2, 8, 10), 16, dtype=torch.int64), "Try x[:, None] / 16."),
+        (torch.full((2, 8, 10), 999, dtype=torch.uint16), "Try x[:, None] / 65535."),
+        (torch.zeros(2, 3, 8, 10, dtype=torch.uint8), "Try (x / 255).mean(1, keepdim=True)."),
+        (torch.zeros(2, 1, 9, 9), "Try torch.nn.functional.interpolate(x, size=(8, 10), "),
         (torch.full((2, 1, 8, 10), float("nan")), "with values from nan to nan."),
         (torch.full((2, 1, 8, 10), float("inf")), "with values from inf to inf."),
         (np.zeros((2, 1, 8, 10), np.float32), "ndarray. Try torch.as_tensor(x)."),
+        (np.zeros((2, 8, 10), np.uint8), "ndarray. Try torch.as_tensor(x)[:, None] / 255."),
         ([[0.0]], "list. Try torch.as_tensor(x)."),
+        ([torch.zeros(1, 8, 10)], "list. Try torch.stack(x)."),
+        ([torch.zeros(5, 1, 8, 10), torch.zeros(5)], "list. Try x[0]."),
+        ([np.zeros((8, 10))], "list. Convert each image to a tensor (C, H, W), then torch.stack"),
+        ("a.png", "str. To read a file: torchvision.transforms.functional.to_tensor(PIL.Image."),
+        (
+            Path("a.png"),
+            "Path. To read a file: torchvision.transforms.functional.to_tensor(PIL.Image.",
+        ),
+        (
+            Image.new("RGB", (8, 10)),
+            'Try torchvision.transforms.functional.to_tensor(x.convert("L"))[None].',
+        ),
         (None, "NoneType."),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
@@ -102,6 +132,75 @@ def test_no_images_at_all_are_fine(model):
     assert model.decode(torch.zeros(3)).shape == (1, 8, 10)
 
 
+def test_what_is_said_to_write_is_right(tmp_path, model):
+    """Each sentence's expression, run."""
+    levels = torch.randint(0, 256, (3, 1, 8, 10), dtype=torch.uint8)
+    right = levels / 255
+    Image.fromarray(levels[0, 0].numpy()).save(tmp_path / "a.png")
+    picture = Image.open(tmp_path / "a.png")
+    for wrong, expected in (
+        (levels, right),
+        (levels.permute(0, 2, 3, 1), right),
+        (levels[:, 0].numpy(), right),
+        (levels.permute(0, 2, 3, 1).numpy(), right),
+        (right * 2 - 1, right),
+        (list(right), right),
+        (picture, right[:1]),
+        (str(tmp_path / "a.png"), right[:1]),
+        (levels.expand(-1, 3, -1, -1), right),
+    ):
+        with pytest.raises(InputError) as caught:
+            model.encode(wrong)
+        written = re.search(r"(?:[Tt]ry |file: )(.*?)(?:, resized .*)?\.$", str(caught.value))
+        assert written, caught.value
+        found = eval(
+            written[1], {"x": wrong, "torch": torch, "torchvision": torchvision, "PIL": PIL}
+        )
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("family", ["vae", "hierarchical-vae", "factor-vae"])
+def test_no_images_have_no_bounds_and_no_loss(family):
+    bounded, none = zoo.build(family, image_shape=(1, 8, 8), latent_dim=3), torch.zeros(0, 1, 8, 8)
+    assert bounded.elbo(none).shape == bounded.log_likelihood(none, samples=2).shape == (0,)
+    for model in (bounded, zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3)):
+        with pytest.raises(InputError, match=r"loss is a mean over images; got none\."):
+            model.loss(none)
+
+
+@pytest.mark.parametrize("family", ["vae", "beta-vae", "beta-tc-vae", "hierarchical-vae"])
+@pytest.mark.parametrize(
+    ("gradient", "said"),
+    [
+        ("slt", "'reparameterised' or 'stl' for objective 'elbo'; got 'slt'. Did you mean 'stl'?"),
+        ("dreg", "'reparameterised' or 'stl' for objective 'elbo'; got 'dreg'."),
+        (None, "got None."),
+    ],
+)
+def test_a_gradient_that_the_objective_has_not_is_refused(family, gradient, said):
+    model = zoo.build(family, image_shape=(1, 8, 8), latent_dim=3)
+    with pytest.raises(InputError) as caught:
+        model.loss(torch.rand(2, 1, 8, 8), gradient=gradient)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "gradient", "objective", "said"),
+    [
+        ("vae", "stl", IWAE(samples=2), "'reparameterised' or 'dreg' for objective 'iwae'; got 'stl'."),
+        ("vae", "dreg", ELBO(), "for objective 'elbo'; got 'dreg'."),
+        ("vae", "reparameterised", "iwae", "VAE is not trained on 'iwae'."),
+        ("vae", "reparameterised", Pixels(), "VAE is not trained on Pixels("),
+        ("beta-vae", "dreg", IWAE(samples=2), "BetaVAE is not trained on IWAE("),
+    ],
+)  # fmt: skip
+def test_a_gradient_or_an_objective_of_another_kind_is_refused(family, gradient, objective, said):
+    model = zoo.build(family, image_shape=(1, 8, 8), latent_dim=3)
+    with pytest.raises(InputError) as caught:
+        model.loss(torch.rand(2, 1, 8, 8), gradient, objective)
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize("n", [-1, 2.0, "3", None, True])
 def test_a_sample_of_no_number_is_refused(model, n):
     with pytest.raises(InputError, match="sample takes a number of images"):
@@ -135,7 +234,7 @@ def test_a_dtype_that_is_no_float_is_refused(dtype):
         zoo.load("./model", dtype=dtype)
 
 
-@pytest.mark.parametrize("samples", [0, -1, 1.5])
+@pytest.mark.parametrize("samples", [0, -1, 1.5, True])
 @pytest.mark.parametrize("method", ["elbo", "log_likelihood"])
 def test_a_number_of_draws_that_cannot_be_is_refused(method, samples):
     model = zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3)

@@ -176,3 +176,11 @@ def test_the_warm_up_of_a_bound_trains_on_its_own_draws(tmp_path):
     both = history("both", samples=7, resampled=3, warmup_epochs=1, warmup_samples=2)
     assert both[0] == few[0]
     assert both[1] < few[1]
+
+
+def test_a_measured_bound_keeps_nothing_for_a_gradient():
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape), lambda t: t):
+        bound = model().log_likelihood(x(), samples=8)
+    assert not bound.requires_grad
+    assert kept == []

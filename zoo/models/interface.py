@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +14,12 @@ from torch import Tensor, nn
 
 from zoo.devices import FLOATS
 from zoo.errors import InputError
+from zoo.models.inputs import about_codes, about_images
 from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo
+
+OF_VARIATIONAL = ("sample", "elbo", "log_likelihood", "log_weights", "posterior", "prior")
+"""What a family without a prior lacks."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ class Autoencoder(nn.Module):
     one in eval mode reconstructs: with `ddp = DistributedDataParallel(model)`, a step of training is
     `ddp(x).total.backward()`.
 
-    The public methods check shape and dtype, and values where the tensor lies on the processor: on
-    a GPU a look at them would wait for it at every step.
+    The public methods check shape and dtype, and values of a tensor on the CPU: on a GPU the check
+    would force a synchronization at every step, and under `torch.func.vmap` there are no values.
     """
 
     Spec: ClassVar[type[Spec]]
@@ -138,7 +141,18 @@ class Autoencoder(nn.Module):
 
         In train mode the buffers of a family that learns them, such as a codebook, learn from it.
         """
-        return self._learnt(self._loss(self._images(x, "loss")))
+        return self._learnt(self._loss(self._batch(x)))
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name not in OF_VARIATIONAL:
+                raise
+        raise AttributeError(
+            f"{type(self).__name__} has no {name!r}: it is not variational, it has no prior and no "
+            "posterior. A 'vae' has; this model has encode, decode and reconstruct."
+        )
 
     def push_to_hub(self, repo_id: str, **options: Any) -> Any:
         """`zoo.push` of this model, by the name that other libraries have: its options and errors."""
@@ -216,18 +230,24 @@ class Autoencoder(nn.Module):
     def _images(self, x: Tensor, method: str) -> Tensor:
         """`x`, checked, on the model's device and in its dtype."""
         if not _is_float(x) or x.dim() != 4 or not self.spec.takes(tuple(x.shape[1:])):
-            raise InputError(_about_images(x, method, self.spec))
-        if _is_readable(x) and x.numel() and not (x.min() >= 0 and x.max() <= 1):
-            raise InputError(_about_images(x, method, self.spec))  # NaN compares false
+            raise InputError(about_images(x, method, self.spec))
+        if is_readable(x) and x.numel() and not (x.min() >= 0 and x.max() <= 1):
+            raise InputError(about_images(x, method, self.spec))  # NaN compares false
         return x.to(device=self.device, dtype=self.dtype)
+
+    def _batch(self, x: Tensor) -> Tensor:
+        """`_images` for a loss, of which there is a mean."""
+        if not len(images := self._images(x, "loss")):
+            raise InputError("loss is a mean over images; got none.")
+        return images
 
     def _codes(self, z: Tensor) -> Tensor:
         sides = len(self.latent_shape)
         if not _is_float(z) or z.dim() < sides or not self.spec.has_codes(tuple(z.shape[-sides:])):
-            raise InputError(_about_codes(z, self.spec))
+            raise InputError(about_codes(z, self.spec))
         codes = z.to(device=self.device, dtype=self.dtype)
-        if _is_readable(codes) and not torch.isfinite(codes).all():  # a narrower dtype overflows
-            raise InputError(_about_codes(z, self.spec))
+        if is_readable(codes) and not torch.isfinite(codes).all():  # a narrower dtype overflows
+            raise InputError(about_codes(z, self.spec))
         return codes
 
 
@@ -240,56 +260,8 @@ def _is_float(x: object) -> bool:
     return isinstance(x, torch.Tensor) and x.dtype in FLOATS
 
 
-def _is_readable(x: Tensor) -> bool:
-    """Whether its values can be looked at without waiting for a device, or breaking a graph."""
-    return x.device.type == "cpu" and not torch.compiler.is_compiling()
-
-
-def _about_images(x: Tensor, method: str, spec: Spec) -> str:
-    """Why these cannot be images, and what to write instead."""
-    shape, where = spec.image_shape, ""
-    sides = ", ".join(map(str, shape))
-    if spec.stride:
-        sides, where = f"{shape[0]}, H, W", f", H and W multiples of {spec.stride}"
-    wanted = f"{method} takes (N, {sides}), float in [0, 1]{where}"
-    if not isinstance(x, torch.Tensor):
-        return f"{wanted}; got {type(x).__name__}. Try torch.as_tensor(x)."
-    found, got = tuple(x.shape), f"{wanted}; got {_described(x)}"
-    are_levels = not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
-    scale = "" if x.dtype in FLOATS else " / 255" if are_levels else ".float()"
-    if len(found) == 4 and spec.takes(found[1:]):
-        if scale:
-            return f"{got}. Try x{scale}."
-        low, high = float(x.min()), float(x.max())
-        hint = " Try x / 255." if 1 < high <= 255 and low >= 0 else ""
-        return f"{got}, with values from {low:g} to {high:g}.{hint}"
-    for way, arranged in (
-        ("[None]", found),
-        ("[None, None]", (1, *found)),
-        ("[:, None]", (1, *found[1:])),
-        (".permute(0, 3, 1, 2)", found[3:] + found[1:3]),
-        (
-            f".view(-1, {', '.join(map(str, shape))})",
-            shape if found[1:] == (math.prod(shape),) else (),
-        ),
-    ):
-        if arranged and spec.takes(arranged):
-            return f"{got}. Try x{way}{scale}."
-    return f"{got}."
-
-
-def _about_codes(z: Tensor, spec: Spec) -> str:
-    """Why these cannot be codes, and what to write instead."""
-    shape = spec.latent_shape
-    sides = f"{shape[0]}, h, w" if spec.stride else ", ".join(map(str, shape))
-    wanted = f"decode takes (..., {sides}), float"
-    if not isinstance(z, torch.Tensor):
-        return f"{wanted}; got {type(z).__name__}. Try torch.as_tensor(z)."
-    got = f"{wanted}; got {_described(z)}"
-    if z.dim() < len(shape) or not spec.has_codes(tuple(z.shape[-len(shape) :])):
-        return f"{got}."
-    return f"{got}, with values that are not finite." if _is_float(z) else f"{got}. Try z.float()."
-
-
-def _described(x: Tensor) -> str:
-    return f"{tuple(x.shape)}, {str(x.dtype).removeprefix('torch.')}"
+def is_readable(x: Tensor) -> bool:
+    """Whether values can be checked: on the CPU, in no graph and under no transform of torch.func."""
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    return not torch._C._are_functorch_transforms_active()

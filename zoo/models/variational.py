@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from zoo.errors import InputError
+from zoo.errors import InputError, did_you_mean
 from zoo.models.gaussians import divergence, draw_at, normal, without_gradient
 from zoo.models.importance import log_weight_sum
 from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.models.priors import NormalMixture
-from zoo.specs.objectives import ELBO, IWAE
+from zoo.specs.objectives import ELBO, GRADIENTS, IWAE
 
 Gradient = Literal["reparameterised", "stl", "dreg"]
 
@@ -55,7 +55,7 @@ class VariationalAutoencoder(Autoencoder):
         """
         if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= MOST_SAMPLES:
             raise InputError(f"sample takes a number of images, 0 to {MOST_SAMPLES:,}; got {n!r}.")
-        if seed is not None and (not isinstance(seed, int) or not 0 <= seed < 2**63):
+        if seed is not None and (type(seed) is not int or not 0 <= seed < 2**63):
             raise InputError(f"seed is a whole number from 0 to 2**63 - 1, or None; got {seed!r}.")
         return self._sampled(n, seed, self._prior_codes)
 
@@ -80,6 +80,8 @@ class VariationalAutoencoder(Autoencoder):
         """
         x = self._images(x, "elbo")
         _check_samples(samples)
+        if not len(x):
+            return torch.zeros(0, device=self.device)
         noise = torch.randn(samples, len(x), *self.latent_shape).to(self.device, self.dtype)
         reconstruction, kl = self.elbo_terms(x, noise)
         return -(reconstruction + kl)
@@ -99,14 +101,17 @@ class VariationalAutoencoder(Autoencoder):
     def log_likelihood(self, x: Tensor, *, samples: int) -> Tensor:
         """The importance-weighted bound on log p(x) of each image, `(N,)` in nats, float64.
 
-        Burda et al. 2016, eq. 8, with K = `samples`. It rises towards log p(x) with K.
+        Burda et al. 2016, eq. 8, with K = `samples`. It rises towards log p(x) with K. Its memory
+        does not grow with K or with the images, because it has no gradient: to train on the bound,
+        call `loss` with `objective=IWAE(samples=K)`.
         """
         x = self._images(x, "log_likelihood")
         _check_samples(samples)
         bounds = []
-        for image in x.split(1):
-            noise = torch.randn(samples, 1, *self.latent_shape).to(self.device, self.dtype)
-            bounds.append(self.importance_bound(image, noise))
+        with torch.no_grad():
+            for image in x.split(1) if len(x) else ():
+                noise = torch.randn(samples, 1, *self.latent_shape).to(self.device, self.dtype)
+                bounds.append(self.importance_bound(image, noise))
         return torch.cat(bounds) if bounds else torch.zeros(0, dtype=torch.float64)
 
     def importance_bound(self, x: Tensor, noise: Tensor) -> Tensor:
@@ -117,7 +122,7 @@ class VariationalAutoencoder(Autoencoder):
     def log_weights(self, x: Tensor, posterior: Distribution, noise: Tensor) -> Tensor:
         """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, at the z of this noise.
 
-        The codes are decoded in chunks of K, in bounded memory.
+        The codes are decoded in chunks of K; with a gradient, every chunk's graph is kept.
         """
         return self._weights_at(x, self._codes_from(posterior, noise), posterior)
 
@@ -148,13 +153,16 @@ class VariationalAutoencoder(Autoencoder):
                 is too, or minus the importance-weighted bound of K draws, which is one term.
 
         Raises:
-            InputError: as `encode`, and for an objective that the family is not trained on.
+            InputError: as `encode`, for no images at all, for an objective that the family is not
+                trained on, and for a gradient that is not one of the objective's.
         """
-        x = self._images(x, "loss")
+        x = self._batch(x)
         if objective is None:
+            _check_gradient(gradient, "elbo")
             return self._learnt(self._loss(x, gradient))
-        if objective.kind not in self.spec.objectives:
+        if not isinstance(objective, ELBO | IWAE) or objective.kind not in self.spec.objectives:
             raise InputError(f"{type(self).__name__} is not trained on {objective!r}.")
+        _check_gradient(gradient, objective.kind)
         return self._learnt(self._loss(x, gradient, objective=objective))
 
     @property
@@ -259,8 +267,17 @@ def draws_at_once(x: Tensor) -> int:
     return max(1, most // x.numel())
 
 
+def _check_gradient(gradient: str, kind: str) -> None:
+    known = ("reparameterised", GRADIENTS[kind])
+    if gradient not in known:
+        raise InputError(
+            f"gradient is {' or '.join(map(repr, known))} for objective {kind!r}; got "
+            f"{gradient!r}.{did_you_mean(str(gradient), known)}"
+        )
+
+
 def _check_samples(samples: int) -> None:
-    if not isinstance(samples, int) or samples < 1:
+    if type(samples) is not int or samples < 1:
         raise InputError(f"samples is a number of draws, 1 or more; got {samples!r}.")
 
 

@@ -93,4 +93,6 @@ class Pixels(Strict):
     )
 
 
+GRADIENTS = {"elbo": "stl", "iwae": "dreg"}
+"""The gradient of lower variance of each objective, besides "reparameterised"."""
 Objective = Annotated[ELBO | IWAE | Pixels, Field(discriminator="kind")]

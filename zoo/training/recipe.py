@@ -14,7 +14,7 @@ from zoo.io.files import read_regular, with_home
 from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
 from zoo.specs.data import DataSettings, parsed
-from zoo.specs.objectives import ELBO, Objective, Pixels
+from zoo.specs.objectives import ELBO, GRADIENTS, Objective, Pixels
 from zoo.specs.optimisers import Adam, AdamW
 from zoo.specs.protocols import check_protocol
 from zoo.specs.validation import Strict, checked, listed
@@ -114,8 +114,6 @@ class TrainingSettings(Strict):
     seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of weights, order and draws")
 
 
-GRADIENTS = {"elbo": "stl", "iwae": "dreg"}
-"""The gradient of less variance of each objective."""
 SECTIONS = ("model", "data", "training")
 MAX_BYTES = 1_000_000
 """Largest recipe that is read."""

@@ -1,0 +1,142 @@
+"""Sentences about what cannot be images or codes: what it is, and what to write instead."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.devices import FLOATS
+from zoo.specs.base import Spec
+
+HAIR = 0.1
+"""How far rounding, or a bicubic resize, takes values beyond [0, 1]."""
+
+
+def about_images(x: Any, method: str, spec: Spec) -> str:
+    """Why these cannot be images, and what to write instead."""
+    shape, where = spec.image_shape, ""
+    sides = ", ".join(map(str, shape))
+    if spec.stride:
+        sides, where = f"{shape[0]}, H, W", f", H and W multiples of {spec.stride}"
+    wanted = f"{method} takes (N, {sides}), float in [0, 1]{where}"
+    if not isinstance(x, torch.Tensor):
+        return f"{wanted}; got {type(x).__name__}.{_as_tensor(x, spec)}"
+    got = f"{wanted}; got {_described(x)}"
+    fits = x.dim() == 4 and spec.takes(tuple(x.shape[1:]))
+    if fits and x.dtype in FLOATS:
+        low, high = float(x.min()), float(x.max())
+        return f"{got}, with values from {low:.9g} to {high:.9g}.{_in_range(x, low, high)}"
+    return f"{got}.{_written(x, spec)}"
+
+
+def about_codes(z: Any, spec: Spec) -> str:
+    """Why these cannot be codes, and what to write instead."""
+    shape = spec.latent_shape
+    sides = f"{shape[0]}, h, w" if spec.stride else ", ".join(map(str, shape))
+    wanted = f"decode takes (..., {sides}), float"
+    if not isinstance(z, torch.Tensor):
+        hint = " Try torch.as_tensor(z)." if hasattr(z, "__array__") or type(z) is list else ""
+        return f"{wanted}; got {type(z).__name__}.{hint}"
+    got = f"{wanted}; got {_described(z)}"
+    if z.dim() < len(shape) or not spec.has_codes(tuple(z.shape[-len(shape) :])):
+        return f"{got}."
+    if z.dtype in FLOATS:
+        return f"{got}, with values that are not finite."
+    return f"{got}. Try z.float()."
+
+
+def _in_range(x: Tensor, low: float, high: float) -> str:
+    """How floating values of another range get into [0, 1]."""
+    if not math.isfinite(low + high):
+        return ""
+    if low >= -HAIR and high <= 1 + HAIR:
+        return " Try x.clamp(0, 1)."
+    if low < 0:
+        if low >= -1 - HAIR and high <= 1 + HAIR:
+            return " For a range of [-1, 1], try (x + 1) / 2."
+        return (
+            " If they were standardized, undo it: x * std + mean."
+            if low > -10 and high < 10
+            else ""
+        )
+    if 8 < high <= 16:
+        return " For levels from 0 to 16, try x / 16."
+    if 16 < high <= 255:
+        return " Try x / 255."
+    if 255 < high <= 65535:
+        return " For 16-bit levels, try x / 65535."
+    return " Divide them by the largest value that is possible."
+
+
+def _written(x: Tensor, spec: Spec, name: str = "x") -> str:
+    """What to write for a tensor of another shape or dtype, as ` Try ...`, or nothing."""
+    found, shape = tuple(x.shape), spec.image_shape
+    scale = _scale(x)
+    for way, arranged in (
+        ("", found[1:] if len(found) == 4 else ()),
+        ("[None]", found),
+        ("[None, None]", (1, *found)),
+        ("[:, None]", (1, *found[1:])),
+        (".permute(0, 3, 1, 2)", found[3:] + found[1:3] if len(found) == 4 else ()),
+        (".permute(2, 0, 1)[None]", found[2:] + found[:2] if len(found) == 3 else ()),
+        (
+            f".view(-1, {', '.join(map(str, shape))})",
+            shape if found[1:] == (math.prod(shape),) else (),
+        ),
+    ):
+        if arranged and spec.takes(arranged):
+            return f" Try {name}{way}{scale}." if way or scale else ""
+    if len(found) != 4:
+        return ""
+    if {found[1], shape[0]} == {1, 3} and spec.takes((shape[0], *found[2:])):
+        way = ".mean(1, keepdim=True)" if shape[0] == 1 else ".expand(-1, 3, -1, -1)"
+        return f" Try {name}{scale}{way}." if " " not in scale else f" Try ({name}{scale}){way}."
+    if found[1] == shape[0] and not spec.stride:
+        size = f"size={tuple(shape[1:])}, mode='bilinear', antialias=True"
+        return f" Try torch.nn.functional.interpolate({name}{scale}, {size})."
+    return ""
+
+
+def _scale(x: Tensor) -> str:
+    """What makes levels, or another dtype, floats in [0, 1]."""
+    if x.dtype in FLOATS:
+        return ""
+    if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
+        return ".float()"
+    high = int(x.long().max()) if x.numel() else 0
+    if high == 1:
+        return ".float()"
+    return " / 16" if 8 < high <= 16 else " / 65535" if high > 255 else " / 255"
+
+
+def _as_tensor(x: Any, spec: Spec) -> str:
+    """What to write for what is no tensor, or nothing."""
+    grey = spec.image_shape[0] == 1
+    convert = f'convert("{"L" if grey else "RGB"}")'
+    if isinstance(x, str | Path):
+        opened = f"torchvision.transforms.functional.to_tensor(PIL.Image.open(x).{convert})[None]"
+        return f" To read a file: {opened}, resized to fit; `zoo encode` does both."
+    if type(x).__module__.startswith("PIL."):
+        return f" Try torchvision.transforms.functional.to_tensor(x.{convert})[None]."
+    if isinstance(x, list | tuple) and x:
+        if isinstance(x[0], torch.Tensor) and x[0].dim() == 4:  # a loader's images and labels
+            return " Try x[0]."
+        if isinstance(x[0], torch.Tensor):
+            return " Try torch.stack(x)."
+        if hasattr(x[0], "__array__"):
+            return " Convert each image to a tensor (C, H, W), then torch.stack them."
+    if not (hasattr(x, "__array__") or isinstance(x, list | tuple)):
+        return ""
+    try:
+        tensor = torch.as_tensor(x)
+    except (TypeError, ValueError, RuntimeError):
+        return " Try torch.as_tensor(x)."
+    return _written(tensor, spec, "torch.as_tensor(x)") or " Try torch.as_tensor(x)."
+
+
+def _described(x: Tensor) -> str:
+    return f"{tuple(x.shape)}, {str(x.dtype).removeprefix('torch.')}"
