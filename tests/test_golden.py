@@ -45,16 +45,57 @@ VARIANTS = {
         "body": {"kind": "mlp", "hidden": [5]},
     },
     "vq-vae": {"codes": 5, "body": {"kind": "conv", "channels": [2, 3], "residual_blocks": 1}},
+    "autoencoder-kl": {
+        "image_shape": (1, 8, 10),
+        "out_channels": 1,
+        "latent_channels": 3,
+        "block_out_channels": (4, 6),
+        "down_block_types": ["DownEncoderBlock2D"] * 2,
+        "up_block_types": ["UpDecoderBlock2D"] * 2,
+        "norm_num_groups": 2,
+        "scaling_factor": 0.5,
+        "shift_factor": 0.1,
+    },
+    "autoencoder-tiny": {
+        "image_shape": (1, 8, 10),
+        "out_channels": 1,
+        "encoder_block_out_channels": (3, 3),
+        "decoder_block_out_channels": (3, 3),
+        "num_encoder_blocks": (1, 1),
+        "num_decoder_blocks": (1, 1),
+    },
+    "autoencoder-dc": {
+        "image_shape": (1, 8, 10),
+        "latent_channels": 2,
+        "attention_head_dim": 2,
+        "encoder_block_types": ["ResBlock", "EfficientViTBlock"],
+        "decoder_block_types": ["ResBlock", "EfficientViTBlock"],
+        "encoder_block_out_channels": (2, 4),
+        "decoder_block_out_channels": (2, 4),
+        "encoder_layers_per_block": (1, 1),
+        "decoder_layers_per_block": (1, 1),
+        "encoder_qkv_multiscales": [[], [5]],
+        "decoder_qkv_multiscales": [[], [5]],
+        "decoder_norm_types": ["rms_norm"] * 2,
+        "decoder_act_fns": ["silu"] * 2,
+    },
+    "vq-model": {
+        "image_shape": (1, 8, 9),
+        "out_channels": 1,
+        "block_out_channels": (4,),
+        "norm_num_groups": 2,
+        "num_vq_embeddings": 5,
+    },
 }
 
 
-def images() -> torch.Tensor:
-    return torch.linspace(0, 1, 2 * 72).sin().abs().view(2, 1, 8, 9)
+def images(width: int = 9) -> torch.Tensor:
+    return torch.linspace(0, 1, 2 * 8 * width).sin().abs().view(2, 1, 8, width)
 
 
 def outputs(model: zoo.Autoencoder) -> dict[str, torch.Tensor]:
     with torch.no_grad():
-        x = images()
+        x = images(model.spec.image_shape[2])
         z = model.encode(x)
         found = {"z": z, "x_hat": model.decode(z)}
         if isinstance(model, zoo.VariationalAutoencoder):
@@ -97,8 +138,9 @@ def write_missing() -> None:
     """Writes every golden checkpoint that is not there."""
     for name, fields in VARIANTS.items():
         if not (GOLDEN / name).exists():
-            fields = {"family": name, "image_shape": (1, 8, 9), "latent_dim": 3, **fields}
-            model = zoo.build(fields.pop("family"), seed=3, **fields)
+            ours = {} if "image_shape" in fields else {"image_shape": (1, 8, 9), "latent_dim": 3}
+            fields = {"family": name, **ours, **fields}
+            model = zoo.build(fields.pop("family"), seed=3, **fields).eval()
             zoo.save(model, GOLDEN / name)
             found = {key: value.contiguous() for key, value in outputs(model).items()}
             safetensors.torch.save_file(found, GOLDEN / name / "outputs.safetensors")

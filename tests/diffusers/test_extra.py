@@ -1,4 +1,4 @@
-"""Where diffusers is not installed: its families are listed, and say what to install."""
+"""diffusers' families are the zoo's own: listed without the library, which is imported when one is built."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from nets import saved
+from nets import NETS, make, saved
+from packages import Package, install
+
+import zoo
+from zoo.folder.foreign import CLASSES
+from zoo.registry import plugins
 
 ASKED = "pip install 'autoencoder-zoo[diffusers]'"
 
@@ -32,14 +37,36 @@ def zoo_without(tmp_path):
     return run
 
 
-def test_its_families_are_not_installed_rather_than_broken(zoo_without):
-    rows = json.loads(zoo_without("plugins", "--json").stdout)
-    ours = [row for row in rows if row["package"] == "autoencoder-zoo"]
-    assert {row["state"] for row in ours} == {"not installed"}
-    assert all(ASKED in row["problem"] for row in ours)
-    table = zoo_without("plugins").stdout
-    assert table.count(ASKED) == 1
-    assert "broken" not in table
+def test_its_families_are_the_zoos_own_and_no_plugins(zoo_without):
+    listed = {row["name"] for row in json.loads(zoo_without("list", "--families", "--json").stdout)}
+    assert set(CLASSES.values()) <= listed
+    assert "latent_channels" in zoo_without("show", "autoencoder-kl").stdout
+
+
+@pytest.mark.parametrize("name", ["kl", "tiny", "dc", "vq"])
+def test_what_is_known_of_a_model_needs_neither_diffusers_nor_torch(name, tmp_path):
+    folder = saved(name, tmp_path / "net")
+    code = """
+import sys, zoo
+info = zoo.info(sys.argv[1])
+print(info.family, info.spec.image_shape[0], sorted({"torch", "diffusers"} & sys.modules.keys()))
+print(info.parameters, sorted({"torch", "diffusers"} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True)
+    count = sum(parameter.numel() for parameter in make(name).parameters())
+    family = CLASSES[NETS[name][0]]
+    assert done.stdout.splitlines() == [f"{family} 3 []", f"{count} ['diffusers', 'torch']"]
+
+
+def test_another_packages_claim_of_its_name_changes_nothing(tmp_path, monkeypatch):
+    folder = saved("kl", tmp_path / "net")
+    install(
+        tmp_path / "site", Package("rival", "1", {"rival.py": ""}, {"autoencoder-kl": "rival:X"})
+    )
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    [claim] = [p for p in plugins.installed("family") if p.distribution == "rival"]
+    assert claim.problem == "'autoencoder-kl' is the zoo's own family"
+    assert zoo.load(folder).info.provider.distribution == "autoencoder-zoo"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +75,7 @@ def test_its_families_are_not_installed_rather_than_broken(zoo_without):
         "show {}",
         *[
             pytest.param(words, marks=pytest.mark.slow)
-            for words in ("show autoencoder-kl", "eval {} {}", "compare {} digits")
+            for words in ("eval {} {}", "compare {} digits", "plugins check vq-model")
         ],
     ],
 )

@@ -12,6 +12,7 @@ import zoo
 from zoo.errors import ExportError, InputError, ZooError
 from zoo.export.images import images_for_check
 from zoo.registry import families
+from zoo.specs.families import VectorSpec
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -22,7 +23,7 @@ CASES = [
     *(
         pytest.param(family, {}, marks=pytest.mark.slow)
         for family in sorted(families.BUILT_IN)
-        if family != "hierarchical-vae"
+        if family != "hierarchical-vae" and issubclass(families.get(family).spec_class, VectorSpec)
     ),
     pytest.param(
         "conv-vae", {"likelihood": {"kind": "continuous-bernoulli"}}, marks=pytest.mark.slow

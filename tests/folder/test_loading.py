@@ -39,7 +39,7 @@ def test_the_info_says_what_the_folder_says(trained):
 
 @pytest.mark.parametrize("family", sorted(families.BUILT_IN))
 def test_saving_the_same_model_twice_gives_byte_equal_folders(family, tmp_path):
-    model = zoo.build(family, image_shape=(1, 9, 12), latent_dim=3, seed=1)
+    model = zoo.testing.Subject.of(family).build(seed=1)
     zoo.save(model, "one")
     zoo.save(model, "two/deep")
     assert contents(tmp_path / "one") == contents(tmp_path / "two" / "deep")

@@ -23,6 +23,7 @@ import zoo.testing
 from zoo.cli import main
 from zoo.errors import PluginError, UnknownNameError
 from zoo.registry import families
+from zoo.specs.families import VectorSpec
 from zoo.testing.subject import images
 
 ALL = [*DEFECTS, *VARIATIONAL_DEFECTS]
@@ -36,7 +37,19 @@ OF_PRIORS = {
 }
 
 
-@pytest.mark.parametrize("family", families.BUILT_IN)
+OWN = [
+    name for name, family in families.BUILT_IN.items() if issubclass(family.spec_class, VectorSpec)
+]
+"""The families whose networks are the zoo's too, not diffusers'."""
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        *OWN,
+        *(pytest.param(name, marks=pytest.mark.slow) for name in families.BUILT_IN.keys() - {*OWN}),
+    ],
+)
 def test_the_zoos_own_families_pass(family):
     report = zoo.testing.check_family(family)
     assert report.passed
@@ -47,7 +60,7 @@ def test_the_zoos_own_families_pass(family):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="no C++ compiler")
-@pytest.mark.parametrize("family", families.BUILT_IN)
+@pytest.mark.parametrize("family", OWN)
 def test_the_zoos_own_families_compile_to_machine_code(family):
     """The kit compiles with a backend that needs no C++ compiler; this is the one that people get."""
     torch.compiler.reset()  # each family by itself: all of them compile the same few functions

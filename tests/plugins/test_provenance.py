@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -12,8 +13,11 @@ from broken import GOOD
 from packages import Package
 
 import zoo
-from zoo.errors import PluginError, SpecError, UnknownNameError
+import zoo.models
+from zoo.errors import InputError, PluginError, SpecError, UnknownNameError
 from zoo.registry import families
+
+SHAPE = {"image_shape": (1, 8, 8), "latent_dim": 3}
 
 
 def good(name: str = "acme-good", version: str = "0.3", code: str = GOOD) -> Package:
@@ -130,27 +134,106 @@ def test_a_registered_family_is_saved_without_provider_and_loading_elsewhere_say
     )
 
 
-def test_running_the_cell_again_replaces_the_class_and_another_is_refused():
-    def cell(source=GOOD):
-        scope = {"__name__": "__main__"}
-        exec(source, scope)
-        return scope["Good"]
+def cell(source: str = GOOD) -> type[zoo.Autoencoder]:
+    """The class that a notebook's cell defines, a new one every time."""
+    scope = {"__name__": "__main__"}
+    exec(source, scope)
+    return scope["Good"]
 
-    try:
-        zoo.register("cell")(cell())
-        again = zoo.register("cell")(cell())
-        assert families.get("cell").cls is again
-        earlier = cell()  # a model of an earlier definition is saved all the same
-        model = earlier(earlier.Spec(image_shape=(1, 8, 8)))
-        zoo.save(model.eval(), "earlier")
-        assert torch.equal(zoo.load("./earlier").weight, model.weight)
-        other = type("Other", (again,), {})
-        with pytest.raises(PluginError, match=r"'cell' is taken by __main__\.Good"):
-            zoo.register("cell")(other)
-    finally:
-        families._registered.pop("cell", None)
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """Forgets the families that a test registers."""
+    before = {*families._registered}
+    yield
+    for name in families._registered.keys() - before:
+        del families._registered[name]
+
+
+def test_running_the_cell_again_replaces_the_class_and_another_is_refused(registered):
+    earlier = zoo.register("cell")(cell())
+    again = zoo.register("cell")(cell())
+    assert families.get("cell").cls is again
+    model = earlier(earlier.Spec(image_shape=(1, 8, 8)))  # an earlier model is saved all the same
+    zoo.save(model.eval(), "earlier")
+    assert torch.equal(zoo.load("./earlier").weight, model.weight)
+    other = type("Other", (again,), {})
+    with pytest.raises(PluginError, match=r"'cell' is taken by __main__\.Good"):
+        zoo.register("cell")(other)
     with pytest.raises(PluginError, match="'vae' is taken by the zoo"):
         zoo.register("vae")(again)
+
+
+def test_an_edited_cell_under_another_name_is_another_family(registered):
+    first = zoo.register("net-v1")(cell())
+    second = zoo.register("net-v2")(
+        cell(GOOD.replace("return x.flatten(1) @", "return -x.flatten(1) @"))
+    )
+    x = torch.rand(2, 1, 8, 8)
+    for name, cls in (("net-v1", first), ("net-v2", second)):
+        model = zoo.build(name, image_shape=(1, 8, 8), seed=0).eval()
+        assert type(model) is cls
+        zoo.save(model, name)
+        again = zoo.load(f"./{name}")
+        assert (type(again), again.info.family) == (cls, name)
+        assert torch.equal(again.encode(x), model.encode(x))
+
+
+def test_two_classes_from_one_factory_are_two_families(registered):
+    def made(name, sign):
+        class Net(cell()):
+            def _encode(self, x):
+                return sign * super()._encode(x)
+
+        return zoo.register(name)(Net)
+
+    nets = {"plus": made("plus", 1), "minus": made("minus", -1)}
+    for name, cls in nets.items():
+        model = cls(cls.Spec(image_shape=(1, 8, 8)))
+        zoo.save(model.eval(), name)
+        assert type(zoo.load(f"./{name}")) is cls
+
+
+def test_a_subclass_is_not_the_family_of_its_parent(registered):
+    parent = zoo.register("parent")(cell())
+    child = type("Good", (parent,), {"__module__": "__main__"})
+    model = child(child.Spec(image_shape=(1, 8, 8)))
+    with pytest.raises(PluginError, match="Good is not a registered family"):
+        zoo.save(model, "child")
+    with pytest.raises(PluginError, match="is not a registered family"):
+        zoo.save(type("VAE", (zoo.models.VAE,), {})(zoo.build("vae", **SHAPE).spec), "child")
+
+
+def test_a_class_has_one_name(registered, installed):
+    once = zoo.register("once")(cell())
+    assert zoo.register("once")(once) is once
+    with pytest.raises(
+        PluginError, match="Good is Family 'once' already, and a class has one name"
+    ):
+        zoo.register("twice")(once)
+    with pytest.raises(PluginError, match="VAE is Family 'vae' already"):
+        zoo.register("my-vae")(zoo.models.VAE)
+    installed(
+        Package("twice", "1", {"twice.py": GOOD}, {"first": "twice:Good", "second": "twice:Good"}),
+        Package("borrowed", "1", {}, {"borrowed": "zoo.models:VAE"}),
+    )
+    assert zoo.build("first", image_shape=(1, 8, 8))
+    with pytest.raises(PluginError, match="Good is Plugin 'first' of twice 1 already"):
+        zoo.build("second", image_shape=(1, 8, 8))
+    with pytest.raises(PluginError, match="VAE is the zoo's own"):
+        zoo.build("borrowed", **SHAPE)
+
+
+def test_a_spec_of_two_families_is_refused_without_a_name(registered):
+    one = zoo.register("one")(cell())
+    zoo.register("two")(type("Two", (one,), {}))
+    spec = one.Spec(image_shape=(1, 8, 8))
+    with pytest.raises(
+        InputError, match=r"GoodSpec is the Spec of families 'one' and 'two': build"
+    ):
+        zoo.build(spec)
+    zoo.register("mine")(type("Mine", (zoo.models.VAE,), {}))
+    assert type(zoo.build(zoo.build("vae", **SHAPE).spec)) is zoo.models.VAE
 
 
 def test_a_name_that_a_package_has_cannot_be_registered(installed):

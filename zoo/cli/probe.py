@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from zoo.errors import NotInstalledError, PluginError
+from zoo.errors import PluginError
 from zoo.registry import families, index, plugins
 from zoo.registry.plugins import Plugin
 
-NOT_INSTALLED = "not installed: "
-"""What a line of the process that imports begins with, where a library is lacking."""
 SECONDS = 60.0
 """How long one package may take to be imported; torch before the first."""
 
@@ -32,8 +30,7 @@ class PluginStatus:
     plugin: Plugin
     problem: str = ""
     """A sentence; empty if it is ready."""
-    state: Literal["ready", "broken", "not installed"] = "ready"
-    """Of the zoo's own families, whether the library that an extra brings is installed."""
+    state: Literal["ready", "broken"] = "ready"
     note: str = ""
     """What else there is to know: what a registry holds, which of its names others win."""
 
@@ -55,8 +52,7 @@ def try_plugins(seconds: float = SECONDS) -> list[PluginStatus]:
 def _status(plugin: Plugin, problem: str, note: str) -> PluginStatus:
     if not problem:
         return PluginStatus(plugin, note=note)
-    said = problem.removeprefix(NOT_INSTALLED)
-    return PluginStatus(plugin, said, "broken" if said == problem else "not installed", note)
+    return PluginStatus(plugin, problem, "broken", note)
 
 
 def _known_problem(plugin: Plugin, found: Sequence[Plugin]) -> str:
@@ -110,8 +106,7 @@ def main() -> None:
         try:
             (families if plugin.kind == "family" else datasets).load(plugin)
         except PluginError as wrong:
-            start = NOT_INSTALLED if isinstance(wrong, NotInstalledError) else ""
-            problem = start + " ".join(str(wrong).splitlines())
+            problem = " ".join(str(wrong).splitlines())
         with open(answers, "a", encoding="utf-8") as file:
             file.write(f"{problem}\n")
     os._exit(0)  # whatever threads a package left running

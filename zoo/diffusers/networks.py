@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import diffusers
 import torch
 from torch import Tensor
 
@@ -21,9 +20,17 @@ from zoo.diffusers.specs import (
     DiffusersSpec,
     VQModelSpec,
 )
-from zoo.errors import InputError
-from zoo.models.interface import Autoencoder, Loss, full_precision
+from zoo.errors import InputError, NotInstalledError
+from zoo.models.interface import Autoencoder, Loss, full_precision, is_readable
 from zoo.specs.objectives import Pixels
+
+try:
+    import diffusers
+except ModuleNotFoundError as missing:
+    raise NotInstalledError(
+        "Families autoencoder-kl, -tiny, -dc and vq-model are networks of the diffusers library, which "
+        "is not installed: pip install 'autoencoder-zoo[diffusers]'"
+    ) from missing
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 """Between images `(N, C, H, W)` in [0, 1], one by one: `(N,)`."""
@@ -110,7 +117,7 @@ class DiffusersAutoencoder(Autoencoder):
 
     def _finite(self, values: Tensor, method: str) -> Tensor:
         """Raises InputError where a narrow dtype overflowed; on the processor only, as elsewhere."""
-        if values.device.type != "cpu" or torch.compiler.is_compiling() or self.training:
+        if self.training or not is_readable(values):
             return values
         if torch.isfinite(values).all():
             return values

@@ -87,9 +87,10 @@ def _what_it_is(info: ModelInfo) -> str:
     about = []
     if info.family in families.BUILT_IN:  # of another family nobody here knows the fields
         spec = info.spec.model_dump()
-        body, likelihood = spec["body"], spec.get("likelihood")
-        widths = "-".join(map(str, body.get("channels") or body["hidden"]))
-        about += [f"{BODIES[body['kind']]} {widths}".strip()]
+        body, likelihood = spec.get("body"), spec.get("likelihood")
+        if body:
+            widths = "-".join(map(str, body.get("channels") or body["hidden"]))
+            about += [f"{BODIES[body['kind']]} {widths}".strip()]
         about += [f"{likelihood['kind']} likelihood"] if likelihood else []
         about += [f"a codebook of {spec['codes']} vectors"] if "codes" in spec else []
     about += [f"{info.parameters:,} parameters"]

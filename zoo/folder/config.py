@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -141,7 +142,7 @@ def read_info(
     return ModelInfo(
         spec=spec,
         family=config.family,
-        parameters=families.get(config.family).parameters(spec),
+        count=functools.partial(families.count_parameters, config.family, spec),
         sha256=config.weights_sha256,
         licence=licence or said.pop(LICENCE, None),
         licence_details={name: said[name] for name in DETAILS if name in said},

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-import itertools
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from zoo.diffusers.specs import (
+    AutoencoderDCSpec,
+    AutoencoderKLSpec,
+    AutoencoderTinySpec,
+    VQModelSpec,
+)
 from zoo.errors import InputError, PluginError, UnknownNameError, did_you_mean
 from zoo.registry import plugins
 from zoo.registry.family import Family
@@ -32,42 +38,74 @@ from zoo.version import DISTRIBUTION, __version__
 if TYPE_CHECKING:
     from zoo.models.interface import Autoencoder
 
+STAMP = "__zoo_family__"
+"""Attribute of a class that was registered or loaded: its own `Family`, which no subclass inherits."""
+
 _registered: dict[str, type[Autoencoder]] = {}
 
 ModelClass = TypeVar("ModelClass", bound="type[Autoencoder]")
 
 
-def _built_in(name: str, spec: type[Spec], class_name: str, summary: str) -> Family:
+def _built_in(
+    name: str, spec: type[Spec], path: str, summary: str, is_variational: bool = False
+) -> Family:
     def load() -> type[Autoencoder]:
-        import zoo.models
-
-        return getattr(zoo.models, class_name)
+        module, _, class_name = path.partition(":")
+        return _stamped(getattr(importlib.import_module(module), class_name), family)
 
     provider = Provider(distribution=DISTRIBUTION, version=__version__)
-    return Family(name, f"Family {name!r}", provider, load, summary, spec)
+    family = Family(name, f"Family {name!r}", provider, load, summary, spec, is_variational)
+    return family
 
 
 BUILT_IN = {
     family.name: family
     for family in (
-        _built_in("ae", AESpec, "AE", "autoencoder"),
-        _built_in("vae", VAESpec, "VAE", "variational autoencoder"),
-        _built_in("conv-ae", ConvAESpec, "ConvAE", "autoencoder, convolutional by default"),
-        _built_in("conv-vae", ConvVAESpec, "ConvVAE", "variational, convolutional by default"),
-        _built_in("beta-vae", BetaVAESpec, "BetaVAE", "variational, with the KL term weighted"),
+        _built_in("ae", AESpec, "zoo.models:AE", "autoencoder"),
+        _built_in("vae", VAESpec, "zoo.models:VAE", "variational autoencoder", True),
         _built_in(
-            "beta-tc-vae", BetaTCVAESpec, "BetaTCVAE", "variational, its total correlation weighted"
+            "conv-ae", ConvAESpec, "zoo.models:ConvAE", "autoencoder, convolutional by default"
         ),
         _built_in(
-            "factor-vae", FactorVAESpec, "FactorVAE", "variational, total correlation discriminated"
+            *("conv-vae", ConvVAESpec, "zoo.models:ConvVAE"),
+            *("variational, convolutional by default", True),
         ),
         _built_in(
-            "hierarchical-vae",
-            HierarchicalVAESpec,
-            "HierarchicalVAE",
-            "variational, with groups of latents one above the other",
+            *("beta-vae", BetaVAESpec, "zoo.models:BetaVAE"),
+            *("variational, with the KL term weighted", True),
         ),
-        _built_in("vq-vae", VQVAESpec, "VQVAE", "autoencoder whose codes are a codebook's vectors"),
+        _built_in(
+            *("beta-tc-vae", BetaTCVAESpec, "zoo.models:BetaTCVAE"),
+            *("variational, its total correlation weighted", True),
+        ),
+        _built_in(
+            *("factor-vae", FactorVAESpec, "zoo.models:FactorVAE"),
+            *("variational, total correlation discriminated", True),
+        ),
+        _built_in(
+            *("hierarchical-vae", HierarchicalVAESpec, "zoo.models:HierarchicalVAE"),
+            *("variational, with groups of latents one above the other", True),
+        ),
+        _built_in(
+            *("vq-vae", VQVAESpec, "zoo.models:VQVAE"),
+            "autoencoder whose codes are a codebook's vectors",
+        ),
+        _built_in(
+            *("autoencoder-kl", AutoencoderKLSpec, "zoo.diffusers.networks:AutoencoderKL"),
+            "diffusers' AutoencoderKL, of Stable Diffusion and FLUX",
+        ),
+        _built_in(
+            *("autoencoder-tiny", AutoencoderTinySpec, "zoo.diffusers.networks:AutoencoderTiny"),
+            "diffusers' AutoencoderTiny (TAESD)",
+        ),
+        _built_in(
+            *("autoencoder-dc", AutoencoderDCSpec, "zoo.diffusers.networks:AutoencoderDC"),
+            "diffusers' AutoencoderDC, of SANA",
+        ),
+        _built_in(
+            *("vq-model", VQModelSpec, "zoo.diffusers.networks:VQModel"),
+            "diffusers' VQModel, whose codes a codebook rounds",
+        ),
     )
 }
 
@@ -102,21 +140,28 @@ def get(name: str) -> Family:
 def of(thing: Autoencoder | type[Autoencoder] | Spec) -> Family:
     """The family of a model, of a class or of a Spec.
 
-    Raises PluginError for one that is neither built in nor registered nor a package's.
+    A class belongs to the family that it was registered or loaded as, whatever it is called.
+    Raises PluginError for one that is neither built in nor registered nor a package's, InputError
+    for a Spec that several families share.
     """
     cls = thing if isinstance(thing, type) else type(thing)
-    is_spec = issubclass(cls, Spec)
-    here = itertools.chain(BUILT_IN.values(), map(_of_this_program, _registered), _near(cls))
-    for family in here:
+    if issubclass(cls, Spec):
+        return _with_spec(cls)
+    for family in _perhaps(cls):
+        if STAMP in vars(cls):
+            break
         with contextlib.suppress(PluginError):  # another family of that package is broken
-            known = family.spec_class if is_spec else family.cls
-            if cls is known or (not is_spec and _is_redefined(cls, known)):
-                return family
-    if is_spec:
-        raise PluginError(f"No family here has {cls.__name__} for its Spec.")
+            family.load()
+    if STAMP in vars(cls):
+        return vars(cls)[STAMP]
     raise PluginError(
         f"{cls.__name__} is not a registered family. Put @zoo.register('a-name') above the class."
     )
+
+
+def count_parameters(name: str, spec: Spec) -> int:
+    """Number of parameters of a model of a family. Raises PluginError where its class fails."""
+    return get(name).parameters(spec)
 
 
 def title_of(model: Autoencoder) -> str:
@@ -137,8 +182,9 @@ def register(name: str) -> Callable[[ModelClass], ModelClass]:
     """Class decorator that gives a family a name in this process, for notebooks and scripts.
 
     Packages use the entry-point group `autoencoder_zoo.families` instead. Running the cell again
-    replaces the class. Such a model is saved with no provider: whoever loads it runs the same code
-    first. Raises InputError for a bad name, PluginError for one that is taken.
+    replaces the class; under another name it adds a family. Such a model is saved with no provider:
+    run the same code before loading it. Raises InputError for a bad name, PluginError for a name
+    that is taken and for a class that has one already.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InputError(f"A family's name is lower-case words joined by '-', not {name!r}.")
@@ -149,8 +195,13 @@ def register(name: str) -> Callable[[ModelClass], ModelClass]:
         check_class(cls, f"Family {name!r}")
         if owner := _taken(name, cls):
             raise PluginError(f"The family name {name!r} is taken by {owner}. Choose another.")
+        if other := _other_name(cls, name):
+            raise PluginError(
+                f"{cls.__name__} is {other} already, and a class has one name. Register a subclass, "
+                "or run the cell that defines the class again."
+            )
         _registered[name] = cls
-        return cls
+        return _stamped(cls, _of_this_program(name))
 
     return decorate
 
@@ -161,7 +212,15 @@ def load(plugin: Plugin) -> type[Autoencoder]:
 
     found = plugin.load()
     with blamed(str(plugin), "cannot be used"):
-        return check_class(found, str(plugin))
+        cls = check_class(found, str(plugin))
+    family = _of_package(plugin)
+    known = vars(cls).get(STAMP, family)
+    if cls.__module__.startswith("zoo.") or known.name != family.name:
+        other = "the zoo's own" if cls.__module__.startswith("zoo.") else f"{known.title} already"
+        raise PluginError(
+            f"{plugin} cannot be used: {cls.__name__} is {other}. Give it a subclass."
+        )
+    return _stamped(cls, family)
 
 
 def _of_this_program(name: str) -> Family:
@@ -175,18 +234,51 @@ def _of_package(plugin: Plugin) -> Family:
     return Family(plugin.name, str(plugin), provider, lambda: load(plugin), f"from {plugin.owner}")
 
 
-def _near(cls: type) -> Iterator[Family]:
-    """Families whose package may hold a class; of no other is the package imported."""
+def _stamped(cls: ModelClass, family: Family) -> ModelClass:
+    """A class that now knows the family that it is."""
+    setattr(cls, STAMP, family)
+    return cls
+
+
+def _perhaps(cls: type) -> Iterator[Family]:
+    """The families that a class or a Spec may belong to, by its package, which is imported already."""
     top = cls.__module__.partition(".")[0]
+    if top == "zoo":
+        yield from BUILT_IN.values()
     for plugin in plugins.installed("family"):
         is_near = plugin.module in sys.modules or plugin.module.partition(".")[0] == top
         if is_near and not plugin.problem:
             yield _of_package(plugin)
 
 
-def _is_redefined(cls: type, known: type) -> bool:
-    """Whether a class is another, or an earlier definition of it, in a cell that was run again."""
-    return (cls.__module__, cls.__qualname__) == (known.__module__, known.__qualname__)
+def _with_spec(cls: type[Spec]) -> Family:
+    """The family whose Specs are of that type."""
+    own = [family for family in BUILT_IN.values() if family.built_in is cls]
+    found = {family.name: family for family in own}
+    if not found:
+        for family in (*map(_of_this_program, _registered), *_perhaps(cls)):
+            with contextlib.suppress(PluginError):
+                if family.spec_class is cls:
+                    found[family.name] = family
+    if not found:
+        raise PluginError(f"No family here has {cls.__name__} for its Spec.")
+    if len(found) > 1:
+        names = " and ".join(map(repr, sorted(found)))
+        raise InputError(
+            f"{cls.__name__} is the Spec of families {names}: build by name and fields, such as "
+            f"zoo.build({min(found)!r}, ...)."
+        )
+    return next(iter(found.values()))
+
+
+def _other_name(cls: type[Autoencoder], name: str) -> str:
+    """The family that a class is, if that has another name; or nothing."""
+    with contextlib.suppress(PluginError):
+        family = of(cls)
+        is_gone = family.provider is None and _registered.get(family.name) is not cls
+        if family.name != name and not is_gone:
+            return family.title
+    return ""
 
 
 def _taken(name: str, cls: type[Autoencoder]) -> str:
@@ -195,6 +287,9 @@ def _taken(name: str, cls: type[Autoencoder]) -> str:
         return "the zoo"
     if name in _registered:
         known = _registered[name]
-        return "" if _is_redefined(cls, known) else f"{known.__module__}.{known.__qualname__}"
+        place = f"{known.__module__}.{known.__qualname__}"
+        return (
+            "" if place == f"{cls.__module__}.{cls.__qualname__}" else place
+        )  # "": the cell again
     owners = [p.owner for p in plugins.installed("family") if p.name == name and not p.problem]
     return f"an entry point of {' and '.join(owners)}" if owners else ""

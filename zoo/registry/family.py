@@ -8,11 +8,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import InputError, PluginError
+from zoo.errors import InputError, PluginError, SpecError
 from zoo.registry.guards import blamed
 from zoo.specs.base import Spec, check_latent_shape, plain_fields, too_many
-from zoo.specs.families import VAESpec
-from zoo.specs.hierarchical import HierarchicalVAESpec
 from zoo.specs.info import Provider
 from zoo.specs.validation import checked
 
@@ -36,6 +34,8 @@ class Family:
     summary: str = ""
     built_in: type[Spec] | None = None
     """The Spec of one of the zoo's own, which needs no torch."""
+    built_in_variational: bool = False
+    """Whether one of the zoo's own has a prior, which is asked without torch."""
 
     @property
     def cls(self) -> type[Autoencoder]:
@@ -51,7 +51,7 @@ class Family:
     def is_variational(self) -> bool:
         """Whether its models have a prior, and so samples and a bound. Raises PluginError."""
         if self.built_in:
-            return issubclass(self.built_in, VAESpec | HierarchicalVAESpec)
+            return self.built_in_variational
         from zoo.models.variational import VariationalAutoencoder
 
         return issubclass(self.cls, VariationalAutoencoder)
@@ -75,8 +75,12 @@ class Family:
             spec, problems = checked(cls, fields, section)
             if spec is not None and not self.built_in:
                 check_latent_shape(spec)
-        if spec is not None and (said := too_many(self.parameters(spec))):
-            return None, [f"{section}: {said}" if section else said]
+        if (
+            spec is not None
+        ):  # diffusers' are counted when they are built: here they need no library
+            count = self._stated(spec) if self.built_in else self.parameters(spec)
+            if said := too_many(count):
+                return None, [f"{section}: {said}" if section else said]
         return spec, problems
 
     def plain_fields(self, spec: Spec) -> dict[str, Any]:
@@ -92,9 +96,7 @@ class Family:
 
         Raises PluginError for a class that can be built on no meta device and does not say.
         """
-        with self.guarded(f"failed in its {type(spec).__name__}"):
-            said = operator.index(spec.parameter_count() or 0)
-        return said or self._counted(spec)
+        return self._stated(spec) or self._counted(spec)
 
     def build(self, spec: Spec, seed: int | None = None) -> Autoencoder:
         """An untrained model, in train mode, its weights drawn from the seed.
@@ -117,12 +119,20 @@ class Family:
         """A model that waits for its weights: its parameters on the meta device, its buffers real.
 
         A class of a package's that looks at its weights as it is built gets real ones.
+        Raises SpecError for more parameters than the zoo builds.
         """
+        if said := too_many(self.parameters(spec)):
+            raise SpecError(f"{self.title}: {said}.")
         try:
             with _parameters_on_meta():
                 return self._made(spec)
         except PluginError:
             return self._made(spec)
+
+    def _stated(self, spec: Spec) -> int:
+        """Number of parameters as the Spec says, or 0."""
+        with self.guarded(f"failed in its {type(spec).__name__}"):
+            return operator.index(spec.parameter_count() or 0)
 
     def _counted(self, spec: Spec) -> int:
         import torch

@@ -25,7 +25,7 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.errors import NotInstalledError, PluginError, did_you_mean
+from zoo.errors import PluginError, did_you_mean
 from zoo.registry.guards import cause
 
 Kind = Literal["family", "dataset", "registry"]
@@ -46,6 +46,10 @@ RESERVED: dict[Kind, tuple[str, ...]] = {
         "factor-vae",
         "hierarchical-vae",
         "vq-vae",
+        "autoencoder-kl",
+        "autoencoder-tiny",
+        "autoencoder-dc",
+        "vq-model",
     ),
     "dataset": ("mnist", "fashion-mnist", "kmnist", "digits", "sprites"),
     "registry": (),
@@ -86,7 +90,7 @@ class Plugin:
         self._check_metadata()
         try:
             return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
-        except (KeyboardInterrupt, NotInstalledError):
+        except KeyboardInterrupt:
             raise
         except BaseException as failure:  # sys.exit too: it must not end the user's program
             others = GROUPS[self.kind].partition(".")[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,8 @@ class ModelInfo:
 
     spec: Spec
     family: str
-    parameters: int
+    count: Callable[[], int] = field(repr=False, compare=False)
+    """Counts the parameters: of a diffusers network by importing the library."""
     sha256: str
     """Of model.safetensors, in hex."""
     licence: str | None
@@ -46,3 +47,8 @@ class ModelInfo:
     """`license_name` and `license_link`, where the card has them."""
     provider: Provider | None = None
     """The package whose code made it, and its version; None if a program registered the family."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of the model."""
+        return self.count()
