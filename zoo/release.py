@@ -15,7 +15,7 @@ import sys
 import tomllib
 from importlib.metadata import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,7 +24,13 @@ from zoo.data import AnyImages
 from zoo.data.factors import factors_known
 from zoo.devices import find_device
 from zoo.errors import InputError, RecipeError, ZooError
-from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
+from zoo.evaluation.evaluate import (
+    evaluate_model,
+    images_for,
+    means_of,
+    protocols_of,
+    reconstruction_errors,
+)
 from zoo.evaluation.figures import draw_all
 from zoo.folder import layout, store
 from zoo.folder.card import render_card
@@ -34,8 +40,10 @@ from zoo.hub.find import find
 from zoo.io.files import read_regular, write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import index, published, sources
-from zoo.specs.metrics import SUBSET, Ending, Metrics
-from zoo.specs.protocols import Protocol
+from zoo.specs.data import data_settings
+from zoo.specs.metrics import SUBSET, Ending, Measured, Metrics
+from zoo.specs.protocols import Protocol, identity
+from zoo.specs.reconstruction import native
 from zoo.specs.seeds import SeedRuns
 from zoo.training.folder import MODEL
 from zoo.training.recipe import Recipe, load_recipe
@@ -173,6 +181,48 @@ def note_seeds(name: str, file: Path) -> None:
     render_cards(line.registry)
 
 
+def note_reconstructions(name: str) -> list[str]:
+    """Measures `mse`, `psnr` and `ssim` of a published model again, as they are defined now.
+
+    Every other number stays, and the weights. Returns a line for each number that moved.
+
+    Raises:
+        InputError: for a model without numbers, or where the images are not those that it was measured on.
+        DataError, OfflineError: for data that are missing or damaged.
+    """
+    line = published.line(name)
+    model = load(name)
+    info = read_info(line.folder, name, line.licence)
+    if info.recipe is None or info.metrics is None:
+        raise InputError(f"{name} has no recipe or no numbers.")
+    entries = (*info.metrics.measured, *info.metrics.subset)
+    most = max(one.n_images for one in entries)
+    images = images_for(model, data_settings(info.recipe).dataset, "test")
+    if {(one.split, one.dataset_sha256) for one in entries} != {("test", images.sha256)}:
+        raise InputError(f"{name} was measured on other images than these.")
+    numbers = reconstruction_errors(model, images, most)
+    moved = []
+
+    def again(one: Measured) -> Measured:
+        values: dict[str, Any] = means_of({k: v[: one.n_images] for k, v in numbers.items()})
+        moved.extend(
+            f"{name}, {one.protocol}, {one.n_images:,} images: {k} {one.value_of(k):.6g} -> {values[k]:.6g}"
+            for k in numbers
+        )
+        ids = {
+            "protocol_id": identity(cast(Protocol, one.protocol)),
+            "reconstruction_id": native(images.shape[0]).identity,
+        }
+        return one.model_copy(update=values | ids)
+
+    fields = {"measured": info.metrics.measured, "subset": info.metrics.subset}
+    update = {key: tuple(map(again, old)) for key, old in fields.items()}
+    text = record_text(info.metrics.model_copy(update=update))
+    write_atomically(line.folder / layout.METRICS, text)
+    render_cards(line.registry)
+    return moved
+
+
 def _seed_runs(file: Path) -> tuple[SeedRuns, ...]:
     data = read_regular(file, MOST_BYTES, InputError)
     try:
@@ -271,15 +321,28 @@ def main() -> None:
         metavar="NAME=ORG/REPO@COMMIT",
         help="note which Hub repo has a published model, instead",
     )
+    parser.add_argument(
+        "--reconstructions",
+        metavar="NAME",
+        help="measure mse, psnr and ssim of a published model again, instead",
+    )
     arguments = parser.parse_args()
-    given = (arguments.run, arguments.cards or None, arguments.hub, arguments.seeds)
+    given = (
+        arguments.run,
+        arguments.cards or None,
+        arguments.hub,
+        arguments.seeds,
+        arguments.reconstructions,
+    )
     if sum(one is not None for one in given) != 1:
-        parser.error("give a run's folder, or --cards, or --hub, or --seeds")
+        parser.error("give a run's folder, or --cards, --hub, --seeds or --reconstructions")
     try:
         if arguments.cards:
             render_cards(index.own_registry())
         elif arguments.hub:
             note_hub_repo(*arguments.hub.partition("=")[::2])
+        elif arguments.reconstructions:
+            print(*note_reconstructions(arguments.reconstructions), sep="\n")
         elif arguments.seeds:
             name, _, file = arguments.seeds.partition("=")
             note_seeds(name, Path(file))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from zoo.bench.compare import compare_models
 from zoo.data.prepared import prepare, prepared_images
 from zoo.errors import DataError, InputError, SpecError
 from zoo.evaluation.extractors import Codes, find_extractor
-from zoo.evaluation.reconstruction import measure_reconstructions, reconstruct_levels
+from zoo.evaluation.reconstruction import errors_of, measure_reconstructions, reconstruct_levels
 from zoo.registry import families
 from zoo.specs.reconstruction import (
     ReconstructionProtocol,
     is_reconstruction,
+    native,
     parse_protocol,
     why_not_comparable,
 )
@@ -73,9 +75,58 @@ def test_psnr_and_ssim_are_numpys(model, photos, rounding):
             y = reconstruct_levels(model, pixels, protocol, "it")[0].double().numpy()
         y = np.round(y * 255) / 255 if rounding == "uint8" else y
         x = pixels.numpy() / 255
-        assert found["psnr"][number] == pytest.approx(numpy_metrics.psnr(x, y), abs=1e-4)
-        assert found["ssim"][number] == pytest.approx(numpy_metrics.ssim(x, y), abs=1e-6)
-        assert found["mse"][number] == pytest.approx(np.mean((x - y) ** 2), rel=1e-9)
+        assert found["psnr"][number] == pytest.approx(numpy_metrics.psnr(x, y), abs=1e-12)
+        assert found["ssim"][number] == pytest.approx(numpy_metrics.ssim(x, y), abs=1e-12)
+        assert found["mse"][number] == pytest.approx(np.mean((x - y) ** 2), rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 11, 11), (3, 11, 40), (1, 64, 13), (3, 50, 37)])
+def test_scores_do_not_depend_on_how_many_rows_are_scored_at_once(shape, monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    y = (x / 255 + 0.2 * torch.rand(shape, generator=generator)).clamp(0, 1)
+    found = []
+    for values in (1, 100, 2**16):
+        monkeypatch.setattr("zoo.evaluation.reconstruction.VALUES_IN_BAND", values)
+        found.append(errors_of(x, y, "off"))
+    assert found[0] == found[1] == found[2]
+    expected = numpy_metrics.ssim(x.numpy() / 255, y.numpy())
+    assert found[0][2] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_large_photograph_is_scored_in_little_memory():
+    x = torch.zeros(3, 1024, 1024, dtype=torch.uint8)
+    y = torch.full((3, 1024, 1024), 0.25)
+    tracemalloc.start()
+    try:
+        errors_of(x, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30 * 2**20  # the whole image is 25 MB in float64, and SSIM needs ten of these
+
+
+def test_evaluate_and_measure_reconstructions_give_the_same_numbers():
+    model = zoo.build("conv-ae", image_shape=(1, 16, 16), latent_dim=8, seed=0).eval()
+    images = torch.randint(0, 256, (7, 16, 16), dtype=torch.uint8)
+    one = zoo.evaluate(model, images, split="train")
+    other = zoo.measure_reconstructions(model, images, split="train")
+    for name in ("mse", "psnr", "ssim", "mse_se", "psnr_se", "ssim_se"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-5)
+    assert one.reconstruction_id == other.protocol_id
+
+
+def test_a_perfect_reconstruction_has_100_decibels_everywhere():
+    model = zoo.build("ae", image_shape=(1, 12, 12), latent_dim=2, seed=0).eval()
+    last = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        last.bias.fill_(50.0)  # a saturated sigmoid: every pixel is exactly 1
+    white = np.full((30, 12, 12), 255, np.uint8)
+    for found in (
+        zoo.evaluate(model, white, protocol="grey", split="train"),
+        zoo.measure_reconstructions(model, white),
+    ):
+        assert (found.mse, found.psnr, found.psnr_se, found.ssim) == (0.0, 100.0, 0.0, 1.0)
 
 
 def test_the_check_itself_knows_a_perfect_reconstruction():
@@ -261,14 +312,14 @@ def test_an_image_is_prepared_as_pillow_does(photos):
     expected = image.resize((44, 32), Image.Resampling.BICUBIC).crop((6, 0, 38, 32))
     found = prepare(image, parse_protocol("centre-32"), "it")
     assert np.array_equal(found.permute(1, 2, 0).numpy(), np.asarray(expected))
-    assert prepare(image.convert("L"), ReconstructionProtocol(), "it").shape == (3, 40, 56)
+    assert prepare(image.convert("L"), native(3), "it").shape == (3, 40, 56)
     assert prepare(image, ReconstructionProtocol(colour="grey"), "it").shape == (1, 40, 56)
     with pytest.raises(DataError, match="'a' is 40 x 56, too small for a crop of 64 x 64"):
         prepare(image, ReconstructionProtocol(crop=64), "'a'")
 
 
 def test_a_size_that_does_not_fit_gets_a_sentence(model, photos):
-    with pytest.raises(InputError, match=r"is 3 x 40 x 56 under the protocol native; the model takes 3 x 32 x 32"):  # fmt: skip
+    with pytest.raises(InputError, match=r"is 3 x 40 x 56 under the protocol native:colour=rgb; the model takes 3 x 32 x 32"):  # fmt: skip
         measured(model, photos, "native")
     with pytest.raises(InputError, match="limit is a number of images"):
         measured(model, photos, limit=0)

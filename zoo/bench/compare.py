@@ -32,8 +32,9 @@ MOST_LETTERS = 20
 class Row:
     """A model in the table."""
 
-    rank: int
-    """1, and 1 more for every model whose PSNR is higher by two standard errors of the difference."""
+    rank: int | None
+    """1, and 1 more for every model whose PSNR is higher by two standard errors of the difference; None
+    of a single image, where there is no such error."""
     numbers: Reconstructions
 
 
@@ -81,16 +82,19 @@ def compare_models(
         (Row(_rank(one, measured), one.summary) for one in measured),
         key=lambda row: -row.numbers.psnr,
     )
+    images = images.for_channels(models[0].spec.image_shape[0])
     numbers = _chosen(torch.stack([one.per_image["psnr"] for one in measured]).mean(0))
     picture = _picture(sources, models, images, numbers)
     return Comparison(tuple(rows), picture, tuple(images.key(number) for number in numbers))
 
 
-def _rank(one: Measured, every: Sequence[Measured]) -> int:
+def _rank(one: Measured, every: Sequence[Measured]) -> int | None:
     better = 0
     for other in every:
         if other is not one:
             apart, error = mean_of(other.per_image["psnr"] - one.per_image["psnr"])
+            if error is None:
+                return None
             better += apart > 0 and apart >= SURE * error
     return 1 + better
 

@@ -14,6 +14,7 @@ from zoo.cli.output import (
     as_json,
     device_option,
     extractor_option,
+    plus_minus,
     print_json,
     print_table,
     say,
@@ -109,13 +110,13 @@ def _print(rows: Sequence[Row]) -> None:
         ("rank", "model", "psnr, dB", "ssim", "mse", *own, "code/pixel", "parameters", "ms/image"),
         [
             (
-                str(row.rank),
+                str(row.rank or ""),
                 one.model,
-                f"{one.psnr:.2f} ± {one.psnr_se:.2f}",
-                "" if one.ssim is None else f"{one.ssim:.4f} ± {one.ssim_se:.4f}",
+                f"{one.psnr:.2f}" + plus_minus(one.psnr_se, ".2f"),
+                "" if one.ssim is None else f"{one.ssim:.4f}" + plus_minus(one.ssim_se, ".4f"),
                 f"{one.mse:.5f}",
                 *(
-                    f"{value:.4g}" + ("" if error is None else f" ± {error:.2g}")
+                    f"{value:.4g}" + plus_minus(error, ".2g")
                     for value, error in one.distances.values()
                 ),
                 f"{one.values_per_pixel:.3g}",

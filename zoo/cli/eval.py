@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import as_json, device_option, extractor_option, print_json, say
+from zoo.cli.output import as_json, device_option, extractor_option, plus_minus, print_json, say
 
 
 @click.command("eval")
@@ -121,9 +121,9 @@ def _reconstructions(
     for name, unit in (("mse", "of values in [0, 1]"), ("psnr", "dB"), ("ssim", "")):
         value, error = getattr(found, name), getattr(found, f"{name}_se")
         if value is not None:
-            say(f"  {name:<18}  {value:.5g} ± {error:.2g} {unit}".rstrip())
+            say(f"  {name:<18}  {value:.5g}{plus_minus(error, '.2g')} {unit}".rstrip())
     for name, (value, error) in found.distances.items():
-        say(f"  {name:<18}  {value:.5g}" + ("" if error is None else f" ± {error:.2g}"))
+        say(f"  {name:<18}  {value:.5g}" + plus_minus(error, ".2g"))
     if found.extractor:
         say(f"  extractor           {found.extractor}, weights {str(found.extractor_sha256)[:12]}")
     say(f"  code                {found.values_per_pixel:.3g} numbers a pixel")

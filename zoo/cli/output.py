@@ -65,3 +65,8 @@ def print_checks(checks: Iterable[Check]) -> None:
 def say(text: str) -> None:
     """A line on standard output, control characters escaped."""
     click.echo(printable(text))
+
+
+def plus_minus(error: float | None, digits: str) -> str:
+    """A standard error behind its number; nothing where there is none."""
+    return "" if error is None else f" ± {error:{digits}}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -29,6 +29,10 @@ class PreparedImages:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def for_channels(self, channels: int) -> PreparedImages:
+        """The same in the color that a model's channels are, where the protocol leaves it open."""
+        return replace(self, protocol=self.protocol.for_channels(channels))
 
     def title(self, number: int) -> str:
         """What to call an image in errors."""
@@ -69,7 +73,8 @@ def prepare(given: object, protocol: ReconstructionProtocol, title: str) -> Tens
         levels = given.squeeze(0) if given.shape[0] == 1 else given.permute(1, 2, 0)
         given = Image.fromarray(levels.numpy())
     assert isinstance(given, Image.Image)
-    image = given.convert("RGB" if protocol.colour == "rgb" else "L")
+    own = "L" if given.mode == "L" else "RGB"
+    image = given.convert({"rgb": "RGB", "grey": "L"}.get(protocol.colour, own))
     return as_pixels(Fit(protocol.cropped, protocol.transform).transformed(image, title))
 
 

@@ -25,7 +25,7 @@ def differences(measured: Metrics, published: Metrics) -> list[str]:
     """
     ours, theirs = dict(measured), dict(published)
     del ours["own"]
-    later = {"protocol_id", *METRICS}
+    later = {"protocol_id", "reconstruction_id", *METRICS}
     newer = {name for name in ours if name.removesuffix("_se") in later and theirs[name] is None}
     apart = [n for n in ours if n not in newer and not _close(n, ours[n], theirs[n])]
     for name in sorted(measured.own.keys() & published.own.keys()):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,21 +21,23 @@ from zoo.evaluation.measure import (
     active_units,
     batch_size,
     code_sums,
+    exact_float32,
     joined,
     mean_of,
     measure_elbo,
     measure_likelihood,
     measure_nll,
     measure_own,
-    measure_reconstruction,
     per_batch,
 )
+from zoo.evaluation.reconstruction import measure_batch
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
 from zoo.specs.base import likelihood_kind
 from zoo.specs.data import FOUND, data_settings
 from zoo.specs.metrics import Metrics
 from zoo.specs.protocols import FITTING, Protocol, check_protocol, identity
+from zoo.specs.reconstruction import native
 
 
 def evaluate_model(
@@ -131,11 +131,12 @@ def evaluate_each(
         split=images.split,
         protocol=protocol,
         protocol_id=identity(protocol),
+        reconstruction_id=native(images.shape[0]).identity,
         n_images=count,
         dataset_sha256=images.sha256 or sha256,
         seed=seed,
         own=own,
-        **_means(numbers),
+        **means_of(numbers),
         **values,
     )
     return metrics, numbers
@@ -165,6 +166,15 @@ def images_for(
         column=said.column if said else FOUND,
         max_damaged=said.max_damaged if said else 0,
     )
+
+
+def reconstruction_errors(model: Autoencoder, images: AnyImages, count: int) -> dict[str, Tensor]:
+    """`mse`, `psnr` and `ssim` alone of the first images, `(N,)` each, as `evaluate_model` takes them."""
+    with torch.inference_mode(), exact_float32():
+        size = batch_size(model.spec.pixels)
+        return joined(
+            per_batch(images, count, size, lambda levels, _: measure_batch(model, levels))
+        )
 
 
 def validation_loss(model: Autoencoder, images: AnyImages, protocol: Protocol) -> float:
@@ -202,7 +212,7 @@ def _numbers(
 
     def measure(levels: Tensor, first: int) -> dict[str, Tensor]:
         shown = shown_in_testing(levels, protocol, first)
-        found = measure_reconstruction(model, levels)
+        found = measure_batch(model, levels)
         if streamed and not many:
             hashed.update(levels.contiguous().numpy().data)
         if not isinstance(model, VariationalAutoencoder):
@@ -232,12 +242,14 @@ def _sha256_of(images: AnyImages, count: int) -> str:
     return hashed.hexdigest()
 
 
-def _bits(neg_elbo: float, error: float, pixels: int, protocol: Protocol) -> dict[str, float]:
+def _bits(
+    neg_elbo: float, error: float | None, pixels: int, protocol: Protocol
+) -> dict[str, float | None]:
     per_bit = pixels * math.log(2)
     shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
     return {
         "bits_per_dim": neg_elbo / per_bit + shift,
-        "bits_per_dim_se": error / per_bit,
+        "bits_per_dim_se": None if error is None else error / per_bit,
     }
 
 
@@ -258,7 +270,7 @@ def _bound(
     return joined(per_batch(images, count, 1, measure))
 
 
-def _means(per_image: dict[str, Tensor]) -> dict[str, Any]:
+def means_of(per_image: dict[str, Tensor]) -> dict[str, Any]:
     """Mean and standard error, `<name>_se`, of the numbers `(N,)` of each name."""
     values = {}
     for name, numbers in per_image.items():
@@ -273,14 +285,3 @@ def check_shape(model: Autoencoder, images: AnyImages) -> None:
             f"The model takes images of {model.spec.image_shape}; {images.dataset} has "
             f"{images.shape}."
         )
-
-
-@contextmanager
-def exact_float32() -> Iterator[None]:
-    """TF32 off for as long as it lasts."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

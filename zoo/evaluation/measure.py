@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from safetensors.torch import load, save
@@ -47,11 +48,22 @@ def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def mean_of(values: Tensor) -> tuple[float, float]:
-    """Mean and standard error of one number per image `(N,)`, in float64."""
+def mean_of(values: Tensor) -> tuple[float, float | None]:
+    """Mean of one number per image `(N,)` in float64, and its standard error: None of a single image."""
     values = values.double()
-    error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else None
     return values.mean().item(), error
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """TF32 off for as long as it lasts."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 def measure_elbo(
@@ -90,28 +102,6 @@ def measure_likelihood(model: Autoencoder, shown: Tensor) -> dict[str, Tensor]:
         return {}
     x = shown.to(model.device)
     return {"reconstruction": -likelihood(model._encode(x)).log_prob(x).cpu()}
-
-
-def measure_reconstruction(model: Autoencoder, levels: Tensor) -> dict[str, Tensor]:
-    """Errors of `decode(encode(x))` of grey images, given as levels `(N, C, H, W)` uint8.
-
-    MSE per pixel value and PSNR in dB of each, `(N,)`, and SSIM where images are large enough.
-    """
-    from torchmetrics.functional.image import (
-        peak_signal_noise_ratio,
-        structural_similarity_index_measure,
-    )
-
-    x = as_grey(levels.to(model.device))
-    y = model._decode(model._encode(x))
-    psnr = peak_signal_noise_ratio(y, x, data_range=1.0, reduction="none", dim=(1, 2, 3))
-    found = {"mse": (y - x).square().flatten(1).mean(1), "psnr": psnr}
-    if min(model.spec.image_shape[1:]) >= 11:
-        ssim = structural_similarity_index_measure(
-            y, x, data_range=1.0, kernel_size=11, sigma=1.5, reduction="none"
-        )
-        found["ssim"] = torch.as_tensor(ssim)
-    return {name: numbers.cpu() for name, numbers in found.items()}
 
 
 def measure_own(model: Autoencoder, batches: Iterable[Tensor]) -> dict[str, OwnNumber]:

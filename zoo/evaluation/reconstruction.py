@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from zoo import processes
+from zoo.data import as_grey
 from zoo.data.prepared import PreparedImages, digest, padded
 from zoo.errors import InputError
-from zoo.evaluation.evaluate import exact_float32
 from zoo.evaluation.extractors import Extractor, squared
 from zoo.evaluation.frechet import frechet_distance
-from zoo.evaluation.measure import mean_of
+from zoo.evaluation.measure import exact_float32, mean_of
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
@@ -28,6 +31,13 @@ MOST_DB = 100.0
 METRICS = ("mse", "psnr", "ssim")
 LEAST_SIDE = 11
 """Of an image that SSIM's window fits into."""
+C1, C2 = 0.01**2, 0.03**2
+"""SSIM's constants, for values in [0, 1]."""
+_GAUSSIAN = [math.exp(-(offset**2) / (2 * 1.5**2)) for offset in range(-5, 6)]
+WINDOW = [weight / sum(_GAUSSIAN) for weight in _GAUSSIAN]
+"""Of SSIM along one side: its window is the product of two."""
+VALUES_IN_BAND = 2**16
+"""Values of a channel that are scored at once: few enough to stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ def measure_reconstructions(
 
     Args:
         model: any model whose images have the protocol's channels; it is not changed.
-        images: under a protocol.
+        images: under a protocol; colour `auto` becomes the model's.
         name: what to call the model; empty is where it came from.
         limit: the first so many images only.
         extractor: a network in whose features distances are taken too.
@@ -68,6 +78,7 @@ def measure_reconstructions(
     measured = model
     if model.training or (model.dtype, model.device) != (torch.float32, device):
         measured = copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
+    images = images.for_channels(model.spec.image_shape[0])
     count = min(len(images), limit or len(images))
     mine = range(processes.index(), count, processes.count())
     found: list[_One] = []
@@ -167,20 +178,15 @@ def _measure(
     started = time.perf_counter()
     y, z = reconstruct_levels(model, pixels, protocol, title)
     seconds = time.perf_counter() - started
-    x = pixels.double() / 255
-    y = y.double()
-    if protocol.rounding == "uint8":
-        y = (y * 255).round() / 255
-    mse = (y - x).square().mean().item()
-    psnr = min(MOST_DB, -10 * math.log10(mse)) if mse else MOST_DB
     distance, found = math.nan, None
     if extractor is not None:
-        seen = torch.stack([x, y]).float()  # (2, C, H, W)
+        both = _values(pixels, "off"), _values(y, protocol.rounding)
+        seen = torch.from_numpy(np.stack(both)).float()  # (2, C, H, W)
         found = extractor.features(seen)
         apart = extractor.distance(*seen.split(1)) if found is None else squared(*found.split(1))
         distance = apart.item()
     return _One(
-        [mse, psnr, _ssim(x, y)],
+        errors_of(pixels, y, protocol.rounding),
         digest(pixels),
         seconds,
         z.numel(),
@@ -190,14 +196,84 @@ def _measure(
     )
 
 
-def _ssim(x: Tensor, y: Tensor) -> float:
-    """SSIM of two images `(C, H, W)` float64 in [0, 1] (Wang et al. 2004); NaN for small ones."""
+def measure_batch(model: Autoencoder, levels: Tensor) -> dict[str, Tensor]:
+    """Errors of `decode(encode(x))` of a model's own images, `(N, C, H, W)` uint8, as `native` has them.
+
+    MSE, PSNR, and SSIM where images are large enough: `(N,)` float64 each.
+    """
+    y = model._decode(model._encode(as_grey(levels.to(model.device)))).cpu()
+    rows = [errors_of(*pair) for pair in zip(levels.cpu(), y, strict=True)]
+    values = torch.tensor(rows, dtype=torch.float64)  # (N, 3)
+    found: dict[str, Tensor] = dict(zip(METRICS, values.unbind(1), strict=True))
+    if min(levels.shape[2:]) < LEAST_SIDE:
+        del found["ssim"]
+    return found
+
+
+def errors_of(pixels: Tensor, y: Tensor, rounding: str = "uint8") -> list[float]:
+    """MSE, PSNR and SSIM of a reconstruction `(C, H, W)` of an image `(C, H, W)` uint8.
+
+    The one definition of all three, as a `ReconstructionProtocol` says it: in float64, whatever the
+    threads, in the memory of some rows. SSIM is NaN for images that its window does not fit into.
+    """
+    mse = _mean_over(_squared, 1, pixels, y, rounding)
+    psnr = min(-10 * math.log10(mse), MOST_DB) if mse else MOST_DB  # in this order NaN stays NaN
+    return [mse, psnr, _ssim(pixels, y, rounding)]
+
+
+def _ssim(x: Tensor, y: Tensor, rounding: str = "off") -> float:
+    """SSIM of two images `(C, H, W)` (Wang et al. 2004, eq. 13); NaN for small ones."""
     if min(x.shape[1:]) < LEAST_SIDE:
         return math.nan
-    from torchmetrics.functional.image import structural_similarity_index_measure
+    return _mean_over(_similarity, LEAST_SIDE, x, y, rounding)
 
-    _, everywhere = structural_similarity_index_measure(
-        y[None], x[None], data_range=1.0, sigma=1.5, return_full_image=True
-    )
-    border = LEAST_SIDE // 2  # there torchmetrics reflects the image for the window
-    return everywhere[..., border:-border, border:-border].mean().item()
+
+def _mean_over(
+    score: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    window: int,
+    x: Tensor,
+    y: Tensor,
+    rounding: str,
+) -> float:
+    """The mean of a score of every place of a window in two images, taken in bands of rows."""
+    channels, height, width = x.shape
+    step = max(1, VALUES_IN_BAND // width)
+    sums: list[float] = []
+    for channel, top in itertools.product(range(channels), range(0, height - window + 1, step)):
+        rows = slice(top, top + step + window - 1)
+        scores = score(_values(x[channel, rows], "off"), _values(y[channel, rows], rounding))
+        sums += scores.sum(1).tolist()
+    return math.fsum(sums) / (channels * (height - window + 1) * (width - window + 1))
+
+
+def _values(image: Tensor, rounding: str) -> np.ndarray:
+    """Levels, or values in [0, 1], as float64 values; rounded to 256 levels, as a file is, if asked.
+
+    By NumPy, which rounds each sum and product alike on any processor and with any threads.
+    """
+    values = image.double().numpy()
+    if image.dtype == torch.uint8:
+        return values / 255
+    return np.round(values * 255) / 255 if rounding == "uint8" else values
+
+
+def _squared(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (y - x) ** 2
+
+
+def _similarity(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """SSIM wherever its window fits: `(H - 10, W - 10)` of `(H, W)`."""
+    mx, my, squares, product = map(_weighted, (x, y, x * x + y * y, x * y))
+    means, squared_means = mx * my, mx * mx + my * my
+    top = (2 * means + C1) * (2 * (product - means) + C2)
+    return top / ((squared_means + C1) * (squares - squared_means + C2))
+
+
+def _weighted(values: np.ndarray) -> np.ndarray:
+    """Means under SSIM's window, which is the product of a row and a column."""
+    for places in (values.shape[0] - LEAST_SIDE + 1, values.shape[1] - LEAST_SIDE + 1):
+        total = values[:places] * WINDOW[0]
+        for start in range(1, LEAST_SIDE):
+            total += values[start : start + places] * WINDOW[start]
+        values = total.T
+    return values

@@ -74,6 +74,10 @@ class Metrics(Strict):
     protocol_id: str | None = Field(
         default=None, description="its identity, in eight hex digits: all that it settles"
     )
+    reconstruction_id: str | None = Field(
+        default=None,
+        description="identity of the reconstruction protocol, `native`, that mse, psnr and ssim are taken under",
+    )
     n_images: int = Field(description="images behind every mean but the nll's")
     dataset_sha256: str = Field(
         description="of the whole split's uint8 pixels; under a limit, of those read where they are streamed"
@@ -103,13 +107,14 @@ class Metrics(Strict):
         description="latents whose posterior mean varies by more than 0.01 (Burda et al. 2016)",
     )
     mse: float | None = Field(
-        default=None, description="squared error per pixel value, of grey images"
+        default=None,
+        description="squared error per pixel value, of grey images, rounded to 256 levels as a file is",
     )
     mse_se: float | None = None
-    psnr: float | None = Field(default=None, description="dB, per image, of grey images")
+    psnr: float | None = Field(default=None, description="dB, per image, at most 100")
     psnr_se: float | None = None
     ssim: float | None = Field(
-        default=None, description="11x11 Gaussian window, sigma 1.5, grey images"
+        default=None, description="11x11 Gaussian window, sigma 1.5, within the image"
     )
     ssim_se: float | None = None
     bce_plus_kl: float | None = Field(

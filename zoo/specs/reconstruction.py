@@ -33,7 +33,9 @@ class ReconstructionProtocol(Strict):
         description="to the next multiple of the model's stride, at right and bottom; what was added "
         "is not scored",
     )
-    colour: Literal["rgb", "grey"] = Field(default="rgb", description="channels of every image")
+    colour: Literal["auto", "rgb", "grey"] = Field(
+        default="auto", description="channels of every image; auto are those that the model takes"
+    )
     code: Literal["mean"] = Field(default="mean", description="the posterior's mean, never a draw")
     rounding: Literal["uint8", "off"] = Field(
         default="uint8",
@@ -44,6 +46,13 @@ class ReconstructionProtocol(Strict):
     ssim: Literal["Gaussian window 11, sigma 1.5, range 1, without borders, mean of channels"] = (
         "Gaussian window 11, sigma 1.5, range 1, without borders, mean of channels"
     )
+
+    def for_channels(self, channels: int) -> ReconstructionProtocol:
+        """The same with the color that a model's channels are, where it was left open."""
+        colour = {1: "grey", 3: "rgb"}.get(channels)
+        if self.colour != "auto" or colour is None:
+            return self
+        return self.model_copy(update={"colour": colour})
 
     @property
     def identity(self) -> str:
@@ -59,7 +68,7 @@ class ReconstructionProtocol(Strict):
     def cropped(self) -> tuple[int, int, int]:
         """Shape of every image after the crop; 1 x 1 where nothing is cropped."""
         side = 1 if self.crop == "off" else self.crop
-        return 3 if self.colour == "rgb" else 1, side, side
+        return 1 if self.colour == "grey" else 3, side, side
 
     @property
     def transform(self) -> Transform:
@@ -82,6 +91,11 @@ class ReconstructionProtocol(Strict):
 NAMES = ("native", "whole", "centre-N")
 """`native`: images as they are, whose size the stride must divide. `whole`: padded to it. `centre-256`:
 the shorter side resized to 256, and the centre cropped."""
+
+
+def native(channels: int) -> ReconstructionProtocol:
+    """The protocol of a model's own images, as they are: that of `mse`, `psnr` and `ssim` anywhere."""
+    return ReconstructionProtocol().for_channels(channels)
 
 
 def _named(name: str) -> ReconstructionProtocol:
@@ -148,9 +162,9 @@ class Reconstructions(Strict):
     n_distinct: int = Field(description="images that differ from all before them")
     images_sha256: str = Field(description="of the images as the model was shown them, in order")
     mse: float
-    mse_se: float
+    mse_se: float | None = Field(description="None of a single image, here and below")
     psnr: float = Field(description="dB, higher is better")
-    psnr_se: float
+    psnr_se: float | None
     ssim: float | None = Field(description="higher is better; None below 11 pixels")
     ssim_se: float | None
     extractor: str | None = Field(default=None, description="what the next two are of")

@@ -8,7 +8,7 @@ import warnings
 import torch
 
 from zoo.devices import find_device
-from zoo.evaluation.evaluate import exact_float32
+from zoo.evaluation.measure import exact_float32
 from zoo.testing.subject import CLOSE, NotMeasuredError, Subject, expect, expect_close, images
 
 
