@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,12 +28,15 @@ def evaluate(
     model_or_source: Autoencoder | str | Path,
     dataset: Dataset | None = None,
     *,
-    split: str = "test",
+    split: str | None = None,
     protocol: Protocol | None = None,
     nll_samples: int = 0,
     limit: int | None = None,
     seed: int = 0,
     factors: bool | str | Path = False,
+    transform: Mapping[str, object] | None = None,
+    column: str | None = None,
+    max_damaged: int | None = None,
     device: str = "auto",
     revision: str | None = None,
     token: str | None = None,
@@ -47,7 +51,8 @@ def evaluate(
         model_or_source: a model, or what `load` takes.
         dataset: a name, a folder of images, a `.npy`/`.npz`, or a uint8 tensor; None is the one
             that its recipe names.
-        split: train, validation or test.
+        split: train, validation or test; None is test, and all of a dataset that has no parts and is
+            not its recipe's own.
         protocol: binarised, dequantised, levels or grey; None is the recipe's, else the likelihood's own.
         nll_samples: K of the importance-weighted bound on -log p(x); 0 leaves it out.
         limit: measure on the first so many images only.
@@ -56,6 +61,12 @@ def evaluate(
             DCI, SAP and the FactorVAE score. A path does so against a CSV file: a line with the
             factors' names, then a line of whole numbers, which stand for classes, for each image of
             the split, in its order.
+        transform: what makes images fit, as a recipe says it: `{"resize": 64, "crop": "centre"}`; `{}`
+            does nothing. None is the recipe's, which leaves other images than its own alone where they
+            have the model's height and width.
+        column: of parquet files where several hold images; None is the recipe's for its own dataset.
+        max_damaged: images that may be left out because they cannot be read; None is the recipe's for
+            its own dataset, and 0 for any other.
         device: where to compute; `"auto"` is a GPU where there is one.
         revision, token, offline: as in `load`, for a source on the Hub.
 
@@ -69,6 +80,7 @@ def evaluate(
     from zoo.evaluation.evaluate import evaluate_model, images_for
     from zoo.folder import store
     from zoo.models import Autoencoder
+    from zoo.specs.data import transform_of
     from zoo.specs.protocols import check_known
 
     if protocol is not None:
@@ -82,7 +94,15 @@ def evaluate(
     if dataset is None:
         dataset, recipe_protocol = trained_on(model)
         protocol = protocol or recipe_protocol
-    images = images_for(model, dataset, split, recipe_of(model))
+    images = images_for(
+        model,
+        dataset,
+        split,
+        recipe_of(model),
+        transform=None if transform is None else transform_of(transform),
+        column=column,
+        max_damaged=max_damaged,
+    )
     return evaluate_model(
         model,
         images,
@@ -90,7 +110,7 @@ def evaluate(
         nll_samples=nll_samples,
         limit=limit,
         seed=seed,
-        factors=factors_of(dataset, split, factors),
+        factors=factors_of(dataset, images.split, factors),
         device=where,
     )
 

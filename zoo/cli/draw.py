@@ -20,8 +20,11 @@ from zoo.cli.output import say
     help="Whose images to draw.  [default: its recipe's]",
     shell_complete=complete.datasets,
 )
-@click.option("--split", default="test", show_default=True, help="train, validation or test.")
-def draw(model: str, out: Path | None, dataset: str | None, split: str) -> None:
+@click.option(
+    "--split",
+    help="train, validation or test.  [default: test; all of other images without parts]",
+)
+def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -> None:
     """Draw what a MODEL does: reconstructions, samples and latent traversals, as PNG files."""
     import zoo
     from zoo.evaluation.evaluate import check_shape, images_for

@@ -18,7 +18,10 @@ from zoo.cli.output import as_json, device_option, extractor_option, plus_minus,
     help="The same as IMAGES.",
     shell_complete=complete.datasets,
 )
-@click.option("--split", help="train, validation or test.  [default: test]")
+@click.option(
+    "--split",
+    help="train, validation or test.  [default: test; all of a dataset that has no parts and is not its recipe's]",
+)
 @click.option(
     "--protocol",
     help="binarised, dequantised, levels or grey; or for reconstructions of IMAGES alone native, whole or "
@@ -80,7 +83,7 @@ def evaluate(
     metrics = zoo.evaluate(
         model,
         dataset,
-        split=split or "test",
+        split=split,
         protocol=protocol,  # pyright: ignore[reportArgumentType]  # checked there
         nll_samples=nll_samples,
         limit=limit,

@@ -24,7 +24,10 @@ from zoo.cli.output import say
     help="Whose images are on its map.  [default: its recipe's]",
     shell_complete=complete.datasets,
 )
-@click.option("--split", default="test", show_default=True, help="train, validation or test.")
+@click.option(
+    "--split",
+    help="train, validation or test.  [default: test; all of other images without parts]",
+)
 @click.option("--umap", is_flag=True, help="Lay the map out by UMAP: pip install umap-learn.")
 def page(
     model: str,
@@ -32,7 +35,7 @@ def page(
     open_: bool,
     port: int,
     dataset: str | None,
-    split: str,
+    split: str | None,
     umap: bool,
 ) -> None:
     """Write a page that runs a MODEL in the browser: sliders, a map of codes, your own images.
@@ -56,7 +59,13 @@ def page(
             raise
         say(f"The page has no map of codes: {absent}")
         images = None
-    written = write_page(loaded, images, split, out or Path(f"{Path(model).name}-page"), umap)
+    written = write_page(
+        loaded,
+        images,
+        images.split if images else "",
+        out or Path(f"{Path(model).name}-page"),
+        umap,
+    )
     say(f"{written}")
     if open_:
         show(written.parent, port, say)

@@ -21,10 +21,15 @@ COLOUR = {1: "grey", 3: "colour"}
 
 
 class Fit:
-    """Makes images `(C, H, W)` uint8 of one shape; the same each time unless there is a seed."""
+    """Makes images `(C, H, W)` uint8 of one shape; the same each time unless there is a seed.
 
-    def __init__(self, shape: tuple[int, int, int], transform: Transform) -> None:
-        self.shape, self.transform = shape, transform
+    With `keep_fitting` images of that height and width are not transformed.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int], transform: Transform, keep_fitting: bool = False
+    ) -> None:
+        self.shape, self.transform, self.keep_fitting = shape, transform, keep_fitting
         self.generator = torch.Generator()
 
     def __call__(self, image: Image | Tensor, title: str, seed: int | None = None) -> Tensor:
@@ -34,7 +39,8 @@ class Fit:
         """
         if not isinstance(image, Tensor) and self.shape[0] == 3:
             image = image.convert("RGB")
-        if self.transform != Transform():
+        is_kept = self.keep_fitting and _size(image) == self.shape[1:]
+        if self.transform != Transform() and not is_kept:
             image = self.transformed(image, title, seed)
         fitted = as_pixels(image)
         if self.shape[0] == 3 and fitted.shape[0] == 1:

@@ -50,6 +50,7 @@ def load_images(
     transform: Transform | None = None,
     column: str = FOUND,
     max_damaged: int = 0,
+    keep_fitting: bool = False,
 ) -> AnyImages:
     """One split of a dataset, uint8: in memory if it fits there (`IN_MEMORY`), else streamed.
 
@@ -66,6 +67,7 @@ def load_images(
         transform: what makes images of any size fit; None does nothing.
         column: of parquet files, where several hold images; "auto" finds it.
         max_damaged: images that may be left out because they cannot be read.
+        keep_fitting: leave images alone that already have the height and width of `shape`.
 
     Raises:
         UnknownNameError: for a name that is not a dataset's.
@@ -79,6 +81,7 @@ def load_images(
         transform=transform,
         column=column,
         max_damaged=max_damaged,
+        keep_fitting=keep_fitting,
     )
     return next(iter(opened.values()))
 
@@ -91,12 +94,15 @@ def open_dataset(
     transform: Transform | None = None,
     column: str = FOUND,
     max_damaged: int = 0,
+    keep_fitting: bool = False,
 ) -> dict[str, AnyImages]:
     """Several splits of a dataset by name, read once; as `load_images` otherwise."""
     for split in splits:
         _check_split(split)
     name, what, found = _find(dataset, column)
     source, transform = Joined(list(found.values())), transform or Transform()
+    if keep_fitting and source.shape == shape:
+        transform = Transform()
     _check_one_shape(found, what)
     numbers = _numbers_of(found, what, splits)
     opened: dict[str, AnyImages] = {}
@@ -108,7 +114,9 @@ def open_dataset(
             opened[split] = Images(name, split, pixels, sha256_of(pixels))
             continue
         fitting = shape or _natural_shape(source, transform)
-        stream = StreamedImages(name, split, source, numbers[split], fitting, transform)
+        stream = StreamedImages(
+            name, split, source, numbers[split], fitting, transform, keep_fitting
+        )
         stream = stream.without_damaged(max_damaged) if max_damaged else stream
         fits = len(stream) * math.prod(fitting) <= IN_MEMORY
         varies = transform.is_random and split not in ("validation", "test")

@@ -46,6 +46,8 @@ class StreamedImages:
     """Of the split's images, in the source, `(N,)` int64."""
     shape: tuple[int, int, int]
     transform: Transform
+    keep_fitting: bool = False
+    """Whether the transform leaves images alone that already have the height and width of `shape`."""
 
     sha256 = ""
     """Not known before all are read: who measures them hashes them."""
@@ -170,7 +172,7 @@ class _Reader(Dataset):
 
     def __init__(self, images: StreamedImages, epoch_seed: int | None) -> None:
         self.images, self.epoch_seed = images, epoch_seed
-        self.fit = Fit(images.shape, images.transform)
+        self.fit = Fit(images.shape, images.transform, images.keep_fitting)
 
     def __getitem__(self, numbers: Tensor) -> Read:
         if (run := self.run(numbers)) is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,7 +36,7 @@ from zoo.evaluation.reconstruction import measure_batch
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
 from zoo.specs.base import likelihood_kind
-from zoo.specs.data import FOUND, data_settings
+from zoo.specs.data import DataSettings, Transform, data_settings
 from zoo.specs.metrics import Metrics
 from zoo.specs.protocols import FITTING, Protocol, check_protocol, identity
 from zoo.specs.reconstruction import native
@@ -150,22 +152,58 @@ def protocols_of(model: Autoencoder, own: Protocol) -> list[Protocol]:
 
 
 def images_for(
-    model: Autoencoder, dataset: Dataset, split: str, recipe: str | None = None
+    model: Autoencoder,
+    dataset: Dataset,
+    split: str | None,
+    recipe: str | None = None,
+    *,
+    own: bool | None = None,
+    transform: Transform | None = None,
+    column: str | None = None,
+    max_damaged: int | None = None,
 ) -> AnyImages:
-    """A split of a dataset, made to fit a model as its recipe made those that it was trained on.
+    """A split of a dataset, made to fit a model.
 
-    The recipe is recipe.toml's text; None is the one that the model knows, if it does.
+    The recipe's own dataset is read as the recipe says. Of any other the recipe's transform makes
+    images fit that do not: those of the model's height and width are left alone.
+
+    Args:
+        model: whose shape the images must have.
+        dataset: as `load_images` takes it.
+        split: None is test, and all of another dataset that has no parts.
+        recipe: recipe.toml's text; None is the one that the model knows, if it does.
+        own: whether this is the recipe's own dataset; None is where it has its name or path.
+        transform, column, max_damaged: as `load_images` takes them; None is as said above.
     """
     recipe = recipe or (model.info.recipe if model.info else None)
     said = data_settings(recipe) if recipe else None
+    if own is None:
+        own = said is not None and is_dataset_of(said, dataset)
+    defaults = said if said and own else DataSettings.model_construct()
+    if transform is not None:
+        keep_fitting = False
+    else:
+        transform, keep_fitting = (said.transform if said else None), not own
     return load_images(
         dataset,
-        split,
+        split or ("test" if own else None),
         shape=model.spec.image_shape,
-        transform=said.transform if said else None,
-        column=said.column if said else FOUND,
-        max_damaged=said.max_damaged if said else 0,
+        transform=transform,
+        column=defaults.column if column is None else column,
+        max_damaged=defaults.max_damaged if max_damaged is None else max_damaged,
+        keep_fitting=keep_fitting,
     )
+
+
+def is_dataset_of(said: DataSettings, dataset: Dataset) -> bool:
+    """Whether a dataset is the one that a recipe names: a name, or a path however it is spelt."""
+    if not isinstance(dataset, str | Path):
+        return False
+    return str(dataset) == said.dataset or _real(dataset) == _real(said.dataset)
+
+
+def _real(dataset: str | Path) -> str:
+    return os.path.realpath(os.path.expanduser(str(dataset)))
 
 
 def reconstruction_errors(model: Autoencoder, images: AnyImages, count: int) -> dict[str, Tensor]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from zoo.errors import RecipeError
+from zoo.errors import InputError, RecipeError
 from zoo.specs.protocols import Protocol
 from zoo.specs.validation import Strict, validated
 
@@ -79,6 +80,11 @@ class DataSettings(Strict):
     max_damaged: int = Field(
         default=0, ge=0, description="images that may be left out because they cannot be read"
     )
+
+
+def transform_of(fields: Mapping[str, object]) -> Transform:
+    """A transform from its fields. Raises InputError for mistakes, all of them listed."""
+    return validated(Transform, dict(fields), InputError, "The transform")
 
 
 def data_settings(recipe: str) -> DataSettings:
