@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 import zoo
-from zoo.errors import InputError, RecipeError
+from zoo.errors import InputError, IntegrityError, RecipeError
+from zoo.folder import layout
 from zoo.folder.record import versions
 from zoo.registry import index, published
-from zoo.release import note_seeds
+from zoo.release import note_seeds, render_cards
 from zoo.specs.seeds import SeedRun, SeedRuns, spreads_of
 from zoo.training.recipe import load_recipe
 
@@ -30,6 +34,39 @@ def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr("zoo.release.published.line", lambda name: line)
     monkeypatch.setattr("zoo.release.index.read_index", lambda registry: {NAME: line})
     return registry.models / NAME
+
+
+@pytest.fixture
+def registry(tmp_path) -> index.Registry:
+    """A copy of a package's registry with one model."""
+    theirs = replace(index.own_registry(), models=tmp_path / "registry")
+    shutil.copytree(published.line(NAME).folder, theirs.models / NAME)
+    entry = tomllib.loads((index.own_registry().models / index.INDEX).read_text())[NAME]
+    (theirs.models / index.INDEX).write_text(tomli_w.dumps({NAME: entry}))
+    return theirs
+
+
+def test_the_index_has_every_file_as_it_is_after_the_cards_were_written(registry):
+    folder = registry.models / NAME
+    text = (folder / layout.METRICS).read_text()
+    (folder / layout.METRICS).write_text(text.replace('"threads": 1', '"threads": 7'))
+    (folder / layout.FIGURES / "samples.png").unlink()
+    render_cards(registry)
+    said = index.read_index(registry)[NAME].sha256
+    found = {n: hashlib.sha256((folder / n).read_bytes()) for n in layout.files_of(folder)}
+    assert said == {name: one.hexdigest() for name, one in found.items()}
+    assert "figures/samples.png" not in said
+    assert "7 threads" in (folder / layout.CARD).read_text()
+
+
+@pytest.mark.parametrize("name", [layout.CONFIG, layout.WEIGHTS])
+def test_other_weights_never_enter_the_index_under_an_old_name(registry, name):
+    before = (registry.models / index.INDEX).read_bytes()
+    with (registry.models / NAME / name).open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(IntegrityError, match=f"{name} of {NAME} is not what the index says"):
+        render_cards(registry)
+    assert (registry.models / index.INDEX).read_bytes() == before
 
 
 def written(tmp_path: Path, recipe=None, **changes) -> Path:

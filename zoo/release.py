@@ -23,7 +23,7 @@ from zoo.api import load
 from zoo.data import AnyImages
 from zoo.data.factors import factors_known
 from zoo.devices import find_device
-from zoo.errors import InputError, RecipeError, ZooError
+from zoo.errors import InputError, IntegrityError, RecipeError, ZooError
 from zoo.evaluation.evaluate import (
     evaluate_model,
     images_for,
@@ -36,8 +36,9 @@ from zoo.folder import layout, store
 from zoo.folder.card import render_card
 from zoo.folder.config import read_info
 from zoo.folder.record import record_of, record_text
-from zoo.hub.find import find
-from zoo.io.files import read_regular, write_atomically
+from zoo.hub.find import EVERYTHING, find
+from zoo.io.digests import Digest
+from zoo.io.files import open_regular, read_regular, write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import index, published, sources
 from zoo.specs.data import data_settings
@@ -121,8 +122,7 @@ def release(
         "family": info.family,
         "licence": licence,
         "bytes": (target / layout.WEIGHTS).stat().st_size,
-        "config_sha256": hashlib.sha256((target / layout.CONFIG).read_bytes()).hexdigest(),
-        "weights_sha256": info.sha256,
+        index.HASHES: _hashes(target),
     }
     _write_index(registry, recipe.name, fields)
     render_cards(registry)  # the card says how to load it once its name is in the index
@@ -134,7 +134,7 @@ def note_hub_repo(name: str, pinned: str) -> None:
 
     Args:
         name: of the model.
-        pinned: `org/repo@commit`, which must hold the very config and weights of the index line.
+        pinned: `org/repo@commit`, which must hold the very files of the index line; its card is its own.
 
     Raises:
         IntegrityError: if it holds other bytes.
@@ -142,9 +142,12 @@ def note_hub_repo(name: str, pinned: str) -> None:
     """
     if not sources.COMMIT.fullmatch(pinned.rpartition("@")[2]):
         raise InputError(f"{pinned!r} is not pinned: give org/repo@ and 40 hex digits.")
-    found = find(f"hf://{pinned}")
+    found = find(f"hf://{pinned}", EVERYTHING)
     line = published.line(name)
     store.load_source(sources.Source(found.folder, name, line, found.hub))
+    for file, sha256 in line.sha256.items():
+        if file != layout.CARD and not Digest("sha256", sha256).is_of(found.folder / file):
+            raise IntegrityError(f"{file} of {pinned} is not what the index says of {name}.")
     _write_index(line.registry, name, {"hub": pinned})
 
 
@@ -234,10 +237,32 @@ def _seed_runs(file: Path) -> tuple[SeedRuns, ...]:
 
 
 def render_cards(registry: index.Registry) -> None:
-    """Writes the card of every model of a registry again, after a change of what cards say."""
+    """Writes the card of every model of a registry again, and the hashes of all its files into the index.
+
+    For after a change of what cards say, of metrics.json or of a figure. Raises IntegrityError for
+    another config.json or other weights than the index has: those of a name never change.
+    """
     for name, line in index.read_index(registry).items():
+        if not line.folder.is_dir():
+            continue  # on the Hub alone
+        for file in (layout.CONFIG, layout.WEIGHTS):
+            if not Digest("sha256", line.sha256[file]).is_of(line.folder / file):
+                raise IntegrityError(
+                    f"{file} of {name} is not what the index says, and the weights of a name never "
+                    f"change. Give these a new tag: a recipe called {name}.2."
+                )
         card = render_card(read_info(line.folder, name, line.licence))
         write_atomically(line.folder / layout.CARD, card)
+        _write_index(registry, name, {index.HASHES: _hashes(line.folder)})
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """The sha256 of every file of a model's folder, by name."""
+    hashes = {}
+    for name in sorted(layout.files_of(folder)):
+        with open_regular(folder / name) as file:
+            hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()  # pyright: ignore[reportArgumentType]  # it has readinto
+    return hashes
 
 
 def _finished_recipe(model: Autoencoder) -> Recipe:
@@ -281,7 +306,7 @@ def _licence_of(registry: index.Registry) -> str:
     return str(said).lower()
 
 
-def _write_index(registry: index.Registry, name: str, fields: dict[str, str | int]) -> None:
+def _write_index(registry: index.Registry, name: str, fields: dict[str, Any]) -> None:
     """Sets fields of a model's index line; the others stay."""
     import tomli_w
 
@@ -295,7 +320,11 @@ def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m zoo.release", description=__doc__)
     parser.add_argument("run", type=Path, nargs="?", help="the run's folder")
-    parser.add_argument("--cards", action="store_true", help="write every card again instead")
+    parser.add_argument(
+        "--cards",
+        action="store_true",
+        help="write every card and the hashes in the index again instead",
+    )
     parser.add_argument(
         "--beside",
         action="append",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ import safetensors.torch
 
 import zoo
 from zoo.evaluation.agreement import differences
+from zoo.evaluation.report import Check, Report
 from zoo.folder import layout
 from zoo.folder.card import render_card
 from zoo.folder.record import record_of, record_text
 from zoo.folder.store import weights_bytes
-from zoo.registry import published
+from zoo.registry import index, published
 from zoo.specs.metrics import Metrics
 
 
@@ -218,3 +220,65 @@ def test_files_are_found_by_the_recipes_path(recipe, tmp_path, monkeypatch):
     measured_again = [what for what in results(zoo.verify("./run/model")) if "own.npy" in what]
     assert measured_again == ["own.npy validation, binarised"]
     assert zoo.verify("./run/model").passed
+
+
+EDITED = {
+    "recipe.toml": lambda data: data.replace(b"learning_rate = ", b"learning_rate = 1"),
+    "README.md": lambda data: data.replace(b"## Numbers", b"## The best numbers"),
+    "metrics.json": lambda data: data.replace(b'"epochs": ', b'"epochs": 1'),
+    "figures/samples.png": lambda data: data + b"\0",
+    "figures/mine.png": lambda data: b"of another model",
+}
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch) -> Path:
+    """A copy of the registry with a single published model that a test may spoil."""
+    here = index.own_registry()
+    shutil.copytree(here.models / "vae-digits-8", tmp_path / "registry" / "vae-digits-8")
+    shutil.copy(here.models / index.INDEX, tmp_path / "registry")
+    monkeypatch.setattr(index, "own_registry", lambda: replace(here, models=tmp_path / "registry"))
+    return tmp_path / "registry"
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_an_edited_file_of_a_published_model_fails(registry, name):
+    path = registry / "vae-digits-8" / name
+    before = path.read_bytes() if path.exists() else b""
+    path.write_bytes(EDITED[name](before))
+    assert path.read_bytes() != before
+    report = zoo.verify("vae-digits-8")
+    assert not report.passed
+    assert name in report.checks[0].detail
+
+
+@pytest.mark.parametrize(
+    "name", ["recipe.toml", "metrics.json", "README.md", "figures/samples.png"]
+)
+def test_a_file_that_a_published_model_lacks_fails(registry, name):
+    (registry / "vae-digits-8" / name).unlink()
+    assert f"{name} is missing" in zoo.verify("vae-digits-8").checks[0].detail
+
+
+def test_an_edited_card_fails_though_its_hash_was_put_right(registry):
+    card = registry / "vae-digits-8" / layout.CARD
+    old = hashlib.sha256(card.read_bytes()).hexdigest()
+    card.write_text(card.read_text().replace("## Numbers", "## The best numbers"))
+    text = (registry / index.INDEX).read_text()
+    (registry / index.INDEX).write_text(
+        text.replace(old, hashlib.sha256(card.read_bytes()).hexdigest())
+    )
+    found = results(zoo.verify("vae-digits-8"))
+    assert (found["hashes"], found["card"]) == ("passed", "failed")
+
+
+def test_where_nothing_was_measured_nothing_passed():
+    def of(*found):
+        return Report("x", tuple(Check("", result, "") for result in found))
+
+    assert [of("passed", "not measured").result, of("passed", "failed").result] == [
+        "passed",
+        "failed",
+    ]
+    assert [of("not measured").result, of().result] == ["not measured"] * 2
+    assert not of("not measured").passed

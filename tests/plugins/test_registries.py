@@ -105,20 +105,35 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
         (b"\xff", "cannot be read: UnicodeDecodeError"),
         (b'["../../x"]\nfamily = "vae"\n', "is not a valid name for a model"),
         (b"x = 3\n", "'x' is not a table"),
-        (b'[x]\nfamily = "vae"\n', "has no 'bytes, config_sha256, licence, weights_sha256'"),
+        (b'[x]\nfamily = "vae"\n', "has no 'bytes, licence, sha256'"),
         (
-            b'[x]\nbytes = 1\nlicence = ""\nfamily = "x"\nconfig_sha256 = ""\nweights_sha256 = ""\n',
-            "has config_sha256 = ''",
+            b'[x]\nbytes = 1\nlicence = ""\nfamily = "x"\nsha256 = ""\n',
+            "has sha256 = ''",
         ),
         (
-            b'[x]\nlicence = ""\nfamily = "x"\nbytes = 1'
-            + b"0" * 400
-            + f'\nconfig_sha256 = "{"a" * 64}"\nweights_sha256 = "{"a" * 64}"\n'.encode(),
+            b'[x]\nbytes = 1\nlicence = ""\nfamily = "x"\n[x.sha256]\n"config.json" = ""\n',
+            "has no sha256 of model.safetensors",
+        ),
+        (
+            b'[x]\nbytes = 1\nlicence = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "a"\n'
+            b'"model.safetensors" = "b"\n',
+            "has 'a' as the sha256 of config.json",
+        ),
+        (
+            b'[x]\nbytes = 1\nlicence = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "'
+            + b"a" * 64
+            + b'"\n"model.safetensors" = "'
+            + b"a" * 64
+            + b'"\n"../x" = ""\n',
+            "has the sha256 of '../x', which is no file of a model's",
+        ),
+        (
+            b'[x]\nlicence = ""\nfamily = "x"\nbytes = 1' + b"0" * 400 + b"\n[x.sha256]\n",
             "has bytes = 1000",
         ),
         (b"a = 1\n" * 300_000, "has 1,800,000 bytes"),
     ],
-    ids=range(8),
+    ids=range(11),
 )
 def test_a_damaged_index_is_said_and_the_rest_works(checkout, installed, text, said):
     installed(

@@ -24,7 +24,8 @@ def registry(tmp_path, monkeypatch) -> Path:
         for name in ("config.json", "model.safetensors")
     )
     hashes = (
-        f'config_sha256 = "{config}"\nweights_sha256 = "{weights}"\nbytes = 1\nlicence = "mit"\n'
+        f'bytes = 1\nlicence = "mit"\n'
+        f'sha256 = {{"config.json" = "{config}", "model.safetensors" = "{weights}"}}\n'
     )
     (root / "index.toml").write_text(
         f'[vae-mnist-20]\nfamily = "vae"\n{hashes}\n'

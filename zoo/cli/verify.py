@@ -42,7 +42,8 @@ def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> Non
             report = Report(model, (Check("found", "failed", str(wrong)),))
         reports.append(report)
         if not json_:
-            say(f"{model}: {'passed' if report.passed else 'FAILED'} ({report.summary})")
+            word = {"failed": "FAILED", "not measured": "NOT MEASURED"}.get(report.result, "passed")
+            say(f"{model}: {word} ({report.summary})")
             print_checks(report.checks)
     if json_:
         pairs = zip(models, reports, strict=True)

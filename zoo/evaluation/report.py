@@ -26,8 +26,16 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed. What could not be measured is not a pass: see the checks."""
-        return all(check.result != "failed" for check in self.checks)
+        """Whether something passed and nothing failed. What could not be measured is no pass: see the checks."""
+        return self.result == "passed"
+
+    @property
+    def result(self) -> Result:
+        """Of all checks together: one that failed is a failure; without one that passed nothing was measured."""
+        results = {check.result for check in self.checks}
+        if "failed" in results:
+            return "failed"
+        return "passed" if "passed" in results else "not measured"
 
     @property
     def summary(self) -> str:

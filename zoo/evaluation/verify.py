@@ -24,6 +24,7 @@ from zoo.folder.card import render_card, source_in
 from zoo.folder.config import read_text
 from zoo.io.digests import Digest
 from zoo.models import Autoencoder
+from zoo.registry import index
 from zoo.registry.sources import Source
 from zoo.specs.data import data_settings
 from zoo.specs.metrics import SUBSET, Measured, Metrics
@@ -55,25 +56,34 @@ def _is_unrecorded(source: Source) -> bool:
 
 
 def _hashes(source: Source) -> Check:
-    """Which record of the hashes there is, and whether the files are what it says."""
-    where = source.folder
+    """Which record of the hashes there is, and whether the files are what it says.
+
+    Of a published model the index has every file; on the Hub its card is another one, of the repo.
+    """
+    where, names = source.folder, layout.files_of(source.folder)
     if source.line is not None:
         record = "the index"
-        recorded = {
-            layout.CONFIG: Digest("sha256", source.line.config_sha256),
-            layout.WEIGHTS: Digest("sha256", source.line.weights_sha256),
-        }
-        names = list(recorded)
+        recorded = {name: Digest("sha256", one) for name, one in source.line.sha256.items()}
+        if source.hub is not None:
+            record += f" and of the Hub's record at commit {source.hub.commit}"
+            own = source.hub.digests.get(layout.CARD)
+            recorded = {n: one for n, one in recorded.items() if n != layout.CARD}
+            recorded |= {layout.CARD: own} if own else {}
+        if not source.is_offline:  # else what is not cached is not here
+            names = sorted({*names, *recorded})
     elif source.hub is not None:
         record, recorded = f"the Hub's record at commit {source.hub.commit}", source.hub.digests
-        names = layout.files_of(where)
     else:
         detail = "there is no record of them but the folder's own, which the load checks"
         if _is_unrecorded(source):
             detail = "a folder of diffusers' records none; on the Hub there is a record"
         return Check("hashes", "not measured", detail)
     for name in names:
-        if name not in recorded or not recorded[name].is_of(where / name):
+        if name not in recorded:
+            return Check("hashes", "failed", f"{name} is not in {record}")
+        if not os.path.lexists(where / name):
+            return Check("hashes", "failed", f"{name} is missing, and {record} has it")
+        if not recorded[name].is_of(where / name):
             return Check("hashes", "failed", f"{name} is not what {record} says")
     detail = f"{len(names)} files are those of {record}"
     if missing := sorted(recorded.keys() - set(names)):
@@ -196,5 +206,8 @@ def _card(source: Source, model: Autoencoder) -> Check:
         return Check("card", "not measured", f"{layout.CARD} is of another repo: {where}")
     if card == render_card(model.info, where):
         return Check("card", "passed", f"{layout.CARD} says what the other files say")
+    if source.line and source.line.registry == index.own_registry():
+        detail = f"{layout.CARD} is not what the zoo writes from the other files"
+        return Check("card", "failed", detail)
     detail = f"{layout.CARD} was edited by hand, or written by another version of the zoo"
     return Check("card", "not measured", detail)

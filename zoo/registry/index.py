@@ -14,7 +14,7 @@ import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ _FORMS = {
     "family": (str, r".{1,100}"),
     "licence": (str, r".{0,200}"),
     "bytes": (int, r"\d{1,15}"),
-    "config_sha256": (str, r"[0-9a-f]{64}"),
-    "weights_sha256": (str, r"[0-9a-f]{64}"),
     "hub": (str, r".{0,200}"),
 }
-"""What a line of an index holds: the type of each value, and its form as text. No Pydantic, whose
-import would take longer than all that `zoo list` does."""
+"""What a line of an index holds besides hashes: the type of each value, and its form as text. No
+Pydantic, whose import would take longer than all that `zoo list` does."""
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+HASHES, MOST_FILES = "sha256", 100
+_FILE = re.compile(r"(figures/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,104}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ class IndexLine:
     licence: str
     bytes: int
     """Size of model.safetensors."""
-    config_sha256: str
-    weights_sha256: str
+    sha256: Mapping[str, str] = field(hash=False)
+    """Of every file of its folder, by name: config.json and model.safetensors are among them."""
     registry: Registry
     hub: str | None = None
     """`org/repo@commit` on the Hub, or None."""
@@ -76,6 +78,14 @@ class IndexLine:
     def folder(self) -> Path:
         """Where its folder is, or would be if it shipped with its package."""
         return self.registry.models / self.name
+
+    @property
+    def config_sha256(self) -> str:
+        return self.sha256[CONFIG]
+
+    @property
+    def weights_sha256(self) -> str:
+        return self.sha256[WEIGHTS]
 
 
 @dataclass(frozen=True)
@@ -169,13 +179,29 @@ def _problem(name: str, said: Any) -> str:
         return "is not a valid name for a model"
     if not isinstance(said, dict):
         return "is not a table"
-    if wrong := _FORMS.keys() - {"hub"} - said.keys() or said.keys() - _FORMS.keys():
-        known = "no" if wrong <= _FORMS.keys() else "an unknown"
+    keys = {*_FORMS, HASHES}
+    if wrong := keys - {"hub"} - said.keys() or said.keys() - keys:
+        known = "no" if wrong <= keys else "an unknown"
         return f"has {known} {', '.join(sorted(wrong))[:100]!r}"
     for key, (kind, form) in _FORMS.items():
         value = said.get(key, "-")
         if type(value) is not kind or not re.fullmatch(form, str(value)):
             return f"has {key} = {repr(value)[:60]}"
+    return _problem_of_hashes(said[HASHES])
+
+
+def _problem_of_hashes(said: Any) -> str:
+    """What is wrong with the hashes of a line of an index, or nothing."""
+    if not isinstance(said, dict) or len(said) > MOST_FILES:
+        return f"has {HASHES} = {repr(said)[:60]}"
+    for name in (CONFIG, WEIGHTS):
+        if name not in said:
+            return f"has no {HASHES} of {name}"
+    for name, value in said.items():
+        if not _FILE.fullmatch(name):
+            return f"has the {HASHES} of {name[:100]!r}, which is no file of a model's"
+        if not isinstance(value, str) or not _SHA256.fullmatch(value):
+            return f"has {value!r:.60} as the {HASHES} of {name}"
     return ""
 
 
