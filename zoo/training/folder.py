@@ -112,7 +112,8 @@ def claimed(recipe: Recipe, out: str | Path | None, resume: bool, name: str) -> 
             else:
                 path = next_free(first) if out is None else with_home(out)
                 _check_empty(path)
-                held.callback(_remove_if_empty, path, out is None or not path.exists())
+                if out is None or not path.exists():
+                    held.callback(_remove_if_empty, path, *[path.parent] * (out is None))
             in_use = (
                 f"Another process trains in {str(path)!r}. Wait for it, or choose another --out."
             )
@@ -127,11 +128,24 @@ def claimed(recipe: Recipe, out: str | Path | None, resume: bool, name: str) -> 
 def next_free(folder: Path) -> Path:
     """Creates the folder, or if it is there the first free one of `folder-2`, `folder-3`, ..."""
     for place in _numbered(folder):
-        with writing(place), suppress(FileExistsError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.mkdir()
-            return place
+        with writing(place):
+            if _created(place):
+                return place
     raise AssertionError("there are numbers without end")
+
+
+def _created(place: Path) -> bool:
+    """Whether the folder is there now and was not before."""
+    for last in (False, False, True):
+        try:
+            os.makedirs(place)
+            return True
+        except FileExistsError:
+            return False
+        except FileNotFoundError:  # whoever leaves nothing in the folder above it removes that too
+            if last:
+                raise
+    return False
 
 
 def _latest(first: Path, recipe: Recipe) -> Path:
@@ -173,7 +187,7 @@ def _check_folder(path: Path) -> None:
         raise SourceError(f"{str(path)!r} is a file; a run needs a folder.")
 
 
-def _remove_if_empty(path: Path, is_new: bool) -> None:
-    if is_new:
-        with suppress(OSError):  # there is something in it
-            path.rmdir()
+def _remove_if_empty(*folders: Path) -> None:
+    with suppress(OSError):  # there is something in it
+        for folder in folders:
+            folder.rmdir()
