@@ -77,6 +77,13 @@ def test_a_mistake_of_the_zoo_keeps_its_traceback(monkeypatch, sigterm):
         (["encode", "./model", "a.png", "-o", "a.txt"], "-o 'a.txt' does not end in .npy"),
         (["train", "vae-digits-8", "epochs"], "'epochs' is not KEY=VALUE, such as epochs=5"),
         (["train", "vae-digits-8", "=5"], "'=5' is not KEY=VALUE"),
+        (["train", "vae-digits-8", "--epochs", "5"], "Settings are KEY=VALUE: epochs=..., after"),
+        (["train", "vae-digits-8", "--lr=0.1"], "Settings are KEY=VALUE: learning_rate=..., after"),
+        (
+            ["train", "vae-digits-8", "--model.latent_dim=1"],
+            "model.latent_dim=..., after the recipe.",
+        ),
+        (["train", "vae-digits-8", "--resum"], "No such option"),
         (["eval", "./model", "--limit", "many"], "'many' is not a valid integer"),
         (["verify"], "Missing argument 'MODEL...'"),
         (["export"], "Missing argument 'MODEL'"),

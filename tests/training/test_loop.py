@@ -18,7 +18,7 @@ import zoo
 from zoo.errors import RecipeError, TrainingError
 from zoo.registry import families
 from zoo.training import loop, run, step
-from zoo.training.recipe import TrainingSettings
+from zoo.training.settings import TrainingSettings
 
 WEIGHTS = "model/model.safetensors"
 EVERYTHING = {

@@ -14,7 +14,7 @@ from recipes import GOOD
 from zoo.data import open_dataset
 from zoo.errors import TrainingError
 from zoo.training.parallel import Share
-from zoo.training.recipe import TrainingSettings
+from zoo.training.settings import TrainingSettings
 
 RAGGED = 81
 """A batch size that leaves one image for an epoch's last batch: fewer than four parts."""

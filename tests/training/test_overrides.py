@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import tomli_w
 import torch
 
 import zoo
@@ -93,6 +94,98 @@ def test_overrides_change_settings_and_are_remembered():
         "model.body.hidden",
     }
     assert load_recipe(GOOD).with_overrides({}) == load_recipe(GOOD)
+
+
+def test_another_family_brings_its_own_body_and_says_so(caplog):
+    recipe = load_recipe("vae-mnist-20", {"model.family": "conv-vae"})
+    assert recipe.spec == zoo.build(
+        "conv-vae", image_shape=(1, 28, 28), latent_dim=20
+    ).spec.model_copy(update={"log_variance_bound": "off"})
+    assert recipe.changed == {
+        "model.family": "conv-vae",
+        "model.body": recipe.sections()["model"]["body"],
+    }
+    assert [record.message for record in caplog.records] == [
+        "model.family = 'conv-vae': its own body in place of the recipe's."
+    ]
+
+
+def test_what_is_set_with_another_family_stays():
+    body = {"kind": "mlp", "hidden": [9]}
+    given = {"model.family": "conv-vae", "model.body": body}
+    assert load_recipe(GOOD, given).spec.body.hidden == (9,)
+    given = {"model.family": "conv-vae", "model.body.channels": [8]}
+    assert load_recipe(GOOD, given).spec.body == ConvBody(channels=(8,))
+
+
+def test_a_family_without_a_prior_leaves_it_out(caplog):
+    given = {"model.family": "ae", "data.protocol": "grey"}
+    assert load_recipe(GOOD, given).spec.latent_dim == 3
+    assert "heads, log_variance_bound, prior left out, as it has none" in caplog.text
+
+
+def test_the_same_family_changes_nothing(caplog):
+    assert load_recipe(GOOD, {"model.family": "vae"}).spec == load_recipe(GOOD).spec
+    assert not caplog.records
+
+
+def test_an_override_completes_and_mends_a_file():
+    whole = changed(training__learning_rate="fast")
+    del whole["model"]["latent_dim"]
+    path = Path("miss.toml")
+    path.write_text(tomli_w.dumps(whole))
+    assert "has 2 problems" in refused("miss.toml")
+    mended = {"model.latent_dim": 4, "learning_rate": 0.1}
+    recipe = load_recipe("miss.toml", mended)
+    assert (recipe.spec.latent_dim, recipe.training.learning_rate) == (4, 0.1)
+    assert recipe.changed == mended
+    with pytest.raises(RecipeError, match=r"has a problem:\n  model\.latent_dim: missing$"):
+        load_recipe("miss.toml", {"learning_rate": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("lr", "learning_rate"),
+        ("batch", "batch_size"),
+        ("optimizer.kind", "optimiser"),
+        ("latent_dim", "model.latent_dim"),
+        ("weight_decay", "optimiser.weight_decay"),
+        ("body.hidden", "model.body"),
+        ("hidden", "model.body.hidden"),
+        ("protocol", "data.protocol"),
+        ("resize", "data.transform.resize"),
+        ("model.z_dim", "latent_dim"),
+        ("model.lr", "training.learning_rate"),
+        ("data.epochs", "training.epochs"),
+    ],
+)
+def test_a_setting_in_another_place_or_by_another_name_is_found(key, meant):
+    with pytest.raises(RecipeError, match=rf"there is no such field\. Did you mean '{meant}'\?$"):
+        load_recipe(GOOD, {key: 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "how"),
+    [
+        ("model.likelihood", "gaussian", '{kind = "gaussian"}'),
+        ("model.body", "conf", '{kind = "conv"}'),
+        ("optimiser", "adamw", '{kind = "adamw"}'),
+        ("optimiser", "sgd", '{kind = "adam"} or {kind = "adamw"}'),
+    ],
+)
+def test_a_kind_by_its_name_alone_says_how_to_write_it(key, value, how):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(GOOD, {key: value})
+    assert str(caught.value).endswith(f"input should be an object, not {value!r}. Write {how}.")
+
+
+def test_colour_images_are_not_advised_to_be_black_and_white():
+    colour = changed(model__image_shape=[3, 8, 8], data__protocol="dequantised")
+    assert refused(colour).endswith("set model.likelihood = {kind = 'gaussian'}.")
+    grey = changed(data__protocol="dequantised")
+    said = "use 'binarised' or 'grey', or a continuous-bernoulli or gaussian likelihood."
+    assert refused(grey).endswith(said)
 
 
 def test_another_kind_brings_its_own_fields():

@@ -11,7 +11,8 @@ from zoo.data import load_images
 from zoo.errors import TrainingError
 from zoo.training.batch import Stepper
 from zoo.training.parallel import Draws
-from zoo.training.recipe import Recipe, TrainingSettings
+from zoo.training.recipe import Recipe
+from zoo.training.settings import TrainingSettings
 
 
 class Odd(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3).__class__):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -108,10 +107,10 @@ def test_a_family_that_there_is_not_does_not_hide_the_other_problems(family, why
 def test_a_broken_plugin_does_not_hide_the_other_problems(monkeypatch):
     from zoo.registry import families
 
-    def broken(fields, section):
+    def broken(name):
         raise PluginError("Plugin 'vq' of acme-vq 0.3 failed to load: ModuleNotFoundError: einops.")
 
-    monkeypatch.setattr(families, "get", lambda name: SimpleNamespace(parse=broken))
+    monkeypatch.setattr(families, "get", broken)
     message = refused(changed(training__epochs=0))
     assert "model.family: Plugin 'vq' of acme-vq 0.3 failed to load" in message
     assert "training.epochs: " in message

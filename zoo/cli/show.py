@@ -29,7 +29,7 @@ def show(name: str, json_: bool) -> None:
 def _recipe_reference(json_: bool) -> None:
     from zoo.cli.fields import describe
     from zoo.specs.data import DataSettings
-    from zoo.training.recipe import TrainingSettings
+    from zoo.training.settings import TrainingSettings
 
     sections = {"data": DataSettings, "training": TrainingSettings}
     if json_:

@@ -13,7 +13,26 @@ from zoo.cli.output import device_option, say
 from zoo.training.tracking import TRACKERS
 
 
-@click.command()
+class _Train(click.Command):
+    """A setting that is given as an option is told how settings are given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from zoo.training.hints import ELSEWHERE
+        from zoo.training.settings import TrainingSettings
+
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as wrong:
+            name = wrong.option_name.lstrip("-").partition("=")[0].replace("-", "_")
+            first = name.partition(".")[0]
+            if first in (*TrainingSettings.model_fields, *ELSEWHERE, "model", "data"):
+                meant = ELSEWHERE.get(name, name)
+                told = f"{wrong.message} Settings are KEY=VALUE: {meant}=..., after the recipe."
+                raise click.UsageError(told, ctx) from None
+            raise
+
+
+@click.command(cls=_Train)
 @click.argument("recipe", shell_complete=complete.recipes)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--out", type=click.Path(), help="The run's folder.  [default: runs/RECIPE]")
@@ -48,7 +67,7 @@ def train(
     from zoo.training.run import train as run_training
 
     if dry_run:
-        resolved = load_recipe(recipe).with_overrides(changes)
+        resolved = load_recipe(recipe, changes)
         say(resolved.to_toml())
         say(plan(resolved))
         if said := about_precision(resolved, find_device(device)):

@@ -52,7 +52,8 @@ def check_protocol(protocol: str, likelihood: str) -> None:
     """Raises InputError if the protocol does not fit the likelihood."""
     fitting = FITTING.get(likelihood, (protocol,))
     if protocol not in fitting:
+        others = " or ".join(kind for kind, some in FITTING.items() if protocol in some)
         raise InputError(
             f"{protocol!r} does not fit a {likelihood} likelihood; "
-            f"use {' or '.join(map(repr, fitting))}."
+            f"use {' or '.join(map(repr, fitting))}, or a {others} likelihood."
         )

@@ -18,6 +18,7 @@ from zoo.io.text import printable
 
 MAX_DEPTH = 16
 MAX_LISTED = 50
+UNKNOWN = "there is no such field"
 
 
 class Strict(BaseModel):
@@ -118,10 +119,11 @@ def _problems(cls: type[BaseModel], invalid: ValidationError, section: str) -> l
         one: dict[str, Any] = dict(error)
         if one["type"] == "too_short" and len(one["input"]) >= one["ctx"]["min_length"]:
             continue  # pydantic did not count the items that are wrong themselves
-        path, siblings = _locate(cls, one["loc"])
+        path, siblings, inner = _locate(cls, one["loc"])
         steps = [section, *path] if section else path
         where = ".".join(printable(step[:60]).replace("\n", "\\n") for step in steps)
         what, hint, value = _problem(path, siblings, one)
+        hint = hint or _as_table(inner, one)
         said, old_hint, _ = found.get(where, ([], "", ""))
         found[where] = ([*said, what], old_hint or hint, value)
     return [_line(where, *problem) for where, problem in found.items()]
@@ -138,7 +140,7 @@ def _problem(path: list[str], siblings: list[str], one: dict[str, Any]) -> tuple
     kind, value = one["type"], one.get("input")
     if kind == "extra_forbidden":
         hint = did_you_mean(path[-1], siblings) or f" Known: {', '.join(siblings)}."
-        return "there is no such field", hint, ""
+        return UNKNOWN, hint, ""
     if kind == "missing":
         return "missing", "", ""
     if kind == "union_tag_not_found":
@@ -153,6 +155,15 @@ def _problem(path: list[str], siblings: list[str], one: dict[str, Any]) -> tuple
     return message, near, _shown(value)
 
 
+def _as_table(inner: list[type[BaseModel]], one: dict[str, Any]) -> str:
+    """How to write a kind that was given by its name alone, where a table is needed."""
+    kinds, value = [kind for model in inner if (kind := _tag(model))], one.get("input")
+    if not kinds or not isinstance(value, str) or not one["type"].endswith("_type"):
+        return ""
+    near = [kind for kind in kinds if f"{kind!r}" in did_you_mean(value, kinds)] or kinds
+    return " Write " + " or ".join(f'{{kind = "{kind}"}}' for kind in near) + "."
+
+
 def _shown(value: object) -> str:
     """A JSON value as a person would write it, cut where it is long."""
     if isinstance(value, str):
@@ -165,8 +176,10 @@ def _shown(value: object) -> str:
 _BRANCH = re.compile(r"literal\[|constrained-|function-|^(int|float|str|bool)$")
 
 
-def _locate(cls: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """The path as a person would write it, and the names of the fields at its end.
+def _locate(
+    cls: type[BaseModel], loc: tuple[int | str, ...]
+) -> tuple[list[str], list[str], list[type[BaseModel]]]:
+    """The path as a person would write it, the names of the fields at its end, and what can stand there.
 
     Pydantic's own path also names the branch of every union on the way.
     """
@@ -183,8 +196,8 @@ def _locate(cls: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[list[str]
         path.append(str(step))
         siblings = [name for model in models for name in model.model_fields]
         fields = [m.model_fields[step] for m in models if step in m.model_fields]
-        models = [inner for field in fields for inner in _models_of(field.annotation)]
-    return path, siblings
+        models = [inner for field in fields for inner in models_of(field.annotation)]
+    return path, siblings, models
 
 
 def _tag(cls: type[BaseModel]) -> str | None:
@@ -209,8 +222,8 @@ def alternatives(field: Schema, known: Mapping[str, Schema]) -> list[Schema]:
     return [one for b in branches for one in alternatives(b, known)] if branches else [field]
 
 
-def _models_of(annotation: Any) -> list[type[BaseModel]]:
+def models_of(annotation: Any) -> list[type[BaseModel]]:
     """The Pydantic models that an annotation names, however deep."""
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for inner in get_args(annotation) for model in _models_of(inner)]
+    return [model for inner in get_args(annotation) for model in models_of(inner)]

@@ -23,7 +23,8 @@ from zoo.training.batch import Stepper
 from zoo.training.checkpoint import RunProgress, State, restore_checkpoint, save_checkpoint
 from zoo.training.folder import History
 from zoo.training.interrupt import interruptible
-from zoo.training.recipe import Recipe, TrainingSettings
+from zoo.training.recipe import Recipe
+from zoo.training.settings import TrainingSettings
 from zoo.training.step import AveragedWeights
 
 log = logging.getLogger("zoo")

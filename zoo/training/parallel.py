@@ -17,7 +17,7 @@ from zoo import processes
 from zoo.data.preprocessing import training_draw
 from zoo.errors import TrainingError
 from zoo.specs.protocols import Protocol
-from zoo.training.recipe import TrainingSettings
+from zoo.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

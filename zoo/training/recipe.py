@@ -2,117 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
+from pydantic_core import to_jsonable_python
 
 from zoo.errors import InputError, RecipeError, UnknownNameError, ZooError, did_you_mean
 from zoo.io.files import read_regular, with_home
 from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
 from zoo.specs.data import DataSettings, parsed
-from zoo.specs.objectives import ELBO, GRADIENTS, Objective, Pixels
-from zoo.specs.optimisers import Adam, AdamW
+from zoo.specs.objectives import ELBO, GRADIENTS, Pixels
 from zoo.specs.protocols import check_protocol
-from zoo.specs.validation import Strict, checked, listed
+from zoo.specs.validation import checked, listed
+from zoo.training.hints import hinted
+from zoo.training.settings import TrainingSettings
 
-Off = Literal["off"]
-
-
-class TrainingSettings(Strict):
-    """What is done, for how long, how fast. `off` is a value."""
-
-    epochs: int = Field(ge=1, le=1_000_000, description="passes over the images")
-    batch_size: int = Field(default=128, ge=1, le=1_000_000, description="images per step")
-    optimiser: Annotated[Adam | AdamW, Field(discriminator="kind")] = Field(
-        default=Adam(), description="adam, or adamw with decoupled weight decay"
-    )
-    learning_rate: float = Field(default=1e-3, gt=0, le=10, description="at its highest")
-    warmup_steps: int = Field(
-        default=0,
-        ge=0,
-        le=10_000_000,
-        description="steps over which the learning rate rises from 0",
-    )
-    decay: Literal["cosine", "off"] = Field(
-        default="off", description="how the learning rate falls after the warm-up"
-    )
-    final_learning_rate: float = Field(
-        default=0.01, ge=0, le=1, description="where the decay ends, as a fraction of learning_rate"
-    )
-    term_warmup_epochs: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(
-        default={},
-        description="epochs over which a loss term's weight rises from 0, by the term's name",
-    )
-    objective: Objective = Field(
-        default=ELBO(),
-        description="what a variational family's training minimises: {kind = 'elbo', free_bits = 0.0}, "
-        "or for `vae` and `conv-vae` {kind = 'iwae', samples = K, resampled = 'off'}; for diffusers' families "
-        "{kind = 'pixels', error = 'l1', kl = 1e-6, perceptual = 0.0, extractor = 'off'}",
-    )
-    init: str = Field(
-        default="off",
-        max_length=1000,
-        description="a model of the same family and Spec to begin with instead of weights drawn from the "
-        "seed: a name, a folder, or a repo on the Hub",
-    )
-    trains: Literal["all", "decoder"] = Field(
-        default="all", description="decoder keeps every code as it is, bit for bit"
-    )
-    gradient: Literal["reparameterised", "stl", "dreg"] = Field(
-        default="reparameterised",
-        description="with less variance: stl (sticking the landing) for the ELBO, "
-        "dreg (doubly reparameterised) for iwae",
-    )
-    clip_norm: Off | Annotated[float, Field(gt=0, le=1e6)] = Field(
-        default="off", description="largest norm of a step's gradient, over all parameters"
-    )
-    ema_decay: Off | Annotated[float, Field(gt=0, lt=1)] = Field(
-        default="off",
-        description="exponential moving average of the weights; the average is what is saved",
-    )
-    early_stopping: Off | Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default="off",
-        description="epochs without a better validation loss before it ends; the best is saved",
-    )
-    output_bias: Literal["training-mean", "default"] = Field(
-        default="default", description="training-mean starts the decoder at the mean training image"
-    )
-    shift: int = Field(
-        default=0,
-        ge=0,
-        le=64,
-        description="pixels by which an image is moved at most, each way and afresh each time, 0 "
-        "coming in at the edge: all images at the start, fewer and fewer, and none at the end",
-    )
-    precision: Literal["float32", "bf16"] = Field(
-        default="float32",
-        description="of the networks; losses are float32 always. bf16 is faster on GPUs and on "
-        "processors with bf16 products (avx512_bf16 or amx_bf16 in lscpu); others imitate it, "
-        "many times slower: there, override it with precision=float32",
-    )
-    accumulate: int = Field(
-        default=1,
-        ge=1,
-        le=1_000_000,
-        description="parts into which a process cuts its share of a batch, to need less memory",
-    )
-    exact_shards: Off | Annotated[int, Field(ge=1, le=1024)] = Field(
-        default="off",
-        description="a power of two: parts of a batch, whose gradients are summed in a fixed order, "
-        "so that every number of processes up to it gives the same bits",
-    )
-    compile: bool = Field(
-        default=False, description="torch.compile of the loss; on a GPU with CUDA graphs"
-    )
-    checkpoint_minutes: float = Field(
-        default=2.0, ge=0, le=10_000, description="between two checkpoints"
-    )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of weights, order and draws")
-
+log = logging.getLogger("zoo")
 
 SECTIONS = ("model", "data", "training")
 MAX_BYTES = 1_000_000
@@ -148,7 +59,10 @@ class Recipe:
         family, spec, wrong = _model(dict(plain["model"]))
         data, wrong_data = checked(DataSettings, plain["data"], "data")
         training, wrong_training = checked(TrainingSettings, plain["training"], "training")
-        problems += wrong + wrong_data + wrong_training
+        problems += hinted(
+            wrong + wrong_data + wrong_training,
+            {"training": TrainingSettings, "data": DataSettings, "model": _spec_class(family)},
+        )
         if spec and data and training:
             problems += _disagreements(family, spec, data, training)
         if problems or not (spec and data and training):
@@ -181,7 +95,8 @@ class Recipe:
         """The recipe with some settings changed.
 
         Keys are dotted (`model.latent_dim`); a bare key is a field of [training]. Another `kind` of
-        something (`objective.kind`) brings its own other fields. Raises
+        something (`objective.kind`) brings its own other fields; another `model.family`, those whose
+        defaults are others there, and what it does not know goes: `changed` has these too. Raises
         RecipeError for unknown settings and for values that do not fit.
         """
         if not isinstance(overrides, Mapping) or not all(isinstance(key, str) for key in overrides):
@@ -189,21 +104,54 @@ class Recipe:
         if not overrides:
             return self
         sections: dict[str, Any] = self.sections()
-        for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
-            _set(sections, key, overrides[key])
-        changed = {**self.changed, **overrides}
+        kept, brought = _for_family(sections["model"], overrides.get("model.family"))
+        sections["model"] = kept | brought
+        _set_all(sections, overrides)
+        own = {f"model.{name}": value for name, value in brought.items()}
+        changed = {**self.changed, **own, **overrides}
         return replace(Recipe.parse(sections, self.name), changed=changed)
 
 
-def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
+def load_recipe(
+    recipe: str | Path | Recipe | Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+) -> Recipe:
     """A recipe from a published name, a TOML file's path, a mapping, or itself.
+
+    Args:
+        recipe: what to load.
+        overrides: settings to change, as `with_overrides` takes them. They may complete a recipe that
+            lacks something, and mend what is wrong in it.
 
     Raises UnknownNameError for a name without a recipe, RecipeError for one with mistakes.
     """
     if isinstance(recipe, Recipe):
-        return recipe
+        return recipe.with_overrides(overrides or {})
+    name, sections = _read(recipe)
+    try:
+        found = Recipe.parse(sections, name)
+    except RecipeError:
+        if not overrides:
+            raise
+        mended = copy.deepcopy(dict(sections))
+        _set_all(mended, overrides)
+        found = Recipe.parse(mended, name)
+    resolved = found.with_overrides(overrides or {})
+    before, now = found.sections()["model"], resolved.sections()["model"]
+    gone = [name for name in before if name not in now]
+    own = [
+        name for name in now if f"model.{name}" in resolved.changed.keys() - dict(overrides or {})
+    ]
+    if gone or own:
+        said = [f"its own {', '.join(own)} in place of the recipe's"] * bool(own)
+        said += [f"{', '.join(gone)} left out, as it has none"] * bool(gone)
+        log.warning("model.family = %r: %s.", resolved.family, " and ".join(said))
+    return resolved
+
+
+def _read(recipe: str | Path | Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+    """The name of a recipe, where it is a published one, and its plain sections."""
     if isinstance(recipe, Mapping):
-        return Recipe.parse(recipe)
+        return None, recipe
     if not isinstance(recipe, str | Path):
         raise RecipeError(
             "A recipe is a name, the path of a TOML file, a Recipe or a mapping with [model], "
@@ -221,7 +169,30 @@ def load_recipe(recipe: str | Path | Recipe | Mapping[str, Any]) -> Recipe:
     else:
         path = with_home(recipe, RecipeError)
     data = read_regular(path, MAX_BYTES, RecipeError)
-    return Recipe.parse(parsed(data, repr(str(path))), name)
+    return name, parsed(data, repr(str(path)))
+
+
+def _spec_class(family: object) -> type[Spec] | None:
+    """The type of a family's Specs, where there is such a family."""
+    with suppress(ZooError):
+        return families.get(family).spec_class  # pyright: ignore[reportArgumentType]  # it raises
+    return None
+
+
+def _for_family(fields: dict[str, Any], name: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What stays of a [model] that becomes one of another family, and what that brings."""
+    here, there = _spec_class(fields["family"]), _spec_class(name)
+    if here is None or there is None:
+        return fields, {}
+    known = {"family": fields["family"]}
+    brought = {}
+    for key, value in fields.items():
+        if key in there.model_fields:
+            defaults = [one.model_fields[key].get_default() for one in (here, there)]
+            known[key] = value
+            if defaults[0] != defaults[1]:
+                brought[key] = to_jsonable_python(defaults[1])
+    return known, brought
 
 
 def _model(fields: dict[str, Any]) -> tuple[str, Spec | None, list[str]]:
@@ -239,11 +210,17 @@ def _disagreements(
     family: str, spec: Spec, data: DataSettings, training: TrainingSettings
 ) -> list[str]:
     """Settings that are each valid and contradict each other."""
-    problems = []
+    problems, kind = [], likelihood_kind(spec)
     try:
-        check_protocol(data.protocol, likelihood_kind(spec))
+        check_protocol(data.protocol, kind)
     except InputError as wrong:
-        problems.append(f"data.protocol: {wrong}")
+        said = str(wrong)
+        if kind == "bernoulli" and spec.image_shape[0] == 3:  # black and white is no advice
+            said = (
+                f"{data.protocol!r} does not fit a bernoulli likelihood, and colour images fit others: set "
+                f"model.likelihood = {{kind = {_fitting(data.protocol)!r}}}."
+            )
+        problems.append(f"data.protocol: {said}")
     if training.early_stopping != "off" and data.fit != "train":
         problems.append("training.early_stopping: needs the validation split: data.fit = 'train'")
     if training.exact_shards != "off":
@@ -255,6 +232,11 @@ def _disagreements(
         if training.accumulate > 1:
             problems.append("training.accumulate: exact_shards says into how many parts already")
     return problems + _about_objective(family, spec, training)
+
+
+def _fitting(protocol: str) -> str:
+    """The likelihood of colour images that a protocol fits."""
+    return "gaussian" if protocol == "dequantised" else "discretised-logistic"
 
 
 def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> list[str]:
@@ -278,6 +260,12 @@ def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> lis
     if gradient not in ("reparameterised", GRADIENTS[kind]):
         return [f"training.gradient: {gradient!r} is not for {kind}; {GRADIENTS[kind]!r} is"]
     return []
+
+
+def _set_all(sections: dict[str, Any], overrides: Mapping[str, Any]) -> None:
+    """Sets every key, kinds first: what belongs to one is set after it."""
+    for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
+        _set(sections, key, overrides[key])
 
 
 def _set(sections: dict[str, Any], key: str, value: Any) -> None:

@@ -94,7 +94,7 @@ def train(
         DeviceError: for a device that is not available.
     """
     check_tracker(track)
-    resolved = load_recipe(recipe).with_overrides(overrides or {})
+    resolved = load_recipe(recipe, overrides)
     where = find_device(device)
     name = Path(recipe).name.removesuffix(".toml") if isinstance(recipe, str | Path) else "run"
     with claimed(resolved, out, resume, name) as folder:

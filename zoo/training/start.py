@@ -10,7 +10,7 @@ from zoo.folder import store
 from zoo.hub.find import find
 from zoo.models import Autoencoder
 from zoo.specs.base import Spec
-from zoo.training.recipe import TrainingSettings
+from zoo.training.settings import TrainingSettings
 
 
 def begin(model: Autoencoder, settings: TrainingSettings) -> dict[str, str]:

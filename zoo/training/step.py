@@ -14,7 +14,7 @@ from zoo.evaluation.extractors import find_extractor
 from zoo.models import Autoencoder, Loss, VariationalAutoencoder
 from zoo.registry import families
 from zoo.specs.objectives import ELBO, Pixels
-from zoo.training.recipe import TrainingSettings
+from zoo.training.settings import TrainingSettings
 
 
 class TrainingStep(nn.Module):
