@@ -60,9 +60,6 @@ class ArrayFile(Source):
                 raise DataError(f"{self.path!r} is cut short.")
             yield from map(sha256_of, rows)
 
-    def stored_in(self) -> Iterator[str]:
-        yield self.path
-
 
 def read_array(path: Path) -> dict[str, Source]:
     """The images of a `.npy`, or those of a `.npz` whose arrays are named as parts.

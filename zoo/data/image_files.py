@@ -52,9 +52,6 @@ class ImageFiles(Source):
     def read(self, number: int) -> Image:
         return read_image(Path(self.folder, self.key(number)))
 
-    def stored_in(self) -> Iterator[str]:
-        return (os.path.join(self.folder, name) for name in self.names)
-
 
 def read_image(path: Path) -> Image:
     """One image file. Raises DataError for one that is missing, not an image or damaged."""

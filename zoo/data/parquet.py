@@ -86,9 +86,6 @@ class Parquet(Source):
         group = int(np.searchsorted(self.starts, number, side="right")) - 1
         return self._group(group)[number - int(self.starts[group])].as_py()
 
-    def stored_in(self) -> Iterator[str]:
-        return iter(self.paths)
-
     def _place(self, number: int) -> tuple[int, int]:
         """The file of an image and its row there."""
         group = int(np.searchsorted(self.starts, number, side="right")) - 1

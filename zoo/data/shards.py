@@ -89,9 +89,6 @@ class Shards(Source):
             raise DataError(f"{self.title(number)} is cut short.")
         return decode(io.BytesIO(data), self.title(number))
 
-    def stored_in(self) -> Iterator[str]:
-        return iter(self.paths)
-
     def _place(self, number: int) -> tuple[int, str]:
         """The number of an image's shard, and its key there."""
         shard = self._shard(number)

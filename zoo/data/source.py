@@ -84,10 +84,6 @@ class Source:
         """
         return None
 
-    def stored_in(self) -> Iterator[str]:
-        """Paths or addresses of the files that hold the images, in order; none of a Python object."""
-        yield from ()
-
 
 def _state_of(path: str) -> bytes:
     """Size and time of a file. An address on the Hub has its commit in it."""
@@ -175,9 +171,6 @@ class Named(Source):
     def read_run(self, first: int, count: int) -> Tensor | None:
         return self.source.read_run(first, count)
 
-    def stored_in(self) -> Iterator[str]:
-        return self.source.stored_in()
-
 
 class Joined(Source):
     """Sources one after the other, as one."""
@@ -239,10 +232,6 @@ class Joined(Source):
             here = min(end - first, len(part) - own)
             yield part, own, here
             first += here
-
-    def stored_in(self) -> Iterator[str]:
-        for part in self.parts:
-            yield from part.stored_in()
 
     def _at(self, number: int) -> tuple[Source, int]:
         which = int(np.searchsorted(self.ends, number, side="right"))
