@@ -55,7 +55,7 @@ from torch import Tensor, distributed, nn
 import zoo
 from zoo import processes
 from zoo.data import Images
-from zoo.devices import find_device
+from zoo.devices import find_rank_device
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.training import loop
 
@@ -75,8 +75,7 @@ def main() -> None:
     options = _options()
     if options.arm:
         torch.set_num_threads(1)
-        find_device("cpu")
-        processes.state()
+        find_rank_device("cpu")
         ARMS[options.arm](options.batch)
         return
     print_setting()

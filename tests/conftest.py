@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,18 @@ def tiny_recipe(**training) -> dict:
 def recipe():
     """`recipe(epochs=3)`: a recipe that trains in a second, some of its settings changed."""
     return tiny_recipe
+
+
+@pytest.fixture
+def as_rank(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], None]:
+    """`as_rank(4, 2)` gives this process the environment of number 2 of 4 that `torchrun` starts."""
+
+    def set_environment(count: int, rank: int) -> None:
+        for name, value in {"WORLD_SIZE": count, "RANK": rank, "LOCAL_RANK": rank}.items():
+            monkeypatch.setenv(name, str(value))
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+
+    return set_environment
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 
@@ -17,16 +16,10 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def find_device(device: str | torch.device) -> torch.device:
-    """The device of that name; `"auto"` is a GPU where there is one.
+    """The device of that name, whoever asks; `"auto"` is a GPU where there is one.
 
     Raises DeviceError for an unknown name and for a device that is not available.
     """
-    if processes.are_many() and str(device) == "cpu":
-        os.environ["ACCELERATE_USE_CPU"] = "true"  # else they would be connected by nccl
-    if processes.are_many() and str(device).startswith("cuda:"):
-        raise DeviceError("A launcher gives every process a GPU of its own: use 'auto'.")
-    if processes.are_many() and str(device) in ("auto", "cuda"):
-        return processes.state().device or torch.device("cpu")
     if device == "auto":
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
@@ -37,6 +30,31 @@ def find_device(device: str | torch.device) -> torch.device:
             f"The device {device!r} is not available ({first}). Use 'cpu', or 'auto' for the best "
             "there is."
         ) from None
+
+
+def find_rank_device(device: str | torch.device) -> torch.device:
+    """Where this process computes its share of a training or a measurement.
+
+    Alone, what `find_device` gives. Under a launcher every process has a GPU of its own, by its number
+    on this machine, and all are connected: by gloo if they compute on the CPU, else by nccl.
+
+    Raises DeviceError as `find_device`, and for the number of another process's GPU.
+    """
+    if not processes.are_many():
+        return find_device(device)
+    gpu = torch.accelerator.current_accelerator(check_available=True)
+    kind, colon, number = str(gpu.type if gpu and device == "auto" else device).partition(":")
+    if gpu is None or kind != gpu.type:
+        own = find_device(device)
+    else:
+        own = torch.device(kind, processes.index_here() % torch.accelerator.device_count())
+        if colon and number != str(own.index):
+            raise DeviceError(
+                f"The device {str(device)!r} is another process's: under a launcher each has a GPU of "
+                f"its own, and this one's is {own}. Use 'auto'."
+            )
+    processes.connect(cpu=own.type in ("cpu", "mps"))  # MPS connects no processes
+    return own
 
 
 def find_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:

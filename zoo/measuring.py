@@ -76,7 +76,7 @@ def evaluate(
         DataError, OfflineError: for images that are missing or damaged, or a file of factors that is.
     """
     from zoo.data.factors import factors_of
-    from zoo.devices import find_device
+    from zoo.devices import find_rank_device
     from zoo.evaluation.evaluate import evaluate_model, images_for
     from zoo.folder import store
     from zoo.models import Autoencoder
@@ -85,7 +85,7 @@ def evaluate(
 
     if protocol is not None:
         check_known(protocol)
-    where = find_device(device)
+    where = find_rank_device(device)
     if isinstance(model_or_source, Autoencoder):
         model = model_or_source
     else:
@@ -150,20 +150,20 @@ def measure_reconstructions(
         DataError: for images that are missing, damaged, or smaller than a crop.
     """
     from zoo.data.prepared import prepared_images
-    from zoo.devices import find_device
+    from zoo.devices import find_rank_device
     from zoo.evaluation.extractors import find_extractor
     from zoo.evaluation.reconstruction import measure_reconstructions as measure
     from zoo.models import Autoencoder
     from zoo.specs.reconstruction import parse_protocol
 
     known = parse_protocol(protocol) if isinstance(protocol, str) else protocol
+    where = find_rank_device(device)
     images = prepared_images(dataset, known, split=split)
     if isinstance(model_or_source, Autoencoder):
         model, name = model_or_source, ""
     else:
         model = load(model_or_source, revision=revision, token=token, offline=offline)
         name = str(model_or_source)
-    where = find_device(device)
     compared_by = find_extractor(extractor).to(where) if extractor else None
     found = measure(model, images, name=name, limit=limit, extractor=compared_by, device=where)
     return found.summary

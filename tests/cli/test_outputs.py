@@ -75,8 +75,8 @@ def test_a_value_nested_without_end_is_a_sentence(fails):
     fails("train", "vae-digits-8", "epochs=" + "[" * 5000)
 
 
-def test_encode_refuses_more_than_one_process(capsys, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
+def test_encode_refuses_more_than_one_process(capsys, as_rank):
+    as_rank(2, 0)
     with pytest.raises(SystemExit) as end:
         main(["encode", "vae-digits-8", "digits", "-o", "codes.npy"])
     assert end.value.code == 1

@@ -166,20 +166,18 @@ def test_two_processes_measure_the_same_reconstructions_as_one():
         (2, {"accumulate": 30}, r"A batch of 50 images cannot be cut into 60 parts"),
     ],
 )
-def test_what_cannot_be_shared_out_is_a_sentence(processes, settings, why, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", str(processes))
-    monkeypatch.setenv("RANK", "0")
+def test_what_cannot_be_shared_out_is_a_sentence(processes, settings, why, as_rank):
+    as_rank(processes, 0)
     with pytest.raises(TrainingError, match=why):
         Share(TrainingSettings(epochs=1, **settings), images=50)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("size", [1, 3, 7, 64])
-def test_every_image_of_a_batch_has_one_process(parts, size, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", str(parts))
+def test_every_image_of_a_batch_has_one_process(parts, size, as_rank):
     seen, weights = [], 0.0
     for index in range(parts):
-        monkeypatch.setenv("RANK", str(index))
+        as_rank(parts, index)
         for rows, weight in Share(TrainingSettings(epochs=1), images=64).rows(size):
             seen += list(range(size))[rows] if weight else []
             weights += weight

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo.data.factors import factors_behind
-from zoo.devices import find_device
+from zoo.devices import find_rank_device
 from zoo.errors import DataError, OfflineError, ZooError
 from zoo.evaluation.evaluate import evaluate_each, images_for
 from zoo.evaluation.figures import draw_beside
@@ -64,7 +64,7 @@ def measure_models(
         load: gives a model by its name.
         draw: whether entries have pictures.
     """
-    where = find_device(device)
+    where = find_rank_device(device)
     results = []
     for name in names:
         try:

@@ -36,6 +36,8 @@ from zoo.io.orphans import end_with_parent
 from zoo.io.text import printable
 from zoo.version import __version__
 
+SHARED = ("demo", "train", "eval", "bench", "compare", "verify")
+"""Verbs whose work the processes of a launcher share; to any other, each is the only one."""
 OTHERS_WAIT = 5.0
 """Seconds that all processes but the first wait before they say what is wrong."""
 
@@ -50,12 +52,15 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="zoo")
 @click.option("--debug", is_flag=True, help="Show the traceback of a mistake.")
-def cli(debug: bool) -> None:
+@click.pass_context
+def cli(context: click.Context, debug: bool) -> None:
     """Trained autoencoders that you can trust.
 
     A MODEL is a published name (`zoo list`), a folder (./folder), or a repo on the Hugging Face Hub
     (org/name, hf://org/name@revision).
     """
+    if context.invoked_subcommand in SHARED:
+        _be_one_of_many()
 
 
 for verb in (
@@ -88,18 +93,17 @@ def main(arguments: list[str] | None = None) -> None:
     words = [word for word in words if word != "--debug"]
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends a verb as Ctrl-C does
-    if processes.are_many():
-        _be_one_of_many()
-    elif os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ:
-        _say(
-            "accelerate launch started one process: on processors, give it --multi_gpu or use torchrun."
-        )
     sys.exit(_run(words, debug))
 
 
 def _be_one_of_many() -> None:
-    """Ends with the launcher, and leaves printing to the first process."""
-    end_with_parent()
+    """Under a launcher: ends with it, and leaves printing to the first process."""
+    if processes.are_many():
+        end_with_parent()
+    elif os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_ADDR" in os.environ:
+        _say(
+            "accelerate launch started one process: on processors, give it --multi_gpu or use torchrun."
+        )
     if not processes.is_first():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the process ends
         logging.getLogger("zoo").setLevel(logging.ERROR)

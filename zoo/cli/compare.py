@@ -65,14 +65,14 @@ def compare(
         raise click.UsageError(f"--picture {str(picture)!r} does not end in .png.")
     from zoo.bench.compare import compare_models
     from zoo.data.prepared import prepared_images
-    from zoo.devices import find_device
+    from zoo.devices import find_rank_device
     from zoo.evaluation.extractors import find_extractor
     from zoo.folder import store
     from zoo.hub.find import find
     from zoo.io.files import with_home, write_atomically
     from zoo.specs.reconstruction import parse_protocol
 
-    where = find_device(device)
+    where = find_rank_device(device)
 
     def load(source: str) -> Autoencoder:
         return store.load_source(find(source))

@@ -99,14 +99,7 @@ def _sprites() -> Tensor:
 def _mnist_kin(name: str) -> dict[str, Tensor]:
     """All training images and all test images of MNIST or one of its kin."""
     folder = _folder_of(name)
-    turn = (
-        processes.state().local_main_process_first()
-        if processes.are_many()
-        else contextlib.nullcontext()
-    )
-    with turn:
-        if not is_here(name):
-            _download(name)
+    processes.first_here(lambda: is_here(name) or _download(name))
     return {part: _read_idx(name, folder / file, n) for part, (file, n) in IDX_FILES.items()}
 
 

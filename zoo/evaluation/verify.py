@@ -9,7 +9,7 @@ import torch
 
 from zoo.data import may_be_read_for
 from zoo.data.factors import factors_behind
-from zoo.devices import find_device
+from zoo.devices import find_rank_device
 from zoo.errors import (
     DataError,
     OfflineError,
@@ -36,7 +36,7 @@ MAX_SAMPLES, MAX_ENTRIES = 10_000, 20
 
 def verify_source(source: Source, *, full: bool, device: str) -> Report:
     """Every check of one model; what follows a failed load is left out."""
-    where = find_device(device)
+    where = find_rank_device(device)
     checks = [_hashes(source)]
     try:
         model = store.load_source(source)

@@ -15,7 +15,7 @@ import torch
 from zoo import processes
 from zoo.data import AnyImages, fingerprint, open_dataset
 from zoo.data.load import Dataset
-from zoo.devices import bf16_cost, find_device, name_of
+from zoo.devices import bf16_cost, find_rank_device, name_of
 from zoo.errors import DataError, PluginError, RecipeError, TrainingError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
@@ -95,7 +95,7 @@ def train(
     """
     check_tracker(track)
     resolved = load_recipe(recipe, overrides)
-    where = find_device(device)
+    where = find_rank_device(device)
     name = Path(recipe).name.removesuffix(".toml") if isinstance(recipe, str | Path) else "run"
     with claimed(resolved, out, resume, name) as folder:
         if resume and processes.from_first(lambda: folder.is_finished):
@@ -122,8 +122,9 @@ def _train(
     on_update: Callable[[Update], None] | None,
 ) -> Run:
     """Trains, from the checkpoint where there is one to resume from."""
-    if said := about_precision(recipe, device):
-        log.warning(said)
+    for said in processes.about_launcher(), about_precision(recipe, device):
+        if said:
+            log.warning(said)
     images = _images(recipe, dataset)
     _check_shared(images)
     data = processes.from_first(lambda: {name: fingerprint(one) for name, one in images.items()})

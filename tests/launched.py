@@ -42,7 +42,10 @@ def start(count: int, *words: str, **options) -> subprocess.Popen[str]:
 def run(count: int, *words: str) -> tuple[int, str, str]:
     """Its exit code, and all that it wrote: standard output, standard error."""
     with start(count, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        out, err = process.communicate(timeout=300)
+        try:
+            out, err = process.communicate(timeout=300)
+        finally:
+            process.terminate()  # what hangs would be waited for here
     return process.returncode, out, err
 
 
