@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import zoo
 from zoo.cli import main
-from zoo.errors import TrainingError
 from zoo.training import run
 
 
@@ -32,15 +33,28 @@ def test_the_reference_of_recipes_says_it(capsys):
     assert "precision=float32" in text
 
 
-def test_an_accelerator_of_the_programs_own_is_a_sentence(recipe):
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState, PartialState
+@pytest.fixture
+def no_accelerator():
+    """A program in which nobody has made an Accelerator yet."""
+    from accelerate.state import AcceleratorState
 
     AcceleratorState._reset_state(reset_partial_state=True)
-    Accelerator(mixed_precision="bf16", cpu=True)
-    try:
-        with pytest.raises(TrainingError, match="has made an Accelerator with mixed precision"):
-            zoo.train(recipe(epochs=1), out="a", device="cpu")
-    finally:
-        AcceleratorState._reset_state(reset_partial_state=True)
-        PartialState._reset_state()
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_a_training_leaves_the_program_free_to_make_its_own_accelerator(recipe, no_accelerator):
+    from accelerate import Accelerator
+
+    zoo.train(recipe(epochs=1, clip_norm=1.0), out="a", device="cpu")
+    assert Accelerator(mixed_precision="bf16", cpu=True).mixed_precision == "bf16"
+
+
+def test_an_accelerator_of_the_programs_own_changes_no_bit_of_a_training(recipe, no_accelerator):
+    from accelerate import Accelerator
+
+    zoo.train(recipe(epochs=1), out="a", device="cpu")
+    Accelerator(mixed_precision="bf16", cpu=True, gradient_accumulation_steps=3)
+    zoo.train(recipe(epochs=1), out="b", device="cpu")
+    one, two = (Path(run, "model/model.safetensors").read_bytes() for run in ("a", "b"))
+    assert one == two

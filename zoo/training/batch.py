@@ -25,8 +25,7 @@ class Stepper:
         self.protocol: Protocol = recipe.data.protocol
         self.device = device
         self.share = Share(self.settings, images)
-        self.accelerator = _accelerator()
-        self.sum = Summation(self.accelerator, model, self.settings.exact_shards != "off")
+        self.sum = Summation(model, self.settings.exact_shards != "off")
         self.core = TrainingStep(model, self.settings)
         self.module: nn.Module | None = None if self.settings.compile else self.core
         self.draws = Draws(self.settings, device, self._noise if self.core.takes_noise else None)
@@ -81,7 +80,7 @@ class Stepper:
         if told is None or self.sum.is_needed:
             told = self.sum.end_batch()
         if self.settings.clip_norm != "off":
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         self.optimiser.step()
         if self.checks_buffers:
             self._check_buffers(before)
@@ -98,7 +97,7 @@ class Stepper:
             self.module = self.core.compiled(shown, noise)
         terms, statistics = self.module(shown, noise)
         self._check_warmups()
-        self.accelerator.backward(self.core.total(terms, factors) * weight)
+        (self.core.total(terms, factors) * weight).backward()
         return torch.cat([terms.detach(), *(one.detach().flatten() for one in statistics)])
 
     def _noise(self, size: int, generator: torch.Generator) -> Tensor:
@@ -130,15 +129,3 @@ class Stepper:
                 f"training.term_warmup_epochs names {', '.join(sorted(unknown))}; "
                 f"the terms of this loss are {', '.join(names)}."
             )
-
-
-def _accelerator():
-    from accelerate import Accelerator
-
-    try:
-        return Accelerator(device_placement=False, mixed_precision="no")
-    except ValueError as settled:  # its state is one for the whole program
-        raise TrainingError(
-            "This program has made an Accelerator with mixed precision already, and a recipe "
-            "says its own: call zoo.train before that, or in a process of its own."
-        ) from settled

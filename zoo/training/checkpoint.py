@@ -16,6 +16,7 @@ from zoo import processes
 from zoo.data import Fingerprint
 from zoo.errors import TrainingError
 from zoo.io.files import read_regular, write_atomically
+from zoo.training.parallel import check_alike
 from zoo.training.step import AveragedWeights
 
 MAX_BYTES = 64 * 2**30
@@ -63,8 +64,10 @@ class State:
 def save_checkpoint(path: Path, state: State) -> None:
     """Writes the whole state; the old checkpoint stays until the new one is complete.
 
-    Every process calls it, and gives its own generators; the first one writes.
+    Every process calls it, and gives its own generators; the first one writes. Raises TrainingError
+    where the weights of the processes differ.
     """
+    check_alike(state.model)
     generators = processes.gathered(_generators(state.device))
     if not processes.is_first():
         return

@@ -23,6 +23,7 @@ from zoo.training.batch import Stepper
 from zoo.training.checkpoint import RunProgress, State, restore_checkpoint, save_checkpoint
 from zoo.training.folder import History
 from zoo.training.interrupt import interruptible
+from zoo.training.parallel import check_alike
 from zoo.training.recipe import Recipe
 from zoo.training.settings import TrainingSettings
 from zoo.training.step import AveragedWeights
@@ -90,6 +91,7 @@ def fit(
     loop.begin(resume, data or {})
     with interruptible() as interrupted:
         stopped = loop.run(interrupted)
+    check_alike(model)
     loop.put_final_weights()
     return loop.state.progress, stopped
 

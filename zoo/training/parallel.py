@@ -8,7 +8,6 @@ its buckets out anew after the first step, and a resumed run would add in anothe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +17,6 @@ from zoo.data.preprocessing import training_draw
 from zoo.errors import TrainingError
 from zoo.specs.protocols import Protocol
 from zoo.training.settings import TrainingSettings
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 
 class Share:
@@ -95,44 +91,57 @@ class Summation:
     """The sum of all parts' gradients and of what is told with them, in every process.
 
     Without `exact` each process adds its own parts up first, in place. With it the sum is taken
-    over all parts in pairs, in an order that does not depend on who computed them.
+    over all parts in pairs, in an order that does not depend on who computed them. A parameter that
+    the loss of no part depends on has no gradient, and the optimiser leaves it alone.
     """
 
-    def __init__(self, accelerator: Accelerator, model: nn.Module, exact: bool) -> None:
-        self.accelerator, self.is_exact = accelerator, exact
+    def __init__(self, model: nn.Module, exact: bool) -> None:
+        self.is_exact = exact
         self.is_needed = exact or processes.are_many()
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.unused = [True] * len(self.parameters)
-        """Parameters that no part's loss depends on, which the optimiser leaves alone."""
         self.parts: list[Tensor] = []
+        self.all_used = True
+        """Whether the losses of this process's parts depend on every parameter."""
 
     def end_part(self, told: Tensor) -> None:
         """Takes the gradient of a part out of the parameters, and what is told with it, `(n,)`."""
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-        unused = zip(self.unused, self.parameters, strict=True)
-        self.unused = [before and p.grad is None for before, p in unused]
-        self.parts.append(torch.cat([*(grad.flatten() for grad in grads), told]))
+        used = [float(p.grad is not None) for p in self.parameters]
+        self.all_used = all(used)
+        flags = torch.tensor(used, device=told.device)
+        self.parts.append(torch.cat([*(grad.flatten() for grad in grads), told, flags]))
         for parameter in self.parameters:
             parameter.grad = None
 
     def end_batch(self) -> Tensor:
         """Gives the parameters the gradient of the whole batch; returns the sum of what was told."""
         if self.is_exact:
-            own = _pairwise(self.parts)
-            shares = self.accelerator.gather(own[None])
-            assert isinstance(shares, Tensor)
-            total = _pairwise(list(shares))
+            total = _pairwise(list(self._shared(_pairwise(self.parts))))
         else:
             (own,) = self.parts
-            total = self.accelerator.reduce(own, "sum")
-            assert isinstance(total, Tensor)
+            total = self._shared(own)
         self.parts = []
         sizes = [parameter.numel() for parameter in self.parameters]
-        *grads, told = total.split([*sizes, len(total) - sum(sizes)])
-        for parameter, grad, unused in zip(self.parameters, grads, self.unused, strict=True):
-            if not unused:
+        told = len(total) - sum(sizes) - len(sizes)
+        *grads, told, flags = total.split([*sizes, told, len(sizes)])
+        used = [True] * len(sizes)
+        if not self.all_used:  # a look at the flags waits for the device
+            used = (flags > 0).tolist()
+        for parameter, grad, is_used in zip(self.parameters, grads, used, strict=True):
+            if is_used:
                 parameter.grad = torch.empty_like(parameter).copy_(grad.view_as(parameter))
         return told
+
+    def _shared(self, own: Tensor) -> Tensor:
+        """The sum of all processes' vectors `(n,)`, or with `exact` each of them, `(processes, n)`."""
+        if not processes.are_many():
+            return own[None] if self.is_exact else own
+        from accelerate.utils import gather, reduce
+
+        sent = own.to(processes.state().device)  # gloo and nccl each have their own
+        found = gather(sent[None]) if self.is_exact else reduce(sent, "sum")
+        assert isinstance(found, Tensor)
+        return found.to(own.device)
 
 
 def _pairwise(vectors: list[Tensor]) -> Tensor:
@@ -140,3 +149,28 @@ def _pairwise(vectors: list[Tensor]) -> Tensor:
     while len(vectors) > 1:
         vectors = [a + b for a, b in zip(vectors[::2], vectors[1::2], strict=True)]
     return vectors[0]
+
+
+INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Dtypes of as many bytes."""
+
+
+def check_alike(model: nn.Module) -> None:
+    """Raises TrainingError where a weight or buffer has other bits in another process.
+
+    What is compared is the sum of each tensor's bits, read as integers.
+    """
+    if not processes.are_many():
+        return
+    state = model.state_dict()
+    bits = [t.detach().reshape(-1).view(INTEGERS[t.element_size()]) for t in state.values()]
+    sums = torch.stack([one.sum(dtype=torch.int64) for one in bits]).tolist()
+    every = zip(*processes.gathered(sums), strict=True)
+    apart = [name for name, values in zip(state, every, strict=True) if len(set(values)) > 1]
+    if apart:
+        names = ", ".join(apart[:5]) + ", ..." * (len(apart) > 5)
+        raise TrainingError(
+            f"The processes' weights have diverged: {names}. Gradients are summed over all processes, so "
+            "this family changes its weights in another way, or the machines compute differently. "
+            "Train it in one process."
+        )
