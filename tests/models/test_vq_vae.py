@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from launched import run
 
 import zoo
 from zoo.data import load_images
@@ -147,6 +148,40 @@ def test_usage_and_perplexity_count_the_vectors_in_use():
     assert model._measure([images(1)]) == pytest.approx({"codebook_usage": 1, "perplexity": 4})
     model.codebook[1:] = 1e3
     assert model._measure([images(1)]) == pytest.approx({"codebook_usage": 0.25, "perplexity": 1})
+
+
+BY_DDP = """
+import os, torch, zoo, zoo.processes
+from pathlib import Path
+from torch.nn.parallel import DistributedDataParallel
+from zoo.data import load_images
+
+if __name__ == "__main__":
+    torch.distributed.init_process_group("gloo")
+    rank = torch.distributed.get_rank()
+    model = zoo.load("./untaught").train()
+    x = load_images("digits", "train").first(64).float() / 255
+    torch.manual_seed(rank)
+    DistributedDataParallel(model)(x[rank::2]).total.backward()
+    zoo.save(model, f"taught-{rank}")
+    zoo.processes.leave(0)
+"""
+
+
+def test_by_ddp_the_codebook_learns_from_the_images_of_all_processes():
+    model, x = build(codes=12), images(64)
+    zoo.save(model, "untaught")
+    with torch.no_grad():
+        outputs = model._outputs(x).movedim(1, -1).flatten(0, 2)  # (N * h * w, D)
+    model.loss(x)
+    Path("by_ddp.py").write_text(BY_DDP)
+    code, _, err = run(2, "by_ddp.py")
+    assert code == 0, err
+    first, second = (zoo.load(f"./taught-{rank}") for rank in range(2))
+    assert torch.equal(first.codebook, second.codebook)
+    torch.testing.assert_close(first.uses, model.uses)
+    anew = model.uses == model.uses.max()  # not one of them lives at the first step
+    assert (apart(first.codebook[anew], outputs).amin(1) < 1e-6).all()
 
 
 def stepped(**training) -> VQVAE:

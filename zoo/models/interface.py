@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from zoo import processes
 from zoo.devices import FLOATS
 from zoo.errors import InputError
 from zoo.models.inputs import about_codes, about_images
@@ -139,7 +140,8 @@ class Autoencoder(nn.Module):
     def loss(self, x: Tensor) -> Loss:
         """The training loss of a batch of images `(N, C, H, W)` in [0, 1], in nats per image.
 
-        In train mode the buffers of a family that learns them, such as a codebook, learn from it.
+        In train mode the buffers of a family that learns them, such as a codebook, learn from it: where
+        the program has connected its processes, as for DistributedDataParallel, from those of all.
         """
         return self._learnt(self._loss(self._batch(x)))
 
@@ -202,7 +204,7 @@ class Autoencoder(nn.Module):
     def _learnt(self, loss: Loss) -> Loss:
         """The loss, from whose statistics a model in train mode has learnt."""
         if self.training and getattr(loss, "statistics", None):
-            self._learn(loss.statistics)
+            self._learn(_over_processes(loss.statistics))
         return loss
 
     def _measure(self, batches: Iterable[Tensor]) -> Mapping[str, float]:
@@ -249,6 +251,19 @@ class Autoencoder(nn.Module):
         if is_readable(codes) and not torch.isfinite(codes).all():  # a narrower dtype overflows
             raise InputError(about_codes(z, self.spec))
         return codes
+
+
+def _over_processes(statistics: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Means over the batches of all processes that this program has connected, as DDP takes the gradient's."""
+    _, count = processes.group()
+    if count == 1:
+        return statistics
+    total = torch.cat([tensor.detach().flatten() for tensor in statistics.values()])
+    torch.distributed.all_reduce(total)
+    means = (total / count).split([tensor.numel() for tensor in statistics.values()])
+    return {
+        name: mean.view_as(statistics[name]) for name, mean in zip(statistics, means, strict=True)
+    }
 
 
 def _front_door() -> ModuleType:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from zoo import processes
 from zoo.models.bodies import GridDecoder, GridEncoder
 from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.models.likelihoods import build_likelihood
@@ -114,6 +115,12 @@ class VQVAE(Autoencoder):
         none = torch.full((size, codes), -1, dtype=torch.int64, device=device)
         return none.scatter(0, images, places)
 
+    def _own_noise(self, size: int) -> Tensor:
+        """As `_noise`, for this process's batch. Of connected processes one chooses a vector's place."""
+        index, count = processes.group()
+        others = torch.arange(self.spec.codes, device=self.device) % count != index  # (K,)
+        return self._noise(size, None).masked_fill(others, -1)
+
     def _statistics(self, h: Tensor, numbers: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
         """What the codebook learns from encoder outputs `(N, D, h, w)`: means over the images.
 
@@ -124,7 +131,7 @@ class VQVAE(Autoencoder):
         count, codes = len(h), self.spec.codes
         outputs = h.movedim(1, -1).flatten(0, 2)  # (N * h * w, D)
         nearest = F.one_hot(numbers.flatten(), codes).to(h.dtype)  # (N * h * w, K)
-        noise = self._noise(count, None) if noise is None else noise  # (N, K)
+        noise = self._own_noise(count) if noise is None else noise  # (N, K)
         image = noise.argmax(0)  # (K,)
         place = noise.amax(0)  # (K,), -1 where it lies in another part of the batch
         chosen = (place >= 0).to(h.dtype)  # (K,)
