@@ -102,6 +102,23 @@ def test_the_discriminator_finds_the_total_correlation_of_a_gaussian():
     assert found == pytest.approx(-0.5 * math.log(1 - rho**2), abs=0.1)
 
 
+@pytest.mark.parametrize(
+    "family", ["ae", "vae", "conv-vae", "hierarchical-vae", "vq-vae", "beta-tc-vae", "factor-vae"]
+)
+def test_only_a_family_that_says_so_mixes_the_images_of_a_batch(family):
+    one = zoo.build(family, seed=0, image_shape=(1, 8, 8), latent_dim=3).eval()
+    x = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    noise = one._noise(8, torch.Generator().manual_seed(1))
+
+    def loss(rows: slice) -> float:
+        given = {} if family == "ae" else {"noise": noise[rows]}
+        with torch.no_grad():
+            return one._loss(x[rows], **given).total.item()
+
+    parts = (loss(slice(0, 4)) + loss(slice(4, 8))) / 2
+    assert (parts == pytest.approx(loss(slice(0, 8)), rel=1e-6)) != one.spec.mixes_images
+
+
 def test_free_bits_are_refused_where_no_kl_would_keep_them(tmp_path):
     recipe = {
         "model": {"family": "beta-tc-vae", "image_shape": [1, 8, 8], "latent_dim": 3},

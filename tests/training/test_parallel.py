@@ -50,6 +50,21 @@ def test_a_family_whose_training_changes_buffers_is_not_shared_out():
         stepped(True, exact_shards=2)
 
 
+@pytest.mark.parametrize(
+    ("family", "training", "why"),
+    [
+        ("beta-tc-vae", {}, "compares the images of a batch"),
+        ("vae", {"objective": {"kind": "elbo", "free_bits": 0.5}}, "free bits are of the mean KL"),
+    ],
+)
+def test_a_loss_of_whole_batches_is_not_shared_among_processes(family, training, why, as_rank):
+    model = {"family": family, "image_shape": [1, 8, 8], "latent_dim": 3}
+    recipe = Recipe.parse({**GOOD, "model": model, "training": {"epochs": 1, **training}})
+    as_rank(2, 0)
+    with pytest.raises(TrainingError, match=why):
+        Stepper(zoo.build(recipe.spec), recipe, 64, torch.device("cpu"))
+
+
 def test_images_are_moved_less_and_less_often_and_not_at_the_end():
     settings = TrainingSettings(epochs=1, shift=2)
     draws = Draws(settings, torch.device("cpu"), None)

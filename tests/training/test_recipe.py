@@ -135,6 +135,18 @@ def test_a_broken_plugin_does_not_hide_the_other_problems(monkeypatch):
             {"training__gradient": "stl", "model__family": "ae"},
             "training.gradient: for variational families",
         ),
+        (
+            {"training__accumulate": 2, "model__family": "beta-tc-vae"},
+            "training.accumulate: the loss of this family compares the images of a batch",
+        ),
+        (
+            {"training__exact_shards": 4, "model__family": "factor-vae"},
+            "training.exact_shards: the loss of this family compares the images of a batch",
+        ),
+        (
+            {"training__accumulate": 2, "training__objective": {"kind": "elbo", "free_bits": 0.5}},
+            "training.accumulate: free bits are of the mean KL of a whole batch",
+        ),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(changes, why):

@@ -29,6 +29,8 @@ class Spec(Strict):
 
     objectives: ClassVar[tuple[str, ...]] = ("elbo",)
     """What a recipe's training.objective may be, by kind, for a variational family."""
+    mixes_images: ClassVar[bool] = False
+    """Whether the loss compares the images of a batch: then the mean over a batch's parts is another loss."""
     small: ClassVar[Mapping[str, Any]] = {}
     """Fields of a model that the conformance kit checks in a minute, where that of the defaults is large."""
 

@@ -113,6 +113,7 @@ class BetaVAESpec(VAESpec):
 class BetaTCVAESpec(VAESpec):
     """A VAE whose loss weighs the total correlation of its codes (Chen et al. 2018)."""
 
+    mixes_images: ClassVar[bool] = True
     beta: float = Field(
         default=6.0,
         gt=0.0,
@@ -125,6 +126,7 @@ class BetaTCVAESpec(VAESpec):
 class FactorVAESpec(VAESpec):
     """A VAE with a penalty on the total correlation of its codes, which a discriminator measures."""
 
+    mixes_images: ClassVar[bool] = True
     gamma: float = Field(
         default=10.0, gt=0.0, le=1000.0, description="weight of the total correlation in the loss"
     )

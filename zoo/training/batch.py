@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from zoo import processes
 from zoo.data import shifted, shown_in_training
 from zoo.errors import RecipeError, TrainingError
 from zoo.models import Autoencoder
 from zoo.specs.objectives import IWAE
 from zoo.specs.protocols import Protocol
 from zoo.training.parallel import Draws, Share, Summation
-from zoo.training.recipe import Recipe
+from zoo.training.recipe import Recipe, mixed_images
 from zoo.training.step import TrainingStep, build_optimiser, learning_rate, warmup_factors
 
 
@@ -24,6 +25,12 @@ class Stepper:
         self.model, self.settings = model, recipe.training
         self.protocol: Protocol = recipe.data.protocol
         self.device = device
+        why = mixed_images(recipe.spec, self.settings)
+        if why and processes.are_many():
+            raise TrainingError(
+                f"The launcher started {processes.count()} processes, but {why}, so on each process's "
+                "share it is another loss: train this recipe in one process."
+            )
         self.share = Share(self.settings, images)
         self.sum = Summation(model, self.settings.exact_shards != "off")
         self.core = TrainingStep(model, self.settings)

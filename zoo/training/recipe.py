@@ -231,12 +231,26 @@ def _disagreements(
             )
         if training.accumulate > 1:
             problems.append("training.accumulate: exact_shards says into how many parts already")
+    for name in ("accumulate", "exact_shards"):
+        if getattr(training, name) not in ("off", 1) and (why := mixed_images(spec, training)):
+            problems.append(
+                f"training.{name}: {why}, so in parts it is another loss. For less memory, lower batch_size"
+            )
     return problems + _about_objective(family, spec, training)
 
 
 def _fitting(protocol: str) -> str:
     """The likelihood of colour images that a protocol fits."""
     return "gaussian" if protocol == "dequantised" else "discretised-logistic"
+
+
+def mixed_images(spec: Spec, training: TrainingSettings) -> str:
+    """Why the loss of a batch is not the mean of its parts' losses; nothing where it is."""
+    if spec.mixes_images:
+        return "the loss of this family compares the images of a batch with one another"
+    if isinstance(training.objective, ELBO) and training.objective.free_bits:
+        return "free bits are of the mean KL of a whole batch"
+    return ""
 
 
 def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> list[str]:

@@ -89,7 +89,8 @@ class TrainingSettings(Strict):
         default=1,
         ge=1,
         le=1_000_000,
-        description="parts into which a process cuts its share of a batch, to need less memory",
+        description="parts into which a process cuts its share of a batch, to need less memory; not with "
+        "free bits or a total correlation, whose loss is of a whole batch",
     )
     exact_shards: Off | Annotated[int, Field(ge=1, le=1024)] = Field(
         default="off",
