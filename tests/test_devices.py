@@ -7,7 +7,7 @@ import torch
 
 import zoo
 from zoo import processes
-from zoo.devices import find_device, find_rank_device
+from zoo.devices import find_rank_device
 from zoo.errors import DeviceError
 
 

@@ -65,7 +65,8 @@ class Fit:
                 raise DataError(f"{title} would be too large after resize = {transform.resize}.")
             if transform.resampler == "box" and isinstance(image, Tensor):
                 raise DataError(f"{title} is of an array, and box resizes pictures of files only.")
-            image = operators.resize(image, [transform.resize], transform.resampler, antialias=True)
+            resampler = torchvision_part("transforms").InterpolationMode(transform.resampler)
+            image = operators.resize(image, [transform.resize], resampler, antialias=True)
         if transform.crop != "off":
             image = operators.crop(image, *self._corner(image, draws), *self.shape[1:])
         is_flipped = transform.flip and draws is not None and draws[2] < 0.5
