@@ -172,21 +172,16 @@ def measure_reconstructions(
 def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
     """Dataset and protocol of a model's recipe.
 
-    Raises InputError for a model without one, or whose recipe names files on its author's machine.
+    Raises InputError for a model without one, DataError for a recipe that names images which are
+    not its to choose (`zoo.data.of_recipe`).
     """
-    from zoo.data import may_be_read_for
+    from zoo.data.of_recipe import dataset_of
     from zoo.specs.data import data_settings
 
     known, recipe = model.info, recipe_of(model)
     if known is None or recipe is None:
         raise InputError("This model has no recipe: say which dataset to measure it on.")
-    data = data_settings(recipe)
-    if known.origin.startswith("hf://") and not may_be_read_for(data.dataset, known.family):
-        raise InputError(
-            f"Its recipe was run on {data.dataset!r}, which is a file of its author's or another "
-            "package's dataset: say which dataset to measure it on."
-        )
-    return data.dataset, data.protocol
+    return dataset_of(known, recipe), data_settings(recipe).protocol
 
 
 def recipe_of(model: Autoencoder) -> str | None:
@@ -202,6 +197,7 @@ def verify(
     source: str | Path,
     *,
     full: bool = False,
+    dataset: str | Path | None = None,
     device: str = "auto",
     revision: str | None = None,
     token: str | None = None,
@@ -212,6 +208,8 @@ def verify(
     Args:
         source: what `load` takes.
         full: measure all images again, not only the stored subset of 500.
+        dataset: where the images of its measurements are; None is where its recipe says, which may
+            not choose images from anywhere on this machine.
         device: where to compute; `"auto"` is a GPU where there is one.
         revision, token, offline: as in `load`. Of a Hub repo every file is checked.
 
@@ -226,4 +224,4 @@ def verify(
     except IntegrityError as wrong:
         return Report(str(source), (Check("hashes", "failed", str(wrong)),))
     names_in(found.folder)  # raises where there is no such folder
-    return verify_source(found, full=full, device=device)
+    return verify_source(found, full=full, device=device, dataset=dataset)

@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import tomllib
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 import tomli_w
@@ -14,7 +16,8 @@ from broken import GOOD
 from packages import Package
 
 import zoo
-from zoo.data import load_images, may_be_read_for
+from zoo.data import load_images
+from zoo.data.of_recipe import dataset_of
 from zoo.errors import DataError, IntegrityError, PluginError, UnknownNameError
 from zoo.registry import index, plugins, published
 from zoo.training.recipe import load_recipe
@@ -262,8 +265,15 @@ def test_a_stranger_names_no_other_packages_dataset(installed):
             {"own": "acme_vq_one:x"},
         )
     )
-    assert may_be_read_for("digits", "good")
-    assert may_be_read_for("own", "good")
-    assert not may_be_read_for("acme", "good")
-    assert not may_be_read_for("./images", "good")
-    assert not may_be_read_for("own", "vae")
+    theirs = replace(zoo.info("vae-digits-8"), origin=f"hf://x/y@{'a' * 40}")
+
+    def is_read(name: str, family: str) -> bool:
+        with suppress(DataError):
+            return dataset_of(replace(theirs, family=family), "", name) == name
+        return False
+
+    assert is_read("digits", "good")
+    assert is_read("own", "good")
+    assert not is_read("acme", "good")
+    assert not is_read("./images", "good")
+    assert not is_read("own", "vae")

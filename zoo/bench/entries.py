@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from zoo.data.factors import factors_behind
+from zoo.data.of_recipe import dataset_of
 from zoo.devices import find_rank_device
 from zoo.errors import DataError, OfflineError, ZooError
 from zoo.evaluation.evaluate import evaluate_each, images_for
@@ -78,7 +79,8 @@ def measure_models(
             entry = replace(about, published=published)
             on_progress(f"measuring {name} on {published.dataset}, {published.protocol} ...")
             try:
-                images = images_for(model, published.dataset, published.split)
+                dataset = dataset_of(model.info, model.info.recipe or "", published.dataset)
+                images = images_for(model, dataset, published.split)
                 measured, per_image = evaluate_each(
                     model,
                     images,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import say
+from zoo.cli.output import name_for, say
 
 
 @click.command()
@@ -17,7 +17,7 @@ from zoo.cli.output import say
 )
 @click.option(
     "--dataset",
-    help="Whose images to draw.  [default: its recipe's]",
+    help="Images to draw.  [default: its recipe's]",
     shell_complete=complete.datasets,
 )
 @click.option(
@@ -25,18 +25,31 @@ from zoo.cli.output import say
     help="train, validation or test.  [default: test; all of other images without parts]",
 )
 def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -> None:
-    """Draw what a MODEL does: reconstructions, samples and latent traversals, as PNG files."""
+    """Draw what a MODEL does: reconstructions, samples and latent traversals, as PNG files.
+
+    Without images only the samples are drawn. Other pictures of the same names are not replaced.
+    """
     import zoo
+    from zoo.errors import DataError, InputError, OfflineError
     from zoo.evaluation.evaluate import check_shape, images_for
-    from zoo.evaluation.figures import draw_all
-    from zoo.io.files import write_atomically
+    from zoo.evaluation.figures import draw_all, draw_without_images
+    from zoo.io.files import check_not_another, with_home, write_atomically
     from zoo.measuring import recipe_of, trained_on
 
     loaded = zoo.load(model)
-    images = images_for(loaded, dataset or trained_on(loaded)[0], split, recipe_of(loaded))
-    check_shape(loaded, images)
-    folder = out or Path(f"{Path(model).name}-figures")
-    for name, picture in draw_all(loaded, images.first(256)).items():
-        path = folder / f"{name}.png"
+    folder = with_home(out or f"{name_for(model)}-figures")
+    try:
+        images = images_for(loaded, dataset or trained_on(loaded)[0], split, recipe_of(loaded))
+        check_shape(loaded, images)
+        pictures = draw_all(loaded, images.first(256))
+    except (OfflineError, DataError, InputError) as absent:
+        pictures = draw_without_images(loaded)
+        if dataset or not pictures:
+            raise
+        say(f"Samples only, for the other pictures need images: {absent}")
+    files = {folder / f"{name}.png": picture for name, picture in pictures.items()}
+    for path, picture in files.items():
+        check_not_another(path, picture)
+    for path, picture in files.items():
         write_atomically(path, picture)
         say(f"{path}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +14,9 @@ from zoo.io.text import printable
 
 if TYPE_CHECKING:
     from zoo.evaluation.report import Check
+
+MODEL = "model"
+"""What a run's folder calls its model's."""
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead.")
 device_option = click.option(
@@ -70,3 +75,12 @@ def say(text: str) -> None:
 def plus_minus(error: float | None, digits: str) -> str:
     """A standard error behind its number; nothing where there is none."""
     return "" if error is None else f" ± {error:{digits}}"
+
+
+def name_for(model: str) -> str:
+    """What to call files about a MODEL: by its name, its folder's, or a run's where that is `model`."""
+    name = PurePath(model.partition("@")[0]).name
+    if os.path.isdir(model):
+        folder = Path(os.path.abspath(model))
+        name = folder.parent.name if folder.name == MODEL else folder.name
+    return name or MODEL

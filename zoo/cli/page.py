@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import say
+from zoo.cli.output import name_for, say
 
 
 @click.command()
@@ -21,7 +21,7 @@ from zoo.cli.output import say
 )
 @click.option(
     "--dataset",
-    help="Whose images are on its map.  [default: its recipe's]",
+    help="Images on its map.  [default: its recipe's]",
     shell_complete=complete.datasets,
 )
 @click.option(
@@ -52,8 +52,10 @@ def page(
 
     loaded = zoo.load(model)
     try:
-        images = images_for(loaded, dataset or trained_on(loaded)[0], split, recipe_of(loaded))
+        named = dataset or trained_on(loaded)[0]
+        images = images_for(loaded, named, split, recipe_of(loaded))
         check_shape(loaded, images)
+        say(f"Its map shows {images.split} images of {named}: whoever gets the page gets them.")
     except (OfflineError, DataError, InputError) as absent:
         if dataset:
             raise
@@ -63,7 +65,7 @@ def page(
         loaded,
         images,
         images.split if images else "",
-        out or Path(f"{Path(model).name}-page"),
+        out or Path(f"{name_for(model)}-page"),
         umap,
     )
     say(f"{written}")

@@ -17,9 +17,16 @@ from zoo.cli.output import as_json, device_option, print_checks, print_json, say
 @click.option(
     "--full", is_flag=True, help="Measure all images again, not only a stored subset of 500."
 )
+@click.option(
+    "--dataset",
+    help="Where the images of its numbers are.  [default: where its recipe says]",
+    shell_complete=complete.datasets,
+)
 @device_option
 @as_json
-def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> None:
+def verify(
+    models: tuple[str, ...], full: bool, dataset: str | None, device: str, json_: bool
+) -> None:
     """Check that models are what they say: hashes, a strict load, their numbers measured again.
 
     Of the folder of a page, its networks are held against the weights, and its script against the zoo's.
@@ -33,7 +40,9 @@ def verify(models: tuple[str, ...], full: bool, device: str, json_: bool) -> Non
         try:
             page = Path(model)
             report = (
-                verify_page(page) if is_page(page) else zoo.verify(model, full=full, device=device)
+                verify_page(page)
+                if is_page(page)
+                else zoo.verify(model, full=full, dataset=dataset, device=device)
             )
         except zoo.ZooError as wrong:
             if len(models) == 1:

@@ -2,7 +2,7 @@
 
 from zoo.data.fingerprint import Fingerprint, difference, fingerprint
 from zoo.data.images import Images
-from zoo.data.load import AnyImages, load_images, may_be_read_for, open_all, open_dataset
+from zoo.data.load import AnyImages, load_images, open_all, open_dataset
 from zoo.data.preprocessing import (
     as_grey,
     shifted,
@@ -21,7 +21,6 @@ __all__ = [
     "difference",
     "fingerprint",
     "load_images",
-    "may_be_read_for",
     "open_all",
     "open_dataset",
     "shifted",

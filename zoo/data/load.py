@@ -29,7 +29,7 @@ from zoo.data.splits import SPLITS, describe, numbers_of
 from zoo.data.stream import StreamedImages
 from zoo.errors import DataError, InputError, UnknownNameError, did_you_mean
 from zoo.io.files import with_home
-from zoo.registry import families, plugins
+from zoo.registry import plugins
 from zoo.specs.data import FOUND, Transform
 
 log = logging.getLogger("zoo")
@@ -301,16 +301,3 @@ def _readable(source: Source) -> Iterator[Tensor]:
 def is_at_hand(dataset: str) -> bool:
     """Whether a dataset can be read without a network; another thing is whether it is sound."""
     return is_here(dataset) and not dataset.startswith(HF_DATASET)
-
-
-def may_be_read_for(dataset: str, family: str) -> bool:
-    """Whether an untrusted model may name a dataset that is then read.
-
-    The zoo's own may be, and those of the very package that provides its family: no other package
-    is imported, and no file is opened, because an untrusted model names it.
-    """
-    if dataset in NAMED:
-        return True
-    provider = families.get(family).provider
-    owners = [p.distribution for p in plugins.installed("dataset") if p.name == dataset]
-    return provider is not None and owners == [provider.distribution]

@@ -22,13 +22,18 @@ def draw_all(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
 
     Args:
         model: any model.
-        pixels: some images that it was not trained on, `(N, C, H, W)` uint8; 64 are used.
+        pixels: some images that it was not trained on, `(N, C, H, W)` uint8; 256 are used.
     """
     figures = {"reconstructions": draw_reconstructions(model, pixels[:16])}
-    if isinstance(model, VariationalAutoencoder):
-        figures["samples"] = draw_samples(model, 64)
+    figures |= draw_without_images(model)
     figures["traversals"] = draw_traversals(model, pixels[:256])
     return figures | draw_own(model, pixels[:256])
+
+
+def draw_without_images(model: Autoencoder) -> dict[str, bytes]:
+    """Those of them that need no images: the samples of a variational model."""
+    is_variational = isinstance(model, VariationalAutoencoder)
+    return {"samples": draw_samples(model, 64)} if is_variational else {}
 
 
 def draw_beside(model: Autoencoder, images: AnyImages, count: int = 8) -> dict[str, bytes]:

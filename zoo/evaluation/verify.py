@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from zoo.data import may_be_read_for
 from zoo.data.factors import factors_behind
+from zoo.data.of_recipe import dataset_of
 from zoo.devices import find_rank_device
 from zoo.errors import (
     DataError,
@@ -26,7 +26,6 @@ from zoo.io.digests import Digest
 from zoo.models import Autoencoder
 from zoo.registry import index
 from zoo.registry.sources import Source
-from zoo.specs.data import data_settings
 from zoo.specs.metrics import SUBSET, Measured, Metrics
 from zoo.specs.validation import checked, listed
 
@@ -34,7 +33,9 @@ MAX_SAMPLES, MAX_ENTRIES = 10_000, 20
 """Of an untrusted metrics.json: more is not measured again."""
 
 
-def verify_source(source: Source, *, full: bool, device: str) -> Report:
+def verify_source(
+    source: Source, *, full: bool, device: str, dataset: str | Path | None = None
+) -> Report:
     """Every check of one model; what follows a failed load is left out."""
     where = find_rank_device(device)
     checks = [_hashes(source)]
@@ -44,7 +45,7 @@ def verify_source(source: Source, *, full: bool, device: str) -> Report:
         return Report(source.origin, (*checks, Check("load", "failed", str(wrong))))
     hashed = "" if _is_unrecorded(source) else " sha256,"
     checks.append(Check("load", "passed", f"strict: names, shapes, dtypes,{hashed} finite"))
-    checks += _numbers(model, full, where)
+    checks += _numbers(model, full, where, dataset)
     checks.append(_card(source, model))
     return Report(source.origin, tuple(checks))
 
@@ -91,7 +92,9 @@ def _hashes(source: Source) -> Check:
     return Check("hashes", "passed", detail)
 
 
-def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check]:
+def _numbers(
+    model: Autoencoder, full: bool, device: torch.device, dataset: str | Path | None
+) -> list[Check]:
     """Measures first, reads the published numbers afterwards."""
     record = model.info.metrics if model.info else None
     if record is None or not record.measured:
@@ -111,7 +114,7 @@ def _numbers(model: Autoencoder, full: bool, device: torch.device) -> list[Check
             checks.append(Check(f"{what}, scores against factors", "not measured", absent))
             settings = settings.without_factors()
         try:
-            measured = _measure_again(model, settings, device)
+            measured = _measure_again(model, settings, device, dataset)
         except (DataError, OfflineError, UnknownNameError) as absent:
             checks.append(Check(what, "not measured", str(absent)))
         except ZooError as wrong:
@@ -133,16 +136,17 @@ def _parsed(one: Measured) -> Metrics:
     return metrics
 
 
-def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) -> Metrics:
+def _measure_again(
+    model: Autoencoder, settings: Metrics, device: torch.device, dataset: str | Path | None
+) -> Metrics:
     """The same images with the same noise. Raises DataError for what an untrusted model may not ask for."""
     info = model.info
     if (settings.nll_samples or 0) > MAX_SAMPLES:
         raise DataError(f"K = {settings.nll_samples:,} is too many")
-    untrusted = info is not None and info.origin.startswith("hf://")
-    if info and untrusted and not may_be_read_for(settings.dataset, info.family):
-        raise DataError("these images are files of its author's, or another package's")
-    dataset = settings.dataset if untrusted else _as_in_recipe(model, settings.dataset)
-    return evaluate_model(
+    if dataset is None:
+        assert info is not None
+        dataset = dataset_of(info, info.recipe or "", settings.dataset)
+    measured = evaluate_model(
         model,
         images_for(model, dataset, settings.split),
         protocol=settings.protocol,
@@ -153,13 +157,8 @@ def _measure_again(model: Autoencoder, settings: Metrics, device: torch.device) 
         factors=factors_behind(settings),
         device=device,
     )
-
-
-def _as_in_recipe(model: Autoencoder, dataset: str) -> str:
-    """The path in the recipe of files that metrics.json names by its last part."""
-    recipe = model.info.recipe if model.info else None
-    path = data_settings(recipe).dataset if recipe else dataset
-    return path if Path(path).name == dataset else dataset
+    # by their sha256 they are the same images or not, whatever their folder is called here
+    return measured.model_copy(update={"dataset": settings.dataset})
 
 
 def _repeated(what: str, measured: Metrics, published: Metrics) -> Check:

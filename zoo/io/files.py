@@ -110,6 +110,15 @@ def check_holds_only(folder: Path, names: Sequence[str], what: str) -> None:
         )
 
 
+def check_not_another(path: Path, data: bytes) -> None:
+    """Raises InputError where a file has another content: what somebody made is not replaced."""
+    if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
+        raise InputError(
+            f"{str(path)!r} is there already and is something else. Nothing was written: name "
+            "another folder, or delete it."
+        )
+
+
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """A new folder inside `target` whose files take their places in it together at the end.

@@ -96,7 +96,8 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
         folder = with_home(source, SourceError)
         if revision is not None:
             raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
-        return Source(folder, str(folder))
+        is_word = len(folder.parts) == 1 and not folder.is_absolute() and name not in (".", "..")
+        return Source(folder, f"./{folder}" if is_word else str(folder))  # no published name
     if name.startswith(("hf://", "https://", "http://")):
         return _address(name, revision)
     if name.count("/") > 1 or "\\" in name:

@@ -1,0 +1,107 @@
+"""The images that a model's own files name, and whether they may be read: a stranger may have written these.
+
+A recipe says on what it was run, and `evaluate`, `verify`, `draw`, `page` and `export` read that
+unless they are given something else. So a recipe may name the zoo's datasets, those of the package
+that brings the model, and what lies below the model's folder or the working folder. Whoever means
+other images of this machine, or of the Hub, gives them.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from zoo.data.folders import is_pattern
+from zoo.data.hf_datasets import PREFIX as HF_DATASET
+from zoo.data.named import NAMED
+from zoo.data.shards import expanded
+from zoo.errors import DataError
+from zoo.io.files import with_home
+from zoo.registry import families, plugins, published
+from zoo.specs.data import data_settings
+from zoo.specs.info import ModelInfo
+
+
+def dataset_of(info: ModelInfo, recipe: str, measured: str | None = None) -> str:
+    """What a model was trained on, as `load_images` takes it.
+
+    Args:
+        info: of the model.
+        recipe: the text of its recipe.toml; empty for one without.
+        measured: what metrics.json calls the images of a measurement, of a path its last part;
+            None is the recipe's own dataset.
+
+    Raises DataError where these are not for the model's files to name.
+    """
+    named = data_settings(recipe).dataset if recipe else measured or ""
+    if measured is not None and Path(named).name != measured:
+        named = measured
+    _check(named, info)
+    return named
+
+
+def _check(dataset: str, info: ModelInfo) -> None:
+    if dataset in NAMED:
+        return
+    owners = [p.distribution for p in plugins.installed("dataset") if p.name == dataset]
+    if owners:
+        if len(owners) == 1 and owners[0] in _packages_of(info):
+            return
+        why = f"a dataset of {' and '.join(owners)}, which does not bring this model"
+    elif dataset.startswith(HF_DATASET):
+        why = "a dataset on the Hub"
+    elif info.origin.startswith("hf://"):
+        why = "a file of its author's or a dataset that is not installed"
+    elif not _is_below(dataset, _places_of(info)):
+        why = "not below the model's folder or the working folder (a home folder does not count)"
+    else:
+        return
+    raise DataError(
+        f"Its recipe names {dataset!r}, which is {why}, so it was not read: a recipe may be somebody "
+        f"else's. If you trained this model, name its images: --dataset {shlex.quote(dataset)}."
+    )
+
+
+def _packages_of(info: ModelInfo) -> set[str]:
+    """Who brings a model here: the package of its family, and the one that publishes it."""
+    provider, line = families.get(info.family).provider, published.known(info.origin)
+    brought = {provider.distribution} if provider else set()
+    return brought | ({line.registry.distribution} if line else set())
+
+
+def _places_of(info: ModelInfo) -> list[Path]:
+    """The model's folder and the working folder; a home folder holds more than a project."""
+    home, here = (
+        Path(os.path.realpath(os.path.expanduser("~"))),
+        Path(os.path.realpath(os.getcwd())),
+    )
+    places = [] if home.is_relative_to(here) else [here]
+    return places + ([Path(os.path.realpath(info.folder))] if info.folder else [])
+
+
+def _is_below(dataset: str, places: list[Path]) -> bool:
+    """Whether a path, and every link below it, leads to somewhere below one of these places, or nowhere."""
+    path = with_home(dataset, DataError)
+    paths = [path] if os.path.lexists(path) else expanded(dataset) if is_pattern(dataset) else []
+    return all(_leads_below(one, places) and _links_lead_below(one, places) for one in paths)
+
+
+def _leads_below(path: Path | str, places: list[Path]) -> bool:
+    real = Path(os.path.realpath(path))
+    return any(real != place and real.is_relative_to(place) for place in places)
+
+
+def _links_lead_below(folder: Path | str, places: list[Path]) -> bool:
+    if not os.path.isdir(folder):
+        return True
+    try:
+        with os.scandir(folder) as entries:
+            return all(
+                _leads_below(one.path, places)
+                if one.is_symlink()
+                else not one.is_dir() or _links_lead_below(one.path, places)
+                for one in entries
+            )
+    except OSError as failure:
+        raise DataError(f"Cannot read {str(folder)!r}: {failure.strerror}.") from None
