@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from markupsafe import Markup, escape
 
 WIDTH, HEIGHT, LEFT, BOTTOM, MARGIN = 640, 400, 64, 48, 24
 LETTER, LINE = 7.5, 15
@@ -19,11 +20,11 @@ class Point(NamedTuple):
     """-log p(x | z), in nats per image."""
 
 
-def plane(points: Sequence[Point], title: str) -> str:
+def plane(points: Sequence[Point], title: str) -> Markup:
     """An SVG figure of two models or more; less is better both ways."""
     xs, ys = _around([p.rate for p in points]), _around([p.distortion for p in points])
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title)}">',
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
         f'<path class="axis" d="M{LEFT} {MARGIN}V{HEIGHT - BOTTOM}H{WIDTH - MARGIN}"/>',
         _words((WIDTH + LEFT) / 2, HEIGHT - 8, "rate: KL (nats per image)"),
         f'<g transform="rotate(-90)">{_words(-(HEIGHT - BOTTOM) / 2, 14, "distortion: -log p(x | z)")}</g>',
@@ -38,7 +39,7 @@ def plane(points: Sequence[Point], title: str) -> str:
         under = max(y + 4, under + LINE)
         parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="5"/>')
         parts.append(_words(x + (8 if after else -8), under, name, "start" if after else "end"))
-    return "\n".join([*parts, "</svg>"])
+    return Markup("\n".join([*parts, "</svg>"]))  # its words are escaped
 
 
 def _around(values: Sequence[float]) -> tuple[float, float]:
@@ -66,4 +67,4 @@ def _tick(value: float, xs: tuple[float, float], ys: tuple[float, float], horizo
 
 
 def _words(x: float, y: float, text: str, anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

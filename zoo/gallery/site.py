@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
-from zoo.errors import ZooError
+from markupsafe import Markup
+
+from zoo.errors import InputError, ZooError
 from zoo.folder import layout
 from zoo.folder.config import read_info
 from zoo.folder.markdown import card_html
-from zoo.gallery.pages import Shown, dataset_page, dataset_path, index_page, model_page, model_path
+from zoo.gallery.pages import (
+    GENERATOR,
+    Shown,
+    dataset_page,
+    dataset_path,
+    index_page,
+    model_page,
+)
 from zoo.io.files import check_holds_only, read_regular, staged, with_home, write_atomically
 from zoo.registry import published
 
 OURS = ("index.html", "site.css", "models", "datasets", "figures")
+MOST_BYTES = 50_000_000
+"""Of an index.html."""
 MOST_PIXELS = 20_000_000
 """Of a picture: more are left out."""
 
@@ -33,7 +45,7 @@ def write_gallery(folder: str | Path) -> tuple[Path, list[str]]:
         InputError: for a folder that holds something else.
     """
     target = with_home(folder)
-    check_holds_only(target, OURS, "gallery")
+    _check_is_free(target)
     files: dict[str, bytes] = {}
     models, left_out = [], []
     for name in published.list_models():
@@ -43,7 +55,7 @@ def write_gallery(folder: str | Path) -> tuple[Path, list[str]]:
             left_out.append(f"{name} is left out: {wrong}")
     datasets = sorted({one.dataset for model in models for one in model.measured if one.dataset})
     files["index.html"] = index_page(models, datasets).encode()
-    files |= {model_path(model.name): model_page(model).encode() for model in models}
+    files |= {model.path: model_page(model).encode() for model in models}
     files |= {dataset_path(name): dataset_page(name, models).encode() for name in datasets}
     files["site.css"] = _style()
     with staged(target) as stage:
@@ -52,21 +64,37 @@ def write_gallery(folder: str | Path) -> tuple[Path, list[str]]:
     return target / "index.html", left_out
 
 
+def _check_is_free(folder: Path) -> None:
+    """Raises InputError for a folder that holds something else than a gallery."""
+    check_holds_only(folder, OURS, "gallery")
+    if not os.path.isdir(folder) or not os.listdir(folder):
+        return
+    try:
+        is_ours = GENERATOR.encode() in read_regular(folder / "index.html", MOST_BYTES)[:1000]
+    except ZooError:
+        is_ours = False
+    if not is_ours:
+        raise InputError(
+            f"{str(folder)!r} is not empty, and its index.html is not a gallery's. Name a new or "
+            "empty folder."
+        )
+
+
 def _shown(name: str, files: dict[str, bytes]) -> Shown:
     """A model, whose pictures are added to the site's files."""
     line = published.line(name)
     info = read_info(line.folder, name, line.licence)
     figures = {}
-    for picture in _pictures(line.folder / layout.FIGURES):
-        path = f"figures/{name}-{picture.stem}.png"
+    for picture in _pictures(line.folder):
+        path = f"figures/{name}/{picture.name}"
         if data := _drawn_again(picture):
             figures[picture.stem], files[path] = path, data
-    return Shown(name, info, figures, card_html(info))
+    return Shown(name, info, figures, Markup(card_html(info)))  # its Markdown alone
 
 
 def _pictures(folder: Path) -> Iterable[Path]:
     order = ("samples", "reconstructions", "traversals")
-    found = sorted(folder.glob("*.png"))
+    found = [folder / name for name in layout.files_of(folder) if name.startswith(layout.FIGURES)]
     return sorted(
         found, key=lambda path: order.index(path.stem) if path.stem in order else len(order)
     )
