@@ -10,18 +10,22 @@ import sys
 import types
 import urllib.request
 
+import numpy as np
 import pytest
 import torch
 
 import zoo
+from zoo.cli import main
 from zoo.data import load_images
 from zoo.data.labels import test_labels as labels_of
 from zoo.errors import InputError
-from zoo.page.contents import by_umap, contents, principal_components, within_square
+from zoo.page.contents import by_umap, contents, packed, principal_components, within_square
+from zoo.page.read import CONTENTS, END, FILES, START
 from zoo.page.serve import served, show
 from zoo.page.verify import verify_page
-from zoo.page.write import FILES, write_page
+from zoo.page.write import write_page
 
+onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 
@@ -140,6 +144,107 @@ def test_a_page_that_was_changed_fails(page, tmp_path, name, change, failed):
     assert change[0] in text
     (folder / name).write_text(text.replace(*change, 1))
     assert results(verify_page(folder))[failed] == "failed"
+
+
+def with_contents(page, folder, **changes):
+    """A copy of a page whose script is given something else."""
+    shutil.copytree(page.parent, folder)
+    held = json.loads((folder / CONTENTS).read_text()[len(START) : -len(END)]) | changes
+    (folder / CONTENTS).write_text(START + json.dumps(held) + END)
+    return folder
+
+
+def endless() -> bytes:
+    """A network that adds one to its input 2^62 times."""
+    value, true = (onnx.helper.make_tensor_value_info(n, t, []) for n, t in (("i", 7), ("c", 9)))
+    x, y = (onnx.helper.make_tensor_value_info(n, 1, None) for n in ("x", "y"))
+    made = onnx.helper.make_tensor_value_info("o", 9, [])
+    body = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Identity", ["c"], ["o"]),
+            onnx.helper.make_node("Add", ["x", "x"], ["y"]),
+        ],
+        "body",
+        [value, true, x],
+        [made, y],
+    )
+    most = onnx.numpy_helper.from_array(np.array(2**62), "most")
+    loop = onnx.helper.make_node("Loop", ["most", "", "images"], ["codes"], body=body)
+    return network([loop], [most])
+
+
+def network(nodes, weights) -> bytes:
+    given, found = (
+        onnx.helper.make_tensor_value_info(name, 1, None) for name in ("images", "codes")
+    )
+    graph = onnx.helper.make_graph(nodes, "g", [given], [found], weights)
+    opset = [onnx.helper.make_opsetid("", 18)]
+    return onnx.helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+
+
+def outside() -> bytes:
+    """A network whose weights are in a file of this machine."""
+    weights = onnx.numpy_helper.from_array(np.zeros(3, np.float32), "w")
+    onnx.external_data_helper.set_external_data(weights, "../../secret")
+    weights.ClearField("raw_data")
+    return network([onnx.helper.make_node("Add", ["images", "w"], ["codes"])], [weights])
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (endless, "has the operator 'Loop', which the zoo never writes"),
+        (outside, "has weights in another file"),
+        (lambda: b"no network", ""),
+    ],
+    ids=["endless", "outside", "nonsense"],
+)
+def test_a_strangers_network_neither_loops_nor_reads_files(page, tmp_path, no_hang, made, said):
+    networks = dict.fromkeys(("encoder", "decoder"), packed(made()))
+    report = verify_page(with_contents(page, tmp_path / "page", networks=networks))
+    [check] = [one for one in report.checks if one.what == "encoder"]
+    assert check.result == "failed"
+    assert said in check.detail
+
+
+def test_a_network_is_stopped_when_its_time_is_over(page, monkeypatch):
+    monkeypatch.setattr("zoo.page.verify.SECONDS", 0.0)
+    monkeypatch.setattr("threading.Timer.start", lambda timer: timer.function(*timer.args))
+    checks = {one.what: one for one in verify_page(page.parent).checks}
+    assert (checks["decoder"].result, "takes longer than 0 s" in checks["decoder"].detail) == (
+        "failed",
+        True,
+    )
+
+
+@pytest.mark.parametrize("source", [None, "", "./mine", "no-such-name", 3, ["x"], {"a": 1}])
+def test_a_page_that_names_no_public_model_does_not_pass(page, tmp_path, source, capsys):
+    zoo.pull("vae-digits-8", to="mine")
+    folder = with_contents(page, tmp_path / "page", source=source)
+    report = verify_page(folder)
+    assert (report.passed, results(report)) == (False, {"weights": "not measured"})
+    with pytest.raises(SystemExit) as end:
+        main(["verify", str(folder)])
+    assert end.value.code == 1
+    assert "NOT MEASURED (1 not measured)" in capsys.readouterr().out
+
+
+def test_whose_page_it_should_be_can_be_said(page, tmp_path, capsys):
+    folder = with_contents(page, tmp_path / "page", source=None)
+    with pytest.raises(SystemExit):
+        main(["verify", str(folder), "--model", "vae-digits-8"])
+    assert "encoder: differs from the model by" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["model.js", "index.html"])
+def test_a_page_of_another_model_or_none_is_not_replaced(page, tmp_path, digits, name):
+    folder = with_contents(page, tmp_path / "page", sha256="0" * 64)
+    if name != "model.js":
+        (folder / "model.js").unlink()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match="holds the page of another model"):
+        write_page(zoo.load("vae-digits-8"), digits, "test", folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.slow

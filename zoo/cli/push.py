@@ -47,7 +47,7 @@ def push(
     import zoo
     from zoo.errors import InputError
     from zoo.hub.target import Target
-    from zoo.page.verify import is_page
+    from zoo.page.read import is_page
 
     target = Target(repo, "space" if space else "model", private, revision, create_pr)
     if not space and is_page(Path(folder)):

@@ -22,10 +22,21 @@ from zoo.cli.output import as_json, device_option, print_checks, print_json, say
     help="Where the images of its numbers are.  [default: where its recipe says]",
     shell_complete=complete.datasets,
 )
+@click.option(
+    "--model",
+    "of",
+    help="Which model a page is of.  [default: the one it names]",
+    shell_complete=complete.models,
+)
 @device_option
 @as_json
 def verify(
-    models: tuple[str, ...], full: bool, dataset: str | None, device: str, json_: bool
+    models: tuple[str, ...],
+    full: bool,
+    dataset: str | None,
+    of: str | None,
+    device: str,
+    json_: bool,
 ) -> None:
     """Check that models are what they say: hashes, a strict load, their numbers measured again.
 
@@ -33,14 +44,15 @@ def verify(
     """
     import zoo
     from zoo.evaluation.report import Check, Report
-    from zoo.page.verify import is_page, verify_page
+    from zoo.page.read import is_page
+    from zoo.page.verify import verify_page
 
     reports = []
     for model in models:
         try:
             page = Path(model)
             report = (
-                verify_page(page)
+                verify_page(page, zoo.load(of) if of else None)
                 if is_page(page)
                 else zoo.verify(model, full=full, dataset=dataset, device=device)
             )

@@ -117,18 +117,22 @@ def in_a_sentence(part: Part) -> Iterator[None]:
 def difference(
     model: Autoencoder, part: Part, given: Tensor, run: Callable[[Tensor], Tensor]
 ) -> float:
-    """The largest difference between a graph and the model, one image being given and all at once.
+    """As `gap`. Raises ExportError where it is too large."""
+    found, most = gap(model, part, given, run)
+    if not found <= most:
+        raise ExportError(
+            f"This model cannot be exported: its {part.name} as a graph differs from it by "
+            f"{found:.1e}, more than {most:.0e}. Nothing was written."
+        )
+    return found
 
-    Raises ExportError where it is too large.
-    """
+
+def gap(
+    model: Autoencoder, part: Part, given: Tensor, run: Callable[[Tensor], Tensor]
+) -> tuple[float, float]:
+    """The largest difference between a graph and the model, one image being given and all at once;
+    and what rounding explains."""
     own = Unchecked(model, part)
     expected = torch.cat([own(given[:1]), own(given)])
     found = torch.cat([run(given[:1]), run(given)])
-    difference = float((found - expected).abs().max())
-    most = CLOSE * max(1.0, float(expected.abs().max()))
-    if not difference <= most:
-        raise ExportError(
-            f"This model cannot be exported: its {part.name} as a graph differs from it by "
-            f"{difference:.1e}, more than {most:.0e}. Nothing was written."
-        )
-    return difference
+    return float((found - expected).abs().max()), CLOSE * max(1.0, float(expected.abs().max()))

@@ -3,6 +3,7 @@
 contents.py   a model and test images -> what the page's script is given
 prior.py      the prior as a graph: noise -> codes
 write.py      all of it -> a folder: index.html, model.js, runtime.js
+read.py       a folder -> what its page holds, none of it trusted
 space.py      a page -> a static Space on the Hub
 verify.py     whether a page is what the zoo writes of its model
 serve.py      the folder on the loopback address

@@ -21,8 +21,8 @@ from zoo.hub.prepare import check_no_links
 from zoo.hub.push import Published, publish
 from zoo.hub.target import Target
 from zoo.io.files import with_home
-from zoo.page.verify import is_page, read_page, unpacked
-from zoo.page.write import CONTENTS, FILES, common_files
+from zoo.page.read import CONTENTS, FILES, is_page, read_page, unpacked
+from zoo.page.write import common_files
 from zoo.registry import sources
 from zoo.registry.sources import HubAddress
 

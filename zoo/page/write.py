@@ -7,24 +7,23 @@ import html
 import json
 import lzma
 import math
+import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from zoo.data import AnyImages
+from zoo.errors import InputError
 from zoo.folder.markdown import card_html
 from zoo.io.files import check_holds_only, staged, with_home, write_atomically
 from zoo.io.text import printable
 from zoo.models import Autoencoder
 from zoo.page.contents import contents, packed
+from zoo.page.read import CONTENTS, END, FILES, START, sha256_in
 from zoo.registry import published
 from zoo.registry.families import title_of
 
 STATIC, RUNTIME = (resources.files("zoo.page") / part for part in ("static", "runtime"))
-CONTENTS = "model.js"
-START, END = "globalThis.zooPage = ", ";\n"
-"""What stands around the JSON in it."""
-FILES = ("index.html", CONTENTS, "runtime.js", "licences.txt")
 
 
 def write_page(
@@ -47,7 +46,7 @@ def write_page(
         ExportError: for a model that cannot be exported, with the operator that is in the way.
     """
     target = with_home(folder)
-    check_holds_only(target, FILES, "page")
+    _check_is_free(target, model)
     about = contents(model, images, split, umap)
     about |= {"source": _public(model), "sha256": _sha256(model)}
     files = still_files(model) | {CONTENTS: START + json.dumps(about) + END}
@@ -55,6 +54,17 @@ def write_page(
         for name, content in files.items():
             write_atomically(stage / name, content)
     return target / "index.html"
+
+
+def _check_is_free(folder: Path, model: Autoencoder) -> None:
+    """Raises InputError for a folder that holds something else than a page of this model."""
+    check_holds_only(folder, FILES, "page")
+    is_empty = not os.path.isdir(folder) or not os.listdir(folder)
+    if not is_empty and (sha256_in(folder) or "") != _sha256(model):
+        raise InputError(
+            f"{str(folder)!r} holds the page of another model, or none that can be read. Name a new "
+            "or empty folder."
+        )
 
 
 def still_files(model: Autoencoder) -> dict[str, str]:
