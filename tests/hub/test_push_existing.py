@@ -97,9 +97,44 @@ def test_the_licence_of_the_folders_card_goes_with_it(hub, client, mine, alice):
 def test_a_model_without_a_licence_is_pushed_with_a_word_on_it(hub, client, mine, alice):
     card = (mine / "README.md").read_text()
     (mine / "README.md").write_text(card.replace("license: apache-2.0\n", ""))
-    assert "names no licence" in client.zoo("push", mine, REPO, env=alice).out
+    for words in (["--dry-run"], []):
+        said = client.zoo("push", mine, REPO, *words, env=alice).out
+        assert "No license is set, so nobody has permission to use this model" in said
     hub.commit(REPO, {"README.md": b"---\nlicense: mit\n---\nBy hand\n"})
-    assert "names no licence" not in client.zoo("push", mine, REPO, env=alice).out
+    assert "No license is set" not in client.zoo("push", mine, REPO, env=alice).out
+
+
+def test_a_license_can_be_given_to_a_push(hub, client, mine, alice):
+    card = (mine / "README.md").read_text()
+    (mine / "README.md").write_text(card.replace("license: apache-2.0\n", ""))
+    said = client.zoo("push", mine, REPO, "--license", "mit", "--dry-run", env=alice).out
+    assert "\nlicense: mit\n" in said
+    assert "No license is set" not in said
+    assert pushed(push(client, mine, options="license='mit'", env=alice))["licence"] == "mit"
+    assert b"\nlicense: mit\n" in hub.files(REPO)["README.md"]
+    head = hub.head(REPO)
+    got = push(client, mine, options="license='my own'", env=alice)
+    assert got.says("InputError", "'my own' is no license as the Hub calls it")
+    (mine / "README.md").write_text("# Mine\n")
+    got = push(client, mine, options="license='mit'", env=alice)
+    assert got.says("InputError", "is your own card", "put `license: mit` into its front matter")
+    assert hub.head(REPO) == head
+
+
+def test_an_edited_card_is_not_replaced_without_a_word(hub, client, mine, alice):
+    card = (mine / "README.md").read_text()
+    quiet = push(client, mine, env=alice)
+    assert "is written anew" not in quiet.err
+    (mine / "README.md").write_text(card.replace("\n# vae-digits-8", "\n# The best digits"))
+    said = push(client, mine, env=alice).err
+    assert "was edited, or written by another version" in said
+    assert "delete its line `<!-- written by autoencoder-zoo ...`" in said
+    lines = (mine / "README.md").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("<!-- written by autoencoder-zoo")]
+    (mine / "README.md").write_text("".join(kept))
+    hub.delete(REPO)
+    assert "is written anew" not in push(client, mine, env=alice).err
+    assert b"\n# The best digits" in hub.files(REPO)["README.md"]
 
 
 def test_a_path_of_this_machine_is_not_published(hub, client, mine, alice):

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from zoo.hub.target import Target
 
 
+NO_LICENSE = (
+    "No license is set, so nobody has permission to use this model: add --license mit, or another, "
+    "or put `license: mit` into the front matter of its README.md."
+)
+
+
 @click.command()
 @click.argument("folder")
 @click.argument("repo")
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     "--space", is_flag=True, help="FOLDER is a page, of `zoo page`, and REPO a static Space."
 )
 @click.option("--private/--public", default=None, help="Of a new repo.  [default: the Hub's]")
+@click.option("--license", metavar="ID", help="Of the weights, such as mit.  [default: the card's]")
 @click.option("--revision", help="The branch to push to.  [default: main]")
 @click.option("--create-pr", is_flag=True, help="Open a pull request instead.")
 @click.option(
@@ -32,6 +39,7 @@ def push(
     repo: str,
     space: bool,
     private: bool | None,
+    license: str | None,
     revision: str | None,
     create_pr: bool,
     dry_run: bool,
@@ -52,15 +60,24 @@ def push(
     target = Target(repo, "space" if space else "model", private, revision, create_pr)
     if not space and is_page(Path(folder)):
         raise InputError(f"{folder!r} is a page, and becomes a Space: add --space.")
+    if space and license is not None:
+        raise click.UsageError("--license is of a model's weights, not of --space.")
     if dry_run:
-        _show(folder, target, json_)
+        _show(folder, target, license, json_)
         return
     if space:
         from zoo.page.space import push_page
 
         done = push_page(folder, target)
     else:
-        done = zoo.push(folder, repo, private=private, revision=revision, create_pr=create_pr)
+        done = zoo.push(
+            folder,
+            repo,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            license=license,
+        )
     if json_:
         print_json(vars(done))
         return
@@ -71,10 +88,7 @@ def push(
     if not create_pr and target.is_main:
         say(f'Load it with zoo.load("{done.repo}").')
     if done.licence is None:
-        say(
-            "Its README.md names no licence, so nobody may use it: put `license: mit`, or another, "
-            "into its front matter."
-        )
+        say(NO_LICENSE)
 
 
 def _say(done: Published, what: str) -> None:
@@ -91,8 +105,9 @@ def _say(done: Published, what: str) -> None:
     say(done.url)
 
 
-def _show(folder: str, target: Target, json_: bool) -> None:
+def _show(folder: str, target: Target, license: str | None, json_: bool) -> None:
     from zoo.folder.layout import CARD
+    from zoo.folder.licences import LICENCE, card_licence
     from zoo.hub.prepare import prepared
 
     if target.kind == "space":
@@ -100,7 +115,7 @@ def _show(folder: str, target: Target, json_: bool) -> None:
 
         files = space_files(folder, target)
     else:
-        with prepared(folder, target) as what:
+        with prepared(folder, target, license) as what:
             files = {**what.files, CARD: what.card({})}
     if json_:
         print_json({name: len(content) for name, content in files.items()})
@@ -109,3 +124,7 @@ def _show(folder: str, target: Target, json_: bool) -> None:
     for name, content in files.items():
         say(f"  {len(content):>12,} bytes  {name}")
     say(f"\n{CARD}:\n\n{files[CARD].decode('utf-8', 'replace').rstrip()}")
+    if target.kind == "model" and LICENCE not in card_licence(
+        files[CARD].decode("utf-8", "replace")
+    ):
+        say(f"\n{NO_LICENSE}")

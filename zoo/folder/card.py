@@ -82,6 +82,11 @@ def source_in(card: str) -> str | None:
     return found.group(1) if found else None
 
 
+def body_of(card: str) -> str:
+    """A card without the front matter with which it begins."""
+    return card.split("\n---\n", 1)[-1] if card.startswith("---\n") else card
+
+
 def _what_it_is(info: ModelInfo) -> str:
     variational = families.get(info.family).is_variational
     about = []

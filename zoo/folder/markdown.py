@@ -6,7 +6,7 @@ import html
 import re
 from dataclasses import replace
 
-from zoo.folder.card import render_card
+from zoo.folder.card import body_of, render_card
 from zoo.specs.info import ModelInfo
 
 
@@ -15,7 +15,6 @@ def card_html(info: ModelInfo) -> str:
     from markdown_it import MarkdownIt
 
     card = re.sub("^<!--.*-->$", "", render_card(replace(info, folder=None)), flags=re.MULTILINE)
-    body = card.split("\n---\n", 1)[1] if card.startswith("---\n") else card
     rules = MarkdownIt("commonmark", {"html": False}).enable("table")
     rules.add_render_rule("image", lambda _, tokens, at, *rest: html.escape(tokens[at].content))
-    return rules.render(body)
+    return rules.render(body_of(card))

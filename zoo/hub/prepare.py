@@ -13,8 +13,8 @@ from pathlib import Path
 
 from zoo.errors import InputError, SourceError, ZooError
 from zoo.folder import layout, store
-from zoo.folder.authorship import is_authors
-from zoo.folder.card import render_card
+from zoo.folder.authorship import MARKER, is_authors
+from zoo.folder.card import body_of, render_card, source_in
 from zoo.folder.config import read_config
 from zoo.folder.licences import DETAILS, LICENCE
 from zoo.hub.find import EVERYTHING, find
@@ -39,6 +39,8 @@ class Prepared:
     info: ModelInfo
     where: str
     """How the card says to load it."""
+    license: str | None = None
+    """Of the weights, as the Hub calls it; None is what the cards say."""
 
     def card(self, licence: Mapping[str, str]) -> bytes:
         """README.md: its author's, or the zoo's with a licence, where the model's own has none."""
@@ -46,18 +48,27 @@ class Prepared:
         if own is not None and is_authors(own.decode("utf-8", "replace")):
             return own
         info = self.info
-        if info.licence is None and LICENCE in licence:
+        if self.license is not None:
+            info = replace(info, licence=self.license, licence_details={})
+        elif info.licence is None and LICENCE in licence:
             details = {name: licence[name] for name in DETAILS if name in licence}
             info = replace(info, licence=licence[LICENCE], licence_details=details)
         return render_card(info, source=self.where).encode()
 
 
 @contextmanager
-def prepared(model_or_folder: Autoencoder | str | Path, target: Target) -> Iterator[Prepared]:
+def prepared(
+    model_or_folder: Autoencoder | str | Path, target: Target, license: str | None = None
+) -> Iterator[Prepared]:
     """The files that a push sends: read once, and loaded back from what was read.
 
     Arguments and errors as `push`; nothing is asked of the Hub.
     """
+    if license is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,99}", license):
+        raise InputError(
+            f"{license!r:.100} is no license as the Hub calls it, such as mit or apache-2.0: see "
+            "https://huggingface.co/docs/hub/repositories-licenses."
+        )
     where = target.repo if target.is_main else f"hf://{target.repo}@{target.revision}"
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
         if isinstance(model_or_folder, Autoencoder):
@@ -70,7 +81,27 @@ def prepared(model_or_folder: Autoencoder | str | Path, target: Target) -> Itera
             limit = layout.limit_of(name) or MAX_WEIGHTS_BYTES
             files[name] = read_regular(source / name, limit)
             write_atomically(copy / name, files[name])
-        yield Prepared(files, _load_back(copy, source), where)
+        info = _load_back(copy, source)
+        _check_card(files.get(layout.CARD, b"").decode("utf-8", "replace"), info, source, license)
+        yield Prepared(files, info, where, license)
+
+
+def _check_card(card: str, info: ModelInfo, folder: Path, license: str | None) -> None:
+    """Says that an edited card of the zoo's is written anew. Raises InputError for an author's and a license."""
+    if is_authors(card):
+        if license is not None:
+            raise InputError(
+                f"{str(folder / layout.CARD)!r} is your own card, which is pushed as it is: put "
+                f"`license: {license}` into its front matter. Nothing was pushed."
+            )
+        return
+    plain = card.removeprefix("\ufeff").replace("\r\n", "\n")
+    if plain and body_of(plain) != body_of(render_card(info, source_in(card))):
+        log.warning(
+            "%s was edited, or written by another version of the zoo, and is written anew for the "
+            "repo. To push it as it is, delete its line `%s ...`.",
+            *(folder / layout.CARD, MARKER),
+        )
 
 
 def _save(model: Autoencoder, folder: Path, token: str | None) -> None:

@@ -63,6 +63,7 @@ def push(
     private: bool | None = None,
     revision: str | None = None,
     create_pr: bool = False,
+    license: str | None = None,
     token: str | None = None,
 ) -> Published:
     """Publishes a model on the Hugging Face Hub, in one commit.
@@ -77,6 +78,8 @@ def push(
         private: whether a new repo is private; None is the Hub's default for the namespace.
         revision: the branch to push to; None is `main`.
         create_pr: open a pull request instead.
+        license: of the weights, as the Hub calls it, such as `mit`; None is what the README.md of
+            the folder says, else that of the repo.
         token: of the Hub; None is the one of `hf auth login` or `HF_TOKEN`.
 
     Raises:
@@ -86,7 +89,7 @@ def push(
         OfflineError: where the Hub cannot be reached.
     """
     target = Target(repo_id, "model", private, revision, create_pr, token)
-    with prepared(model_or_folder, target) as what:
+    with prepared(model_or_folder, target, license) as what:
         return publish(target, lambda listing: changes_of(listing, what))
 
 
