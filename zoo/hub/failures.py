@@ -21,6 +21,9 @@ T = TypeVar("T")
 _TRANSPORT = errors.HfHubHTTPError.__mro__[1]
 _http = importlib.import_module(_TRANSPORT.__module__.partition(".")[0])
 """Whichever HTTP library this version of the client is built on."""
+FAILURES = (OSError, _http.HTTPError, _http.InvalidURL, ValueError, RuntimeError, ZooError)
+"""What the client raises where the Hub, the network or the disk fails: it refuses what it was given by
+ValueError, and its part for Xet raises RuntimeError. Anything else is a mistake in a program, and stays it."""
 RETRY_WAITS_S = (1.0, 3.0)
 """Before the second and the third try of what may pass."""
 SLOW_S = 3.0
@@ -91,13 +94,13 @@ def attempt(asked: RequestContext, action: Callable[[], T], *, again: bool = Tru
         again: whether it may be called again.
 
     Raises:
-        ZooError: whatever went wrong.
+        ZooError: where the Hub, the network or the disk fails. A mistake in a program stays what it is.
     """
     for wait in (*RETRY_WAITS_S, None):
         begun = time.monotonic()
         try:
             return action()
-        except Exception as failure:
+        except FAILURES as failure:
             error = as_error(_root_of(failure), asked)
         passing = isinstance(error, (UnreachableError, HubUnavailableError))
         waited = time.monotonic() - begun > SLOW_S  # the client has waited, or tried again
@@ -218,9 +221,9 @@ def _status_of(failure: BaseException) -> int | None:
 
 def _root_of(failure: BaseException) -> BaseException:
     """What lies at the root of a failure: the client wraps some of them, once or twice."""
-    while failure.__cause__ is not None and not isinstance(failure, (_TRANSPORT, ZooError)):
-        failure = failure.__cause__
-    return failure
+    cause = failure.__cause__
+    is_root = isinstance(failure, (_TRANSPORT, ZooError)) or not isinstance(cause, FAILURES)
+    return failure if is_root or cause is None else _root_of(cause)
 
 
 def _said(failure: BaseException, asked: RequestContext) -> str:
