@@ -15,7 +15,7 @@ import sys
 import tomllib
 from importlib.metadata import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,14 +24,9 @@ from zoo.data import AnyImages
 from zoo.data.factors import factors_known
 from zoo.devices import find_device
 from zoo.errors import InputError, IntegrityError, RecipeError, ZooError
-from zoo.evaluation.evaluate import (
-    evaluate_model,
-    images_for,
-    means_of,
-    protocols_of,
-    reconstruction_errors,
-)
+from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
 from zoo.evaluation.figures import draw_all
+from zoo.evaluation.remeasure import reconstructions_again
 from zoo.folder import layout, store
 from zoo.folder.card import render_card
 from zoo.folder.config import read_info
@@ -41,10 +36,9 @@ from zoo.io.digests import Digest
 from zoo.io.files import open_regular, read_regular, write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import index, published, sources
-from zoo.specs.data import data_settings
-from zoo.specs.metrics import SUBSET, Ending, Measured, Metrics
-from zoo.specs.protocols import Protocol, identity
-from zoo.specs.reconstruction import native
+from zoo.specs.ground import ground_of
+from zoo.specs.metrics import SUBSET, Ending, Metrics
+from zoo.specs.protocols import Protocol
 from zoo.specs.seeds import SeedRuns
 from zoo.training.folder import MODEL
 from zoo.training.recipe import Recipe, load_recipe
@@ -174,7 +168,8 @@ def note_seeds(name: str, file: Path) -> None:
     if not Recipe.parse(tomllib.loads(info.recipe)).is_said_by(found[0].recipe_toml):
         raise RecipeError(f"{str(file)!r} is of another recipe than the one that made {name}.")
     for one in found[0].seeds:
-        if not any(one.speaks_of(measured, "mse") for measured in info.metrics.measured):
+        here = ground_of(one, "reconstruction")
+        if all(ground_of(own, "reconstruction") != here for own in info.metrics.measured):
             raise InputError(
                 f"{str(file)!r} has {one.n_images:,} images of {one.dataset}, {one.protocol}: no "
                 f"published number of {name} was measured on these."
@@ -187,41 +182,11 @@ def note_seeds(name: str, file: Path) -> None:
 def note_reconstructions(name: str) -> list[str]:
     """Measures `mse`, `psnr` and `ssim` of a published model again, as they are defined now.
 
-    Every other number stays, and the weights. Returns a line for each number that moved.
-
-    Raises:
-        InputError: for a model without numbers, or where the images are not those that it was measured on.
-        DataError, OfflineError: for data that are missing or damaged.
+    Returns a line for each number that moved. Raises what `reconstructions_again` does.
     """
     line = published.line(name)
-    model = load(name)
-    info = read_info(line.folder, name, line.licence)
-    if info.recipe is None or info.metrics is None:
-        raise InputError(f"{name} has no recipe or no numbers.")
-    entries = (*info.metrics.measured, *info.metrics.subset)
-    most = max(one.n_images for one in entries)
-    images = images_for(model, data_settings(info.recipe).dataset, "test")
-    if {(one.split, one.dataset_sha256) for one in entries} != {("test", images.sha256)}:
-        raise InputError(f"{name} was measured on other images than these.")
-    numbers = reconstruction_errors(model, images, most)
-    moved = []
-
-    def again(one: Measured) -> Measured:
-        values: dict[str, Any] = means_of({k: v[: one.n_images] for k, v in numbers.items()})
-        moved.extend(
-            f"{name}, {one.protocol}, {one.n_images:,} images: {k} {one.value_of(k):.6g} -> {values[k]:.6g}"
-            for k in numbers
-        )
-        ids = {
-            "protocol_id": identity(cast(Protocol, one.protocol)),
-            "reconstruction_id": native(images.shape[0]).identity,
-        }
-        return one.model_copy(update=values | ids)
-
-    fields = {"measured": info.metrics.measured, "subset": info.metrics.subset}
-    update = {key: tuple(map(again, old)) for key, old in fields.items()}
-    text = record_text(info.metrics.model_copy(update=update))
-    write_atomically(line.folder / layout.METRICS, text)
+    record, moved = reconstructions_again(load(name))
+    write_atomically(line.folder / layout.METRICS, record_text(record))
     render_cards(line.registry)
     return moved
 
@@ -356,14 +321,8 @@ def main() -> None:
         help="measure mse, psnr and ssim of a published model again, instead",
     )
     arguments = parser.parse_args()
-    given = (
-        arguments.run,
-        arguments.cards or None,
-        arguments.hub,
-        arguments.seeds,
-        arguments.reconstructions,
-    )
-    if sum(one is not None for one in given) != 1:
+    given = (arguments.run, arguments.hub, arguments.seeds, arguments.reconstructions)
+    if sum(one is not None for one in given) + arguments.cards != 1:
         parser.error("give a run's folder, or --cards, --hub, --seeds or --reconstructions")
     try:
         if arguments.cards:

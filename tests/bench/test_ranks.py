@@ -39,7 +39,7 @@ def ranks(*entries: Entry) -> dict[str, int | None]:
 def test_models_of_different_datasets_images_or_protocols_share_no_table():
     entries = [
         entry("a", neg_elbo=1.0, neg_elbo_se=0.1),
-        entry("b", neg_elbo=1.0, neg_elbo_se=0.1, dataset="digits"),
+        entry("b", neg_elbo=1.0, neg_elbo_se=0.1, dataset="digits", dataset_sha256="cc"),
         entry("c", neg_elbo=1.0, neg_elbo_se=0.1, n_images=50),
         entry("d", neg_elbo=1.0, neg_elbo_se=0.1, dataset_sha256="bb"),
         entry("e", bce_plus_kl=1.0, bce_plus_kl_se=0.1, protocol="grey"),
@@ -109,27 +109,37 @@ def test_a_model_without_the_number_that_orders_a_table_stands_last_and_unranked
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
-        ("neg_elbo", {"protocol": "dequantised"}, "protocol is 'binarised' for one"),
-        ("neg_elbo", {"n_images": 50}, "n_images is 100 for one and 50"),
-        ("nll", {"nll_samples": 50}, "nll_samples is 10 for one and 50"),
-        ("mse", {"dataset": "digits"}, "dataset is 'mnist' for one and 'digits'"),
+        ("neg_elbo", {"protocol": "dequantised"}, "protocol is binarised and dequantised"),
+        ("neg_elbo", {"protocol_id": "aaaaaaaa"}, "protocol_id is None and aaaaaaaa"),
+        ("neg_elbo", {"n_images": 50}, "there are 100 and 50 images"),
+        ("neg_elbo", {"seed": 1}, "seed is 0 and 1"),
+        ("neg_elbo", {"split": "validation"}, "split is test and validation"),
+        ("neg_elbo", {"dataset_sha256": "bb"}, "the images are other ones, or in another order"),
+        ("nll", {"nll_samples": 50}, "nll_samples is 10 and 50"),
+        ("nll", {"nll_n_images": 50}, "nll_n_images is 100 and 50"),
+        ("mse", {"dataset": "digits", "dataset_sha256": "bb"}, "other ones (mnist and digits)"),
+        ("mse", {"reconstruction_id": "aaaaaaaa"}, "reconstruction_id is None and aaaaaaaa"),
+        ("mig", {"factors_sha256": "ff"}, "factors_sha256 is None and ff"),
     ],
 )
 def test_numbers_of_different_grounds_are_refused_in_a_sentence(name, changes, said):
-    numbers = {"neg_elbo": 1.0, "nll": 1.0, "nll_samples": 10, "nll_n_images": 100, "mse": 0.1}
+    numbers = {
+        "neg_elbo": 1.0,
+        "nll": 1.0,
+        "nll_samples": 10,
+        "nll_n_images": 100,
+        "mse": 0.1,
+        "mig": 0.5,
+    }
     one, other = entry("a", **numbers), entry("b", **(numbers | changes))
-    assert one.measured
-    assert other.measured
-    with pytest.raises(InputError, match="do not compare") as refused:
-        check_comparable(name, one.measured, other.measured)
+    with pytest.raises(InputError, match="does not compare") as refused:
+        check_comparable(name, one, other)
     assert said in str(refused.value)
     with pytest.raises(InputError):
         difference(name, one, other)
 
 
 def test_reconstructions_compare_under_any_protocol():
-    one = entry("a", mse=0.1, mse_se=0.01).measured
-    other = entry("b", mse=0.1, mse_se=0.01, protocol="grey").measured
-    assert one
-    assert other
+    one = entry("a", mse=0.1, mse_se=0.01)
+    other = entry("b", mse=0.1, mse_se=0.01, protocol="grey", protocol_id="aaaaaaaa", seed=1)
     check_comparable("mse", one, other)

@@ -16,7 +16,7 @@ from zoo.evaluation.extractors import Extractor
 from zoo.evaluation.measure import mean_of
 from zoo.evaluation.reconstruction import Measured, measure_reconstructions, reconstruct_levels
 from zoo.models import Autoencoder
-from zoo.specs.reconstruction import Reconstructions, why_not_comparable
+from zoo.specs.reconstruction import Reconstructions
 
 SHOWN = 3
 """Images of each kind in the picture: typical ones, and the worst."""
@@ -76,7 +76,7 @@ def compare_models(
             )
         )
     for one in measured[1:]:
-        if why := why_not_comparable(measured[0].summary, one.summary):
+        if why := measured[0].summary.ground.differs(one.summary.ground):
             raise InputError(f"{sources[0]} and {one.summary.model} do not compare: {why}.")
     rows = sorted(
         (Row(_rank(one, measured), one.summary) for one in measured),

@@ -9,6 +9,7 @@ from typing import NamedTuple, get_args
 
 from zoo.bench.entries import Entry
 from zoo.errors import InputError
+from zoo.specs.ground import Ground, ground_of, table_ground
 from zoo.specs.metrics import METRICS, Metrics
 from zoo.specs.protocols import Protocol
 
@@ -18,22 +19,6 @@ RULE = (
     "Rank: 1, and 1 more for every model that is better by two standard errors of the difference, "
     "which is taken image by image. What differs by less shares a rank."
 )
-
-
-class Ground(NamedTuple):
-    """What numbers must share to be compared: the very images, and how models were shown them."""
-
-    dataset: str
-    split: str
-    n_images: int
-    sha256: str
-    seed: int
-    protocol: str
-    """Empty for numbers of grey images, which are the same under any protocol."""
-
-    def __str__(self) -> str:
-        shown = f"{self.protocol} protocol, seed {self.seed}" if self.protocol else "grey images"
-        return f"{self.dataset}, {self.split} split, {self.n_images:,} images, {shown}"
 
 
 class Placed(NamedTuple):
@@ -93,7 +78,7 @@ def standings(entries: Iterable[Entry]) -> list[Standing]:
     grounds: dict[Ground, dict[str, tuple[Entry, Metrics]]] = {}
     for entry, metrics in measured:
         for protocol in (metrics.protocol, ""):
-            same = grounds.setdefault(ground_of(metrics, protocol), {})
+            same = grounds.setdefault(table_ground(metrics, protocol), {})
             same.setdefault(entry.model, (entry, metrics))
     datasets = list(dict.fromkeys(ground.dataset for ground in grounds))
     protocols = (*get_args(Protocol), "")
@@ -107,31 +92,15 @@ def standings(entries: Iterable[Entry]) -> list[Standing]:
     return [one for one in found if one.names]
 
 
-def ground_of(metrics: Metrics, protocol: str) -> Ground:
-    """What another's numbers must share with these; without a protocol, those of grey images."""
-    return Ground(
-        metrics.dataset,
-        metrics.split,
-        metrics.n_images,
-        metrics.dataset_sha256,
-        metrics.seed if protocol else 0,
-        protocol,
-    )
-
-
-def check_comparable(name: str, one: Metrics, other: Metrics) -> None:
-    """Raises InputError for a number that two models have on different grounds."""
-    grey = name in METRICS and (METRICS[name].of_grey_images or METRICS[name].of_factors)
-    fields = ["dataset", "split", "n_images", "dataset_sha256"]
-    fields += [] if grey else ["protocol", "seed"]
-    fields += ["nll_samples", "nll_n_images"] if name == "nll" else []
-    for field in fields:
-        ours, theirs = getattr(one, field), getattr(other, field)
-        if ours != theirs:
-            raise InputError(
-                f"These two {name} do not compare: {field} is {ours!r} for one and {theirs!r} for "
-                "the other. Measure both alike."
-            )
+def check_comparable(name: str, one: Entry, other: Entry) -> None:
+    """Raises InputError for a number that two models do not both have, or have on different grounds."""
+    ours, theirs = one.measured, other.measured
+    if ours is None or theirs is None or None in (ours.value_of(name), theirs.value_of(name)):
+        raise InputError(f"{one.model} and {other.model} do not both have {name}.")
+    if why := ground_of(ours, name).differs(ground_of(theirs, name)):
+        raise InputError(
+            f"{name} of {one.model} and {other.model} does not compare: {why}. Measure both alike."
+        )
 
 
 def difference(name: str, one: Entry, other: Entry) -> tuple[float, float]:
@@ -142,17 +111,15 @@ def difference(name: str, one: Entry, other: Entry) -> tuple[float, float]:
 
     Raises InputError for numbers that do not compare, or are not there.
     """
-    ours, theirs = one.measured, other.measured
-    value, against = (side.value_of(name) if side else None for side in (ours, theirs))
-    if ours is None or theirs is None or value is None or against is None:
-        raise InputError(f"{one.model} and {other.model} do not both have {name}.")
-    check_comparable(name, ours, theirs)
+    check_comparable(name, one, other)
+    sides = [side for side in (one.measured, other.measured) if side]
+    value, against = (side.value_of(name) or 0.0 for side in sides)
     left, right = one.per_image.get(name), other.per_image.get(name)
     if left is not None and right is not None:
         apart = left.double() - right.double()  # (N,)
         error = apart.std().item() / math.sqrt(len(apart)) if len(apart) > 1 else math.inf
         return apart.mean().item(), error
-    errors = [side.error_of(name) for side in (ours, theirs)]
+    errors = [side.error_of(name) for side in sides]
     known = [error for error in errors if error]
     error = math.hypot(*known) if len(known) == 2 else math.inf
     return value - against, error

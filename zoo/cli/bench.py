@@ -128,22 +128,23 @@ def _check_shared(names: tuple[str, ...]) -> None:
     from zoo.errors import InputError
     from zoo.folder.config import read_info
     from zoo.registry import published
+    from zoo.specs.ground import Ground, table_ground
     from zoo.specs.metrics import Record
 
     if len(set(names)) < 2:
         return
-    grounds: dict[str, set[tuple[str, str]]] = {}
+    grounds: dict[str, set[Ground]] = {}
     for name in dict.fromkeys(names):
         line = published.line(name)
         if not line.folder.is_dir():
             return  # on the Hub: what it was measured on is not known yet
         record = read_info(line.folder, name, line.licence).metrics or Record()
-        grounds[name] = {(one.dataset, one.protocol) for one in record.measured}
+        grounds[name] = {table_ground(one, one.protocol) for one in record.measured}
     everything = [ground for own in grounds.values() for ground in own]
     if len(everything) > len(set(everything)):
         return
     told = "; ".join(
-        f"{name}: {' or '.join(sorted(f'{data}, {protocol}' for data, protocol in own))}"
+        f"{name}: {' or '.join(sorted(f'{one.dataset}, {one.protocol}' for one in own))}"
         for name, own in grounds.items()
     )
     raise InputError(

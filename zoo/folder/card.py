@@ -15,6 +15,7 @@ from zoo.folder.record import heading, rows
 from zoo.io.text import number, printable, with_error
 from zoo.registry import families, published
 from zoo.specs.data import data_settings
+from zoo.specs.ground import ground_of
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import OF_FACTORS, Ending, Measured, Record, Seeds
 from zoo.version import DISTRIBUTION
@@ -180,30 +181,40 @@ def _numbers(record: Record) -> str:
 
 def _table(one: Measured, seeds: Sequence[Seeds]) -> str:
     """The numbers of one split and protocol, and over seeds where they were measured alike."""
-    alike = next((s for s in seeds if any(s.speaks_of(one, row.name) for row in rows(one))), None)
+    alike = next((s for s in seeds if any(_is_spread(s, one, row.name) for row in rows(one))), None)
     table = ["| metric | value | unit |", "|---|---|---|"]
     if alike:
         table = [f"| metric | value | unit | {len(alike.seeds)} seeds |", "|---|---|---|---|"]
     for row in rows(one):
-        spread = alike.numbers[row.name] if alike and alike.speaks_of(one, row.name) else None
+        spread = alike.numbers[row.name] if alike and _is_spread(alike, one, row.name) else None
         shown = with_error(spread.mean, spread.std) if spread else ""
         over_seeds = f" {shown} |" if alike else ""
         table.append(f"| `{row.name}` | {row.text} | {_escaped(row.unit)} |{over_seeds}")
     return "\n".join(table)
 
 
+def _is_spread(seeds: Seeds, one: Measured, name: str) -> bool:
+    """Whether a number's spread over seeds was measured like the number."""
+    return name in seeds.numbers and ground_of(seeds, name) == ground_of(one, name)
+
+
 def _beside(own: Measured, others: dict[str, Measured]) -> str:
     some = ("neg_elbo", "nll", "reconstruction", "kl", "active_units", "mse", *OF_FACTORS)
-    names = [name for name in some if own.value_of(name) is not None]
+    names = [name for name in some if any(_compares(name, own, one) for one in others.values())]
     lines = [
         "Beside it, on the same images:\n",
         "| model | " + " | ".join(f"`{name}`" for name in names) + " |",
         "|---" * (len(names) + 1) + "|",
     ]
     for what, one in {"this model": own, **others}.items():
-        cells = [_shown(one, name) for name in names]
+        cells = [_shown(one, name) if _compares(name, own, one) else "" for name in names]
         lines.append(f"| {_escaped(what)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _compares(name: str, own: Measured, one: Measured) -> bool:
+    known = None not in (own.value_of(name), one.value_of(name))
+    return known and ground_of(own, name) == ground_of(one, name)
 
 
 def _pictures(info: ModelInfo) -> str:

@@ -208,18 +208,17 @@ class Seeds(BaseModel):
     dataset: str
     split: str
     protocol: str
+    protocol_id: str | None = None
+    reconstruction_id: str | None = None
     n_images: int
+    dataset_sha256: str = ""
+    seed: int = 0
+    """Of the draws in measuring: the same for all."""
     nll_samples: int | None = None
     nll_n_images: int | None = None
     seeds: tuple[int, ...]
+    """Of the trainings."""
     numbers: dict[str, Spread]
-
-    def speaks_of(self, metrics: Metrics, name: str) -> bool:
-        """Whether these seeds were measured like a number of one model."""
-        fields = ("dataset", "split", "protocol", "n_images")
-        fields += ("nll_samples", "nll_n_images") if name == "nll" else ()
-        alike = all(getattr(self, field) == getattr(metrics, field) for field in fields)
-        return alike and name in self.numbers
 
 
 HOW_COMPUTED = frozenset({"compile", "training.compile"})

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from zoo.errors import InputError, did_you_mean
 from zoo.specs.data import Transform
+from zoo.specs.ground import Ground
 from zoo.specs.validation import Strict, checked, listed
 
 Size = Annotated[int, Field(ge=8, le=4096)]
@@ -188,9 +189,20 @@ class Reconstructions(Strict):
     seconds_per_image: float = Field(description="to encode and decode one, in this run")
 
     @property
-    def ground(self) -> tuple[str, str, str | None]:
-        """What two of them share if they compare: the protocol, the images, the extractor."""
-        return self.protocol_id, self.images_sha256, self.extractor_sha256
+    def ground(self) -> Ground:
+        """What another model's must share with these to compare: images, every setting, the extractor."""
+        details: dict[str, object] = self.protocol.model_dump()
+        if self.extractor_sha256 is not None:
+            details["the extractor"] = f"{self.extractor} ({self.extractor_sha256[:8]})"
+            details["its weights"] = self.extractor_sha256
+        return Ground(
+            self.dataset,
+            self.split,
+            self.n_images,
+            self.images_sha256,
+            protocol="",
+            details=tuple(details.items()),
+        )
 
     @property
     def distances(self) -> dict[str, tuple[float, float | None]]:
@@ -214,17 +226,3 @@ class Reconstructions(Strict):
             f"Not measured: {' and '.join(missing)}. --extractor takes lpips-vgg, lpips-alex, "
             "lpips-squeeze or inception."
         )
-
-
-def why_not_comparable(one: Reconstructions, other: Reconstructions) -> str:
-    """What differs between two measurements, so that their numbers do not compare; or nothing."""
-    if one.ground == other.ground:
-        return ""
-    ours, theirs = one.protocol.model_dump(), other.protocol.model_dump()
-    differing = [f"{k} is {ours[k]} and {theirs[k]}" for k in ours if ours[k] != theirs[k]]
-    if one.extractor_sha256 != other.extractor_sha256:
-        named = (f"{x.extractor} ({str(x.extractor_sha256)[:8]})" for x in (one, other))
-        differing.append(f"the extractor is {' and '.join(named)}")
-    if not differing and one.n_images != other.n_images:
-        differing.append(f"there are {one.n_images:,} and {other.n_images:,} images")
-    return "; ".join(differing) or "the images are other ones, or in another order or form"

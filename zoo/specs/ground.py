@@ -1,0 +1,95 @@
+"""Which numbers compare: the one definition, for tables, plots, ranks, cards and sites. No torch here.
+
+Numbers compare where they are of the same examples, shown to the models alike, with the same draws:
+where their grounds are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zoo.specs.metrics import METRICS, Metrics, Seeds
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What numbers share if they compare."""
+
+    dataset: str = field(compare=False)
+    """A name for the examples, which their hash identifies."""
+    split: str
+    n_images: int
+    sha256: str
+    """Of the examples; where none is on record, the dataset's name."""
+    protocol: str
+    """What models were shown; empty for reconstructions, and codes, of images as they are."""
+    seed: int | None = None
+    """Of the draws; None where nothing is drawn."""
+    details: tuple[tuple[str, object], ...] = ()
+    """What else was settled, by name: a protocol's identity, K of a bound, an extractor."""
+
+    def __str__(self) -> str:
+        shown = f"{self.protocol} protocol, seed {self.seed}" if self.protocol else "grey images"
+        return f"{self.dataset}, {self.split} split, {self.n_images:,} images, {shown}"
+
+    def differs(self, other: Ground) -> str:
+        """What keeps numbers of the two from comparing, in words; nothing where they compare."""
+        if self == other:
+            return ""
+        ours, theirs = dict(self.details), dict(other.details)
+        pairs = [(name, ours.get(name), theirs.get(name)) for name in {**ours, **theirs}]
+        pairs += [
+            (name, getattr(self, name), getattr(other, name))
+            for name in ("protocol", "seed", "split")
+        ]
+        found = [f"{name} is {one} and {two}" for name, one, two in pairs if one != two]
+        if self.n_images != other.n_images:
+            found.append(f"there are {self.n_images:,} and {other.n_images:,} images")
+        elif self.sha256 != other.sha256:
+            named = f" ({self.dataset} and {other.dataset})" * (self.dataset != other.dataset)
+            found.append(f"the images are other ones{named}, or in another order or form")
+        return "; ".join(found)
+
+
+def ground_of(measured: Metrics | Seeds, name: str) -> Ground:
+    """What another model's number of that name must share with this one.
+
+    Numbers of reconstructions are the same under any protocol, and are taken without a draw.
+    """
+    metric = METRICS.get(name)
+    if metric is None or metric.of_grey_images:
+        return table_ground(measured, "")
+    if metric.of_factors:
+        about = ("factors_sha256", "factors_n_images", "seed")
+        return _ground(measured, "", None, {one: getattr(measured, one, None) for one in about})
+    found = table_ground(measured, measured.protocol)
+    if name != "nll":
+        return found
+    bound = {one: getattr(measured, one) for one in ("nll_samples", "nll_n_images")}
+    return _ground(measured, found.protocol, found.seed, dict(found.details) | bound)
+
+
+def table_ground(measured: Metrics | Seeds, protocol: str) -> Ground:
+    """What the numbers of one table share: those under a protocol, or, if it is empty, of reconstructions.
+
+    Bounds, and scores against factors, need more to compare: see `ground_of`.
+    """
+    if protocol:
+        details = {"protocol_id": measured.protocol_id}
+        return _ground(measured, protocol, measured.seed, details)
+    return _ground(measured, "", None, {"reconstruction_id": measured.reconstruction_id})
+
+
+def _ground(
+    measured: Metrics | Seeds, protocol: str, seed: int | None, details: Mapping[str, object]
+) -> Ground:
+    return Ground(
+        measured.dataset,
+        measured.split,
+        measured.n_images,
+        measured.dataset_sha256 or measured.dataset,
+        protocol,
+        seed,
+        tuple(details.items()),
+    )
