@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 
 import zoo
 from zoo.errors import InputError
-from zoo.gallery.pages import dataset_path
+from zoo.gallery.pages import Shown, dataset_page, dataset_path
 from zoo.gallery.plane import Point, plane
 from zoo.gallery.site import write_gallery
 
@@ -55,13 +57,57 @@ def test_every_model_has_its_page(site):
     assert f"{info.parameters:,}" in text
 
 
+def tables_of(page: str) -> dict[str, str]:
+    """The tables of a dataset's page by their headings."""
+    parts = re.split(r"<h2>(.*?)</h2>", page)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
 def test_numbers_of_a_table_share_protocol_and_images(site):
-    text = (site / "datasets" / "mnist.html").read_text()
-    binarised, grey = text.index("binarised, 10,000"), text.index("grey, 10,000")
-    assert "ae-mnist-64" not in re.sub("[a-z]+-ae-mnist", "", text[binarised:grey]).replace(
-        "vae-", ""
-    )
-    assert "ae-mnist-64" in text[grey:]
+    tables = tables_of((site / "datasets" / "mnist.html").read_text())
+    autoencoder = ">ae-mnist-64<"
+    assert any("binarised protocol" in title for title in tables)
+    for title, table in tables.items():
+        assert (autoencoder in table) == (
+            "binarised" not in title and "not those above" not in title
+        )
+    assert any(autoencoder in table and ">vae-mnist-20<" in table for table in tables.values())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"dataset_sha256": "0" * 64}, {"seed": 7}, {"n_images": 9}, {"split": "train"}],
+    ids=str,
+)
+def test_numbers_of_other_images_or_draws_stand_in_another_table(changes):
+    tables = tables_of(dataset_page("digits", two_models(changes)))
+    drawn = [title for title in tables if "dequantised" in title]
+    assert [">a<" in tables[title] for title in drawn] == [
+        ">b<" not in tables[title] for title in drawn
+    ]
+    assert len(drawn) == 2
+    assert len(set(tables)) == len(tables)
+
+
+def test_bounds_of_another_k_stand_in_another_column():
+    [table] = [
+        t
+        for h, t in tables_of(dataset_page("digits", two_models({"nll_samples": 5}))).items()
+        if "dequantised" in h
+    ]
+    assert "K = 1000" in table
+    assert "K = 5," in table
+    rows = re.findall(r'<th scope="row">.*?</tr>', table)
+    assert sorted(row.count("<td></td>") for row in rows) == [1, 1]
+
+
+def two_models(changes: dict) -> list[Shown]:
+    """A published model and itself, its numbers being of something else."""
+    info = zoo.info("vae-digits-8")
+    assert info.metrics is not None
+    others = [one.model_copy(update=changes) for one in info.metrics.measured]
+    other = replace(info, metrics=info.metrics.model_copy(update={"measured": tuple(others)}))
+    return [Shown(name, one, {}, Markup("")) for name, one in (("a", info), ("b", other))]
 
 
 def test_all_links_lead_somewhere_and_none_is_a_script(site):
@@ -96,10 +142,20 @@ def test_it_is_the_same_bytes_again(site):
     assert {path: path.read_bytes() for path in site.rglob("*") if path.is_file()} == before
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path):
-    (tmp_path / "thesis.tex").write_text("years")
-    with pytest.raises(InputError, match="no part of a gallery"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("thesis.tex", "no part of a gallery"),
+        ("index.html", "not a gallery's"),
+        ("models/x", "not a"),
+    ],
+)
+def test_a_folder_with_something_else_is_left_alone(tmp_path, name, said):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("years")
+    with pytest.raises(InputError, match=said):
         write_gallery(tmp_path)
+    assert (tmp_path / name).read_text() == "years"
 
 
 def test_names_in_the_plane_do_not_lie_upon_one_another():

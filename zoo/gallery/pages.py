@@ -16,6 +16,7 @@ from zoo.folder.record import heading, rows
 from zoo.gallery.plane import Point, plane
 from zoo.io.text import printable, with_error
 from zoo.registry import families
+from zoo.specs.ground import Ground, ground_of, table_ground
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import METRICS, Measured
 
@@ -56,7 +57,7 @@ class Table(NamedTuple):
     """Numbers that compare: a row a model, a column a metric with its unit."""
 
     title: str
-    columns: Mapping[str, str]
+    columns: Sequence[tuple[str, str]]
     rows: Sequence[tuple[Shown, Sequence[str]]]
     plane: Markup | None
     plane_title: str
@@ -101,50 +102,79 @@ def model_page(model: Shown) -> str:
 
 
 def dataset_page(dataset: str, models: Sequence[Shown]) -> str:
-    """A table for each protocol, K and number of images; within one, numbers compare."""
-    found: dict[tuple[str, ...], list[tuple[Shown, Measured]]] = {}
+    """A table for each ground on which numbers compare: one a protocol, and one of reconstructions."""
+    found: dict[Ground, dict[str, tuple[Shown, Measured]]] = {}
     for model in models:
         for one in model.measured:
-            if one.dataset == dataset:
-                bound = f", K = {one.nll_samples} on {one.nll_n_images:,} images" if one.nll else ""
-                ground = (one.protocol, one.split, f"{one.n_images:,}", bound)
-                found.setdefault(ground, []).append((model, one))
-    tables = [
-        _table(
-            f"{protocol}, {count} {split} images{bound}",
-            f"Rate and distortion, {dataset}, {protocol}",
-            pairs,
-        )
-        for (protocol, split, count, bound), pairs in sorted(found.items())
-    ]
+            for protocol in (one.protocol, "") if one.dataset == dataset else ():
+                same = found.setdefault(table_ground(one, protocol), {})
+                same.setdefault(model.name, (model, one))
+    ordered = sorted(found.items(), key=lambda pair: (not pair[0].protocol, str(pair[0])))
+    tables: list[Table] = []
+    before: dict[str, Ground] = {}
+    for ground, pairs in ordered:
+        title = str(ground)
+        if first := before.setdefault(title, ground).differs(ground):
+            title += f" (not those above: {first})"
+        tables += _table(title, dataset, ground, list(pairs.values()))
     return _page("dataset.html", dataset, root="../", tables=tables)
 
 
-def _table(title: str, plane_title: str, found: Sequence[tuple[Shown, Measured]]) -> Table:
-    names = [name for name in SHOWN if any(one.value_of(name) is not None for _, one in found)]
-    up = METRICS[names[0]].unit == "dB"
-    ordered = sorted(found, key=lambda pair: _key(pair[1].value_of(names[0]), up))
+def _table(
+    title: str, dataset: str, ground: Ground, found: Sequence[tuple[Shown, Measured]]
+) -> list[Table]:
+    """The table of a ground, if there is a number for it. A column's numbers have one ground of their own."""
+    columns = list(
+        dict.fromkeys(
+            (name, ground_of(one, name))
+            for name in SHOWN
+            if METRICS[name].of_grey_images != bool(ground.protocol)
+            for _, one in found
+            if one.value_of(name) is not None
+        )
+    )
+    if not columns:
+        return []
+
+    def value(one: Measured, column: tuple[str, Ground]) -> float | None:
+        return one.value_of(column[0]) if ground_of(one, column[0]) == column[1] else None
+
+    up = METRICS[columns[0][0]].unit == "dB"
+    ordered = sorted(found, key=lambda pair: _key(value(pair[1], columns[0]), up))
     points = [
         Point(model.name, one.kl, one.reconstruction)
         for model, one in found
-        if one.kl is not None and one.reconstruction is not None
+        if ground.protocol and one.kl is not None and one.reconstruction is not None
     ]
-    return Table(
+    plane_title = f"Rate and distortion, {dataset}, {ground.protocol}"
+    table = Table(
         title=title,
-        columns={name: METRICS[name].unit for name in names},
-        rows=[(model, [_number(one, name) for name in names]) for model, one in ordered],
+        columns=[(name, _unit(name, own)) for name, own in columns],
+        rows=[
+            (
+                model,
+                [
+                    "" if value(one, c) is None else with_error(value(one, c), one.error_of(c[0]))
+                    for c in columns
+                ],
+            )
+            for model, one in ordered
+        ],
         plane=plane(points, plane_title) if len(points) > 1 else None,
         plane_title=plane_title,
     )
+    return [table]
+
+
+def _unit(name: str, ground: Ground) -> str:
+    if name != "nll":
+        return METRICS[name].unit
+    bound = dict(ground.details)
+    return f"nats, K = {bound['nll_samples']}, {bound['nll_n_images']:,} images"
 
 
 def _key(value: float | None, up: bool) -> tuple[bool, float]:
     return value is None, (-value if up else value) if value is not None else 0.0
-
-
-def _number(measured: Measured, name: str) -> str:
-    value = measured.value_of(name)
-    return "" if value is None else with_error(value, measured.error_of(name))
 
 
 def dataset_path(name: str) -> str:
