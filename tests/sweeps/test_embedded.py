@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import os
 import signal
 import subprocess
@@ -10,10 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from small import processes, wait_for, written
 
 import zoo
-from zoo.errors import RecipeError, SourceError
+from zoo.errors import DeviceError, RecipeError, SourceError
+from zoo.sweeps import embedded
 from zoo.sweeps import folder as folders
 from zoo.sweeps.plan import load_plan
 from zoo.sweeps.run import run_sweep
@@ -68,6 +71,37 @@ def test_a_trial_is_a_run_with_the_bits_of_zoo_train(two):
     assert zoo.load(two / "trials/001/model").info.sha256 == rows[1]["sha256"]
 
 
+def test_a_trial_computes_with_what_the_sweep_says(sweep_file, tmp_path, monkeypatch):
+    seen: list[tuple[str, str | None]] = []
+    whole = embedded.start
+
+    def start(job, folder, log, **how):
+        seen.append((job.resources["device"], how["gpu"]))
+        cpu = dataclasses.replace(job, resources={**job.resources, "device": "cpu"})
+        return whole(cpu, folder, log, **how)
+
+    monkeypatch.setattr(embedded, "start", start)
+    text = 'metric = "mse"\nseeds = [0, 1, 2]\n[resources]\nthreads = 2\ndevice = "{}"'
+    run_sweep(load_plan(sweep_file(text.format("cpu"))), tmp_path / "cpu", say=quiet)
+    assert seen == [("cpu", None)] * 3
+    seen.clear()
+    monkeypatch.setattr("zoo.devices.find_device", lambda name: None)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,9")
+    run_sweep(load_plan(sweep_file(text.format("cuda"))), tmp_path / "cuda", say=quiet)
+    assert {gpu for _, gpu in seen} == {"5", "7"}
+    assert [device for device, _ in seen] == ["cuda"] * 3
+
+
+def test_a_gpu_that_is_not_there_is_a_sentence_before_any_trial(sweep_file, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    plan = load_plan(sweep_file(TWO + '[resources]\ndevice = "cuda"'))
+    with pytest.raises(DeviceError, match="'cuda' is not available"):
+        run_sweep(plan, tmp_path / "out", say=quiet)
+    assert not (tmp_path / "out/trials").exists()
+
+
 def test_the_table_says_no_time_host_or_path(two):
     text = (two / "sweep.csv").read_text()
     assert str(two) not in text
@@ -79,7 +113,7 @@ def test_what_has_finished_is_not_run_again(two):
     said: list[str] = []
     swept = run_sweep(load_plan(two.parent / "sweep.toml"), two, say=said.append)
     assert said[0] == "2 of 2 trials have ended already."
-    assert [row["state"] for row in swept.rows] == ["finished"] * 2
+    assert [row["state"] for row in swept] == ["finished"] * 2
     assert {path: path.stat().st_mtime_ns for path in (two / "trials").rglob("*")} == before
 
 
@@ -122,7 +156,7 @@ def test_a_trial_that_fails_is_a_row_with_its_sentence_and_is_tried_again(sweep_
     plan = load_plan(sweep_file(BAD))
     said: list[str] = []
     swept = run_sweep(plan, tmp_path / "out", say=said.append)
-    good, bad = swept.rows
+    good, bad = swept
     assert (good["state"], bad["state"]) == ("finished", "failed")
     assert bad["error"].startswith("The loss is not finite: at step ")
     assert (bad["neg_elbo"], bad["sha256"]) == (None, None)

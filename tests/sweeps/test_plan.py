@@ -139,6 +139,12 @@ def test_every_problem_is_told_at_once_with_the_nearest_right_name(sweep_file):
             '[grid]\n"model.beta" = [1.0, 4.0]\n[asha]',
             "asha: trials of different model.beta",
         ),
+        (
+            METRIC + '[resources]\ndevice = "gpu"',
+            "resources.device: input should be 'cpu' or 'cuda'",
+        ),
+        (METRIC + "[resources]\nthreads = 0", "resources.threads: input should be greater than"),
+        (METRIC + "[resources]\ngpus = 1", "resources.gpus: there is no such field"),
         ("metric = [", "is not TOML"),
     ],
     ids=str,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from PIL import Image
 
@@ -46,6 +48,22 @@ def test_a_variational_sweep_has_rate_against_distortion(sweep_file, tmp_path):
 def test_trials_without_the_metric_are_left_out(sweep_file, tmp_path):
     names = drawn(sweep_file, tmp_path, "mse", lambda n: {"mse": 0.1} if n == 3 else {})
     assert names == ["mse-learning_rate.png", "mse-model.body.hidden.png"]
+
+
+@pytest.mark.parametrize("usetex", [False, True])
+def test_names_are_no_formulas(sweep_file, tmp_path, usetex):
+    import matplotlib
+
+    odd = [r"./x$\frac{$/m", r"_a^{_b}\$", "50% & #1~{"]
+    text = f'metric = "mse"\n[grid]\ninit = {json.dumps(odd)}\nepochs = [1, 2]\n'
+    plan = load_plan(sweep_file(text))
+    assert plan.trials[0].settings["init"] == odd[0]
+    table = rows_of(plan, [None] * len(plan.trials))
+    for row in table:
+        row["mse"] = 0.1 + row["trial"] / 100
+    with matplotlib.rc_context({"text.usetex": usetex}):  # as a person's own matplotlibrc may say
+        paths = draw_plots(plan, table, tmp_path / "plots", print)
+    assert [path.name for path in paths] == ["mse-init.png", "mse-epochs.png"]
 
 
 def test_nothing_finished_draws_nothing(sweep_file, tmp_path):

@@ -131,7 +131,7 @@ def test_a_node_that_dies_in_the_middle_changes_no_byte(sweep_file, tmp_path, cl
     swept = run_sweep(plan, tmp_path / "cluster", ray=address, say=say)
     plug.join()
     assert second.process.returncode is not None
-    assert [row["state"] for row in swept.rows] == ["finished"] * 8
+    assert [row["state"] for row in swept] == ["finished"] * 8
     run_sweep(plan, tmp_path / "here", say=ended.append)
     there, here = (tmp_path / name / "sweep.csv" for name in ("cluster", "here"))
     assert there.read_bytes() == here.read_bytes()
@@ -145,16 +145,71 @@ def test_asha_stops_the_worse_trials_and_the_others_have_the_same_bits(
     swept = run_sweep(plan, tmp_path / "cluster", ray=cluster[0], say=lines.append)
     here = run_sweep(plan, tmp_path / "here", say=lines.append)
     assert "[asha] is for --ray: here every trial runs to its end." in lines
-    states = [row["state"] for row in swept.rows]
+    states = [row["state"] for row in swept]
     assert set(states) == {"finished", "stopped"}
     assert states[3] == "stopped"
-    for row, whole in zip(swept.rows, here.rows, strict=True):
+    for row, whole in zip(swept, here, strict=True):
         if row["state"] == "stopped":
             assert row["epochs"] < 9
             assert row["validation"] > 0
             assert row["neg_elbo"] is None
         else:
             assert row == whole
+
+
+def of(program: int) -> set[int]:
+    """Ids of a process and of all that come from it."""
+    found, listed = {program}, processes()
+    while more := {pid for pid, (up, _) in listed.items() if up in found} - found:
+        found |= more
+    return found
+
+
+def listening(pids: set[int]) -> set[str]:
+    """Addresses on which these processes take connections."""
+    import psutil
+
+    connections = psutil.net_connections("tcp")
+    return {c.laddr.ip for c in connections if c.pid in pids and c.status == psutil.CONN_LISTEN}
+
+
+def test_auto_without_a_cluster_starts_one_that_listens_on_loopback_alone(sweep_file, tmp_path):
+    file = sweep_file('metric = "neg_elbo"\n[overrides]\nepochs = 1')
+    words = ["sweep", str(file), "--out", str(tmp_path / "out"), "--ray", "auto"]
+    env = {**os.environ, "HOME": str(tmp_path / "home")}
+    sweep = subprocess.Popen(
+        [sys.executable, "-m", "zoo", *words], stdout=-1, stderr=-1, text=True, env=env
+    )
+    seen: set[str] = set()
+    while sweep.poll() is None:
+        seen |= listening(of(sweep.pid))
+        time.sleep(0.1)
+    out, err = sweep.communicate()
+    assert sweep.returncode == 0, err
+    assert "No Ray cluster runs here: starting one on this machine alone" in err
+    assert {address.removeprefix("::ffff:") for address in seen} == {"127.0.0.1"}
+    assert "finished" in out
+    assert not (tmp_path / "home/.ray").exists()
+
+
+def test_a_head_that_dies_is_a_sentence_and_what_ended_is_kept(sweep_file, tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    head = Node("--head", f"--port={address.partition(':')[2]}", "--include-dashboard=false")
+    host, _, port = address.partition(":")
+    wait_for(lambda: socket.socket().connect_ex((host, int(port))) == 0)
+    text = EIGHT.replace("epochs = 4", "epochs = 100000")
+    words = ["sweep", str(sweep_file(text)), "--out", str(tmp_path / "out"), "--ray", address]
+    sweep = subprocess.Popen([sys.executable, "-m", "zoo", *words], stdout=-1, stderr=-1, text=True)
+    try:
+        wait_for(lambda: runs_a_trial(head) or sweep.poll() is not None, 300)
+        head.kill()
+        _, err = sweep.communicate(timeout=300)
+    finally:
+        sweep.kill()
+    assert sweep.returncode == 1
+    assert "Error: The head of the Ray cluster" in err
+    assert "rerun the same command to resume" in err
+    assert "Traceback" not in err
 
 
 def test_nobody_listening_is_a_sentence_and_leaves_no_process(sweep_file, tmp_path):

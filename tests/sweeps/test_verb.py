@@ -73,6 +73,36 @@ def test_show_lists_the_best_first_and_says_why_a_trial_failed(run, swept):
     assert "trial 6 failed: The loss is not finite: at once." in out
 
 
+def test_show_says_which_is_best_and_where_its_model_is(run, swept):
+    _, out, _ = run("show", swept)
+    assert "Best: learning_rate = 0.1, model.latent_dim = 2, model.heads = separate" in out
+    assert f"Its model: {swept}/trials/005/model\n" in out
+
+
+def test_the_table_is_printed_before_anything_is_drawn(run, swept, monkeypatch):
+    def fail(*arguments: object) -> None:
+        raise OSError("no room for pictures")
+
+    file = swept.parent / "sweep.toml"
+    plan = load_plan(file)
+    with opened(plan, swept) as folder:
+        for trial in plan.trials[6:]:
+            folder.end(trial, Outcome(state="finished", numbers={"neg_elbo": 40.0}))
+    monkeypatch.setattr("zoo.sweeps.plots.draw_plots", fail)
+    code, out, err = run(file, "--out", swept)
+    assert code == 1
+    assert "Best: " in out
+    assert "no room for pictures" in err
+
+
+def test_windows_is_a_sentence(run, sweep_file, monkeypatch):
+    file = sweep_file(GRID)
+    monkeypatch.setattr("zoo.sweeps.run.os", type("Windows", (), {"name": "nt"}))
+    code, out, err = run(file, "--out", "out")
+    assert (code, out) == (1, "")
+    assert "zoo sweep does not run on Windows" in err
+
+
 def test_show_as_json_has_all_numbers(run, swept):
     code, out, _ = run("show", "--json", swept)
     rows = json.loads(out)

@@ -43,6 +43,7 @@ class Chart:
         settings = {
             "font.family": "DejaVu Sans",
             "font.size": 8.5,
+            "text.usetex": False,
             "text.color": INK,
             "axes.labelcolor": INK,
             "axes.edgecolor": MUTED,

@@ -11,7 +11,7 @@ import click
 from zoo import processes as launched
 from zoo.cli import complete
 from zoo.cli.output import as_json, print_json, print_table, say
-from zoo.io.text import number
+from zoo.io.text import number, printable
 
 if TYPE_CHECKING:
     from zoo.sweeps.plan import Plan
@@ -53,8 +53,17 @@ def sweep() -> None:
       [asha]                           # with --ray: stops the worse ones early
       grace = 2
 
-    Each trial computes on the processor with one thread, and gives the same bits wherever it runs.
-    The same command again goes on: what has finished stays, what failed is tried again.
+      [resources]                      # of each trial; these are the defaults
+      device = "cpu"                   # cuda: a GPU for each
+      threads = 1
+
+    A trial gives the same bits on any like machine. Rerun the same command to resume: what has
+    finished stays, what failed is tried again.
+
+    `--ray auto` joins the cluster that runs on this machine; where there is none, it starts a Ray
+    that listens on loopback alone and ends with the sweep. A cluster listens to the network: whoever
+    reaches its ports can run programs as you, unless it expects a token (RAY_AUTH_MODE=token). This
+    command is a part of it while it runs.
     """
 
 
@@ -64,9 +73,13 @@ def sweep() -> None:
     "--out", type=click.Path(path_type=Path), help="The sweep's folder.  [default: sweeps/FILE]"
 )
 @click.option(
-    "--processes", type=click.IntRange(min=1), help="Trials at a time.  [default: processors]"
+    "--processes",
+    type=click.IntRange(min=1),
+    help="Trials at a time.  [default: processors / threads, or GPUs]",
 )
-@click.option("--ray", metavar="ADDRESS", help="Run on a Ray cluster: HOST:PORT, or auto.")
+@click.option(
+    "--ray", metavar="ADDRESS", help="Run on a Ray cluster: HOST:PORT, or auto, see above."
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and list the trials; run none.")
 def run(
     file: Path, out: Path | None, processes: int | None, ray: str | None, dry_run: bool
@@ -76,6 +89,7 @@ def run(
         raise click.UsageError("--processes is for this machine; a cluster has its own.")
     from zoo.io.files import with_home
     from zoo.sweeps.plan import load_plan
+    from zoo.sweeps.plots import draw_plots
     from zoo.sweeps.run import check_data, run_sweep
     from zoo.sweeps.table import rows
 
@@ -89,13 +103,15 @@ def run(
         return
 
     target = with_home(out) if out is not None else Path("sweeps") / file.name.removesuffix(".toml")
-    swept = run_sweep(
-        plan, target, processes=processes, ray=ray, say=lambda text: click.echo(text, err=True)
-    )
-    _print(plan, swept.rows)
-    for path in (target / "sweep.csv", *swept.plots):
+
+    def tell(line: str) -> None:
+        click.echo(printable(line), err=True)
+
+    table = run_sweep(plan, target, processes=processes, ray=ray, say=tell)
+    _print(plan, table, target)
+    for path in (target / "sweep.csv", *draw_plots(plan, table, target / "plots", tell)):
         say(f"{path}")
-    if all(row["state"] == "failed" for row in swept.rows):
+    if all(row["state"] == "failed" for row in table):
         raise click.ClickException("every trial failed; see above.")
 
 
@@ -118,10 +134,12 @@ def show(folder: Path, json_: bool) -> None:
     if json_:
         print_json(best_first(plan, table))
     else:
-        _print(plan, table)
+        _print(plan, table, path)
 
 
-def _print(plan: Plan, table: list[Row]) -> None:
+def _print(plan: Plan, table: list[Row], folder: Path) -> None:
+    from zoo.sweeps.folder import model_of
+    from zoo.sweeps.noise import judged, sentences
     from zoo.sweeps.table import best_first
 
     metric = plan.sweep.metric
@@ -130,7 +148,15 @@ def _print(plan: Plan, table: list[Row]) -> None:
         metric,
         *(name for name in others if any(row.get(name) is not None for row in table)),
     ]
-    _print_trials(plan, best_first(plan, table), ("state", "epochs", *numbers))
+    found = judged(plan, table)
+    alike = found.alike if found and found.others else ()
+    marked = [{**row, "noise": "~" if row["trial"] in alike else ""} for row in table]
+    columns = ("state", "epochs", metric, *["noise"] * bool(alike), *numbers[1:])
+    _print_trials(plan, best_first(plan, marked), columns)
+    if found:
+        for line in sentences(plan, found):
+            say(line)
+        say(f"Its model: {model_of(folder, found.best['trial'])}")
     for row in table:
         if row["error"]:
             say(f"trial {row['trial']} failed: {row['error']}")

@@ -18,7 +18,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from zoo.sweeps.cluster import LIVES, Done, begin_job, end_job, keep
+from zoo.sweeps.cluster import LIVES, Done, Head, begin_job, end_job, keep, needs
 from zoo.sweeps.embedded import OnEnd
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.job import Job
@@ -37,13 +37,15 @@ QUIET = {
 
 
 def run_with_asha(folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd) -> None:
-    """Runs trials, one on each processor of the cluster; the worse ones are stopped early.
+    """Runs trials, as many at a time as the cluster has room for; the worse ones are stopped early.
 
     After each epoch the validation loss is compared with those of other trials after as many. Which
     are stopped depends on who was first; the bits of those that finish do not.
     """
     asha = folder.plan.sweep.asha
     assert asha is not None
+    resources = folder.plan.sweep.resources
+    takes = needs(resources)
     most = max(trial.recipe.training.epochs for trial in trials)
     scheduler = ASHAScheduler(
         time_attr="epoch",
@@ -57,11 +59,12 @@ def run_with_asha(folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd) -
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     shelf = ray.remote(num_cpus=0)(Shelf).options(scheduling_strategy=here).remote()
     os.environ.update(QUIET)
-    jobs = [(Job.of(trial), folder.take_files(trial)) for trial in trials]
+    jobs = [(Job.of(trial, resources), folder.take_files(trial)) for trial in trials]
     with tempfile.TemporaryDirectory() as scratch:
         tune.Tuner(
             tune.with_resources(
-                tune.with_parameters(Trainable, jobs=jobs, shelf=shelf), {"cpu": 1}
+                tune.with_parameters(Trainable, jobs=jobs, shelf=shelf),
+                {"cpu": takes["num_cpus"], "gpu": takes["num_gpus"]},
             ),
             param_space={"place": tune.grid_search(list(range(len(trials))))},
             tune_config=tune.TuneConfig(
@@ -130,6 +133,10 @@ class _Ends(tune.Callback):
 
     def __init__(self, folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd, shelf) -> None:
         self.folder, self.trials, self.on_end, self.shelf = folder, trials, on_end, shelf
+        self.head = Head()
+
+    def on_step_begin(self, iteration: int, trials: list, **info) -> None:
+        self.head.check()
 
     def on_trial_complete(self, iteration: int, trials: list, trial, **info) -> None:
         place = trial.config["place"]

@@ -5,23 +5,22 @@ Ray is imported here: whoever imports this module has checked that it is install
 
 from __future__ import annotations
 
+import ipaddress
 import logging
-import os
-import re
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import RayError
 
 from zoo.errors import ZooError
+from zoo.processes import processors
 from zoo.registry.guards import cause
 from zoo.sweeps.embedded import OnEnd
 from zoo.sweeps.folder import SweepFolder, files_in
@@ -29,12 +28,17 @@ from zoo.sweeps.job import Job
 from zoo.sweeps.outcome import OUTCOME, failed, read_outcome, write_outcome
 from zoo.sweeps.plan import Trial
 from zoo.sweeps.process import ending, start
+from zoo.sweeps.settings import Resources
 
-LISTEN_SECONDS, ANSWER_SECONDS = 5.0, 25.0
-"""How long a cluster is given to take a connection, and then to take a program in."""
+CHECK_SECONDS, SILENT_SECONDS = 2.0, 20.0
+"""How often the head is tried, and for how long it may be silent. After 60 seconds Ray ends the program."""
 LIVES = 10
 """Nodes that may die under a trial; it is then begun again on another."""
 LOG = "log"
+NETWORK = (
+    "This process is part of a Ray cluster now, and listens to the network until the sweep ends. Whoever "
+    "reaches the ports of a cluster that expects no token (RAY_AUTH_MODE) can run programs on it."
+)
 
 
 class Done(NamedTuple):
@@ -46,82 +50,106 @@ class Done(NamedTuple):
 
 
 @contextmanager
-def connected(address: str) -> Iterator[None]:
-    """This program as a part of the Ray cluster, for as long as it lasts.
+def connected(
+    address: str | None, resources: Resources, say: Callable[[str], None]
+) -> Iterator[None]:
+    """This program as a part of a Ray cluster, for as long as it lasts.
 
     Args:
-        address: `host:port` of the cluster's head, or `auto` for the one that runs on this machine.
+        address: as `find_cluster` gives it; None starts a Ray on this machine that listens on
+            loopback alone, and ends with it (`keep_to_loopback` comes first).
+        resources: what each trial takes.
+        say: called with a line on what listens to the network, and what trials have to wait for.
 
     Raises:
-        ZooError: where no cluster answers, or one of other versions. It leaves no process.
+        ZooError: where Ray refuses.
     """
-    _check_answers(address)
+    own = {"include_dashboard": False, "num_cpus": processors()} if address is None else {}
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL)
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **own)
     except Exception as refusal:
-        raise ZooError(f"The Ray cluster at {address!r} refused: {cause(refusal)}.") from None
+        where = f"The Ray cluster at {address!r}" if address else "Ray"
+        raise ZooError(f"{where} refused: {cause(refusal)}.") from None
     try:
+        if not is_loopback(ray.util.get_node_ip_address()):
+            if address is None:
+                raise ZooError("Ray was in use in this process: run zoo sweep in one of its own.")
+            say(NETWORK)
+        if line := _waits_in_vain(resources):
+            say(line)
         yield
     finally:
         ray.shutdown()
 
 
-def _check_answers(address: str) -> None:
-    """Ray itself tries for minutes, and can abort the program: so another one tries first."""
-    help_ = "`ray start --head` starts one, and prints its address."
-    if address != "auto":
-        found = re.fullmatch(r"([^/\s]+):(\d{1,5})", address)
-        if found is None:
-            raise ZooError(
-                f"--ray is HOST:PORT of a Ray cluster's head, or auto; got {address!r}. {help_}"
-            )
+def is_loopback(address: str) -> bool:
+    """Whether an IP address is of this machine alone."""
+    return ipaddress.ip_address(address).is_loopback
+
+
+class Head:
+    """The cluster's head, which can die while Ray waits for it without a word."""
+
+    def __init__(self) -> None:
+        self.address = ray.get_runtime_context().gcs_address
+        self.seen = self.tried = time.monotonic()
+
+    def check(self) -> None:
+        """Raises ZooError if it has not been listening for `SILENT_SECONDS`."""
+        now = time.monotonic()
+        if now - self.tried < CHECK_SECONDS:
+            return
+        host, _, port = self.address.rpartition(":")
+        self.tried = now
         try:
-            socket.create_connection((found[1], int(found[2])), LISTEN_SECONDS).close()
-        except (OSError, OverflowError, UnicodeError) as refusal:
-            why = getattr(refusal, "strerror", None) or refusal
-            raise ZooError(f"No Ray cluster listens at {address!r}: {why}. {help_}") from None
-    program = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, address],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        _, said = process.communicate(timeout=ANSWER_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise ZooError(
-            f"What listens at {address!r} does not answer as a Ray cluster. {help_}"
-        ) from None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    if process.returncode:
-        last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise ZooError(f"No Ray cluster at {address!r}: {last[0][:300]}. {help_}")
+            socket.create_connection((host.strip("[]"), int(port)), CHECK_SECONDS).close()
+        except OSError:
+            if now - self.seen > SILENT_SECONDS:
+                raise ZooError(
+                    f"The head of the Ray cluster, {self.address}, no longer answers. Trials that "
+                    "ended are kept: start the cluster, and rerun the same command to resume."
+                ) from None
+        else:
+            self.seen = now
 
 
 def run_on_cluster(folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd) -> None:
-    """Runs trials to their ends, one on each processor of the cluster, each with one thread.
+    """Runs trials to their ends, as many at a time as the cluster has processors or GPUs for.
 
     A trial whose node dies is begun again on another.
     """
-    task = ray.remote(num_cpus=1, max_retries=LIVES)(run_job)
-    waiting = {}
+    resources = folder.plan.sweep.resources
+    task = ray.remote(max_retries=LIVES, **needs(resources))(run_job)
+    head, waiting = Head(), {}
     for trial in trials:
         folder.begin(trial)
-        waiting[task.remote(Job.of(trial), folder.take_files(trial))] = trial
+        waiting[task.remote(Job.of(trial, resources), folder.take_files(trial))] = trial
     while waiting:
-        (first, *_), _ = ray.wait(list(waiting), num_returns=1)
-        trial = waiting.pop(first)
-        try:
-            done = ray.get(first)
-        except RayError as lost:
-            on_end(trial, failed(f"Its task was lost on the cluster: {cause(lost)}."))
-        else:
-            keep(folder, trial, done, on_end)
+        ended, _ = ray.wait(list(waiting), num_returns=1, timeout=CHECK_SECONDS)
+        head.check()
+        for first in ended:
+            trial = waiting.pop(first)
+            try:
+                done = ray.get(first)
+            except RayError as lost:
+                on_end(trial, failed(f"Its task was lost on the cluster: {cause(lost)}."))
+            else:
+                keep(folder, trial, done, on_end)
+
+
+def needs(resources: Resources) -> dict[str, Any]:
+    """What a trial takes of the cluster, in Ray's words; Ray shows each trial its own GPU."""
+    return {"num_cpus": resources.threads, "num_gpus": int(resources.device == "cuda")}
+
+
+def _waits_in_vain(resources: Resources) -> str | None:
+    """A line where no node has what a trial takes: Ray waits for one that has, such as an autoscaler's."""
+    wanted = {"CPU": resources.threads, "GPU": int(resources.device == "cuda")}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(all(node.get(kind, 0) >= count for kind, count in wanted.items()) for node in nodes):
+        return None
+    needed = ", ".join(f"{count} {kind}" for kind, count in wanted.items() if count)
+    return f"No node of the cluster has what a trial takes ({needed}): waiting for one."
 
 
 def keep(folder: SweepFolder, trial: Trial, done: Done, on_end: OnEnd) -> None:

@@ -84,6 +84,11 @@ class SweepFolder:
         return files_in(self.of(trial))
 
 
+def model_of(folder: Path, trial: int) -> Path:
+    """The model's folder of a trial, by its number."""
+    return folder / TRIALS / f"{trial:03}" / "model"
+
+
 def files_in(folder: Path) -> dict[str, bytes]:
     """Every file under a folder by its relative name; nothing of one that is not there."""
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file())

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from zoo.sweeps.plan import Trial
+from zoo.sweeps.settings import Resources
 from zoo.version import __version__
 
 
@@ -27,12 +28,15 @@ class Job:
     recipe: str | None
     """Name of the published recipe that it came from."""
     changed: dict[str, Any]
+    resources: dict[str, Any]
+    """As sweep.toml has them."""
     where: str
     """Working folder, which paths in the recipe may be relative to."""
     versions: dict[str, str] = field(default_factory=versions)
 
     @classmethod
-    def of(cls, trial: Trial) -> Job:
+    def of(cls, trial: Trial, resources: Resources) -> Job:
         """The job of a trial."""
         recipe = trial.recipe
-        return cls(trial.name, recipe.sections(), recipe.name, recipe.changed, os.getcwd())
+        sections, computes = recipe.sections(), resources.model_dump()
+        return cls(trial.name, sections, recipe.name, recipe.changed, computes, os.getcwd())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.bench.plots import plain
 from zoo.specs.metrics import METRICS
 from zoo.sweeps.plan import Plan
 from zoo.sweeps.table import Row
@@ -39,6 +40,7 @@ def draw_plots(
     if not done:
         return []
     try:
+        from matplotlib import rc_context
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
@@ -47,12 +49,15 @@ def draw_plots(
     drawn = []
 
     def draw(name: str, what: Callable[..., None], *arguments: Any) -> None:
-        figure = Figure(SIZE, layout="constrained")
-        FigureCanvasAgg(figure)
-        what(figure.add_subplot(), *arguments)
-        folder.mkdir(exist_ok=True)
-        drawn.append(folder / f"{name}.png")
-        figure.savefig(drawn[-1], dpi=DPI)
+        with rc_context(
+            {"text.usetex": False}
+        ):  # labels are no TeX, whatever the user's own plots are
+            figure = Figure(SIZE, layout="constrained")
+            FigureCanvasAgg(figure)
+            what(figure.add_subplot(), *arguments)
+            folder.mkdir(exist_ok=True)
+            drawn.append(folder / f"{name}.png")
+            figure.savefig(drawn[-1], dpi=DPI)
 
     if all(row.get("kl") is not None for row in done):
         draw("rate-distortion", _rate_distortion, done, _colouring(plan.sweep.varied, done))
@@ -72,7 +77,8 @@ def _colouring(keys: Sequence[str], done: Sequence[Row]) -> str | None:
 
 def _rate_distortion(axes: Axes, done: Sequence[Row], colour: str | None) -> None:
     for label, rows in _groups(done, colour):
-        axes.scatter(_of(rows, "kl"), _of(rows, "reconstruction"), label=label, zorder=3)
+        dots = {"label": _named(label), "zorder": 3}
+        axes.scatter(_of(rows, "kl"), _of(rows, "reconstruction"), **dots)
     axes.margins(0.12)
     axes.autoscale_view()
     low, high = axes.get_xlim()
@@ -96,7 +102,7 @@ def _against(
     places = _places([row[key] for row in done])
     for label, rows in _groups(done, colour):
         xs = [places[_label(row[key])] for row in rows]
-        dots = axes.scatter(xs, _of(rows, metric), s=22, label=label, zorder=3)
+        dots = axes.scatter(xs, _of(rows, metric), s=22, label=_named(label), zorder=3)
         means = {
             x: [r[metric] for r, at in zip(rows, xs, strict=True) if at == x]
             for x in sorted(set(xs))
@@ -106,11 +112,12 @@ def _against(
             axes.plot(list(means), ys, color=dots.get_facecolor()[0], linewidth=1.2, alpha=0.6)
     numbers = [row[key] for row in done]
     if not all(_is_number(value) for value in numbers):
-        axes.set_xticks(list(places.values()), list(places), rotation=20, ha="right")
+        labels = [plain(label) for label in places]
+        axes.set_xticks(list(places.values()), labels, rotation=20, ha="right")
     elif min(numbers) > 0 and max(numbers) >= LOG_FROM * min(numbers):
         axes.set_xscale("log")
     unit = METRICS[metric].unit
-    axes.set_xlabel(key)
+    axes.set_xlabel(plain(key))
     axes.set_ylabel(f"{metric} ({unit}), validation" if unit else f"{metric}, validation")
     axes.grid(color="0.92", zorder=0)
     if colour:
@@ -120,7 +127,7 @@ def _against(
 def _legend(axes: Axes, colour: str) -> None:
     """Beside the axes, where it hides no dot."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "frameon": False}
-    axes.legend(title=colour, fontsize=8, title_fontsize=8, **place)
+    axes.legend(title=plain(colour), fontsize=8, title_fontsize=8, **place)
 
 
 def _places(values: Sequence[Any]) -> dict[str, float]:
@@ -140,6 +147,11 @@ def _groups(done: Sequence[Row], colour: str | None) -> list[tuple[str | None, l
 
 def _of(rows: Sequence[Row], name: str) -> list[float]:
     return [row[name] for row in rows]
+
+
+def _named(label: str | None) -> str | None:
+    """A label of a legend, which leaves out what begins with an underscore."""
+    return label and plain(f" {label}" if label.startswith("_") else label)
 
 
 def _label(value: Any) -> str:

@@ -26,6 +26,7 @@ def start(
     *,
     report: int | IO[bytes] = subprocess.DEVNULL,
     keep_open: Sequence[int] = (),
+    gpu: str | None = None,
 ) -> subprocess.Popen[bytes]:
     """Starts a trial, which ends when this process does.
 
@@ -35,6 +36,7 @@ def start(
         log: where its standard error goes.
         report: where a line of JSON after every epoch goes.
         keep_open: file descriptors that it holds for as long as it lives.
+        gpu: the only GPU that it sees, by its name in CUDA_VISIBLE_DEVICES; None hides none.
     """
     path = os.pathsep.join(os.path.abspath(place) for place in sys.path)
     process = subprocess.Popen(
@@ -43,7 +45,13 @@ def start(
         stdout=report,
         stderr=log,
         cwd=job.where if os.path.isdir(job.where) else None,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": path,
+            "OMP_NUM_THREADS": str(job.resources["threads"]),
+            "WORLD_SIZE": "1",
+            **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}),
+        },
         pass_fds=tuple(keep_open),
         start_new_session=True,  # Ctrl-C is for who started it, who then says what to do
     )

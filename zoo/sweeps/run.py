@@ -1,9 +1,9 @@
-"""`run_sweep`: a plan -> a sweep's folder, with its trials, its table and its plots."""
+"""`run_sweep`: a plan -> a sweep's folder, with its trials and its table."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ZooError
@@ -12,19 +12,9 @@ from zoo.sweeps.embedded import OnEnd, run_here
 from zoo.sweeps.folder import SweepFolder, opened, read_outcomes
 from zoo.sweeps.outcome import Outcome
 from zoo.sweeps.plan import Plan, Trial
-from zoo.sweeps.plots import draw_plots
+from zoo.sweeps.reach import find_cluster, keep_to_loopback
 from zoo.sweeps.table import Row, rows
 from zoo.training.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Swept:
-    """A sweep that has ended."""
-
-    rows: list[Row]
-    """As `zoo.sweeps.table.rows` gives them."""
-    plots: list[Path]
-    """Pictures that were drawn; none without matplotlib."""
 
 
 def run_sweep(
@@ -34,8 +24,10 @@ def run_sweep(
     processes: int | None = None,
     ray: str | None = None,
     say: Callable[[str], None] = print,
-) -> Swept:
+) -> list[Row]:
     """Runs the trials that have not ended in the sweep's folder; those that failed, again.
+
+    Gives the rows of the table, as `zoo.sweeps.table.rows` does.
 
     Args:
         plan: the sweep.
@@ -50,6 +42,7 @@ def run_sweep(
         ZooError: where Ray is asked for and not installed, or no cluster answers; when interrupted.
         DataError, OfflineError: for data that are missing or damaged on this machine.
     """
+    check_system()
     with opened(plan, out) as folder:
         left = folder.left()
         folder.write_table()
@@ -65,8 +58,16 @@ def run_sweep(
                 _run(folder, left, processes, ray, on_end, say)
             except KeyboardInterrupt:
                 raise ZooError("Interrupted. The same command goes on from here.") from None
-        table = rows(plan, read_outcomes(plan, out))
-        return Swept(table, draw_plots(plan, table, out / "plots", say))
+        return rows(plan, read_outcomes(plan, out))
+
+
+def check_system() -> None:
+    """Raises ZooError on Windows."""
+    if os.name == "nt":
+        raise ZooError(
+            "zoo sweep does not run on Windows: it starts and ends processes as POSIX systems do. Use "
+            "Linux, macOS or WSL."
+        )
 
 
 def _run(
@@ -79,22 +80,30 @@ def _run(
 ) -> None:
     if ray is None:
         check_data(left)
+        if folder.plan.sweep.resources.device == "cuda":
+            from zoo.devices import find_device
+
+            find_device("cuda")  # before any trial
         if folder.plan.sweep.asha:
             say("[asha] is for --ray: here every trial runs to its end.")
         run_here(folder, left, processes, on_end)
         return
+    address = find_cluster(ray)
+    if address is None:
+        say("No Ray cluster runs here: starting one on this machine alone, until the sweep ends.")
+        keep_to_loopback()
     try:
         if folder.plan.sweep.asha:
             from zoo.sweeps.asha import run_with_asha as run_there
         else:
             from zoo.sweeps.cluster import run_on_cluster as run_there
         from zoo.sweeps.cluster import connected
-    except ImportError as absent:
+    except ImportError as broken:
         raise ZooError(
-            f"--ray needs Ray, which is not installed here ({absent}): "
+            f"--ray needs Ray, which cannot be imported here ({broken}): "
             "pip install 'autoencoder-zoo[ray]'"
         ) from None
-    with connected(ray):
+    with connected(address, folder.plan.sweep.resources, say):
         run_there(folder, left, on_end)
 
 

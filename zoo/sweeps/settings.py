@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -47,6 +47,15 @@ class Asha(Strict):
     reduction: int = Field(default=3, ge=2, description="of so many trials, one goes on")
 
 
+class Resources(Strict):
+    """What each trial computes with. It is part of what its bits depend on."""
+
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu", description="cuda: a GPU for each trial at a time"
+    )
+    threads: int = Field(default=1, ge=1, le=1024, description="threads of each trial")
+
+
 class Sweep(Strict):
     """A recipe, what is changed in it, and what it is judged by."""
 
@@ -59,6 +68,7 @@ class Sweep(Strict):
     )
     random: Random | None = None
     asha: Asha | None = None
+    resources: Resources = Resources()
 
     @property
     def varied(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def main(folder: Path, parent: int) -> None:
     """Trains, and writes how it ended; an interrupted one has not ended."""
     job = Job(**json.load(sys.stdin))
     end_with_parent(parent)
-    torch.set_num_threads(1)
+    torch.set_num_threads(job.resources["threads"])
     try:
         outcome = _run(job, folder)
     except ZooError as failure:
@@ -49,7 +49,7 @@ def _run(job: Job, folder: Path) -> Outcome | None:
     if not begun:
         shutil.rmtree(folder, ignore_errors=True)  # killed before it had written anything whole
     recipe = dataclasses.replace(Recipe.parse(job.sections, job.recipe), changed=job.changed)
-    run = train(recipe, out=folder, device="cpu", resume=begun, on_update=_report)
+    run = train(recipe, out=folder, device=job.resources["device"], resume=begun, on_update=_report)
     return None if run.interrupted else _result(RunFolder(folder))
 
 
