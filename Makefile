@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test test-all check speed clean
 
-demo: $(VENV)/.ready
+demo: $(VENV)/.installed
 	$(BIN)/zoo demo
 
 test: $(VENV)/.ready
+	@echo "Testing on all cores: minutes, not seconds; pytest counts the percent."
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.ready
@@ -30,10 +31,19 @@ speed: $(VENV)/.ready
 	$(BIN)/python benchmarks/exports.py
 	$(BIN)/python benchmarks/full_size.py
 
-$(VENV)/.ready: pyproject.toml
+# What zoo needs to run.
+$(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@echo "Installing torch and the rest into $(VENV). On Linux that is some 5 GB with CUDA: several minutes."
+	@echo "For a processor alone, install torch and torchvision there first: see README.md."
+	$(BIN)/python -m pip install --editable .
+	touch $@
+
+# And what its tests need: Ray, a browser's driver, trackers, linters.
+$(VENV)/.ready: $(VENV)/.installed
+	@echo "Installing what the tests need into $(VENV), Ray and all extras among it: some minutes."
+	$(BIN)/python -m pip install --group dev
 	touch $@
 
 clean:

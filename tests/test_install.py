@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+CHECKOUT = Path(__file__).parents[1]
 
 CODE = """
 import zoo, zoo.registry.index, pathlib
@@ -89,6 +96,55 @@ def test_the_two_wheels_hold_the_same_and_stay_small(wheels):
     assert contents[0] == contents[1]
     assert "zoo/py.typed" in contents[0]
     assert "zoo/_recipes/vae-mnist-20.toml" in contents[0]
+
+
+def _imported() -> dict[str, str]:
+    """Each top-level package that the zoo imports anywhere, and a file that does."""
+    found: dict[str, str] = {}
+    for path in sorted((CHECKOUT / "zoo").rglob("*.py")):
+        if "template" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            found |= {name.partition(".")[0]: str(path.relative_to(CHECKOUT)) for name in names}
+    return {name: path for name, path in found.items() if name not in sys.stdlib_module_names}
+
+
+def _declared() -> dict[str, str]:
+    """Each distribution that pyproject.toml names, and where: `zoo` or an extra."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    groups = {"zoo": project["dependencies"], **project["optional-dependencies"]}
+    return {
+        canonicalize_name(Requirement(line).name): group
+        for group in reversed(groups)
+        for line in groups[group]
+    }
+
+
+PROVIDERS = {"torch_fidelity": "torch-fidelity", "trackio": "trackio", "umap": "umap-learn"}
+"""Whose imports these are, where they are not installed."""
+
+
+def test_everything_that_is_imported_is_declared():
+    known = packages_distributions()
+    declared = _declared()
+    for name, path in _imported().items():
+        if name == "zoo":
+            continue
+        providers = known.get(name) or [PROVIDERS[name]]
+        assert {*map(canonicalize_name, providers)} & declared.keys(), f"{path} imports {name}"
+
+
+def test_what_a_plain_install_imports_is_no_extra():
+    """Nothing that only an extra brings is imported by every command, or by loading a model."""
+    extras = {name for name, group in _declared().items() if group != "zoo"}
+    code = "import sys, zoo.cli; zoo.load('vae-digits-8'); print(*{n.partition('.')[0] for n in sys.modules})"
+    loaded = run_in(CHECKOUT, sys.executable, code)[0].split()
+    known = packages_distributions()
+    brought = {canonicalize_name(one) for name in loaded for one in known.get(name, ())}
+    assert not brought & extras
 
 
 def test_a_checkout_reads_its_own_folders(checkout):

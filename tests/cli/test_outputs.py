@@ -81,3 +81,19 @@ def test_encode_refuses_more_than_one_process(capsys, as_rank):
         main(["encode", "vae-digits-8", "digits", "-o", "codes.npy"])
     assert end.value.code == 1
     assert "runs in one process" in capsys.readouterr().err
+
+
+def test_a_command_that_is_printed_is_the_one_that_works_here(tmp_path, monkeypatch):
+    from zoo.cli.output import program
+
+    script = tmp_path / ".venv/bin/zoo"
+    script.parent.mkdir(parents=True)
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert program() == str(script)
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert program() == "zoo"
+    monkeypatch.setattr(sys, "argv", ["/somewhere/zoo/__main__.py"])
+    assert program() == "python -m zoo"

@@ -105,7 +105,7 @@ def test_the_map_is_laid_out_by_umap_where_that_is_asked_for(tmp_path, digits, m
     with pytest.raises(InputError, match="UMAP needs 16 images, and there are 15"):
         by_umap()(torch.randn(15, 8))
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(InputError, match="pip install umap-learn, or leave --umap out"):
+    with pytest.raises(InputError, match=r"autoencoder-zoo\[page\]', or leave --umap out"):
         by_umap()
 
 

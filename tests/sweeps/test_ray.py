@@ -206,6 +206,7 @@ def test_a_head_that_dies_is_a_sentence_and_what_ended_is_kept(sweep_file, tmp_p
         _, err = sweep.communicate(timeout=300)
     finally:
         sweep.kill()
+        head.kill()
     assert sweep.returncode == 1
     assert "Error: The head of the Ray cluster" in err
     assert "rerun the same command to resume" in err

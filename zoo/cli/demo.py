@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.output import say
+from zoo.cli.output import program, say
 
 NAME = "vae-mnist-20"
 
@@ -108,7 +108,7 @@ def _measure() -> None:
 def _offer_page(context: click.Context, out: Path) -> None:
     from zoo.cli.page import page
 
-    say(f"\n4. Move its code in the browser\n   zoo page {NAME} --open")
+    say(f"\n4. Move its code in the browser\n   {program()} page {NAME} --open")
     is_asked = sys.stdin.isatty() and sys.stdout.isatty()
     if is_asked and click.confirm("   Write that page and open it now?"):
         context.invoke(page, model=NAME, out=out / "page", open_=True)

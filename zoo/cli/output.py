@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -84,3 +86,12 @@ def name_for(model: str) -> str:
         folder = Path(os.path.abspath(model))
         name = folder.parent.name if folder.name == MODEL else folder.name
     return name or MODEL
+
+
+def program() -> str:
+    """How this command is started again from a shell: `zoo`, unless that is not on the PATH or another."""
+    here = Path(sys.argv[0])
+    if here.name != "zoo":
+        return "python -m zoo"
+    found = shutil.which("zoo")
+    return "zoo" if found and Path(found).samefile(here) else str(here)

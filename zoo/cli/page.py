@@ -28,7 +28,9 @@ from zoo.cli.output import name_for, say
     "--split",
     help="train, validation or test.  [default: test; all of other images without parts]",
 )
-@click.option("--umap", is_flag=True, help="Lay the map out by UMAP: pip install umap-learn.")
+@click.option(
+    "--umap", is_flag=True, help="Lay the map out by UMAP: pip install 'autoencoder-zoo[page]'."
+)
 def page(
     model: str,
     out: Path | None,

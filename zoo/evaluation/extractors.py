@@ -245,7 +245,7 @@ def _inception(tensors: Mapping[str, Tensor]) -> nn.Module:
         )
     except ModuleNotFoundError:
         raise SourceError(
-            "FID's network is torch-fidelity's, which is not installed: pip install torch-fidelity"
+            "FID's network is torch-fidelity's, which is not installed: pip install 'autoencoder-zoo[metrics]'"
         ) from None
     ours = (
         io.BytesIO()

@@ -124,7 +124,7 @@ def by_umap() -> Callable[[Tensor], Tensor]:
         from umap import UMAP  # pyright: ignore[reportMissingImports]: an extra
     except ImportError as absent:
         raise InputError(
-            f"UMAP cannot be had ({absent}): pip install umap-learn, or leave --umap out."
+            f"UMAP cannot be had ({absent}): pip install 'autoencoder-zoo[page]', or leave --umap out."
         ) from None
 
     def places(codes: Tensor) -> Tensor:
