@@ -88,12 +88,20 @@ for verb in (
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 wrong usage."""
+    _open_streams()
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends a verb as Ctrl-C does
     sys.exit(_run(words, debug))
+
+
+def _open_streams() -> None:
+    """Opens what the caller closed (`2>&-`): else errors are printed to standard output."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # until the process ends
 
 
 def _be_one_of_many() -> None:

@@ -62,8 +62,9 @@ def _model(name: str, json_: bool) -> None:
         found = find(name, TO_KNOW)
     except UnknownNameError:
         known = [*published.list_models(), *families.list_families()]
+        hint = published.what_it_is(name) or did_you_mean(name, known)
         raise UnknownNameError(
-            f"No model or family named {name!r}.{did_you_mean(name, known)} "
+            f"No model or family named {name!r}.{hint} "
             f"`zoo list` shows all {len(published.list_models())} models, "
             "`zoo list --families` the families."
         ) from None

@@ -240,12 +240,13 @@ def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:
         or "/" in dataset
         or dataset.endswith((".npy", ".npz", ".parquet"))
     ):
-        raise DataError(f"There is no file or folder {str(dataset)!r}.")
+        near = did_you_mean(path.name, _beside(path))
+        raise DataError(f"There is no file or folder {str(dataset)!r}.{near}")
     of_packages = {plugin.name for plugin in plugins.installed("dataset") if not plugin.problem}
     names = [*NAMED, *sorted(of_packages)]
+    near = did_you_mean(dataset, _beside(path)) or did_you_mean(dataset.lower(), names)
     raise UnknownNameError(
-        f"No dataset named {dataset!r}.{did_you_mean(dataset.lower(), names)} Datasets: "
-        f"{', '.join(names)}; or {KINDS}."
+        f"No dataset named {dataset!r}.{near} Datasets: {', '.join(names)}; or {KINDS}."
     )
 
 
@@ -253,6 +254,13 @@ def _note_folder(name: str) -> None:
     """A name is always the dataset's, as a model's is; the folder of that name is `./name`."""
     if os.path.lexists(name):
         log.warning("%r is the dataset of that name; the one in this folder is './%s'.", name, name)
+
+
+def _beside(path: Path) -> list[str]:
+    """Names of the files and folders in the folder where a path should be."""
+    with suppress(OSError):
+        return [name for name in os.listdir(path.parent) if not name.startswith(".")]
+    return []
 
 
 def _find_object(dataset: object) -> tuple[str, str, dict[str, Source]]:

@@ -214,6 +214,11 @@ def names_in(folder: Path) -> list[str]:
     except NotADirectoryError:
         if folder.suffix in PICKLES:
             raise UnsafeFormatError(f"{str(folder)!r} is a pickle. {NO_PICKLES}") from None
+        if folder.suffix == ".toml":
+            raise SourceError(
+                f"{str(folder)!r} is a file of settings, not a model: `zoo train` takes a recipe, and "
+                "`zoo sweep` a sweep."
+            ) from None
         raise SourceError(
             f"{str(folder)!r} is not a folder. Name the folder that holds {CONFIG} and {WEIGHTS}."
         ) from None
@@ -235,6 +240,8 @@ def without(missing: str, where: str, names: Iterable[str]) -> ZooError:
     if pickles:
         found = ", ".join(map(repr, pickles[:3]))
         return UnsafeFormatError(f"{where!r} has {found} and no {missing}. {NO_PICKLES}")
+    if missing == CONFIG and "model" in names and RECIPE in names:
+        return SourceError(f"{where!r} is a run's folder. Its model is {where.rstrip('/')}/model.")
     there = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
     return SourceError(f"{where!r} is not a zoo model: it has no {missing}; {there}.")
 

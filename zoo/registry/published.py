@@ -31,12 +31,22 @@ def line(name: str) -> IndexLine:
     if holder := _holder("model", name):
         return holder.models[name]
     names = list_models()
-    is_recipe = name in list_recipes()
-    hint = f" It is a recipe: zoo train {name}." if is_recipe else did_you_mean(name, names)
+    hint = what_it_is(name) or did_you_mean(name, names)
     raise UnknownNameError(
         f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. (A folder is "
         f"written ./{name}.)"
     )
+
+
+def what_it_is(name: str) -> str:
+    """What a name that is no model's is, as a sentence; else nothing."""
+    if name in list_recipes():
+        return f" It is a recipe: zoo train {name}."
+    if name in plugins.RESERVED["dataset"]:
+        return f" It is a dataset: `zoo list '*{name}*'` lists models of it."
+    if name.endswith(".toml"):
+        return " A recipe's file goes to `zoo train`, a sweep's to `zoo sweep`."
+    return ""
 
 
 def lines(found: Survey, pattern: str = "*") -> list[IndexLine]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from zoo.errors import RecipeError
 from zoo.io.files import read_regular, with_home
-from zoo.registry import families
+from zoo.registry import families, published
 from zoo.specs.validation import listed, validated
 from zoo.sweeps.settings import SEED, Sweep, draw
-from zoo.training.recipe import MAX_BYTES, Recipe, load_recipe
+from zoo.training.recipe import MAX_BYTES, SECTIONS, Recipe, load_recipe
 
 SSIM_FROM = 11
 """Least height and width of images that have an SSIM."""
@@ -55,6 +55,7 @@ def load_plan(file: str | Path) -> Plan:
     """
     path = with_home(file, RecipeError)
     what = f"The sweep {str(path)!r}"
+    _check_is_file(path)
     sweep = read_sweep(path)
     is_file = sweep.recipe.endswith(".toml") or "/" in sweep.recipe
     base = load_recipe(path.parent / with_home(sweep.recipe) if is_file else sweep.recipe)
@@ -75,7 +76,26 @@ def read_sweep(path: Path) -> Sweep:
         fields = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as broken:
         raise RecipeError(f"{str(path)!r} is not TOML: {broken}.") from None
+    if {*SECTIONS} & fields.keys() and "recipe" not in fields:
+        raise RecipeError(
+            f"{str(path)!r} is a recipe, not a sweep: `zoo train` trains it. A sweep is a file that names "
+            f"it, recipe = {path.name!r}, and what to vary: `zoo sweep --help` has one."
+        )
     return validated(Sweep, fields, RecipeError, f"The sweep {str(path)!r}")
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        has_one = (path / "sweep.toml").exists()
+        hint = (
+            f" zoo sweep {path}/sweep.toml --out {path} resumes the sweep in it." if has_one else ""
+        )
+        raise RecipeError(f"{str(path)!r} is a folder; a sweep is a TOML file.{hint}")
+    if not path.exists() and str(path) in published.list_recipes():
+        raise RecipeError(
+            f"{str(path)!r} is a recipe. A sweep is a file that names it and what to vary: "
+            "`zoo sweep --help` has one."
+        )
 
 
 def _trials(sweep: Sweep, base: Recipe) -> tuple[list[Trial], list[str]]:
