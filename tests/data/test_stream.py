@@ -133,7 +133,7 @@ def children() -> set[int]:
 
 
 def none_left(before: set[int]) -> bool:
-    for _ in range(100):
+    for _ in range(1200):
         if children() <= before:
             return True
         time.sleep(0.05)
@@ -190,8 +190,8 @@ for n, batch in enumerate(images.read(torch.arange(len(images)).split(8))):
         assert program.stdout is not None
         assert program.stdout.readline() == b"reading\n"
         os.kill(program.pid, sent)
-        program.wait(10)
-        for _ in range(200):
+        program.wait(60)
+        for _ in range(1200):
             if not in_session(program.pid):
                 return
             time.sleep(0.05)

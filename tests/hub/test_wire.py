@@ -19,7 +19,7 @@ BYTES = FILES["config.json"]
 def fetch(
     hub: LoopbackHub, method: str, path: str, body: str | None = None, token: str | None = None
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
-    connection = http.client.HTTPConnection(hub.url.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(hub.url.removeprefix("http://"), timeout=60)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     connection.request(method, path, body, headers)
     answer = connection.getresponse()

@@ -19,9 +19,9 @@ def test_a_child_ends_soon_after_its_parent_is_killed():
     parent.wait()
     begun = time.monotonic()
     assert parent.stdout.read() == b""  # the pipe closes when the child has ended
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 300  # the child would sleep for 600
 
 
 def test_a_child_whose_parent_had_died_before_ends_too():
     child = CHILD.format(call="end_with_parent(1 << 22)")  # no process has that id
-    assert subprocess.run([sys.executable, "-c", child], timeout=60).returncode == 1
+    assert subprocess.run([sys.executable, "-c", child], timeout=300).returncode == 1
