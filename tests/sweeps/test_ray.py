@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from small import processes, wait_for
 from zoo.errors import ZooError
 from zoo.sweeps.plan import load_plan
 from zoo.sweeps.run import run_sweep
+from zoo.sweeps.settings import Resources
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -192,12 +194,13 @@ def test_auto_without_a_cluster_starts_one_that_listens_on_loopback_alone(sweep_
     assert not (tmp_path / "home/.ray").exists()
 
 
-def test_a_head_that_dies_is_a_sentence_and_what_ended_is_kept(sweep_file, tmp_path):
+@pytest.mark.parametrize("text", [EIGHT, WITH_ASHA], ids=["tasks", "asha"])
+def test_a_head_that_dies_is_a_sentence(sweep_file, tmp_path, text):
     address = f"127.0.0.1:{free_port()}"
     head = Node("--head", f"--port={address.partition(':')[2]}", "--include-dashboard=false")
     host, _, port = address.partition(":")
     wait_for(lambda: socket.socket().connect_ex((host, int(port))) == 0)
-    text = EIGHT.replace("epochs = 4", "epochs = 100000")
+    text = re.sub(r"epochs = \d", "epochs = 100000", text)
     words = ["sweep", str(sweep_file(text)), "--out", str(tmp_path / "out"), "--ray", address]
     sweep = subprocess.Popen([sys.executable, "-m", "zoo", *words], stdout=-1, stderr=-1, text=True)
     try:
@@ -211,6 +214,13 @@ def test_a_head_that_dies_is_a_sentence_and_what_ended_is_kept(sweep_file, tmp_p
     assert "Error: The head of the Ray cluster" in err
     assert "rerun the same command to resume" in err
     assert "Traceback" not in err
+
+
+def test_a_trial_takes_what_the_sweep_says():
+    from zoo.sweeps.cluster import needs
+
+    assert needs(Resources()) == {"num_cpus": 1, "num_gpus": 0}
+    assert needs(Resources(device="cuda", threads=4)) == {"num_cpus": 4, "num_gpus": 1}
 
 
 def test_nobody_listening_is_a_sentence_and_leaves_no_process(sweep_file, tmp_path):
