@@ -19,8 +19,20 @@ WIDE = np.random.Generator(np.random.Philox(6)).integers(0, 256, (21, 40, 3), np
 @pytest.mark.parametrize("image", [Image.fromarray(WIDE), as_pixels(Image.fromarray(WIDE))])
 def test_resize_and_crop_are_those_of_torchvision(image):
     fit = Fit((3, 12, 12), Transform(resize=15, crop="centre"))
-    expected = v2.Compose([v2.Resize(15, antialias=True), v2.CenterCrop(12)])(image)
+    expected = v2.Compose([v2.Resize(15), v2.CenterCrop(12)])(Image.fromarray(WIDE))
     assert torch.equal(fit(image, "it"), as_pixels(expected))
+
+
+@pytest.mark.parametrize("resize", [9, 30])
+@pytest.mark.parametrize("resampler", ["bilinear", "bicubic", "lanczos", "box", "nearest"])
+def test_a_picture_has_the_same_pixels_whatever_it_is_stored_in(resampler, resize):
+    transform = Transform(resize=resize, resampler=resampler, crop="centre")
+    for levels, channels in ((WIDE, 3), (WIDE[..., 0], 1), (WIDE[..., 0], 3)):
+        fit, picture = Fit((channels, 9, 9), transform), Image.fromarray(levels)
+        assert torch.equal(fit(as_pixels(picture), "it"), fit(picture, "it"))
+    colour = as_pixels(Image.fromarray(WIDE))
+    fitted = Fit((3, 9, 9), transform)(colour, "it")
+    assert torch.equal(Fit((2, 9, 9), transform)(colour[:2], "it"), fitted[:2])
 
 
 def test_a_random_crop_is_any_window_and_depends_on_its_seed_alone():

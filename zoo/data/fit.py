@@ -63,10 +63,7 @@ class Fit:
             height, width = _size(image)
             if transform.resize**2 * max(height, width) // min(height, width) > MAX_PIXELS:
                 raise DataError(f"{title} would be too large after resize = {transform.resize}.")
-            if transform.resampler == "box" and isinstance(image, Tensor):
-                raise DataError(f"{title} is of an array, and box resizes pictures of files only.")
-            resampler = torchvision_part("transforms").InterpolationMode(transform.resampler)
-            image = operators.resize(image, [transform.resize], resampler, antialias=True)
+            image = resized(image, transform.resize, transform.resampler)
         if transform.crop != "off":
             image = operators.crop(image, *self._corner(image, draws), *self.shape[1:])
         is_flipped = transform.flip and draws is not None and draws[2] < 0.5
@@ -111,6 +108,23 @@ def _size(image: Image | Tensor) -> tuple[int, int]:
     if isinstance(image, Tensor):
         return image.shape[1], image.shape[2]
     return image.height, image.width
+
+
+def resized(image: Image | Tensor, side: int, resampler: str) -> Image | Tensor:
+    """An image whose shorter side is `side`, by Pillow: torchvision resamples tensors to other values."""
+    resize = torchvision_part("transforms.v2.functional").resize
+    pictures = [resize(one, [side], resampler) for one in as_pictures(image)]
+    return pictures[0] if len(pictures) == 1 else torch.cat([as_pixels(one) for one in pictures])
+
+
+def as_pictures(image: Image | Tensor) -> list[Image]:
+    """An image as Pillow's. A tensor of other than 1 or 3 channels is a grey picture for each."""
+    from PIL import Image
+
+    if not isinstance(image, Tensor):
+        return [image]
+    bands = image.split(len(image) if len(image) == 3 else 1)
+    return [Image.fromarray(one.permute(1, 2, 0).squeeze(2).numpy()) for one in bands]
 
 
 def as_pixels(image: Image | Tensor) -> Tensor:

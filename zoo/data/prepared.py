@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.data.fit import Fit, as_pixels
+from zoo.data.fit import Fit, as_pictures, as_pixels
 from zoo.data.load import Dataset, find_source
 from zoo.data.source import Source
 from zoo.errors import DataError, InputError
@@ -70,8 +70,7 @@ def prepare(given: object, protocol: ReconstructionProtocol, title: str) -> Tens
     if isinstance(given, Tensor):
         if given.shape[0] not in (1, 3):
             raise DataError(f"{title} has {given.shape[0]} channels; a picture has 1 or 3.")
-        levels = given.squeeze(0) if given.shape[0] == 1 else given.permute(1, 2, 0)
-        given = Image.fromarray(levels.numpy())
+        (given,) = as_pictures(given)
     assert isinstance(given, Image.Image)
     own = "L" if given.mode == "L" else "RGB"
     image = given.convert({"rgb": "RGB", "grey": "L"}.get(protocol.colour, own))
