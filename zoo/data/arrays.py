@@ -69,7 +69,7 @@ def read_array(path: Path) -> dict[str, Source]:
     what = repr(str(path))
     with open_regular(path, DataError) as file:
         try:
-            if path.suffix == ".npy" and os.fstat(file.fileno()).st_size > IN_MEMORY:
+            if path.suffix.lower() == ".npy" and os.fstat(file.fileno()).st_size > IN_MEMORY:
                 return {"all": _streamed(path, file)}
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):

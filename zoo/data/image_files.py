@@ -75,8 +75,6 @@ class ImageFiles(Source):
 
 def read_image(path: Path) -> Image:
     """One image file. Raises DataError for one that is missing, not an image or damaged."""
-    if not os.path.lexists(path):
-        raise DataError(f"There is no image file {str(path)!r}.")
     with open_regular(path, DataError) as file:
         return decode(file, repr(str(path)))
 

@@ -238,7 +238,7 @@ def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:
     if (
         isinstance(dataset, Path)
         or "/" in dataset
-        or dataset.endswith((".npy", ".npz", ".parquet"))
+        or dataset.lower().endswith((".npy", ".npz", ".parquet"))
     ):
         near = did_you_mean(path.name, _beside(path))
         raise DataError(f"There is no file or folder {str(dataset)!r}.{near}")
