@@ -32,26 +32,57 @@ def test_an_npy_of_format_2_is_read():
 
 
 @pytest.mark.parametrize(
-    ("array", "dtype"),
+    ("array", "dtype", "advice"),
     [
-        (PIXELS.astype(np.float32), "float32"),
-        (PIXELS.astype(">f4"), ">f4"),
-        (PIXELS.astype(np.uint16), "uint16"),
-        (PIXELS.astype(np.longdouble), "float"),
-        (PIXELS.astype(np.complex64), "complex64"),
-        (PIXELS > 3, "bool"),
-        (np.array(["a", "b"]), "<U1"),
-        (np.zeros(5, "M8[s]"), "datetime64[s]"),
-        (np.zeros(5, [("a", "u1")]), "[('a', 'u1')]"),
+        (
+            PIXELS / 255,
+            "float64",
+            "Its values go from 0 to 1: try (x * 255).round().astype(np.uint8).",
+        ),
+        (
+            PIXELS.astype(">f4"),
+            ">f4",
+            "Its values go from 0 to 255: try x.round().astype(np.uint8).",
+        ),
+        (
+            (PIXELS / 127.5 - 1).astype(np.float16),
+            "float16",
+            "Its values go from -1 to 1: try ((x + 1) * 127.5).round().astype(np.uint8).",
+        ),
+        (
+            PIXELS.astype(np.uint16) * 16,
+            "uint16",
+            "Its values go from 0 to 4080: scale them to 0 to 255, then .astype(np.uint8).",
+        ),
+        (PIXELS.astype(np.int64), "int64", "Its values go from 0 to 255: try x.astype(np.uint8)."),
+        (
+            PIXELS // 128 * np.int8(1),
+            "int16",
+            "Its values go from 0 to 1: try x.astype(np.uint8) * 255.",
+        ),
+        (PIXELS > 3, "bool", "Try x.astype(np.uint8) * 255."),
+        (
+            PIXELS[..., None] / 255,
+            "float64, channels last",
+            "Its values go from 0 to 1: try (x.transpose(0, 3, 1, 2) * 255).round().astype(np.uint8).",
+        ),
+        (PIXELS[..., None], "uint8, channels last", "Try x.transpose(0, 3, 1, 2)."),
+        (PIXELS[0, ..., None], "uint8, channels last", "Try x.transpose(2, 0, 1)[None]."),
+        (PIXELS.astype(np.complex64), "complex64", ""),
+        (np.array(["a", "b"]), "<U1", ""),
+        (np.zeros(5, "M8[s]"), "datetime64[s]", ""),
+        (np.zeros(5, [("a", "u1")]), "[('a', 'u1')]", ""),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=range(14),
 )
-def test_an_npy_of_another_dtype_is_refused(array, dtype):
+def test_an_npy_of_another_dtype_or_order_is_told_what_makes_it_fit(
+    array, dtype, advice, monkeypatch
+):
     Path("a.npy").write_bytes(npy(array))
-    message = refused("a.npy")
-    assert "'a.npy' is (" in message
-    assert f", {dtype}" in message
-    assert message.endswith(WANTED)
+    expected = f"'a.npy' is {array.shape}, {dtype}; {WANTED}{advice and ' '}{advice}"
+    assert refused("a.npy") == expected
+    monkeypatch.setattr("zoo.data.arrays.IN_MEMORY", 5)
+    assert refused("a.npy") == expected
 
 
 @pytest.mark.parametrize("suffix", ["npy", "npz"])
@@ -138,7 +169,10 @@ def test_an_npy_of_more_than_fits_is_read_from_its_place(monkeypatch, array):
     [
         (npy(PIXELS)[:-1], "is cut short"),
         (npy(PIXELS.astype(np.float32)), "float32; images are"),
-        (npy(np.asfortranarray(PIXELS)), "images are"),
+        (
+            npy(np.asfortranarray(PIXELS)),
+            "is in Fortran order, in which no image lies in one piece",
+        ),
         (npy_header(described("(-10, 8, -8)"), bytes(640)), "uint8; images are"),
         (npy_header(described(f"({10**12}, 8, 8)"), bytes(640)), "is cut short"),
         (b"\x93NUMPY" + bytes(640), "damaged or not a NumPy file"),
@@ -149,6 +183,29 @@ def test_an_npy_of_more_than_fits_that_is_damaged_is_refused(monkeypatch, data, 
     monkeypatch.setattr("zoo.data.arrays.IN_MEMORY", 100)
     Path("a.npy").write_bytes(data)
     assert why in refused("a.npy")
+
+
+def test_an_npy_in_fortran_order_is_read_as_it_is():
+    Path("a.npy").write_bytes(npy(np.asfortranarray(PIXELS)))
+    assert np.array_equal(load_images("a.npy", None).pixels[:, 0].numpy(), PIXELS)
+
+
+def test_endings_are_read_in_any_case():
+    for name, data in (("A.NPY", npy(PIXELS)), ("A.Npz", zipped({"a.npy": npy(PIXELS)}))):
+        Path(name).write_bytes(data)
+        assert np.array_equal(load_images(f"./{name}", None).pixels[:, 0].numpy(), PIXELS)
+    assert refused("NOWHERE.NPY") == "There is no file or folder 'NOWHERE.NPY'."
+
+
+def test_three_gray_images_that_may_be_one_in_color_are_said_to_be_three(caplog):
+    Path("a.npy").write_bytes(npy(PIXELS[:3]))
+    assert load_images("a.npy", None).pixels.shape == (3, 1, 9, 10)
+    said = "'a.npy' is (3, 9, 10): three gray images. One color image is x[None]."
+    assert caplog.messages == [said]
+    caplog.clear()
+    for unambiguous in (PIXELS[:4], PIXELS[:3, None], PIXELS[None, :3]):
+        load_images(unambiguous, None)
+    assert not caplog.messages
 
 
 # .npz
@@ -186,6 +243,20 @@ def test_an_npz_of_one_array_is_split_and_of_three_is_not():
 def test_an_npz_of_other_things_is_refused(members, why):
     Path("a.npz").write_bytes(zipped(members))
     assert why in refused("a.npz")
+
+
+def test_an_npz_of_more_than_fits_is_refused_by_its_directory(monkeypatch):
+    monkeypatch.setattr("zoo.data.arrays.IN_MEMORY", 2**20)
+    dark = npy(np.zeros((3000, 20, 20), np.uint8))
+    for members in ({"a.npy": dark}, {"train.npy": dark, "test.npy": npy(PIXELS)}):
+        Path("a.npz").write_bytes(zipped(members))
+        size = sum(map(len, members.values()))
+        with monkeypatch.context() as unread:
+            unread.setattr("numpy.lib.npyio.NpzFile.__getitem__", None)
+            assert refused("a.npz") == (
+                f"'a.npz' holds {size:,} bytes of images. More than 1,048,576 are streamed, which a "
+                ".npz cannot be: np.save each array as a .npy, or set ZOO_IN_MEMORY=2 (MiB)."
+            )
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"hello" * 100])

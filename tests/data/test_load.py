@@ -104,22 +104,39 @@ def test_too_few_images_to_split_are_refused(count):
 
 
 @pytest.mark.parametrize(
-    "tensor",
+    ("tensor", "dtype", "advice"),
     [
-        torch.zeros(9, 1, 8, 8),
-        torch.zeros(9, 1, 8, 8, dtype=torch.int64),
-        torch.zeros(9, 1, 8, 8, dtype=torch.bool),
-        torch.zeros(9, 8, dtype=torch.uint8),
-        torch.zeros(2, 9, 1, 8, 8, dtype=torch.uint8),
-        torch.zeros((), dtype=torch.uint8),
-        torch.zeros(9, 1, 0, 8, dtype=torch.uint8),
+        (
+            torch.eye(8).expand(9, 1, 8, 8),
+            "float32",
+            " Its values go from 0 to 1: try (x * 255).round().to(torch.uint8).",
+        ),
+        (
+            torch.eye(8).bfloat16().expand(9, 8, 8) * -2,
+            "bfloat16",
+            " Its values go from -2 to 0: scale them to 0 to 255, then .to(torch.uint8).",
+        ),
+        (
+            torch.eye(8, dtype=torch.int64).expand(9, 1, 8, 8) * 9,
+            "int64",
+            " Its values go from 0 to 9: scale them to 0 to 255, then .to(torch.uint8).",
+        ),
+        (torch.zeros(9, 1, 8, 8, dtype=torch.bool), "bool", " Try x.to(torch.uint8) * 255."),
+        (
+            torch.zeros(9, 8, 8, 3, dtype=torch.uint8),
+            "uint8, channels last",
+            " Try x.permute(0, 3, 1, 2).",
+        ),
+        (torch.zeros(9, 1, 8, 8, dtype=torch.complex64), "complex64", ""),
+        (torch.zeros(9, 8, dtype=torch.uint8), "uint8", ""),
+        (torch.zeros(2, 9, 1, 8, 8, dtype=torch.uint8), "uint8", ""),
+        (torch.zeros((), dtype=torch.uint8), "uint8", ""),
+        (torch.zeros(9, 1, 0, 8), "float32", ""),
     ],
-    ids=lambda tensor: f"{tuple(tensor.shape)} {tensor.dtype}",
+    ids=range(10),
 )
-def test_a_tensor_of_another_shape_or_dtype_is_refused(tensor):
-    message = refused(tensor)
-    assert f"The tensor is {tuple(tensor.shape)}, " in message
-    assert message.endswith(WANTED)
+def test_a_tensor_that_holds_no_levels_is_told_what_makes_some(tensor, dtype, advice):
+    assert refused(tensor) == f"The tensor is {tuple(tensor.shape)}, {dtype}; {WANTED}{advice}"
 
 
 @pytest.mark.parametrize("path", [".", "../pictures", "./", "../pictures/."])

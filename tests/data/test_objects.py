@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -86,34 +87,64 @@ def test_a_mapping_gives_parts():
 
 
 @pytest.mark.parametrize(
-    ("item", "found"),
+    ("item", "found", "advice"),
     [
-        (lambda x: torch.from_numpy(x) / 255, "(9, 10), float32"),
-        (lambda x: x.astype(np.int64), "(9, 10), int64"),
-        (lambda x: torch.from_numpy(x)[None, None], "(1, 1, 9, 10), uint8"),
-        (lambda x: x[0], "(10,), uint8"),
-        (lambda x: np.stack([x] * 3, axis=-1), "(9, 10, 3), uint8, channels last"),
-        (lambda x: "a.png", "str"),
-        (lambda x: None, "NoneType"),
-        (lambda x: (3, "a"), "tuple"),
-        (lambda x: {"label": 3}, "dict"),
+        (
+            lambda x: torch.from_numpy(x) / 255,
+            "(9, 10), float32",
+            " Its values go from 0 to 1: try (x * 255).round().to(torch.uint8).",
+        ),
+        (
+            lambda x: x.astype(np.int64),
+            "(9, 10), int64",
+            " Its values go from 0 to 255: try x.astype(np.uint8).",
+        ),
+        (lambda x: torch.from_numpy(x)[None, None], "(1, 1, 9, 10), uint8", ""),
+        (lambda x: x[0], "(10,), uint8", ""),
+        (
+            lambda x: np.stack([x] * 3, axis=-1),
+            "(9, 10, 3), uint8, channels last",
+            " Try x.transpose(2, 0, 1).",
+        ),
+        (lambda x: "a.png", "str", ""),
+        (lambda x: None, "NoneType", ""),
+        (lambda x: (3, "a"), "tuple", ""),
+        (lambda x: {"label": 3}, "dict", ""),
     ],
     ids=range(9),
 )
 @pytest.mark.parametrize("kind", [Mine, Stream])
-def test_what_is_no_image_is_refused_with_what_it_is(kind, item, found):
-    message = refused(kind(item))
+def test_what_is_no_image_is_refused_with_what_it_is(kind, item, found, advice):
+    def whole(pixels):  # values from 0 to 255
+        return item(np.where(pixels == pixels.max(), 255, pixels - pixels.min()).astype(np.uint8))
+
+    message = refused(kind(whole))
     assert message.startswith(f"The {kind.__name__}: image 0 is {found}; an image is (C, H, W)")
+    assert message.endswith(f"or the first in a tuple or dict.{advice}")
 
 
-def test_a_dataset_that_raises_is_named():
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_must_not_be_written_are_read_without_a_warning():
+    PIXELS.flags.writeable = False
+    try:
+        assert load_images(Mine(), "train").sha256 == load_images(PIXELS, "train").sha256
+    finally:
+        PIXELS.flags.writeable = True
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [(KeyError("label"), "KeyError ('label')"), (SystemExit("over"), "SystemExit (over)")],
+    ids=["KeyError", "SystemExit"],
+)
+def test_a_dataset_that_raises_is_named(failure, said):
     def broken(pixels):
-        raise KeyError("label")
+        raise failure
 
     for kind in (Mine, Stream):
         message = refused(kind(broken))
         assert message.startswith(f"The {kind.__name__}")
-        assert message.endswith("could not be read: it raised KeyError ('label').")
+        assert message.endswith(f"could not be read: it raised {said}.")
 
 
 def test_a_stream_without_images_is_refused():
@@ -130,45 +161,54 @@ def spools(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def test_a_stream_is_read_once_into_a_file_that_goes_with_it(spools, monkeypatch):
+def test_a_stream_is_read_once_into_a_file_without_a_name(spools, monkeypatch):
     monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    gc.collect()  # of other tests
+    before = len(os.listdir("/dev/fd"))
     images = load_images(iter(PIXELS), "train")
-    assert sum(path.stat().st_size for path in spools.iterdir()) == PIXELS.size
+    assert not list(spools.iterdir())
+    assert len(os.listdir("/dev/fd")) == before + 1
     assert torch.equal(torch.cat(list(images.in_order(7))), load_images(PIXELS, "train").pixels)
     del images
     gc.collect()
-    assert not list(spools.iterdir())
+    assert len(os.listdir("/dev/fd")) == before
 
 
-def test_a_stream_that_breaks_off_leaves_no_file(spools):
-    def breaking():
-        yield PIXELS[0]
-        raise RuntimeError
+@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
+def test_every_kind_of_worker_reads_a_stream_that_was_kept(start):
+    kept = Spooled(iter(PIXELS), "mine")
+    with get_context(start).Pool(1) as pool:
+        assert all(
+            map(torch.equal, pool.map(kept.read, range(40)), torch.from_numpy(PIXELS)[:, None])
+        )
 
-    assert "it raised RuntimeError." in refused(breaking())
-    gc.collect()
-    assert not list(spools.iterdir())
 
-
-def test_the_file_of_a_stream_goes_when_the_program_ends(tmp_path):
+def test_a_stream_that_is_killed_while_it_is_read_leaves_no_file(tmp_path):
     code = """
-import numpy as np, os
+import numpy as np, os, signal
 from zoo.data.objects import Spooled
-kept = Spooled(iter(np.zeros((9, 8, 8), np.uint8)), "mine")
-print(os.listdir(os.environ["TMPDIR"]))
+def images():
+    yield np.zeros((1000, 1000), np.uint8)
+    print([name for name in os.listdir(os.environ["TMPDIR"]) if "zoo" in name], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+Spooled(images(), "mine")
 """
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
     )
-    assert "zoo-images-" in done.stdout
+    assert done.returncode == -9
+    assert done.stdout == "[]\n"
     assert not [name for name in os.listdir(tmp_path) if "zoo-images-" in name]
 
 
 @pytest.mark.parametrize("side", [8, 512])
 def test_a_full_disk_is_a_sentence(monkeypatch, side):
-    monkeypatch.setattr(
-        tempfile, "mkstemp", lambda prefix: (os.open("/dev/full", os.O_WRONLY), "x")
-    )
-    with pytest.raises(DataError, match=r"cannot be kept in 'x': No space left on device. Set TMP"):
+    def full(prefix):
+        return open("/dev/full", "wb")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(
+        DataError, match=r"cannot be kept in '.*': No space left on device. Set TMP"
+    ):
         Spooled(iter(np.zeros((4, side, side), np.uint8)), "mine")

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
+from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
-from zoo.data.images import IN_MEMORY, PIECE, WANTED, sha256_of
+from zoo.data.images import IN_MEMORY, PIECE, sha256_of
+from zoo.data.misfits import SAMPLED, is_channels_last, misfit
 from zoo.data.source import InMemory, Source
 from zoo.data.splits import one_of_each
 from zoo.errors import DataError
 from zoo.io.files import open_regular
+
+NPY = np.lib.format.MAGIC_PREFIX
 
 
 class ArrayFile(Source):
@@ -69,17 +74,21 @@ def read_array(path: Path) -> dict[str, Source]:
     what = repr(str(path))
     with open_regular(path, DataError) as file:
         try:
-            if path.suffix.lower() == ".npy" and os.fstat(file.fileno()).st_size > IN_MEMORY:
+            is_npy = file.read(len(NPY)) == NPY
+            if is_npy and os.fstat(file.fileno()).st_size > IN_MEMORY:
                 return {"all": _streamed(path, file)}
+            file.seek(0)
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return {"all": InMemory(loaded, what)}
             if parts := one_of_each(loaded.files, what):
+                _check_size(loaded, list(parts.values()), what)
                 return {
                     part: InMemory(loaded[name], f"{what}: its {part} split")
                     for part, name in parts.items()
                 }
             if len(loaded.files) == 1:
+                _check_size(loaded, loaded.files, what)
                 return {"all": InMemory(loaded[loaded.files[0]], what)}
         except DataError:
             raise
@@ -93,14 +102,37 @@ def read_array(path: Path) -> dict[str, Source]:
     )
 
 
-def _streamed(path: Path, file) -> ArrayFile:
+def _check_size(archive: NpzFile, names: Sequence[str], what: str) -> None:
+    """Raises DataError for arrays of more than fits: an archive of few bytes may hold gigabytes."""
+    assert archive.zip is not None
+    sizes = {one.filename.removesuffix(".npy"): one.file_size for one in archive.zip.infolist()}
+    size = sum(sizes[name] for name in names)
+    if size > IN_MEMORY:
+        raise DataError(
+            f"{what} holds {size:,} bytes of images. More than {IN_MEMORY:,} are streamed, which a "
+            f".npz cannot be: np.save each array as a .npy, or set ZOO_IN_MEMORY={-(-size // 2**20)} "
+            "(MiB)."
+        )
+
+
+def _streamed(path: Path, file: BinaryIO) -> ArrayFile:
+    """Where the images of a `.npy` lie, whose first bytes were read."""
+    what = repr(str(path))
+    file.seek(0)
     version = np.lib.format.read_magic(file)
     read = {(1, 0): np.lib.format.read_array_header_1_0}.get(
         version, np.lib.format.read_array_header_2_0
     )
     shape, fortran, dtype = read(file)
-    if dtype != np.uint8 or fortran or len(shape) not in (3, 4) or min(shape) < 1:
-        raise DataError(f"{str(path)!r} is {shape}, {dtype}; {WANTED}")
+    is_sound = len(shape) in (3, 4) and min(shape) > 0
+    if not is_sound or dtype != np.uint8 or is_channels_last(shape):
+        first = np.fromfile(file, dtype, min(SAMPLED, math.prod(shape)) if is_sound else 0)
+        raise DataError(misfit(first, what, shape=shape))
     if file.tell() + math.prod(shape) != os.fstat(file.fileno()).st_size:
-        raise DataError(f"{str(path)!r} is cut short: it is not {shape} bytes of images.")
+        raise DataError(f"{what} is cut short: it is not {shape} bytes of images.")
+    if fortran:
+        raise DataError(
+            f"{what} is in Fortran order, in which no image lies in one piece. It is too large for "
+            "memory: np.save(path, np.ascontiguousarray(x)) writes it so that it can be streamed."
+        )
     return ArrayFile(path, shape, file.tell())

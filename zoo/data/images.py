@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -12,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.data.misfits import is_channels_last, misfit
 from zoo.errors import DataError
 
-WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
+log = logging.getLogger("zoo")
 
 IN_MEMORY = int(os.environ.get("ZOO_IN_MEMORY", "512")) * 2**20
 """Bytes of pixels up to which a split is held in memory: `ZOO_IN_MEMORY`, in MiB. More is streamed."""
@@ -115,14 +118,29 @@ def sha256_of(pixels: Tensor) -> str:
 
 def as_images(given: object, what: str) -> Tensor:
     """`(N, C, H, W)` uint8 from that or `(N, H, W)`, a tensor or an array. Raises DataError."""
-    pixels = given
+    pixels = as_tensor(given)
+    if (
+        pixels is None
+        or pixels.dim() not in (3, 4)
+        or 0 in pixels.shape[1:]
+        or is_channels_last(pixels.shape)
+    ):
+        raise DataError(misfit(given, what))
+    if pixels.dim() == 3:
+        if len(pixels) == 3 < min(pixels.shape[1:]):
+            log.warning(
+                "%s is %s: three gray images. One color image is x[None].",
+                what,
+                tuple(pixels.shape),
+            )
+        pixels = pixels[:, None]
+    return pixels.cpu().contiguous()
+
+
+def as_tensor(given: object) -> Tensor | None:
+    """A tensor or an array of uint8, of any shape; None for anything else. Nothing is copied."""
     if isinstance(given, np.ndarray) and given.dtype == np.uint8:
-        pixels = torch.from_numpy(np.ascontiguousarray(given))
-    if isinstance(pixels, Tensor) and pixels.dtype == torch.uint8:
-        pixels = pixels[:, None] if pixels.dim() == 3 else pixels
-        if pixels.dim() == 4 and 0 not in pixels.shape[1:]:
-            return pixels.cpu().contiguous()
-    found = type(given).__name__
-    if isinstance(given, Tensor | np.ndarray):
-        found = f"{tuple(given.shape)}, {str(given.dtype).removeprefix('torch.')}"
-    raise DataError(f"{what} is {found}; {WANTED}")
+        with warnings.catch_warnings():  # of arrays that must not be written, which nobody does
+            warnings.simplefilter("ignore")
+            return torch.from_numpy(np.ascontiguousarray(given))
+    return given if isinstance(given, Tensor) and given.dtype == torch.uint8 else None

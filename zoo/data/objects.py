@@ -7,7 +7,7 @@ import tempfile
 import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -17,7 +17,8 @@ from torch.utils.data import IterableDataset
 
 from zoo.data.fit import as_pixels
 from zoo.data.image_files import eight_bits
-from zoo.data.images import sha256_of
+from zoo.data.images import as_tensor, sha256_of
+from zoo.data.misfits import is_channels_last, misfit
 from zoo.data.source import InMemory, Source
 from zoo.data.splits import one_of_each
 from zoo.errors import DataError, ZooError
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 COMPARED = 8
 """Images of a dataset that are read twice, to see whether it draws them at random."""
-ONE_IMAGE = (
-    "an image is (C, H, W) or (H, W), uint8, 0 to 255, or Pillow's, alone or the first in a tuple "
-    "or dict."
-)
 
 
 class MapStyle(Source):
@@ -74,24 +71,34 @@ class MapStyle(Source):
 
 
 class Spooled(Source):
-    """Images that came once, one after the other, kept in a file that goes when they do."""
+    """Images that came once, one after the other, kept in a file that has no name: it goes when they do."""
 
     def __init__(self, given: Iterable[object], what: str) -> None:
         self.what = what
-        descriptor, self.path = tempfile.mkstemp(prefix="zoo-images-")
-        weakref.finalize(self, _remove, self.path, os.getpid())
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with tempfile.TemporaryFile(prefix="zoo-images-") as file:
                 self.ends, self.shapes = _spool(given, what, file)
+                file.flush()
+                self._keep(os.dup(file.fileno()))
         except OSError as failure:  # of this file: the dataset's own are blamed on it
             raise DataError(
-                f"{what} cannot be kept in {self.path!r}: {failure.strerror}. Set TMPDIR to a "
-                "folder with more room."
+                f"{what} cannot be kept in {tempfile.gettempdir()!r}: {failure.strerror}. Set TMPDIR "
+                "to a folder with more room."
             ) from None
-        self.file: int | None = None
+
+    def _keep(self, file: int) -> None:
+        self.file = file
+        weakref.finalize(self, os.close, file)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "file": None}
+        """For a process that this one starts, which gets the open file itself."""
+        from multiprocessing.reduction import DupFd  # Windows has none
+
+        return {**self.__dict__, "file": DupFd(self.file)}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__ |= state
+        self._keep(state["file"].detach())
 
     def __len__(self) -> int:
         return len(self.shapes)
@@ -101,11 +108,9 @@ class Spooled(Source):
 
     def read(self, number: int) -> Tensor:
         start, end = (int(place) for place in self.ends[number : number + 2])
-        if self.file is None:
-            self.file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         data = bytearray(os.pread(self.file, end - start, start))
         if len(data) < end - start:
-            raise DataError(f"{self.title(number)} is cut short in {self.path!r}.")
+            raise DataError(f"{self.title(number)} is cut short in its temporary file.")
         return torch.frombuffer(data, dtype=torch.uint8).view(*self.shapes[number].tolist())
 
     def split_keys(self) -> Iterator[str]:
@@ -145,16 +150,15 @@ def image_of(item: object, title: str) -> Image | Tensor:
         item = next((part for part in parts if isinstance(part, Tensor | np.ndarray | Image)), item)
     if isinstance(item, Image):
         return eight_bits(item, title)
-    found = type(item).__name__
-    if isinstance(item, Tensor | np.ndarray):
-        found = f"{tuple(item.shape)}, {str(item.dtype).removeprefix('torch.')}"
-        if item.dtype in (torch.uint8, np.uint8) and item.ndim in (2, 3) and 0 not in item.shape:
-            pixels = torch.as_tensor(item).cpu()
-            pixels = pixels[None] if pixels.dim() == 2 else pixels
-            if pixels.shape[0] <= 4 or pixels.shape[2] > 4:
-                return pixels
-            found += ", channels last"
-    raise DataError(f"{title} is {found}; {ONE_IMAGE}")
+    pixels = as_tensor(item)
+    if (
+        pixels is None
+        or pixels.dim() not in (2, 3)
+        or 0 in pixels.shape
+        or is_channels_last(pixels.shape)
+    ):
+        raise DataError(misfit(item, title, is_one=True))
+    return (pixels[None] if pixels.dim() == 2 else pixels).cpu()
 
 
 def _source(given: Any, what: str) -> Source:
@@ -195,14 +199,8 @@ def _blamed(what: str) -> Iterator[None]:
         yield
     except ZooError:
         raise
-    except Exception as failure:
+    except (Exception, SystemExit) as failure:
         why = (str(failure).splitlines() or [""])[0]
         raise DataError(
             f"{what} could not be read: it raised {type(failure).__name__}{f' ({why})' if why else ''}."
         ) from failure
-
-
-def _remove(path: str, process: int) -> None:
-    if os.getpid() == process:  # a worker is a copy of it, which ends sooner
-        with suppress(OSError):
-            os.unlink(path)
