@@ -6,7 +6,10 @@ import json
 import re
 import shutil
 import signal
+import socket
+import struct
 import sys
+import threading
 import types
 import urllib.request
 
@@ -267,6 +270,21 @@ def test_it_is_served_until_it_is_interrupted(page, monkeypatch):
     said = []
     show(page.parent, 0, said.append)
     assert re.fullmatch(r"http://127.0.0.1:\d+/ until you press Ctrl-C", said[0])
+
+
+def test_a_browser_that_asks_nonsense_or_goes_away_prints_nothing(page, capfd):
+    with served(page.parent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = ("127.0.0.1", server.server_address[1])
+        with socket.create_connection(where) as browser:
+            browser.sendall(b"GET /%00 HTTP/1.1\r\nHost: localhost:1\r\n\r\n")
+            assert b"404" in browser.recv(1000)
+        for _ in range(20):
+            with socket.create_connection(where) as browser:
+                browser.sendall(b"GET /runtime.js HTTP/1.1\r\nHost: localhost:1\r\n\r\n")
+                browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        server.shutdown()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_port_that_is_taken_is_said(page):

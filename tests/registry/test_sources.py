@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 from zoo.errors import InputError, SourceError, UnknownNameError, ZooError
-from zoo.registry import index, sources
+from zoo.registry import index, published, sources
 from zoo.registry.sources import HubAddress
 
 
@@ -176,7 +176,7 @@ def test_two_revisions_are_one_too_many():
     assert "Give one." in refused("hf://acme/vae@v1", SourceError, revision="v2")
 
 
-@pytest.mark.parametrize("source", ["a/b/c", "models\\vae", "C:\\models\\vae", "ftp://host/vae"])
+@pytest.mark.parametrize("source", ["models\\vae", "C:\\models\\vae", "ftp://host/vae"])
 def test_a_string_that_is_nothing_says_how_a_folder_is_written(source):
     assert f"{source!r} is not a source. A folder is written ./{source};" in refused(
         source, SourceError
@@ -205,3 +205,22 @@ def test_a_folder_and_a_published_name_have_no_revisions(registry):
     assert "is a folder and has no revisions" in refused("./model", SourceError, revision="main")
     message = refused("vae-mnist-20", SourceError, revision="main")
     assert "is a published name, whose weights never change: no revision" in message
+
+
+@pytest.mark.parametrize("source", ["runs/x/model", "runs/x/model/", "model/", "nowhere/at/all"])
+def test_what_can_only_be_a_path_is_a_folder_in_every_verb(source):
+    Path("runs/x/model").mkdir(parents=True)
+    Path("model").mkdir()
+    assert sources.parse(source).folder == Path(source)
+
+
+def test_a_folder_of_a_published_models_name_is_not_taken_for_it(registry):
+    Path("vae-mnist-20").mkdir()
+    for source in ("./vae-mnist-20", "vae-mnist-20/", Path("vae-mnist-20")):
+        found = sources.parse(source)
+        assert (found.origin, found.line) == ("./vae-mnist-20", None)
+
+
+def test_a_folder_where_a_published_name_is_wanted_is_told_so(registry):
+    with pytest.raises(UnknownNameError, match=r"'\./m' is not the name of a published model"):
+        published.line("./m")

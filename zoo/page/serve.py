@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import logging
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -25,7 +26,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         if host not in (ADDRESS, "localhost") or self._is_from_another_site():
             self.send_error(403, "This page is served to this machine alone")
             return None
-        return super().send_head()
+        try:
+            return super().send_head()
+        except ValueError:  # a NUL in the path
+            self.send_error(404)
+            return None
 
     def _is_from_another_site(self) -> bool:
         """Whether a browser says so; a link there may lead here."""
@@ -41,12 +46,22 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         log.debug(format, *args)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """A browser may go away in the middle of an answer."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if isinstance(sys.exception(), ConnectionError):
+            log.debug("A browser went away.")
+        else:
+            super().handle_error(request, client_address)  # pyright: ignore[reportArgumentType]  # as it was given
+
+
 @contextmanager
 def served(folder: Path, port: int = 0) -> Iterator[http.server.ThreadingHTTPServer]:
     """A server of a folder's files; port 0 is any free one. Raises InputError for one that is taken."""
     handler = functools.partial(Handler, directory=str(folder))
     try:
-        server = http.server.ThreadingHTTPServer((ADDRESS, port), handler)
+        server = Server((ADDRESS, port), handler)
     except OSError as taken:
         raise InputError(
             f"Port {port} cannot be had ({taken.strerror}). Name another one, or leave --port out."

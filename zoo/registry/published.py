@@ -31,6 +31,11 @@ def line(name: str) -> IndexLine:
     if holder := _holder("model", name):
         return holder.models[name]
     names = list_models()
+    if "/" in name:
+        raise UnknownNameError(
+            f"{name!r} is not the name of a published model: `zoo list` shows all {len(names)}. A "
+            "folder or a repo on the Hub is measured by `zoo eval`."
+        )
     hint = what_it_is(name) or did_you_mean(name, names)
     raise UnknownNameError(
         f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. (A folder is "

@@ -1,8 +1,9 @@
 """What a user may write for a model -> which model is meant. No torch here.
 
 In this order: a `Path`, or a string that starts with `./ ../ / ~`: a folder. A string with
-`hf://` or a Hub web address: the Hub. One slash: `org/repo` on the Hub, unless such a folder is
-here: then it is refused with both spellings. No slash: a published name, always.
+`hf://` or a Hub web address: the Hub. Several slashes, or one at the end: a folder. One slash:
+`org/repo` on the Hub, unless such a folder is here: then it is refused with both spellings. No
+slash: a published name, always.
 """
 
 from __future__ import annotations
@@ -92,15 +93,16 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
     if not isinstance(source, (str, Path)) or not str(source).strip():
         raise InputError(f"A source is a name, a folder or a Hub repo; got {str(source)[:60]!r}.")
     name = str(source)
-    if isinstance(source, Path) or name in (".", "..") or name.startswith(("./", "../", "/", "~")):
+    is_address = name.startswith(("hf://", "https://", "http://"))
+    if isinstance(source, Path) or (not is_address and _is_path(name)):
         folder = with_home(source, SourceError)
         if revision is not None:
             raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
         is_word = len(folder.parts) == 1 and not folder.is_absolute() and name not in (".", "..")
         return Source(folder, f"./{folder}" if is_word else str(folder))  # no published name
-    if name.startswith(("hf://", "https://", "http://")):
+    if is_address:
         return _address(name, revision)
-    if name.count("/") > 1 or "\\" in name:
+    if "\\" in name or "://" in name:
         raise SourceError(
             f"{name!r} is not a source. A folder is written ./{name}; a repo on the Hub org/name."
         )
@@ -109,6 +111,12 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
     if os.path.isdir(name):
         raise SourceError(f"{name!r} is ambiguous: hf://{name} is the Hub, ./{name} the folder.")
     return HubAddress(checked_repo(name), revision)
+
+
+def _is_path(name: str) -> bool:
+    """Whether a word can only be the path of a folder."""
+    starts = name in (".", "..") or name.startswith(("./", "../", "/", "~"))
+    return starts or ("://" not in name and (name.endswith("/") or name.count("/") > 1))
 
 
 def is_on_hub(origin: str) -> bool:
