@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.api import info, load
 from zoo.errors import HubError, InputError, IntegrityError, OfflineError
 from zoo.folder.config import names_in
-from zoo.hub.find import EVERYTHING, TO_MEASURE, find
+from zoo.hub.find import EVERYTHING, ONLINE, TO_MEASURE, Access, find
 from zoo.registry import sources
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
 
 # torch is imported by the functions that need it.
+
+log = logging.getLogger("zoo")
 
 
 def evaluate(
@@ -68,7 +70,8 @@ def evaluate(
         max_damaged: images that may be left out because they cannot be read; None is the recipe's for
             its own dataset, and 0 for any other.
         device: where to compute; `"auto"` is a GPU where there is one.
-        revision, token, offline: as in `load`, for a source on the Hub.
+        revision: as in `load`, for a source on the Hub.
+        token, offline: as in `load`, for everything that is needed: the model, its recipe, the images.
 
     Raises:
         InputError: for images of another shape, a protocol that does not fit, or codes that cannot
@@ -91,14 +94,16 @@ def evaluate(
     else:
         found = find(model_or_source, TO_MEASURE, revision=revision, token=token, offline=offline)
         model = store.load_source(found)
+    access = Access(token, offline)
     if dataset is None:
-        dataset, recipe_protocol = trained_on(model)
+        dataset, recipe_protocol = trained_on(model, access)
         protocol = protocol or recipe_protocol
+    _check_offline(dataset, access)
     images = images_for(
         model,
         dataset,
         split,
-        recipe_of(model),
+        recipe_of(model, access),
         transform=None if transform is None else transform_of(transform),
         column=column,
         max_damaged=max_damaged,
@@ -142,7 +147,7 @@ def measure_reconstructions(
         limit: the first so many images only.
         extractor: `lpips-vgg`, `lpips-alex`, `lpips-squeeze` or `inception`, with `=FILE@SHA256` for
             weights that are not fetched; or what `load` takes, for distances between codes.
-        device, revision, token, offline: as in `evaluate`.
+        device, revision, token, offline: as in `evaluate`, for an extractor too.
 
     Raises:
         InputError: for another protocol, and images of a size that the model does not take.
@@ -156,40 +161,61 @@ def measure_reconstructions(
     from zoo.models import Autoencoder
     from zoo.specs.reconstruction import parse_protocol
 
+    access = Access(token, offline)
     known = parse_protocol(protocol) if isinstance(protocol, str) else protocol
     where = find_rank_device(device)
+    _check_offline(dataset, access)
     images = prepared_images(dataset, known, split=split)
     if isinstance(model_or_source, Autoencoder):
         model, name = model_or_source, ""
     else:
         model = load(model_or_source, revision=revision, token=token, offline=offline)
         name = str(model_or_source)
-    compared_by = find_extractor(extractor).to(where) if extractor else None
+    compared_by = find_extractor(extractor, access).to(where) if extractor else None
     found = measure(model, images, name=name, limit=limit, extractor=compared_by, device=where)
     return found.summary
 
 
-def trained_on(model: Autoencoder) -> tuple[str, Protocol]:
+def _check_offline(dataset: Dataset, access: Access) -> None:
+    from zoo.data.load import is_at_hand
+
+    if access.offline and isinstance(dataset, str) and not is_at_hand(dataset):
+        raise OfflineError(
+            f"{dataset!r} is not on this machine, and with offline=True nothing is fetched: run it "
+            "once without, or give images that are here."
+        )
+
+
+def trained_on(model: Autoencoder, access: Access = ONLINE) -> tuple[str, Protocol]:
     """Dataset and protocol of a model's recipe.
 
     Raises InputError for a model without one, DataError for a recipe that names images which are
-    not its to choose (`zoo.data.of_recipe`).
+    not its to choose (`zoo.data.of_recipe`), OfflineError and HubError where the recipe is on the
+    Hub and cannot be fetched.
     """
     from zoo.data.of_recipe import dataset_of
     from zoo.specs.data import data_settings
 
-    known, recipe = model.info, recipe_of(model)
+    known, recipe = model.info, _recipe(model, access)
     if known is None or recipe is None:
         raise InputError("This model has no recipe: say which dataset to measure it on.")
     return dataset_of(known, recipe), data_settings(recipe).protocol
 
 
-def recipe_of(model: Autoencoder) -> str | None:
-    """The text of a model's recipe.toml. That of one from the Hub is fetched, for a load left it out."""
+def recipe_of(model: Autoencoder, access: Access = ONLINE) -> str | None:
+    """The text of a model's recipe.toml, or None. That of one from the Hub is fetched, for a load left
+    it out; where it cannot be fetched, a warning says so."""
+    try:
+        return _recipe(model, access)
+    except (OfflineError, HubError) as failure:
+        log.warning("The model's recipe is not known, so images are not made to fit: %s", failure)
+        return None
+
+
+def _recipe(model: Autoencoder, access: Access) -> str | None:
     known = model.info
     if known is not None and known.recipe is None and sources.is_on_hub(known.origin):
-        with suppress(OfflineError, HubError):  # then it is as if it had none
-            return info(known.origin).recipe
+        return info(known.origin, token=access.token, offline=access.offline).recipe
     return known.recipe if known else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ import zoo
 from zoo.errors import InputError, IntegrityError, MismatchError, OfflineError
 from zoo.evaluation import extractors
 from zoo.evaluation.extractors import Codes, find_extractor
+from zoo.hub.find import Access
 
 X, Y = torch.rand(2, 2, 3, 64, 48, generator=torch.Generator().manual_seed(0))
 
@@ -85,6 +87,33 @@ def test_weights_that_cannot_be_fetched_get_a_sentence(name, tmp_path, monkeypat
     (tmp_path / "checkpoints" / address.rpartition("/")[2]).write_bytes(b"something else")
     with pytest.raises(IntegrityError, match="delete it"):
         find_extractor(name)
+
+
+def test_a_forged_file_with_the_first_digits_of_the_hash_is_refused(tmp_path, monkeypatch):
+    data = b"forged"
+    real = hashlib.sha256(data).hexdigest()
+    forged = replace(extractors.PUBLISHED["lpips-alex"], sha256=real[:8] + "0" * 56)
+    monkeypatch.setitem(extractors.PUBLISHED, "lpips-alex", forged)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "alexnet-owt-7be5be79.pth").write_bytes(data)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was opened"))
+    with pytest.raises(IntegrityError, match="delete it"):
+        find_extractor("lpips-alex")
+
+
+@pytest.mark.parametrize("name", extractors.PUBLISHED)
+def test_the_whole_hash_of_published_weights_is_pinned(name):
+    network = extractors.PUBLISHED[name]
+    assert re.fullmatch("[0-9a-f]{64}", network.sha256)
+    assert network.address.endswith(f"-{network.sha256[:8]}.pth")
+
+
+def test_offline_nothing_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("fetched"))
+    with pytest.raises(OfflineError, match="with offline=True nothing is fetched"):
+        find_extractor("lpips-vgg", Access(offline=True))
 
 
 def test_images_that_an_extractor_does_not_take(alex):

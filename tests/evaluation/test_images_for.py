@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 
 import zoo
-from zoo.errors import DataError, InputError
+from zoo.errors import DataError, InputError, OfflineError
 from zoo.evaluation.evaluate import images_for
 from zoo.specs.data import Transform
 
@@ -105,6 +106,29 @@ def test_a_recipes_column_and_damage_are_for_its_own_dataset(model, tmp_path):
         images_for(model, tmp_path / "other.parquet", None, recipe)
     chosen = images_for(model, tmp_path / "other.parquet", None, recipe, column="mask")
     assert len(chosen) == 12
+
+
+def test_offline_and_token_reach_the_recipe_and_the_extractor(model, monkeypatch):
+    asked = []
+
+    def spy(source, **how):
+        asked.append((source, how))
+        raise OfflineError("not cached")
+
+    monkeypatch.setattr("zoo.measuring.info", spy)
+    monkeypatch.setattr("zoo.evaluation.extractors.find", lambda source, **how: spy(source, **how))
+    info = zoo.info("vae-digits-8")
+    there = dataclasses.replace(info, origin=f"hf://acme/vae@{'0' * 40}", recipe=None)
+    monkeypatch.setattr(model, "info", there)
+    how = {"token": "hf_mine", "offline": True}
+    with pytest.raises(OfflineError, match="not cached"):
+        zoo.evaluate(model, **how)
+    assert zoo.evaluate(model, levels(5, 16, 16), **how).n_images == 5
+    with pytest.raises(OfflineError, match="not cached"):
+        zoo.measure_reconstructions(model, levels(5, 16, 16), extractor="acme/other", **how)
+    assert [one for _, one in asked] == [how] * 3
+    with pytest.raises(OfflineError, match="with offline=True nothing is fetched"):
+        zoo.evaluate(model, "hf-dataset:acme/photos", **how)
 
 
 def test_damaged_images_are_left_out_only_where_that_is_allowed(model, tmp_path):

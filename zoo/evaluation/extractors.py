@@ -36,7 +36,7 @@ from zoo.errors import (
 )
 from zoo.folder import store
 from zoo.folder.tensor_file import TensorFile, read_tensors
-from zoo.hub.find import find
+from zoo.hub.find import ONLINE, Access, find
 from zoo.io.files import read_regular, with_home
 from zoo.models import Autoencoder
 from zoo.specs.reconstruction import DECLARED, ExtractorKind
@@ -53,17 +53,37 @@ class Published:
 
     kind: ExtractorKind
     address: str
-    """Its last 8 hex digits are the first of the file's sha256."""
+    sha256: str
+    """Of the whole file: its name has the first 8 digits, which are too few to trust."""
     backbone: str = ""
 
 
 _TORCHVISION = "https://download.pytorch.org/models"
 _FIDELITY = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0"
 PUBLISHED = {
-    "lpips-alex": Published("lpips", f"{_TORCHVISION}/alexnet-owt-7be5be79.pth", "alex"),
-    "lpips-squeeze": Published("lpips", f"{_TORCHVISION}/squeezenet1_1-b8a52dc0.pth", "squeeze"),
-    "lpips-vgg": Published("lpips", f"{_TORCHVISION}/vgg16-397923af.pth", "vgg"),
-    "inception": Published("inception", f"{_FIDELITY}/weights-inception-2015-12-05-6726825d.pth"),
+    "lpips-alex": Published(
+        "lpips",
+        f"{_TORCHVISION}/alexnet-owt-7be5be79.pth",
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        "alex",
+    ),
+    "lpips-squeeze": Published(
+        "lpips",
+        f"{_TORCHVISION}/squeezenet1_1-b8a52dc0.pth",
+        "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+        "squeeze",
+    ),
+    "lpips-vgg": Published(
+        "lpips",
+        f"{_TORCHVISION}/vgg16-397923af.pth",
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        "vgg",
+    ),
+    "inception": Published(
+        "inception",
+        f"{_FIDELITY}/weights-inception-2015-12-05-6726825d.pth",
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    ),
 }
 
 
@@ -140,8 +160,8 @@ class Inception(Extractor):
         return self.network(levels.to(next(self.network.parameters()).device))[0]
 
 
-def find_extractor(source: str) -> Extractor:
-    """The extractor that a source means, on the processor.
+def find_extractor(source: str, access: Access = ONLINE) -> Extractor:
+    """The extractor that a source means, on the processor; fetched with this access where it is not here.
 
     Raises:
         InputError: for a file without a network's name or its sha256.
@@ -156,13 +176,14 @@ def find_extractor(source: str) -> Extractor:
                 f"lpips-vgg=FILE@SHA256; got {source[:200]!r}.{did_you_mean(name, PUBLISHED)}"
             )
         try:
-            return Codes(store.load_source(find(source)))
+            how = {"token": access.token, "offline": access.offline}
+            return Codes(store.load_source(find(source, **how)))
         except UnknownNameError as unknown:
             near = did_you_mean(name, PUBLISHED)
             raise UnknownNameError(
                 f"There is no extractor {name[:60]!r}.{near} Networks: {', '.join(PUBLISHED)}; or a model. {unknown}"
             ) from None
-    weights = _given(name, given) if has_file else _fetched(name)
+    weights = _given(name, given) if has_file else _fetched(name, access)
     known, called = PUBLISHED[name], name + DECLARED if has_file else name
     if known.kind == "inception":
         return Inception(called, weights.sha256, _inception(weights.tensors))
@@ -189,31 +210,40 @@ def _given(name: str, given: str) -> TensorFile:
     return read_tensors(path, MOST_BYTES, check)
 
 
-def _fetched(name: str) -> TensorFile:
-    """Weights as a network's authors have them, fetched once. They run nothing: tensors alone are read."""
-    address = PUBLISHED[name].address
+def _fetched(name: str, access: Access) -> TensorFile:
+    """Weights as a network's authors have them, fetched once.
+
+    The file is theirs by its whole sha256 before any of it is read, and then tensors alone are.
+    """
+    address, expected = PUBLISHED[name].address, PUBLISHED[name].sha256
     path = Path(torch.hub.get_dir(), "checkpoints", address.rpartition("/")[2])
-    start = path.stem[-8:]
+    elsewhere = (
+        f"put {address} into {str(path.parent)!r}, or give them as safetensors, {name}=FILE@SHA256."
+    )
+    if access.offline and not path.exists():
+        raise OfflineError(
+            f"The weights of {name} are not on this machine, and with offline=True nothing is "
+            f"fetched: {elsewhere}"
+        )
     try:
-        processes.from_first(lambda: _fetch(address, path, start))
+        processes.from_first(lambda: _fetch(address, path, expected))
     except (OSError, RuntimeError) as failure:
         raise OfflineError(
-            f"The weights of {name} cannot be fetched ({failure}): put {address} into "
-            f"{str(path.parent)!r}, or give them as safetensors, {name}=FILE@SHA256."
+            f"The weights of {name} cannot be fetched ({failure}): {elsewhere}"
         ) from None
     data = read_regular(path, MOST_BYTES)
     sha256 = hashlib.sha256(data).hexdigest()
-    if not sha256.startswith(start):
+    if sha256 != expected:
         raise IntegrityError(
-            f"sha256 of {str(path)!r} is {sha256[:12]}..., not {start}...: delete it."
+            f"sha256 of {str(path)!r} is {sha256[:12]}..., not {expected[:12]}...: delete it."
         )
     return TensorFile(sha256, torch.load(io.BytesIO(data), weights_only=True))
 
 
-def _fetch(address: str, path: Path, start: str) -> None:
+def _fetch(address: str, path: Path, sha256: str) -> None:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(address, str(path), start, progress=False)
+        torch.hub.download_url_to_file(address, str(path), sha256, progress=False)
 
 
 def _lpips(backbone: str, tensors: Mapping[str, Tensor], name: str) -> nn.Module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.folder import layout
@@ -14,6 +15,19 @@ TO_KNOW = layout.TEXTS
 TO_SHOW = (*layout.TEXTS, layout.FIGURES)
 TO_MEASURE = (layout.CONFIG, layout.WEIGHTS, layout.RECIPE)
 EVERYTHING = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the network is used for whatever a call needs: a model, its recipe, an extractor, a dataset."""
+
+    token: str | None = None
+    """For private repos on the Hub."""
+    offline: bool = False
+    """Whether to stay off the network."""
+
+
+ONLINE = Access()
 
 
 def find(
