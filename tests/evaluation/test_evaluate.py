@@ -160,3 +160,20 @@ def test_a_stream_has_the_numbers_and_the_sha256_of_the_same_images_in_memory(mo
     assert isinstance(streamed, StreamedImages)
     one, other = (evaluate_model(model, images) for images in (held, streamed))
     assert one.model_copy(update={"dataset": other.dataset}) == other
+
+
+@pytest.mark.parametrize("family", ["vae", "ae"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_model_that_gives_no_numbers_gets_a_sentence_with_the_metric_and_the_image(family, value):
+    model = small(family=family)
+    with torch.no_grad():
+        [*model.decoder.parameters()][-1].fill_(value)
+    with pytest.raises(InputError, match=r"(reconstruction|mse) is (nan|inf|-inf) for image '0'"):
+        zoo.evaluate(model, "digits", limit=3)
+
+
+def test_a_single_image_has_no_standard_error():
+    metrics = zoo.evaluate(small(), "digits", limit=1, nll_samples=3)
+    assert metrics.neg_elbo is not None
+    errors = {name: value for name, value in dict(metrics).items() if name.endswith("_se")}
+    assert set(errors.values()) == {None}

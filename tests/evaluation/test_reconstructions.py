@@ -339,3 +339,34 @@ def test_models_beside_each_other(model, photos):
     assert found.picture[:4] == b"\x89PNG"
     assert len(set(found.shown)) == 6
     assert not math.isnan(psnr[0])
+
+
+def test_models_beside_each_other_on_one_image_have_no_rank_and_no_error(model, photos):
+    other = zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
+    images = prepared_images(photos, parse_protocol("centre-32"))
+    found = compare_models(["a", "b"], {"a": model, "b": other}.__getitem__, images, limit=1)
+    assert [row.rank for row in found.rows] == [None, None]
+    assert {row.numbers.psnr_se for row in found.rows} == {None}
+
+
+def test_ssim_that_is_left_out_for_a_small_image_is_said(any_size, tmp_path):
+    for number, side in enumerate([32, 8, 32]):
+        Image.new("RGB", (32, side)).save(tmp_path / f"{number}.png")
+    found = measured(any_size, tmp_path, "native").summary
+    assert (found.ssim, found.n_small) == (None, 1)
+    assert "SSIM is left out: 1 image is below 11 pixels" in found.left_out
+
+
+def test_a_model_that_gives_no_numbers_is_refused_with_the_images_key(photos):
+    model = zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
+    with torch.no_grad():
+        [*model.parameters()][-1].fill_(math.nan)
+    with pytest.raises(InputError, match=r"mse is nan for image '0\.png'"):
+        measured(model, photos)
+
+
+def test_the_color_of_a_protocol_is_the_models(photos):
+    grey = zoo.build("conv-ae", image_shape=(1, 32, 32), latent_dim=4, seed=1).eval()
+    found = measured(grey, photos).summary
+    assert found.protocol.colour == "grey"
+    assert found.protocol_id == parse_protocol("centre-32:colour=grey").identity

@@ -22,6 +22,7 @@ from zoo.evaluation.disentanglement import check_factors, measure_factors
 from zoo.evaluation.measure import (
     active_units,
     batch_size,
+    check_finite,
     code_sums,
     exact_float32,
     joined,
@@ -118,9 +119,11 @@ def evaluate_each(
     guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
         numbers, values, sha256 = _numbers(measured, images, count, protocol, seed)
+        check_finite(numbers, images.key)
         if isinstance(measured, VariationalAutoencoder) and nll_samples and protocol != "grey":
             some = min(count, nll_images or count)
             numbers |= _bound(measured, images, some, protocol, seed, nll_samples)
+            check_finite(numbers, images.key)
             values |= {"nll_samples": nll_samples, "nll_n_images": some}
         if factors:
             values |= processes.from_first(

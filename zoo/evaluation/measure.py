@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo import processes
 from zoo.data import AnyImages, as_grey
+from zoo.errors import InputError
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.models.variational import VALUES_AT_ONCE
@@ -53,6 +54,18 @@ def mean_of(values: Tensor) -> tuple[float, float | None]:
     values = values.double()
     error = values.std().item() / math.sqrt(len(values)) if len(values) > 1 else None
     return values.mean().item(), error
+
+
+def check_finite(per_image: Mapping[str, Tensor], key: Callable[[int], str]) -> None:
+    """Raises InputError for numbers `(N,)` that are not finite, with the first image's key."""
+    for name, numbers in per_image.items():
+        if len(wrong := (~numbers.isfinite()).nonzero()):
+            first = int(wrong[0])
+            raise InputError(
+                f"{name} is {numbers[first].item()} for image {key(first)!r}, and not finite for "
+                f"{len(wrong):,} of {len(numbers):,} images: the model's outputs overflow, or are no "
+                "numbers, so nothing can be measured of it."
+            )
 
 
 @contextmanager

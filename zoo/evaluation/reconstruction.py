@@ -21,7 +21,7 @@ from zoo.data.prepared import PreparedImages, digest, padded
 from zoo.errors import InputError
 from zoo.evaluation.extractors import Extractor, squared
 from zoo.evaluation.frechet import frechet_distance
-from zoo.evaluation.measure import exact_float32, mean_of
+from zoo.evaluation.measure import check_finite, exact_float32, mean_of
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
@@ -92,8 +92,13 @@ def measure_reconstructions(
     values = torch.tensor([row.numbers for row in every], dtype=torch.float64)  # (N, 3)
     digests = [row.digest for row in every]
     per_image: dict[str, Tensor] = dict(zip(METRICS, values.unbind(1), strict=True))
-    if per_image["ssim"].isnan().any():
+    small = int(sum(row.is_small for row in every))
+    if small:
         del per_image["ssim"]
+    check_finite(per_image, images.key)
+    if extractor:
+        distances = torch.tensor([row.distance for row in every], dtype=torch.float64)
+        check_finite({"feature_distance": distances}, images.key)
     means = {metric: mean_of(numbers) for metric, numbers in per_image.items()}
     info = model.info
     summary = Reconstructions(
@@ -106,6 +111,7 @@ def measure_reconstructions(
         protocol_id=images.protocol.identity,
         n_images=count,
         n_distinct=len(set(digests)),
+        n_small=small,
         images_sha256=hashlib.sha256(b"".join(digests)).hexdigest(),
         mse=means["mse"][0],
         mse_se=means["mse"][1],
@@ -145,6 +151,8 @@ class _One:
     numbers: list[float]
     """MSE, PSNR and SSIM."""
     digest: bytes
+    is_small: bool
+    """Too small for SSIM."""
     seconds: float
     values: int
     """Numbers in its code."""
@@ -188,6 +196,7 @@ def _measure(
     return _One(
         errors_of(pixels, y, protocol.rounding),
         digest(pixels),
+        min(pixels.shape[1:]) < LEAST_SIDE,
         seconds,
         z.numel(),
         pixels[0].numel(),

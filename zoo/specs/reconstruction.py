@@ -161,12 +161,16 @@ class Reconstructions(Strict):
     protocol_id: str = Field(description="the protocol's identity")
     n_images: int
     n_distinct: int = Field(description="images that differ from all before them")
+    n_small: int = Field(
+        default=0,
+        description="images below 11 pixels, too small for SSIM, which is None with any of them",
+    )
     images_sha256: str = Field(description="of the images as the model was shown them, in order")
     mse: float
     mse_se: float | None = Field(description="None of a single image, here and below")
     psnr: float = Field(description="dB, higher is better")
     psnr_se: float | None
-    ssim: float | None = Field(description="higher is better; None below 11 pixels")
+    ssim: float | None = Field(description="higher is better; None with an image below 11 pixels")
     ssim_se: float | None
     extractor: str | None = Field(default=None, description="what the next two are of")
     extractor_kind: ExtractorKind | None = Field(
@@ -222,7 +226,11 @@ class Reconstructions(Strict):
         """What was not measured and how it is, as a sentence."""
         known = {name.removesuffix(DECLARED) for name in self.distances}
         missing = [name for name in ("LPIPS", "rFID") if name not in known]
+        small = ""
+        if self.n_small:
+            are = "image is" if self.n_small == 1 else "images are"
+            small = f" SSIM is left out: {self.n_small:,} {are} below 11 pixels, its window."
         return (
             f"Not measured: {' and '.join(missing)}. --extractor takes lpips-vgg, lpips-alex, "
-            "lpips-squeeze or inception."
+            f"lpips-squeeze or inception.{small}"
         )
