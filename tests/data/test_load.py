@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from made import PIXELS, WANTED, picture, refused
 from PIL import Image
 
 from zoo.data import load_images, open_dataset
+from zoo.data.images import Images
 from zoo.data.load import KINDS
 from zoo.errors import InputError, UnknownNameError
 
@@ -137,6 +139,29 @@ def test_too_few_images_to_split_are_refused(count):
 )
 def test_a_tensor_that_holds_no_levels_is_told_what_makes_some(tensor, dtype, advice):
     assert refused(tensor) == f"The tensor is {tuple(tensor.shape)}, {dtype}; {WANTED}{advice}"
+
+
+def test_images_in_memory_are_not_copied_and_hashed_when_it_is_asked_for(monkeypatch):
+    parts = {"train": torch.from_numpy(PIXELS[:30].copy()), "test": PIXELS[30:].copy()}
+    whole = torch.from_numpy(PIXELS.copy())
+    given = {**parts, "validation": whole}
+    with monkeypatch.context() as unhashed:
+        unhashed.setattr("zoo.data.images.sha256_of", None)
+        opened = open_dataset(given, ("train", "validation", "test"))
+    for part, images in opened.items():
+        assert isinstance(images, Images)
+        assert images.pixels.data_ptr() == torch.as_tensor(given[part]).data_ptr()
+    every = load_images(whole, None)
+    assert isinstance(every, Images)
+    assert every.pixels.data_ptr() == whole.data_ptr()
+    assert every.sha256 == hashlib.sha256(PIXELS.tobytes()).hexdigest()
+
+
+def test_a_small_part_of_a_large_array_does_not_keep_all_of_it():
+    whole = torch.from_numpy(PIXELS.copy())
+    test = load_images({"train": whole[:36], "test": whole[36:]}, "test")
+    assert isinstance(test, Images)
+    assert test.pixels.untyped_storage().nbytes() == PIXELS[36:].size
 
 
 @pytest.mark.parametrize("path", [".", "../pictures", "./", "../pictures/."])

@@ -15,7 +15,7 @@ from zoo.cli.bench import print_results
 from zoo.cli.eval import evaluate as eval_verb
 from zoo.data import sprites
 from zoo.data.factors import Factors
-from zoo.data.images import Images, sha256_of
+from zoo.data.images import Images
 from zoo.errors import DataError, InputError
 from zoo.evaluation import disentanglement
 from zoo.evaluation.evaluate import evaluate_model
@@ -58,7 +58,7 @@ def stamped():
     pixels = torch.zeros(len(values), 1, 8, 8, dtype=torch.uint8)
     for row, levels in zip((0, 3, 6), values.T, strict=True):
         pixels[:, :, row : row + 2] = torch.from_numpy(levels * 40).byte()[:, None, None, None]
-    images = Images("stamped", "test", pixels, sha256_of(pixels))
+    images = Images("stamped", "test", pixels)
     return images, Factors(("a", "b", "c"), values, "the stamps")
 
 

@@ -174,14 +174,14 @@ def test_a_model_with_it_learns_its_images():
 def test_levels_are_a_mass_whose_bits_have_no_shift():
     model = zoo.build("vae", seed=0, image_shape=(1, 8, 8), latent_dim=3, likelihood=LIKELIHOOD)
     pixels = torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8)
-    metrics = evaluate_model(model, Images("levels", "test", pixels, ""), nll_samples=3)
+    metrics = evaluate_model(model, Images("levels", "test", pixels), nll_samples=3)
     assert metrics.protocol == "levels"
     assert metrics.neg_elbo is not None
     assert metrics.nll is not None
     assert metrics.bits_per_dim == pytest.approx(metrics.neg_elbo / (64 * math.log(2)))
     assert metrics.bce_plus_kl is None
     with pytest.raises(InputError, match="'dequantised' does not fit a discretised-logistic"):
-        evaluate_model(model, Images("levels", "test", pixels, ""), protocol="dequantised")
+        evaluate_model(model, Images("levels", "test", pixels), protocol="dequantised")
     other = zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3)
     with pytest.raises(InputError, match="'levels' does not fit a bernoulli likelihood"):
-        evaluate_model(other, Images("levels", "test", pixels, ""), protocol="levels")
+        evaluate_model(other, Images("levels", "test", pixels), protocol="levels")

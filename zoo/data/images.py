@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -42,17 +43,21 @@ class ImagesInOrder(Protocol):
 class Images:
     """Images of one split of a dataset, in memory.
 
-    `pixels` is `(N, C, H, W)`, uint8, 0 to 255; `sha256` is the hash of its bytes in that order.
+    `pixels` is `(N, C, H, W)`, uint8, 0 to 255; whoever gave them may share their memory.
     """
 
     dataset: str
     split: str
     pixels: Tensor
-    sha256: str
     keys: list[str] | None = field(default=None, repr=False)
     """What each image is called; None is its number."""
     ordered: Callable[[int, int], Tensor] | None = field(default=None, repr=False)
     """The order of an epoch, where they would have one of their own if they were streamed."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the bytes of the pixels, in that order."""
+        return sha256_of(self.pixels)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -113,7 +118,7 @@ def mean_of(images: ImagesInOrder) -> Tensor:
 
 def sha256_of(pixels: Tensor) -> str:
     """Hex sha256 of the bytes of a uint8 tensor, in row-major order."""
-    return hashlib.sha256(pixels.contiguous().numpy()).hexdigest()  # pyright: ignore[reportArgumentType]  # a buffer
+    return hashlib.sha256(pixels.cpu().contiguous().numpy()).hexdigest()  # pyright: ignore[reportArgumentType]  # a buffer
 
 
 def as_images(given: object, what: str) -> Tensor:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
@@ -20,7 +19,7 @@ from zoo.data.folders import is_pattern, read_file, read_folder, read_pattern
 from zoo.data.hf_datasets import PREFIX as HF_DATASET
 from zoo.data.hf_datasets import read_hf_dataset
 from zoo.data.image_files import SUFFIXES, ImageFiles
-from zoo.data.images import IN_MEMORY, Images, sha256_of
+from zoo.data.images import IN_MEMORY, Images
 from zoo.data.named import NAMED, is_here, read_named
 from zoo.data.objects import can_hold_images, read_object
 from zoo.data.plugins import read_plugin
@@ -109,9 +108,8 @@ def open_dataset(
     for split in (_split_of(wanted, found) for wanted in splits):
         if not len(numbers[split]):
             raise DataError(f"The {split} split of {name} is empty: give it more images.")
-        if source.pixels is not None and transform == Transform():
-            pixels = source.pixels[torch.from_numpy(numbers[split])]
-            opened[split] = Images(name, split, pixels, sha256_of(pixels))
+        if transform == Transform() and (pixels := source.held(numbers[split])) is not None:
+            opened[split] = Images(name, split, pixels)
             continue
         fitting = shape or _natural_shape(source, transform)
         stream = StreamedImages(

@@ -22,8 +22,6 @@ class Source:
 
     shape: tuple[int, int, int] | None = None
     """Of every image, where that is known before they are read."""
-    pixels: Tensor | None = None
-    """All images, `(N, C, H, W)` uint8, where they are in memory anyway."""
     shards: np.ndarray | None = None
     """The number of the first image of each file that holds many, where neighbours are read together."""
     together = 16_384
@@ -73,9 +71,13 @@ class Source:
         Their pixels, where they are in memory; else size and time of their files. Raises DataError
         for a file that is gone.
         """
-        if self.pixels is not None:
-            return self.pixels[first : first + count].numpy().tobytes()
+        if (pixels := self.held(np.arange(first, first + count))) is not None:
+            return pixels.numpy().tobytes()
         return b"".join(map(_state_of, self.paths(first, count)))
+
+    def held(self, numbers: np.ndarray) -> Tensor | None:
+        """Images of these numbers, `(n, C, H, W)` uint8, where all are in memory; a view if it can be."""
+        return None
 
     def read_run(self, first: int, count: int) -> Tensor | None:
         """Images that follow one another, `(count, C, H, W)` uint8, where the source has them so.
@@ -94,6 +96,11 @@ def _state_of(path: str) -> bytes:
     except OSError as failure:
         raise DataError(f"Cannot read {path!r}: {failure.strerror}.") from None
     return b"%d %d\n" % (status.st_size, status.st_mtime_ns)
+
+
+def is_run(numbers: np.ndarray) -> bool:
+    """Whether they follow one another: `(N,)`, N >= 1."""
+    return len(numbers) > 0 and bool((numbers[1:] - numbers[:-1] == 1).all())
 
 
 class Texts(Sequence[str]):
@@ -117,7 +124,7 @@ class InMemory(Source):
 
     def __init__(self, given: object, what: str) -> None:
         self.what = what
-        self.pixels: Tensor = as_images(given, what)  # pyright: ignore[reportIncompatibleVariableOverride]  # always
+        self.pixels = as_images(given, what)
         channels, height, width = self.pixels.shape[1:]
         self.shape = (channels, height, width)
 
@@ -136,13 +143,20 @@ class InMemory(Source):
     def read_run(self, first: int, count: int) -> Tensor:
         return self.pixels[first : first + count]
 
+    def held(self, numbers: np.ndarray) -> Tensor:
+        if is_run(numbers):
+            view = self.read_run(int(numbers[0]), len(numbers))
+            if view.untyped_storage().nbytes() <= 2 * view.numel():  # else it would keep all of it
+                return view
+        return self.pixels[torch.from_numpy(numbers)]
+
 
 class Named(Source):
     """Another source, whose keys are made a path that begins with a name: a part's or a file's."""
 
     def __init__(self, name: str, source: Source) -> None:
         self.name, self.source = name, source
-        self.shape, self.pixels, self.shards = source.shape, source.pixels, source.shards
+        self.shape, self.shards = source.shape, source.shards
 
     def __len__(self) -> int:
         return len(self.source)
@@ -171,6 +185,9 @@ class Named(Source):
     def read_run(self, first: int, count: int) -> Tensor | None:
         return self.source.read_run(first, count)
 
+    def held(self, numbers: np.ndarray) -> Tensor | None:
+        return self.source.held(numbers)
+
 
 class Joined(Source):
     """Sources one after the other, as one."""
@@ -180,9 +197,6 @@ class Joined(Source):
         self.ends = np.cumsum([len(part) for part in parts])
         shapes = {part.shape for part in parts}
         self.shape = shapes.pop() if len(shapes) == 1 else None
-        held = [part.pixels for part in parts if part.pixels is not None]
-        if len(held) == len(parts) and self.shape:
-            self.pixels = torch.cat(held) if len(held) > 1 else held[0]
         if any(part.shards is not None for part in parts):
             starts = [end - len(part) for end, part in zip(self.ends, parts, strict=True)]
             own = [[0] if part.shards is None else part.shards for part in parts]
@@ -232,6 +246,18 @@ class Joined(Source):
             here = min(end - first, len(part) - own)
             yield part, own, here
             first += here
+
+    def held(self, numbers: np.ndarray) -> Tensor | None:
+        if self.shape is None:
+            return None
+        which = np.searchsorted(self.ends, numbers, side="right")
+        pieces = []
+        for some in np.split(numbers, np.flatnonzero(np.diff(which)) + 1):
+            part, own = self._at(int(some[0]))
+            if (piece := part.held(some - some[0] + own)) is None:
+                return None
+            pieces.append(piece)
+        return torch.cat(pieces) if len(pieces) > 1 else pieces[0]
 
     def _at(self, number: int) -> tuple[Source, int]:
         which = int(np.searchsorted(self.ends, number, side="right"))

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from zoo import processes
 from zoo.data.fit import Fit
-from zoo.data.images import PIECE, Images, mean_of, sha256_of, shuffled
-from zoo.data.source import Source
+from zoo.data.images import PIECE, Images, mean_of, shuffled
+from zoo.data.source import Source, is_run
 from zoo.errors import DataError
 from zoo.specs.data import Transform
 
@@ -62,7 +62,7 @@ class StreamedImages:
     def keys(self, first: int, count: int) -> list[str]:
         """What images that follow one another are called."""
         numbers = self.numbers[first : first + count]
-        if _is_run(numbers):
+        if is_run(numbers):
             return self.source.keys(int(numbers[0]), count)
         return [self.source.key(int(number)) for number in numbers]
 
@@ -70,7 +70,7 @@ class StreamedImages:
         """What changes when images that follow one another do: their keys, and as `Source.marks`."""
         numbers = self.numbers[first : first + count]
         runs = [(int(n), 1) for n in numbers]
-        if _is_run(numbers):
+        if is_run(numbers):
             runs = [(int(numbers[0]), count)]
         keys = json.dumps(self.keys(first, count)).encode()
         return b"".join([keys, *(self.source.marks(*run) for run in runs)])
@@ -150,7 +150,7 @@ class StreamedImages:
         for piece, read in zip(pixels.split(PIECE), self.in_order(PIECE), strict=True):
             piece.copy_(read)
         keys = [self.key(number) for number in range(len(self))]
-        return Images(self.dataset, self.split, pixels, sha256_of(pixels), keys, self.order)
+        return Images(self.dataset, self.split, pixels, keys, self.order)
 
     def in_order(self, size: int, start: int = 0) -> Iterator[Tensor]:
         """All images from `start` on in order, `size` at a time. Errors as `read`."""
@@ -191,7 +191,7 @@ class _Reader(Dataset):
         if (
             self.fit.transform != Transform()
             or source.shape != self.images.shape
-            or not _is_run(places)
+            or not is_run(places)
         ):
             return None
         return source.read_run(int(places[0]), len(places))
@@ -209,11 +209,6 @@ class _Listed(Sampler):
 
     def __iter__(self) -> Iterator[Tensor]:
         return iter(self.batches)
-
-
-def _is_run(numbers: np.ndarray) -> bool:
-    """Whether they follow one another: `(N,)`, N >= 1."""
-    return len(numbers) > 0 and bool((numbers[1:] - numbers[:-1] == 1).all())
 
 
 def _read_ahead(reader: _Reader, batches: Iterable[Tensor], count: int) -> Iterator[Read]:

@@ -50,7 +50,7 @@ def check_own(subject: Subject) -> str:
     """A model is measured and drawn, with the metrics and pictures that the family adds."""
     model, pixels = subject.build(), levels(subject.spec, 64)
     with expect_unchanged(model, "measured or drawn"):
-        metrics = evaluate_model(model, Images("digits", "train", pixels, ""))
+        metrics = evaluate_model(model, Images("digits", "train", pixels))
         with torch.inference_mode():
             again = measure_own(model, [pixels])
         pictures = draw_all(model, pixels)
