@@ -20,6 +20,7 @@ from zoo.data.hf_datasets import PREFIX as HF_DATASET
 from zoo.data.hf_datasets import read_hf_dataset
 from zoo.data.image_files import SUFFIXES, ImageFiles
 from zoo.data.images import IN_MEMORY, Images
+from zoo.data.levels import note_levels
 from zoo.data.named import NAMED, is_here, read_named
 from zoo.data.objects import can_hold_images, read_object
 from zoo.data.plugins import read_plugin
@@ -103,6 +104,7 @@ def open_dataset(
     if keep_fitting and source.shape == shape:
         transform = Transform()
     _check_one_shape(found, what)
+    note_levels(found.values(), what)
     numbers = _numbers_of(found, what, splits)
     opened: dict[str, AnyImages] = {}
     for split in (_split_of(wanted, found) for wanted in splits):
@@ -130,6 +132,7 @@ def find_source(dataset: Dataset, split: str | None = None) -> tuple[str, str, S
     """
     _check_split(split)
     name, what, found = _find(dataset, FOUND)
+    note_levels(found.values(), what)
     numbers = _numbers_of(found, what, (split,))
     split = _split_of(split, found)
     return name, split, Joined(list(found.values())), numbers[split]
@@ -196,6 +199,7 @@ def open_all(
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not len(source):
         raise DataError(f"There is no image in {name!r}.")
+    note_levels(found, repr(name))
     if isinstance(shape, int):
         _, height, width = as_pixels(source.read(0)).shape
         shape = (shape, height, width)
