@@ -158,6 +158,82 @@ def test_a_worker_that_is_killed_is_a_sentence_and_leaves_no_process(reading):
     assert none_left(before)
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError, EOFError, FileNotFoundError, RuntimeError])
+def test_every_way_in_which_a_dead_worker_shows_is_one_sentence(reading, monkeypatch, error):
+    def dying(loader):
+        yield torch.zeros(1, 1, 9, 10), []
+        raise error("gone")
+
+    monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", dying)
+    with pytest.raises(DataError, match=r"A process that reads images died \(gone\)"):
+        list(reading.read(torch.arange(len(reading)).split(8)))
+
+
+def test_reading_leaves_the_signals_of_the_program_as_they_are(reading):
+    before = signal.getsignal(signal.SIGCHLD)
+    batches = reading.read(torch.arange(len(reading)).split(8))
+    next(batches)
+    assert signal.getsignal(signal.SIGCHLD) == before
+
+
+def no_room(*_):
+    raise RuntimeError("unable to allocate shared memory(shm): No space left on device (28)")
+
+
+def test_batches_are_the_same_where_there_is_no_shared_memory(monkeypatch):
+    dataset = written("folder")
+    expected = batches(dataset, 0, monkeypatch)
+    monkeypatch.setattr(torch.Tensor, "share_memory_", no_room)
+    assert same(batches(dataset, 2, monkeypatch), expected)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="has no /dev/shm")
+def test_batches_are_the_same_where_shared_memory_is_smaller_than_one(monkeypatch):
+    code = """
+import numpy as np, torch
+from zoo.data import load_images
+pixels = np.random.Generator(np.random.Philox(0)).integers(0, 256, (40, 128, 128), np.uint8)
+images = load_images(list(pixels), "train")
+for batch in images.read(torch.arange(len(images)).split(16)):
+    print(batch.shape[0], batch.sum().item())
+"""
+    settings = {"ZOO_IN_MEMORY": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    code = code.replace("images = load", "import zoo.data.stream as s; s.FEW = 0; images = load")
+    run = [sys.executable, "-c", code]
+    shell = 'mount -t tmpfs -o size=256k none /dev/shm && exec "$@"'
+    small = ["unshare", "-m", "sh", "-c", shell, "sh"]
+    if subprocess.run([*small, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    said = [
+        subprocess.run(
+            words,
+            env={**os.environ, **settings, "ZOO_WORKERS": workers},
+            capture_output=True,
+            check=True,
+            timeout=300,
+        ).stdout
+        for words, workers in ((run, "0"), ([*small, *run], "2"))
+    ]
+    assert said[0] == said[1] != b""
+
+
+def test_no_memory_to_hand_images_over_in_is_a_sentence(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "share_memory_", no_room)
+    monkeypatch.delattr(os, "memfd_create")
+    with pytest.raises(DataError, match=r"cannot hand them over \(unable .*ZOO_WORKERS=0 reads"):
+        batches(written("folder"), 2, monkeypatch)
+
+
+def test_a_dataset_that_ends_the_program_is_a_sentence(monkeypatch):
+    class Ending(Pictures):
+        def __getitem__(self, number: int):
+            sys.exit(3)
+
+    for workers in (0, 2):
+        with pytest.raises(DataError, match=r"it raised SystemExit \(3\)"):
+            batches(Ending(), workers, monkeypatch, shape=(1, 9, 10))
+
+
 def test_reading_that_is_given_up_leaves_no_process(reading):
     before = children()
     batches = reading.read(torch.arange(len(reading)).split(8))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import signal
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +31,10 @@ log = logging.getLogger("zoo")
 FEW = 512
 """Images that are read at once without workers: starting those would take longer."""
 LISTED = 5
+PREFETCHED = 2
+"""Batches that a worker may be ahead."""
+RAISED_IN_WORKER = "in DataLoader worker process"
+"""What torch writes into an error that a worker handed over."""
 
 Read = tuple[Tensor | None, list[tuple[int, str]]]
 """Images `(n, C, H, W)`, or None if any failed; and the number of each that failed, with its sentence."""
@@ -167,14 +176,47 @@ class StreamedImages:
             yield next(self.read([numbers])) if run is None else run
 
 
+class _Kept(NamedTuple):
+    """A batch for which there was no shared memory: it lies in memory of the worker's own."""
+
+    place: str
+    """Opens it, for as long as the worker lives; empty where there is no such memory either."""
+    shape: tuple[int, ...]
+    why: str
+
+
 class _Reader(Dataset):
     """What a worker does with a batch of numbers. Errors are values: a worker would wrap them."""
 
     def __init__(self, images: StreamedImages, epoch_seed: int | None) -> None:
         self.images, self.epoch_seed = images, epoch_seed
         self.fit = Fit(images.shape, images.transform, images.keep_fitting)
+        self.kept: deque[BinaryIO] = deque(maxlen=PREFETCHED + 1)  # one more may be being read
 
-    def __getitem__(self, numbers: Tensor) -> Read:
+    def __getitem__(self, numbers: np.ndarray) -> Read | _Kept:
+        """In a worker process."""
+        pixels, failures = self.batch(torch.from_numpy(numbers))
+        if pixels is None:
+            return pixels, failures
+        try:
+            pixels.share_memory_()  # torch would do it later, where a failure loses the batch
+        except (RuntimeError, OSError) as full:  # 64 MB in a container where nobody said otherwise
+            return self._kept(pixels, _first_line(full))
+        return pixels, failures
+
+    def _kept(self, pixels: Tensor, why: str) -> _Kept:
+        shape = tuple(pixels.shape)
+        try:
+            file = os.fdopen(os.memfd_create("zoo-images"), "wb")
+            file.write(pixels.contiguous().numpy().data)
+            file.flush()
+        except (AttributeError, OSError):  # AttributeError: not Linux
+            return _Kept("", shape, why)
+        self.kept.append(file)
+        return _Kept(f"/proc/{os.getpid()}/fd/{file.fileno()}", shape, why)
+
+    def batch(self, numbers: Tensor) -> Read:
+        """The images of a batch of numbers, or why there are none."""
         if (run := self.run(numbers)) is not None:
             return run, []
         fitted, failures = [], []
@@ -204,32 +246,89 @@ class _Reader(Dataset):
 
 
 class _Listed(Sampler):
+    """Arrays: tensors would go to the workers through shared memory."""
+
     def __init__(self, batches: Iterable[Tensor]) -> None:
         self.batches = batches
 
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter(self.batches)
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (numbers.numpy() for numbers in self.batches)
 
 
 def _read_ahead(reader: _Reader, batches: Iterable[Tensor], count: int) -> Iterator[Read]:
     workers = worker_count() if count > FEW else 0
+    if not workers:
+        yield from map(reader.batch, batches)
+        return
+    for read in _from_workers(reader, batches, workers):
+        if not isinstance(read, _Kept):
+            yield read
+        elif read.place:
+            levels = np.fromfile(read.place, np.uint8)
+            yield torch.from_numpy(levels.reshape(read.shape)), []
+        else:
+            raise DataError(
+                f"Processes that read images cannot hand them over ({read.why}). ZOO_WORKERS=0 reads "
+                "them without."
+            )
+
+
+def _from_workers(
+    reader: _Reader, batches: Iterable[Tensor], workers: int
+) -> Iterator[Read | _Kept]:
+    """What worker processes read, in order. Raises DataError where one of them dies."""
     loader = DataLoader(
         reader,
         batch_size=None,
         sampler=_Listed(batches),
         num_workers=workers,
+        prefetch_factor=PREFETCHED,
+        collate_fn=_as_it_is,  # pyright: ignore[reportArgumentType]  # not a list: there is no batch_size
         generator=torch.Generator(),  # else it would draw from the program's
-        worker_init_fn=_begin_worker if workers else None,
+        worker_init_fn=_begin_worker,
     )
+    found = None
     try:
-        yield from loader
-    except RuntimeError as died:
-        if "DataLoader worker" not in str(died):
+        with _signals_as_they_are():
+            found = iter(loader)
+        yield from found
+        return
+    except (RuntimeError, OSError, EOFError) as failure:
+        if RAISED_IN_WORKER in str(failure):  # by a dataset: the workers live
             raise
+        why = _first_line(failure)
+        lacks_files = isinstance(failure, OSError) and failure.errno == errno.EMFILE
+        is_begun = found is not None and not lacks_files
+    del found  # ends the workers, now that no error holds it
+    if is_begun:
         raise DataError(
-            f"A process that reads images died ({str(died).splitlines()[0]}): it was killed, or "
-            "memory ran out. ZOO_WORKERS=1 starts fewer of them."
-        ) from None
+            f"A process that reads images died ({why}): it was killed, or memory ran out. "
+            "ZOO_WORKERS=1 starts fewer of them."
+        )
+    raise DataError(
+        f"{workers} processes cannot read images here ({why}). ZOO_WORKERS=0 reads them without."
+    )
+
+
+@contextmanager
+def _signals_as_they_are() -> Iterator[None]:
+    """torch's handler would raise an error for a worker that dies in the midst of any other work."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
+        yield
+        return
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
+
+
+def _as_it_is(read: Read | _Kept) -> Read | _Kept:
+    return read
+
+
+def _first_line(failure: BaseException) -> str:
+    return (str(failure).splitlines() or [type(failure).__name__])[0].rstrip(".")
 
 
 def worker_count() -> int:
