@@ -150,6 +150,17 @@ def test_only_the_first_process_prints():
     assert len(out.splitlines()) == len(alone.stdout.splitlines())
 
 
+def test_a_finished_run_that_is_resumed_says_so_once_and_fails_nowhere():
+    write(tiny(epochs=1))
+    words = ("-m", "zoo", "train", "r.toml", "--out", "a", "--device", "cpu")
+    assert run(2, *words)[0] == 0
+    code, out, err = run(2, *words, "--resume")
+    assert code == 0, err
+    assert "Traceback" not in err
+    assert err.count("The run in 'a' is finished: nothing is left to resume.") == 1
+    assert out.count("Trained: a/model") == 1
+
+
 @pytest.mark.parametrize(
     ("training", "why"),
     [

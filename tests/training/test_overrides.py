@@ -11,7 +11,7 @@ import torch
 
 import zoo
 from recipes import GOOD, changed, refused
-from zoo.errors import RecipeError, UnknownNameError
+from zoo.errors import DataError, RecipeError, UnknownNameError
 from zoo.specs.parts import ConvBody
 from zoo.training.recipe import load_recipe
 
@@ -252,6 +252,23 @@ def test_a_training_of_images_that_do_not_fit_is_refused_before_it_starts():
         caught.value
     )
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("dataset", ["./nowhere", "photos", "shards/train-{0..3}.tar"])
+def test_images_that_are_not_there_are_said_to_be_looked_for_in_the_working_folder(dataset):
+    Path("recipes").mkdir()
+    Path("recipes/mine.toml").write_text(tomli_w.dumps(changed(data__dataset=dataset)))
+    said = f"Paths in a recipe start at the working folder, {os.getcwd()!r}."
+    with pytest.raises((DataError, UnknownNameError)) as caught:
+        zoo.train("recipes/mine.toml")
+    assert str(caught.value).endswith(said)
+    assert said not in refused_at(os.path.abspath("nowhere"))
+
+
+def refused_at(dataset: str) -> str:
+    with pytest.raises(DataError) as caught:
+        zoo.train(changed(data__dataset=dataset))
+    return str(caught.value)
 
 
 def test_a_training_of_data_that_there_are_not_is_refused_before_it_starts():

@@ -51,7 +51,8 @@ def train(
     track: str | None,
     device: str,
 ) -> None:
-    """Train a model by RECIPE: a name (`zoo list --recipes`) or a TOML file.
+    """Train a model by RECIPE: a name (`zoo list --recipes`) or a TOML file. Paths in it start at the
+    working folder.
 
     Ctrl-C leaves the model so far and a checkpoint for --resume; so does SIGTERM, as schedulers send it.
 

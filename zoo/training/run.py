@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from zoo import processes
 from zoo.data import AnyImages, fingerprint, open_dataset
 from zoo.data.load import Dataset
 from zoo.devices import bf16_cost, find_rank_device, name_of
-from zoo.errors import DataError, PluginError, RecipeError, TrainingError
+from zoo.errors import DataError, PluginError, RecipeError, TrainingError, UnknownNameError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
 from zoo.folder import store
@@ -241,14 +242,24 @@ def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImag
     """The splits that the run needs: what it fits, and what it is measured on."""
     splits = (recipe.data.fit, "validation" if recipe.data.fit == "train" else "test")
     said = recipe.data
-    images = open_dataset(
-        said.dataset if dataset is None else dataset,
-        splits,
-        shape=recipe.spec.image_shape,
-        transform=said.transform,
-        column=said.column,
-        max_damaged=said.max_damaged,
-    )
+    try:
+        images = open_dataset(
+            said.dataset if dataset is None else dataset,
+            splits,
+            shape=recipe.spec.image_shape,
+            transform=said.transform,
+            column=said.column,
+            max_damaged=said.max_damaged,
+        )
+    except (DataError, UnknownNameError) as missing:
+        if (
+            dataset is None
+            and not os.path.exists(said.dataset)
+            and said.dataset[:1] not in ("/", "~")
+        ):
+            where = f"Paths in a recipe start at the working folder, {os.getcwd()!r}."
+            missing.args = (f"{missing} {where}",)
+        raise
     shape = images[recipe.data.fit].shape
     if shape != recipe.spec.image_shape:
         raise RecipeError(
