@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -64,6 +65,12 @@ def find_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
     if dtype is None or found in FLOATS:
         return found
     raise InputError(f"dtype is one of {', '.join(names)}, by name or torch's own; got {dtype!r}.")
+
+
+def fork_rng(device: torch.device) -> AbstractContextManager[None]:
+    """Gives torch's global generators, of the CPU and of a device, their state back afterwards."""
+    devices = [] if device.type == "cpu" else [device]
+    return torch.random.fork_rng(devices, device_type=device.type)
 
 
 def name_of(device: torch.device) -> str:

@@ -112,7 +112,7 @@ def mean_of(images: ImagesInOrder) -> Tensor:
     some = images.order(0, 0)[:AVERAGED] if len(images) > AVERAGED else some
     total = torch.zeros(images.shape, dtype=torch.float64)
     for levels in images.read(some.split(PIECE)):
-        total += levels.sum(0, dtype=torch.float64).cpu()
+        total += levels.cpu().sum(0, dtype=torch.float64)
     return total.float() / len(some) / 255
 
 

@@ -61,7 +61,7 @@ def measure_factors(
     points = _points(count, seed)
     batches = images.read(torch.from_numpy(points).split(batch_size(model.spec.pixels)))
     encoded = [model._encode(as_grey(levels.to(model.device))).flatten(1) for levels in batches]
-    codes = torch.cat(encoded).double().cpu().numpy()  # (n, d)
+    codes = torch.cat(encoded).cpu().double().numpy()  # (n, d)
     if not np.isfinite(codes).all():
         raise InputError("The model's codes are not all finite, so nothing can be said of them.")
     values = factors.values[points]

@@ -142,7 +142,7 @@ def measure_own(model: Autoencoder, batches: Iterable[Tensor]) -> dict[str, OwnN
 
 def code_sums(model: Autoencoder, shown: Tensor) -> Tensor:
     """The codes of images added up, and their squares: `(2, d)`, float64."""
-    codes = model._encode(shown.to(model.device)).flatten(1).double().cpu()
+    codes = model._encode(shown.to(model.device)).flatten(1).cpu().double()
     return torch.stack([codes.sum(0), codes.square().sum(0)])
 
 

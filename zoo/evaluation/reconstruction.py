@@ -201,7 +201,7 @@ def _measure(
         z.numel(),
         pixels[0].numel(),
         distance,
-        None if found is None else found.double().cpu(),
+        None if found is None else found.cpu().double(),
     )
 
 

@@ -99,7 +99,7 @@ class VariationalAutoencoder(Autoencoder):
         return -log_likelihood.mean(0), divergence(posterior, self.prior(), z)
 
     def log_likelihood(self, x: Tensor, *, samples: int) -> Tensor:
-        """The importance-weighted bound on log p(x) of each image, `(N,)` in nats, float64.
+        """The importance-weighted bound on log p(x) of each image, `(N,)` in nats, float64 on the CPU.
 
         Burda et al. 2016, eq. 8, with K = `samples`. It rises towards log p(x) with K. Its memory
         does not grow with K or with the images, because it has no gradient: to train on the bound,
@@ -115,8 +115,9 @@ class VariationalAutoencoder(Autoencoder):
         return torch.cat(bounds) if bounds else torch.zeros(0, dtype=torch.float64)
 
     def importance_bound(self, x: Tensor, noise: Tensor) -> Tensor:
-        """The importance-weighted bound `(N,)` in nats, float64, from noise `(K, N, *latent_shape)`."""
-        log_weights = self.log_weights(x, self._posterior(x), noise).double()  # (K, N)
+        """The importance-weighted bound `(N,)` in nats, float64 on the CPU, from noise `(K, N, *latent_shape)`."""
+        weights = self.log_weights(x, self._posterior(x), noise)
+        log_weights = weights.cpu().double()  # (K, N), in this order: MPS has no float64
         return log_weights.logsumexp(0) - math.log(len(noise))
 
     def log_weights(self, x: Tensor, posterior: Distribution, noise: Tensor) -> Tensor:

@@ -177,7 +177,7 @@ class VQVAE(Autoencoder):
         return counts
 
     def _measure(self, batches: Iterable[Tensor]) -> dict[str, float]:
-        counts = self._counts(batches).double()  # (K,)
+        counts = self._counts(batches).cpu().double()  # (K,)
         entropy = torch.special.entr(counts / counts.sum()).sum()
         return {
             "codebook_usage": (counts > 0).double().mean().item(),

@@ -111,7 +111,7 @@ def _images(
 
 def principal_components(codes: Tensor) -> Tensor:
     """Places `(N, 2)` of codes `(N, d)`: their two principal components."""
-    centred = (codes - codes.mean(0)).double()
+    centred = (codes - codes.mean(0)).cpu().double()
     directions = torch.linalg.svd(centred, full_matrices=False).Vh[:2]  # (2, d), or fewer
     places = torch.zeros(len(codes), 2, dtype=torch.float64)
     places[:, : len(directions)] = centred @ directions.T

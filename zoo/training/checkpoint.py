@@ -121,14 +121,17 @@ def _restore(tensors: dict[str, Tensor], state: State) -> None:
     own = _under(f"random.{processes.index()}.", tensors)
     if "cpu" in own:  # else fewer processes wrote it
         torch.set_rng_state(own["cpu"])
-    if state.device.type == "cuda" and "cuda" in own:
-        torch.cuda.set_rng_state(own["cuda"], state.device)
+    kind = state.device.type
+    if kind != "cpu" and kind in own:
+        torch.get_device_module(kind).set_rng_state(own[kind], state.device)
 
 
 def _generators(device: torch.device) -> dict[str, Tensor]:
     """The state of torch's global generators, which draw whatever a family draws by itself."""
     found = {"cpu": torch.get_rng_state()}
-    return found | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+    if device.type != "cpu":
+        found[device.type] = torch.get_device_module(device).get_rng_state(device)
+    return found
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:

@@ -219,7 +219,7 @@ class _Loop:
     def _read(self, first: int, window: list[tuple[int, Tensor]]) -> None:
         """Adds up the losses of the last steps, after a look that they are finite."""
         progress, names = self.state.progress, self.stepper.core.term_names
-        told = torch.stack([told for _, told in window]).double().cpu()  # (window, T + 2)
+        told = torch.stack([told for _, told in window]).cpu().double()  # (window, T + 2)
         values = told[:, : len(names)]
         for offset, row in enumerate(values.tolist()):
             for name, value in zip(names, row, strict=True):

@@ -16,7 +16,7 @@ import torch
 from zoo import processes
 from zoo.data import AnyImages, fingerprint, open_dataset
 from zoo.data.load import Dataset
-from zoo.devices import bf16_cost, find_rank_device, name_of
+from zoo.devices import bf16_cost, find_rank_device, fork_rng, name_of
 from zoo.errors import DataError, PluginError, RecipeError, TrainingError, UnknownNameError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
@@ -152,7 +152,7 @@ def _train(
         write_atomically(folder.recipe, recipe.to_toml())
     fitted, held_out = images[recipe.data.fit], images.get("validation") or images["test"]
     with (
-        torch.random.fork_rng([device] if device.type == "cuda" else []),
+        fork_rng(device),
         tracked(track, recipe, folder.path, len(fitted), held_out, resume) as tracking,
         progress_shown(recipe) as on_progress,
     ):

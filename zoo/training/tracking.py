@@ -146,13 +146,11 @@ class Tracking:
 
     def on_epoch(self, model: Autoencoder) -> None:
         """Shows what a model in eval mode does. Draws no number of torch's global generators."""
-        import torch
-
+        from zoo.devices import fork_rng
         from zoo.evaluation.figures import draw_reconstructions, draw_samples
         from zoo.models import VariationalAutoencoder
 
-        gpus = [model.device] if model.device.type == "cuda" else []
-        with torch.random.fork_rng(gpus), families.guarded(model, "failed to be drawn"):
+        with fork_rng(model.device), families.guarded(model, "failed to be drawn"):
             pictures = {"reconstructions": draw_reconstructions(model, self.pixels)}
             if isinstance(model, VariationalAutoencoder):
                 pictures["samples"] = draw_samples(model, SHOWN)
