@@ -106,14 +106,18 @@ def save(model: Autoencoder, folder: str | Path) -> None:
 
     Recipe, metrics and figures are kept if the weights are those that they were made with. Of a
     model from the Hub, what is not cached is left out, with a warning: `zoo.pull` fetches all of it.
-    Equal models give byte-equal folders. Other files in the folder stay.
+    Equal models give byte-equal folders. Other files in the folder stay. A model inside
+    DataParallel, DistributedDataParallel or torch.compile's wrapper is saved as itself.
 
     Raises:
         InputError: where something else than a model's folder is there.
+        WeightsError: for a model whose tensors are not those of its Spec, as after pruning or with a
+            head that was added: it could not be loaded.
         ZooError: where the disk is full or read-only.
     """
     from zoo.folder import store
+    from zoo.models.contract import unwrapped
 
     target = with_home(folder)
     store.check_target(target)
-    store.save(model, target)
+    store.save(unwrapped(model), target)

@@ -78,19 +78,21 @@ def evaluate(
             be scored: a dataset that knows no factors, a factor that does not vary, a single latent.
         DataError, OfflineError: for images that are missing or damaged, or a file of factors that is.
     """
+    from torch.nn import Module
+
     from zoo.data.factors import factors_of
     from zoo.devices import find_rank_device
     from zoo.evaluation.evaluate import evaluate_model, images_for
     from zoo.folder import store
-    from zoo.models import Autoencoder
+    from zoo.models.contract import unwrapped
     from zoo.specs.data import transform_of
     from zoo.specs.protocols import check_known
 
     if protocol is not None:
         check_known(protocol)
     where = find_rank_device(device)
-    if isinstance(model_or_source, Autoencoder):
-        model = model_or_source
+    if isinstance(model_or_source, Module):
+        model = unwrapped(model_or_source)
     else:
         found = find(model_or_source, TO_MEASURE, revision=revision, token=token, offline=offline)
         model = store.load_source(found)
@@ -154,11 +156,13 @@ def measure_reconstructions(
         IntegrityError, MismatchError, OfflineError: for an extractor's weights.
         DataError: for images that are missing, damaged, or smaller than a crop.
     """
+    from torch.nn import Module
+
     from zoo.data.prepared import prepared_images
     from zoo.devices import find_rank_device
     from zoo.evaluation.extractors import find_extractor
     from zoo.evaluation.reconstruction import measure_reconstructions as measure
-    from zoo.models import Autoencoder
+    from zoo.models.contract import unwrapped
     from zoo.specs.reconstruction import parse_protocol
 
     access = Access(token, offline)
@@ -166,8 +170,8 @@ def measure_reconstructions(
     where = find_rank_device(device)
     _check_offline(dataset, access)
     images = prepared_images(dataset, known, split=split)
-    if isinstance(model_or_source, Autoencoder):
-        model, name = model_or_source, ""
+    if isinstance(model_or_source, Module):
+        model, name = unwrapped(model_or_source), ""
     else:
         model = load(model_or_source, revision=revision, token=token, offline=offline)
         name = str(model_or_source)

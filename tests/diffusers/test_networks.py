@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
+import diffusers
 import pytest
 import torch
 from nets import NETS, make, saved
+from safetensors.torch import load_file, save_file
 
 import zoo
 from zoo.errors import InputError, MismatchError, SourceError, SpecError, WeightsError
 from zoo.folder import foreign
 from zoo.registry import families
 
+WHOLE, INDEX = foreign.WHOLE, f"{foreign.WHOLE}.index.json"
 X = torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(0))
 
 
@@ -65,6 +69,30 @@ def test_it_is_saved_and_loaded_as_the_zoos_own(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", NETS)
+def test_it_goes_back_to_diffusers_with_its_settings_and_every_bit(name, tmp_path):
+    folder = saved(name, tmp_path / "net")
+    model = zoo.load(folder)
+    with torch.no_grad():  # as if it had been trained further
+        for parameter in model.parameters():
+            parameter.mul_(1.01)
+    model.network.save_pretrained(tmp_path / "back")
+    cls = getattr(diffusers, NETS[name][0])
+    back = cls.from_pretrained(tmp_path / "back")
+    ours = model.network.state_dict()
+    assert {*back.state_dict()} == {*ours}
+    assert all(torch.equal(tensor, ours[key]) for key, tensor in back.state_dict().items())
+    before = {k: v for k, v in cls.from_pretrained(folder).config.items() if not k.startswith("_")}
+    after = {k: v for k, v in back.config.items() if not k.startswith("_")}
+    for key, value in before.items():  # one word for all stages is written out
+        if isinstance(value, str) and isinstance(after[key], list):
+            after[key] = " ".join({*after[key]})
+    differences = {key for key in before if before[key] != after[key]}
+    assert differences <= {"sample_size", "block_out_channels"}  # which nothing is computed from
+    again = zoo.load(tmp_path / "back")
+    assert (again.spec, torch.equal(again.encode(X), model.encode(X))) == (model.spec, True)
+
+
+@pytest.mark.parametrize("name", NETS)
 def test_it_trains(name, tmp_path):
     model = zoo.load(saved(name, tmp_path / "net")).train()
     model.loss(X).total.backward()
@@ -86,8 +114,6 @@ def test_layouts_of_real_repos_load(layout, tmp_path):
         saved("kl", folder, max_shard_size="700KB")
         assert len(list(folder.glob("*-of-*.safetensors"))) > 1
     elif layout == "old names":
-        from safetensors.torch import load_file, save_file
-
         saved("kl", folder)
         path = folder / "diffusion_pytorch_model.safetensors"
         names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
@@ -119,8 +145,9 @@ def change(folder, **fields):
 @pytest.mark.parametrize(
     ("fields", "error", "says"),
     [
-        ({"_class_name": "AutoencoderKLWan"}, SourceError, "of diffusers' 'AutoencoderKLWan', for which"),
-        ({"_class_name": 3}, SourceError, "for which there is no family"),
+        ({"_class_name": "AutoencoderKLWan"}, SourceError, "of diffusers' 'AutoencoderKLWan', an autoencoder that the zoo does not support. Supported are AutoencoderKL, AutoencoderTiny, AutoencoderDC, VQModel, which are of images; those of video and audio are not."),
+        ({"_class_name": "UNet2DConditionModel"}, SourceError, "of diffusers' 'UNet2DConditionModel', which is not an autoencoder. Name the folder of the pipeline's autoencoder, often 'vae'."),
+        ({"_class_name": 3}, SourceError, "of diffusers' '3', which is not an autoencoder."),
         ({"latent_chanels": 4}, SpecError, "latent_chanels: there is no such field. Did you mean 'latent_channels'?"),
         ({"latent_channels": -4}, SpecError, "latent_channels: input should be greater than or equal to 1"),
         ({"scaling_factor": 0}, SpecError, "scaling_factor: input should be greater than 0"),
@@ -166,10 +193,96 @@ def test_weights_that_are_not_finite_or_only_pickled_are_refused(tmp_path):
         zoo.load(tmp_path / "pickled")
 
 
-def test_a_missing_shard_is_missing_weights(tmp_path):
+def test_a_missing_shard_is_named(tmp_path):
     folder = saved("kl", tmp_path / "net", max_shard_size="700KB")
-    next(folder.glob("*-00001-of-*.safetensors")).unlink()
-    with pytest.raises(SourceError, match=r"it has no model\.safetensors"):
+    missing = next(folder.glob("*-00001-of-*.safetensors"))
+    missing.unlink()
+    with pytest.raises(SourceError) as caught:
+        zoo.load(folder)
+    assert str(caught.value) == (
+        f"{str(folder)!r} has weights in shards without {missing.name!r}, which {INDEX} names. Fetch "
+        "the folder again."
+    )
+    (folder / INDEX).unlink()
+    with pytest.raises(SourceError, match=rf"shards without '{missing.name}'\. Fetch"):
+        zoo.load(folder)
+
+
+def test_weights_by_another_name_are_not_taken_for_diffusers_own(tmp_path):
+    folder = saved("kl", tmp_path / "net")
+    (folder / WHOLE).rename(folder / "model.safetensors")
+    with pytest.raises(
+        SourceError, match=f"beside 'model.safetensors'; diffusers calls its weights '{WHOLE}'"
+    ):
+        zoo.load(folder)
+
+
+def other() -> diffusers.AutoencoderKL:
+    """A network of the same shape with other weights."""
+    net = make("kl")
+    for parameter in net.parameters():
+        parameter.data.mul_(1.5)
+    return net
+
+
+@pytest.mark.parametrize("leftovers", ["whole", "shards", "all shards", "variant"])
+def test_beside_leftovers_the_weights_are_those_that_diffusers_loads(leftovers, tmp_path):
+    folder = saved("kl", tmp_path / "net", max_shard_size="700KB")
+    stale = tmp_path / "stale"
+    other().save_pretrained(stale, max_shard_size="10GB" if leftovers == "whole" else "300KB")
+    if leftovers == "variant":
+        other().save_pretrained(stale, variant="fp16")
+    for path in sorted(stale.glob("*.safetensors"))[: 1 if leftovers == "shards" else None]:
+        shutil.copy(path, folder)
+    theirs = diffusers.AutoencoderKL.from_pretrained(folder).eval()
+    model = zoo.load(folder)
+    assert torch.equal(model.reconstruct(X), pipelines(theirs, X)[1])
+    assert not torch.equal(model.reconstruct(X), pipelines(other(), X)[1])
+
+
+def test_shards_of_two_models_without_an_index_are_refused_as_by_diffusers(tmp_path):
+    folder = saved("kl", tmp_path / "net", max_shard_size="700KB")
+    other().save_pretrained(tmp_path / "stale", max_shard_size="300KB")
+    shutil.copy(min((tmp_path / "stale").glob("*.safetensors")), folder)
+    (folder / INDEX).unlink()
+    with pytest.raises(OSError, match="no file named"):
+        diffusers.AutoencoderKL.from_pretrained(folder)
+    with pytest.raises(SourceError, match="has weights in 5 and in 11 shards, and no index"):
+        zoo.load(folder)
+
+
+@pytest.mark.parametrize("twice", ["in two shards", "by two names"])
+def test_a_tensor_that_is_there_twice_is_refused(twice, tmp_path):
+    if twice == "in two shards":
+        folder = saved("kl", tmp_path / "net", max_shard_size="700KB")
+        first, second, *_ = sorted(folder.glob("*.safetensors"))
+        name, tensor = next(iter(load_file(first).items()))
+        save_file(load_file(second) | {name: tensor * 2}, second, metadata={"format": "pt"})
+    else:
+        folder = saved("kl", tmp_path / "net")
+        path = folder / WHOLE
+        tensors = load_file(path)
+        name = next(name for name in tensors if ".to_q.weight" in name)
+        old = name.replace("to_q", "query")
+        save_file(tensors | {old: tensors[name] * 2}, path, metadata={"format": "pt"})
+    diffusers.AutoencoderKL.from_pretrained(folder)  # one of the two, in silence
+    with pytest.raises(MismatchError, match=f"{name}|{name.replace('to_q', 'query')}"):
+        zoo.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ({"weight_map": {"a": "../x/diffusion_pytorch_model.safetensors"}}, "which is not a shard's name"),
+        ({"weight_map": {"a": ["diffusion_pytorch_model.safetensors"]}}, "which is not a shard's name"),
+        ({"weight_map": None}, "names 'None', which is not a shard's name"),
+        ([], "holds a list, not an object"),
+    ],
+)  # fmt: skip
+def test_an_index_of_something_else_is_refused(index, said, tmp_path):
+    folder = saved("kl", tmp_path / "net")
+    (folder / INDEX).write_text(json.dumps(index))
+    with pytest.raises(WeightsError, match=said):
         zoo.load(folder)
 
 

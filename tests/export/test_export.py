@@ -114,6 +114,13 @@ def test_real_images_are_taken_where_they_are_and_nothing_is_downloaded(monkeypa
     monkeypatch.setenv("ZOO_DATA", str(Path("empty").absolute()))
     images, what = images_for_check(zoo.load("vae-mnist-20"))
     assert (images.shape, what) == ((64, 1, 28, 28), "64 random images")
+
+
+def test_large_images_are_compared_two_at_a_time():
+    body = {"kind": "conv", "channels": [2] * 6}
+    model = zoo.build("conv-ae", image_shape=(3, 512, 512), latent_dim=2, body=body)
+    images, what = images_for_check(model)
+    assert (images.shape, what) == ((2, 3, 512, 512), "2 random images")
     assert not Path("empty").exists()
 
 

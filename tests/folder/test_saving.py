@@ -10,11 +10,13 @@ import pytest
 import torch
 from disks import small_disk
 from folders import WEIGHTS, contents, small
+from torch.nn.utils import parametrizations, prune
 
 import zoo
 from zoo.errors import (
     InputError,
     PluginError,
+    WeightsError,
     ZooError,
 )
 from zoo.folder import store
@@ -186,3 +188,79 @@ def test_an_interrupted_save_keeps_the_old_model(here, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         store.save_folder(small(seed=9), here, card=interrupted)
     still_loads(here, before)
+
+
+def linear(model):
+    return next(layer for layer in model.modules() if isinstance(layer, torch.nn.Linear))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: prune.l1_unstructured(linear(m), "weight", 0.5), "unexpected 'encoder.0.weight_mask'"),
+        (lambda m: parametrizations.weight_norm(linear(m)), "missing encoder.0.weight; unexpected"),
+        (lambda m: setattr(m, "head", torch.nn.Linear(8, 10)), "unexpected 'head.bias'"),
+        (lambda m: setattr(m, "posterior_head", torch.nn.Linear(512, 8)), "expected ("),
+        (lambda m: setattr(m.decoder, "extra", torch.nn.BatchNorm1d(2)), "unexpected 'decoder.extra.bias'"),
+    ],
+    ids=["pruned", "weight-normed", "with a head", "with another layer", "with more layers"],
+)  # fmt: skip
+def test_what_could_not_be_loaded_is_not_saved(change, said, tmp_path):
+    model = zoo.load("vae-digits-8")
+    change(model)
+    with pytest.raises(WeightsError) as caught:
+        zoo.save(model, tmp_path / "model")
+    assert said in str(caught.value)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_pruned_model_that_was_made_permanent_is_saved(tmp_path):
+    model = zoo.load("vae-digits-8")
+    prune.l1_unstructured(linear(model), "weight", 0.5)
+    prune.remove(linear(model), "weight")
+    zoo.save(model, tmp_path / "model")
+    assert torch.equal(linear(zoo.load(tmp_path / "model")).weight, linear(model).weight)
+
+
+WRAPPERS = {
+    "DataParallel": torch.nn.DataParallel,
+    "compiled": lambda model: torch.compile(model, backend="eager"),
+    "both": lambda model: torch.compile(torch.nn.DataParallel(model), backend="eager"),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS.keys())
+def test_a_wrapped_model_is_saved_and_measured_as_itself(wrap, tmp_path):
+    model = zoo.load("vae-digits-8")
+    zoo.save(wrap(model), tmp_path / "wrapped")
+    zoo.save(zoo.load("vae-digits-8"), tmp_path / "plain")
+    assert contents(tmp_path / "wrapped") == contents(tmp_path / "plain")
+    alone = zoo.evaluate(model, limit=20, device="cpu")
+    assert zoo.evaluate(wrap(model), limit=20, device="cpu") == alone
+    levels, grey = torch.zeros(1, 1, 8, 8, dtype=torch.uint8), "native:colour=grey"
+    measured = [
+        zoo.measure_reconstructions(one, levels, grey, device="cpu") for one in (model, wrap(model))
+    ]
+    assert measured[0] == measured[1]
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    for other in (
+        torch.nn.Linear(2, 3),
+        torch.nn.DataParallel(torch.nn.Linear(2, 3)),
+        "vae-digits-8",
+        None,
+    ):
+        with pytest.raises(InputError, match=r"A model is expected, as zoo\.load gives it, not"):
+            zoo.save(other, tmp_path / "model")
+
+
+@pytest.mark.parametrize("family", ["vae", "hierarchical-vae", "vq-vae"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_a_model_of_another_width_is_saved_in_float32(family, dtype, tmp_path):
+    zoo.save(zoo.build(family, image_shape=(1, 8, 8), latent_dim=3, seed=0), tmp_path / "model")
+    other = zoo.load(tmp_path / "model", dtype=dtype)
+    zoo.save(other, tmp_path / dtype)
+    again = zoo.load(tmp_path / dtype)
+    for one, saved in zip(other.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one.float(), saved)

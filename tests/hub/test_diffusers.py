@@ -97,6 +97,23 @@ def test_shards_and_variants_load(hub, client, net, tmp_path):
     assert not any("fp16" in path for _, path in paths(hub))
 
 
+def test_a_repo_that_was_sharded_again_is_read_as_its_index_says(hub, client, net, tmp_path):
+    stale = {name: data[:-1] for name, data in contents(net, tmp_path / "old", max_shard_size="300KB").items()}  # fmt: skip
+    whole = {WEIGHTS: b"x" * 1000}
+    files = contents(net, tmp_path / "new", max_shard_size="700KB")
+    hub.create("acme/again")
+    hub.commit("acme/again", stale | whole | files)
+    for source in ("acme/again", "acme/again"):  # fetched, and cached
+        assert str(expected(net)) in attempt(client, f"{SHAPE}(zoo.load({source!r}))").value
+    fetched = {path.rpartition("/")[2] for _, path in paths(hub)}
+    assert not fetched & ({*stale, WEIGHTS} - files.keys())
+    shard = next(name for name in files if "-00001-of" in name)
+    hub.create("acme/lacking")
+    hub.commit("acme/lacking", {name: data for name, data in files.items() if name != shard})
+    refused = attempt(client, "zoo.load('acme/lacking')")
+    assert refused.says("SourceError", f"'acme/lacking' has weights in shards without '{shard}'")
+
+
 def test_a_flipped_byte_and_a_pickle_are_refused(hub, client, files):
     hub.create("acme/vae")
     hub.commit("acme/vae", files)

@@ -7,7 +7,7 @@ as diffusers' pipelines do it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -40,7 +40,11 @@ _RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_ou
 
 
 class DiffusersAutoencoder(Autoencoder):
-    """A network of diffusers, whose images may be of any size that its stride divides."""
+    """A network of diffusers, whose images may be of any size that its stride divides.
+
+    `network` is the diffusers object itself: `model.network.save_pretrained("folder")` writes a model,
+    trained further or not, for `from_pretrained` and pipelines.
+    """
 
     decoding = ("network.decoder.", "network.post_quant_conv.")
     spec: DiffusersSpec
@@ -52,9 +56,11 @@ class DiffusersAutoencoder(Autoencoder):
         self.network: Any = getattr(diffusers, spec.MADE_BY)(**spec.to_diffusers())
 
     @classmethod
-    def from_diffusers(cls, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """A file's tensors, as diffusers names them, by their names here."""
-        return {f"network.{_renamed(name)}": tensor for name, tensor in tensors.items()}
+    def from_diffusers(cls, name: str) -> str:
+        """A tensor's name here, from the one that diffusers writes, or wrote before version 0.17."""
+        parts = name.split(".")
+        now = [_RENAMED.get(part, part) if "attentions" in parts else part for part in parts]
+        return ".".join(["network", *now])
 
     def _encode(self, x: Tensor) -> Tensor:
         if not x.numel():  # the networks' attention has no shape for none
@@ -214,10 +220,3 @@ class AutoencoderDC(DiffusersAutoencoder):
 
     def _latents(self, images: Tensor) -> Tensor:
         return self.network.encode(images).latent
-
-
-def _renamed(name: str) -> str:
-    parts = name.split(".")
-    if "attentions" not in parts:
-        return name
-    return ".".join(_RENAMED.get(part, part) for part in parts)

@@ -11,10 +11,12 @@ from zoo.data import as_grey
 from zoo.data.load import is_at_hand
 from zoo.errors import ZooError
 from zoo.evaluation.evaluate import images_for
+from zoo.evaluation.measure import batch_size
 from zoo.measuring import recipe_of, trained_on
 from zoo.models import Autoencoder
 
 COUNT = 64
+"""Images that are compared at once, fewer of large ones: never fewer than 2."""
 
 
 def images_for_check(model: Autoencoder) -> tuple[Tensor, str]:
@@ -22,12 +24,13 @@ def images_for_check(model: Autoencoder) -> tuple[Tensor, str]:
 
     None is downloaded: else they are random.
     """
+    count = max(2, min(COUNT, batch_size(model.spec.pixels)))
     with suppress(ZooError):
         dataset, _ = trained_on(model)
         if is_at_hand(dataset):
             images = images_for(model, dataset, "test", recipe_of(model))
-            pixels = images.first(COUNT)
+            pixels = images.first(count)
             return as_grey(pixels), f"{len(pixels)} test images of {images.dataset}"
     generator = torch.Generator().manual_seed(0)
-    shape = (COUNT, *model.spec.image_shape)
-    return torch.rand(shape, generator=generator), f"{COUNT} random images"
+    shape = (count, *model.spec.image_shape)
+    return torch.rand(shape, generator=generator), f"{count} random images"

@@ -20,6 +20,7 @@ from zoo.export.parts import DECODER, ENCODER, Part, Unchecked, program_of
 from zoo.export.readme import readme
 from zoo.io.files import staged, with_home, write_atomically
 from zoo.models import Autoencoder
+from zoo.models.contract import unwrapped
 from zoo.registry import families
 from zoo.registry.guards import cause
 
@@ -65,6 +66,7 @@ def export_torch(model: Autoencoder, folder: str | Path) -> Exported:
 
 
 def _export(model: Autoencoder, folder: Path, form: Format) -> Exported:
+    model = unwrapped(model)
     check_installed(form)
     _check_empty(folder)
     plain = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)

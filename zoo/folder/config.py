@@ -227,8 +227,13 @@ def names_in(folder: Path) -> list[str]:
         raise SourceError(f"Cannot open {str(folder)!r}: {why}.") from None
 
 
-def without(missing: str, where: str, names: Iterable[str]) -> ZooError:
-    """The error for a folder or a repo that lacks one of its two files: it may hold pickles instead."""
+def without(
+    missing: str, where: str, names: Iterable[str], of_diffusers: Path | None = None
+) -> ZooError:
+    """The error for a folder or a repo that lacks one of its two files: it may hold pickles instead.
+
+    `of_diffusers` is the folder of a model of diffusers that lacks its weights.
+    """
     names = sorted(name for name in names if name != ".gitattributes")
     if foreign.PIPELINE in names and missing == CONFIG:
         part = min((name.partition("/")[0] for name in names if "vae" in name), default="")
@@ -242,6 +247,8 @@ def without(missing: str, where: str, names: Iterable[str]) -> ZooError:
         return UnsafeFormatError(f"{where!r} has {found} and no {missing}. {NO_PICKLES}")
     if missing == CONFIG and "model" in names and RECIPE in names:
         return SourceError(f"{where!r} is a run's folder. Its model is {where.rstrip('/')}/model.")
+    if of_diffusers:
+        return SourceError(foreign.about_weights(names, where, of_diffusers))
     there = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
     return SourceError(f"{where!r} is not a zoo model: it has no {missing}; {there}.")
 

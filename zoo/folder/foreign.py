@@ -6,12 +6,16 @@ file is checked, as for any other; in a plain folder nothing can be. No torch.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
-from zoo.errors import SourceError, did_you_mean
+from zoo.errors import SourceError, WeightsError
+from zoo.io.files import read_regular
+from zoo.specs.validation import parse_json
 
 CLASS, VERSION = "_class_name", "_diffusers_version"
 PIPELINE = "model_index.json"
@@ -22,11 +26,17 @@ CLASSES = {
     "VQModel": "vq-model",
 }
 """Families by the class of diffusers that they are."""
+WHOLE = "diffusion_pytorch_model.safetensors"
 WEIGHTS = re.compile(
     r"diffusion_pytorch_model(?:\.(?P<variant>[a-z0-9_]{1,20}))?"
     r"(?:-(?P<number>\d{5})-of-(?P<count>\d{5}))?\.safetensors"
 )
 """What diffusers calls weights: whole or in shards, in full or of a variant such as fp16."""
+INDEX = re.compile(
+    r"diffusion_pytorch_model\.safetensors\.index(?:\.(?P<variant>[a-z0-9_]{1,20}))?\.json"
+)
+"""What it calls the list of the tensors in shards, and of the shards to read, whatever else is there."""
+MAX_INDEX_BYTES = 4_000_000
 
 
 def is_diffusers(fields: Mapping[str, Any]) -> bool:
@@ -37,12 +47,18 @@ def is_diffusers(fields: Mapping[str, Any]) -> bool:
 def family_of(fields: Mapping[str, Any], where: str) -> str:
     """The family of a config.json. Raises SourceError for another class than these four."""
     name = str(fields[CLASS])[:100]
-    if name not in CLASSES:
+    if name in CLASSES:
+        return CLASSES[name]
+    known = ", ".join(CLASSES)
+    if any(word in name.lower() for word in ("autoencoder", "vae", "vq")):
         raise SourceError(
-            f"{where!r} is of diffusers' {name!r}, for which there is no family. "
-            f"There is one for {', '.join(CLASSES)}.{did_you_mean(name, CLASSES)}"
+            f"{where!r} is of diffusers' {name!r}, an autoencoder that the zoo does not support. "
+            f"Supported are {known}, which are of images; those of video and audio are not."
         )
-    return CLASSES[name]
+    raise SourceError(
+        f"{where!r} is of diffusers' {name!r}, which is not an autoencoder. Name the folder of the "
+        f"pipeline's autoencoder, often 'vae'. Supported are {known}."
+    )
 
 
 def versions(fields: Mapping[str, Any]) -> str:
@@ -54,21 +70,86 @@ def versions(fields: Mapping[str, Any]) -> str:
     return f"written by diffusers {str(fields.get(VERSION, 'of an unknown version'))[:40]}{here}"
 
 
-def weights_among(names: Collection[str]) -> list[str]:
-    """The files of the weights among a folder's files: the full ones before a variant's.
+def weights_among(names: Collection[str], folder: Path | None = None) -> list[str]:
+    """The files of the weights among a folder's: its index and the shards in it, else what is whole, as diffusers.
 
-    Empty where there are none, or where shards are missing.
+    The full ones come before a variant's. Empty where there are none, or not all of them.
+
+    Args:
+        names: of all files.
+        folder: where the index is read, if it is there; else every shard may be in it.
     """
-    found: dict[str, list[tuple[str, int, int]]] = {}
-    for name in sorted(names):
-        if match := WEIGHTS.fullmatch(name):
-            number, count = int(match["number"] or 1), int(match["count"] or 1)
-            found.setdefault(match["variant"] or "", []).append((name, number, count))
-    for variant in sorted(found):
-        whole = [name for name, _, count in found[variant] if count == 1]
-        if whole:
-            return whole[:1]
-        shards = found[variant]
-        if {number for _, number, _ in shards} == set(range(1, shards[0][2] + 1)):
-            return [name for name, _, _ in shards]
+    chosen = _chosen(names, folder)
+    return [] if _missing(chosen, names) else chosen
+
+
+def has_any(names: Collection[str]) -> bool:
+    """Whether any file of weights that diffusers writes is there, complete or not."""
+    return any(WEIGHTS.fullmatch(name) or INDEX.fullmatch(name) for name in names)
+
+
+def index_among(names: Collection[str]) -> list[str]:
+    """The index of a folder's weights, if it has one that counts."""
+    return [name for name in _chosen(names, None) if INDEX.fullmatch(name)]
+
+
+def about_weights(names: Collection[str], where: str, folder: Path) -> str:
+    """Why `weights_among` gives none, and what to do."""
+    chosen = _chosen(names, folder)
+    if missing := _missing(chosen, names):
+        index = chosen[0] if INDEX.fullmatch(chosen[0]) else ""
+        named = f", which {index} names" if index else ""
+        return f"{where!r} has weights in shards without {missing}{named}. Fetch the folder again."
+    counts = {match["count"] for name in names if (match := WEIGHTS.fullmatch(name))}
+    if len(counts) > 1:
+        return (
+            f"{where!r} has weights in {' and in '.join(f'{int(n)}' for n in sorted(counts))} shards, and "
+            "no index that says which are its own. Delete the others."
+        )
+    if "model.safetensors" in names:
+        return (
+            f"{where!r} has diffusers' config.json beside 'model.safetensors'; diffusers calls its "
+            f"weights {WHOLE!r}. If these are they, rename the file."
+        )
+    there = ", ".join(map(repr, sorted(names)[:5]))
+    return f"{where!r} has diffusers' config.json and no weights {WHOLE!r}; it holds {there}."
+
+
+def _chosen(names: Collection[str], folder: Path | None) -> list[str]:
+    """Names of the weights, of which some may be missing."""
+    matches = [match for name in sorted(names) if (match := WEIGHTS.fullmatch(name))]
+    indexes = {m["variant"] or "": name for name in names if (m := INDEX.fullmatch(name))}
+    for variant in sorted({*indexes, *(match["variant"] or "" for match in matches)}):
+        files = [match for match in matches if (match["variant"] or "") == variant]
+        shards = [match for match in files if match["count"]]
+        if index := indexes.get(variant):
+            if folder and os.path.lexists(folder / index):
+                return [index, *_indexed(folder / index)]
+            return [index, *(match[0] for match in shards)]
+        if whole := [match[0] for match in files if not match["count"]]:
+            return whole
+        first, *others = sorted(shards, key=lambda match: match["number"])
+        if any(match["count"] != first["count"] for match in others):
+            return []
+        stem, rest = first[0].split(f"-{first['number']}-of-")
+        count = int(first["count"])
+        return [f"{stem}-{number:05d}-of-{rest}" for number in range(1, count + 1)]
     return []
+
+
+def _missing(chosen: list[str], names: Collection[str]) -> str:
+    """The first of the chosen files that is not there, or nothing."""
+    return next((repr(name) for name in chosen if name not in names), "")
+
+
+def _indexed(path: Path) -> list[str]:
+    """The shards that an index names, in their order. Raises WeightsError for one that is damaged."""
+    fields = parse_json(read_regular(path, MAX_INDEX_BYTES), str(path))
+    named, shards = fields.get("weight_map"), set()
+    for shard in named.values() if isinstance(named, dict) else [named]:
+        if not isinstance(shard, str) or not WEIGHTS.fullmatch(shard):
+            raise WeightsError(
+                f"{str(path)!r} names {str(shard)[:100]!r}, which is not a shard's name."
+            )
+        shards.add(shard)
+    return sorted(shards)

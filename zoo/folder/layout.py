@@ -36,15 +36,17 @@ def belongs(name: str) -> bool:
     return name in TEXTS or name == WEIGHTS or _FIGURE.fullmatch(name) is not None
 
 
-def weights_of(names: Collection[str]) -> list[str]:
+def weights_of(names: Collection[str], folder: Path) -> list[str]:
     """Which of a folder's files are its weights: model.safetensors, else diffusers', else none."""
-    return [WEIGHTS] if WEIGHTS in names else foreign.weights_among(names)
+    return [WEIGHTS] if WEIGHTS in names else foreign.weights_among(names, folder)
 
 
 def limit_of(name: str) -> int | None:
     """Most bytes that a file on the list may have; None for the weights, whose Spec says it."""
     if name == WEIGHTS or foreign.WEIGHTS.fullmatch(name):
         return None
+    if foreign.INDEX.fullmatch(name):
+        return foreign.MAX_INDEX_BYTES
     if name in TEXTS:
         return MAX_CONFIG_BYTES if name == CONFIG else MAX_TEXT_BYTES
     return MAX_FIGURE_BYTES
@@ -64,7 +66,7 @@ def files_of(folder: Path) -> list[str]:
     """Names of the files in a folder that are on the list, links among them."""
     names = [name for name in (*TEXTS, WEIGHTS) if os.path.lexists(folder / name)]
     if WEIGHTS not in names and os.path.isdir(folder):
-        names += foreign.weights_among(os.listdir(folder))
+        names += foreign.weights_among(os.listdir(folder), folder)
     try:
         pictures = sorted(os.listdir(folder / FIGURES))
     except OSError:

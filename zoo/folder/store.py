@@ -22,7 +22,13 @@ from zoo.folder.card import render_card
 from zoo.folder.config import config_text, names_in, read_config, read_info, without
 from zoo.folder.record import record_text
 from zoo.folder.tensor_file import TensorFile, read_tensors
-from zoo.folder.weights import SLACK_BYTES, assign, sizes_of, weights_bytes
+from zoo.folder.weights import (
+    SLACK_BYTES,
+    assign,
+    check_savable,
+    sizes_of,
+    weights_bytes,
+)
 from zoo.io.digests import Digest
 from zoo.io.files import read_regular, write_atomically
 from zoo.models import Autoencoder
@@ -54,9 +60,11 @@ def load_source(source: Source) -> Autoencoder:
     info = read_info(where, source.origin, source.licence, source.files, config)
     if doubt := provenance(info.family, info.provider):
         log.warning("%s: %s", source.origin, doubt)
-    names = [layout.WEIGHTS] if info.sha256 else foreign.weights_among(names_in(where))
+    names = [layout.WEIGHTS] if info.sha256 else foreign.weights_among(names_in(where), where)
+    names = [name for name in names if not foreign.INDEX.fullmatch(name)]
     if not names or not os.path.lexists(where / names[0]):
-        raise without(layout.WEIGHTS, str(where), names_in(where))
+        theirs = None if info.sha256 else where
+        raise without(layout.WEIGHTS, str(where), names_in(where), theirs)
     least = (4 if info.sha256 else 2) * info.parameters  # diffusers' may be float16
     size = sum(os.path.getsize(where / name) for name in names if os.path.isfile(where / name))
     if os.path.isfile(where / names[0]) and size < least - SLACK_BYTES:
@@ -82,9 +90,15 @@ def _assign_foreign(model: Autoencoder, source: Source, names: list[str]) -> str
         record = recorded.get(name)
         found = _read_verified(source, name, record.value if record else "", model)
         hashes.append(found.sha256)
-        tensors |= found.tensors
-    named = type(model).from_diffusers  # pyright: ignore[reportAttributeAccessIssue]  # these families have it
-    assign(model, named(tensors), widened=True)
+        for written, tensor in found.tensors.items():
+            called = type(model).from_diffusers(written)  # pyright: ignore[reportAttributeAccessIssue]  # these families have it
+            if called in tensors:
+                raise MismatchError(
+                    f"{str(source.folder / name)!r} has {written!r}, which was read already, from "
+                    f"another shard or by an older name: one of the two is stale. Nothing was loaded."
+                )
+            tensors[called] = tensor
+    assign(model, tensors, widened=True)
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
@@ -179,8 +193,10 @@ def save_folder(
     Every file is complete before the first takes its place. Raises ZooError where the disk is
     full or read-only, WeightsError for weights that cannot be saved: the folder is as it was.
     """
+    family = families.of(model)
+    check_savable(model, family.skeleton(model.spec))
     data = data or weights_bytes(model)
-    config = config_text(families.of(model), model.spec, hashlib.sha256(data).hexdigest())
+    config = config_text(family, model.spec, hashlib.sha256(data).hexdigest())
     files: dict[str, bytes | str | None] = {
         layout.CONFIG: config,
         layout.WEIGHTS: data,

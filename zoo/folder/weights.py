@@ -32,18 +32,8 @@ def assign(model: Autoencoder, tensors: dict[str, Tensor], *, widened: bool = Fa
     `widened` takes floating tensors of any width, and makes them the model's.
     """
     expected = model.state_dict()
-    missing = [f"missing {name}" for name in expected if name not in tensors]
-    unexpected = [f"unexpected {name[:80]!r}" for name in tensors if name not in expected]
-    other = []
-    for name in sorted(expected.keys() & tensors.keys()):
-        got, wanted = tensors[name], expected[name]
-        if got.shape != wanted.shape:
-            other.append(f"{name} is {tuple(got.shape)}, expected {tuple(wanted.shape)}")
-        elif got.dtype != wanted.dtype and not (widened and got.is_floating_point()):
-            other.append(f"{name} is {got.dtype}, expected {wanted.dtype}")
-    if missing or unexpected or other:
-        shown = "; ".join(_first(missing) + _first(unexpected) + _first(other))
-        raise MismatchError(f"The tensors do not fit the Spec: {shown}. Nothing was loaded.")
+    if differences := _differences(tensors, expected, widened):
+        raise MismatchError(f"The tensors do not fit the Spec: {differences}. Nothing was loaded.")
     for name, tensor in tensors.items():
         if not _is_finite(tensor):
             too_narrow = " float16 ends at 65,504: ask its author for full weights."
@@ -54,6 +44,33 @@ def assign(model: Autoencoder, tensors: dict[str, Tensor], *, widened: bool = Fa
     model.load_state_dict(
         {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}, assign=True
     )
+
+
+def check_savable(model: Autoencoder, fresh: Autoencoder) -> None:
+    """Raises WeightsError for a model that could not be loaded: `fresh` is one of the same Spec."""
+    tensors = {name: _as_saved(tensor) for name, tensor in model.state_dict().items()}
+    if differences := _differences(tensors, fresh.state_dict(), False):
+        raise WeightsError(
+            f"The model is not what its Spec says, and could not be loaded: {differences}. Nothing was "
+            "saved. Make what pruned or reparametrized it permanent (prune.remove, "
+            "parametrize.remove_parametrizations), and keep added layers in a module of your own."
+        )
+
+
+def _differences(
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], widened: bool
+) -> str:
+    """What is missing, unexpected or misshapen among tensors, as a clause, or nothing."""
+    missing = [f"missing {name}" for name in expected if name not in tensors]
+    unexpected = [f"unexpected {name[:80]!r}" for name in tensors if name not in expected]
+    other = []
+    for name in sorted(expected.keys() & tensors.keys()):
+        got, wanted = tensors[name], expected[name]
+        if got.shape != wanted.shape:
+            other.append(f"{name} is {tuple(got.shape)}, expected {tuple(wanted.shape)}")
+        elif got.dtype != wanted.dtype and not (widened and got.is_floating_point()):
+            other.append(f"{name} is {got.dtype}, expected {wanted.dtype}")
+    return "; ".join(_first(missing) + _first(unexpected) + _first(other))
 
 
 def _is_finite(tensor: Tensor) -> bool:
@@ -77,9 +94,13 @@ def weights_bytes(model: Autoencoder) -> bytes:
     if shared := sharing(state):
         raise WeightsError(f"{shared} share memory: nothing was saved. Give each its own tensor.")
     for name, tensor in state.items():
-        plain = tensor.detach().cpu().contiguous()
-        plain = plain.float() if plain.is_floating_point() else plain
+        plain = _as_saved(tensor.detach().cpu().contiguous())
         if not _is_finite(plain):
             raise WeightsError(f"{name} holds numbers that are not finite: nothing was saved.")
         tensors[name] = plain.clone()
     return safetensors.torch.save(tensors, metadata={"format": "pt"})
+
+
+def _as_saved(tensor: Tensor) -> Tensor:
+    """A floating tensor as float32, another as it is."""
+    return tensor.float() if tensor.is_floating_point() else tensor

@@ -14,7 +14,7 @@ from dataclasses import replace
 from huggingface_hub import constants, is_offline_mode
 
 from zoo.errors import IntegrityError, MismatchError
-from zoo.folder import layout
+from zoo.folder import foreign, layout
 from zoo.folder.config import read_config
 from zoo.hub.client import checked_token, download, list_repo
 from zoo.hub.failures import HubUnavailableError, UnreachableError, first_sentence
@@ -43,10 +43,15 @@ def fetch(
         HubError: where the Hub refuses or fails.
     """
     listing = _find_commit(address, wanted, checked_token(token), offline)
+    with_weights = wanted is None or layout.WEIGHTS in wanted
+    if wanted is None or layout.CONFIG in wanted:
+        obtain(listing, layout.CONFIG)
+        for index in foreign.index_among(listing.files) if with_weights else ():
+            obtain(listing, index)  # which says what the weights are
+        _check_config(listing, with_weights)
     for name in listing.chosen(wanted):
-        obtain(listing, name, checked=name not in listing.weights or wanted is None)
-        if name == layout.CONFIG:
-            _check_config(listing, wanted is None or layout.WEIGHTS in wanted)
+        if name != layout.CONFIG:
+            obtain(listing, name, checked=name not in listing.weights or wanted is None)
     ours = [name for name in listing.files if layout.belongs(name) or name in listing.weights]
     records = {name: one for name in ours if (one := listing.files[name])}
     commit = HubCommit(listing.repo, listing.commit, records, listing.subfolder)

@@ -53,7 +53,7 @@ class Listing:
     @property
     def weights(self) -> list[str]:
         """The files of the weights, by the repo's own names."""
-        return layout.weights_of(self.files)
+        return layout.weights_of(self.files, self.folder)
 
     @property
     def folder(self) -> Path:

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from zoo.errors import IntegrityError, WeightsError
-from zoo.folder import layout
+from zoo.folder import foreign, layout
 from zoo.folder.config import without
 from zoo.hub.client import download
 from zoo.hub.listing import Listing
@@ -23,7 +23,8 @@ def obtain(listing: Listing, name: str, *, checked: bool = True) -> Path:
     large for its name.
     """
     if name not in listing.files and not listing.offline:
-        raise without(name, listing.repo, listing.files)
+        theirs = listing.folder if foreign.has_any(listing.files) else None
+        raise without(name, listing.repo, listing.files, theirs)
     record, limit = listing.files.get(name), layout.limit_of(name)
     if limit is not None and record is not None and (record.size or 0) > limit:
         raise WeightsError(

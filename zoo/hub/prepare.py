@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torch.nn import Module
+
 from zoo.errors import InputError, SourceError, ZooError
 from zoo.folder import layout, store
 from zoo.folder.authorship import MARKER, is_authors
@@ -21,6 +23,7 @@ from zoo.hub.find import EVERYTHING, find
 from zoo.hub.target import Target
 from zoo.io.files import read_regular, with_home, write_atomically
 from zoo.models import Autoencoder
+from zoo.models.contract import unwrapped
 from zoo.registry import sources
 from zoo.registry.sources import Source
 from zoo.specs.info import ModelInfo
@@ -71,9 +74,9 @@ def prepared(
         )
     where = target.repo if target.is_main else f"hf://{target.repo}@{target.revision}"
     with tempfile.TemporaryDirectory(prefix="zoo-push-") as scratch:
-        if isinstance(model_or_folder, Autoencoder):
+        if isinstance(model_or_folder, Module):
             source = Path(scratch) / "saved"
-            _save(model_or_folder, source, target.token)
+            _save(unwrapped(model_or_folder), source, target.token)
         else:
             source = _checked_folder(model_or_folder)
         copy, files = Path(scratch) / "copy", {}

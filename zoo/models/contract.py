@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from zoo.errors import PluginError
+from zoo.errors import InputError, PluginError
 from zoo.models.interface import Autoencoder
 from zoo.models.variational import VariationalAutoencoder
 from zoo.specs.base import Spec
@@ -23,6 +24,27 @@ from zoo.specs.metrics import MAX_UNIT, PICTURES, is_taken
 METRIC = re.compile(r"[a-z][a-z0-9_]{0,39}")
 PICTURE = re.compile(r"[a-z][a-z0-9-]*")
 HINT = "ConfigDict(frozen=True, strict=True, extra='forbid', allow_inf_nan=False)"
+
+
+def unwrapped(model: object) -> Autoencoder:
+    """The model inside DataParallel, DistributedDataParallel or what torch.compile returns; or itself.
+
+    Raises InputError for anything else.
+    """
+    inner = model
+    while isinstance(inner, nn.Module):
+        parts = inner._modules
+        wrapped = parts.get("_orig_mod") or (
+            parts.get("module")
+            if isinstance(inner, DataParallel | DistributedDataParallel)
+            else None
+        )
+        if wrapped is None:
+            break
+        inner = wrapped
+    if not isinstance(inner, Autoencoder):
+        raise InputError(f"A model is expected, as zoo.load gives it, not {type(model).__name__}.")
+    return inner
 
 
 def check_class(cls: Any, what: str) -> type[Autoencoder]:
