@@ -241,7 +241,7 @@ def _recipe(batch: int, exact_shards: int | str) -> zoo.Recipe:
 def _noise(count: int, shape: tuple[int, int, int]) -> Images:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (count, *shape), generator=generator, dtype=torch.uint8)
-    return Images("noise", "train", pixels, "0" * 64)
+    return Images("noise", "train", pixels)
 
 
 def _report(turns: dict[Group, list[Turn]], batch: int) -> None:

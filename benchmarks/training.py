@@ -209,7 +209,7 @@ def train_zoo(images: int, turns: Turns, recipe: zoo.Recipe | None = None) -> fl
         turns.begin()
         progress, _ = fit(
             model,
-            Images("mnist", "train+validation", pixels, ""),
+            Images("mnist", "train+validation", pixels),
             recipe or _recipe(),
             device=torch.device("cpu"),
             checkpoint=Path(folder) / "checkpoint.safetensors",

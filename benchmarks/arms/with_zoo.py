@@ -40,7 +40,7 @@ class Zoo(Arm):
         recipe = self.recipe(job.epochs)
         images = load_images("mnist", "train+validation")
         if job.images < len(images):
-            images = Images("mnist", "train+validation", images.first(job.images), "")
+            images = Images("mnist", "train+validation", images.first(job.images))
         model = zoo.build(recipe.spec, seed=SEED)
         if recipe.training.output_bias == "training-mean":
             model.set_output_mean(images.mean())
