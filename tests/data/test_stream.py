@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -284,3 +285,16 @@ def in_session(session: int) -> list[str]:
         if int(number) == session and state != "Z":
             found.append(str(path))
     return found
+
+
+def test_where_nothing_can_be_shared_a_sentence_says_so_and_no_loader_is_torn_down(monkeypatch):
+    def read_only() -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    monkeypatch.setenv("ZOO_WORKERS", "1")
+    monkeypatch.setattr("multiprocessing.Event", read_only)
+    monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", lambda loader: pytest.fail("made"))
+    images = load_images(Pictures(), "train")
+    with pytest.raises(DataError, match=r"1 processes cannot read images here .*ZOO_WORKERS=0"):
+        next(images.in_order(8))

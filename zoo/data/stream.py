@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import threading
@@ -290,6 +291,7 @@ def _from_workers(
     found = None
     try:
         with _signals_as_they_are():
+            multiprocessing.Event()  # needs shared memory: a loader that has none is torn down noisily
             found = iter(loader)
         yield from found
         return
