@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import zoo.training.run  # noqa: F401  # before a test puts something else in the place of what it imports
 from zoo.cli import main
 
 # What is nobody's mistake
@@ -23,7 +24,7 @@ def sigterm():
 
 
 def test_sigterm_ends_a_verb_as_ctrl_c_does(fails, monkeypatch, sigterm):
-    def stopped(recipe):
+    def stopped(*arguments):
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr("zoo.training.recipe.load_recipe", stopped)
@@ -41,7 +42,7 @@ def test_sigterm_ends_a_verb_as_ctrl_c_does(fails, monkeypatch, sigterm):
     ],
 )
 def test_out_of_memory_is_a_sentence(fails, failure, monkeypatch, sigterm):
-    def full(recipe):
+    def full(*arguments):
         raise failure
 
     monkeypatch.setattr("zoo.training.recipe.load_recipe", full)
@@ -51,7 +52,7 @@ def test_out_of_memory_is_a_sentence(fails, failure, monkeypatch, sigterm):
 
 
 def test_a_mistake_of_the_zoo_keeps_its_traceback(monkeypatch, sigterm):
-    def wrong(recipe):
+    def wrong(*arguments):
         raise KeyError("encoder")
 
     monkeypatch.setattr("zoo.training.recipe.load_recipe", wrong)
