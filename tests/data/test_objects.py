@@ -174,7 +174,7 @@ def test_a_stream_is_read_once_into_a_file_without_a_name(spools, monkeypatch):
     assert len(os.listdir("/dev/fd")) == before
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_every_kind_of_worker_reads_a_stream_that_was_kept(start):
     kept = Spooled(iter(PIXELS), "mine")
     with get_context(start).Pool(1) as pool:
