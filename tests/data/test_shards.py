@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made import PICTURES, PIXELS, refused, tar
+from made import PICTURES, PIXELS, encoded, refused, tar
 
 from zoo.data import StreamedImages, load_images, open_dataset
-from zoo.data.shards import OPEN_FILES, Shards
+from zoo.data.shards import OPEN_FILES, Shards, expanded
 from zoo.errors import DataError
 
 PARTS = ("train", "validation", "test")
@@ -170,7 +170,71 @@ def test_shards_without_images_are_refused():
 
 def test_two_images_of_one_key_are_refused():
     tar("a.tar", {**PICTURES, "07.jpg": PICTURES["07.png"]})
-    assert refused("a.tar") == "'a.tar' has two images of the key '07'."
+    message = refused("a.tar")
+    assert message.startswith("'a.tar' has two images of the key '07', which is a name up to its")
+    assert "'png' or 'jpg'" in message
+
+
+def test_one_of_several_images_of_a_sample_is_chosen_by_its_extension():
+    grey, other = encoded(PIXELS[0]), encoded(PIXELS[1])
+    members = {}
+    for number in range(30):
+        members |= {f"{number}.png": grey, f"{number}.SEG.png": other}
+    tar("a.tar", members)
+    assert "data.column chooses an image by what follows the dot: 'png' or 'seg.png'" in refused(
+        "a.tar"
+    )
+    for column, expected in (("png", PIXELS[0]), ("seg.png", PIXELS[1])):
+        found = load_images("a.tar", "train", column=column)
+        assert np.array_equal(found.first(1)[0, 0], expected)
+    with pytest.raises(DataError, match=r"no 'jpg' in 'a.tar': its images end in png, seg.png"):
+        load_images("a.tar", "train", column="jpg")
+
+
+def test_what_macos_and_tar_programs_put_beside_files_is_passed_over():
+    members = {}
+    for name, data in PICTURES.items():
+        foreign = (f"./photos/._{name}", f"__MACOSX/photos/._{name}", f"photos/PaxHeaders.7/{name}")
+        members |= {f"./photos/{name}": data, **dict.fromkeys(foreign, b"of a Mac")}
+    tar("a.tar", {**members, "./photos/.DS_Store": b"", "./._photos": b""})
+    tar("b.tar", {f"photos/{name}": data for name, data in PICTURES.items()})
+    assert load_images("a.tar", "train").sha256 == load_images("b.tar", "train").sha256
+    assert load_images("a.tar", "train").key(0).startswith("photos/")
+
+
+def test_headers_of_gigabytes_are_refused_unread():
+    for kind in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME):
+        member = tarfile.TarInfo("a")
+        member.type, member.size = kind, 3 * 2**30
+        with Path("a.tar").open("wb") as file:
+            file.write(member.tobuf(tarfile.GNU_FORMAT))
+            file.truncate(2**32)
+        assert "one of its headers has 3,221,225,472 bytes" in refused("a.tar")
+
+
+def test_a_pattern_counts_lists_and_finds_what_is_there():
+    for name in ("s-08", "s-09", "s-10", "t"):
+        tar(f"{name}.tar", {f"{name}.png": PICTURES["00.png"]})
+    names = {
+        "s-{08..10}.tar": ["s-08", "s-09", "s-10"],
+        "s-{10..8}.tar": None,
+        "{s-10,t}.tar": ["s-10", "t"],
+        "s-{08..09}.tar::t.tar": ["s-08", "s-09", "t"],
+        "s-*.tar": ["s-08", "s-09", "s-10"],
+    }
+    for pattern, expected in names.items():
+        if expected is None:
+            assert "There is no shard 's-9.tar': of the 3 that" in refused(pattern)
+        else:
+            assert [path.stem for path in expanded(pattern)] == expected
+    assert "No file matches 'u-*.tar'" in refused("u-*.tar")
+
+
+def test_a_pattern_reads_no_environment(monkeypatch):
+    monkeypatch.setenv("X", "a")
+    monkeypatch.setenv("WDS_X", "a")
+    tar("a.tar", PICTURES)
+    assert "There is no shard '$X.tar'" in refused("${X}.tar")
 
 
 def test_a_damaged_image_in_a_shard_is_named_counted_and_left_out(caplog):
@@ -194,7 +258,10 @@ def test_a_compressed_shard_is_refused(name):
     [
         ("pipe:touch ran; cat {0..1}.tar", "is no file: tar shards are files on this machine"),
         ("http://127.0.0.1:9/{0..1}.tar", "'http://127.0.0.1:9/0.tar' is no file"),
-        ("a-{0..3}.tar", "There is no shard 'a-0.tar'."),
+        (
+            "a-{0..3}.tar",
+            "There is no shard 'a-0.tar': of the 4 that 'a-{0..3}.tar' names, 0 are there",
+        ),
         ("a-{0..99999999}.tar", "names more than 100,000 shards"),
         ("{a}{0..1}{.tar", "is no pattern of shards"),
         ("a.tar::a.tar", "names a shard twice"),

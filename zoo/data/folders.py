@@ -96,14 +96,14 @@ def _parts_below(folder: Path, column: str, within: str = "") -> dict[str, Sourc
         return {"all": ImageFiles(folder, names, within)}
     paths = [folder / name for name in names]
     parts = {"all": paths} if within else by_part(paths)
-    return read_parquet(parts, column) if kinds == ["parquet files"] else _shards(parts)
+    return read_parquet(parts, column) if kinds == ["parquet files"] else _shards(parts, column)
 
 
 def read_file(path: Path, column: str) -> dict[str, Source]:
     """The images of one file. Raises DataError for a file of no kind that is known."""
     name = path.name.lower()
     if name.endswith(KINDS["tar shards"]):
-        return _shards({"all": [path]})
+        return _shards({"all": [path]}, column)
     if name.endswith(KINDS["parquet files"]):
         return read_parquet({"all": [path]}, column)
     if name.endswith((".npy", ".npz")):
@@ -118,13 +118,13 @@ def is_pattern(name: str) -> bool:
     return name.lower().endswith(KINDS["tar shards"])
 
 
-def read_pattern(pattern: str) -> dict[str, Source]:
+def read_pattern(pattern: str, column: str) -> dict[str, Source]:
     """The images of the tar shards that a pattern names."""
-    return _shards(by_part(expanded(pattern)))
+    return _shards(by_part(expanded(pattern)), column)
 
 
-def _shards(parts: Mapping[str, Sequence[Path]]) -> dict[str, Source]:
-    return {part: Shards(some) for part, some in parts.items()}
+def _shards(parts: Mapping[str, Sequence[Path]], column: str) -> dict[str, Source]:
+    return {part: Shards(some, column) for part, some in parts.items()}
 
 
 def by_part(paths: Sequence[Path]) -> dict[str, list[Path]]:

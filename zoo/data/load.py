@@ -236,7 +236,7 @@ def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:
     if os.path.lexists(path):
         return name, repr(str(path)), read_file(path, column)
     if is_pattern(str(dataset)):
-        return name, repr(str(dataset)), read_pattern(str(dataset))
+        return name, repr(str(dataset)), read_pattern(str(dataset), column)
     if (
         isinstance(dataset, Path)
         or "/" in dataset

@@ -96,13 +96,15 @@ class Parquet(Source):
         return self.columns[self.groups[group][0]]
 
     def _group(self, group: int) -> Any:
-        """The bytes of the images of a row group, as pyarrow's array."""
+        """The bytes of the images of a row group, as pyarrow's chunked array."""
         if self.process != os.getpid():
             self._forget()
         if group not in self.kept:
             kept = self.kept.values()
             while len(kept) > 1 and sum(one.nbytes for one in kept) > CACHED_BYTES:
                 self.kept.popitem(last=False)
+            if sum(one.nbytes for one in kept) > MAX_GROUP_BYTES // 2:
+                self.kept.clear()  # with the next one it would be more than one may be
             self.kept[group] = self._read_group(group)
         self.kept.move_to_end(group)
         return self.kept[group]
@@ -120,12 +122,13 @@ class Parquet(Source):
             )
             kept, size = [], 0
             for piece in pieces:  # a dictionary makes much of few bytes, which no footer says
-                kept.append(piece.column(0))
+                column = piece.column(0)
+                is_struct = pyarrow.types.is_struct(column.type)
+                kept.append(column.field("bytes") if is_struct else column)
                 size += piece.nbytes
                 if size > MAX_GROUP_BYTES:
                     raise DataError(_too_large(self.files[file], size))
-            read = pyarrow.chunked_array(kept).combine_chunks()
-            read = read.field("bytes") if pyarrow.types.is_struct(read.type) else read
+            read = pyarrow.chunked_array(kept)  # in pieces: in one it would be there twice
         except DataError:
             raise
         except Exception as failure:  # pyarrow, fsspec and the Hub raise errors of any kind
@@ -208,7 +211,11 @@ def _image_column(schema: Any, wanted: str, path: str) -> str:
     if len(best) == 1:
         return best[0]
     if not best:
-        raise DataError(f"No column of {path!r} holds images: it has {', '.join(schema.names)}.")
+        columns = [f"{field.name} ({str(field.type)[:40]})" for field in schema][:8]
+        raise DataError(
+            f"No column of {path!r} holds images, which are binary (a file's bytes: PNG, JPEG, ...) or a "
+            f"struct with such bytes: it has {', '.join(columns)}."
+        )
     raise DataError(f"{path!r} has several columns of images. {_listed(best)}")
 
 

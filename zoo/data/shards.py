@@ -5,6 +5,7 @@ Only the headers are read at first; an image is then read from its place. Nothin
 
 from __future__ import annotations
 
+import glob
 import io
 import itertools
 import math
@@ -22,6 +23,7 @@ from zoo.data.image_files import SUFFIXES, decode
 from zoo.data.source import Source, Texts
 from zoo.errors import DataError
 from zoo.io.files import open_regular, with_home
+from zoo.specs.data import FOUND
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,6 +33,16 @@ MAX_BYTES = 2**30
 """Of one image's file. It is read at once."""
 MOST = 100_000
 """Shards that a pattern may name."""
+MAX_HEADER = 2**20
+"""Bytes of a pax header or a long name: tarfile reads them at once."""
+HEADERS = b"xgLKX"  # pax, pax for all, long names and links, Solaris' pax
+FOREIGN = re.compile(r"(^|/)(\.[^/.]|__MACOSX/|PaxHeaders?\b)")
+"""What macOS and tar programs put beside one's files."""
+LISTED = 5
+BRACES = re.compile(r"\{([^{}]*)\}")
+RANGE = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})")
+NAME = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)
+"""Key and extension: the key ends before the first dot of the last part of the path."""
 OPEN_FILES = 64
 """Shards that a process keeps open."""
 
@@ -46,8 +58,8 @@ class Index(NamedTuple):
 class Shards(Source):
     """Images of tar files, in the order in which they stand there."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        found = [_index(path) for path in paths]
+    def __init__(self, paths: Sequence[Path], column: str = FOUND) -> None:
+        found = [_index(path, column.lower()) for path in paths]
         self.files = [str(path) for path in paths]
         self.keys_of_shard = [one.keys for one in found]
         self.offsets = np.concatenate([one.offsets for one in found])
@@ -108,47 +120,80 @@ class Shards(Source):
 
 
 def expanded(pattern: str) -> list[Path]:
-    """The files that a pattern such as `photos/train-{000..099}.tar` means.
+    """The files that a pattern such as `photos/train-{000..099}.tar` or `photos/*.tar` means.
 
-    Raises DataError for one that is not there, and for commands and addresses: nothing that a
-    recipe names is run or fetched.
+    `{000..099}` counts, `{a,b}` lists, and `::` stands between patterns; `*`, `?` and `[...]` mean
+    all such files that are there. Nothing else is special: nothing that a recipe names is run,
+    fetched or looked up.
+
+    Raises DataError for one that is not there.
     """
-    from webdataset.shardlists import expand_urls
-
-    if math.prod(map(_size_of, re.findall(r"\{([^{}]*)\}", pattern))) > MOST:
+    if math.prod(map(_size_of, BRACES.findall(pattern))) > MOST:
         raise DataError(f"{pattern!r:.200} names more than {MOST:,} shards.")
-    try:
-        if re.search("[{}]", re.sub(r"\{[^{}]*\}", "", pattern)):
-            raise ValueError("its braces do not match, or lie within others")
-        names = expand_urls(pattern)
-    except ValueError as wrong:
-        raise DataError(f"{pattern!r:.200} is no pattern of shards: {wrong}.") from None
-    if len(set(names)) < len(names):
-        raise DataError(f"{pattern!r:.200} names a shard twice.")
+    if re.search("[{}]", BRACES.sub("", pattern)):
+        raise DataError(
+            f"{pattern!r:.200} is no pattern of shards: its braces do not match, or lie within others."
+        )
+    names = [name for part in pattern.split("::") for name in _expanded(part)]
     for name in names:
         if name.startswith("pipe:") or "://" in name:
             raise DataError(f"{name!r} is no file: tar shards are files on this machine.")
-        if not os.path.lexists(with_home(name, DataError)):
-            raise DataError(f"There is no shard {name!r}.")
-    return [with_home(name) for name in names]
+    paths = [path for name in names for path in _matching(with_home(name, DataError))]
+    if len(set(paths)) < len(paths):
+        raise DataError(f"{pattern!r:.200} names a shard twice.")
+    missing = [path for path in paths if not os.path.lexists(path)]
+    if missing:
+        raise DataError(
+            f"There is no shard {str(missing[0])!r}: of the {len(paths):,} that {pattern!r:.200} "
+            f"names, {len(paths) - len(missing):,} are there."
+        )
+    return paths
+
+
+def _expanded(pattern: str) -> list[str]:
+    """Its braces replaced by each of what they stand for, the last ones fastest."""
+    pieces = BRACES.split(pattern)  # text, what is in braces, text, ...
+    choices = [_choices(one) if i % 2 else [one] for i, one in enumerate(pieces)]
+    return ["".join(some) for some in itertools.product(*choices)]
+
+
+def _choices(braces: str) -> list[str]:
+    if numbers := RANGE.fullmatch(braces):
+        first, last = int(numbers[1]), int(numbers[2])
+        step = 1 if first <= last else -1
+        padded = any(re.match(r"-?0\d", text) for text in numbers.groups())
+        width = max(map(len, numbers.groups())) if padded else 0
+        return [f"{number:0{width}}" for number in range(first, last + step, step)]
+    return braces.split(",")
+
+
+def _matching(path: Path) -> list[Path]:
+    """The path, or the files that it means where it is no file and has a `*`, `?` or `[...]`."""
+    if os.path.lexists(path) or not glob.has_magic(str(path)):
+        return [path]
+    found = sorted(map(Path, glob.glob(str(path))))
+    if not found:
+        raise DataError(f"No file matches {str(path)!r}.")
+    return found
 
 
 def _size_of(braces: str) -> float:
     """How many names what stands between two braces stands for, at most."""
-    if numbers := re.fullmatch(r"(-?\d{1,18})\.\.(-?\d{1,18})", braces):
+    if numbers := RANGE.fullmatch(braces):
         return abs(int(numbers[2]) - int(numbers[1])) + 1
     return math.inf if ".." in braces else braces.count(",") + 1
 
 
-def _index(path: Path) -> Index:
+def _index(path: Path, column: str) -> Index:
     """Where the images of a shard lie. Raises DataError for a shard that is not as it should be."""
     if path.name.lower().endswith(COMPRESSED):
         raise DataError(
-            f"{str(path)!r} is compressed, so that no image can be read alone. Unpack it to a .tar."
+            f"{str(path)!r} is compressed, so that no image in it can be read alone. Decompress it to a "
+            ".tar (gunzip, unxz, zstd -d), which is hardly larger: images are compressed already."
         )
     with open_regular(path, DataError) as file:
         try:
-            places = _images_in(file, path)
+            places = _images_in(file, path, column)
         except DataError:
             raise
         except Exception as broken:  # tarfile raises errors of any kind for other bytes
@@ -162,24 +207,55 @@ def _index(path: Path) -> Index:
     return Index(Texts(list(places)), offsets, sizes)
 
 
-def _images_in(file: BinaryIO, path: Path) -> dict[str, tuple[int, int]]:
-    """Offset and size of each image, by its key."""
-    from webdataset.tariterators import base_plus_ext
+class _Member(tarfile.TarInfo):
+    """A member whose headers are of a bounded size: tarfile reads them at once."""
 
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> tarfile.TarInfo:
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in HEADERS and member.size > MAX_HEADER:
+            raise ValueError(f"one of its headers has {member.size:,} bytes")
+        return member
+
+
+def _images_in(file: BinaryIO, path: Path, column: str) -> dict[str, tuple[int, int]]:
+    """Offset and size of each image, by its key."""
     places: dict[str, tuple[int, int]] = {}
-    with tarfile.open(fileobj=file, mode="r:") as tar:
+    others: dict[str, None] = {}
+    taken = ""
+    with tarfile.open(fileobj=file, mode="r:", tarinfo=_Member) as tar:
         while (member := tar.next()) is not None:
             tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # it would keep them all
             _check(member, path)
-            key, extension = base_plus_ext(member.name)
-            suffix = "." + (extension or "").rpartition(".")[2].lower()
-            if key is None or suffix not in SUFFIXES or member.isdir():
+            named = NAME.fullmatch(member.name.removeprefix("./"))
+            if named is None or FOREIGN.search(member.name) or member.isdir():
+                continue
+            key, extension = named[1], named[2].lower()
+            if not f".{extension}".endswith(SUFFIXES):
+                continue
+            if column not in (FOUND, extension):
+                others |= {extension: None} if len(others) < LISTED else {}
                 continue
             if key in places:
-                raise DataError(f"{str(path)!r} has two images of the key {key!r}.")
-            places[key] = (member.offset_data, member.size)
+                raise DataError(_two_images(path, key, taken, extension))
+            places[key], taken = (member.offset_data, member.size), extension
         _check_end(file, tar.offset, path)
+    if not places and others:
+        raise DataError(
+            f"There is no {column!r} in {str(path)!r}: its images end in {', '.join(others)}. "
+            "data.column chooses one."
+        )
     return places
+
+
+def _two_images(path: Path, key: str, one: str, other: str) -> str:
+    """The error of a sample of several images. `one` is the extension of the member before it."""
+    kinds = f"{one!r} or {other!r}" if one != other else f"{other!r}"
+    return (
+        f"{str(path)!r} has two images of the key {key!r}, which is a name up to its first dot. "
+        f"data.column chooses an image by what follows the dot: {kinds}. Names of different images "
+        "must differ before it."
+    )
 
 
 def _check(member: tarfile.TarInfo, path: Path) -> None:

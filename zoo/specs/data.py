@@ -75,7 +75,8 @@ class DataSettings(Strict):
     )
     column: str = Field(
         default=FOUND,
-        description="of parquet files and hf-datasets, where several could hold images",
+        description="of parquet files and hf-datasets, where several could hold images; of tar shards "
+        "with several images a sample, what follows the first dot of their names, as seg.png",
     )
     max_damaged: int = Field(
         default=0, ge=0, description="images that may be left out because they cannot be read"
