@@ -35,6 +35,16 @@ SECONDS_PER_LINE = 30.0
     metavar="N",
     help="Write them as tar shards of N images too, codes-00000-of-00012.tar and so on, in WebDataset's layout.",
 )
+@click.option(
+    "--max-damaged",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Leave out up to N images that cannot be read.  [default: as the model's recipe does, else 0]",
+)
+@click.option(
+    "--column",
+    help="The column of images of parquet files; of tar shards the extension, as seg.png.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace codes of something else.")
 @device_option
 def encode(
@@ -44,6 +54,8 @@ def encode(
     protocol: str | None,
     flip: bool,
     shards: int | None,
+    max_damaged: int | None,
+    column: str | None,
     overwrite: bool,
     device: str,
 ) -> None:
@@ -92,8 +104,8 @@ def encode(
         files,
         shape=shape,
         transform=transform,
-        column=said.column if said else FOUND,
-        max_damaged=said.max_damaged if said else 0,
+        column=column or (said.column if said else FOUND),
+        max_damaged=(said.max_damaged if said else 0) if max_damaged is None else max_damaged,
     )
     targets = (out, out.with_suffix(".flipped.npy"))[: 1 + flip]
     outputs = [path for target in targets for path in places(target)]
