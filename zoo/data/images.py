@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,11 +16,12 @@ from torch import Tensor
 
 from zoo.data.misfits import is_channels_last, misfit
 from zoo.errors import DataError
+from zoo.io import environment
 
 log = logging.getLogger("zoo")
 
-IN_MEMORY = int(os.environ.get("ZOO_IN_MEMORY", "512")) * 2**20
-"""Bytes of pixels up to which a split is held in memory: `ZOO_IN_MEMORY`, in MiB. More is streamed."""
+IN_MEMORY = environment.size("ZOO_IN_MEMORY", 2**29)
+"""Bytes of pixels up to which a split is held in memory: `ZOO_IN_MEMORY`, in MiB or as 1GB. More is streamed."""
 
 PIECE = 256
 """Images that are read at once where nobody says how many."""

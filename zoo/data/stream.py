@@ -25,6 +25,7 @@ from zoo.data.fit import Fit
 from zoo.data.images import PIECE, Images, mean_of, shuffled
 from zoo.data.source import Source, is_run
 from zoo.errors import DataError
+from zoo.io import environment
 from zoo.specs.data import Transform
 
 log = logging.getLogger("zoo")
@@ -335,9 +336,8 @@ def _first_line(failure: BaseException) -> str:
 
 def worker_count() -> int:
     """Processes that read images: `ZOO_WORKERS`, else one a core, at most 8, shared with its peers."""
-    said = os.environ.get("ZOO_WORKERS", "")
-    if said.isdigit():
-        return int(said)
+    if (said := environment.count("ZOO_WORKERS")) is not None:
+        return said
     return max(1, min(8, processes.processors() // processes.on_this_machine()))
 
 
