@@ -119,7 +119,7 @@ def test_its_columns_have_names(digits):
     ("images", "why"),
     [
         (np.zeros((2, 63)), r"encode takes \(N, 1, 8, 8\), float in \[0, 1\]; got \(2, 63\)"),
-        (np.full((2, 64), 16.0), r"values from 16 to 16. Try x / 255"),
+        (np.full((2, 64), 16.0), r"values from 16 to 16. For levels from 0 to 16, try x / 16"),
         (np.zeros((2, 8, 8)), "Found array with dim 3"),
     ],
     ids=["width", "range", "dimensions"],

@@ -17,7 +17,7 @@ VAE = {
     "up_block_types": ("UpDecoderBlock2D",) * 2,
 }
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-SHAPE = "(lambda m: (m.info.family, m.info.origin, m.info.sha256, m.reconstruct(__import__('torch').zeros(1, 3, 8, 8)).sum().item()))"  # fmt: skip
+SHAPE = "(lambda m: (__import__('torch').set_num_threads(1), m.info.family, m.info.origin, m.info.sha256, m.reconstruct(__import__('torch').zeros(1, 3, 8, 8)).sum().item())[1:])"  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ assert zoo.verify("evil/repo").passed
 zoo.pull("evil/repo", to="here")
 try:
     zoo.evaluate("evil/repo")
-except zoo.InputError as refused:
+except zoo.DataError as refused:
     print(refused)
 """
 
@@ -113,7 +113,10 @@ def test_a_repo_imports_the_package_of_its_family_and_no_other(hub, client, acme
     hub.commit("evil/repo", files)
     done = author.run("-c", EVERY_USE, env=env(client, author), cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "another package's dataset: say which dataset to measure it on" in done.stdout
+    assert (
+        "names 'other-data', which is a dataset of others, which does not bring this model"
+        in done.stdout
+    )
     assert author.marks == set()
 
 

@@ -92,7 +92,7 @@ def test_a_model_in_memory_is_pushed_too(hub, client, mine, alice):
     code = "(m := zoo.load('./mine'), vars(zoo.push(m, 'acme/vae')), m.info.origin)[1:]"
     got = attempt(client, code, env=alice, cwd=mine.parent)
     done, origin = pushed(got)
-    assert origin == "mine"
+    assert origin == "./mine"
     assert b"![samples](figures/samples.png)" in hub.files(REPO)["README.md"]
     assert "model.safetensors" in done["pushed"]
     assert hub.files(REPO)["metrics.json"] == (mine / "metrics.json").read_bytes()

@@ -75,7 +75,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     with writing(path):
-        _make_folder(path.parent)
+        make_folder(path.parent)
         _check_replaceable(path)
         try:
             with open(temporary, "xb") as file:
@@ -91,7 +91,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 def copy_regular(source: Path, target: Path) -> None:
     """A copy of a regular file, or of the one that a link leads to. Raises ZooError."""
     with open_regular(source) as file, writing(target):
-        _make_folder(target.parent)
+        make_folder(target.parent)
         with open(target, "xb") as copy:
             shutil.copyfileobj(file, copy, 2**20)
             copy.flush()
@@ -150,7 +150,7 @@ def _move_all(stage: Path, target: Path) -> None:
             raise ZooError(f"{str(place.parent)!r} is a link; nothing was written through it.")
     with writing(target):
         for place in places.values():
-            _make_folder(place.parent)
+            make_folder(place.parent)
         for path, place in places.items():
             os.replace(path, place)
 
@@ -167,7 +167,7 @@ class GrowingFile:
         self.path, self.partial = path, path.with_name(f"{path.name}.partial")
         self.file: FileIO | None = None
         with writing(path):
-            _make_folder(path.parent)
+            make_folder(path.parent)
             for place in (self.path, self.partial):
                 _check_replaceable(place)
 
@@ -220,7 +220,8 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Creates a folder, and those above it, if it is not there. Raises ZooError for a file in its place."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:

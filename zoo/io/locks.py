@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoo.errors import ZooError
-from zoo.io.files import writing
+from zoo.io.files import make_folder, writing
 
 log = logging.getLogger("zoo")
 
@@ -53,7 +53,7 @@ def _acquired(file: Path, in_use: str, error: type[ZooError]) -> int:
     until = time.monotonic() + SECONDS
     while True:
         with writing(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(file.parent)
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         taken = False
         try:
