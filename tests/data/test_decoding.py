@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 
 import numpy as np
 import pytest
@@ -56,6 +57,16 @@ def test_levels_are_those_that_are_shown_and_of_several_frames_the_first(data, e
     assert np.array_equal(read(data), expected)
 
 
+def deep_png() -> bytes:
+    """2 x 1 pixels of 16 bits a channel, in color, which Pillow does not write."""
+    header = (2).to_bytes(4, "big") + (1).to_bytes(4, "big") + bytes([16, 2, 0, 0, 0])
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(13))), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+        for kind, data in chunks
+    )
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -63,8 +74,10 @@ def test_levels_are_those_that_are_shown_and_of_several_frames_the_first(data, e
         saved(Image.fromarray(GREY.astype(np.float32)), "TIFF"),
         b"P5 2 1 65535\n" + bytes(4),
         b"Pf\n2 1\n-1.0\n" + bytes(8),
+        deep_png(),
+        b"P6 2 1 65535\n" + bytes(12),
     ],
-    ids=["PNG", "TIFF", "PGM", "PFM"],
+    ids=["PNG", "TIFF", "PGM", "PFM", "PNG in color", "PPM in color"],
 )
 def test_more_than_8_bits_are_refused_not_clipped(data):
     assert "it has more than 8 bits a channel" in refused(data)

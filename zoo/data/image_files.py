@@ -34,6 +34,8 @@ MAX_BYTES = 2**28
 """Of a JPEG that are searched for scans: three for each pixel."""
 DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Pillow's modes of more than 8 bits a channel: it would clip them, not scale them."""
+DEEP_RAW = re.compile(";16[BLN]")
+"""In the name of the layout that Pillow reads 16 bits a channel from."""
 PNG = b"\x89PNG\r\n\x1a\n"
 MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 """Of a JPEG: the others belong to the data of a scan."""
@@ -91,6 +93,7 @@ def decode(file: BinaryIO, title: str) -> Image:
         if not file.read(1):
             raise DataError(f"{title} cannot be read as an image: it is empty (0 bytes).")
         image = _opened(file)
+        _check_depth(image, title)
         _check_work(image, file)
         image.load()
         return eight_bits(_upright(image), title)
@@ -128,6 +131,14 @@ def _without_metadata(file: BinaryIO) -> bytes:
         chunk = file.read(length + 4) if is_critical else file.seek(length + 4, os.SEEK_CUR)
         kept += [head, chunk] if isinstance(chunk, bytes) else []
     return b"".join(kept)
+
+
+def _check_depth(image: Image, title: str) -> None:
+    """Raises DataError for colour of more than 8 bits a channel: Pillow would keep the high byte alone."""
+    read_as = [tile[3] for tile in image.tile]
+    largest = [args[1] for args in read_as if image.format == "PPM" and isinstance(args, tuple)]
+    if any(DEEP_RAW.search(str(args)) for args in read_as) or max(largest, default=0) > 255:
+        raise DataError(_too_deep(title, f"16-bit {image.mode}"))
 
 
 def _check_work(image: Image, file: BinaryIO) -> None:
@@ -171,9 +182,13 @@ def _upright(image: Image) -> Image:
 def eight_bits(image: Image, title: str) -> Image:
     """As grey ("L") or colour ("RGB"). Raises DataError for more than 8 bits a channel."""
     if image.mode in DEEP:
-        raise DataError(
-            f"{title} has more than 8 bits a channel ({image.mode}): convert it to 8 "
-            "first; the zoo does not guess how."
-        )
+        raise DataError(_too_deep(title, image.mode))
     wanted = "L" if image.mode in ("1", "L", "LA") else "RGB"
     return image if image.mode == wanted else image.convert(wanted)
+
+
+def _too_deep(title: str, mode: str) -> str:
+    return (
+        f"{title} has more than 8 bits a channel ({mode}): convert it to 8 first; the zoo does not "
+        "guess how."
+    )
