@@ -76,6 +76,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(
         torch.mps, "set_rng_state", lambda new, device=MPS: generator.set_state(new)
     )
+    monkeypatch.setattr(torch.backends.mps, "is_macos_or_newer", lambda *version: True)
     before = torch.__future__.get_overwrite_module_params_on_conversion()
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # else they keep their class
     try:

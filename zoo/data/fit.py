@@ -113,7 +113,8 @@ def _size(image: Image | Tensor) -> tuple[int, int]:
 def resized(image: Image | Tensor, side: int, resampler: str) -> Image | Tensor:
     """An image whose shorter side is `side`, by Pillow: torchvision resamples tensors to other values."""
     resize = torchvision_part("transforms.v2.functional").resize
-    pictures = [resize(one, [side], resampler) for one in as_pictures(image)]
+    mode = torchvision_part("transforms").InterpolationMode(resampler)
+    pictures = [resize(one, [side], mode) for one in as_pictures(image)]
     return pictures[0] if len(pictures) == 1 else torch.cat([as_pixels(one) for one in pictures])
 
 
