@@ -51,6 +51,8 @@ def test_list(run):
     assert "beta-vae" in run("list", "--families")
     assert "vae-digits-8" in json.loads(run("list", "--recipes", "--json"))
     assert "No published model matches" in run("list", "nothing-*")
+    names = {one["name"] for one in json.loads(run("list", "mnist", "--json"))}
+    assert names == set(zoo.list_models("*mnist*"))
 
 
 def test_show(run):

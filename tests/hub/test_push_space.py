@@ -120,6 +120,11 @@ def test_a_dry_run_shows_the_readme_and_asks_nothing(hub, client, page):
     said = pushes(client, page, "--dry-run")
     assert "bytes  runtime.js" in said
     assert "sdk: static" in said
+    assert "The page holds no images." in said
+    held = '"images": {"count": 300, "name": "holiday test"'
+    change(page, "model.js", '"images": {"count": 0', held)
+    said = pushes(client, page, "--dry-run")
+    assert "The page publishes 300 images of holiday test." in said
     assert hub.requests == []
 
 

@@ -34,6 +34,8 @@ def export(model: str, onnx: Path | None, torch_: Path | None) -> None:
 
     if onnx is None and torch_ is None:
         raise click.UsageError("Say what to write: --onnx FOLDER, --torch-export FOLDER, or both.")
+    if onnx is not None and torch_ is not None and onnx.absolute() == torch_.absolute():
+        raise click.UsageError("--onnx and --torch-export need a folder each.")
     loaded = zoo.load(model)
     for folder, write in ((onnx, zoo.export_onnx), (torch_, zoo.export_torch)):
         if folder is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from zoo.cli.output import as_json, print_json, print_table, say
@@ -13,7 +15,9 @@ from zoo.cli.output import as_json, print_json, print_table, say
 @click.option("--recipes", "what", flag_value="recipes", help="Recipes that can be trained.")
 @as_json
 def list_(pattern: str, what: str | None, json_: bool) -> None:
-    """List the published models, or those that match PATTERN (such as 'vae-*')."""
+    """List the published models, or those that match PATTERN: 'vae-*', or mnist anywhere in a name."""
+    if not re.search(r"[*?\[]", pattern):
+        pattern = f"*{pattern}*"
     if what == "families":
         _families(pattern, json_)
     elif what == "recipes":

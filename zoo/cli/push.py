@@ -83,6 +83,9 @@ def push(
         return
     _say(done, "page" if space else "model")
     if space:
+        from zoo.page.space import shown_on
+
+        say(shown_on(folder))
         say(f"See it on {target.page}")
         return
     if not create_pr and target.is_main:
@@ -111,9 +114,11 @@ def _show(folder: str, target: Target, license: str | None, json_: bool) -> None
     from zoo.hub.prepare import prepared
 
     if target.kind == "space":
-        from zoo.page.space import space_files
+        from zoo.page.space import shown_on, space_files
 
         files = space_files(folder, target)
+        if not json_:
+            say(shown_on(folder))
     else:
         with prepared(folder, target, license) as what:
             files = {**what.files, CARD: what.card({})}

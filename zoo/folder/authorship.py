@@ -51,7 +51,7 @@ def card_text(target: Path) -> str:
 
 @contextmanager
 def replaced(target: Path) -> Iterator[Path]:
-    """A new folder whose files become the model in `target`, together, in place of an earlier one's.
+    """A new folder whose files become the model in `target` in place of an earlier one's.
 
     A card there of its author's own stays, and so does what else the zoo did not write.
     """

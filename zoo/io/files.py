@@ -121,9 +121,10 @@ def check_not_another(path: Path, data: bytes) -> None:
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """A new folder inside `target` whose files take their places in it together at the end.
+    """A new folder inside `target` whose files take their places in it at the end, one after another.
 
-    Where anything fails before that, `target` keeps all that it had. Raises ZooError.
+    Where anything fails before that, `target` keeps all that it had; a process that is killed between
+    two of the last renames leaves files of both. Raises ZooError.
     """
     stage = target / f".saving.{secrets.token_hex(6)}"
     is_new = not os.path.exists(target)

@@ -8,5 +8,5 @@ space.py      a page -> a static Space on the Hub
 verify.py     whether a page is what the zoo writes of its model
 serve.py      the folder on the loopback address
 static/       the page: HTML, CSS and ES modules, which are put into index.html
-runtime/      onnxruntime-web 1.30.0, from its npm package: the module, and its WebAssembly, packed
+runtime/      onnxruntime-web 1.30.0, from its npm package: the module, and its WebAssembly, packed; LOCK.toml has their hashes
 """

@@ -21,6 +21,7 @@ from zoo.hub.prepare import check_no_links
 from zoo.hub.push import Published, publish
 from zoo.hub.target import Target
 from zoo.io.files import with_home
+from zoo.io.text import printable
 from zoo.page.read import CONTENTS, FILES, is_page, read_page, unpacked
 from zoo.page.write import common_files
 from zoo.registry import sources
@@ -64,6 +65,15 @@ def space_files(folder: str | Path, target: Target) -> dict[str, bytes]:
             "write it again with `zoo page`."
         ) from None
     return files | {CARD: _readme(held, target).encode()}
+
+
+def shown_on(folder: str | Path) -> str:
+    """A sentence of the images that whoever sees a page gets."""
+    images = read_page(with_home(folder, InputError))[1]["images"]
+    count = images.get("count", 0)
+    if not count:
+        return "The page holds no images."
+    return f"The page publishes {count:,} images of {printable(str(images.get('name')))}."
 
 
 def _check_whole(files: dict[str, bytes], held: dict[str, Any]) -> None:

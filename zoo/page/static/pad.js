@@ -12,7 +12,8 @@ export class Pad {
     file.addEventListener("change", () => file.files[0] && onImage(file.files[0]));
     canvas.addEventListener("pointerdown", (event) => this.begin(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
-    canvas.addEventListener("pointerup", () => this.end());
+    for (const kind of ["pointerup", "pointercancel", "lostpointercapture"])
+      canvas.addEventListener(kind, () => this.end());
     for (const kind of ["dragover", "drop"])
       document.addEventListener(kind, (event) => event.preventDefault());
     document.addEventListener("drop", (event) => event.dataTransfer.files[0] && onImage(event.dataTransfer.files[0]));
