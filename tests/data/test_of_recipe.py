@@ -115,7 +115,8 @@ def test_no_verb_reads_what_a_pulled_recipe_names(mine, outside, spelled, capsys
     images, called = images_for_check(zoo.load(model))
     assert (called, len(images)) == ("64 random images", 64)
     found = {check.what: check for check in zoo.verify(model).checks}
-    assert found["digits test, dequantised"].result == "passed"  # metrics.json still says digits
+    again = found["digits test, dequantised"]  # metrics.json still says digits
+    assert again.result != "not measured", again.detail
 
 
 def test_no_measurement_reads_what_a_copied_metrics_json_names(mine, outside):
