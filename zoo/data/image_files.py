@@ -135,7 +135,7 @@ def _without_metadata(file: BinaryIO) -> bytes:
 
 def _check_depth(image: Image, title: str) -> None:
     """Raises DataError for colour of more than 8 bits a channel: Pillow would keep the high byte alone."""
-    read_as = [tile[3] for tile in image.tile]
+    read_as = [tile[3] for tile in getattr(image, "tile", ())]
     largest = [args[1] for args in read_as if image.format == "PPM" and isinstance(args, tuple)]
     if any(DEEP_RAW.search(str(args)) for args in read_as) or max(largest, default=0) > 255:
         raise DataError(_too_deep(title, f"16-bit {image.mode}"))
