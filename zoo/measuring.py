@@ -130,6 +130,8 @@ def measure_reconstructions(
     split: str | None = None,
     limit: int | None = None,
     extractor: str | None = None,
+    column: str | None = None,
+    max_damaged: int = 0,
     device: str = "auto",
     revision: str | None = None,
     token: str | None = None,
@@ -149,6 +151,8 @@ def measure_reconstructions(
         limit: the first so many images only.
         extractor: `lpips-vgg`, `lpips-alex`, `lpips-squeeze` or `inception`, with `=FILE@SHA256` for
             weights that are not fetched; or what `load` takes, for distances between codes.
+        column: as in `evaluate`; None finds it.
+        max_damaged: images that may be left out because they cannot be read.
         device, revision, token, offline: as in `evaluate`, for an extractor too.
 
     Raises:
@@ -163,13 +167,16 @@ def measure_reconstructions(
     from zoo.evaluation.extractors import find_extractor
     from zoo.evaluation.reconstruction import measure_reconstructions as measure
     from zoo.models.contract import unwrapped
+    from zoo.specs.data import FOUND
     from zoo.specs.reconstruction import parse_protocol
 
     access = Access(token, offline)
     known = parse_protocol(protocol) if isinstance(protocol, str) else protocol
     where = find_rank_device(device)
     _check_offline(dataset, access)
-    images = prepared_images(dataset, known, split=split)
+    images = prepared_images(
+        dataset, known, split=split, column=column or FOUND, max_damaged=max_damaged
+    )
     if isinstance(model_or_source, Module):
         model, name = unwrapped(model_or_source), ""
     else:

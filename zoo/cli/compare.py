@@ -12,8 +12,10 @@ from zoo import processes
 from zoo.cli import complete
 from zoo.cli.output import (
     as_json,
+    column_option,
     device_option,
     extractor_option,
+    max_damaged_option,
     plus_minus,
     print_json,
     print_table,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A PNG to write: crops of typical images and the worst, the original first.",
 )
+@max_damaged_option
+@column_option
 @extractor_option
 @device_option
 @as_json
@@ -52,6 +56,8 @@ def compare(
     split: str | None,
     limit: int | None,
     picture: Path | None,
+    max_damaged: int | None,
+    column: str | None,
     extractor: str | None,
     device: str,
     json_: bool,
@@ -70,6 +76,7 @@ def compare(
     from zoo.folder import store
     from zoo.hub.find import find
     from zoo.io.files import with_home, write_atomically
+    from zoo.specs.data import FOUND
     from zoo.specs.reconstruction import parse_protocol
 
     where = find_rank_device(device)
@@ -80,7 +87,13 @@ def compare(
     found = compare_models(
         models,
         load,
-        prepared_images(images, parse_protocol(protocol), split=split),
+        prepared_images(
+            images,
+            parse_protocol(protocol),
+            split=split,
+            column=column or FOUND,
+            max_damaged=max_damaged or 0,
+        ),
         limit=limit,
         extractor=find_extractor(extractor).to(where) if extractor else None,
         device=where,

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import device_option, say
+from zoo.cli.output import column_option, device_option, max_damaged_option, say
 
 SECONDS_PER_LINE = 30.0
 
@@ -35,16 +35,8 @@ SECONDS_PER_LINE = 30.0
     metavar="N",
     help="Write them as tar shards of N images too, codes-00000-of-00012.tar and so on, in WebDataset's layout.",
 )
-@click.option(
-    "--max-damaged",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Leave out up to N images that cannot be read.  [default: as the model's recipe does, else 0]",
-)
-@click.option(
-    "--column",
-    help="The column of images of parquet files; of tar shards the extension, as seg.png.",
-)
+@max_damaged_option
+@column_option
 @click.option("--overwrite", is_flag=True, help="Replace codes of something else.")
 @device_option
 def encode(

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import as_json, device_option, extractor_option, plus_minus, print_json, say
+from zoo.cli.output import (
+    as_json,
+    column_option,
+    device_option,
+    extractor_option,
+    max_damaged_option,
+    plus_minus,
+    print_json,
+    say,
+)
+
+if TYPE_CHECKING:
+    from zoo.specs.reconstruction import Reconstructions
 
 
 @click.command("eval")
@@ -42,6 +55,8 @@ from zoo.cli.output import as_json, device_option, extractor_option, plus_minus,
     help="Score codes against the factors of each image: a CSV file's, or those that the dataset "
     "knows, as sprites does.",
 )
+@max_damaged_option
+@column_option
 @extractor_option
 @device_option
 @as_json
@@ -55,6 +70,8 @@ def evaluate(
     limit: int | None,
     seed: int,
     factors: bool | str,
+    max_damaged: int | None,
+    column: str | None,
     extractor: str | None,
     device: str,
     json_: bool,
@@ -76,7 +93,22 @@ def evaluate(
     if protocol and is_reconstruction(protocol):
         if nll_samples or factors:
             raise click.UsageError(f"{protocol} measures reconstructions alone.")
-        _reconstructions(model, dataset, split, protocol, limit, extractor, device, json_)
+        if dataset is None:
+            raise click.UsageError(
+                f"Under {protocol} say which IMAGES: a folder, or a dataset's name."
+            )
+        found = zoo.measure_reconstructions(
+            model,
+            dataset,
+            protocol,
+            split=split,
+            limit=limit,
+            extractor=extractor,
+            column=column,
+            max_damaged=max_damaged or 0,
+            device=device,
+        )
+        _print_reconstructions(model, found, json_)
         return
     if extractor:
         raise click.UsageError("--extractor goes with --protocol native, whole or centre-N.")
@@ -89,6 +121,8 @@ def evaluate(
         limit=limit,
         seed=seed,
         factors=Path(factors) if isinstance(factors, str) else factors,
+        column=column,
+        max_damaged=max_damaged,
         device=device,
     )
     if json_:
@@ -99,23 +133,7 @@ def evaluate(
         say(line)
 
 
-def _reconstructions(
-    model: str,
-    dataset: str | None,
-    split: str | None,
-    protocol: str,
-    limit: int | None,
-    extractor: str | None,
-    device: str,
-    json_: bool,
-) -> None:
-    import zoo
-
-    if dataset is None:
-        raise click.UsageError(f"Under {protocol} say which IMAGES: a folder, or a dataset's name.")
-    found = zoo.measure_reconstructions(
-        model, dataset, protocol, split=split, limit=limit, extractor=extractor, device=device
-    )
+def _print_reconstructions(model: str, found: Reconstructions, json_: bool) -> None:
     if json_:
         print_json(found.model_dump(mode="json"))
         return

@@ -25,6 +25,16 @@ device_option = click.option(
     "--device", default="auto", show_default=True, help="cpu, cuda, mps, ..., or auto."
 )
 
+max_damaged_option = click.option(
+    "--max-damaged",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Leave out up to N images that cannot be read.  [default: as the model's recipe does, else 0]",
+)
+column_option = click.option(
+    "--column",
+    help="The column of images of parquet files; of tar shards the extension, as seg.png.",
+)
 extractor_option = click.option(
     "--extractor",
     help="What more distances are taken by: lpips-vgg, lpips-alex, lpips-squeeze or inception, whose "

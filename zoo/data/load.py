@@ -124,14 +124,16 @@ def open_dataset(
     return opened
 
 
-def find_source(dataset: Dataset, split: str | None = None) -> tuple[str, str, Source, np.ndarray]:
+def find_source(
+    dataset: Dataset, split: str | None = None, column: str = FOUND
+) -> tuple[str, str, Source, np.ndarray]:
     """A dataset's name, a split's, all its images of any sizes, and the numbers of the split's.
 
     Without a split it is the test split; of a dataset without parts, all of it, as "all".
     Errors as `load_images`.
     """
     _check_split(split)
-    name, what, found = _find(dataset, FOUND)
+    name, what, found = _find(dataset, column)
     note_levels(found.values(), what)
     numbers = _numbers_of(found, what, (split,))
     split = _split_of(split, found)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo import processes
 from zoo.data.fit import Fit, as_pictures, as_pixels
 from zoo.data.load import Dataset, find_source
 from zoo.data.source import Source
+from zoo.data.stream import damaged_numbers
 from zoo.errors import DataError, InputError
+from zoo.specs.data import FOUND
 from zoo.specs.reconstruction import ReconstructionProtocol
 
 
@@ -34,6 +38,18 @@ class PreparedImages:
         """The same in the color that a model's channels are, where the protocol leaves it open."""
         return replace(self, protocol=self.protocol.for_channels(channels))
 
+    def without_damaged(self, most: int) -> PreparedImages:
+        """The same without the images that cannot be read: as `StreamedImages.without_damaged`."""
+        bad = damaged_numbers(self._damaged(), most, f"{self.split} split of {self.dataset}")
+        return replace(self, numbers=np.delete(self.numbers, bad))
+
+    def _damaged(self) -> Iterator[tuple[int, str]]:
+        for number in range(processes.index(), len(self), processes.count()):
+            try:
+                self.one(number)
+            except DataError as damaged:
+                yield number, str(damaged)
+
     def title(self, number: int) -> str:
         """What to call an image in errors."""
         return self.source.title(int(self.numbers[number]))
@@ -50,14 +66,20 @@ class PreparedImages:
 
 
 def prepared_images(
-    dataset: Dataset, protocol: ReconstructionProtocol, *, split: str | None = None
+    dataset: Dataset,
+    protocol: ReconstructionProtocol,
+    *,
+    split: str | None = None,
+    column: str = FOUND,
+    max_damaged: int = 0,
 ) -> PreparedImages:
     """Images of a dataset under a protocol. What has no parts is taken whole, unless a split is named.
 
-    Raises what `zoo.data.load_images` does.
+    Arguments and errors as of `zoo.data.load_images`.
     """
-    name, split, source, numbers = find_source(dataset, split)
-    return PreparedImages(name, split, source, numbers, protocol)
+    name, split, source, numbers = find_source(dataset, split, column)
+    images = PreparedImages(name, split, source, numbers, protocol)
+    return images.without_damaged(max_damaged) if max_damaged else images
 
 
 def prepare(given: object, protocol: ReconstructionProtocol, title: str) -> Tensor:

@@ -136,24 +136,9 @@ class StreamedImages:
         """
         pieces = torch.arange(len(self)).split(PIECE)[processes.index() :: processes.count()]
         found = _read_ahead(_Reader(self, None), pieces, len(self))
-        shares = processes.gathered([bad for _, some in found for bad in some])
-        damaged = sorted(bad for share in shares for bad in share)
-        names = "; ".join(message for _, message in damaged[:LISTED])
-        names += f"; and {len(damaged) - LISTED:,} more" if len(damaged) > LISTED else ""
-        if len(damaged) > most:
-            raise DataError(
-                f"{len(damaged):,} images of the {self.split} split of {self.dataset} are damaged, "
-                f"more than data.max_damaged = {most:,}: {names}"
-            )
-        if damaged:
-            some = (
-                "A damaged image is"
-                if len(damaged) == 1
-                else f"{len(damaged):,} damaged images are"
-            )
-            log.warning("%s left out: %s", some, names)
-        good = np.delete(self.numbers, [number for number, _ in damaged])
-        return replace(self, numbers=good)
+        where = f"{self.split} split of {self.dataset}"
+        bad = damaged_numbers([bad for _, some in found for bad in some], most, where)
+        return replace(self, numbers=np.delete(self.numbers, bad))
 
     def held(self) -> Images:
         """All of them in memory, in order."""
@@ -176,6 +161,26 @@ class StreamedImages:
         for numbers in batches:  # to hand them over would take a worker longer than to read them
             run = reader.run(numbers)
             yield next(self.read([numbers])) if run is None else run
+
+
+def damaged_numbers(mine: Iterable[tuple[int, str]], most: int, where: str) -> list[int]:
+    """The numbers of the images that some process cannot read, all of which are named in a warning.
+
+    `mine` are those of this process: number and sentence. Raises DataError for more than `most`.
+    """
+    damaged = sorted(bad for share in processes.gathered(list(mine)) for bad in share)
+    names = "; ".join(message for _, message in damaged[:LISTED])
+    names += f"; and {len(damaged) - LISTED:,} more" if len(damaged) > LISTED else ""
+    if len(damaged) > most:
+        raise DataError(
+            f"{len(damaged):,} images of the {where} are damaged, more than data.max_damaged = "
+            f"{most:,}: {names}"
+        )
+    if damaged:
+        one = len(damaged) == 1
+        some = "A damaged image is" if one else f"{len(damaged):,} damaged images are"
+        log.warning("%s left out: %s", some, names)
+    return [number for number, _ in damaged]
 
 
 class _Kept(NamedTuple):
