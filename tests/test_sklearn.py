@@ -80,7 +80,7 @@ def test_its_codes_and_images_are_those_of_the_model(digits):
         z = model.encode(x)
         y = model.decode(z)
     encoder = Encoder("vae-digits-8")
-    for images, expected in ((rows, y.flatten(1)), (x, y), (x.numpy(), y)):
+    for images, expected in ((rows, y.flatten(1)), (x, y), (x.numpy(), y), (x[:, 0], y[:, 0])):
         codes = encoder.fit_transform(images)
         np.testing.assert_allclose(codes, z, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(encoder.inverse_transform(codes), expected, atol=1e-6)
@@ -90,6 +90,18 @@ def test_it_needs_no_fit(digits):
     codes = Encoder("vae-digits-8").transform(digits[0][:3])
     assert (codes.shape, codes.dtype) == ((3, 8), np.float32)
     assert Encoder("vae-digits-8").inverse_transform(codes).shape == (3, 1, 8, 8)
+
+
+def test_it_loads_its_model_once(digits, monkeypatch):
+    loads = []
+    monkeypatch.setattr("zoo.sklearn.load", lambda *a, **k: loads.append(a) or zoo.load(*a, **k))
+    encoder = Encoder("vae-digits-8")
+    for _ in range(2):
+        encoder.inverse_transform(encoder.transform(digits[0][:3]))
+        encoder.get_feature_names_out()
+    assert loads == [("vae-digits-8",)]
+    assert clone(encoder.set_params(model="vae-mnist-20")).get_feature_names_out().shape == (20,)
+    assert encoder.get_feature_names_out().shape == (20,)  # of another model
 
 
 def test_a_pipeline_with_it_reads_digits_and_survives_cloning_and_pickling(digits):
@@ -120,7 +132,7 @@ def test_its_columns_have_names(digits):
     [
         (np.zeros((2, 63)), r"encode takes \(N, 1, 8, 8\), float in \[0, 1\]; got \(2, 63\)"),
         (np.full((2, 64), 16.0), r"values from 16 to 16. For levels from 0 to 16, try x / 16"),
-        (np.zeros((2, 8, 8)), "Found array with dim 3"),
+        (np.zeros((2, 9, 9)), r"encode takes \(N, 1, 8, 8\), float in \[0, 1\]; got \(2, 9, 9\)"),
     ],
     ids=["width", "range", "dimensions"],
 )

@@ -23,7 +23,7 @@ AT_ONCE = 500
 class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Codes of images. The model is trained already: `fit` loads it, and `transform` does without `fit`.
 
-    Images are `(N, C, H, W)` or flat rows `(N, C * H * W)`, numbers in [0, 1].
+    Images are `(N, C, H, W)`, grey ones `(N, H, W)`, or flat rows `(N, C * H * W)`, numbers in [0, 1].
 
     Args:
         model: what `zoo.load` takes: a published name, a folder, a repo on the Hub.
@@ -41,7 +41,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         self.model_ = load(self.model, device=self.device)
         self._images(self.model_, X, is_fit=True)
-        self.flat_ = len(getattr(X, "shape", ())) < 4
+        self.shape_ = tuple(getattr(X, "shape", ()))[1:]
         return self
 
     def transform(self, X: Any) -> np.ndarray:  # noqa: N803
@@ -55,7 +55,9 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return torch.cat([model.encode(x).flatten(1).cpu() for x in parts]).numpy()
 
     def inverse_transform(self, X: Any) -> np.ndarray:  # noqa: N803
-        """The expected images of codes `(N, D)`: float32 in [0, 1], flat rows if it was fitted on those.
+        """The expected images of codes `(N, D)`: float32 in [0, 1], in the layout that it was fitted on.
+
+        Without a fit they are `(N, C, H, W)`.
 
         Raises ValueError for what are not codes of the model's.
         """
@@ -65,7 +67,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             codes = codes.unflatten(1, model.latent_shape)
         with torch.inference_mode():
             images = torch.cat([model.decode(z).cpu() for z in codes.split(AT_ONCE)])
-        return (images.flatten(1) if vars(self).get("flat_") else images).numpy()
+        return images.reshape(len(images), *vars(self).get("shape_", images.shape[1:])).numpy()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -78,13 +80,21 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return math.prod(self._loaded().latent_shape)
 
     def _loaded(self) -> Autoencoder:
-        return vars(self).get("model_") or load(self.model, device=self.device)
+        if "model_" in vars(self):
+            return self.model_
+        asked = (str(self.model), str(self.device))
+        if vars(self).get("_cached", (None, None))[0] != asked:
+            self._cached = asked, load(self.model, device=self.device)
+        return self._cached[1]
 
     def _images(self, model: Autoencoder, X: Any, is_fit: bool = False) -> Tensor:  # noqa: N803
         """Images `(N, C, H, W)`, checked. Raises ValueError."""
         shape = model.spec.image_shape
-        if tuple(getattr(X, "shape", ()))[1:] == shape:
+        given = tuple(getattr(X, "shape", ()))[1:]
+        if given == shape or (len(given) == 2 and (1, *given) == shape):
             X = np.asarray(X).reshape(len(X), -1)  # noqa: N806
+        elif len(given) > 1:
+            return model._images(torch.tensor(np.asarray(X, dtype=np.float32)), "encode")
         rows = torch.tensor(validate_data(self, X, reset=is_fit, dtype=np.float32))
         fits = rows.shape[1] == math.prod(shape)
         return model._images(rows.unflatten(1, shape) if fits else rows, "encode")

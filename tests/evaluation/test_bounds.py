@@ -123,7 +123,7 @@ def test_a_continuous_likelihood_integrates_to_one(kind):
         x = x[(x >= 0) & (x <= 1)]
     for logit in (-40.0, -3.0, -0.03, 0.0, 0.01, 0.7, 5.0, 25.0):
         with torch.no_grad():
-            distribution = pixel(torch.full((1, 1, 1), logit))
+            distribution = pixel.distribution(torch.full((1, 1, 1), logit))
             density = distribution.log_prob(x.float().view(-1, 1, 1, 1)).double().exp()
         assert torch.trapezoid(density, x).item() == pytest.approx(1, abs=1e-3)
         if kind is ContinuousBernoulliLikelihood:
@@ -135,12 +135,16 @@ def test_a_bernoulli_image_sums_to_one_and_is_the_cross_entropy():
     pixel = build_likelihood(BernoulliLikelihood())
     logits = torch.randn(1, 2, 2)
     images = torch.tensor([[float(b) for b in f"{i:04b}"] for i in range(16)]).view(16, 1, 2, 2)
-    assert pixel(logits).log_prob(images).exp().sum().item() == pytest.approx(1, abs=1e-5)
+    assert pixel.distribution(logits).log_prob(images).exp().sum().item() == pytest.approx(
+        1, abs=1e-5
+    )
     grey = torch.rand(5, 1, 2, 2)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(
         logits.expand_as(grey), grey, reduction="none"
     )
-    torch.testing.assert_close(-pixel(logits).log_prob(grey), expected.flatten(1).sum(1))
+    torch.testing.assert_close(
+        -pixel.distribution(logits).log_prob(grey), expected.flatten(1).sum(1)
+    )
 
 
 def test_numpy_alone_gives_the_published_numbers_of_vae_digits_8():

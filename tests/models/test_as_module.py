@@ -99,6 +99,18 @@ def test_it_is_mapped_by_vmap_and_differentiated_by_jacrev(family):
         )  # an image without its N: the shape is checked all the same
 
 
+@pytest.mark.parametrize("family", ["ae", "vae", "vq-vae", "hierarchical-vae"])
+def test_every_submodule_that_is_called_gives_tensors(family):
+    """Summaries, profilers and hooks of other libraries take no distributions."""
+    given = []
+    model = small(family).eval()
+    for part in model.modules():
+        part.register_forward_hook(lambda part, inputs, output: given.append(output))
+    model(torch.rand(2, 1, 8, 8))
+    assert len(given) > 5
+    assert {type(output) for output in given} <= {torch.Tensor, tuple, list}
+
+
 @pytest.mark.parametrize("name", ["sample", "elbo", "log_likelihood", "posterior", "prior"])
 @pytest.mark.parametrize("family", ["ae", "vq-vae"])
 def test_what_a_prior_is_needed_for_says_so(family, name):

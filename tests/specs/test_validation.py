@@ -12,7 +12,8 @@ import pytest
 import torch
 from pydantic import Field
 
-from zoo.errors import RecipeError, WeightsError
+import zoo
+from zoo.errors import RecipeError, SpecError, WeightsError
 from zoo.specs.validation import MAX_LISTED, Strict, checked, parse_json, validated
 
 
@@ -217,3 +218,18 @@ def test_json_that_is_damaged_or_hostile_is_refused(data, why):
 
 def test_brackets_in_strings_are_text():
     assert parse_json(b'{"a": "' + b"[" * 50 + b'\\"]{"}', "x") == {"a": "[" * 50 + '"]{'}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"likelihood": "gaussian"}, 'Write {kind = "gaussian"}.'),
+        ({"likelihood": "gausian"}, 'Write {kind = "gaussian"}.'),
+        ({"body": "mlp"}, 'Write {kind = "mlp"}.'),
+        ({"prior": "mixture"}, 'Write {kind = "normal"} or {kind = "vamp"}.'),
+    ],
+)
+def test_a_kind_that_stands_alone_is_written_out(fields, said):
+    with pytest.raises(SpecError) as caught:
+        zoo.build("vae", image_shape=(1, 8, 8), latent_dim=2, **fields)
+    assert said in str(caught.value)

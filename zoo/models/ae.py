@@ -52,7 +52,7 @@ class AE(Autoencoder):
 
     def _likelihood(self, z: Tensor) -> Distribution:
         logits = self.decoder(z.reshape(-1, z.shape[-1]))  # (prod(batch), C, H, W)
-        return self.pixels(logits.float().reshape(*z.shape[:-1], *logits.shape[1:]))
+        return self.pixels.distribution(logits.float().reshape(*z.shape[:-1], *logits.shape[1:]))
 
     def _decode(self, z: Tensor) -> Tensor:
         return self._likelihood(z).mean.to(z.dtype)

@@ -170,7 +170,7 @@ class HierarchicalVAE(VariationalAutoencoder):
     def _likelihood_at(self, grid: Tensor, batch: Sequence[int] | None = None) -> Distribution:
         logits = self.decoder.image(grid).float()  # (prod(batch), C, H, W)
         shape = logits.shape[1:]
-        return self.pixels(logits if batch is None else logits.reshape(*batch, *shape))
+        return self.pixels.distribution(logits if batch is None else logits.reshape(*batch, *shape))
 
     def _divergences(self, descent: Descent) -> list[Tensor]:
         """KL of each group's posterior to its prior, `(N,)`, given the latents above."""

@@ -112,7 +112,7 @@ def _split_at_zero(logits: Tensor, bound: float) -> tuple[Tensor, Tensor]:
 class Bernoulli(nn.Module):
     """Logits -> coins."""
 
-    def forward(self, logits: Tensor) -> Distribution:
+    def distribution(self, logits: Tensor) -> Distribution:
         return BernoulliImage(logits)
 
     def logits_of(self, mean: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ class Bernoulli(nn.Module):
 class ContinuousBernoulliPixels(Bernoulli):
     """Logits -> continuous Bernoulli pixels."""
 
-    def forward(self, logits: Tensor) -> Distribution:
+    def distribution(self, logits: Tensor) -> Distribution:
         return ContinuousBernoulliImage(logits)
 
 
@@ -134,7 +134,7 @@ class Gaussian(Bernoulli):
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(math.log(0.1)))
 
-    def forward(self, logits: Tensor) -> Distribution:
+    def distribution(self, logits: Tensor) -> Distribution:
         scale = MIN_SCALE + self.log_scale.float().exp()
         return Independent(Normal(torch.sigmoid(logits), scale, validate_args=False), 3, False)
 
@@ -146,7 +146,7 @@ class DiscretisedLogistic(Bernoulli):
         super().__init__()
         self.components = components
 
-    def forward(self, logits: Tensor) -> Distribution:
+    def distribution(self, logits: Tensor) -> Distribution:
         return DiscretisedLogisticImage(logits, self.components)
 
     def logits_of(self, mean: Tensor) -> Tensor:

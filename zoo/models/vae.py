@@ -58,7 +58,7 @@ class VAE(VariationalAutoencoder):
     def _likelihood(self, z: Tensor) -> Distribution:
         codes = z.reshape(-1, z.shape[-1]).to(self.dtype)
         logits = self.decoder(codes)  # (prod(batch), C, H, W)
-        return self.pixels(logits.float().reshape(*z.shape[:-1], *logits.shape[1:]))
+        return self.pixels.distribution(logits.float().reshape(*z.shape[:-1], *logits.shape[1:]))
 
 
 class ConvVAE(VAE):

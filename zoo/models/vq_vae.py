@@ -76,7 +76,7 @@ class VQVAE(Autoencoder):
     def _likelihood(self, z: Tensor) -> Distribution:
         codes = z.reshape(-1, *z.shape[-3:])  # (prod(batch), D, h, w)
         logits = self.decoder(self.from_vectors(codes))  # (prod(batch), C, H, W)
-        return self.pixels(logits.float().reshape(*z.shape[:-3], *logits.shape[1:]))
+        return self.pixels.distribution(logits.float().reshape(*z.shape[:-3], *logits.shape[1:]))
 
     def _outputs(self, x: Tensor) -> Tensor:
         return self.to_vectors(self.encoder(x))  # (N, D, h, w)
