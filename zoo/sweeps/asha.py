@@ -18,7 +18,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from zoo.sweeps.cluster import LIVES, Done, Head, begin_job, end_job, keep, needs
+from zoo.sweeps.cluster import LIVES, Done, begin_job, end_job, keep, needs
 from zoo.sweeps.embedded import OnEnd
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.job import Job
@@ -133,10 +133,6 @@ class _Ends(tune.Callback):
 
     def __init__(self, folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd, shelf) -> None:
         self.folder, self.trials, self.on_end, self.shelf = folder, trials, on_end, shelf
-        self.head = Head()
-
-    def on_step_begin(self, iteration: int, trials: list, **info) -> None:
-        self.head.check()
 
     def on_trial_complete(self, iteration: int, trials: list, trial, **info) -> None:
         place = trial.config["place"]

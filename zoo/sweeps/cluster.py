@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -70,6 +72,9 @@ def connected(
     except Exception as refusal:
         where = f"The Ray cluster at {address!r}" if address else "Ray"
         raise ZooError(f"{where} refused: {cause(refusal)}.") from None
+    over = threading.Event()
+    watched = ray.get_runtime_context().gcs_address, over, say
+    threading.Thread(target=_watch_head, args=watched, daemon=True).start()
     try:
         if not is_loopback(ray.util.get_node_ip_address()):
             if address is None:
@@ -79,6 +84,7 @@ def connected(
             say(line)
         yield
     finally:
+        over.set()
         ray.shutdown()
 
 
@@ -87,30 +93,24 @@ def is_loopback(address: str) -> bool:
     return ipaddress.ip_address(address).is_loopback
 
 
-class Head:
-    """The cluster's head, which can die while Ray waits for it without a word."""
+def _watch_head(address: str, over: threading.Event, say: Callable[[str], None]) -> None:
+    """Ends the program with a sentence once the cluster's head, `host:port`, is silent.
 
-    def __init__(self) -> None:
-        self.address = ray.get_runtime_context().gcs_address
-        self.seen = self.tried = time.monotonic()
-
-    def check(self) -> None:
-        """Raises ZooError if it has not been listening for `SILENT_SECONDS`."""
-        now = time.monotonic()
-        if now - self.tried < CHECK_SECONDS:
-            return
-        host, _, port = self.address.rpartition(":")
-        self.tried = now
+    Ray would end it too, later and without a word, and its calls cannot be interrupted meanwhile.
+    """
+    host, _, port = address.rpartition(":")
+    seen = time.monotonic()
+    while not over.wait(CHECK_SECONDS):
         try:
             socket.create_connection((host.strip("[]"), int(port)), CHECK_SECONDS).close()
+            seen = time.monotonic()
         except OSError:
-            if now - self.seen > SILENT_SECONDS:
-                raise ZooError(
-                    f"The head of the Ray cluster, {self.address}, no longer answers. Trials that "
+            if time.monotonic() - seen > SILENT_SECONDS:
+                say(
+                    f"Error: The head of the Ray cluster, {address}, no longer answers. Trials that "
                     "ended are kept: start the cluster, and rerun the same command to resume."
-                ) from None
-        else:
-            self.seen = now
+                )
+                os._exit(1)
 
 
 def run_on_cluster(folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd) -> None:
@@ -120,21 +120,19 @@ def run_on_cluster(folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd) 
     """
     resources = folder.plan.sweep.resources
     task = ray.remote(max_retries=LIVES, **needs(resources))(run_job)
-    head, waiting = Head(), {}
+    waiting = {}
     for trial in trials:
         folder.begin(trial)
         waiting[task.remote(Job.of(trial, resources), folder.take_files(trial))] = trial
     while waiting:
-        ended, _ = ray.wait(list(waiting), num_returns=1, timeout=CHECK_SECONDS)
-        head.check()
-        for first in ended:
-            trial = waiting.pop(first)
-            try:
-                done = ray.get(first)
-            except RayError as lost:
-                on_end(trial, failed(f"Its task was lost on the cluster: {cause(lost)}."))
-            else:
-                keep(folder, trial, done, on_end)
+        (first, *_), _ = ray.wait(list(waiting), num_returns=1)
+        trial = waiting.pop(first)
+        try:
+            done = ray.get(first)
+        except RayError as lost:
+            on_end(trial, failed(f"Its task was lost on the cluster: {cause(lost)}."))
+        else:
+            keep(folder, trial, done, on_end)
 
 
 def needs(resources: Resources) -> dict[str, Any]:
