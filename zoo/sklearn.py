@@ -90,10 +90,10 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _images(self, model: Autoencoder, X: Any, is_fit: bool = False) -> Tensor:  # noqa: N803
         """Images `(N, C, H, W)`, checked. Raises ValueError."""
         shape = model.spec.image_shape
-        given = tuple(getattr(X, "shape", ()))[1:]
-        if given == shape or (len(given) == 2 and (1, *given) == shape):
+        given = list(getattr(X, "shape", ()))[1:]
+        if [1] * (len(given) == 2) + given == list(shape):
             X = np.asarray(X).reshape(len(X), -1)  # noqa: N806
-        elif len(given) > 1:
+        elif len(given) > 1:  # refused with what to write
             return model._images(torch.tensor(np.asarray(X, dtype=np.float32)), "encode")
         rows = torch.tensor(validate_data(self, X, reset=is_fit, dtype=np.float32))
         fits = rows.shape[1] == math.prod(shape)
