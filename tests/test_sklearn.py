@@ -36,10 +36,11 @@ class Rows(zoo.Autoencoder):
         self.weight = torch.nn.Parameter(torch.randn(spec.pixels, 2, generator=generator))
 
     def _images(self, x, method):
-        return super()._images(torch.sigmoid(x), method)
+        return super()._images(torch.sigmoid(x.double()).float(), method)
 
     def _encode(self, x):
-        return x.flatten(1) @ self.weight
+        # float32 has other last bits for a row in another place, on some processors
+        return (x.double().flatten(1) @ self.weight.double()).float()
 
     def _decode(self, z):
         return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
