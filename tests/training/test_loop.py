@@ -304,3 +304,11 @@ def test_a_tensor_of_images_and_a_folder_can_be_trained_on(recipe):
     settings["model"]["image_shape"] = [1, 9, 13]
     settings["data"]["dataset"] = os.path.abspath("mine.npy")
     assert zoo.train(settings, out="a").metrics.n_images == 4
+
+
+def test_weights_of_one_channel_are_laid_out_as_torch_lays_out_a_module():
+    """A weight `(N, 1, H, W)` is channels last already to `contiguous`, but its strides choose the bits."""
+    ours, theirs = (torch.nn.Conv2d(1, 8, 3) for _ in range(2))
+    loop._channels_last(ours)
+    theirs.to(memory_format=torch.channels_last)
+    assert ours.weight.stride() == theirs.weight.stride()

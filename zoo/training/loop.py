@@ -333,7 +333,7 @@ def _channels_last(model: Autoencoder) -> Autoencoder:
     """The model, laid out so that convolutions of images are fast; other tensors stay as they are."""
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.dim() == 4:
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+            tensor.data = tensor.data.to(memory_format=torch.channels_last)
     return model
 
 
