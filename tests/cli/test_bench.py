@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo.cli import main
+from zoo.errors import OfflineError
 
 
 @pytest.fixture
@@ -99,3 +100,21 @@ def test_seeds_print_mean_and_spread_and_write_each_seeds_numbers(run):
     assert [one["seed"] for one in found["runs"]] == [0, 1]
     assert found["seeds"][0]["numbers"]["mse"]["std"] > 0
     assert sorted(path.name for path in Path().iterdir()) == ["s.json", "small.toml"]
+
+
+def test_a_bench_that_measures_nothing_fails_and_writes_nothing(run, monkeypatch):
+    def absent(*args, **options):
+        raise OfflineError("mnist is not here.")
+
+    monkeypatch.setattr("zoo.bench.entries.images_for", absent)
+    code, out, err = run("vae-mnist-20", "--json", "all.json", "--device", "cpu")
+    assert (code, out) == (1, "vae-mnist-20: not measured. mnist is not here.\n")
+    assert "nothing was measured, for no model's images are here" in err
+    assert not Path("all.json").exists()
+
+
+def test_one_image_ranks_no_model(run):
+    code, out, _ = run("vae-digits-8", "vq-digits-4x4", "--limit", "1", "--device", "cpu")
+    assert code == 0
+    assert "rank" not in out.lower()
+    assert "±" not in out.replace("± is one standard error", "")

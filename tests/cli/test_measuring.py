@@ -77,3 +77,14 @@ def test_column_chooses_the_images(prints, fails, here, tmp_path):
         for name in shades
     ]
     assert digests[0] != digests[1]
+
+
+@pytest.mark.parametrize("words", [("eval", "./model"), ("bench",), ("compare", "a", "b")])
+@pytest.mark.parametrize("option", [("--limit", "0"), ("--limit", "-3")])
+def test_a_limit_below_one_is_wrong_usage(fails, words, option):
+    assert f"{option[1]} is not in the range" in fails(*words, *option, code=2)
+
+
+@pytest.mark.parametrize("words", [("eval", "./model"), ("bench",)])
+def test_a_negative_k_is_wrong_usage(fails, words):
+    assert "-1 is not in the range x>=0" in fails(*words, "--nll-samples", "-1", code=2)

@@ -124,11 +124,6 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
             ["eval", "./model", "--dataset", "digits", "--protocol", "x"],
             "There is no protocol 'x'. Protocols: binarised",
         ),
-        (["eval", "./model", "--dataset", "digits", "--limit", "0"], "limit is a number of images"),
-        (
-            ["eval", "./model", "--dataset", "digits", "--nll-samples", "-1"],
-            "nll_samples is a number",
-        ),
         (
             ["eval", "./model", "--dataset", "digits", "--device", "cuda:99"],
             "'cuda:99' is not available",

@@ -136,8 +136,10 @@ def _standing(ground: Ground, rows: Sequence[tuple[Entry, Metrics]]) -> Standing
     return Standing(ground, main, (*placed, *(Placed(None, *row) for row in lack)))
 
 
-def _rank(main: str, entry: Entry, all_: Sequence[tuple[Entry, Metrics]]) -> int:
-    """One more than the models that are surely better."""
+def _rank(main: str, entry: Entry, all_: Sequence[tuple[Entry, Metrics]]) -> int | None:
+    """One more than the models that are surely better; None of a single image, where nothing is sure."""
+    if entry.measured and entry.measured.n_images == 1:
+        return None
     better = 0
     for other, _ in all_:
         if other is not entry:

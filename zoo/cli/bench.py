@@ -11,7 +11,7 @@ import click
 
 from zoo import processes
 from zoo.cli import complete
-from zoo.cli.output import device_option, say
+from zoo.cli.output import device_option, limit_option, nll_samples_option, say
 from zoo.cli.standings import print_results
 
 if TYPE_CHECKING:
@@ -20,14 +20,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("names", nargs=-1, shell_complete=complete.models)
-@click.option(
-    "--nll-samples",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="K of the importance-weighted bound.",
-)
-@click.option("--limit", type=int, help="Measure on the first so many images only.")
+@nll_samples_option
+@limit_option
 @click.option(
     "--json", "json_", type=click.Path(path_type=Path), help="Also write all numbers to a file."
 )
@@ -57,7 +51,7 @@ def bench(
 
     Models share a table where they saw the same images under the same protocol; the best stands
     first, and what differs by less than two standard errors shares a rank. A model whose data are
-    not here is named, and not measured. What was trained already in the folder of --runs is not
+    not here is named, and not measured; where that is so of all of them, the command fails. What was trained already in the folder of --runs is not
     trained again.
     """
     if seeds is None:
@@ -109,6 +103,12 @@ def _measure(
     )
     if processes.is_first():
         print_results(results)
+    failed = [one.model for one in results if one.error]
+    if not failed and not any(one.measured for one in results):
+        raise click.ClickException(
+            "nothing was measured, for no model's images are here: see above."
+        )
+    if processes.is_first():
         if json_ is not None:
             entries = [one.as_json() for one in results]
             write_atomically(with_home(json_), json.dumps(entries, indent=2) + "\n")
@@ -118,7 +118,6 @@ def _measure(
         if html is not None:
             command = _command(names, nll_samples, limit, html)
             _write_page(results, command, nll_samples, device, with_home(html))
-    failed = [one.model for one in results if one.error]
     if failed:
         raise click.ClickException(f"{', '.join(failed)}: not measured; see above.")
 

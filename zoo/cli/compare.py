@@ -15,6 +15,7 @@ from zoo.cli.output import (
     column_option,
     device_option,
     extractor_option,
+    limit_option,
     max_damaged_option,
     plus_minus,
     print_json,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     "with settings that differ, such as centre-256:resampler=lanczos:rounding=off.",
 )
 @click.option("--split", help="train, validation or test.  [default: test; all of a plain folder]")
-@click.option("--limit", type=int, help="The first so many images only.")
+@limit_option
 @click.option(
     "--picture",
     type=click.Path(path_type=Path),

@@ -13,7 +13,9 @@ from zoo.cli.output import (
     column_option,
     device_option,
     extractor_option,
+    limit_option,
     max_damaged_option,
+    nll_samples_option,
     plus_minus,
     print_json,
     say,
@@ -40,10 +42,8 @@ if TYPE_CHECKING:
     help="binarised, dequantised, levels or grey; or for reconstructions of IMAGES alone native, whole or "
     "centre-N (see `zoo compare`).  [default: its recipe's; without one, native where the family takes any size]",
 )
-@click.option(
-    "--nll-samples", default=0, show_default=True, help="K of the importance-weighted bound."
-)
-@click.option("--limit", type=int, help="Measure on the first so many images only.")
+@nll_samples_option
+@limit_option
 @click.option("--seed", default=0, show_default=True, help="Of the posterior's draws.")
 @click.option(
     "--factors",

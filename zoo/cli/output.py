@@ -35,6 +35,20 @@ column_option = click.option(
     "--column",
     help="The column of images of parquet files; of tar shards the extension, as seg.png.",
 )
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Measure on the first N images only.",
+)
+nll_samples_option = click.option(
+    "--nll-samples",
+    type=click.IntRange(0),
+    metavar="K",
+    default=0,
+    show_default=True,
+    help="K of the importance-weighted bound.",
+)
 extractor_option = click.option(
     "--extractor",
     help="What more distances are taken by: lpips-vgg, lpips-alex, lpips-squeeze or inception, whose "

@@ -21,9 +21,9 @@ def print_results(results: list[Entry]) -> None:
     """What was not measured and why, the tables, and the numbers beside those that were published."""
     from zoo.bench.ranks import RULE, standings
 
-    for one in results:
-        if not one.measured:
-            say(f"{one.model}: not measured. {one.missing or one.error}")
+    absent = ((one.model, one.missing or one.error) for one in results if not one.measured)
+    for model, why in dict.fromkeys(absent):
+        say(f"{model}: not measured. {why}")
     measured = [one for one in results if one.measured]
     if not measured:
         return

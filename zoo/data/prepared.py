@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo import processes
+from zoo.data.damaged import damaged_numbers
 from zoo.data.fit import Fit, as_pictures, as_pixels
 from zoo.data.load import Dataset, find_source
 from zoo.data.source import Source
-from zoo.data.stream import damaged_numbers
 from zoo.errors import DataError, InputError
 from zoo.specs.data import FOUND
 from zoo.specs.reconstruction import ReconstructionProtocol

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import multiprocessing
 import os
 import signal
@@ -21,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from zoo import processes
+from zoo.data.damaged import damaged_numbers
 from zoo.data.fit import Fit
 from zoo.data.images import PIECE, Images, mean_of, shuffled
 from zoo.data.source import Source, is_run
@@ -28,11 +28,8 @@ from zoo.errors import DataError
 from zoo.io import environment
 from zoo.specs.data import Transform
 
-log = logging.getLogger("zoo")
-
 FEW = 512
 """Images that are read at once without workers: starting those would take longer."""
-LISTED = 5
 PREFETCHED = 2
 """Batches that a worker may be ahead."""
 RAISED_IN_WORKER = "in DataLoader worker process"
@@ -161,26 +158,6 @@ class StreamedImages:
         for numbers in batches:  # to hand them over would take a worker longer than to read them
             run = reader.run(numbers)
             yield next(self.read([numbers])) if run is None else run
-
-
-def damaged_numbers(mine: Iterable[tuple[int, str]], most: int, where: str) -> list[int]:
-    """The numbers of the images that some process cannot read, all of which are named in a warning.
-
-    `mine` are those of this process: number and sentence. Raises DataError for more than `most`.
-    """
-    damaged = sorted(bad for share in processes.gathered(list(mine)) for bad in share)
-    names = "; ".join(message for _, message in damaged[:LISTED])
-    names += f"; and {len(damaged) - LISTED:,} more" if len(damaged) > LISTED else ""
-    if len(damaged) > most:
-        raise DataError(
-            f"{len(damaged):,} images of the {where} are damaged, more than data.max_damaged = "
-            f"{most:,}: {names}"
-        )
-    if damaged:
-        one = len(damaged) == 1
-        some = "A damaged image is" if one else f"{len(damaged):,} damaged images are"
-        log.warning("%s left out: %s", some, names)
-    return [number for number, _ in damaged]
 
 
 class _Kept(NamedTuple):

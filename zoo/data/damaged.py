@@ -1,0 +1,33 @@
+"""Images that cannot be read: how many may be left out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from zoo import processes
+from zoo.errors import DataError
+
+log = logging.getLogger("zoo")
+
+LISTED = 5
+
+
+def damaged_numbers(mine: Iterable[tuple[int, str]], most: int, where: str) -> list[int]:
+    """The numbers of the images that some process cannot read, all of which are named in a warning.
+
+    `mine` are those of this process: number and sentence. Raises DataError for more than `most`.
+    """
+    damaged = sorted(bad for share in processes.gathered(list(mine)) for bad in share)
+    names = "; ".join(message for _, message in damaged[:LISTED])
+    names += f"; and {len(damaged) - LISTED:,} more" if len(damaged) > LISTED else ""
+    if len(damaged) > most:
+        raise DataError(
+            f"{len(damaged):,} images of the {where} are damaged, more than data.max_damaged = "
+            f"{most:,}: {names}"
+        )
+    if damaged:
+        one = len(damaged) == 1
+        some = "A damaged image is" if one else f"{len(damaged):,} damaged images are"
+        log.warning("%s left out: %s", some, names)
+    return [number for number, _ in damaged]
