@@ -17,7 +17,7 @@ VAE = {
     "up_block_types": ("UpDecoderBlock2D",) * 2,
 }
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-SHAPE = "(lambda m: (__import__('torch').set_num_threads(1), m.info.family, m.info.origin, m.info.sha256, m.reconstruct(__import__('torch').zeros(1, 3, 8, 8)).sum().item())[1:])"  # fmt: skip
+SHAPE = "(lambda m: (m.info.family, m.info.origin, m.info.sha256, m.reconstruct(__import__('torch').zeros(1, 3, 8, 8)).sum().item().__round__(3)))"  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,8 @@ def contents(net, folder: Path, **how) -> dict[str, bytes]:
 def expected(net) -> float:
     with torch.no_grad():
         images = net.decode(net.encode(torch.full((1, 3, 8, 8), -1.0)).latent_dist.mode())
-        return (images.sample * 0.5 + 0.5).clamp(0, 1).sum().item()
+        # another process has other last bits on some processors; the same one has the same bits
+        return round((images.sample * 0.5 + 0.5).clamp(0, 1).sum().item(), 3)
 
 
 def test_a_repo_of_diffusers_loads_and_stays_cached(hub, client, net, files):
