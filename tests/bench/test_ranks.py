@@ -85,6 +85,13 @@ def test_numbers_without_a_standard_error_rank_nothing():
     ) == {1}
 
 
+def test_one_image_ranks_no_model():
+    one = [entry(name, neg_elbo=value, n_images=1) for name, value in (("a", 1.0), ("b", 9.0))]
+    [table] = standings(one)
+    assert [(row.entry.model, row.rank) for row in table.rows] == [("a", None), ("b", None)]
+    assert not table.is_ranked
+
+
 def test_bounds_rank_only_where_all_have_them_with_the_same_k_and_images():
     def bounded(model, value, images):
         nll = {"nll": value - 4, "nll_se": 0.1, "nll_samples": 10, "nll_n_images": images}
