@@ -16,6 +16,7 @@ from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from accelerate import PartialState
+    from torch import Tensor
 
 ValueT = TypeVar("ValueT")
 
@@ -126,6 +127,16 @@ def gathered(value: ValueT) -> list[ValueT]:
 
     state()
     return gather_object([value])
+
+
+def summed(values: Tensor) -> Tensor:
+    """The sum over all processes, in every one of them, of tensors of one shape and dtype."""
+    if not are_many():
+        return values
+    from accelerate.utils import reduce
+
+    everywhere = reduce(values.to(state().device), "sum")
+    return everywhere.to(values.device)  # pyright: ignore[reportAttributeAccessIssue]  # a tensor's is one
 
 
 def from_first(make: Callable[[], ValueT]) -> ValueT:

@@ -20,7 +20,7 @@ from zoo.data import as_grey
 from zoo.data.prepared import PreparedImages, digest, padded
 from zoo.errors import InputError
 from zoo.evaluation.extractors import Extractor, squared
-from zoo.evaluation.frechet import frechet_distance
+from zoo.evaluation.frechet import Moments, frechet_distance
 from zoo.evaluation.measure import check_finite, exact_float32, mean_of
 from zoo.models import Autoencoder
 from zoo.registry import families
@@ -82,11 +82,18 @@ def measure_reconstructions(
     count = min(len(images), limit or len(images))
     mine = range(processes.index(), count, processes.count())
     found: list[_One] = []
+    seen: tuple[Moments, ...] = ()
     with torch.inference_mode(), exact_float32():
         for number in mine:
             pixels = images.one(number)
             title = images.title(number)
-            found.append(_measure(measured, pixels, images.protocol, title, extractor))
+            one, features = _measure(measured, pixels, images.protocol, title, extractor)
+            found.append(one)
+            if features is None:
+                continue
+            seen = seen or (Moments(features.shape[1]), Moments(features.shape[1]))
+            for moments, own in zip(seen, _of_width(features, seen[0], title), strict=True):
+                moments.add(own)
     shares = processes.gathered(found)
     every = [shares[n % len(shares)][n // len(shares)] for n in range(count)]
     values = torch.tensor([row.numbers for row in every], dtype=torch.float64)  # (N, 3)
@@ -122,7 +129,7 @@ def measure_reconstructions(
         values_per_pixel=sum(row.values for row in every) / sum(row.pixels for row in every),
         parameters=sum(p.numel() for p in model.parameters()),
         seconds_per_image=sum(row.seconds for row in every) / count,
-        **(_in_features(extractor, every) if extractor else {}),
+        **(_in_features(extractor, every, seen) if extractor else {}),
     )
     return Measured(summary, per_image)
 
@@ -159,20 +166,33 @@ class _One:
     pixels: int
     distance: float
     """By the extractor; NaN without one."""
-    features: Tensor | None
-    """Of the image and of its reconstruction, `(2, d)` float64, if the extractor gives any."""
 
 
-def _in_features(extractor: Extractor, every: list[_One]) -> dict[str, Any]:
+def _of_width(features: Tensor, moments: Moments, title: str) -> Tensor:
+    """Features, if there are as many as of the images before. Raises InputError."""
+    if features.shape[1] != len(moments.mean):
+        raise InputError(
+            f"The extractor gives {features.shape[1]:,} numbers of {title}, and {len(moments.mean):,} of "
+            "the images before it, which are of another size: choose a protocol that makes all images "
+            "of one, such as centre-256."
+        )
+    return features
+
+
+def _in_features(
+    extractor: Extractor, every: list[_One], seen: tuple[Moments, ...]
+) -> dict[str, Any]:
     mean, error = mean_of(torch.tensor([one.distance for one in every], dtype=torch.float64))
-    found = [one.features for one in every if one.features is not None]
+    if width := max(processes.gathered(len(seen[0].mean) if seen else 0)):
+        mine = seen or (Moments(width), Moments(width))  # of a process without an image
+        seen = tuple(moments.over_processes() for moments in mine)
     return {
         "extractor": extractor.name,
         "extractor_kind": extractor.kind,
         "extractor_sha256": extractor.sha256,
         "feature_distance": mean,
         "feature_distance_se": error,
-        "frechet_distance": frechet_distance(*torch.stack(found).unbind(1)) if found else None,
+        "frechet_distance": frechet_distance(*seen) if seen else None,
     }
 
 
@@ -182,7 +202,8 @@ def _measure(
     protocol: ReconstructionProtocol,
     title: str,
     extractor: Extractor | None,
-) -> _One:
+) -> tuple[_One, Tensor | None]:
+    """An image's numbers; and its features and its reconstruction's, `(2, d)` float64, if there are any."""
     started = time.perf_counter()
     y, z = reconstruct_levels(model, pixels, protocol, title)
     seconds = time.perf_counter() - started
@@ -193,7 +214,7 @@ def _measure(
         found = extractor.features(seen)
         apart = extractor.distance(*seen.split(1)) if found is None else squared(*found.split(1))
         distance = apart.item()
-    return _One(
+    one = _One(
         errors_of(pixels, y, protocol.rounding),
         digest(pixels),
         min(pixels.shape[1:]) < LEAST_SIDE,
@@ -201,8 +222,8 @@ def _measure(
         z.numel(),
         pixels[0].numel(),
         distance,
-        None if found is None else found.cpu().double(),
     )
+    return one, None if found is None else found.cpu().double()
 
 
 def measure_batch(model: Autoencoder, levels: Tensor) -> dict[str, Tensor]:
