@@ -128,7 +128,9 @@ def test_what_cannot_be_scored_is_refused(model, table):
 
 def test_codes_that_are_not_finite_are_refused(model, table, monkeypatch):
     monkeypatch.setattr(model, "_encode", lambda x: x.flatten(1)[:, :3] / 0 * 0)
-    with pytest.raises(InputError, match="is nan for image '0', and not finite for 300 of 300 images"):
+    with pytest.raises(
+        InputError, match="is nan for image '0', and not finite for 300 of 300 images"
+    ):
         zoo.evaluate(model, "digits", factors=table)
 
 

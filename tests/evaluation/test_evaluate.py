@@ -169,7 +169,9 @@ def test_a_model_that_gives_no_numbers_gets_a_sentence_with_the_metric_and_the_i
     model = small(family=family)
     with torch.no_grad():
         [*model.decoder.parameters()][-1].fill_(value)
-    with pytest.raises(InputError, match=r"(reconstruction|mse|psnr) is (nan|inf|-inf) for image '0'"):
+    with pytest.raises(
+        InputError, match=r"(reconstruction|mse|psnr) is (nan|inf|-inf) for image '0'"
+    ):
         zoo.evaluate(model, "digits", limit=3)
 
 

@@ -16,7 +16,7 @@ from zoo import processes
 from zoo.devices import FLOATS
 from zoo.errors import InputError
 from zoo.models.inputs import about_codes, about_images
-from zoo.specs.base import Spec
+from zoo.specs import base
 from zoo.specs.info import ModelInfo
 
 OF_VARIATIONAL = ("sample", "elbo", "log_likelihood", "log_weights", "posterior", "prior")
@@ -66,7 +66,7 @@ class Autoencoder(nn.Module):
     would force a synchronization at every step, and under `torch.func.vmap` there are no values.
     """
 
-    Spec: ClassVar[type[Spec]]
+    Spec: ClassVar[type[base.Spec]]
     own_metrics: ClassVar[Mapping[str, str]] = {}
     """Numbers that the family adds to the zoo's, by name, with their units; `_measure` gives them."""
     own_pictures: ClassVar[Mapping[str, str]] = {}
@@ -76,7 +76,7 @@ class Autoencoder(nn.Module):
     info: ModelInfo | None = None
     """What is known of a model that was loaded or trained; None for one that was only built."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: base.Spec) -> None:
         super().__init__()
         self.spec = spec
 

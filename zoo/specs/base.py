@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -33,6 +33,10 @@ class Spec(Strict):
     """Whether the loss compares the images of a batch: then the mean over a batch's parts is another loss."""
     small: ClassVar[Mapping[str, Any]] = {}
     """Fields of a model that the conformance kit checks in a minute, where that of the defaults is large."""
+
+    if TYPE_CHECKING:  # what zoo.load gives has fields of its family, which only the name says
+
+        def __getattr__(self, name: str) -> Any: ...
 
     @property
     def pixels(self) -> int:
