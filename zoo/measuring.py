@@ -71,7 +71,9 @@ def evaluate(
             its own dataset, and 0 for any other.
         device: where to compute; `"auto"` is a GPU where there is one.
         revision: as in `load`, for a source on the Hub.
-        token, offline: as in `load`, for everything that is needed: the model, its recipe, the images.
+        token: as in `load`, for the model and its recipe; a dataset of the Hub is read with the one of
+            `hf auth login` or `HF_TOKEN`.
+        offline: as in `load`, for everything that is needed: the model, its recipe, the images.
 
     Raises:
         InputError: for images of another shape, a protocol that does not fit, or codes that cannot
@@ -81,6 +83,7 @@ def evaluate(
     from torch.nn import Module
 
     from zoo.data.factors import factors_of
+    from zoo.data.load import check_at_hand
     from zoo.devices import find_rank_device
     from zoo.evaluation.evaluate import evaluate_model, images_for
     from zoo.folder import store
@@ -100,7 +103,7 @@ def evaluate(
     if dataset is None:
         dataset, recipe_protocol = trained_on(model, access)
         protocol = protocol or recipe_protocol
-    _check_offline(dataset, access)
+    check_at_hand(dataset, offline)
     images = images_for(
         model,
         dataset,
@@ -162,6 +165,7 @@ def measure_reconstructions(
     """
     from torch.nn import Module
 
+    from zoo.data.load import check_at_hand
     from zoo.data.prepared import prepared_images
     from zoo.devices import find_rank_device
     from zoo.evaluation.extractors import find_extractor
@@ -173,7 +177,7 @@ def measure_reconstructions(
     access = Access(token, offline)
     known = parse_protocol(protocol) if isinstance(protocol, str) else protocol
     where = find_rank_device(device)
-    _check_offline(dataset, access)
+    check_at_hand(dataset, offline)
     images = prepared_images(
         dataset, known, split=split, column=column or FOUND, max_damaged=max_damaged
     )
@@ -185,16 +189,6 @@ def measure_reconstructions(
     compared_by = find_extractor(extractor, access).to(where) if extractor else None
     found = measure(model, images, name=name, limit=limit, extractor=compared_by, device=where)
     return found.summary
-
-
-def _check_offline(dataset: Dataset, access: Access) -> None:
-    from zoo.data.load import is_at_hand
-
-    if access.offline and isinstance(dataset, str) and not is_at_hand(dataset):
-        raise OfflineError(
-            f"{dataset!r} is not on this machine, and with offline=True nothing is fetched: run it "
-            "once without, or give images that are here."
-        )
 
 
 def trained_on(model: Autoencoder, access: Access = ONLINE) -> tuple[str, Protocol]:
@@ -248,7 +242,8 @@ def verify(
         dataset: where the images of its measurements are; None is where its recipe says, which may
             not choose images from anywhere on this machine.
         device: where to compute; `"auto"` is a GPU where there is one.
-        revision, token, offline: as in `load`. Of a Hub repo every file is checked.
+        revision, token: as in `load`. Of a Hub repo every file is checked.
+        offline: as in `load`, for the images too: numbers whose images are not here are not measured.
 
     Raises:
         ZooError: where the model cannot even be found. What is found and wrong is in the report.
@@ -261,4 +256,4 @@ def verify(
     except IntegrityError as wrong:
         return Report(str(source), (Check("hashes", "failed", str(wrong)),))
     names_in(found.folder)  # raises where there is no such folder
-    return verify_source(found, full=full, device=device, dataset=dataset)
+    return verify_source(found, full=full, device=device, dataset=dataset, offline=offline)

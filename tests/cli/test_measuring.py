@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from zoo.cli import main
@@ -88,3 +89,13 @@ def test_a_limit_below_one_is_wrong_usage(fails, words, option):
 @pytest.mark.parametrize("words", [("eval", "./model"), ("bench",)])
 def test_a_negative_k_is_wrong_usage(fails, words):
     assert "-1 is not in the range x>=0" in fails(*words, "--nll-samples", "-1", code=2)
+
+
+def test_a_comparisons_time_says_its_device_and_threads(here, tmp_path, capsys, monkeypatch):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    picture(3).save(photos / "a.png")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    with pytest.raises(SystemExit):
+        main(["compare", str(here), str(photos), "--device", "cpu"])
+    assert "ms/image: median on cpu, threads: 3" in capsys.readouterr().out

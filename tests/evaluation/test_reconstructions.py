@@ -370,3 +370,10 @@ def test_the_color_of_a_protocol_is_the_models(photos):
     found = measured(grey, photos).summary
     assert found.protocol.colour == "grey"
     assert found.protocol_id == parse_protocol("centre-32:colour=grey").identity
+
+
+def test_the_time_of_an_image_is_the_median_without_the_first(model, photos, monkeypatch):
+    marks = iter([0, 100, 100, 101, 101, 103, 103, 106, 106, 110, 110, 1010, 0, 7])
+    monkeypatch.setattr("zoo.evaluation.reconstruction.time.perf_counter", lambda: next(marks))
+    assert measured(model, photos).summary.seconds_per_image == 3
+    assert measured(model, photos, limit=1).summary.seconds_per_image == 7

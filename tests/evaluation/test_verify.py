@@ -282,3 +282,15 @@ def test_where_nothing_was_measured_nothing_passed():
     ]
     assert [of("not measured").result, of().result] == ["not measured"] * 2
     assert not of("not measured").passed
+
+
+def test_offline_no_image_is_fetched_and_what_needs_one_is_not_measured(monkeypatch, tmp_path):
+    def download(name):
+        raise AssertionError(f"{name} was asked for")
+
+    monkeypatch.setenv("ZOO_DATA", str(tmp_path))
+    monkeypatch.setattr("zoo.data.named._download", download)
+    report = zoo.verify("vae-mnist-20", offline=True)
+    numbers = [check for check in report.checks if check.what.startswith("mnist")]
+    assert {check.result for check in numbers} == {"not measured"}
+    assert "with offline=True nothing is fetched" in numbers[0].detail

@@ -24,6 +24,8 @@ from zoo.cli.output import (
 )
 
 if TYPE_CHECKING:
+    import torch
+
     from zoo.bench.compare import Row
     from zoo.models import Autoencoder
 
@@ -108,17 +110,20 @@ def compare(
         rows = [{"rank": row.rank} | row.numbers.model_dump(mode="json") for row in found.rows]
         print_json(rows)
         return
-    _print(found.rows)
+    _print(found.rows, where)
     if picture is not None:
         say(f"{picture}: {', '.join(found.shown)}; typical images, then the worst.")
 
 
-def _print(rows: Sequence[Row]) -> None:
+def _print(rows: Sequence[Row], device: torch.device) -> None:
+    import torch
+
     first = rows[0].numbers
     say(
         f"{first.dataset}, {first.split}: {first.n_images:,} images "
         f"({first.images_sha256[:8]}), protocol {first.protocol.title}"
     )
+    say(f"ms/image: median on {device.type}, threads: {torch.get_num_threads()}")
     own = first.distances
     print_table(
         ("rank", "model", "psnr, dB", "ssim", "mse", *own, "code/pixel", "parameters", "ms/image"),

@@ -148,7 +148,7 @@ def _print_reconstructions(model: str, found: Reconstructions, json_: bool) -> N
     if found.extractor:
         say(f"  extractor           {found.extractor}, weights {str(found.extractor_sha256)[:12]}")
     say(f"  code                {found.values_per_pixel:.3g} numbers a pixel")
-    say(f"  time                {found.seconds_per_image * 1e3:.1f} ms an image")
+    say(f"  time                {found.seconds_per_image * 1e3:.1f} ms an image, the median")
     if found.n_distinct < found.n_images:
         say(f"  distinct            {found.n_distinct:,} of the images")
     say(found.left_out)

@@ -27,7 +27,7 @@ from zoo.data.plugins import read_plugin
 from zoo.data.source import InMemory, Joined, Named, Source
 from zoo.data.splits import SPLITS, describe, numbers_of
 from zoo.data.stream import StreamedImages
-from zoo.errors import DataError, InputError, UnknownNameError, did_you_mean
+from zoo.errors import DataError, InputError, OfflineError, UnknownNameError, did_you_mean
 from zoo.io.files import with_home
 from zoo.registry import plugins
 from zoo.specs.data import FOUND, Transform
@@ -308,6 +308,15 @@ def _readable(source: Source) -> Iterator[Tensor]:
     for number in range(len(source)):
         with suppress(DataError):
             yield as_pixels(source.read(number))
+
+
+def check_at_hand(dataset: Dataset, offline: bool) -> None:
+    """Raises OfflineError for a dataset that would be fetched, if that may not be."""
+    if offline and isinstance(dataset, str) and not is_at_hand(dataset):
+        raise OfflineError(
+            f"{dataset!r} is not on this machine, and with offline=True nothing is fetched: run it "
+            "once without, or give images that are here."
+        )
 
 
 def is_at_hand(dataset: str) -> bool:

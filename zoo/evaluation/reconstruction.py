@@ -6,6 +6,7 @@ import copy
 import hashlib
 import itertools
 import math
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -128,7 +129,9 @@ def measure_reconstructions(
         ssim_se=means["ssim"][1] if "ssim" in means else None,
         values_per_pixel=sum(row.values for row in every) / sum(row.pixels for row in every),
         parameters=sum(p.numel() for p in model.parameters()),
-        seconds_per_image=sum(row.seconds for row in every) / count,
+        seconds_per_image=statistics.median(
+            row.seconds for row in every[processes.count() :] or every
+        ),
         **(_in_features(extractor, every, seen) if extractor else {}),
     )
     return Measured(summary, per_image)

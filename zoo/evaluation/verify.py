@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from zoo.data.factors import factors_behind
+from zoo.data.load import check_at_hand
 from zoo.data.of_recipe import dataset_of
 from zoo.devices import find_rank_device
 from zoo.errors import (
@@ -34,7 +35,12 @@ MAX_SAMPLES, MAX_ENTRIES = 10_000, 20
 
 
 def verify_source(
-    source: Source, *, full: bool, device: str, dataset: str | Path | None = None
+    source: Source,
+    *,
+    full: bool,
+    device: str,
+    dataset: str | Path | None = None,
+    offline: bool = False,
 ) -> Report:
     """Every check of one model; what follows a failed load is left out."""
     where = find_rank_device(device)
@@ -45,7 +51,7 @@ def verify_source(
         return Report(source.origin, (*checks, Check("load", "failed", str(wrong))))
     hashed = "" if _is_unrecorded(source) else " sha256,"
     checks.append(Check("load", "passed", f"strict: names, shapes, dtypes,{hashed} finite"))
-    checks += _numbers(model, full, where, dataset)
+    checks += _numbers(model, full, where, dataset, offline)
     checks.append(_card(source, model))
     return Report(source.origin, tuple(checks))
 
@@ -93,7 +99,11 @@ def _hashes(source: Source) -> Check:
 
 
 def _numbers(
-    model: Autoencoder, full: bool, device: torch.device, dataset: str | Path | None
+    model: Autoencoder,
+    full: bool,
+    device: torch.device,
+    dataset: str | Path | None,
+    offline: bool,
 ) -> list[Check]:
     """Measures first, reads the published numbers afterwards."""
     record = model.info.metrics if model.info else None
@@ -114,7 +124,7 @@ def _numbers(
             checks.append(Check(f"{what}, scores against factors", "not measured", absent))
             settings = settings.without_factors()
         try:
-            measured = _measure_again(model, settings, device, dataset)
+            measured = _measure_again(model, settings, device, dataset, offline)
         except (DataError, OfflineError, UnknownNameError) as absent:
             checks.append(Check(what, "not measured", str(absent)))
         except ZooError as wrong:
@@ -137,7 +147,11 @@ def _parsed(one: Measured) -> Metrics:
 
 
 def _measure_again(
-    model: Autoencoder, settings: Metrics, device: torch.device, dataset: str | Path | None
+    model: Autoencoder,
+    settings: Metrics,
+    device: torch.device,
+    dataset: str | Path | None,
+    offline: bool,
 ) -> Metrics:
     """The same images with the same noise. Raises DataError for what an untrusted model may not ask for."""
     info = model.info
@@ -146,6 +160,7 @@ def _measure_again(
     if dataset is None:
         assert info is not None
         dataset = dataset_of(info, info.recipe or "", settings.dataset)
+    check_at_hand(dataset, offline)
     measured = evaluate_model(
         model,
         images_for(model, dataset, settings.split),

@@ -190,7 +190,9 @@ class Reconstructions(Strict):
     )
     values_per_pixel: float = Field(description="numbers of a code for each pixel of an image")
     parameters: int
-    seconds_per_image: float = Field(description="to encode and decode one, in this run")
+    seconds_per_image: float = Field(
+        description="to encode and decode one, in this run: the median, without each process's first image"
+    )
 
     @property
     def ground(self) -> Ground:
