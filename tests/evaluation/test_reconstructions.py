@@ -377,3 +377,19 @@ def test_the_time_of_an_image_is_the_median_without_the_first(model, photos, mon
     monkeypatch.setattr("zoo.evaluation.reconstruction.time.perf_counter", lambda: next(marks))
     assert measured(model, photos).summary.seconds_per_image == 3
     assert measured(model, photos, limit=1).summary.seconds_per_image == 7
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("can't allocate memory: 9 bytes")],
+    ids=["GPU", "CPU"],
+)
+def test_an_image_for_which_there_is_no_memory_is_named_with_its_size(
+    any_size, photos, monkeypatch, failure
+):
+    def encode(x):
+        raise failure
+
+    monkeypatch.setattr(any_size, "_encode", encode)
+    with pytest.raises(InputError, match=r"0\.png' is 3 x 40 x 56, .* centre-512"):
+        measured(any_size, photos, "whole")

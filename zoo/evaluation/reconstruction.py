@@ -8,7 +8,8 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from zoo.evaluation.frechet import Moments, frechet_distance
 from zoo.evaluation.measure import check_finite, exact_float32, mean_of
 from zoo.models import Autoencoder
 from zoo.registry import families
+from zoo.registry.guards import cause, is_out_of_memory
 from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
 
 MOST_DB = 100.0
@@ -148,10 +150,26 @@ def reconstruct_levels(
             f"{title} is {' x '.join(map(str, x.shape[1:]))} under the protocol {protocol.words}; "
             f"the model takes {wanted}."
         )
-    with families.guarded(model, "failed to reconstruct an image"):
+    guard = families.guarded(model, "failed to reconstruct an image")
+    with guard, _room_for(x, title, model.device):
         z = model._encode(x)
         y = model._decode(z)
     return y[0, :, : pixels.shape[1], : pixels.shape[2]].cpu(), z[0]
+
+
+@contextmanager
+def _room_for(x: Tensor, title: str, device: torch.device) -> Iterator[None]:
+    """Raises InputError where an image `(1, C, H, W)` needs more memory than there is."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as failure:
+        if not is_out_of_memory(failure):
+            raise
+        raise InputError(
+            f"Out of memory on {device.type}: {title} is {' x '.join(map(str, x.shape[1:]))}, and a model "
+            f"takes an image whole ({cause(failure)}). Protocols that make it smaller: centre-N, such as "
+            "centre-512."
+        ) from failure
 
 
 @dataclass(frozen=True)
