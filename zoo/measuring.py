@@ -177,15 +177,15 @@ def measure_reconstructions(
     access = Access(token, offline)
     known = parse_protocol(protocol) if isinstance(protocol, str) else protocol
     where = find_rank_device(device)
-    check_at_hand(dataset, offline)
-    images = prepared_images(
-        dataset, known, split=split, column=column or FOUND, max_damaged=max_damaged
-    )
     if isinstance(model_or_source, Module):
         model, name = unwrapped(model_or_source), ""
     else:
         model = load(model_or_source, revision=revision, token=token, offline=offline)
         name = str(model_or_source)
+    check_at_hand(dataset, offline)
+    images = prepared_images(
+        dataset, known, split=split, column=column or FOUND, max_damaged=max_damaged
+    )
     compared_by = find_extractor(extractor, access).to(where) if extractor else None
     found = measure(model, images, name=name, limit=limit, extractor=compared_by, device=where)
     return found.summary

@@ -56,7 +56,7 @@ def test_every_block_of_the_tutorial_does_what_it_says(checkout, env, tmp_path):
         if note == "not run":
             left_out.append(text)
         elif kind == "text":
-            for line in without_digits(text).splitlines():
+            for line in filter(str.strip, without_digits(text).splitlines()):
                 before, found, printed = printed.partition(line.strip())
                 assert found, f"{line!r} is not printed; after what was found:\n{before}"
         elif kind == "toml":

@@ -12,8 +12,8 @@ import sys
 
 from zoo.errors import ZooError
 
-LISTEN_SECONDS, ANSWER_SECONDS = 5.0, 25.0
-"""How long a cluster may take to accept a connection, and then a program."""
+LISTEN_SECONDS, ANSWER_SECONDS, LOOK_SECONDS = 5.0, 25.0, 100.0
+"""How long a cluster may take to accept a connection, and then a program; and Ray to find none here."""
 NONE_HERE = 3
 """The program's exit code where `auto` finds no cluster."""
 PROGRAM = f"""
@@ -55,7 +55,9 @@ def find_cluster(address: str) -> str | None:
         start_new_session=True,
     )
     try:
-        _, errors = process.communicate(timeout=ANSWER_SECONDS)
+        _, errors = process.communicate(
+            timeout=LOOK_SECONDS if address == "auto" else ANSWER_SECONDS
+        )
     except subprocess.TimeoutExpired as late:
         if b"AuthToken" in (late.stderr or b""):
             raise ZooError(

@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from zoo.errors import PluginError, UnknownNameError, ZooError
+from zoo.errors import NotInstalledError, PluginError, UnknownNameError, ZooError
 from zoo.evaluation.report import Check, Report
 from zoo.registry import families
 from zoo.registry.guards import cause
@@ -97,7 +97,7 @@ def checks_of(family: str) -> Iterator[Check]:
     """
     try:
         subject = Subject.of(family)
-    except UnknownNameError:
+    except (UnknownNameError, NotInstalledError):
         raise
     except (Exception, SystemExit) as failure:  # whatever a family's Spec does
         yield Check("defaults", "failed", _sentence(failure))
@@ -114,6 +114,8 @@ def answer(name: str, subject: Subject) -> Check:
     check = CHECKS[name]
     try:
         return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])
+    except NotInstalledError:
+        raise
     except NotMeasuredError as why:
         return Check(name, "not measured", str(why))
     except (Exception, SystemExit) as failure:  # whatever a family's code does
