@@ -166,7 +166,8 @@ def test_a_part_that_is_empty_takes_the_smallest_place(places, test, validation)
         ),
         (["trains", "tests"], {}),
         (["train", "car", "plane"], {}),
-        (["test", "val"], {}),
+        (["test", "val"], {"validation": ["val"], "test": ["test"]}),
+        (["test", "cats"], {}),
     ],
 )
 def test_names_are_parts_in_any_case(names, parts):
@@ -210,6 +211,14 @@ def test_what_lies_beside_folders_of_parts_is_said(caplog):
         picture(Path("pictures", name), PIXELS[0])
     load_images("pictures", "test")
     assert "beside them, 'extra' and 1 more are left out" in caplog.text
+
+
+def test_test_and_validation_without_train_are_no_training_images():
+    for part in ("test", "val"):
+        for n in range(20):
+            picture(Path("pictures", part, f"{n}.png"), PIXELS[0])
+    assert len(load_images("pictures", None)) == len(load_images("pictures", "validation")) == 20
+    assert "The train split of pictures is empty" in refused("pictures", split="train")
 
 
 def test_the_line_says_how_many_and_why(caplog):

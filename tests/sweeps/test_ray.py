@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -178,7 +180,8 @@ def listening(pids: set[int]) -> set[str]:
 def test_auto_without_a_cluster_starts_one_that_listens_on_loopback_alone(sweep_file, tmp_path):
     file = sweep_file('metric = "neg_elbo"\n[overrides]\nepochs = 1')
     words = ["sweep", str(file), "--out", str(tmp_path / "out"), "--ray", "auto"]
-    env = {**os.environ, "HOME": str(tmp_path / "home")}
+    records = tempfile.mkdtemp()  # of clusters; tmp_path is too long for the names of its sockets
+    env = {**os.environ, "HOME": str(tmp_path / "home"), "RAY_TMPDIR": records}
     sweep = subprocess.Popen(
         [sys.executable, "-m", "zoo", *words], stdout=-1, stderr=-1, text=True, env=env
     )
@@ -192,6 +195,7 @@ def test_auto_without_a_cluster_starts_one_that_listens_on_loopback_alone(sweep_
     assert {address.removeprefix("::ffff:") for address in seen} == {"127.0.0.1"}
     assert "finished" in out
     assert not (tmp_path / "home/.ray").exists()
+    shutil.rmtree(records, ignore_errors=True)
 
 
 @pytest.mark.parametrize("text", [EIGHT, WITH_ASHA], ids=["tasks", "asha"])

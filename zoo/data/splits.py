@@ -29,8 +29,7 @@ FEW = 50
 def by_name(paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
     """Paths by the part with which their last component begins, and those that begin with none.
 
-    A dataset has named parts if some hold train and others validation or test; if not, the
-    mapping is empty. `train`, `Train-000.tar` and `train2017` are of train, `trains` is not.
+    A dataset has named parts if two of the three are there; if not, the mapping is empty. `train`, `Train-000.tar` and `train2017` are of train, `trains` is not.
     """
     found: dict[str, list[str]] = {part: [] for part in PARTS}
     others = []
@@ -38,9 +37,8 @@ def by_name(paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
         name = os.path.basename(path)
         parts = (p for p in PARTS if re.match(f"({PART_NAMES[p]})(?![a-z])", name, re.I))
         found.get(next(parts, ""), others).append(path)
-    if not found["train"] or not (found["validation"] or found["test"]):
-        return {}, []
-    return {part: some for part, some in found.items() if some}, others
+    named = {part: some for part, some in found.items() if some}
+    return (named, others) if len(named) > 1 else ({}, [])
 
 
 def one_of_each(names: Sequence[str], what: str) -> dict[str, str]:
@@ -73,7 +71,7 @@ def numbers_of(found: dict[str, Source], what: str) -> dict[str, np.ndarray]:
     Raises DataError where too few examples are left to draw from.
     """
     ends = np.cumsum([len(source) for source in found.values()])
-    numbers = {
+    numbers = {"train": np.arange(0)} | {
         part: np.arange(end - len(source), end)
         for (part, source), end in zip(found.items(), ends, strict=True)
     }

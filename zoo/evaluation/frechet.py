@@ -52,7 +52,7 @@ def frechet_distance(ours: Moments, theirs: Moments) -> float:
     cross = torch.linalg.eigvalsh(root @ covariances[1] @ root).clamp(min=0).sqrt().sum()
     traces = sum(one.trace() for one in covariances)
     distance = ((ours.mean - theirs.mean).square().sum() + traces - 2 * cross).item()
-    return float(f"{distance:.7g}")  # sums over other numbers of processes end in other digits
+    return float(f"{distance:.10g}")  # sums over other numbers of processes end in other digits
 
 
 def _root(matrix: Tensor) -> Tensor:

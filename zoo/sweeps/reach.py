@@ -12,7 +12,7 @@ import sys
 
 from zoo.errors import ZooError
 
-LISTEN_SECONDS, ANSWER_SECONDS, LOOK_SECONDS = 5.0, 25.0, 100.0
+LISTEN_SECONDS, ANSWER_SECONDS, LOOK_SECONDS = 5.0, 25.0, 60.0
 """How long a cluster may take to accept a connection, and then a program; and Ray to find none here."""
 NONE_HERE = 3
 """The program's exit code where `auto` finds no cluster."""
@@ -63,6 +63,10 @@ def find_cluster(address: str) -> str | None:
             raise ZooError(
                 f"The Ray cluster at {address!r} expects its token: set RAY_AUTH_MODE=token, and have "
                 "the token in ~/.ray/auth_token, or in RAY_AUTH_TOKEN."
+            ) from None
+        if address == "auto":
+            raise ZooError(
+                "Ray has a cluster on record here that does not answer: `ray stop` forgets it."
             ) from None
         raise ZooError(
             f"What listens at {address!r} does not answer as a Ray cluster. {HELP}"
