@@ -117,6 +117,29 @@ def test_what_is_no_dataset_of_images_is_a_sentence(hub, client, pictures, name,
     assert "\n" not in said
 
 
+BOMB = b"a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 10)
+)
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"README.md": b"---\n" + BOMB + b"---\n"}, "YAML of its README.md has an alias"),
+        ({".huggingface.yaml": BOMB}, "YAML of its .huggingface.yaml has an alias"),
+        ({"README.md": b"---\na: " + b"[" * 9000 + b"\n---\n"}, "is nested more than 50 deep"),
+        ({"README.md": b"---\n" + b"\n" * 2**20}, "has 99 empty lines one after another"),
+        ({"README.md": b"---\na: b\n---\n" + b"a" * 2**21}, "has 2,097,165 bytes, and the zoo reads"),
+        ({"README.md": b"No front matter, *a* & b.\n"}, ""),
+    ],
+)  # fmt: skip
+def test_a_card_that_would_fill_memory_is_refused_before_it_is_parsed(hub, client, pictures, files, why):  # fmt: skip
+    hub.commit("acme/pictures", files)
+    said = tried(client, pictures)
+    assert said.startswith("DataError hf-dataset:acme/pictures is not read: " if why else "Images ")
+    assert why in said
+
+
 def test_a_hub_that_breaks_off_is_a_sentence_and_one_that_is_away_too(hub, client, pictures):
     hub.fault(path="/files/", flip=9, skip=3, times=None)
     said = tried(client, pictures, STREAMED)

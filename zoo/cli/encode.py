@@ -25,7 +25,8 @@ SECONDS_PER_LINE = 30.0
 @click.option(
     "--protocol",
     metavar="centre-N",
-    help="Resize the shorter side to N and crop the centre, as `zoo compare` does; or native.  [default: "
+    help="Resize the shorter side to N and crop the centre, as `zoo compare` does; or native. With :tile=512 "
+    "images are encoded in tiles of 512 x 512: memory is bounded, and codes near seams change.  [default: "
     "as the model's recipe does; without one, native where the family takes any size]",
 )
 @click.option("--flip", is_flag=True, help="Encode the mirror images too, to codes.flipped.npy.")
@@ -80,10 +81,13 @@ def encode(
     shape, transform = loaded.spec.image_shape, said.transform if said else Transform()
     if loaded.spec.stride and said is None:
         protocol = protocol or "native"
+    tile = "off"
     if protocol is not None:
         asked = parse_protocol(protocol)
-        transform, size = asked.transform, asked.model_dump(include=set(Transform.model_fields))
-        if asked != ReconstructionProtocol(**size):
+        tile, transform = asked.tile, asked.transform
+        if asked != ReconstructionProtocol(
+            **asked.model_dump(include={"tile", *Transform.model_fields})
+        ):
             raise InputError(
                 f"{protocol}: codes are of images resized and cropped, and no more: "
                 "encode with centre-N, or native."
@@ -110,6 +114,7 @@ def encode(
                 images,
                 target,
                 device=where,
+                tile=tile,
                 flipped=bool(flipped),
                 overwrite=overwrite,
                 on_progress=on_progress,

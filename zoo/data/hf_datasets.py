@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from zoo.data.parquet import read_parquet
 from zoo.data.source import Source
@@ -18,6 +19,15 @@ GRAMMAR = re.compile(
     r"(?P<repo>[\w.-]+(/[\w.-]+)?)(:(?P<config>[\w.+-]+))?(@(?P<revision>[\w./-]+))?", re.ASCII
 )
 """`org/name`, then `:config` and `@revision` where they are not the default ones."""
+MAX_YAML_BYTES, MAX_JSON_BYTES = 2 * 2**20, 32 * 2**20
+ABOUT = {
+    "README.md": MAX_YAML_BYTES,
+    ".huggingface.yaml": MAX_YAML_BYTES,
+    "dataset_infos.json": MAX_JSON_BYTES,
+}
+"""What the `datasets` library parses of a repo, and the most bytes that each may have."""
+MAX_DEPTH = 50
+"""Of lists and mappings within one another in YAML."""
 
 
 def read_hf_dataset(name: str, column: str) -> dict[str, Source]:
@@ -65,7 +75,10 @@ def _files(
             f"{name} is read by an extra: pip install 'autoencoder-zoo[datasets]'."
         ) from None
     try:
+        revision = _checked_revision(name, repo, revision)
         builder = datasets.load_dataset_builder(f"hf://datasets/{repo}", config, revision=revision)
+    except DataError:
+        raise
     except ConnectionError as failure:
         raise OfflineError(f"{name} cannot be reached ({_first_line(failure)}).") from None
     except Exception as failure:  # of datasets, of huggingface_hub and of the network
@@ -75,6 +88,57 @@ def _files(
     if strays:
         raise DataError(f"{name} names {strays[0]!r}, which is not on the Hub: it was not read.")
     return found
+
+
+def _checked_revision(name: str, repo: str, revision: str | None) -> str | None:
+    """The commit, once what the library parses of it is known to be harmless.
+
+    Of a repo or revision that is not there it is as given: the library says so.
+    Raises DataError for YAML that could grow without bound, and what the Hub client raises.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    api = HfApi()
+    try:
+        commit = api.dataset_info(repo, revision=revision).sha
+        there = api.get_paths_info(repo, list(ABOUT), revision=commit, repo_type="dataset")
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        return revision
+    for file in there:
+        size, most = getattr(file, "size", 0), ABOUT[file.path]
+        if size > most:
+            raise DataError(
+                f"{name} is not read: its {file.path} has {size:,} bytes, and the zoo reads {most:,}."
+            )
+        if most == MAX_YAML_BYTES and size:
+            path = api.hf_hub_download(repo, file.path, revision=commit, repo_type="dataset")
+            text = Path(path).read_bytes().decode("utf-8", "replace")
+            if why := _yaml_problem(text):
+                raise DataError(f"{name} is not read: the YAML of its {file.path} {why}.")
+    return commit
+
+
+def _yaml_problem(text: str) -> str:
+    """What could take unbounded time or memory in the YAML with which a text begins; or nothing."""
+    import yaml
+
+    if re.search(r"[\r\n]{99}", text):  # the Hub client's pattern would try each pair of them
+        return "has 99 empty lines one after another"
+    front = re.match(r"\s*---[\r\n]+(.*?)(?:[\r\n]---[\r\n]|\Z)", text, re.DOTALL)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    try:
+        for event in yaml.parse(front[1] if front else text, Loader=loader):
+            if isinstance(event, yaml.AliasEvent):
+                return "has an alias, which can repeat what is large: write it out"
+            starts = isinstance(event, yaml.CollectionStartEvent)
+            depth += starts - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                return f"is nested more than {MAX_DEPTH} deep"
+    except (yaml.YAMLError, ValueError):
+        return ""  # the library says what is wrong with it
+    return ""
 
 
 def _first_line(failure: Exception) -> str:

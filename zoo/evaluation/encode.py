@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from zoo.errors import InputError, ZooError
 from zoo.evaluation.codes import CodeFiles, Done
 from zoo.evaluation.measure import batch_size
 from zoo.evaluation.moments import Moments
+from zoo.evaluation.tiles import check_tile, encode_tiled
 from zoo.folder.weights import weights_bytes
 from zoo.io.locks import locked
 from zoo.models import Autoencoder
@@ -37,6 +39,7 @@ def encode_images(
     target: Path,
     *,
     device: torch.device,
+    tile: Literal["off"] | int = "off",
     flipped: bool = False,
     overwrite: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
@@ -58,6 +61,8 @@ def encode_images(
         target: its name ends in `.npy`. Codes of these very images that are there already are left
             as they are.
         device: where to compute.
+        tile: side in pixels of the tiles into which large images are cut, each encoded on its own:
+            memory is bounded, and codes near seams are others.
         flipped: encode the images' mirror images instead, left to right.
         overwrite: replace codes of something else; they stay until all is written.
         on_progress: called with the number of images that are encoded.
@@ -75,7 +80,8 @@ def encode_images(
             f"The model takes no images of {' x '.join(map(str, images.shape))}. A protocol such as "
             "centre-256 makes them fit."
         )
-    about = _about(model, images, device) | {"flipped": flipped}
+    check_tile(model, tile)
+    about = _about(model, images, device) | {"tile": tile, "flipped": flipped}
     in_use = f"Another process writes {str(target)!r}. Wait for it, or choose another name."
     with locked(target.with_name(f".{target.name}.lock"), in_use, InputError):
         files = CodeFiles(target, about)
@@ -162,7 +168,7 @@ def _encoded(
     noted, flipped = time.monotonic(), files.about["flipped"]
     size = batch_size(math.prod(images.shape))
     for pixels in images.in_order(size, begin):
-        codes = _codes(model, pixels.flip(-1) if flipped else pixels)
+        codes = _codes(model, pixels.flip(-1) if flipped else pixels, files.about["tile"])
         if done is None:
             done = Done(0, 0, Moments.none(codes.shape[1]), "")
         keys = images.keys(done.images, len(codes))
@@ -181,10 +187,10 @@ def _encoded(
         yield done
 
 
-def _codes(model: Autoencoder, pixels: Tensor) -> np.ndarray:
+def _codes(model: Autoencoder, pixels: Tensor, tile: Literal["off"] | int) -> np.ndarray:
     """Codes `(n, *latent_shape)` float32 of levels `(n, C, H, W)` uint8."""
     with families.guarded(model, "failed to encode"), torch.inference_mode():
-        codes = model._encode(as_grey(pixels.to(model.device)))
+        codes = encode_tiled(model, as_grey(pixels.to(model.device)), tile)
         if codes.shape != (len(pixels), *model.spec.code_shape(tuple(pixels.shape[1:]))):
             raise ValueError(f"_encode gives {tuple(codes.shape)} for {len(pixels)} images")
         return codes.float().cpu().numpy()

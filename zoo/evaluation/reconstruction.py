@@ -8,8 +8,7 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +23,9 @@ from zoo.errors import InputError
 from zoo.evaluation.extractors import Extractor, squared
 from zoo.evaluation.frechet import Moments, frechet_distance
 from zoo.evaluation.measure import check_finite, exact_float32, mean_of
+from zoo.evaluation.tiles import check_tile, decode_tiled, encode_tiled
 from zoo.models import Autoencoder
 from zoo.registry import families
-from zoo.registry.guards import cause, is_out_of_memory
 from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
 
 MOST_DB = 100.0
@@ -150,26 +149,11 @@ def reconstruct_levels(
             f"{title} is {' x '.join(map(str, x.shape[1:]))} under the protocol {protocol.words}; "
             f"the model takes {wanted}."
         )
-    guard = families.guarded(model, "failed to reconstruct an image")
-    with guard, _room_for(x, title, model.device):
-        z = model._encode(x)
-        y = model._decode(z)
-    return y[0, :, : pixels.shape[1], : pixels.shape[2]].cpu(), z[0]
-
-
-@contextmanager
-def _room_for(x: Tensor, title: str, device: torch.device) -> Iterator[None]:
-    """Raises InputError where an image `(1, C, H, W)` needs more memory than there is."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as failure:
-        if not is_out_of_memory(failure):
-            raise
-        raise InputError(
-            f"Out of memory on {device.type}: {title} is {' x '.join(map(str, x.shape[1:]))}, and a model "
-            f"takes an image whole ({cause(failure)}). Protocols that make it smaller: centre-N, such as "
-            "centre-512."
-        ) from failure
+    check_tile(model, protocol.tile)
+    with families.guarded(model, "failed to reconstruct an image"):
+        z = encode_tiled(model, x, protocol.tile)
+        y = decode_tiled(model, z, protocol.tile)
+    return y[0, :, : pixels.shape[1], : pixels.shape[2]], z[0]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from zoo.specs.ground import Ground
 from zoo.specs.validation import Strict, checked, listed
 
 Size = Annotated[int, Field(ge=8, le=4096)]
+Tile = Annotated[int, Field(ge=64, le=4096)]
 
 
 class ReconstructionProtocol(Strict):
@@ -33,6 +34,11 @@ class ReconstructionProtocol(Strict):
         default="off",
         description="to the next multiple of the model's stride, at right and bottom; what was added "
         "is not scored",
+    )
+    tile: Literal["off"] | Tile = Field(
+        default="off",
+        description="side in pixels of the tiles into which a large image is cut, each encoded and "
+        "decoded on its own, which bounds memory and changes values near seams",
     )
     colour: Literal["auto", "rgb", "grey"] = Field(
         default="auto", description="channels of every image; auto are those that the model takes"
@@ -57,8 +63,9 @@ class ReconstructionProtocol(Strict):
 
     @property
     def identity(self) -> str:
-        """Eight hex digits of everything in it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]
+        """Eight hex digits of everything in it; without tiles, of what was there before them."""
+        whole = {"tile"} if self.tile == "off" else None
+        return hashlib.sha256(self.model_dump_json(exclude=whole).encode()).hexdigest()[:8]
 
     @property
     def title(self) -> str:
