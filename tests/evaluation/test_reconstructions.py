@@ -391,5 +391,5 @@ def test_an_image_for_which_there_is_no_memory_is_named_with_its_size(
         raise failure
 
     monkeypatch.setattr(any_size, "_encode", encode)
-    with pytest.raises(InputError, match=r"0\.png' is 3 x 40 x 56, .* centre-512"):
+    with pytest.raises(InputError, match=r"for 3 x 40 x 56 at once .* centre-512"):
         measured(any_size, photos, "whole")

@@ -11,6 +11,7 @@ from zoo.data.parquet import read_parquet
 from zoo.data.source import Source
 from zoo.data.splits import by_name
 from zoo.errors import DataError, OfflineError
+from zoo.hub.failures import UNREACHABLE
 
 log = logging.getLogger("zoo")
 
@@ -79,7 +80,7 @@ def _files(
         builder = datasets.load_dataset_builder(f"hf://datasets/{repo}", config, revision=revision)
     except DataError:
         raise
-    except ConnectionError as failure:
+    except UNREACHABLE as failure:
         raise OfflineError(f"{name} cannot be reached ({_first_line(failure)}).") from None
     except Exception as failure:  # of datasets, of huggingface_hub and of the network
         raise DataError(f"{name} cannot be opened ({_first_line(failure)}).") from None
@@ -126,8 +127,8 @@ def _yaml_problem(text: str) -> str:
     if re.search(r"[\r\n]{99}", text):  # the Hub client's pattern would try each pair of them
         return "has 99 empty lines one after another"
     front = re.match(r"\s*---[\r\n]+(.*?)(?:[\r\n]---[\r\n]|\Z)", text, re.DOTALL)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    depth = 0
+    loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
+    deep = f"is nested more than {MAX_DEPTH} deep"
     try:
         for event in yaml.parse(front[1] if front else text, Loader=loader):
             if isinstance(event, yaml.AliasEvent):
@@ -135,9 +136,9 @@ def _yaml_problem(text: str) -> str:
             starts = isinstance(event, yaml.CollectionStartEvent)
             depth += starts - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
-                return f"is nested more than {MAX_DEPTH} deep"
-    except (yaml.YAMLError, ValueError):
-        return ""  # the library says what is wrong with it
+                return deep
+    except (yaml.YAMLError, ValueError) as broken:  # the library says what is wrong with it
+        return deep if "maximum nesting depth" in str(broken) else ""
     return ""
 
 

@@ -21,6 +21,8 @@ T = TypeVar("T")
 _TRANSPORT = errors.HfHubHTTPError.__mro__[1]
 _http = importlib.import_module(_TRANSPORT.__module__.partition(".")[0])
 """Whichever HTTP library this version of the client is built on."""
+UNREACHABLE = (ConnectionError, _http.TransportError)
+"""What the Hub's client raises where a server does not answer."""
 FAILURES = (OSError, _http.HTTPError, _http.InvalidURL, ValueError, RuntimeError, ZooError)
 """What the client raises where the Hub, the network or the disk fails: it refuses what it was given by
 ValueError, and its part for Xet raises RuntimeError. Anything else is a mistake in a program, and stays it."""
