@@ -43,7 +43,7 @@ def run(here, capsys):
 def test_models_are_compared_and_drawn(run, here):
     out = run("compare", "./kl", "./tiny", "pictures", "--picture", "crops.png")
     assert "pictures, all: 3 images (" in out
-    assert "protocol native [4a929387]" in out
+    assert "protocol native:colour=rgb [4a929387]" in out
     assert "psnr, dB" in out
     assert "Not measured: LPIPS and rFID." in out
     with Image.open(here / "crops.png") as picture:
@@ -53,7 +53,7 @@ def test_models_are_compared_and_drawn(run, here):
 
 
 def test_without_a_recipe_any_size_is_measured_and_encoded_as_it_is(run, here):
-    assert "protocol            native [4a929387]" in run("eval", "./tiny", "pictures")
+    assert "protocol            native:colour=rgb [4a929387]" in run("eval", "./tiny", "pictures")
     assert "codes.npy: 3 x 4 x 8 x 10, float32" in run("encode", "./tiny", "pictures", "-o", "codes.npy")  # fmt: skip
     run("encode", "./tiny", "pictures", "--protocol", "centre-32", "--flip", "-o", "square.npy")
     assert np.load(here / "square.flipped.npy").shape == (3, 4, 8, 8)
