@@ -130,6 +130,19 @@ def test_row_groups_that_would_fill_the_memory_are_refused(monkeypatch):
     assert "'a.parquet' has row groups of" in refused("a.parquet")
 
 
+def test_a_row_group_that_is_refused_is_read_once(monkeypatch):
+    """Bytes in a dictionary are stored once, and decoded for every row."""
+    write("a.parquet", {"image": [b"x" * 1000] * 700}, rows=700)
+    monkeypatch.setattr("zoo.data.parquet.MAX_GROUP_BYTES", 100_000)
+    source, read = Parquet(["a.parquet"], "auto"), []
+    old = source._read_group
+    monkeypatch.setattr(source, "_read_group", lambda g: read.append(g) or old(g))
+    for number in range(3):
+        with pytest.raises(DataError, match="row groups of"):
+            source.read(number)
+    assert read == [0]
+
+
 def test_few_row_groups_are_kept_and_each_is_read_once_in_order(monkeypatch):
     write("a.parquet", {"image": PNGS}, rows=4)
     monkeypatch.setattr("zoo.data.parquet.CACHED_BYTES", 4 * len(PNGS[0]))

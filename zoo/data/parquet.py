@@ -54,7 +54,7 @@ class Parquet(Source):
         self._forget()
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "process": 0, "opened": {}, "kept": OrderedDict()}
+        return {**self.__dict__, "process": 0, "opened": {}, "kept": OrderedDict(), "refused": {}}
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -99,13 +99,19 @@ class Parquet(Source):
         """The bytes of the images of a row group, as pyarrow's chunked array."""
         if self.process != os.getpid():
             self._forget()
+        if group in self.refused:
+            raise DataError(self.refused[group])
         if group not in self.kept:
             kept = self.kept.values()
             while len(kept) > 1 and sum(one.nbytes for one in kept) > CACHED_BYTES:
                 self.kept.popitem(last=False)
             if sum(one.nbytes for one in kept) > MAX_GROUP_BYTES // 2:
                 self.kept.clear()  # with the next one it would be more than one may be
-            self.kept[group] = self._read_group(group)
+            try:
+                self.kept[group] = self._read_group(group)
+            except DataError as refusal:
+                self.refused[group] = str(refusal)
+                raise
         self.kept.move_to_end(group)
         return self.kept[group]
 
@@ -142,6 +148,8 @@ class Parquet(Source):
         self.process = os.getpid()
         self.opened: dict[int, Any] = {}
         self.kept: OrderedDict[int, Any] = OrderedDict()
+        self.refused: dict[int, str] = {}
+        """Why a row group cannot be read: to find it out again for each row takes minutes."""
 
 
 def read_parquet(parts: Mapping[str, Sequence[Path | str]], column: str) -> dict[str, Source]:
