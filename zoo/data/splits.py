@@ -29,13 +29,14 @@ FEW = 50
 def by_name(paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
     """Paths by the part with which their last component begins, and those that begin with none.
 
-    A dataset has named parts if two of the three are there; if not, the mapping is empty. `train`, `Train-000.tar` and `train2017` are of train, `trains` is not.
+    A dataset has named parts if two of the three are there; if not, the mapping is empty. `train`,
+    `Train-000.tar`, `train2017`, `trainA` and `trainset` are of train, `trains` is not.
     """
     found: dict[str, list[str]] = {part: [] for part in PARTS}
     others = []
     for path in paths:
         name = os.path.basename(path)
-        parts = (p for p in PARTS if re.match(f"({PART_NAMES[p]})(?![a-z])", name, re.I))
+        parts = (p for p in PARTS if re.match(f"(?i:({PART_NAMES[p]})(set)?)(?![a-z])", name))
         found.get(next(parts, ""), others).append(path)
     named = {part: some for part, some in found.items() if some}
     return (named, others) if len(named) > 1 else ({}, [])
