@@ -56,6 +56,22 @@ def test_hidden_folders_beside_train_and_test_are_not_spoken_of(caplog):
     assert "left out" not in caplog.text
 
 
+@pytest.mark.parametrize("places", [("my/train", "my/test"), ("cup/train/good", "nut/test/bad")])
+def test_parts_farther_down_are_said_to_be_taken_together(places, caplog):
+    for place in places:
+        written(*(f"{place}/{name}" for name in list(PICTURES)[:20]))
+    load_images("f", None)
+    train, test = (place.removesuffix("/good").removesuffix("/bad") for place in places)
+    assert f"'f': {train!r} and {test!r} are taken together" in caplog.text
+
+
+def test_of_links_to_one_folder_the_first_by_name_is_followed():
+    written("z/a.png")
+    for name in "hcgbfed":
+        Path("f", name).symlink_to("z")
+    assert keys("f") == ["b/a.png"]
+
+
 def test_every_ending_of_the_kinds_that_are_read_is():
     endings = [".png", ".JPG", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff"]
     written(*(f"a{ending}" for ending in endings))

@@ -92,11 +92,27 @@ def _parts_below(folder: Path, column: str, within: str = "") -> dict[str, Sourc
         log.warning(
             "%r: %s %s left out: %s.", str(folder), f"{others.total():,}", some, _listed(others)
         )
+    paths = [] if kinds == ["images"] else [folder / name for name in names]
+    parts = {"all": paths} if within or not paths else by_part(paths)
+    if not within and "all" in parts:
+        _note_parts_below(folder, names)
     if kinds == ["images"]:
         return {"all": ImageFiles(folder, names, within)}
-    paths = [folder / name for name in names]
-    parts = {"all": paths} if within else by_part(paths)
     return read_parquet(parts, column) if kinds == ["parquet files"] else _shards(parts, column)
+
+
+def _note_parts_below(folder: Path, names: Sequence[str]) -> None:
+    """A line where folders farther down are named as parts: all of them are taken together."""
+    holding = {os.path.dirname(name) for name in names}
+    every = {place for one in holding for place in (one, *map(str, Path(one).parents))}
+    parts, _ = by_name(sorted(every))
+    if some := [found[0] for found in parts.values()]:
+        log.warning(
+            "%r: %s are taken together, as parts are folders directly in the folder that is given. "
+            "To keep them apart, give the folder that holds them, or move them up.",
+            str(folder),
+            " and ".join(map(repr, some)),
+        )
 
 
 def read_file(path: Path, column: str) -> dict[str, Source]:
@@ -158,7 +174,7 @@ def _walk(folder: Path) -> Iterator[str]:
             below.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        below[:] = [name for name in below if _is_meant(name)]
+        below[:] = sorted(name for name in below if _is_meant(name))  # the same link is followed
         if "model.safetensors" in files:
             of_models |= {os.path.join(place, name) for name in below}
         if place not in of_models:
