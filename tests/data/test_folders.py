@@ -65,10 +65,19 @@ def test_parts_farther_down_are_said_to_be_taken_together(places, caplog):
     assert f"'f': {train!r} and {test!r} are taken together" in caplog.text
 
 
-def test_of_links_to_one_folder_the_first_by_name_is_followed():
+def test_of_links_to_one_folder_the_first_by_name_is_followed(monkeypatch):
+    """Systems list a folder in orders of their own."""
     written("z/a.png")
-    for name in "hcgbfed":
+    for name in "bc":
         Path("f", name).symlink_to("z")
+    listed = os.walk
+
+    def backwards(*given, **options):
+        for place, below, files in listed(*given, **options):
+            below.sort(reverse=True)
+            yield place, below, files
+
+    monkeypatch.setattr(os, "walk", backwards)
     assert keys("f") == ["b/a.png"]
 
 
