@@ -54,3 +54,16 @@ def test_errors_never_go_to_standard_output():
         ["sh", "-c", 'exec "$@" 2>&-', "sh", *words], stdout=subprocess.PIPE, env={**os.environ}
     )
     assert (done.returncode, done.stdout) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["encode", "photos", "vae-digits-8", "-o", "codes.npy"],
+        ["eval", "photos", "vae-digits-8"],
+        ["compare", "photos", "vae-digits-8"],
+    ],
+)
+def test_a_model_in_the_place_of_images_is_said_to_come_first(folder, fails, words):
+    said = fails(*words, code=2)
+    assert "'vae-digits-8' is a model, and images were expected: MODEL comes first." in said

@@ -24,9 +24,10 @@ def shards_of(count: int, name: str = "train-{:03}.tar") -> list[Path]:
 
 
 def test_shards_and_the_folder_unpacked_from_them_are_the_same_images():
-    for path in shards_of(3):
-        with tarfile.open(path) as archive:
-            archive.extractall("images", filter="data")
+    shards_of(3)
+    Path("images").mkdir()
+    for name, data in PICTURES.items():
+        Path("images", name).write_bytes(data)
     from_shards = load_images("train-{000..002}.tar", None)
     from_folder = load_images("images", None)
     assert from_shards.sha256 == from_folder.sha256

@@ -12,6 +12,7 @@ from zoo import processes
 from zoo.cli import complete
 from zoo.cli.output import (
     as_json,
+    check_order,
     column_option,
     device_option,
     extractor_option,
@@ -73,6 +74,7 @@ def compare(
     """
     if picture is not None and picture.suffix.lower() != ".png":
         raise click.UsageError(f"--picture {str(picture)!r} does not end in .png.")
+    check_order([images])
     from zoo.bench.compare import compare_models
     from zoo.data.prepared import prepared_images
     from zoo.devices import find_rank_device

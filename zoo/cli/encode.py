@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import column_option, device_option, max_damaged_option, say
+from zoo.cli.output import check_order, column_option, device_option, max_damaged_option, say
 
 SECONDS_PER_LINE = 30.0
 
@@ -72,6 +72,7 @@ def encode(
 
     if out.suffix != ".npy":
         raise click.UsageError(f"-o {str(out)!r} does not end in .npy.")
+    check_order(files)
     if processes.are_many():
         raise InputError("zoo encode runs in one process: start it without a launcher.")
     where = find_device(device)

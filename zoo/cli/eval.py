@@ -10,6 +10,7 @@ import click
 from zoo.cli import complete
 from zoo.cli.output import (
     as_json,
+    check_order,
     column_option,
     device_option,
     extractor_option,
@@ -86,6 +87,7 @@ def evaluate(
     if images and dataset:
         raise click.UsageError("IMAGES and --dataset are the same: give one.")
     dataset = images or dataset
+    check_order([dataset] if dataset else [])
     if dataset and not (protocol or nll_samples or factors):
         known = zoo.info(model)
         if known.recipe is None and known.spec.stride:

@@ -119,3 +119,14 @@ def program() -> str:
         return "python -m zoo"
     found = shutil.which("zoo")
     return "zoo" if found and Path(found).samefile(here) else str(here)
+
+
+def check_order(images: Iterable[str]) -> None:
+    """Raises UsageError where a published model is given for images: the two have changed places."""
+    from zoo.registry import published
+
+    for name in images:
+        if not os.path.lexists(name) and published.known(name):
+            raise click.UsageError(
+                f"{name!r} is a model, and images were expected: MODEL comes first."
+            )
