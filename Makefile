@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/zoo demo
 
 test: $(VENV)/.ready
-	@echo "Testing on all cores: minutes, not seconds; pytest counts the percent."
+	@echo "Testing on all cores: five minutes on two of them; pytest counts the percent."
 	$(BIN)/pytest -n auto --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.ready
