@@ -84,6 +84,8 @@ def test_a_mistake_of_the_zoo_keeps_its_traceback(monkeypatch, sigterm):
             ["train", "vae-digits-8", "--model.latent_dim=1"],
             "model.latent_dim=..., after the recipe.",
         ),
+        (["train", "vae-digits-8", "--max_epochs=4"], "Settings are KEY=VALUE: epochs=..., after"),
+        (["train", "vae-digits-8", "--optimiser.kind=adam"], "optimiser.kind=..., after"),
         (["train", "vae-digits-8", "--resum"], "No such option"),
         (["eval", "./model", "--limit", "many"], "'many' is not a valid integer"),
         (["verify"], "Missing argument 'MODEL...'"),

@@ -158,6 +158,12 @@ def test_an_override_completes_and_mends_a_file():
         ("model.z_dim", "latent_dim"),
         ("model.lr", "training.learning_rate"),
         ("data.epochs", "training.epochs"),
+        ("latent_dims", "model.latent_dim"),
+        ("latnt_dim", "model.latent_dim"),
+        ("num_train_epochs", "epochs"),
+        ("per_device_train_batch_size", "batch_size"),
+        ("accumulate_grad_batches", "accumulate"),
+        ("model.in_channels", "image_shape"),
     ],
 )
 def test_a_setting_in_another_place_or_by_another_name_is_found(key, meant):
@@ -210,6 +216,7 @@ def test_another_kind_brings_its_own_fields():
             {"model.latnt_dim": 3},
             "model.latnt_dim: there is no such field. Did you mean 'latent_dim'",
         ),
+        ({"MODEL.latent_dim": 3}, "MODEL: there is no such section. Did you mean 'model'?"),
         ({"mdel.latent_dim": 3}, "mdel: there is no such section. Did you mean 'model'?"),
         (
             {"trainig.epochs": 3},

@@ -17,7 +17,7 @@ class _Train(click.Command):
     """A setting that is given as an option is told how settings are given."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        from zoo.training.hints import ELSEWHERE
+        from zoo.training.hints import ELSEWHERE, nearest
         from zoo.training.settings import TrainingSettings
 
         try:
@@ -25,8 +25,10 @@ class _Train(click.Command):
         except click.NoSuchOption as wrong:
             name = wrong.option_name.lstrip("-").partition("=")[0].replace("-", "_")
             first = name.partition(".")[0]
-            if first in (*TrainingSettings.model_fields, *ELSEWHERE, "model", "data"):
-                meant = ELSEWHERE.get(name, name)
+            fields = TrainingSettings.model_fields
+            meant = name if "." in name or wrong.possibilities else nearest(name, fields)
+            if meant in fields or first in (*fields, *ELSEWHERE, "model", "data"):
+                meant = ELSEWHERE.get(name, meant)
                 told = f"{wrong.message} Settings are KEY=VALUE: {meant}=..., after the recipe."
                 raise click.UsageError(told, ctx) from None
             raise

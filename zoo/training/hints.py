@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 
 from zoo.specs.validation import UNKNOWN, models_of
 
 ELSEWHERE = {
+    "accumulate_grad_batches": "accumulate",
+    "amp": "precision",
     "batch": "batch_size",
     "bs": "batch_size",
     "clip": "clip_norm",
+    "early_stopping_patience": "early_stopping",
     "ema": "ema_decay",
+    "fp16": "precision",
     "grad_clip": "clip_norm",
+    "gradient_accumulation_steps": "accumulate",
+    "gradient_clip_val": "clip_norm",
+    "hidden_dims": "hidden",
+    "img_size": "image_shape",
+    "in_channels": "image_shape",
+    "input_dim": "image_shape",
+    "input_size": "image_shape",
+    "kl_weight": "beta",
+    "kld_weight": "beta",
     "latent": "latent_dim",
     "latent_size": "latent_dim",
     "lr": "learning_rate",
     "lr_scheduler": "decay",
+    "lr_scheduler_type": "decay",
+    "manual_seed": "seed",
     "max_grad_norm": "clip_norm",
+    "mixed_precision": "precision",
+    "num_train_epochs": "epochs",
     "optimizer": "optimiser",
     "patience": "early_stopping",
+    "per_device_train_batch_size": "batch_size",
+    "random_seed": "seed",
     "scheduler": "decay",
+    "torch_compile": "compile",
+    "train_batch_size": "batch_size",
     "warmup": "warmup_steps",
     "wd": "weight_decay",
     "z_dim": "latent_dim",
 }
 """What other libraries call a setting."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The setting of another library's name, or of a name that is close to it; or the name itself."""
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
+    return next(iter(difflib.get_close_matches(name.lower(), set(known), n=1, cutoff=0.75)), name)
 
 
 def hinted(problems: list[str], sections: Mapping[str, type[BaseModel] | None]) -> list[str]:
@@ -38,10 +67,10 @@ def hinted(problems: list[str], sections: Mapping[str, type[BaseModel] | None]) 
 def _hinted(line: str, known: list[str]) -> str:
     path, unknown, _ = line.partition(f": {UNKNOWN}")
     table, _, name = path.rpartition(".")
-    meant = ELSEWHERE.get(name, name)
+    meant = nearest(name, (one.rpartition(".")[2] for one in known))
     found = [one for one in known if one.rpartition(".")[2] == meant]
-    if not unknown or not found:
-        return line
+    if not unknown or not found or ("Did you mean" in line and meant != ELSEWHERE.get(name, name)):
+        return line  # what is near in its own table comes first
     best = min(found, key=lambda one: (one.rpartition(".")[0] != table, one.count(".")))
     return f"{path}: {UNKNOWN}. Did you mean {best.removeprefix(f'{table}.')!r}?"
 

@@ -46,7 +46,7 @@ class Recipe:
     def parse(cls, sections: Mapping[str, Any], name: str | None = None) -> Recipe:
         """A recipe from plain sections. Raises RecipeError with every problem at once."""
         problems = [
-            f"{str(key)[:60]}: there is no such section.{did_you_mean(str(key), SECTIONS)}"
+            f"{str(key)[:60]}: there is no such section.{did_you_mean(str(key).lower(), SECTIONS)}"
             for key in sections
             if key not in SECTIONS
         ]
@@ -285,7 +285,7 @@ def _set_all(sections: dict[str, Any], overrides: Mapping[str, Any]) -> None:
 def _set(sections: dict[str, Any], key: str, value: Any) -> None:
     """Sets one dotted key; a table given as a whole replaces the old one, and so does another kind."""
     first, *rest = key.split(".")
-    is_section = first in SECTIONS or (rest and did_you_mean(first, SECTIONS))
+    is_section = first in SECTIONS or (rest and did_you_mean(first.lower(), SECTIONS))
     *path, last = (first, *rest) if is_section else ("training", first, *rest)
     table = sections
     for step in path:
