@@ -179,6 +179,18 @@ def test_an_edited_cell_under_another_name_is_another_family(registered):
         assert torch.equal(again.encode(x), model.encode(x))
 
 
+def test_a_model_whose_cell_was_edited_is_not_saved_under_its_name(registered):
+    old = zoo.register("cell")(cell())
+    model = old(old.Spec(image_shape=(1, 8, 8))).eval()
+    zoo.register("cell")(cell(GOOD.replace("return x.flatten(1) @", "return -x.flatten(1) @")))
+    with pytest.raises(PluginError, match="'cell' was registered again since this model was made"):
+        zoo.save(model, "old")
+    new = zoo.build("cell", image_shape=(1, 8, 8))
+    new.load_state_dict(model.state_dict())
+    zoo.save(new, "new")
+    assert torch.equal(zoo.load("./new").weight, model.weight)
+
+
 def test_two_classes_from_one_factory_are_two_families(registered):
     def made(name, sign):
         class Net(cell()):

@@ -194,6 +194,7 @@ def save_folder(
     full or read-only, WeightsError for weights that cannot be saved: the folder is as it was.
     """
     family = families.of(model)
+    families.check_current(model)
     check_savable(model, family.skeleton(model.spec))
     data = data or weights_bytes(model)
     config = config_text(family, model.spec, hashlib.sha256(data).hexdigest())

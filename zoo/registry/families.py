@@ -7,6 +7,7 @@ import fnmatch
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from types import CodeType
 from typing import TYPE_CHECKING, TypeVar
 
 from zoo.diffusers.specs import (
@@ -157,6 +158,32 @@ def of(thing: Autoencoder | type[Autoencoder] | Spec) -> Family:
     raise PluginError(
         f"{cls.__name__} is not a registered family. Put @zoo.register('a-name') above the class."
     )
+
+
+def check_current(model: Autoencoder) -> None:
+    """Raises PluginError for a model whose class was replaced by one with other methods.
+
+    Running an unchanged cell again replaces the class by one that does the same.
+    """
+    family = of(model)
+    current = _registered.get(family.name)
+    if family.provider is None and current and _code_of(current) != _code_of(type(model)):
+        raise PluginError(
+            f"{family.title} was registered again since this model was made, and its name means the new "
+            "class now. Save a model of that class: zoo.build(...), then "
+            "load_state_dict(model.state_dict()) if the network is the same."
+        )
+
+
+def _code_of(cls: type) -> dict[str, object]:
+    """What the methods of a class do, wherever its lines stand."""
+
+    def of_code(code: CodeType) -> tuple[object, ...]:
+        consts = (of_code(one) if isinstance(one, CodeType) else one for one in code.co_consts)
+        return code.co_code, code.co_names, tuple(consts)
+
+    methods = {name: getattr(one, "__code__", None) for name, one in vars(cls).items()}
+    return {name: of_code(code) for name, code in methods.items() if code}
 
 
 def count_parameters(name: str, spec: Spec) -> int:
