@@ -130,7 +130,9 @@ BOMB = b"a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + b"".join(
         ({"README.md": b"---\na: " + b"[" * 9000 + b"\n---\n"}, "is nested more than 50 deep"),
         ({"README.md": b"---\n" + b"\n" * 2**20}, "has 99 empty lines one after another"),
         ({"README.md": b"---\na: b\n---\n" + b"a" * 2**21}, "has 2,097,165 bytes, and the zoo reads"),
-        ({"README.md": b"No front matter, *a* & b.\n"}, ""),
+        ({"README.md": b"---\n%YAML 1.3\n--- # x\n" + BOMB + b"---\n"}, "README.md has an alias"),
+        ({"README.md": b"*No* front matter.\n"}, ""),
+        ({"README.md": b"---\n*A* rule, no front matter.\n"}, ""),
     ],
 )  # fmt: skip
 def test_a_card_that_would_fill_memory_is_refused_before_it_is_parsed(hub, client, pictures, files, why):  # fmt: skip

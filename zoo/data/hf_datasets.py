@@ -21,8 +21,9 @@ GRAMMAR = re.compile(
 )
 """`org/name`, then `:config` and `@revision` where they are not the default ones."""
 MAX_YAML_BYTES, MAX_JSON_BYTES = 2 * 2**20, 32 * 2**20
+CARD = "README.md"
 ABOUT = {
-    "README.md": MAX_YAML_BYTES,
+    CARD: MAX_YAML_BYTES,
     ".huggingface.yaml": MAX_YAML_BYTES,
     "dataset_infos.json": MAX_JSON_BYTES,
 }
@@ -115,30 +116,35 @@ def _checked_revision(name: str, repo: str, revision: str | None) -> str | None:
         if most == MAX_YAML_BYTES and size:
             path = api.hf_hub_download(repo, file.path, revision=commit, repo_type="dataset")
             text = Path(path).read_bytes().decode("utf-8", "replace")
-            if why := _yaml_problem(text):
+            if why := _yaml_problem(file.path, text):
                 raise DataError(f"{name} is not read: the YAML of its {file.path} {why}.")
     return commit
 
 
-def _yaml_problem(text: str) -> str:
-    """What could take unbounded time or memory in the YAML with which a text begins; or nothing."""
-    import yaml
+def _yaml_problem(file: str, text: str) -> str:
+    """What could take unbounded time or memory in the YAML of a file of ABOUT; or nothing.
 
-    if re.search(r"[\r\n]{99}", text):  # the Hub client's pattern would try each pair of them
+    By the pattern and the parser of the library: what another one refuses, this one may read.
+    """
+    import yaml
+    from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
+    if re.search(r"[\r\n]{99}", text):  # older patterns try each pair of them
         return "has 99 empty lines one after another"
-    front = re.match(r"\s*---[\r\n]+(.*?)(?:[\r\n]---[\r\n]|\Z)", text, re.DOTALL)
-    loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
-    deep = f"is nested more than {MAX_DEPTH} deep"
+    if file == CARD:
+        front = REGEX_YAML_BLOCK.search(text)
+        text = front[2] if front else ""
+    depth = 0
     try:
-        for event in yaml.parse(front[1] if front else text, Loader=loader):
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 return "has an alias, which can repeat what is large: write it out"
             starts = isinstance(event, yaml.CollectionStartEvent)
             depth += starts - isinstance(event, yaml.CollectionEndEvent)
             if depth > MAX_DEPTH:
-                return deep
-    except (yaml.YAMLError, ValueError) as broken:  # the library says what is wrong with it
-        return deep if "maximum nesting depth" in str(broken) else ""
+                return f"is nested more than {MAX_DEPTH} deep"
+    except (yaml.YAMLError, ValueError):
+        return ""  # the library says what is wrong with it
     return ""
 
 
