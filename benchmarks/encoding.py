@@ -41,7 +41,7 @@ from comparison import (
 )
 
 import zoo
-from zoo.data import as_grey, open_all
+from zoo.data import as_gray, open_all
 from zoo.evaluation.encode import encode_images
 from zoo.specs.data import Transform
 
@@ -59,7 +59,7 @@ def main() -> None:
     print_setting()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        zoo.save(zoo.build("vae", seed=0, image_shape=SHAPE, latent_dim=20), folder / "model")
+        zoo.save(zoo.build("vae", seed=0, input_shape=SHAPE, latent_dim=20), folder / "model")
         write_images(folder / "images.npy", options.images)
         write_images(folder / "turn.npy", IMAGES_PER_TURN)
         arguments = ["--part", "speed", "--folder", place, "--turns", str(options.turns)]
@@ -102,7 +102,7 @@ def measure_speed(folder: Path, turns: int) -> dict[str, list[float]]:
         between = now()
         with torch.inference_mode():
             for batch in pixels.split(AT_ONCE):
-                model._encode(as_grey(batch))
+                model._encode(as_gray(batch))
         seconds["zoo"].append(between - begun)
         seconds["encoder"].append(now() - between)
     return {name: taken[1:] for name, taken in seconds.items()}  # the first warms up

@@ -45,15 +45,15 @@ from zoo.models.variational import VALUES_AT_ONCE
 
 NAME, SAMPLES = "vae-mnist-20", 1000
 IMAGES_PER_TURN = 5
-MNIST_SHAPE, COLOUR_SHAPE = (1, 28, 28), (3, 64, 64)
+MNIST_SHAPE, COLOR_SHAPE = (1, 28, 28), (3, 64, 64)
 CASES = (  # image shape, K, images
     (MNIST_SHAPE, 1000, 10),
     (MNIST_SHAPE, 5000, 10),
     (MNIST_SHAPE, 100_000, 1),
     (MNIST_SHAPE, 10, 1000),
     (MNIST_SHAPE, 1, 10_000),
-    (COLOUR_SHAPE, 1000, 2),
-    (COLOUR_SHAPE, 5000, 2),
+    (COLOR_SHAPE, 1000, 2),
+    (COLOR_SHAPE, 5000, 2),
 )
 """What memory is measured on."""
 
@@ -120,15 +120,15 @@ def _published_or_random() -> zoo.VariationalAutoencoder:
 
 
 def _random_model(shape: tuple[int, int, int]) -> zoo.VariationalAutoencoder:
-    model = zoo.build("vae", seed=0, image_shape=shape, latent_dim=20)
+    model = zoo.build("vae", seed=0, input_shape=shape, latent_dim=20)
     assert isinstance(model, zoo.VariationalAutoencoder)
     return model
 
 
 def _mnist_or_noise(images: int) -> Tensor:
-    """The first MNIST test images, binarised; noise where MNIST is not here: the work is the same."""
+    """The first MNIST test images, binarized; noise where MNIST is not here: the work is the same."""
     try:
-        return shown_in_testing(load_images("mnist", "test").first(images), "binarised")
+        return shown_in_testing(load_images("mnist", "test").first(images), "binarized")
     except zoo.ZooError:
         return torch.rand(images, *MNIST_SHAPE).round()
 

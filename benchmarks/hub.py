@@ -184,7 +184,7 @@ def _large_model(target: Path, megabytes: int) -> Path:
     """The folder of an untrained model of about that size."""
     width = int((megabytes * 1e6 / 4 / 2 + 1000**2 / 4) ** 0.5)
     body = {"kind": "mlp", "hidden": [width, width - 784]}
-    zoo.save(zoo.build("ae", image_shape=(1, 28, 28), latent_dim=8, body=body, seed=0), target)
+    zoo.save(zoo.build("ae", input_shape=(1, 28, 28), latent_dim=8, body=body, seed=0), target)
     return target
 
 

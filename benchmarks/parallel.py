@@ -61,7 +61,7 @@ from zoo.training import loop
 
 STEPS, MEASURED, SAMPLES = 4, 200, 1000
 """Steps of a turn; images of a turn of measuring, and K."""
-COLOUR_SHAPE, GREY_SHAPE = (3, 32, 32), (1, 28, 28)
+COLOR_SHAPE, GRAY_SHAPE = (3, 32, 32), (1, 28, 28)
 FOREVER = 1_000_000
 
 Group = tuple[str, int]
@@ -142,7 +142,7 @@ def train_zoo(batch: int, exact_shards: int | str = "off") -> None:
         turns.begin()
         loop.fit(
             zoo.build(recipe.spec, seed=0),
-            _noise(batch * STEPS, COLOUR_SHAPE),
+            _noise(batch * STEPS, COLOR_SHAPE),
             recipe,
             device=torch.device("cpu"),
             checkpoint=Path(folder) / "checkpoint.safetensors",
@@ -166,30 +166,30 @@ class LossOf(nn.Module):
 def train_ddp(batch: int) -> None:
     """A loop by hand: each process steps on its share of every batch."""
     turns, recipe = GroupTurns(), _recipe(batch, "off")
-    pixels = _noise(batch * STEPS, COLOUR_SHAPE).pixels
+    pixels = _noise(batch * STEPS, COLOR_SHAPE).pixels
     model = zoo.build(recipe.spec, seed=0).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # as torch types it
     loss_of = LossOf(model)
     module = nn.parallel.DistributedDataParallel(loss_of) if processes.are_many() else loss_of
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
     turns.begin()
     for epoch in range(FOREVER):
         order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(epoch))
         for indices in order.split(batch):
             own = indices[processes.index() :: processes.count()]
-            x = (pixels[own].float() + torch.rand(len(own), *COLOUR_SHAPE)) / 256
-            optimiser.zero_grad()
+            x = (pixels[own].float() + torch.rand(len(own), *COLOR_SHAPE)) / 256
+            optimizer.zero_grad()
             module(x).backward()
-            optimiser.step()
+            optimizer.step()
         turns.end()
 
 
 def measure_bound(batch: int) -> None:
     """What `zoo eval --nll-samples 1000 --limit 200` computes, a turn each time."""
-    turns, images = GroupTurns(), _noise(MEASURED, GREY_SHAPE)
-    model = zoo.build("vae", seed=0, image_shape=GREY_SHAPE, latent_dim=20).eval()
+    turns, images = GroupTurns(), _noise(MEASURED, GRAY_SHAPE)
+    model = zoo.build("vae", seed=0, input_shape=GRAY_SHAPE, latent_dim=20).eval()
     turns.begin()
     while True:
-        evaluate_model(model, images, protocol="binarised", nll_samples=SAMPLES)
+        evaluate_model(model, images, protocol="binarized", nll_samples=SAMPLES)
         turns.end()
 
 
@@ -221,12 +221,12 @@ def _recipe(batch: int, exact_shards: int | str) -> zoo.Recipe:
         {
             "model": {
                 "family": "conv-vae",
-                "image_shape": list(COLOUR_SHAPE),
+                "input_shape": list(COLOR_SHAPE),
                 "latent_dim": 32,
                 "body": body,
                 "likelihood": {"kind": "gaussian"},
             },
-            "data": {"dataset": "noise.npy", "protocol": "dequantised"},
+            "data": {"dataset": "noise.npy", "protocol": "dequantized"},
             "training": {
                 "epochs": FOREVER,
                 "batch_size": batch,

@@ -127,12 +127,12 @@ def training(folder: Path, options: argparse.Namespace) -> Comparison:
     torch.set_num_threads(1)
     model = {
         "family": "conv-vae",
-        "image_shape": SHAPE,
+        "input_shape": SHAPE,
         "latent_dim": 32,
         "body": {"kind": "conv", "channels": [16, 32, 64]},
         "likelihood": {"kind": "gaussian"},
     }
-    sections = {"model": model, "data": {"dataset": "jpegs", "protocol": "dequantised"}}
+    sections = {"model": model, "data": {"dataset": "jpegs", "protocol": "dequantized"}}
     recipe = zoo.Recipe.parse({**sections, "training": {"epochs": 1, "batch_size": BATCH}})
     streamed = load_images(str(folder / "jpegs"), "train", shape=SHAPE)
     assert isinstance(streamed, StreamedImages)

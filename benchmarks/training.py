@@ -2,7 +2,7 @@
 
     python benchmarks/training.py [--images N] [--threads 1 2]
 
-The family is `vae`, 784-512-256-20, on MNIST under the grey protocol: two epochs of batches of
+The family is `vae`, 784-512-256-20, on MNIST under the gray protocol: two epochs of batches of
 128, Adam at 1e-3, on the CPU. Four arms start from the same weights and see the same images in the
 same order; tutorial and bare have the same draws of the posterior too:
 
@@ -10,7 +10,7 @@ same order; tutorial and bare have the same draws of the posterior too:
     bare        a loop over a uint8 tensor; BCE on logits; fused Adam; nothing else
     zoo         `zoo.training.loop.fit`: all of the zoo's own training
     published   the same by the published recipe of vae-mnist-20 as it stands, for two epochs:
-                binarised, shifted, averaged
+                binarized, shifted, averaged
 
 Each arm is a process of its own, with one thread and then with two. They take turns of 50 steps,
 so that other programs slow them all alike; a ratio is the median over the turns, less the first,
@@ -145,7 +145,7 @@ def train_tutorial(images: int, turns: Turns) -> float:
     sampler = RandomSampler(dataset, generator=order)
     loader = DataLoader(dataset, batch_size=BATCH, sampler=sampler, generator=of_workers)
     model = _plain_model()
-    optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     total = 0.0
     turns.begin()
     for epoch in range(EPOCHS):
@@ -156,9 +156,9 @@ def train_tutorial(images: int, turns: Turns) -> float:
             bce = F.binary_cross_entropy(torch.sigmoid(logits), x.view(-1, 784), reduction="sum")
             kl = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
             loss = (bce + kl) / len(x)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             total, seen = total + loss.item() * len(x), seen + len(x)
             if step % STEPS_PER_READ == 0 or step == len(loader):
                 turns.end(seen)
@@ -170,7 +170,7 @@ def train_bare(images: int, turns: Turns) -> float:
     """The least that trains this model. Gives the last epoch's mean BCE + KL, in nats per image."""
     pixels = load_images("mnist", "train+validation").first(images).flatten(1)
     model = _plain_model()
-    optimiser = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     total = torch.zeros(())
     turns.begin()
     for epoch in range(EPOCHS):
@@ -183,9 +183,9 @@ def train_bare(images: int, turns: Turns) -> float:
             bce = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
             kl = -0.5 * torch.sum(1 + logvar - mu.square() - logvar.exp())
             loss = (bce + kl) / len(x)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             total, seen = total + loss.detach() * len(x), seen + len(x)
             if step % STEPS_PER_READ == 0 or step == len(batches):
                 turns.end(seen)
@@ -222,7 +222,7 @@ def train_zoo(images: int, turns: Turns, recipe: zoo.Recipe | None = None) -> fl
 
 
 def train_published(images: int, turns: Turns) -> float:
-    """As `train_zoo`, by the published recipe. Its loss is of binarised images."""
+    """As `train_zoo`, by the published recipe. Its loss is of binarized images."""
     recipe = load_recipe(PUBLISHED).with_overrides({"epochs": EPOCHS})
     assert recipe.training.batch_size == BATCH
     return train_zoo(images, turns, recipe)
@@ -237,11 +237,11 @@ ARMS: dict[str, Callable[[int, Turns], float]] = {
 
 
 def _recipe() -> zoo.Recipe:
-    fields = {"image_shape": [1, 28, 28], "latent_dim": 20, "log_variance_bound": "off"}
+    fields = {"input_shape": [1, 28, 28], "latent_dim": 20, "log_variance_bound": "off"}
     return zoo.Recipe.parse(
         {
             "model": {"family": "vae", **fields},
-            "data": {"dataset": "mnist", "fit": "train+validation", "protocol": "grey"},
+            "data": {"dataset": "mnist", "fit": "train+validation", "protocol": "gray"},
             "training": {
                 "epochs": EPOCHS,
                 "batch_size": BATCH,

@@ -55,11 +55,11 @@ def tiny_recipe(**training) -> dict:
     return {
         "model": {
             "family": "vae",
-            "image_shape": [1, 8, 8],
+            "input_shape": [1, 8, 8],
             "latent_dim": 4,
             "body": {"kind": "mlp", "hidden": [32]},
         },
-        "data": {"dataset": "digits", "fit": "train", "protocol": "binarised"},
+        "data": {"dataset": "digits", "fit": "train", "protocol": "binarized"},
         "training": {"epochs": 2, "batch_size": 64, **training},
     }
 

@@ -39,14 +39,14 @@ VARIANTS = {
         "prior": {"kind": "vamp", "components": 3},
     },
     "beta-vae": {"beta": 2.5, "body": {"kind": "mlp", "hidden": [4], "activation": "silu"}},
-    "vae-discretised": {
+    "vae-discretized": {
         "family": "vae",
-        "likelihood": {"kind": "discretised-logistic", "components": 2},
+        "likelihood": {"kind": "discretized-logistic", "components": 2},
         "body": {"kind": "mlp", "hidden": [5]},
     },
     "vq-vae": {"codes": 5, "body": {"kind": "conv", "channels": [2, 3], "residual_blocks": 1}},
     "autoencoder-kl": {
-        "image_shape": (1, 8, 10),
+        "input_shape": (1, 8, 10),
         "out_channels": 1,
         "latent_channels": 3,
         "block_out_channels": (4, 6),
@@ -57,7 +57,7 @@ VARIANTS = {
         "shift_factor": 0.1,
     },
     "autoencoder-tiny": {
-        "image_shape": (1, 8, 10),
+        "input_shape": (1, 8, 10),
         "out_channels": 1,
         "encoder_block_out_channels": (3, 3),
         "decoder_block_out_channels": (3, 3),
@@ -65,7 +65,7 @@ VARIANTS = {
         "num_decoder_blocks": (1, 1),
     },
     "autoencoder-dc": {
-        "image_shape": (1, 8, 10),
+        "input_shape": (1, 8, 10),
         "latent_channels": 2,
         "attention_head_dim": 2,
         "encoder_block_types": ["ResBlock", "EfficientViTBlock"],
@@ -80,7 +80,7 @@ VARIANTS = {
         "decoder_act_fns": ["silu"] * 2,
     },
     "vq-model": {
-        "image_shape": (1, 8, 9),
+        "input_shape": (1, 8, 9),
         "out_channels": 1,
         "block_out_channels": (4,),
         "norm_num_groups": 2,
@@ -95,7 +95,7 @@ def images(width: int = 9) -> torch.Tensor:
 
 def outputs(model: zoo.Autoencoder) -> dict[str, torch.Tensor]:
     with torch.no_grad():
-        x = images(model.spec.image_shape[2])
+        x = images(model.spec.input_shape[2])
         z = model.encode(x)
         found = {"z": z, "x_hat": model.decode(z)}
         if isinstance(model, zoo.VariationalAutoencoder):
@@ -138,7 +138,7 @@ def write_missing() -> None:
     """Writes every golden checkpoint that is not there."""
     for name, fields in VARIANTS.items():
         if not (GOLDEN / name).exists():
-            ours = {} if "image_shape" in fields else {"image_shape": (1, 8, 9), "latent_dim": 3}
+            ours = {} if "input_shape" in fields else {"input_shape": (1, 8, 9), "latent_dim": 3}
             fields = {"family": name, **ours, **fields}
             model = zoo.build(fields.pop("family"), seed=3, **fields).eval()
             zoo.save(model, GOLDEN / name)

@@ -71,9 +71,9 @@ class Drifting(Fickle):
 
 def trained(family):
     recipe = {
-        "model": {"family": family, "image_shape": [1, 8, 8], "latent_dim": 3},
-        "data": {"dataset": "digits", "protocol": "grey", "fit": "train"},
-        "training": {"epochs": 1, "optimiser": {"kind": "adamw", "weight_decay": 1.0}},
+        "model": {"family": family, "input_shape": [1, 8, 8], "latent_dim": 3},
+        "data": {"dataset": "digits", "protocol": "gray", "fit": "train"},
+        "training": {"epochs": 1, "optimizer": {"kind": "adamw", "weight_decay": 1.0}},
     }
     return zoo.train(recipe, out=family, device="cpu").model.rare.tolist()
 

@@ -40,7 +40,7 @@ def test_its_bytes_are_those_of_the_index(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_it_loads_and_does_what_a_model_does(name):
     model = zoo.load(name)
-    x = torch.rand(3, *model.spec.image_shape)
+    x = torch.rand(3, *model.spec.input_shape)
     with torch.no_grad():
         z = model.encode(x)
         assert z.shape == (3, *model.latent_shape)
@@ -200,17 +200,17 @@ def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
     metrics = record.measured[0]
 
     low, high = torch.full((1, 1, 8, 8), -1000.0), torch.full((1, 1, 8, 8), 1000.0)
-    wanted = shown_in_testing(train, "dequantised").mean(0, keepdim=True)
+    wanted = shown_in_testing(train, "dequantized").mean(0, keepdim=True)
     for _ in range(60):  # the best image that ignores the latent has the training mean
         middle = (low + high) / 2
         above = ContinuousBernoulliImage(middle).mean > wanted
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
-    shown = shown_in_testing(test, "dequantised")
+    shown = shown_in_testing(test, "dequantized")
     ignoring = -ContinuousBernoulliImage(low).log_prob(shown).mean().item()
     print("ignoring the latent", ignoring)
     assert metrics.neg_elbo < ignoring - 0.3 * abs(ignoring)
 
-    grey = [(part.flatten(1) / 255.0).numpy() for part in (train, test)]
-    pca = PCA(8).fit(grey[0])
-    error = ((pca.inverse_transform(pca.transform(grey[1])) - grey[1]) ** 2).mean()
+    gray = [(part.flatten(1) / 255.0).numpy() for part in (train, test)]
+    pca = PCA(8).fit(gray[0])
+    error = ((pca.inverse_transform(pca.transform(gray[1])) - gray[1]) ** 2).mean()
     assert metrics.mse < 1.1 * error

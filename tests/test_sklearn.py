@@ -43,7 +43,7 @@ class Rows(zoo.Autoencoder):
         return (x.double().flatten(1) @ self.weight.double()).float()
 
     def _decode(self, z):
-        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
 
 
 class OfAnyWidth(Encoder):
@@ -52,7 +52,7 @@ class OfAnyWidth(Encoder):
     def fit(self, X, y=None):  # noqa: N803
         width = (X if hasattr(X, "shape") else np.asarray(X)).shape[-1] or 1
         with pytest.MonkeyPatch.context() as patch:
-            model = Rows(RowsSpec(image_shape=(1, 1, width)))
+            model = Rows(RowsSpec(input_shape=(1, 1, width)))
             patch.setattr("zoo.sklearn.load", lambda source, device: model)
             return super().fit(X, y)
 
@@ -116,7 +116,7 @@ def test_a_pipeline_with_it_reads_digits_and_survives_cloning_and_pickling(digit
 
 def test_a_grid_search_chooses_a_model(digits, tmp_path):
     rows, labels = digits[0][:300], digits[1][:300]
-    zoo.save(zoo.build("vae", image_shape=(1, 8, 8), latent_dim=1, seed=0), tmp_path / "worse")
+    zoo.save(zoo.build("vae", input_shape=(1, 8, 8), latent_dim=1, seed=0), tmp_path / "worse")
     pipeline = make_pipeline(Encoder("vae-digits-8"), LogisticRegression(max_iter=500))
     grid = {"encoder__model": [str(tmp_path / "worse"), "vae-digits-8"]}
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(rows, labels)

@@ -33,13 +33,13 @@ TRIES = 20
 RECIPE = """
 [model]
 family = "conv-vae"
-image_shape = [1, 16, 16]
+input_shape = [1, 16, 16]
 latent_dim = 4
 body = {kind = "conv", channels = [8, 16]}
 likelihood = {kind = "gaussian"}
 [data]
 dataset = "images.npy"
-protocol = "dequantised"
+protocol = "dequantized"
 transform = {crop = "random", flip = true}
 [training]
 epochs = 3

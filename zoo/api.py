@@ -30,7 +30,7 @@ def build(
     Args:
         family_or_spec: a family's name and the Spec's fields, or a Spec.
         seed: of the weights; None draws them from torch's global generator.
-        **spec_fields: the Spec's fields; `image_shape` and, of most families, `latent_dim` have
+        **spec_fields: the Spec's fields; `input_shape` and, of most families, `latent_dim` have
             no defaults.
 
     Raises:
@@ -98,7 +98,7 @@ def info(
     Arguments and errors as `load`. Of a Hub repo it fetches config, card, recipe and numbers.
     """
     found = find(source, TO_KNOW, revision=revision, token=token, offline=offline)
-    return read_info(found.folder, found.origin, found.licence, found.files)
+    return read_info(found.folder, found.origin, found.license, found.files)
 
 
 def save(model: Autoencoder, folder: str | Path) -> None:

@@ -68,7 +68,7 @@ def find_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
 
 
 def fork_rng(device: torch.device) -> AbstractContextManager[None]:
-    """Gives torch's global generators, of the CPU and of a device, their state back afterwards."""
+    """Gives torch's global generators, of the CPU and of a device, their state back afterward."""
     devices = [] if device.type == "cpu" else [device]
     return torch.random.fork_rng(devices, device_type=device.type)
 

@@ -55,7 +55,7 @@ def evaluate(
             that its recipe names.
         split: train, validation or test; None is test, and all of a dataset that has no parts and is
             not its recipe's own.
-        protocol: binarised, dequantised, levels or grey; None is the recipe's, else the likelihood's own.
+        protocol: binarized, dequantized, levels or gray; None is the recipe's, else the likelihood's own.
         nll_samples: K of the importance-weighted bound on -log p(x); 0 leaves it out.
         limit: measure on the first so many images only.
         seed: of the posterior's draws.
@@ -63,7 +63,7 @@ def evaluate(
             DCI, SAP and the FactorVAE score. A path does so against a CSV file: a line with the
             factors' names, then a line of whole numbers, which stand for classes, for each image of
             the split, in its order.
-        transform: what makes images fit, as a recipe says it: `{"resize": 64, "crop": "centre"}`; `{}`
+        transform: what makes images fit, as a recipe says it: `{"resize": 64, "crop": "center"}`; `{}`
             does nothing. None is the recipe's, which leaves other images than its own alone where they
             have the model's height and width.
         column: of parquet files where several hold images; None is the recipe's for its own dataset.
@@ -148,8 +148,8 @@ def measure_reconstructions(
     Args:
         model_or_source: a model, or what `load` takes.
         dataset: as `evaluate` takes it; images may be of any sizes where the protocol makes them fit.
-        protocol: `native`, `whole` or `centre-256`, with settings that differ from those, such as
-            `centre-256:resampler=lanczos`. Two results compare where `ground` is the same.
+        protocol: `native`, `whole` or `center-256`, with settings that differ from those, such as
+            `center-256:resampler=lanczos`. Two results compare where `ground` is the same.
         split: None is the test split; of images without parts, all of them.
         limit: the first so many images only.
         extractor: `lpips-vgg`, `lpips-alex`, `lpips-squeeze` or `inception`, with `=FILE@SHA256` for

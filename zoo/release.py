@@ -46,14 +46,14 @@ from zoo.training.recipe import Recipe, load_recipe
 NLL_SAMPLES = 1000
 MOST_BYTES = 10_000_000
 """Of a file that --seeds reads."""
-LICENCE = "apache-2.0"
+LICENSE = "apache-2.0"
 """Of the models that ship with the zoo."""
 
 
 def release(
     run: Path,
     beside: dict[str, Path],
-    licence: str | None = None,
+    license: str | None = None,
     device: str = "cpu",
     nll_images: int | None = None,
 ) -> Path:
@@ -62,7 +62,7 @@ def release(
     Args:
         run: a run's folder, trained by a published recipe without overrides to its end.
         beside: folders of runs to measure for comparison, by what the card calls them.
-        licence: of the weights, as the Hub calls it; None is the one of the registry's package.
+        license: of the weights, as the Hub calls it; None is the one of the registry's package.
         device: where it is measured.
         nll_images: take the bound on the first so many test images; None is all.
 
@@ -86,7 +86,7 @@ def release(
             f"{recipe.name} is released with other weights, which never change. Give these a new "
             f"tag: a recipe called {recipe.name}.2."
         )
-    licence = licence or _licence_of(registry)
+    license = license or _license_of(registry)
     images = images_for(model, recipe.data.dataset, "test")
     known = factors_known(recipe.data.dataset, "test")
     factors = known if math.prod(model.latent_shape) > 1 else None  # a single latent has no score
@@ -109,12 +109,12 @@ def release(
         recipe=recipe.to_toml(),
         metrics=record_of(measured, subset=subset, beside=others, training=training),
         figures=draw_all(model, images.first(256)),
-        licence=licence,
+        license=license,
         card=render_card,
     )
     fields = {
         "family": info.family,
-        "licence": licence,
+        "license": license,
         "bytes": (target / layout.WEIGHTS).stat().st_size,
         index.HASHES: _hashes(target),
     }
@@ -162,7 +162,7 @@ def note_seeds(name: str, file: Path) -> None:
         raise InputError(
             f"{str(file)!r} has no seeds of {name}: zoo bench {name} --seeds 5 --json."
         )
-    info = read_info(line.folder, name, line.licence)
+    info = read_info(line.folder, name, line.license)
     if info.recipe is None or info.metrics is None:
         raise InputError(f"{name} has no recipe or no numbers for seeds to stand beside.")
     if not Recipe.parse(tomllib.loads(info.recipe)).is_said_by(found[0].recipe_toml):
@@ -216,7 +216,7 @@ def render_cards(registry: index.Registry) -> None:
                     f"{file} of {name} is not what the index says, and the weights of a name never "
                     f"change. Give these a new tag: a recipe called {name}.2."
                 )
-        card = render_card(read_info(line.folder, name, line.licence))
+        card = render_card(read_info(line.folder, name, line.license))
         write_atomically(line.folder / layout.CARD, card)
         _write_index(registry, name, {index.HASHES: _hashes(line.folder)})
 
@@ -251,22 +251,22 @@ def _samples(model: Autoencoder) -> int:
 
 
 def _measure(model: Autoencoder, images: AnyImages, own: Protocol, **how: Any) -> list[Metrics]:
-    """The recipe's own protocol, and for a Bernoulli model the tutorials' grey one beside it."""
+    """The recipe's own protocol, and for a Bernoulli model the tutorials' gray one beside it."""
     return [
         evaluate_model(model, images, protocol=protocol, nll_samples=_samples(model), **how)
         for protocol in protocols_of(model, own)
     ]
 
 
-def _licence_of(registry: index.Registry) -> str:
-    """The licence of a registry's package. Raises InputError where it names none."""
+def _license_of(registry: index.Registry) -> str:
+    """The license of a registry's package. Raises InputError where it names none."""
     if registry == index.own_registry():
-        return LICENCE
+        return LICENSE
     said = metadata(registry.distribution).json.get("license_expression", "")
     if not re.fullmatch(r"[A-Za-z0-9.-]+", str(said)):
         raise InputError(
-            f"{registry.distribution} names no licence for its models: give one, such as "
-            "--licence mit, or write `license = ...` into its pyproject.toml and install it again."
+            f"{registry.distribution} names no license for its models: give one, such as "
+            "--license mit, or write `license = ...` into its pyproject.toml and install it again."
         )
     return str(said).lower()
 
@@ -297,7 +297,7 @@ def main() -> None:
         metavar="WHAT=RUN",
         help="a run to measure for comparison, and what the card calls it",
     )
-    parser.add_argument("--licence", help="of the weights  [default: the package's]")
+    parser.add_argument("--license", help="of the weights  [default: the package's]")
     parser.add_argument("--device", default="cpu", help="where it is measured  [default: cpu]")
     parser.add_argument(
         "--nll-images",
@@ -337,7 +337,7 @@ def main() -> None:
         else:
             pairs = [text.rpartition("=")[::2] for text in arguments.beside]
             beside = {what: Path(run) for what, run in pairs}
-            how = (arguments.licence, arguments.device, arguments.nll_images)
+            how = (arguments.license, arguments.device, arguments.nll_images)
             target = release(arguments.run, beside, *how)
             print(f"{target}, and its line in {target.parent / index.INDEX}")
     except ZooError as failure:

@@ -23,7 +23,7 @@ AT_ONCE = 500
 class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Codes of images. The model is trained already: `fit` loads it, and `transform` does without `fit`.
 
-    Images are `(N, C, H, W)`, grey ones `(N, H, W)`, or flat rows `(N, C * H * W)`, numbers in [0, 1].
+    Images are `(N, C, H, W)`, gray ones `(N, H, W)`, or flat rows `(N, C * H * W)`, numbers in [0, 1].
 
     Args:
         model: what `zoo.load` takes: a published name, a folder, a repo on the Hub.
@@ -35,7 +35,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803  # its name in scikit-learn
-        """Loads the model and checks the images; nothing is learnt from them.
+        """Loads the model and checks the images; nothing is learned from them.
 
         Raises what `zoo.load` does, and ValueError for what are not images of the model's shape.
         """
@@ -89,7 +89,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _images(self, model: Autoencoder, X: Any, is_fit: bool = False) -> Tensor:  # noqa: N803
         """Images `(N, C, H, W)`, checked. Raises ValueError."""
-        shape = model.spec.image_shape
+        shape = model.spec.input_shape
         given = list(getattr(X, "shape", ()))[1:]
         if [1] * (len(given) == 2) + given == list(shape):
             X = np.asarray(X).reshape(len(X), -1)  # noqa: N806

@@ -40,7 +40,7 @@ class Job:
     """Loads, or images whose bound is measured."""
 
     def pixels(self, name: str) -> Tensor:
-        """Images of the work folder, `(N, 1, 28, 28)`: `train` and `test` uint8, `binarised` float32."""
+        """Images of the work folder, `(N, 1, 28, 28)`: `train` and `test` uint8, `binarized` float32."""
         return torch.from_numpy(np.load(Path(self.work, f"{name}.npy")))
 
     def plain(self, name: str) -> PlainVAE:
@@ -74,5 +74,5 @@ class Arm:
         return list(model.parameters())
 
     def setting_of(self, model: nn.Module) -> object:
-        """The value with which a loaded model has the setting that may be misspelt."""
+        """The value with which a loaded model has the setting that may be misspelled."""
         raise NotImplementedError

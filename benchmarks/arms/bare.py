@@ -25,14 +25,14 @@ class Bare(Arm):
     def train(self, job: Job, watch: Watch) -> None:
         pixels = job.pixels("train")[: job.images].flatten(1)
         model = job.plain(INITIAL)
-        optimiser = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
+        optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
         watch.begin()
         for _ in range(job.epochs):
             for indices in torch.randperm(len(pixels)).split(BATCH):
                 loss = _loss(model, pixels[indices].float().div_(255)) / len(indices)
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
                 watch.step(len(indices))
             watch.end_epoch(
                 model.encode,

@@ -23,7 +23,7 @@ class Layout:
     config: str | None = None
     """File with the settings, as JSON."""
     setting: str | None = None
-    """A setting in it, to be misspelt."""
+    """A setting in it, to be misspelled."""
     pickle: str | None = None
     """File that is, or might be taken for, a pickle of the encoder."""
 
@@ -98,7 +98,7 @@ class Damage:
 
 DAMAGES = (
     Damage("a byte of the weights is flipped", flip_byte),
-    Damage("a setting is misspelt", misspell, lambda layout: layout.setting is not None),
+    Damage("a setting is misspelled", misspell, lambda layout: layout.setting is not None),
     Damage("the weights are a pickle that runs code", pickle_weights),
     Damage(
         "such a pickle lies where an encoder's would",

@@ -40,7 +40,7 @@ def _load(job: Job, arm: Arm) -> None:
 def _bound(job: Job, arm: Arm) -> None:
     """Measures an image a turn."""
     turns = Turns(1)
-    images = job.pixels("binarised")[: job.times]
+    images = job.pixels("binarized")[: job.times]
     nll = arm.bound(arm.load(Path(job.folder)))
     nats = []
     with torch.no_grad():

@@ -50,7 +50,7 @@ def judge(
     decode: Callable[[Tensor], Tensor],
     pixels: Tensor,
 ) -> tuple[float, float]:
-    """BCE + KL of grey images with one posterior draw each: mean and standard error, in nats.
+    """BCE + KL of gray images with one posterior draw each: mean and standard error, in nats.
 
     The draws are the same for everyone who is judged; sums are in float64.
 

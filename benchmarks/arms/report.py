@@ -33,8 +33,8 @@ LOADERS = {
 }
 LONGEST = 160
 """Characters of an error that are quoted."""
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-"""What a terminal takes for colours."""
+COLORS = re.compile(r"\x1b\[[0-9;]*m")
+"""What a terminal takes for colors."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _training(measured: Measured) -> list[str]:
         "## Training",
         table(columns, rows),
         f"Ratios of speed: {'; '.join(ratios)}.",
-        "Nats are BCE + KL of the 10,000 grey test images at one posterior draw each, which one function "
+        "Nats are BCE + KL of the 10,000 gray test images at one posterior draw each, which one function "
         f"measures for all (standard error {min(errors):.2f} to {max(errors):.2f}, most of it shared: the images "
         'and draws are the same). "By its own count" is what each library or loop says of its last weights, with '
         "its own draws: the mean over images, for pythae the mean over its batches. One training each: another "
@@ -153,7 +153,7 @@ def _bounds(measured: Measured) -> list[str]:
     return [
         f"## The importance-weighted bound, K = {SAMPLES:,}",
         table(columns, rows),
-        f"On the first {images:,} test images, binarised once for all, with the same weights: those of the bare "
+        f"On the first {images:,} test images, binarized once for all, with the same weights: those of the bare "
         "loop. Nats are minus the bound; torch's generator has the same seed before each. pythae is asked by `get_nll`, in its default "
         "batches; the tutorial has no such bound.",
     ]
@@ -189,9 +189,9 @@ def _attempts(measured: Measured) -> list[str]:
 
     rows = []
     for what, attempts in measured.attempts.items():
-        misspelt = "misspelt" in what
+        misspelled = "misspelled" in what
         cells = [
-            outcome(attempts.get(name), LAYOUTS[name].setting if misspelt else None)
+            outcome(attempts.get(name), LAYOUTS[name].setting if misspelled else None)
             for name in ATTEMPTED
         ]
         rows.append((what, *cells))
@@ -216,7 +216,7 @@ def _how(setting: Setting) -> list[str]:
     return [
         "## How",
         f"784-512-256-20 with ReLU, {parameters:,} parameters; Adam at {RATE:g}, batches of {BATCH}, float32; "
-        f"{setting.images:,} grey training images of MNIST; seed {SEED}. All start from the same weights, but for the "
+        f"{setting.images:,} gray training images of MNIST; seed {SEED}. All start from the same weights, but for the "
         "zoo's own recipe where it sets the output's bias. Each arm is a process of its own. They train in turns of "
         f"{STEPS_PER_TURN} steps, load in turns of some loads and bound in turns of an image; the first turn "
         "is not counted. Ratios are medians over the turns. All is timed in the processor's time but for fresh "
@@ -236,7 +236,7 @@ def _megabytes(size: float | None) -> str:
 
 def _quoted(text: str) -> str:
     """The beginning of what was said, on one line."""
-    line = " ".join(COLOURS.sub("", text).split())
+    line = " ".join(COLORS.sub("", text).split())
     return line if len(line) <= LONGEST else f"{line[:LONGEST].rsplit(' ', 1)[0]} ..."
 
 

@@ -25,15 +25,15 @@ class Tutorial(Arm):
         train.data, train.targets = train.data[: job.images], train.targets[: job.images]
         loader = DataLoader(train, batch_size=BATCH, shuffle=True)
         model = job.plain(INITIAL)
-        optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
+        optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
         watch.begin()
         for _ in range(job.epochs):
             total = 0.0
             for x, _ in loader:
                 loss = _loss(model, x) / len(x)
-                optimiser.zero_grad()
+                optimizer.zero_grad()
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
                 total += loss.item() * len(x)
                 watch.step(len(x))
             watch.end_epoch(

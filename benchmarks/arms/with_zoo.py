@@ -23,8 +23,8 @@ from zoo.training.recipe import load_recipe
 PUBLISHED = "vae-mnist-20"
 NEVER = 1e4
 """Minutes to a first checkpoint, which would end a turn of its own."""
-MODEL = {"family": "vae", "image_shape": [1, 28, 28], "latent_dim": 20, "log_variance_bound": "off"}
-DATA = {"dataset": "mnist", "fit": "train+validation", "protocol": "grey"}
+MODEL = {"family": "vae", "input_shape": [1, 28, 28], "latent_dim": 20, "log_variance_bound": "off"}
+DATA = {"dataset": "mnist", "fit": "train+validation", "protocol": "gray"}
 
 
 class Zoo(Arm):
@@ -117,7 +117,7 @@ def prepare(work: Path) -> None:
     for name, images in {
         "train": train.first(len(train)),
         "test": pixels,
-        "binarised": shown_in_testing(pixels, "binarised"),
+        "binarized": shown_in_testing(pixels, "binarized"),
     }.items():
         np.save(work / f"{name}.npy", images.numpy())
     plain = PlainVAE()
@@ -151,6 +151,6 @@ def to_zoo(plain: PlainVAE) -> list[Tensor]:
 
 
 def _own(model: zoo.Autoencoder) -> float:
-    measured = zoo.evaluate(model, "mnist", protocol="grey", device="cpu").bce_plus_kl
+    measured = zoo.evaluate(model, "mnist", protocol="gray", device="cpu").bce_plus_kl
     assert measured is not None
     return measured

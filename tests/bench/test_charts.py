@@ -22,7 +22,7 @@ def measured(kl: float, reconstruction: float, **changes) -> Metrics:
     fields = {
         "dataset": "mnist",
         "split": "test",
-        "protocol": "binarised",
+        "protocol": "binarized",
         "n_images": 100,
         "dataset_sha256": "aa",
         "seed": 0,
@@ -44,9 +44,9 @@ def crowd(count: int = 12) -> list[Entry]:
     ]
 
 
-def test_a_protocol_has_a_plane_and_its_numbers_and_grey_images_their_error():
+def test_a_protocol_has_a_plane_and_its_numbers_and_gray_images_their_error():
     drawn = {chart.name for table in standings(crowd(3)) for chart in charts_of(table)}
-    assert drawn == {"mnist-binarised-rate-distortion", "mnist-binarised-neg_elbo", "mnist-mse"}
+    assert drawn == {"mnist-binarized-rate-distortion", "mnist-binarized-neg_elbo", "mnist-mse"}
 
 
 @pytest.mark.parametrize("count", [1, 2, 12])

@@ -79,7 +79,7 @@ def test_it_is_well_formed_and_needs_nothing_from_elsewhere(text):
 def test_it_says_what_was_measured_how_and_with_what(text):
     for said in (
         "zoo bench --html page.html",
-        "digits, test split, 40 images, dequantised protocol, seed 0",
+        "digits, test split, 40 images, dequantized protocol, seed 0",
         "nll: K = 3, first 40 images",
         "<dt>torch</dt><dd>1.2</dd>",
         "<dt>threads</dt><dd>1</dd>",

@@ -18,7 +18,7 @@ def entry(model: str, per_image=None, **numbers) -> Entry:
     fields = {
         "dataset": "mnist",
         "split": "test",
-        "protocol": "binarised",
+        "protocol": "binarized",
         "n_images": 100,
         "dataset_sha256": "aa",
         "seed": 0,
@@ -42,7 +42,7 @@ def test_models_of_different_datasets_images_or_protocols_share_no_table():
         entry("b", neg_elbo=1.0, neg_elbo_se=0.1, dataset="digits", dataset_sha256="cc"),
         entry("c", neg_elbo=1.0, neg_elbo_se=0.1, n_images=50),
         entry("d", neg_elbo=1.0, neg_elbo_se=0.1, dataset_sha256="bb"),
-        entry("e", bce_plus_kl=1.0, bce_plus_kl_se=0.1, protocol="grey"),
+        entry("e", bce_plus_kl=1.0, bce_plus_kl_se=0.1, protocol="gray"),
     ]
     tables = [{row.entry.model for row in table.rows} for table in standings(entries)]
     assert sorted(map(sorted, tables)) == [["a"], ["b"], ["c"], ["d"], ["e"]]
@@ -51,7 +51,7 @@ def test_models_of_different_datasets_images_or_protocols_share_no_table():
 def test_all_protocols_of_a_dataset_share_the_table_of_reconstructions():
     entries = [
         entry("a", neg_elbo=1.0, neg_elbo_se=0.1, mse=0.2, mse_se=0.01),
-        entry("b", reconstruction=1.0, protocol="grey", mse=0.1, mse_se=0.01),
+        entry("b", reconstruction=1.0, protocol="gray", mse=0.1, mse_se=0.01),
     ]
     table = standings(entries)[-1]
     assert [(row.entry.model, row.rank) for row in table.rows] == [("b", 1), ("a", 2)]
@@ -116,7 +116,7 @@ def test_a_model_without_the_number_that_orders_a_table_stands_last_and_unranked
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
-        ("neg_elbo", {"protocol": "dequantised"}, "protocol is binarised and dequantised"),
+        ("neg_elbo", {"protocol": "dequantized"}, "protocol is binarized and dequantized"),
         ("neg_elbo", {"protocol_id": "aaaaaaaa"}, "protocol_id is None and aaaaaaaa"),
         ("neg_elbo", {"n_images": 50}, "there are 100 and 50 images"),
         ("neg_elbo", {"seed": 1}, "seed is 0 and 1"),
@@ -148,5 +148,5 @@ def test_numbers_of_different_grounds_are_refused_in_a_sentence(name, changes, s
 
 def test_reconstructions_compare_under_any_protocol():
     one = entry("a", mse=0.1, mse_se=0.01)
-    other = entry("b", mse=0.1, mse_se=0.01, protocol="grey", protocol_id="aaaaaaaa", seed=1)
+    other = entry("b", mse=0.1, mse_se=0.01, protocol="gray", protocol_id="aaaaaaaa", seed=1)
     check_comparable("mse", one, other)

@@ -14,11 +14,11 @@ from zoo.training.recipe import Recipe
 GOOD = {
     "model": {
         "family": "vae",
-        "image_shape": [1, 8, 8],
+        "input_shape": [1, 8, 8],
         "latent_dim": 3,
         "body": {"kind": "mlp", "hidden": [5]},
     },
-    "data": {"dataset": "digits", "protocol": "binarised"},
+    "data": {"dataset": "digits", "protocol": "binarized"},
     "training": {"epochs": 1},
 }
 
@@ -37,11 +37,11 @@ def test_every_seed_is_trained_and_measured_and_its_spread_is_that_of_the_seeds(
     found = train_with_seeds(file, 3, tmp_path / "runs", limit=50, device="cpu", say=said.append)
     assert [run.seed for run in found.runs] == [7, 8, 9]
     assert len({run.sha256 for run in found.runs}) == 3
-    binarised, grey = found.seeds
-    assert (binarised.protocol, grey.protocol) == ("binarised", "grey")
-    assert (binarised.split, binarised.n_images, binarised.seeds) == ("test", 50, (7, 8, 9))
+    binarized, gray = found.seeds
+    assert (binarized.protocol, gray.protocol) == ("binarized", "gray")
+    assert (binarized.split, binarized.n_images, binarized.seeds) == ("test", 50, (7, 8, 9))
     values = [run.measured[0].neg_elbo or 0.0 for run in found.runs]
-    spread = binarised.numbers["neg_elbo"]
+    spread = binarized.numbers["neg_elbo"]
     assert spread.mean == pytest.approx(statistics.fmean(values))
     assert spread.std == pytest.approx(statistics.stdev(values))
     errors = [run.measured[0].neg_elbo_se or 0.0 for run in found.runs]

@@ -49,7 +49,7 @@ def test_the_judge_agrees_with_the_zoos_own_number():
     copy_weights(to_plain(model), plain.parameters())
     images = load_images(torch.randint(0, 256, (3000, 1, 28, 28), dtype=torch.uint8), "test")
     nats, error = judge(plain.encode, lambda z: torch.sigmoid(plain.decode(z)), images.pixels)
-    own = evaluate_model(model, images, protocol="grey").bce_plus_kl
+    own = evaluate_model(model, images, protocol="gray").bce_plus_kl
     assert own == pytest.approx(nats, abs=5 * error)  # with other draws
 
 
@@ -86,7 +86,7 @@ def test_a_flipped_byte_is_one_byte(tmp_path):
     assert [i for i, byte in enumerate(after) if byte != i] == [51]
 
 
-def test_a_misspelt_setting_is_one_name(tmp_path):
+def test_a_misspelled_setting_is_one_name(tmp_path):
     (tmp_path / "config.json").write_text('{"spec": {"log_variance_bound": "off"}}')
     misspell(LAYOUTS[ZOO], tmp_path, tmp_path / "marker")
     assert json.loads((tmp_path / "config.json").read_text()) == {
@@ -176,7 +176,7 @@ def test_an_attempt_is_told_as_it_went(attempt, said):
     assert outcome(attempt) == said
 
 
-def test_a_misspelt_setting_that_loads_is_told_with_its_value():
+def test_a_misspelled_setting_that_loads_is_told_with_its_value():
     attempt = {"weights": [], "ran": False, "warned": "", "setting": "mse"}
     assert outcome(attempt, "reconstruction_loss") == (
         "loaded without a word; all weights right; `reconstruction_loss` is 'mse'"

@@ -15,7 +15,7 @@ from zoo.cli import main
 def saved(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("mistakes") / "model"
     body = {"kind": "mlp", "hidden": [5]}
-    zoo.save(zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3, body=body, seed=0), path)
+    zoo.save(zoo.build("vae", input_shape=(1, 8, 8), latent_dim=3, body=body, seed=0), path)
     return path
 
 

@@ -29,7 +29,7 @@ def test_a_table_fits_80_columns_and_says_its_ground(run):
     code, out, _ = run("vae-digits-8", "--nll-samples", "3", "--device", "cpu")
     assert code == 0
     assert max(len(line.rstrip()) for line in out.splitlines()) <= 80
-    assert "digits, test split, 300 images, dequantised protocol, seed 0" in out
+    assert "digits, test split, 300 images, dequantized protocol, seed 0" in out
     assert "nll: K = 3, first 300 images" in out
     assert out.split("Beside the published numbers")[1].split()[-1:] != ["differ"]
     assert "agree" in out
@@ -46,7 +46,7 @@ def test_plots_and_a_page_are_written_where_they_are_asked_for(run):
     words = ("--plot", "plots", "--html", "a/page.html", "--limit", "20", "--device", "cpu")
     code, out, _ = run("vae-digits-8", *words)
     assert code == 0
-    names = {"digits-dequantised-rate-distortion", "digits-dequantised-neg_elbo", "digits-mse"}
+    names = {"digits-dequantized-rate-distortion", "digits-dequantized-neg_elbo", "digits-mse"}
     assert {path.stem for path in Path("plots").iterdir()} == names
     page = Path("a/page.html").read_text()
     assert "zoo bench vae-digits-8 --limit 20 --html page.html" in page
@@ -58,7 +58,7 @@ def test_a_plot_across_protocols_is_refused_before_any_work(run):
     code, out, err = run("vae-digits-8", "vae-mnist-20", "--plot", "plots")
     assert (code, out) == (1, "")
     assert "share no dataset and protocol, so their numbers do not compare" in err
-    assert "vae-digits-8: digits, dequantised" in err
+    assert "vae-digits-8: digits, dequantized" in err
     assert not Path("plots").exists()
 
 
@@ -78,7 +78,7 @@ def test_options_that_do_not_fit_are_wrong_usage(run, words, said):
     assert said in err
 
 
-def test_a_misspelt_recipe_is_named_before_any_is_trained(run):
+def test_a_misspelled_recipe_is_named_before_any_is_trained(run):
     code, out, err = run("vae-digits-8", "vae-digist-8", "--seeds", "2")
     assert (code, out) == (1, "")
     assert "No recipe named 'vae-digist-8'. Did you mean 'vae-digits-8'?" in err
@@ -86,13 +86,13 @@ def test_a_misspelt_recipe_is_named_before_any_is_trained(run):
 
 def test_seeds_print_mean_and_spread_and_write_each_seeds_numbers(run):
     Path("small.toml").write_text(
-        '[model]\nfamily = "ae"\nimage_shape = [1, 8, 8]\nlatent_dim = 2\n'
+        '[model]\nfamily = "ae"\ninput_shape = [1, 8, 8]\nlatent_dim = 2\n'
         'body = {kind = "mlp", hidden = [4]}\n'
-        '[data]\ndataset = "digits"\nprotocol = "grey"\n[training]\nepochs = 1\n'
+        '[data]\ndataset = "digits"\nprotocol = "gray"\n[training]\nepochs = 1\n'
     )
     code, out, err = run("small.toml", "--seeds", "2", "--json", "s.json", "--device", "cpu")
     assert code == 0
-    assert "small, seeds 0 to 1: digits, test split, 300 images, grey protocol" in out
+    assert "small, seeds 0 to 1: digits, test split, 300 images, gray protocol" in out
     assert "over seeds" in out
     assert "Nothing was chosen: every seed counts." in out
     assert "small, seed 1: 2 of 2 ..." in err

@@ -85,7 +85,7 @@ def test_a_mistake_of_the_zoo_keeps_its_traceback(monkeypatch, sigterm):
             "model.latent_dim=..., after the recipe.",
         ),
         (["train", "vae-digits-8", "--max_epochs=4"], "Settings are KEY=VALUE: epochs=..., after"),
-        (["train", "vae-digits-8", "--optimiser.kind=adam"], "optimiser.kind=..., after"),
+        (["train", "vae-digits-8", "--optimizer.kind=adam"], "optimizer.kind=..., after"),
         (["train", "vae-digits-8", "--resum"], "No such option"),
         (["eval", "./model", "--limit", "many"], "'many' is not a valid integer"),
         (["verify"], "Missing argument 'MODEL...'"),
@@ -124,7 +124,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["eval", "./model", "--dataset", "digits", "--split", "tset"], "Did you mean 'test'?"),
         (
             ["eval", "./model", "--dataset", "digits", "--protocol", "x"],
-            "There is no protocol 'x'. Protocols: binarised",
+            "There is no protocol 'x'. Protocols: binarized",
         ),
         (
             ["eval", "./model", "--dataset", "digits", "--device", "cuda:99"],

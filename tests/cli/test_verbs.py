@@ -43,7 +43,7 @@ def test_list(run):
         "name",
         "family",
         "bytes",
-        "licence",
+        "license",
         "weights_sha256",
         "hub",
         "package",
@@ -130,7 +130,7 @@ def test_export_writes_a_folder_of_each_kind(run):
 
 def test_bench_prints_measured_beside_published(run):
     out = run("bench", "vae-digits-8", "--json", "bench.json", "--device", "cpu")
-    assert "dequantised protocol" in out
+    assert "dequantized protocol" in out
     entry = json.loads(Path("bench.json").read_text())[0]
     assert entry["measured"]["neg_elbo"] == pytest.approx(entry["published"]["neg_elbo"], abs=0.01)
 
@@ -141,7 +141,7 @@ def test_bench_names_what_it_cannot_measure(run, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     out = run("bench", "vae-mnist-20", "vae-digits-8")
     assert "vae-mnist-20: not measured" in out
-    assert "dequantised protocol" in out
+    assert "dequantized protocol" in out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A word of the wrong kind, or misspelt: the message says what it is, and what takes it."""
+"""A word of the wrong kind, or misspelled: the message says what it is, and what takes it."""
 
 from __future__ import annotations
 

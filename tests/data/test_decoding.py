@@ -15,9 +15,9 @@ from zoo.data.image_files import FORMATS, decode
 from zoo.errors import DataError
 
 DRAWN = np.random.Generator(np.random.Philox(9)).integers(0, 256, (6, 8, 3), np.uint8)
-COLOUR = np.kron(DRAWN, np.ones((4, 4, 1), np.uint8))
-GREY = COLOUR[..., 0].copy()
-PICTURE, SHADES = Image.fromarray(COLOUR), Image.fromarray(GREY)
+COLOR = np.kron(DRAWN, np.ones((4, 4, 1), np.uint8))
+GRAY = COLOR[..., 0].copy()
+PICTURE, SHADES = Image.fromarray(COLOR), Image.fromarray(GRAY)
 
 
 def saved(image: Image.Image, kind: str, **how) -> bytes:
@@ -39,15 +39,15 @@ def refused(data: bytes) -> str:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (saved(Image.fromarray(GREY > 99), "PNG"), np.where(GREY > 99, 255, 0)),
-        (saved(SHADES, "PNG", transparency=5), GREY),
-        (saved(Image.merge("LA", (SHADES, SHADES)), "PNG"), GREY),
-        (saved(Image.merge("RGBA", (*PICTURE.split(), SHADES)), "PNG"), COLOUR),
-        (saved(PICTURE.quantize(48), "PNG", transparency=3), COLOUR),
-        (saved(PICTURE.convert("CMYK"), "TIFF"), COLOUR),
-        (saved(PICTURE, "GIF", save_all=True, append_images=[SHADES.convert("RGB")]), COLOUR),
-        (saved(PICTURE, "PNG", save_all=True, append_images=[SHADES.convert("RGB")]), COLOUR),
-        (saved(PICTURE, "TIFF", save_all=True, append_images=[SHADES.convert("RGB")]), COLOUR),
+        (saved(Image.fromarray(GRAY > 99), "PNG"), np.where(GRAY > 99, 255, 0)),
+        (saved(SHADES, "PNG", transparency=5), GRAY),
+        (saved(Image.merge("LA", (SHADES, SHADES)), "PNG"), GRAY),
+        (saved(Image.merge("RGBA", (*PICTURE.split(), SHADES)), "PNG"), COLOR),
+        (saved(PICTURE.quantize(48), "PNG", transparency=3), COLOR),
+        (saved(PICTURE.convert("CMYK"), "TIFF"), COLOR),
+        (saved(PICTURE, "GIF", save_all=True, append_images=[SHADES.convert("RGB")]), COLOR),
+        (saved(PICTURE, "PNG", save_all=True, append_images=[SHADES.convert("RGB")]), COLOR),
+        (saved(PICTURE, "TIFF", save_all=True, append_images=[SHADES.convert("RGB")]), COLOR),
         (b"P5 4 1 15\n\x00\x01\x08\x0f", [[0, 17, 136, 255]]),
         (b"P5 2 1 1\n\x00\x01", [[0, 255]]),
     ],
@@ -70,8 +70,8 @@ def deep_png() -> bytes:
 @pytest.mark.parametrize(
     "data",
     [
-        saved(Image.fromarray(GREY.astype(np.uint16) * 257), "PNG"),
-        saved(Image.fromarray(GREY.astype(np.float32)), "TIFF"),
+        saved(Image.fromarray(GRAY.astype(np.uint16) * 257), "PNG"),
+        saved(Image.fromarray(GRAY.astype(np.float32)), "TIFF"),
         b"P5 2 1 65535\n" + bytes(4),
         b"Pf\n2 1\n-1.0\n" + bytes(8),
         deep_png(),
@@ -94,7 +94,7 @@ def test_what_is_no_image_is_told_from_an_empty_file():
 
 @pytest.mark.skipif("AVIF" not in FORMATS, reason="Pillow reads none here")
 def test_an_avif_is_read_whatever_it_is_called():
-    assert read(saved(PICTURE, "AVIF", quality=100)).shape == COLOUR.shape
+    assert read(saved(PICTURE, "AVIF", quality=100)).shape == COLOR.shape
 
 
 # Metadata
@@ -133,7 +133,7 @@ def test_a_png_of_a_long_comment_is_read_and_one_of_damaged_pixels_is_not():
     texts = PngImagePlugin.PngInfo()
     texts.add_text("history", "a" * 2**21, zip=True)
     whole = saved(PICTURE, "PNG", pnginfo=texts)
-    assert np.array_equal(read(whole), COLOUR)
+    assert np.array_equal(read(whole), COLOR)
     place = whole.index(b"IDAT") + 20
     assert "it cannot be read as an image" in refused(
         whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :]
@@ -146,7 +146,7 @@ def test_a_png_of_a_long_comment_is_read_and_one_of_damaged_pixels_is_not():
 @pytest.mark.parametrize("most", [None, 10**12])
 def test_the_limit_of_pixels_is_the_zoos_own(monkeypatch, most):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
-    assert np.array_equal(read(encoded(GREY)), GREY)
+    assert np.array_equal(read(encoded(GRAY)), GRAY)
     assert refused(b"P5 100000 100000 255\n" + bytes(100)) == (
         "it cannot be read as an image: Image size (100000 x 100000) exceeds the limit of "
         "89,478,485 pixels."
@@ -155,7 +155,7 @@ def test_the_limit_of_pixels_is_the_zoos_own(monkeypatch, most):
 
 
 def test_a_jpeg_of_hundreds_of_scans_is_refused_and_a_film_behind_it_is_none(monkeypatch):
-    monkeypatch.setattr("zoo.data.image_files.MAX_SCANNED", GREY.size * 20)
+    monkeypatch.setattr("zoo.data.image_files.MAX_SCANNED", GRAY.size * 20)
     whole = saved(PICTURE, "JPEG", progressive=True)
     scans = [found.start() for found in re.finditer(b"\xff\xda", whole)]
     assert len(scans) == 10

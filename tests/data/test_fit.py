@@ -18,7 +18,7 @@ WIDE = np.random.Generator(np.random.Philox(6)).integers(0, 256, (21, 40, 3), np
 
 @pytest.mark.parametrize("image", [Image.fromarray(WIDE), as_pixels(Image.fromarray(WIDE))])
 def test_resize_and_crop_are_those_of_torchvision(image):
-    fit = Fit((3, 12, 12), Transform(resize=15, crop="centre"))
+    fit = Fit((3, 12, 12), Transform(resize=15, crop="center"))
     expected = v2.Compose([v2.Resize(15), v2.CenterCrop(12)])(Image.fromarray(WIDE))
     assert torch.equal(fit(image, "it"), as_pixels(expected))
 
@@ -26,13 +26,13 @@ def test_resize_and_crop_are_those_of_torchvision(image):
 @pytest.mark.parametrize("resize", [9, 30])
 @pytest.mark.parametrize("resampler", ["bilinear", "bicubic", "lanczos", "box", "nearest"])
 def test_a_picture_has_the_same_pixels_whatever_it_is_stored_in(resampler, resize):
-    transform = Transform(resize=resize, resampler=resampler, crop="centre")
+    transform = Transform(resize=resize, resampler=resampler, crop="center")
     for levels, channels in ((WIDE, 3), (WIDE[..., 0], 1), (WIDE[..., 0], 3)):
         fit, picture = Fit((channels, 9, 9), transform), Image.fromarray(levels)
         assert torch.equal(fit(as_pixels(picture), "it"), fit(picture, "it"))
-    colour = as_pixels(Image.fromarray(WIDE))
-    fitted = Fit((3, 9, 9), transform)(colour, "it")
-    assert torch.equal(Fit((2, 9, 9), transform)(colour[:2], "it"), fitted[:2])
+    color = as_pixels(Image.fromarray(WIDE))
+    fitted = Fit((3, 9, 9), transform)(color, "it")
+    assert torch.equal(Fit((2, 9, 9), transform)(color[:2], "it"), fitted[:2])
 
 
 def test_a_random_crop_is_any_window_and_depends_on_its_seed_alone():
@@ -56,11 +56,11 @@ def test_a_flip_is_left_to_right_every_second_time():
     assert torch.equal(fit(plain, "it"), plain)
 
 
-def test_grey_becomes_colour_and_colour_is_not_made_grey():
-    grey, colour = Image.fromarray(PIXELS[0]), Image.fromarray(WIDE)
-    assert torch.equal(Fit((3, 9, 10), Transform())(grey, "it")[2], torch.from_numpy(PIXELS[0]))
-    with pytest.raises(DataError, match="it is colour, not grey"):
-        Fit((1, 21, 40), Transform())(colour, "it")
+def test_gray_becomes_color_and_color_is_not_made_gray():
+    gray, color = Image.fromarray(PIXELS[0]), Image.fromarray(WIDE)
+    assert torch.equal(Fit((3, 9, 10), Transform())(gray, "it")[2], torch.from_numpy(PIXELS[0]))
+    with pytest.raises(DataError, match="it is color, not gray"):
+        Fit((1, 21, 40), Transform())(color, "it")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_grey_becomes_colour_and_colour_is_not_made_grey():
     [
         (
             Transform(),
-            "it is 21 x 40, not 16 x 16. data.transform = {resize = 16, crop = 'centre'}",
+            "it is 21 x 40, not 16 x 16. data.transform = {resize = 16, crop = 'center'}",
         ),
         (Transform(resize=16), "it is 16 x 30, not 16 x 16."),
         (

@@ -48,14 +48,14 @@ def test_folders_named_train_and_test_are_the_parts():
     assert np.array_equal(parts["test"].pixels[:, 0].numpy(), PIXELS[10:12])
 
 
-def test_grey_images_beside_colour_ones_become_colour():
-    colour = np.stack([PIXELS[0]] * 3, axis=-1)
+def test_gray_images_beside_color_ones_become_color():
+    color = np.stack([PIXELS[0]] * 3, axis=-1)
     for i in range(3):
-        picture(Path("mixed", f"{i}.png"), PIXELS[i] if i else colour)
+        picture(Path("mixed", f"{i}.png"), PIXELS[i] if i else color)
     assert load_images("mixed", "train").shape == (3, 9, 10)
     picture(Path("parts", "train", "a.png"), PIXELS[0])
     picture(Path("parts", "train", "b.png"), PIXELS[1])
-    picture(Path("parts", "test", "a.png"), colour)
+    picture(Path("parts", "test", "a.png"), color)
     assert load_images("parts", "train").shape == (3, 9, 10)
 
 
@@ -64,7 +64,7 @@ def test_images_of_several_sizes_are_refused_with_both():
         picture(Path("images", f"{i}.png"), PIXELS[i, :8] if i else PIXELS[i])
     message = refused("images", split="train")
     assert ".png' is 8 x 10, not 9 x 10." in message
-    assert "data.transform = {resize = 10, crop = 'centre'} makes it fit." in message
+    assert "data.transform = {resize = 10, crop = 'center'} makes it fit." in message
 
 
 def test_parts_of_several_sizes_in_folders_are_refused():
@@ -187,9 +187,9 @@ def test_images_of_another_shape_to_encode_are_refused_not_resized(array):
     assert "data.transform" in str(caught.value) or "Convert it" in str(caught.value)
 
 
-def test_a_colour_image_is_not_made_grey():
+def test_a_color_image_is_not_made_gray():
     picture(Path("a.png"), np.stack([PIXELS[0]] * 3, axis=-1))
-    with pytest.raises(DataError, match=r"'a.png' is colour, not grey"):
+    with pytest.raises(DataError, match=r"'a.png' is color, not gray"):
         read_images_for((1, 9, 10), [Path("a.png")])
 
 

@@ -32,7 +32,7 @@ def test_a_split_that_there_is_not_is_refused(split):
     assert "Splits: train, validation, test, train+validation." in message
 
 
-def test_a_misspelt_split_gets_the_nearest():
+def test_a_misspelled_split_gets_the_nearest():
     assert "Did you mean 'test'?" in refused("digits", InputError, "tset")
 
 
@@ -65,7 +65,7 @@ def test_a_device_with_an_arrays_name_is_refused_unread(kind, suffix):
     assert "is not a regular file; it was not read" in refused(path)
 
 
-def test_a_name_is_the_datasets_and_the_folder_of_that_name_is_spelt_with_a_dot(caplog):
+def test_a_name_is_the_datasets_and_the_folder_of_that_name_is_spelled_with_a_dot(caplog):
     for n in range(4):
         picture(Path(f"digits/{n}.png"), PIXELS[0])
     assert load_images("digits", "test").shape == (1, 8, 8)

@@ -287,7 +287,7 @@ def test_other_digits_than_the_published_ones_are_refused(monkeypatch):
     ("written", "meant"),
     [("mnsit", "mnist"), ("MNIST", "mnist"), ("fashion_mnist", "fashion-mnist")],
 )
-def test_a_misspelt_dataset_gets_the_nearest(written, meant):
+def test_a_misspelled_dataset_gets_the_nearest(written, meant):
     message = refused(written, UnknownNameError)
     assert f"No dataset named {written!r}. Did you mean {meant!r}?" in message
     assert (

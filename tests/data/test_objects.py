@@ -24,7 +24,7 @@ from zoo.errors import DataError
 PARTS = ("train", "validation", "test")
 SAME = load_images(PIXELS, "train").sha256
 KINDS = {
-    "grey tensor": lambda pixels: torch.from_numpy(pixels)[None],
+    "gray tensor": lambda pixels: torch.from_numpy(pixels)[None],
     "flat tensor": torch.from_numpy,
     "array": lambda pixels: pixels,
     "picture": Image.fromarray,
@@ -71,7 +71,7 @@ def test_images_of_several_sizes_keep_theirs_until_they_are_fitted():
     from zoo.specs.data import Transform
 
     images = [PIXELS[i, : 5 + i % 4] for i in range(40)]
-    found = load_images(iter(images), "train", transform=Transform(resize=4, crop="centre"))
+    found = load_images(iter(images), "train", transform=Transform(resize=4, crop="center"))
     assert found.shape == (1, 4, 4)
     assert " x 10, not 5 x 10." in refused(iter(images), split="train")
 

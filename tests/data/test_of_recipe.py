@@ -18,7 +18,7 @@ from zoo.data.of_recipe import dataset_of
 from zoo.errors import DataError
 from zoo.export.images import images_for_check
 
-RECIPE = '[data]\ndataset = {!r}\nprotocol = "binarised"\n'
+RECIPE = '[data]\ndataset = {!r}\nprotocol = "binarized"\n'
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_no_verb_reads_what_a_pulled_recipe_names(mine, outside, spelled, capsys
     images, called = images_for_check(zoo.load(model))
     assert (called, len(images)) == ("64 random images", 64)
     found = {check.what: check for check in zoo.verify(model).checks}
-    again = found["digits test, dequantised"]  # metrics.json still says digits
+    again = found["digits test, dequantized"]  # metrics.json still says digits
     assert again.result != "not measured", again.detail
 
 
@@ -139,7 +139,7 @@ def test_ones_own_run_on_images_elsewhere_is_verified_on_those_given(recipe, out
     done = zoo.train(own, out="run")
     assert done.metrics is not None  # what trains measures
     results = {check.what: check.result for check in zoo.verify("./run/model").checks}
-    what = f"{outside.name} validation, binarised"
+    what = f"{outside.name} validation, binarized"
     assert results[what] == "not measured"
     moved = outside.rename(outside.with_name("elsewhere-" + outside.name))
     results = {c.what: c.result for c in zoo.verify("./run/model", dataset=moved).checks}

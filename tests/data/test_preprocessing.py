@@ -3,52 +3,53 @@
 from __future__ import annotations
 
 import hashlib
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
-from zoo.data import as_grey, shifted, shown_in_testing, shown_in_training, training_draw
+from zoo.data import as_gray, shifted, shown_in_testing, shown_in_training, training_draw
 from zoo.errors import InputError
-from zoo.specs.protocols import SHOWN, identity
+from zoo.specs.protocols import Protocol, identity
 
 LEVELS = torch.arange(256, dtype=torch.uint8).repeat(40).reshape(10, 1, 32, 32)
 
 
-def test_grey_levels_are_fractions_of_255():
-    grey = as_grey(LEVELS)
-    assert grey.dtype == torch.float32
-    assert (grey.min(), grey.max()) == (0, 1)
-    assert torch.equal((grey * 255).round().to(torch.uint8), LEVELS)
+def test_gray_levels_are_fractions_of_255():
+    gray = as_gray(LEVELS)
+    assert gray.dtype == torch.float32
+    assert (gray.min(), gray.max()) == (0, 1)
+    assert torch.equal((gray * 255).round().to(torch.uint8), LEVELS)
     assert LEVELS.dtype == torch.uint8
 
 
-def test_the_binarised_test_draw_is_the_formula_in_the_design():
+def test_the_binarized_test_draw_is_the_formula_in_the_design():
     draw = np.random.Philox(key=0).random_raw(LEVELS.numel()) >> np.uint64(40)
     levels = LEVELS.numpy().reshape(-1).astype(np.int64)
     expected = draw.astype(np.int64) * 255 < levels * 2**24
-    shown = shown_in_testing(LEVELS, "binarised")
+    shown = shown_in_testing(LEVELS, "binarized")
     assert np.array_equal(shown.numpy().reshape(-1) == 1, expected)
     assert set(shown.unique().tolist()) == {0.0, 1.0}
 
 
-def test_the_dequantised_test_draw_is_the_formula_in_the_design():
+def test_the_dequantized_test_draw_is_the_formula_in_the_design():
     draw = np.random.Philox(key=0).random_raw(LEVELS.numel()) >> np.uint64(40)
     levels = LEVELS.numpy().reshape(-1)
     expected = ((levels + draw / 2**24) / 256).astype(np.float32)
-    shown = shown_in_testing(LEVELS, "dequantised")
+    shown = shown_in_testing(LEVELS, "dequantized")
     assert np.array_equal(shown.numpy().reshape(-1), expected)
     assert 0 <= shown.min() < shown.max() <= 1
 
 
 def test_the_test_draw_never_changes():
-    bits = np.packbits(shown_in_testing(LEVELS, "binarised").numpy().astype(bool))
+    bits = np.packbits(shown_in_testing(LEVELS, "binarized").numpy().astype(bool))
     assert hashlib.sha256(bits).hexdigest() == (
         "43d958a842f288adcce52b4794a5545f66106a83bfec960458c0d881a2244dee"
     )
 
 
-@pytest.mark.parametrize("protocol", ["binarised", "dequantised", "grey", "levels"])
+@pytest.mark.parametrize("protocol", ["binarized", "dequantized", "gray", "levels"])
 def test_the_first_images_are_drawn_alike_however_many_follow(protocol):
     assert torch.equal(
         shown_in_testing(LEVELS[:3], protocol), shown_in_testing(LEVELS, protocol)[:3]
@@ -57,7 +58,7 @@ def test_the_first_images_are_drawn_alike_however_many_follow(protocol):
 
 def test_testing_draws_nothing_from_the_global_random_state():
     before = torch.get_rng_state()
-    shown_in_testing(LEVELS, "binarised")
+    shown_in_testing(LEVELS, "binarized")
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -70,27 +71,27 @@ def trained_on(levels, protocol):
 
 def test_black_is_never_and_white_is_always_one():
     for shown in (shown_in_testing, trained_on):
-        assert shown(torch.zeros(9, 1, 30, 30, dtype=torch.uint8), "binarised").sum() == 0
-        assert shown(torch.full((9, 1, 30, 30), 255, dtype=torch.uint8), "binarised").mean() == 1
+        assert shown(torch.zeros(9, 1, 30, 30, dtype=torch.uint8), "binarized").sum() == 0
+        assert shown(torch.full((9, 1, 30, 30), 255, dtype=torch.uint8), "binarized").mean() == 1
 
 
-def test_training_draws_afresh_and_on_average_shows_the_grey_level():
+def test_training_draws_afresh_and_on_average_shows_the_gray_level():
     level = torch.full((1, 1, 300, 300), 64, dtype=torch.uint8)
-    first, second = (trained_on(level, "binarised") for _ in range(2))
+    first, second = (trained_on(level, "binarized") for _ in range(2))
     assert not torch.equal(first, second)
     assert abs(float(first.mean()) - 64 / 255) < 0.01
-    dequantised = trained_on(level, "dequantised")
-    assert 64 / 256 <= dequantised.min() < dequantised.max() <= 65 / 256
+    dequantized = trained_on(level, "dequantized")
+    assert 64 / 256 <= dequantized.min() < dequantized.max() <= 65 / 256
 
 
 @pytest.mark.parametrize(
     ("protocol", "hint"),
-    [("binarized", " Did you mean 'binarised'?"), ("gray", " Did you mean 'grey'?"), (None, "")],
+    [("binarized", " Did you mean 'binarized'?"), ("gray", " Did you mean 'gray'?"), (None, "")],
 )
 def test_a_protocol_that_there_is_not_is_refused(protocol, hint):
     with pytest.raises(InputError) as caught:
         shown_in_testing(LEVELS, protocol)
-    assert f"There is no protocol {protocol!r}.{hint} Protocols: binarised" in str(caught.value)
+    assert f"There is no protocol {protocol!r}.{hint} Protocols: binarized" in str(caught.value)
 
 
 def test_an_image_is_moved_and_nothing_comes_in():
@@ -103,9 +104,9 @@ def test_an_image_is_moved_and_nothing_comes_in():
 
 
 def test_every_protocol_has_an_identity_that_stays():
-    assert {name: identity(name) for name in SHOWN} == {
-        "binarised": "2d33ca5d",
-        "dequantised": "32cd5697",
-        "grey": "e7acb6bd",
-        "levels": "fd6ace59",
+    assert {name: identity(name) for name in get_args(Protocol)} == {
+        "binarized": "31b048e7",
+        "dequantized": "ca181429",
+        "gray": "a79d462a",
+        "levels": "5a221361",
     }

@@ -177,10 +177,10 @@ def test_two_images_of_one_key_are_refused():
 
 
 def test_one_of_several_images_of_a_sample_is_chosen_by_its_extension():
-    grey, other = encoded(PIXELS[0]), encoded(PIXELS[1])
+    gray, other = encoded(PIXELS[0]), encoded(PIXELS[1])
     members = {}
     for number in range(30):
-        members |= {f"{number}.png": grey, f"{number}.SEG.png": other}
+        members |= {f"{number}.png": gray, f"{number}.SEG.png": other}
     tar("a.tar", members)
     assert "data.column chooses an image by what follows the dot: 'png' or 'seg.png'" in refused(
         "a.tar"

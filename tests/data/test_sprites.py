@@ -95,7 +95,7 @@ def test_they_are_resized_as_any_images_are():
     small = load_images("sprites", "validation", shape=(1, 32, 32), transform=Transform(resize=32))
     assert small.shape == (1, 32, 32)
     with pytest.raises(DataError, match="64 x 64, too small for a crop of 80 x 80"):
-        load_images("sprites", "test", shape=(1, 80, 80), transform=Transform(crop="centre"))
+        load_images("sprites", "test", shape=(1, 80, 80), transform=Transform(crop="center"))
     with pytest.raises(DataError, match="16 x 16, not 32 x 32"):
         load_images("sprites", "test", shape=(1, 32, 32), transform=Transform(resize=16))
 

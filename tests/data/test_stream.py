@@ -93,8 +93,8 @@ def test_a_random_transform_is_drawn_anew_each_epoch_and_never_in_a_test(monkeyp
     assert not torch.equal(first, second)
     assert torch.equal(next(images.read(order)), next(images.read(order)))
     test = load_images("images", "test", shape=SHAPE, transform=RANDOM)
-    centred = load_images("images", "test", shape=SHAPE, transform=Transform(crop="centre"))
-    assert torch.equal(test.first(9), centred.first(9))
+    centered = load_images("images", "test", shape=SHAPE, transform=Transform(crop="center"))
+    assert torch.equal(test.first(9), centered.first(9))
 
 
 def test_reading_leaves_the_random_numbers_of_the_program_alone(monkeypatch):

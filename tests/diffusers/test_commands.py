@@ -43,7 +43,7 @@ def run(here, capsys):
 def test_models_are_compared_and_drawn(run, here):
     out = run("compare", "./kl", "./tiny", "pictures", "--picture", "crops.png")
     assert "pictures, all: 3 images (" in out
-    assert "protocol native:colour=rgb [4a929387]" in out
+    assert "protocol native:color=rgb [1fe45ecd]" in out
     assert "psnr, dB" in out
     assert "Not measured: LPIPS and rFID." in out
     with Image.open(here / "crops.png") as picture:
@@ -53,9 +53,9 @@ def test_models_are_compared_and_drawn(run, here):
 
 
 def test_without_a_recipe_any_size_is_measured_and_encoded_as_it_is(run, here):
-    assert "protocol            native:colour=rgb [4a929387]" in run("eval", "./tiny", "pictures")
+    assert "protocol            native:color=rgb [1fe45ecd]" in run("eval", "./tiny", "pictures")
     assert "codes.npy: 3 x 4 x 8 x 10, float32" in run("encode", "./tiny", "pictures", "-o", "codes.npy")  # fmt: skip
-    run("encode", "./tiny", "pictures", "--protocol", "centre-32", "--flip", "-o", "square.npy")
+    run("encode", "./tiny", "pictures", "--protocol", "center-32", "--flip", "-o", "square.npy")
     assert np.load(here / "square.flipped.npy").shape == (3, 4, 8, 8)
 
 
@@ -63,13 +63,13 @@ def test_without_a_recipe_any_size_is_measured_and_encoded_as_it_is(run, here):
     ("words", "says"),
     [
         (["compare", "./kl", "./tiny"], "'tiny' is the folder of a model: images were expected."),
-        (["compare", "./kl", "mixed"], "Protocols that make it fit: centre-N, which crops, or whole"),
-        (["eval", "./kl", "pictures", "--protocol", "centre32"], "no reconstruction protocol 'centre32'"),
-        (["eval", "./kl", "pictures", "--protocol", "crop"], "reconstructions alone native, whole and centre-N"),
+        (["compare", "./kl", "mixed"], "Protocols that make it fit: center-N, which crops, or whole"),
+        (["eval", "./kl", "pictures", "--protocol", "center32"], "no reconstruction protocol 'center32'"),
+        (["eval", "./kl", "pictures", "--protocol", "crop"], "reconstructions alone native, whole and center-N"),
         (["eval", "./kl", "pictures", "--extractor", "lpips"], "There is no extractor 'lpips'. Did you mean 'lpips-vgg'?"),
-        (["encode", "./kl", "mixed", "-o", "a.npy"], "--protocol centre-"),
+        (["encode", "./kl", "mixed", "-o", "a.npy"], "--protocol center-"),
         (["encode", "./kl", "mixed", "-o", "a.npy", "--protocol", "whole"], "resized and cropped, and no more"),
-        (["encode", "./kl", "mixed", "-o", "a.npy", "--protocol", "native:resize=32"], "encode with centre-N"),
+        (["encode", "./kl", "mixed", "-o", "a.npy", "--protocol", "native:resize=32"], "encode with center-N"),
     ],
 )  # fmt: skip
 def test_a_mistake_gets_a_sentence(words, says, run):

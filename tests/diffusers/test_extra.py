@@ -49,7 +49,7 @@ def test_what_is_known_of_a_model_needs_neither_diffusers_nor_torch(name, tmp_pa
     code = """
 import sys, zoo
 info = zoo.info(sys.argv[1])
-print(info.family, info.spec.image_shape[0], sorted({"torch", "diffusers"} & sys.modules.keys()))
+print(info.family, info.spec.input_shape[0], sorted({"torch", "diffusers"} & sys.modules.keys()))
 print(info.parameters, sorted({"torch", "diffusers"} & sys.modules.keys()))
 """
     done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True)

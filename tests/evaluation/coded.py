@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 def small_model(seed: int = 0) -> zoo.Autoencoder:
     body = {"kind": "mlp", "hidden": [5]}
-    return zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3, body=body, seed=seed).eval()
+    return zoo.build("vae", input_shape=(1, 8, 8), latent_dim=3, body=body, seed=seed).eval()
 
 
 def images(*files: str, transform: Transform | None = None):

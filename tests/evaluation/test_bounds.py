@@ -40,7 +40,7 @@ class LinearGaussian(zoo.VariationalAutoencoder):
         return Independent(Normal(mean, spread.expand_as(mean)), 1)
 
     def _likelihood(self, z):
-        images = (z @ self.w.T + self.b).unflatten(-1, self.spec.image_shape)
+        images = (z @ self.w.T + self.b).unflatten(-1, self.spec.input_shape)
         return Independent(Normal(images, self.scale), 3)
 
     def exact(self, x):
@@ -51,7 +51,7 @@ class LinearGaussian(zoo.VariationalAutoencoder):
 
 @pytest.fixture
 def linear():
-    return LinearGaussian(VAESpec(image_shape=(1, 8, 8), latent_dim=3)).eval()
+    return LinearGaussian(VAESpec(input_shape=(1, 8, 8), latent_dim=3)).eval()
 
 
 @pytest.fixture
@@ -138,12 +138,12 @@ def test_a_bernoulli_image_sums_to_one_and_is_the_cross_entropy():
     assert pixel.distribution(logits).log_prob(images).exp().sum().item() == pytest.approx(
         1, abs=1e-5
     )
-    grey = torch.rand(5, 1, 2, 2)
+    gray = torch.rand(5, 1, 2, 2)
     expected = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits.expand_as(grey), grey, reduction="none"
+        logits.expand_as(gray), gray, reduction="none"
     )
     torch.testing.assert_close(
-        -pixel.distribution(logits).log_prob(grey), expected.flatten(1).sum(1)
+        -pixel.distribution(logits).log_prob(gray), expected.flatten(1).sum(1)
     )
 
 
@@ -154,7 +154,7 @@ def test_numpy_alone_gives_the_published_numbers_of_vae_digits_8():
     folder = published.line("vae-digits-8").folder
     spec = json.loads((folder / "config.json").read_text())["spec"]
     metrics = json.loads((folder / "metrics.json").read_text())["measured"][0]
-    assert tomllib.loads((folder / "recipe.toml").read_text())["data"]["protocol"] == "dequantised"
+    assert tomllib.loads((folder / "recipe.toml").read_text())["data"]["protocol"] == "dequantized"
     w = {k: v.astype(np.float64) for k, v in load_file(folder / "model.safetensors").items()}
     levels = np.rint(load_digits().images[1497:] * 255 / 16).reshape(300, 64)
     u = (np.random.Philox(key=0).random_raw(levels.size) >> np.uint64(40)) / 2**24

@@ -17,7 +17,7 @@ def test_codes_as_tar_shards_are_those_of_the_npy(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     body = {"kind": "mlp", "hidden": [5]}
-    zoo.save(zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3, body=body, seed=0), "model")
+    zoo.save(zoo.build("vae", input_shape=(1, 8, 8), latent_dim=3, body=body, seed=0), "model")
     pixels = np.random.Generator(np.random.Philox(2)).integers(0, 256, (25, 8, 8), np.uint8)
     np.save("pixels.npy", pixels)
     command = ["encode", "./model", "pixels.npy", "--flip", "--shards", "10", "-o", "codes.npy"]

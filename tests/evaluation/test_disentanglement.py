@@ -43,7 +43,7 @@ def table(tmp_path):
 
 def vae(latent_dim=3, family="vae"):
     body = {"kind": "mlp", "hidden": [16]}
-    return zoo.build(family, seed=0, image_shape=(1, 8, 8), latent_dim=latent_dim, body=body).eval()
+    return zoo.build(family, seed=0, input_shape=(1, 8, 8), latent_dim=latent_dim, body=body).eval()
 
 
 def write(path, values):
@@ -152,8 +152,8 @@ def test_a_card_shows_the_scores_and_what_they_are(model, table, tmp_path):
 def test_scores_against_a_file_are_not_measured_again_and_no_failure(model, table, tmp_path):
     report = zoo.verify(saved(model, tmp_path / "model", table), full=True, device="cpu")
     found = {check.what: check for check in report.checks}
-    assert found["digits test, binarised"].result == "passed"
-    scores = found["digits test, binarised, scores against factors"]
+    assert found["digits test, binarized"].result == "passed"
+    scores = found["digits test, binarized, scores against factors"]
     assert scores.result == "not measured"
     assert "they were in a file" in scores.detail
 
@@ -178,7 +178,7 @@ def test_numbers_of_an_earlier_version_load_without_scores():
     old = {
         "dataset": "digits",
         "split": "test",
-        "protocol": "grey",
+        "protocol": "gray",
         "n_images": 3,
         "dataset_sha256": "",
         "seed": 0,
@@ -208,7 +208,7 @@ def test_the_command_prints_them_last_and_as_json(model, table, tmp_path):
 
 def test_a_model_of_sprites_is_scored_against_their_factors():
     body = {"kind": "mlp", "hidden": [8]}
-    model = zoo.build("vae", seed=0, image_shape=(1, 64, 64), latent_dim=2, body=body)
+    model = zoo.build("vae", seed=0, input_shape=(1, 64, 64), latent_dim=2, body=body)
     metrics = zoo.evaluate(model, "sprites", split="validation", limit=500, factors=True)
     assert metrics.factors == tuple(sprites.FACTORS)
     assert metrics.factors_n_images == 500

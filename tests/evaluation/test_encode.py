@@ -19,7 +19,7 @@ from PIL import Image
 
 import zoo
 from zoo.cli import main
-from zoo.data import as_grey
+from zoo.data import as_gray
 from zoo.errors import DataError, InputError, ZooError
 from zoo.evaluation import codes, encode
 from zoo.evaluation.moments import Moments
@@ -53,7 +53,7 @@ def test_codes_are_the_models_and_their_numbers_those_of_numpy(model):
     found = np.load("out/codes.npy")
     with torch.no_grad():
         batches = torch.from_numpy(PIXELS)[:, None].split(500)
-        expected = torch.cat([model.encode(as_grey(batch)) for batch in batches])
+        expected = torch.cat([model.encode(as_gray(batch)) for batch in batches])
     assert np.array_equal(found, expected.numpy())
     numbers = json.loads(files["codes.json"])
     np.testing.assert_allclose(numbers["mean"], found.mean(0, np.float64), rtol=1e-9)
@@ -104,7 +104,7 @@ def test_images_of_another_size_are_fitted_as_the_recipe_says_else_refused(model
     with pytest.raises(DataError, match=r"'large.png' is 16 x 24, not 8 x 8"):
         encoded(model, ["large.png"], "out")
     assert not os.listdir("out")
-    fit = Transform(resize=8, crop="centre")
+    fit = Transform(resize=8, crop="center")
     target = Path("fitted.npy")
     encode.encode_images(model, images("large.png", transform=fit), target, device=CPU)
     assert np.load(target).shape == (1, 3)
@@ -246,7 +246,7 @@ def test_the_command_killed_and_interrupted_ends_with_the_same_bytes(model):
 def test_the_command_fits_images_as_the_models_recipe_says(model, capsys):
     zoo.save(model, "model")
     recipe = (
-        '[data]\ndataset = "digits"\nprotocol = "grey"\ntransform = {resize = 8, crop = "centre"}\n'
+        '[data]\ndataset = "digits"\nprotocol = "gray"\ntransform = {resize = 8, crop = "center"}\n'
     )
     Path("model/recipe.toml").write_text(recipe)
     Image.fromarray(np.kron(PIXELS[0], np.ones((2, 3), np.uint8))).save("large.png")

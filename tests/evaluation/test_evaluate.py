@@ -22,7 +22,7 @@ def small(likelihood="bernoulli", family="vae", shape=(1, 8, 8), **fields):
     return zoo.build(
         family,
         seed=1,
-        image_shape=shape,
+        input_shape=shape,
         latent_dim=3,
         body={"kind": "mlp", "hidden": [16]},
         likelihood={"kind": likelihood},
@@ -33,7 +33,7 @@ def small(likelihood="bernoulli", family="vae", shape=(1, 8, 8), **fields):
 def test_the_numbers_have_their_names_and_add_up():
     metrics = zoo.evaluate(small(), "digits", split="validation", nll_samples=20)
     assert metrics.dataset == "digits"
-    assert metrics.protocol == "binarised"
+    assert metrics.protocol == "binarized"
     assert metrics.n_images == metrics.nll_n_images == 200
     assert metrics.neg_elbo == pytest.approx(metrics.reconstruction + metrics.kl, abs=1e-6)
     assert metrics.bits_per_dim == pytest.approx(metrics.neg_elbo / (64 * math.log(2)))
@@ -47,15 +47,15 @@ def test_the_numbers_have_their_names_and_add_up():
         assert getattr(metrics, f"{name}_se") > 0
 
 
-def test_the_grey_protocol_is_no_likelihood():
-    metrics = zoo.evaluate(small(), "digits", protocol="grey", nll_samples=20)
+def test_the_gray_protocol_is_no_likelihood():
+    metrics = zoo.evaluate(small(), "digits", protocol="gray", nll_samples=20)
     assert metrics.bce_plus_kl == pytest.approx(metrics.reconstruction + metrics.kl, abs=1e-6)
     assert metrics.neg_elbo is metrics.nll is metrics.bits_per_dim is None
 
 
-def test_dequantised_bits_count_the_256_levels():
+def test_dequantized_bits_count_the_256_levels():
     metrics = zoo.evaluate(small("gaussian"), "digits")
-    assert metrics.protocol == "dequantised"
+    assert metrics.protocol == "dequantized"
     assert metrics.bits_per_dim == pytest.approx(metrics.neg_elbo / (64 * math.log(2)) + 8)
 
 
@@ -66,7 +66,7 @@ def test_an_autoencoder_has_a_reconstruction_and_no_bound():
 
 
 @pytest.mark.parametrize(
-    ("likelihood", "protocol"), [("bernoulli", "dequantised"), ("gaussian", "grey")]
+    ("likelihood", "protocol"), [("bernoulli", "dequantized"), ("gaussian", "gray")]
 )
 def test_a_protocol_that_does_not_fit_is_refused(likelihood, protocol):
     with pytest.raises(InputError, match="does not fit"):

@@ -118,11 +118,11 @@ def test_offline_nothing_is_fetched(tmp_path, monkeypatch):
 
 def test_images_that_an_extractor_does_not_take(alex):
     lpips = find_extractor(f"lpips-alex={declared(alex)}")
-    with pytest.raises(InputError, match="takes images in colour, 32 pixels or more"):
+    with pytest.raises(InputError, match="takes images in color, 32 pixels or more"):
         lpips.distance(X[..., :20], Y[..., :20])
     with pytest.raises(InputError, match="got 1 x 64 x 48"):
         lpips.distance(X[:, :1], Y[:, :1])
-    codes = Codes(zoo.build("ae", image_shape=(3, 8, 8), latent_dim=5, seed=0).eval())
+    codes = Codes(zoo.build("ae", input_shape=(3, 8, 8), latent_dim=5, seed=0).eval())
     assert codes.features(torch.rand(2, 3, 8, 8)).shape == (2, 5)
-    with pytest.raises(InputError, match=r"takes images of 3 x 8 x 8, not 3 x 64 x 48: .*centre-8"):
+    with pytest.raises(InputError, match=r"takes images of 3 x 8 x 8, not 3 x 64 x 48: .*center-8"):
         codes.features(X)

@@ -17,7 +17,7 @@ def opened(png: bytes) -> np.ndarray:
 
 
 def made(family="vae", shape=(1, 8, 8)):
-    return zoo.build(family, seed=0, image_shape=shape, latent_dim=4, body={"kind": "mlp"})
+    return zoo.build(family, seed=0, input_shape=shape, latent_dim=4, body={"kind": "mlp"})
 
 
 def test_a_variational_model_has_three_pictures_and_an_autoencoder_two():

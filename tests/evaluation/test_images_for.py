@@ -19,7 +19,7 @@ RECIPE = """
 [data]
 dataset = {dataset!r}
 protocol = "levels"
-transform = {{resize = 20, crop = "centre"}}
+transform = {{resize = 20, crop = "center"}}
 column = "picture"
 max_damaged = 3
 """
@@ -27,7 +27,7 @@ max_damaged = 3
 
 @pytest.fixture(scope="module")
 def model() -> zoo.Autoencoder:
-    return zoo.build("conv-ae", image_shape=(1, 16, 16), latent_dim=4, seed=0).eval()
+    return zoo.build("conv-ae", input_shape=(1, 16, 16), latent_dim=4, seed=0).eval()
 
 
 def levels(*shape: int) -> np.ndarray:
@@ -85,7 +85,7 @@ def test_the_recipes_own_images_are_transformed_as_in_training(model, tmp_path):
 
 def test_a_transform_that_is_given_is_used_as_it_is(model):
     given = levels(10, 16, 16)
-    doubled = zoo.evaluate(model, given, transform={"resize": 32, "crop": "centre"})
+    doubled = zoo.evaluate(model, given, transform={"resize": 32, "crop": "center"})
     nothing = zoo.evaluate(model, given, transform={})
     assert doubled.dataset_sha256 != nothing.dataset_sha256 == zoo.evaluate(model, given).dataset_sha256  # fmt: skip
     with pytest.raises(InputError, match="Did you mean 'resize'"):

@@ -45,7 +45,7 @@ def photos(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def model() -> zoo.Autoencoder:
-    return zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=32, seed=0).eval()
+    return zoo.build("conv-ae", input_shape=(3, 32, 32), latent_dim=32, seed=0).eval()
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +54,10 @@ def any_size() -> zoo.Autoencoder:
     sides = {f"{side}_block_out_channels": (8, 8) for side in ("encoder", "decoder")}
     blocks = {f"num_{side}_blocks": (1, 1) for side in ("encoder", "decoder")}
     shape = (3, 32, 32)
-    return zoo.build("autoencoder-tiny", image_shape=shape, seed=0, **sides, **blocks).eval()
+    return zoo.build("autoencoder-tiny", input_shape=shape, seed=0, **sides, **blocks).eval()
 
 
-def measured(model, photos, protocol="centre-32", **options):
+def measured(model, photos, protocol="center-32", **options):
     return measure_reconstructions(
         model, prepared_images(photos, parse_protocol(protocol)), **options
     )
@@ -65,7 +65,7 @@ def measured(model, photos, protocol="centre-32", **options):
 
 @pytest.mark.parametrize("rounding", ["uint8", "off"])
 def test_psnr_and_ssim_are_numpys(model, photos, rounding):
-    protocol = parse_protocol(f"centre-32:rounding={rounding}")
+    protocol = parse_protocol(f"center-32:rounding={rounding}")
     images = prepared_images(photos, protocol)
     found = measure_reconstructions(model, images).per_image
     for number in range(len(images)):
@@ -106,7 +106,7 @@ def test_a_large_photograph_is_scored_in_little_memory():
 
 
 def test_evaluate_and_measure_reconstructions_give_the_same_numbers():
-    model = zoo.build("conv-ae", image_shape=(1, 16, 16), latent_dim=8, seed=0).eval()
+    model = zoo.build("conv-ae", input_shape=(1, 16, 16), latent_dim=8, seed=0).eval()
     images = torch.randint(0, 256, (7, 16, 16), dtype=torch.uint8)
     one = zoo.evaluate(model, images, split="train")
     other = zoo.measure_reconstructions(model, images, split="train")
@@ -116,13 +116,13 @@ def test_evaluate_and_measure_reconstructions_give_the_same_numbers():
 
 
 def test_a_perfect_reconstruction_has_100_decibels_everywhere():
-    model = zoo.build("ae", image_shape=(1, 12, 12), latent_dim=2, seed=0).eval()
+    model = zoo.build("ae", input_shape=(1, 12, 12), latent_dim=2, seed=0).eval()
     last = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)][-1]
     with torch.no_grad():
         last.bias.fill_(50.0)  # a saturated sigmoid: every pixel is exactly 1
     white = np.full((30, 12, 12), 255, np.uint8)
     for found in (
-        zoo.evaluate(model, white, protocol="grey", split="train"),
+        zoo.evaluate(model, white, protocol="gray", split="train"),
         zoo.measure_reconstructions(model, white),
     ):
         assert (found.mse, found.psnr, found.psnr_se, found.ssim) == (0.0, 100.0, 0.0, 1.0)
@@ -152,9 +152,9 @@ def test_threads_do_not_matter(model, photos):
     [
         ("native", {}),
         ("whole", {"pad": "reflect"}),
-        ("centre-256", {"resize": 256, "crop": 256}),
+        ("center-256", {"resize": 256, "crop": 256}),
         ("center-64", {"resize": 64, "crop": 64}),
-        ("centre-256:resampler=lanczos:rounding=off", {"resize": 256, "crop": 256, "resampler": "lanczos", "rounding": "off"}),
+        ("center-256:resampler=lanczos:rounding=off", {"resize": 256, "crop": 256, "resampler": "lanczos", "rounding": "off"}),
         ("native:crop=64", {"crop": 64}),
     ],
 )  # fmt: skip
@@ -163,15 +163,15 @@ def test_a_protocol_by_name_and_back(text, fields):
     assert protocol == ReconstructionProtocol(**fields)
     assert parse_protocol(protocol.words) == protocol
     assert is_reconstruction(text)
-    assert not is_reconstruction("binarised")
+    assert not is_reconstruction("binarized")
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("center", "There is no reconstruction protocol 'center'"),
-        ("centre-4", "a size is from 8 to 4096"),
-        ("centre-9999", "a size is from 8 to 4096"),
+        ("center-4", "a size is from 8 to 4096"),
+        ("center-9999", "a size is from 8 to 4096"),
         ("native:resampler=lanzcos", "Did you mean 'lanczos'?"),
         ("native:sizes=3", "sizes: there is no such field"),
         ("native:crop", "'crop' is not a setting: write name=value."),
@@ -218,10 +218,10 @@ def why_not(one, other):
 
 
 def under(protocol):
-    """Why numbers under another protocol do not compare with those under centre-32."""
+    """Why numbers under another protocol do not compare with those under center-32."""
 
     def why(model, photos, tmp_path):
-        one, other = (measured(model, photos, text).summary for text in ("centre-32", protocol))
+        one, other = (measured(model, photos, text).summary for text in ("center-32", protocol))
         assert one.protocol_id != other.protocol_id
         return why_not(one, other)
 
@@ -273,13 +273,13 @@ WRONG = {
     "full image, not the crop": (under("whole"), "resize is 32 and off; crop is 32 and off"),
     "crop, not resized": (under("native:crop=32"), "resize is 32 and off"),
     "JPEG, not PNG": (of(jpeg), "the images are other ones"),
-    "resampler": (under("centre-32:resampler=bilinear"), "resampler is bicubic and bilinear"),
-    "SSIM's range": (refused(protocol("centre-32:ssim=range 2")), "ssim: input should be 'Gaussian"),
+    "resampler": (under("center-32:resampler=bilinear"), "resampler is bicubic and bilinear"),
+    "SSIM's range": (refused(protocol("center-32:ssim=range 2")), "ssim: input should be 'Gaussian"),
     "backbone": (by_backbones, "the extractor is lpips-alex (declared)"),
-    "a draw, not the mode": (refused(protocol("centre-32:code=draw")), "code: input should be 'mean'"),
+    "a draw, not the mode": (refused(protocol("center-32:code=draw")), "code: input should be 'mean'"),
     "another list of images": (of(another_list), "there are 6 and 5 images"),
     "duplicates by padding": (of(duplicated), "there are 6 and 7 images"),
-    "no rounding": (under("centre-32:rounding=off"), "rounding is uint8 and off"),
+    "no rounding": (under("center-32:rounding=off"), "rounding is uint8 and off"),
     "missing scale": (refused(without_scale), "scaling_factor: input should be a valid number"),
     "BGR": (of(bgr), "the images are other ones"),
 }  # fmt: skip
@@ -312,25 +312,25 @@ def test_duplicates_are_counted(model, photos, tmp_path):
 def test_an_image_is_prepared_as_pillow_does(photos):
     image = Image.open(photos / "0.png").convert("RGB")  # 40 x 56
     expected = image.resize((44, 32), Image.Resampling.BICUBIC).crop((6, 0, 38, 32))
-    found = prepare(image, parse_protocol("centre-32"), "it")
+    found = prepare(image, parse_protocol("center-32"), "it")
     assert np.array_equal(found.permute(1, 2, 0).numpy(), np.asarray(expected))
     assert prepare(image.convert("L"), native(3), "it").shape == (3, 40, 56)
-    assert prepare(image, ReconstructionProtocol(colour="grey"), "it").shape == (1, 40, 56)
+    assert prepare(image, ReconstructionProtocol(color="gray"), "it").shape == (1, 40, 56)
     with pytest.raises(DataError, match="'a' is 40 x 56, too small for a crop of 64 x 64"):
         prepare(image, ReconstructionProtocol(crop=64), "'a'")
 
 
 def test_a_size_that_does_not_fit_gets_a_sentence(model, photos):
-    with pytest.raises(InputError, match=r"is 3 x 40 x 56 under the protocol native:colour=rgb; the model takes 3 x 32 x 32"):  # fmt: skip
+    with pytest.raises(InputError, match=r"is 3 x 40 x 56 under the protocol native:color=rgb; the model takes 3 x 32 x 32"):  # fmt: skip
         measured(model, photos, "native")
     with pytest.raises(InputError, match="limit is a number of images"):
         measured(model, photos, limit=0)
 
 
 def test_models_beside_each_other(model, photos):
-    other = zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
+    other = zoo.build("conv-ae", input_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
     models = {"a": model, "b": other}
-    images = prepared_images(photos, parse_protocol("centre-32"))
+    images = prepared_images(photos, parse_protocol("center-32"))
     found = compare_models(["a", "b", "a"], models.__getitem__, images)
     psnr = [row.numbers.psnr for row in found.rows]
     assert psnr == sorted(psnr, reverse=True)
@@ -342,8 +342,8 @@ def test_models_beside_each_other(model, photos):
 
 
 def test_models_beside_each_other_on_one_image_have_no_rank_and_no_error(model, photos):
-    other = zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
-    images = prepared_images(photos, parse_protocol("centre-32"))
+    other = zoo.build("conv-ae", input_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
+    images = prepared_images(photos, parse_protocol("center-32"))
     found = compare_models(["a", "b"], {"a": model, "b": other}.__getitem__, images, limit=1)
     assert [row.rank for row in found.rows] == [None, None]
     assert {row.numbers.psnr_se for row in found.rows} == {None}
@@ -358,7 +358,7 @@ def test_ssim_that_is_left_out_for_a_small_image_is_said(any_size, tmp_path):
 
 
 def test_a_model_that_gives_no_numbers_is_refused_with_the_images_key(photos):
-    model = zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
+    model = zoo.build("conv-ae", input_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
     with torch.no_grad():
         [*model.parameters()][-1].fill_(math.nan)
     with pytest.raises(InputError, match=r"mse is nan for image '0\.png'"):
@@ -366,10 +366,10 @@ def test_a_model_that_gives_no_numbers_is_refused_with_the_images_key(photos):
 
 
 def test_the_color_of_a_protocol_is_the_models(photos):
-    grey = zoo.build("conv-ae", image_shape=(1, 32, 32), latent_dim=4, seed=1).eval()
-    found = measured(grey, photos).summary
-    assert found.protocol.colour == "grey"
-    assert found.protocol_id == parse_protocol("centre-32:colour=grey").identity
+    gray = zoo.build("conv-ae", input_shape=(1, 32, 32), latent_dim=4, seed=1).eval()
+    found = measured(gray, photos).summary
+    assert found.protocol.color == "gray"
+    assert found.protocol_id == parse_protocol("center-32:color=gray").identity
 
 
 def test_the_time_of_an_image_is_the_median_without_the_first(model, photos, monkeypatch):
@@ -391,5 +391,5 @@ def test_an_image_for_which_there_is_no_memory_is_named_with_its_size(
         raise failure
 
     monkeypatch.setattr(any_size, "_encode", encode)
-    with pytest.raises(InputError, match=r"for 3 x 40 x 56 at once .* centre-512"):
+    with pytest.raises(InputError, match=r"for 3 x 40 x 56 at once .* center-512"):
         measured(any_size, photos, "whole")

@@ -27,7 +27,7 @@ def any_size() -> zoo.Autoencoder:
     """A model of stride 2."""
     pytest.importorskip("diffusers")
     shape = (3, 32, 32)
-    return zoo.build("autoencoder-tiny", image_shape=shape, seed=0, **SIDES, **BLOCKS).eval()
+    return zoo.build("autoencoder-tiny", input_shape=shape, seed=0, **SIDES, **BLOCKS).eval()
 
 
 def local() -> zoo.Autoencoder:
@@ -35,9 +35,9 @@ def local() -> zoo.Autoencoder:
     model = any_size()
     for layer in model.modules():
         if isinstance(layer, torch.nn.Conv2d) and layer.kernel_size == (3, 3):
-            centre = torch.zeros(3, 3)
-            centre[1, 1] = 1
-            layer.weight.data *= centre
+            center = torch.zeros(3, 3)
+            center[1, 1] = 1
+            layer.weight.data *= center
     return model
 
 
@@ -109,7 +109,7 @@ def test_tiles_are_of_the_protocols_identity_which_stays_without_them():
 
 def test_a_model_that_cannot_be_tiled_is_a_sentence(tmp_path):
     Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "a.png")
-    fixed = zoo.build("conv-ae", image_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
+    fixed = zoo.build("conv-ae", input_shape=(3, 32, 32), latent_dim=4, seed=1).eval()
     for model, side, says in (
         (fixed, 64, "tile=64 is for models of images of any size; this one takes 3 x 32 x 32"),
         (any_size(), 65, "tile=65 is not a multiple of 2, the model's stride: tile=66 is."),

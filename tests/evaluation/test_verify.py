@@ -172,7 +172,7 @@ def test_numbers_that_no_subset_speaks_of_are_not_called_a_pass(model):
     record["measured"][0] = dict(honest, neg_elbo=-999.0)
     (model / layout.METRICS).write_text(json.dumps(record))
     details = {check.what: check for check in zoo.verify(model).checks}
-    assert details["all 300 images, dequantised"].result == "not measured"
+    assert details["all 300 images, dequantized"].result == "not measured"
 
 
 def test_a_number_that_the_subset_lacks_is_not_called_a_pass(model):
@@ -218,7 +218,7 @@ def test_files_are_found_by_the_recipes_path(recipe, tmp_path, monkeypatch):
     own["data"]["dataset"] = "pictures/own.npy"
     zoo.train(own, out="run")
     measured_again = [what for what in results(zoo.verify("./run/model")) if "own.npy" in what]
-    assert measured_again == ["own.npy validation, binarised"]
+    assert measured_again == ["own.npy validation, binarized"]
     assert zoo.verify("./run/model").passed
 
 

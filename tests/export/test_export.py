@@ -28,7 +28,7 @@ CASES = [
     pytest.param(
         "conv-vae", {"likelihood": {"kind": "continuous-bernoulli"}}, marks=pytest.mark.slow
     ),
-    ("vae", {"likelihood": {"kind": "discretised-logistic"}, "prior": {"kind": "vamp"}}),
+    ("vae", {"likelihood": {"kind": "discretized-logistic"}, "prior": {"kind": "vamp"}}),
 ]
 
 
@@ -41,7 +41,7 @@ def run(path: Path, given: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize(("family", "fields"), CASES, ids=lambda value: str(value))
 def test_every_familys_graphs_compute_what_it_does_for_any_number_of_images(family, fields):
-    model = zoo.build(family, image_shape=SHAPE, latent_dim=3, seed=0, **fields).eval()
+    model = zoo.build(family, input_shape=SHAPE, latent_dim=3, seed=0, **fields).eval()
     zoo.export_onnx(model, "out")
     for n in (1, 5):
         x = torch.rand(n, *SHAPE)
@@ -70,7 +70,7 @@ def test_a_file_has_plain_operators_and_the_names_and_shapes_that_are_promised(d
         assert {node.domain for node in made.graph.node} == {""}
     text = (digits / "README.md").read_text()
     assert "| `decoder.onnx` | `codes` (n, 8) | `images` (n, 1, 8, 8) |" in text
-    assert f"`{zoo.info('vae-digits-8').sha256}`. Its licence is apache-2.0." in text
+    assert f"`{zoo.info('vae-digits-8').sha256}`. Its license is apache-2.0." in text
 
 
 def has_path(path: Path, checkout: Path) -> bool:
@@ -91,7 +91,7 @@ def test_the_same_model_gives_the_same_bytes(digits):
 
 @pytest.mark.parametrize("family", ["conv-ae", "hierarchical-vae", "vq-vae"])
 def test_torchs_programs_come_back_and_compute_the_same(family, checkout):
-    model = zoo.build(family, image_shape=SHAPE, latent_dim=3, seed=0).eval()
+    model = zoo.build(family, input_shape=SHAPE, latent_dim=3, seed=0).eval()
     done = zoo.export_torch(model, "out")
     assert set(done.differences) == {"encoder.pt2", "decoder.pt2"}
     encoder, decoder = (torch.export.load(f"out/{name}").module() for name in done.differences)
@@ -101,7 +101,7 @@ def test_torchs_programs_come_back_and_compute_the_same(family, checkout):
 
 
 def test_a_model_that_trains_or_is_narrow_is_exported_as_in_eval_mode_and_float32_and_not_changed():
-    model = zoo.build("vae", image_shape=SHAPE, latent_dim=3, seed=0).bfloat16()
+    model = zoo.build("vae", input_shape=SHAPE, latent_dim=3, seed=0).bfloat16()
     zoo.export_torch(model, "out")
     assert model.training
     assert model.dtype == torch.bfloat16
@@ -118,7 +118,7 @@ def test_real_images_are_taken_where_they_are_and_nothing_is_downloaded(monkeypa
 
 def test_large_images_are_compared_two_at_a_time():
     body = {"kind": "conv", "channels": [2] * 6}
-    model = zoo.build("conv-ae", image_shape=(3, 512, 512), latent_dim=2, body=body)
+    model = zoo.build("conv-ae", input_shape=(3, 512, 512), latent_dim=2, body=body)
     images, what = images_for_check(model)
     assert (images.shape, what) == ((2, 3, 512, 512), "2 random images")
     assert not Path("empty").exists()
@@ -132,7 +132,7 @@ def test_what_is_there_already_stays(export):
     Path("full").mkdir()
     Path("full/mine.txt").write_text("mine")
     Path("file").write_text("mine")
-    model = zoo.build("ae", image_shape=SHAPE, latent_dim=3)
+    model = zoo.build("ae", input_shape=SHAPE, latent_dim=3)
     for place, why in (("full", "'full' is not empty. Name a new"), ("file", "is a file; an")):
         with pytest.raises(InputError, match=why):
             export(model, place)
@@ -143,13 +143,13 @@ def test_what_is_there_already_stays(export):
 def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch, absent):
     monkeypatch.setitem(sys.modules, absent, None)
     with pytest.raises(InputError, match=rf"ONNX needs {absent}: pip install 'autoencoder-zoo\[ex"):
-        zoo.export_onnx(zoo.build("ae", image_shape=SHAPE, latent_dim=3), "out")
+        zoo.export_onnx(zoo.build("ae", input_shape=SHAPE, latent_dim=3), "out")
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence():
     Path("file").write_text("mine")
     with pytest.raises(ZooError, match="Cannot write"):
-        zoo.export_torch(zoo.build("ae", image_shape=SHAPE, latent_dim=3), "file/deep")
+        zoo.export_torch(zoo.build("ae", input_shape=SHAPE, latent_dim=3), "file/deep")
 
 
 class Spec(zoo.Spec):
@@ -171,11 +171,11 @@ class Odd(zoo.Autoencoder):
         return self.odd(x.flatten(1) @ self.weight)
 
     def _decode(self, z):
-        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
 
 
 def odd(code) -> Odd:
-    model = Odd(Spec(image_shape=SHAPE))
+    model = Odd(Spec(input_shape=SHAPE))
     model.odd = code
     return model
 

@@ -19,12 +19,12 @@ WEIGHTS = "model.safetensors"
 RECIPE = """
 [model]
 family = "vae"
-image_shape = [1, 8, 8]
+input_shape = [1, 8, 8]
 latent_dim = 3
 body = {kind = "mlp", hidden = [5]}
 [data]
 dataset = "digits"
-protocol = "binarised"
+protocol = "binarized"
 [training]
 epochs = 1
 """
@@ -32,7 +32,7 @@ epochs = 1
 
 def small(seed: int = 0, hidden: int = 5) -> zoo.Autoencoder:
     body = {"kind": "mlp", "hidden": [hidden]}
-    return zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3, body=body, seed=seed)
+    return zoo.build("vae", input_shape=(1, 8, 8), latent_dim=3, body=body, seed=seed)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -49,9 +49,9 @@ def test_two_protocols_share_no_entry_of_the_index_of_results():
     for measured in record.measured:
         entry = entries[measured.protocol]
         assert entry["reconstruction"] == measured.reconstruction
-    assert "neg_elbo" in entries["binarised"]
-    assert "bce_plus_kl" in entries["grey"]
-    assert "neg_elbo" not in entries["grey"]
+    assert "neg_elbo" in entries["binarized"]
+    assert "bce_plus_kl" in entries["gray"]
+    assert "neg_elbo" not in entries["gray"]
 
 
 def test_a_number_says_its_k_where_the_hub_shows_it():
@@ -77,14 +77,14 @@ def test_other_weights_of_the_same_recipe_are_not_loaded_by_the_published_name(f
     assert 'zoo.load("./folder")' in render_card(zoo.info(folder))
 
 
-def test_a_licence_in_the_front_matter_is_kept(folder):
+def test_a_license_in_the_front_matter_is_kept(folder):
     card = folder / "README.md"
     card.write_text(card.read_text().replace("license: apache-2.0", "license: mit"))
     info = zoo.info(folder)
-    assert info.licence == "mit"
+    assert info.license == "mit"
     assert ModelCard(render_card(info)).data.license == "mit"
     card.write_text("---\ntags: [a]\n---\nA line\nlicense: gpl\n")
-    assert zoo.info(folder).licence is None
+    assert zoo.info(folder).license is None
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_every_card_says_whose_it_is():
 
 
 def test_a_model_without_numbers_has_a_card_that_says_so():
-    model = zoo.build("ae", image_shape=(1, 8, 8), latent_dim=2, seed=0)
+    model = zoo.build("ae", input_shape=(1, 8, 8), latent_dim=2, seed=0)
     zoo.save(model, "model")
     card = Path("model/README.md").read_text()
     assert "Nothing was measured of these weights." in card
@@ -137,24 +137,24 @@ MEASURED_ALIKE = (
 def test_a_spread_over_seeds_stands_beside_the_numbers_that_were_measured_alike(folder):
     record = zoo.info(folder).metrics
     assert record is not None
-    binarised, grey = record.measured
+    binarized, gray = record.measured
     assert "seeds" not in render_card(zoo.info(folder))
     spread = {"neg_elbo": Spread(mean=90.61, std=0.082, error=0.24)}
     seeds = Seeds(
-        **{k: getattr(binarised, k) for k in MEASURED_ALIKE},
+        **{k: getattr(binarized, k) for k in MEASURED_ALIKE},
         nll_samples=5,
-        nll_n_images=binarised.nll_n_images,
+        nll_n_images=binarized.nll_n_images,
         seeds=(0, 1, 2),
         numbers=spread | {"nll": Spread(mean=1.0, std=0.1)},
     )
     noted = record.model_copy(update={"seeds": (seeds,)})
     (folder / "metrics.json").write_text(record_text(noted))
     assert zoo.info(folder).metrics == noted
-    own, _, others = render_card(zoo.info(folder)).partition("grey protocol")
+    own, _, others = render_card(zoo.info(folder)).partition("gray protocol")
     assert "| metric | value | unit | 3 seeds |" in own
     assert "| nats | 90.610 ± 0.082 |" in own
     [nll] = [line for line in own.splitlines() if line.startswith("| `nll`")]
     assert nll.endswith("10,000 images) |  |")  # another K: no spread
     assert "3 seeds" not in others
     assert "Nothing was chosen among them." in others
-    assert grey.neg_elbo is None
+    assert gray.neg_elbo is None

@@ -152,15 +152,15 @@ def test_a_config_with_control_characters_gives_a_printable_message(here, bad):
         ("body", {"kind": "mlp", "hidden": [65_536] * 3}, "at most 1,000,000,000"),
         ("body", {"kind": "lstm"}, "not 'lstm'"),
         ("body", 5, "body: input should be an object, not 5"),
-        ("image_shape", [1, 8], "image_shape.2: missing"),
-        ("image_shape", [1, 4096, 4096], "at most 1,000,000,000"),
+        ("input_shape", [1, 8], "input_shape.2: missing"),
+        ("input_shape", [1, 4096, 4096], "at most 1,000,000,000"),
         ("likelihood", None, "likelihood: input should be an object, not null"),
         ("haeds", "joint", "haeds: there is no such field. Did you mean 'heads'?"),
     ],
     ids=lambda value: str(value)[:20] if not isinstance(value, int) else "number",
 )
 def test_a_hostile_spec_is_refused_by_field(here, field, value, why):
-    if field == "image_shape" and len(value) == 3:
+    if field == "input_shape" and len(value) == 3:
         with_spec(here, body={"kind": "mlp", "hidden": [100]})
     with_spec(here, **{field: value})
     message = refused(here, SpecError)
@@ -195,7 +195,7 @@ def test_thousands_of_unknown_fields_give_a_message_of_bounded_size(here):
 # Families and their providers
 
 
-def test_a_misspelt_family_gets_the_nearest(here):
+def test_a_misspelled_family_gets_the_nearest(here):
     with_config(here, family="vea")
     assert "No family named 'vea'. Did you mean 'vae'?" in refused(here, UnknownNameError)
 

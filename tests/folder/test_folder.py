@@ -171,12 +171,12 @@ def test_a_text_file_that_is_too_large_or_no_text_is_refused(here, name):
     assert "1,000,001 bytes; at most 1,000,000 are right" in refused(here, WeightsError)
 
 
-def test_the_licence_is_read_from_the_card(here):
+def test_the_license_is_read_from_the_card(here):
     card = "---\ntags:\n- a\nlicense: apache-2.0\n---\n# x\n"
     (here / "README.md").write_text(card)
-    assert zoo.info(here).licence == "apache-2.0"
+    assert zoo.info(here).license == "apache-2.0"
     (here / "README.md").write_text("# no front matter\nlicense: mine\n")
-    assert zoo.info(here).licence is None
+    assert zoo.info(here).license is None
 
 
 def test_foreign_files_are_neither_read_nor_changed(here):

@@ -237,9 +237,9 @@ def test_a_wrapped_model_is_saved_and_measured_as_itself(wrap, tmp_path):
     assert contents(tmp_path / "wrapped") == contents(tmp_path / "plain")
     alone = zoo.evaluate(model, limit=20, device="cpu")
     assert zoo.evaluate(wrap(model), limit=20, device="cpu") == alone
-    levels, grey = torch.zeros(1, 1, 8, 8, dtype=torch.uint8), "native:colour=grey"
+    levels, gray = torch.zeros(1, 1, 8, 8, dtype=torch.uint8), "native:color=gray"
     measured = [
-        zoo.measure_reconstructions(one, levels, grey, device="cpu") for one in (model, wrap(model))
+        zoo.measure_reconstructions(one, levels, gray, device="cpu") for one in (model, wrap(model))
     ]
     assert measured[0].mse == measured[1].mse
 
@@ -258,7 +258,7 @@ def test_what_is_no_model_is_refused(tmp_path):
 @pytest.mark.parametrize("family", ["vae", "hierarchical-vae", "vq-vae"])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
 def test_a_model_of_another_width_is_saved_in_float32(family, dtype, tmp_path):
-    zoo.save(zoo.build(family, image_shape=(1, 8, 8), latent_dim=3, seed=0), tmp_path / "model")
+    zoo.save(zoo.build(family, input_shape=(1, 8, 8), latent_dim=3, seed=0), tmp_path / "model")
     other = zoo.load(tmp_path / "model", dtype=dtype)
     zoo.save(other, tmp_path / dtype)
     again = zoo.load(tmp_path / dtype)

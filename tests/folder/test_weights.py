@@ -105,7 +105,7 @@ def test_weights_of_another_dtype_are_refused(here, dtype):
 
 
 def test_weights_of_another_family_are_refused(here):
-    zoo.save(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3), "ae")
+    zoo.save(zoo.build("ae", input_shape=(1, 8, 8), latent_dim=3), "ae")
     put_weights(here, Path("ae", WEIGHTS).read_bytes())
     message = refused(here, MismatchError)
     assert "missing posterior_head.weight" in message
@@ -175,7 +175,7 @@ def test_a_published_model_is_held_to_the_index(here, monkeypatch):
         monkeypatch.setattr(published, "line", lambda name: found)
 
     line()
-    assert zoo.load("tiny").info.licence == "mit"
+    assert zoo.load("tiny").info.license == "mit"
     line({"config.json": "0" * 64})
     with pytest.raises(IntegrityError, match=r"config.json' is .*, expected 000000000000"):
         zoo.load("tiny")

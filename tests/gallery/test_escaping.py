@@ -50,7 +50,7 @@ def put(registry: Path, active: str) -> None:
             one["own"] = {"mine": {"value": 1.0, "unit": active.replace("\x1b", "")[:60]}}
         record["training"]["changed"] = {active: active}
         (registry / name / "metrics.json").write_text(json.dumps(record))
-        entry["licence"] = entry["family"] = active[:100]
+        entry["license"] = entry["family"] = active[:100]
     (registry / index.INDEX).write_text(tomli_w.dumps({name: entry}))
 
 

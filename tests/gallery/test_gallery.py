@@ -66,10 +66,10 @@ def tables_of(page: str) -> dict[str, str]:
 def test_numbers_of_a_table_share_protocol_and_images(site):
     tables = tables_of((site / "datasets" / "mnist.html").read_text())
     autoencoder = ">ae-mnist-64<"
-    assert any("binarised protocol" in title for title in tables)
+    assert any("binarized protocol" in title for title in tables)
     for title, table in tables.items():
         assert (autoencoder in table) == (
-            "binarised" not in title and "not those above" not in title
+            "binarized" not in title and "not those above" not in title
         )
     assert any(autoencoder in table and ">vae-mnist-20<" in table for table in tables.values())
 
@@ -81,7 +81,7 @@ def test_numbers_of_a_table_share_protocol_and_images(site):
 )
 def test_numbers_of_other_images_or_draws_stand_in_another_table(changes):
     tables = tables_of(dataset_page("digits", two_models(changes)))
-    drawn = [title for title in tables if "dequantised" in title]
+    drawn = [title for title in tables if "dequantized" in title]
     assert [">a<" in tables[title] for title in drawn] == [
         ">b<" not in tables[title] for title in drawn
     ]
@@ -93,7 +93,7 @@ def test_bounds_of_another_k_stand_in_another_column():
     [table] = [
         t
         for h, t in tables_of(dataset_page("digits", two_models({"nll_samples": 5}))).items()
-        if "dequantised" in h
+        if "dequantized" in h
     ]
     assert "K = 1000" in table
     assert "K = 5," in table

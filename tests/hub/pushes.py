@@ -12,7 +12,7 @@ from desk import Desk, RefusedError, route
 from repos import SPACES, Blob, Commit, Repo
 from server import Answer
 
-LICENCES = (
+LICENSES = (
     "apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc0-1.0", "gpl-3.0",
     "openrail", "other", "unknown",
 )  # fmt: skip
@@ -193,14 +193,14 @@ def validate_yaml(desk: Desk) -> Answer:
     except yaml.YAMLError as broken:
         errors.append(f"Invalid YAML: {broken}")
         metadata = {}
-    licence = metadata.get("license") if isinstance(metadata, dict) else None
+    license = metadata.get("license") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict):
         errors.append("The metadata must be a mapping")
     elif desk.ask.json().get("repoType") == "space" and metadata.get("sdk") not in SDKS:
         errors.append(f'"sdk" must be one of {", ".join(SDKS)}')
-    named = licence if isinstance(licence, list) else [licence]
-    if licence is not None and not set(named) <= set(LICENCES):
-        errors.append(f'"license" must be one of {", ".join(LICENCES)}')
+    named = license if isinstance(license, list) else [license]
+    if license is not None and not set(named) <= set(LICENSES):
+        errors.append(f'"license" must be one of {", ".join(LICENSES)}')
     problems = [{"message": message} for message in errors]
     missing = {"message": "empty or missing yaml metadata in repo card"}
     warnings = [] if matter else [missing]

@@ -90,7 +90,7 @@ class Account:
 
     user: str
     orgs: dict[str, str]
-    """Role by organisation: admin, write, contributor or read."""
+    """Role by organization: admin, write, contributor or read."""
     role: str
     """The token's own: write or read."""
 

@@ -224,7 +224,7 @@ def test_a_deleted_repo_is_not_there_and_stays_in_the_cache(hub, client, repo):
     assert load(client, repo, "offline=True").value is not None
 
 
-def test_a_misspelt_repo_is_a_sentence(client, repo):
+def test_a_misspelled_repo_is_a_sentence(client, repo):
     assert load(client, "acme/vea").says("SourceError", "There is no model 'acme/vea'", "Check")
 
 

@@ -50,7 +50,7 @@ def test_a_commit_of_another_revision_is_warm_too(hub, client, repo, expected):
 
 
 def test_info_reads_no_weights(hub, client, repo):
-    got = attempt(client, f"(lambda i: (i.licence, i.data, i.metrics is None))(zoo.info('{repo}'))")
+    got = attempt(client, f"(lambda i: (i.license, i.data, i.metrics is None))(zoo.info('{repo}'))")
     assert got.value == "('apache-2.0', 'digits', False)"
     assert not any("/files/" in path or "safetensors" in path for _, path in paths(hub))
 
@@ -112,7 +112,7 @@ def test_a_model_from_the_hub_keeps_what_is_cached_when_it_is_saved(client, repo
 @pytest.mark.usefixtures("measuring")
 def test_a_model_from_the_hub_is_measured_as_its_recipe_says(client, repo):
     got = attempt(client, f"zoo.evaluate('{repo}', limit=5).protocol")
-    assert got.value == "dequantised"
+    assert got.value == "dequantized"
     got = attempt(client, f"zoo.evaluate(zoo.load('{repo}'), limit=5).dataset")
     assert got.value == "digits"
 

@@ -75,12 +75,12 @@ def test_escape_codes_do_not_reach_the_terminal(hub, client, evil):
 
 
 def test_an_enormous_spec_is_refused_before_its_weights(evil):
-    spec = {"image_shape": [1, 8, 8], "latent_dim": 8, "body": {"kind": "mlp", "hidden": [10**9]}}
+    spec = {"input_shape": [1, 8, 8], "latent_dim": 8, "body": {"kind": "mlp", "hidden": [10**9]}}
     assert evil(spec=spec).says("SpecError")
 
 
 def test_a_spec_of_another_size_is_refused_before_its_weights(evil):
-    spec = {"image_shape": [1, 8, 8], "latent_dim": 8, "body": {"kind": "mlp", "hidden": [9]}}
+    spec = {"input_shape": [1, 8, 8], "latent_dim": 8, "body": {"kind": "mlp", "hidden": [9]}}
     assert evil(spec=spec).says("MismatchError", "is announced with", "It was not fetched")
 
 

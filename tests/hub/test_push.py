@@ -6,7 +6,7 @@ from ending import REPO, attempt, load, push, pushed
 
 
 def body_bytes(hub) -> int:
-    """Bytes of the files that travelled: uploads, and what commits hold in themselves."""
+    """Bytes of the files that traveled: uploads, and what commits hold in themselves."""
     return sum(
         r.bytes_received for r in hub.requests if "/upload/" in r.path or "/commit/" in r.path
     )
@@ -57,7 +57,7 @@ def test_only_what_differs_travels(hub, client, mine, alice):
     assert "metrics.json" not in hub.files(REPO)
 
 
-def test_unrecognised_files_of_the_repo_stay(hub, client, mine, alice):
+def test_unrecognized_files_of_the_repo_stay(hub, client, mine, alice):
     push(client, mine, env=alice)
     hub.commit(REPO, {"paper.pdf": b"%PDF", "figures/mine.svg": b"<svg/>", "a/metrics.json": b"{}"})
     (mine / "metrics.json").unlink()

@@ -80,11 +80,11 @@ def test_the_card_on_a_branch_loads_from_that_branch(hub, client, mine, alice):
     assert checks.value == str(["passed"] * 4)
 
 
-def test_the_licence_of_the_folders_card_goes_with_it(hub, client, mine, alice):
+def test_the_license_of_the_folders_card_goes_with_it(hub, client, mine, alice):
     card = (mine / "README.md").read_text()
     for written in ('license: "MIT"', "license: mit  # mine", "license:\n- mit"):
         (mine / "README.md").write_text(card.replace("license: apache-2.0", written))
-        assert pushed(push(client, mine, env=alice))["licence"] == "mit"
+        assert pushed(push(client, mine, env=alice))["license"] == "mit"
         assert b"\nlicense: mit\n" in hub.files(REPO)["README.md"]
     own = "license: other\nlicense_name: acme-1\nlicense_link: https://acme.example/l"
     (mine / "README.md").write_bytes(
@@ -94,7 +94,7 @@ def test_the_licence_of_the_folders_card_goes_with_it(hub, client, mine, alice):
     assert b"license_name: acme-1\n" in hub.files(REPO)["README.md"]
 
 
-def test_a_model_without_a_licence_is_pushed_with_a_word_on_it(hub, client, mine, alice):
+def test_a_model_without_a_license_is_pushed_with_a_word_on_it(hub, client, mine, alice):
     card = (mine / "README.md").read_text()
     (mine / "README.md").write_text(card.replace("license: apache-2.0\n", ""))
     for words in (["--dry-run"], []):
@@ -110,7 +110,7 @@ def test_a_license_can_be_given_to_a_push(hub, client, mine, alice):
     said = client.zoo("push", mine, REPO, "--license", "mit", "--dry-run", env=alice).out
     assert "\nlicense: mit\n" in said
     assert "No license is set" not in said
-    assert pushed(push(client, mine, options="license='mit'", env=alice))["licence"] == "mit"
+    assert pushed(push(client, mine, options="license='mit'", env=alice))["license"] == "mit"
     assert b"\nlicense: mit\n" in hub.files(REPO)["README.md"]
     head = hub.head(REPO)
     got = push(client, mine, options="license='my own'", env=alice)
@@ -160,7 +160,7 @@ class Linear(zoo.VariationalAutoencoder):
         self.weight = torch.nn.Parameter(torch.randn(spec.pixels, 4))
     def _posterior(self, x): raise NotImplementedError
     def _likelihood(self, z): raise NotImplementedError
-print(zoo.push(zoo.build("linear-test", image_shape=(1, 8, 8)), "acme/linear").commit)
+print(zoo.push(zoo.build("linear-test", input_shape=(1, 8, 8)), "acme/linear").commit)
 """
     done = client.run(code, env=alice)
     assert done.returncode == 0, done.err
@@ -212,7 +212,7 @@ def test_an_invalid_endpoint_is_named(client, hub):
     assert got.says("HubError", "HF_ENDPOINT is 'foo'")
 
 
-def test_a_licence_that_was_set_on_the_hub_stays(hub, client, mine, alice):
+def test_a_license_that_was_set_on_the_hub_stays(hub, client, mine, alice):
     card = (mine / "README.md").read_text()
     (mine / "README.md").write_text(card.replace("license: apache-2.0\n", ""))
     push(client, mine, env=alice)
@@ -220,18 +220,18 @@ def test_a_licence_that_was_set_on_the_hub_stays(hub, client, mine, alice):
     hub.commit(REPO, {"README.md": there.replace("---\n", "---\nlicense: mit\n", 1).encode()})
     (mine / "metrics.json").unlink()
     done = pushed(push(client, mine, env=alice))
-    assert done["licence"] == "mit"
+    assert done["license"] == "mit"
     assert b"\nlicense: mit\n" in hub.files(REPO)["README.md"]
     again = pushed(push(client, mine, env=alice))
     assert (again["pushed"], again["commit"]) == ((), done["commit"])
 
 
-def test_several_licences_stay_several(hub, client, mine, alice):
+def test_several_licenses_stay_several(hub, client, mine, alice):
     card = (mine / "README.md").read_text()
     (mine / "README.md").write_text(
         card.replace("license: apache-2.0", "license: [mit, apache-2.0]")
     )
-    assert pushed(push(client, mine, env=alice))["licence"] == "mit, apache-2.0"
+    assert pushed(push(client, mine, env=alice))["license"] == "mit, apache-2.0"
     assert b"license:\n- mit\n- apache-2.0\n" in hub.files(REPO)["README.md"]
 
 
@@ -253,7 +253,7 @@ def test_front_matter_that_explodes_is_not_parsed(hub, client, mine, alice):
         lines.append(f"a{n}: &a{n} {{<<: [" + ", ".join([f"*a{n - 1}"] * 10) + "]}")
     for bomb in ("\n".join(lines), "license: !!bool foo", "license: &a [*a]", "x: !!int ''"):
         (mine / "README.md").write_text(f"---\n{bomb}\n---\n# Mine\n")
-        got = attempt(client, f"zoo.info({str(mine)!r}).licence")
+        got = attempt(client, f"zoo.info({str(mine)!r}).license")
         assert got.value == "None"
         assert got.seconds < 5
 

@@ -160,7 +160,7 @@ def test_weights_that_are_not_finite_are_not_pushed(hub, client, mine, alice):
     assert got.says("WeightsError", "not finite", "Nothing was pushed")
     code = (
         "(lambda m: ([p.data.fill_(float('inf')) for p in m.parameters()], "
-        "zoo.push(m, 'acme/vae')))(zoo.build('ae', image_shape=(1, 8, 8), latent_dim=2))"
+        "zoo.push(m, 'acme/vae')))(zoo.build('ae', input_shape=(1, 8, 8), latent_dim=2))"
     )
     assert attempt(client, code, env=alice).says("WeightsError", "not finite")
     assert hub.requests == []

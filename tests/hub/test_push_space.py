@@ -196,7 +196,7 @@ def test_rights_tokens_and_the_network_are_sentences(hub, client, page, alice):
     [
         ("index.html", "</html>", "", "index.html has no end"),
         ("runtime.js", "zooRuntime", "zooRuntim", "runtime.js is not what this version"),
-        ("licences.txt", "MIT", "", "licences.txt is not what this version"),
+        ("licenses.txt", "MIT", "", "licenses.txt is not what this version"),
         ("model.js", '"sha256"', '"sha265"', "model.js lacks"),
         ("model.js", f'"{SHA}"', "null", "no sha256 of the weights"),
         ("model.js", '"decoder": "H4', '"decoder": "H5', "does not unpack"),

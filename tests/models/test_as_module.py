@@ -15,7 +15,7 @@ from zoo.errors import InputError
 from zoo.models import AE
 
 FAMILIES = ["ae", "vae", "vq-vae"]
-SHAPES = {"image_shape": (1, 8, 8), "latent_dim": 3}
+SHAPES = {"input_shape": (1, 8, 8), "latent_dim": 3}
 
 
 def small(family: str) -> zoo.Autoencoder:
@@ -49,13 +49,13 @@ def test_a_tutorials_error_between_output_and_input_does_not_train_it_in_silence
 def test_a_training_loop_by_hand_lowers_the_loss(family):
     model = small(family)
     x = torch.rand(64, 1, 8, 8, generator=torch.Generator().manual_seed(0)).round()
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     totals = []
     for _ in range(60):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = model.loss(x).total
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         totals.append(loss.item())
     assert totals[-1] < totals[0] - 0.2
 
@@ -160,7 +160,7 @@ def test_a_product_in_bf16_has_a_cost():
 IN_TWO = """
 import os, sys, torch, zoo
 from torch.nn.parallel import DistributedDataParallel
-model = zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3, seed=0)
+model = zoo.build("ae", input_shape=(1, 8, 8), latent_dim=3, seed=0)
 child = os.fork()
 rank = 0 if child else 1
 torch.distributed.init_process_group("gloo", "file://" + sys.argv[1], rank=rank, world_size=2)

@@ -34,7 +34,7 @@ class Wide(zoo.Autoencoder):
         return x.flatten(1) @ self.weight
 
     def _decode(self, z):
-        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
 
     def _loss(self, x):
         error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
@@ -55,15 +55,15 @@ def family() -> Iterator[str]:
 
 def test_its_parameters_are_counted(family, tmp_path):
     zoo.register(family)(Wide)
-    zoo.save(zoo.build(family, image_shape=(1, 8, 8), width=3), tmp_path / "model")
+    zoo.save(zoo.build(family, input_shape=(1, 8, 8), width=3), tmp_path / "model")
     assert zoo.info(tmp_path / "model").parameters == 3 * 64
 
 
 def test_a_dry_run_says_how_many(family):
     zoo.register(family)(Wide)
     recipe = {
-        "model": {"family": family, "image_shape": [1, 8, 8]},
-        "data": {"dataset": "digits", "protocol": "grey"},
+        "model": {"family": family, "input_shape": [1, 8, 8]},
+        "data": {"dataset": "digits", "protocol": "gray"},
         "training": {"epochs": 1},
     }
     assert plan(load_recipe(recipe)).startswith("Would train 256 parameters on 1,297 images")
@@ -73,8 +73,8 @@ def test_a_dry_run_says_how_many(family):
 def test_more_than_a_billion_are_refused_and_nothing_is_allocated(family, tmp_path, width):
     zoo.register(family)(Wide)
     with pytest.raises(SpecError, match=f"the model would have {64 * width:,} parameters"):
-        zoo.build(family, image_shape=(1, 8, 8), width=width)
-    zoo.save(zoo.build(family, image_shape=(1, 8, 8)), tmp_path / "model")
+        zoo.build(family, input_shape=(1, 8, 8), width=width)
+    zoo.save(zoo.build(family, input_shape=(1, 8, 8)), tmp_path / "model")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     config["spec"]["width"] = width
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
@@ -84,7 +84,7 @@ def test_more_than_a_billion_are_refused_and_nothing_is_allocated(family, tmp_pa
 
 def test_a_file_of_another_size_is_refused_unread(family, tmp_path):
     zoo.register(family)(Wide)
-    zoo.save(zoo.build(family, image_shape=(1, 8, 8)), tmp_path / "model")
+    zoo.save(zoo.build(family, input_shape=(1, 8, 8)), tmp_path / "model")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     config["spec"]["width"] = 10**7
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
@@ -95,7 +95,7 @@ def test_a_file_of_another_size_is_refused_unread(family, tmp_path):
 def test_a_class_that_looks_at_its_weights_is_asked_to_count(family):
     zoo.register(family)(LooksAtItsWeight)
     with pytest.raises(PluginError, match=r"give WideSpec a parameter_count\(self\)"):
-        zoo.build(family, image_shape=(1, 8, 8))
+        zoo.build(family, input_shape=(1, 8, 8))
 
 
 def test_one_that_counts_for_itself_need_not_be_built_for_it(family):
@@ -104,4 +104,4 @@ def test_one_that_counts_for_itself_need_not_be_built_for_it(family):
             return self.pixels * self.width
 
     zoo.register(family)(type("Counted", (LooksAtItsWeight,), {"Spec": CountedSpec}))
-    assert zoo.build(family, image_shape=(1, 8, 8)).latent_shape == (4,)
+    assert zoo.build(family, input_shape=(1, 8, 8)).latent_shape == (4,)

@@ -16,14 +16,14 @@ from zoo.specs.objectives import ELBO
 
 def model(family, **fields):
     return zoo.build(
-        family, seed=0, image_shape=(1, 8, 8), latent_dim=4, body={"kind": "mlp", "hidden": [16]}, **fields
+        family, seed=0, input_shape=(1, 8, 8), latent_dim=4, body={"kind": "mlp", "hidden": [16]}, **fields
     )  # fmt: skip
 
 
 def test_the_three_parts_of_the_kl_add_up_to_it():
     vae, x = model("beta-tc-vae"), torch.rand(64, 1, 8, 8).round()
     noise = torch.randn(64, 4)
-    terms = vae._loss(x, "reparameterised", noise).terms
+    terms = vae._loss(x, "reparameterized", noise).terms
     parts = sum(float(v) for name, v in terms.items() if name != "reconstruction")
     posterior = vae.posterior(x)
     z = posterior.mean + posterior.stddev * noise
@@ -80,11 +80,11 @@ def test_the_discriminator_finds_the_total_correlation_of_a_gaussian():
     torch.manual_seed(0)
     vae, rho = (
         zoo.build(
-            "factor-vae", seed=0, image_shape=(1, 8, 8), latent_dim=2, discriminator=[64, 64]
+            "factor-vae", seed=0, input_shape=(1, 8, 8), latent_dim=2, discriminator=[64, 64]
         ),
         0.8,
     )
-    optimiser = torch.optim.Adam(vae.discriminator.parameters(), 2e-3)
+    optimizer = torch.optim.Adam(vae.discriminator.parameters(), 2e-3)
 
     def codes(count):
         pair = torch.randn(count, 2)
@@ -94,9 +94,9 @@ def test_the_discriminator_finds_the_total_correlation_of_a_gaussian():
         z = codes(256)
         told = vae.discriminator(torch.cat([z, shuffled(z)]))[:, 0]
         wanted = (torch.arange(512) < 256).float()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         torch.nn.functional.binary_cross_entropy_with_logits(told, wanted).backward()
-        optimiser.step()
+        optimizer.step()
     with torch.no_grad():
         found = float(vae.discriminator(codes(20_000)).mean())
     assert found == pytest.approx(-0.5 * math.log(1 - rho**2), abs=0.1)
@@ -106,7 +106,7 @@ def test_the_discriminator_finds_the_total_correlation_of_a_gaussian():
     "family", ["ae", "vae", "conv-vae", "hierarchical-vae", "vq-vae", "beta-tc-vae", "factor-vae"]
 )
 def test_only_a_family_that_says_so_mixes_the_images_of_a_batch(family):
-    one = zoo.build(family, seed=0, image_shape=(1, 8, 8), latent_dim=3).eval()
+    one = zoo.build(family, seed=0, input_shape=(1, 8, 8), latent_dim=3).eval()
     x = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     noise = one._noise(8, torch.Generator().manual_seed(1))
 
@@ -121,8 +121,8 @@ def test_only_a_family_that_says_so_mixes_the_images_of_a_batch(family):
 
 def test_free_bits_are_refused_where_no_kl_would_keep_them(tmp_path):
     recipe = {
-        "model": {"family": "beta-tc-vae", "image_shape": [1, 8, 8], "latent_dim": 3},
-        "data": {"dataset": "digits", "protocol": "binarised"},
+        "model": {"family": "beta-tc-vae", "input_shape": [1, 8, 8], "latent_dim": 3},
+        "data": {"dataset": "digits", "protocol": "binarized"},
         "training": {"epochs": 1, "objective": {"kind": "elbo", "free_bits": 0.5}},
     }
     with pytest.raises(RecipeError, match="'beta-tc-vae' has an objective of its own"):

@@ -26,7 +26,7 @@ def build(family, shape=(1, 8, 8), body=None, likelihood="bernoulli", **fields):
     return zoo.build(
         family,
         seed=0,
-        image_shape=shape,
+        input_shape=shape,
         latent_dim=6,
         body=body,
         likelihood={"kind": likelihood},
@@ -70,12 +70,12 @@ def test_it_overfits_sixteen_images(likelihood, body, shape):
     images = (images > 0.5).float() if likelihood == "bernoulli" else images * 0.98 + 0.01
     model = build("vae", shape, body, likelihood)
     model.train()
-    optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     baseline = error = (images - images.mean(0)).square().mean()
     for _ in range(250):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         model.loss(images).total.backward()
-        optimiser.step()
+        optimizer.step()
         with torch.no_grad():
             error = (model.reconstruct(images) - images).square().mean()
         if error < 0.25 * baseline:
@@ -86,7 +86,7 @@ def test_it_overfits_sixteen_images(likelihood, body, shape):
 def test_the_tutorials_architectures_can_be_said_exactly():
     ae = zoo.build(
         "ae",
-        image_shape=(1, 28, 28),
+        input_shape=(1, 28, 28),
         latent_dim=64,
         body={"kind": "mlp", "hidden": [256]},
         latent_activation="relu",
@@ -111,14 +111,14 @@ def test_the_tutorials_architectures_can_be_said_exactly():
 
     separate = zoo.build(
         "vae",
-        image_shape=(1, 28, 28),
+        input_shape=(1, 28, 28),
         latent_dim=20,
         body={"kind": "mlp", "hidden": [400]},
         heads="separate",
         log_variance_bound="off",
     )
     assert {"mean_head.weight", "log_variance_head.weight"} <= set(separate.state_dict())
-    joint = zoo.build("vae", image_shape=(1, 28, 28), latent_dim=20)
+    joint = zoo.build("vae", input_shape=(1, 28, 28), latent_dim=20)
     assert joint.spec.parameter_count() == 1_082_680
     assert joint.state_dict()["posterior_head.weight"].shape == (40, 256)
 
@@ -156,7 +156,7 @@ def test_sticking_the_landing_has_the_same_expected_gradient():
         model.loss(x, gradient=kind).total.backward()
         return model.posterior_head.weight.grad.clone()
 
-    exact, stl = gradient("reparameterised"), gradient("stl")
+    exact, stl = gradient("reparameterized"), gradient("stl")
     assert 0 < (exact - stl).norm() < 0.05 * exact.norm()
 
 
@@ -183,13 +183,13 @@ def test_a_registered_family_is_first_class(tmp_path):
             return x.flatten(1) @ self.weight
 
         def _decode(self, z):
-            return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+            return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
 
         def _loss(self, x):
             return zoo.Loss({"reconstruction": (self._decode(self._encode(x)) - x).square().sum()})
 
     try:
-        model = zoo.build("linear-test", image_shape=(1, 8, 8))
+        model = zoo.build("linear-test", input_shape=(1, 8, 8))
         assert "linear-test" in zoo.list_families()
         zoo.save(model, tmp_path / "m")
         assert '"provider": null' in (tmp_path / "m" / "config.json").read_text()

@@ -19,7 +19,7 @@ VAMP = {"kind": "vamp", "components": 4}
 
 def model(groups=(2, 1), **fields):
     return zoo.build(
-        "hierarchical-vae", seed=0, image_shape=(1, 8, 9), latent_dim=3, groups=groups, body=SMALL, **fields
+        "hierarchical-vae", seed=0, input_shape=(1, 8, 9), latent_dim=3, groups=groups, body=SMALL, **fields
     ).eval()  # fmt: skip
 
 
@@ -80,8 +80,8 @@ class Linear(HierarchicalVAE):
 
     def _likelihood_at(self, grid, batch=None):
         codes = torch.cat([z.flatten(1) for z in self.above], 1)
-        mean = (codes @ self.to_image).view(-1, *self.spec.image_shape)
-        mean = mean if batch is None else mean.view(*batch, *self.spec.image_shape)
+        mean = (codes @ self.to_image).view(-1, *self.spec.input_shape)
+        mean = mean if batch is None else mean.view(*batch, *self.spec.input_shape)
         return Independent(Normal(mean, 1.0), 3)
 
 
@@ -132,7 +132,7 @@ def test_temperatures_that_fit_no_group_are_refused(temperatures, said):
 @pytest.mark.parametrize("groups", [(), (0,), (1.5,), (4,) * 33], ids=str)
 def test_group_counts_that_cannot_be_are_refused(groups):
     with pytest.raises(SpecError, match="groups"):
-        zoo.build("hierarchical-vae", image_shape=(1, 8, 8), latent_dim=2, groups=groups)
+        zoo.build("hierarchical-vae", input_shape=(1, 8, 8), latent_dim=2, groups=groups)
 
 
 def test_a_loss_that_explodes_at_the_start_says_what_to_try(tmp_path):
@@ -142,10 +142,10 @@ def test_a_loss_that_explodes_at_the_start_says_what_to_try(tmp_path):
         zoo.train(
             {
                 "model": {
-                    "family": "hierarchical-vae", "image_shape": [1, 8, 8], "latent_dim": 4,
+                    "family": "hierarchical-vae", "input_shape": [1, 8, 8], "latent_dim": 4,
                     "log_variance_bound": "off", "body": {**SMALL, "channels": [8]},
                 },
-                "data": {"dataset": "digits", "protocol": "binarised"},
+                "data": {"dataset": "digits", "protocol": "binarized"},
                 "training": {"epochs": 3, "learning_rate": 10.0},
             },
             out=tmp_path / "run",

@@ -21,7 +21,7 @@ from zoo.specs.objectives import ELBO, IWAE, Pixels
 
 @pytest.fixture(scope="module")
 def model():
-    return zoo.build("vae", image_shape=(1, 8, 10), latent_dim=3, body={"kind": "mlp"}, seed=0)
+    return zoo.build("vae", input_shape=(1, 8, 10), latent_dim=3, body={"kind": "mlp"}, seed=0)
 
 
 WANTED = "encode takes (N, 1, 8, 10), float in [0, 1]; got "
@@ -161,9 +161,9 @@ def test_what_is_said_to_write_is_right(tmp_path, model):
 
 @pytest.mark.parametrize("family", ["vae", "hierarchical-vae", "factor-vae"])
 def test_no_images_have_no_bounds_and_no_loss(family):
-    bounded, none = zoo.build(family, image_shape=(1, 8, 8), latent_dim=3), torch.zeros(0, 1, 8, 8)
+    bounded, none = zoo.build(family, input_shape=(1, 8, 8), latent_dim=3), torch.zeros(0, 1, 8, 8)
     assert bounded.elbo(none).shape == bounded.log_likelihood(none, samples=2).shape == (0,)
-    for model in (bounded, zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3)):
+    for model in (bounded, zoo.build("ae", input_shape=(1, 8, 8), latent_dim=3)):
         with pytest.raises(InputError, match=r"loss is a mean over images; got none\."):
             model.loss(none)
 
@@ -172,13 +172,13 @@ def test_no_images_have_no_bounds_and_no_loss(family):
 @pytest.mark.parametrize(
     ("gradient", "said"),
     [
-        ("slt", "'reparameterised' or 'stl' for objective 'elbo'; got 'slt'. Did you mean 'stl'?"),
-        ("dreg", "'reparameterised' or 'stl' for objective 'elbo'; got 'dreg'."),
+        ("slt", "'reparameterized' or 'stl' for objective 'elbo'; got 'slt'. Did you mean 'stl'?"),
+        ("dreg", "'reparameterized' or 'stl' for objective 'elbo'; got 'dreg'."),
         (None, "got None."),
     ],
 )
 def test_a_gradient_that_the_objective_has_not_is_refused(family, gradient, said):
-    model = zoo.build(family, image_shape=(1, 8, 8), latent_dim=3)
+    model = zoo.build(family, input_shape=(1, 8, 8), latent_dim=3)
     with pytest.raises(InputError) as caught:
         model.loss(torch.rand(2, 1, 8, 8), gradient=gradient)
     assert said in str(caught.value)
@@ -187,15 +187,15 @@ def test_a_gradient_that_the_objective_has_not_is_refused(family, gradient, said
 @pytest.mark.parametrize(
     ("family", "gradient", "objective", "said"),
     [
-        ("vae", "stl", IWAE(samples=2), "'reparameterised' or 'dreg' for objective 'iwae'; got 'stl'."),
+        ("vae", "stl", IWAE(samples=2), "'reparameterized' or 'dreg' for objective 'iwae'; got 'stl'."),
         ("vae", "dreg", ELBO(), "for objective 'elbo'; got 'dreg'."),
-        ("vae", "reparameterised", "iwae", "VAE is not trained on 'iwae'."),
-        ("vae", "reparameterised", Pixels(), "VAE is not trained on Pixels("),
+        ("vae", "reparameterized", "iwae", "VAE is not trained on 'iwae'."),
+        ("vae", "reparameterized", Pixels(), "VAE is not trained on Pixels("),
         ("beta-vae", "dreg", IWAE(samples=2), "BetaVAE is not trained on IWAE("),
     ],
 )  # fmt: skip
 def test_a_gradient_or_an_objective_of_another_kind_is_refused(family, gradient, objective, said):
-    model = zoo.build(family, image_shape=(1, 8, 8), latent_dim=3)
+    model = zoo.build(family, input_shape=(1, 8, 8), latent_dim=3)
     with pytest.raises(InputError) as caught:
         model.loss(torch.rand(2, 1, 8, 8), gradient, objective)
     assert said in str(caught.value)
@@ -209,7 +209,7 @@ def test_a_sample_of_no_number_is_refused(model, n):
 
 @pytest.mark.parametrize("device", ["cuda:99", "gpu", "", None, "vulkan"])
 def test_a_device_that_is_not_there_is_refused(device):
-    zoo.save(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=2), "model")
+    zoo.save(zoo.build("ae", input_shape=(1, 8, 8), latent_dim=2), "model")
     with pytest.raises(zoo.DeviceError) as caught:
         zoo.load("./model", device=device)
     assert repr(device) in str(caught.value)
@@ -219,7 +219,7 @@ def test_a_device_that_is_not_there_is_refused(device):
 def test_cuda_without_a_gpu_is_refused():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    zoo.save(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=2), "model")
+    zoo.save(zoo.build("ae", input_shape=(1, 8, 8), latent_dim=2), "model")
     for use in (
         lambda: zoo.load("./model", device="cuda"),
         lambda: zoo.evaluate("./model", device="cuda"),
@@ -237,11 +237,11 @@ def test_a_dtype_that_is_no_float_is_refused(dtype):
 @pytest.mark.parametrize("samples", [0, -1, 1.5, True])
 @pytest.mark.parametrize("method", ["elbo", "log_likelihood"])
 def test_a_number_of_draws_that_cannot_be_is_refused(method, samples):
-    model = zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3)
+    model = zoo.build("vae", input_shape=(1, 8, 8), latent_dim=3)
     with pytest.raises(InputError, match="samples is a number of draws, 1 or more; got"):
         getattr(model, method)(torch.rand(2, 1, 8, 8), samples=samples)
 
 
 def test_a_likelihood_says_what_it_is():
-    model = zoo.build("vae", image_shape=(1, 8, 8), latent_dim=3)
+    model = zoo.build("vae", input_shape=(1, 8, 8), latent_dim=3)
     assert repr(model.likelihood(torch.zeros(2, 3))) == "BernoulliImage(logits: (2, 1, 8, 8))"

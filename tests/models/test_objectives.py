@@ -18,7 +18,7 @@ IMAGE = (1, 8, 8)
 
 def model(**fields):
     body = {"kind": "mlp", "hidden": [12]}
-    return zoo.build("vae", seed=0, image_shape=IMAGE, latent_dim=3, body=body, **fields)
+    return zoo.build("vae", seed=0, input_shape=IMAGE, latent_dim=3, body=body, **fields)
 
 
 def x(count=4):
@@ -29,7 +29,7 @@ def x(count=4):
 def test_the_importance_weighted_loss_is_minus_the_bound_at_the_same_noise(prior):
     vae, images = model(prior=prior), x()
     noise = torch.randn(4, 7, 3, generator=torch.Generator().manual_seed(1))
-    for gradient in ("reparameterised", "dreg"):
+    for gradient in ("reparameterized", "dreg"):
         loss = vae._loss(images, gradient, noise, IWAE(samples=7))
         assert list(loss.terms) == ["iwae"]
         bound = vae.importance_bound(images, noise.transpose(0, 1))
@@ -38,7 +38,7 @@ def test_the_importance_weighted_loss_is_minus_the_bound_at_the_same_noise(prior
 
 def test_one_importance_sample_is_the_elbo():
     vae, images, noise = model(), x(), torch.randn(4, 1, 3)
-    bound = vae._loss(images, "reparameterised", noise, IWAE(samples=1)).total
+    bound = vae._loss(images, "reparameterized", noise, IWAE(samples=1)).total
     weights = vae.log_weights(images, vae.posterior(images), noise.transpose(0, 1))
     torch.testing.assert_close(bound, -weights.mean())
 
@@ -59,13 +59,13 @@ def gradients(vae, images, gradient, objective, draws=1500):
 def trained():
     """A model near the optimum, where dreg has less variance, its images and the gradient of all draws."""
     vae, images = model(), x(16)
-    optimiser = torch.optim.Adam(vae.parameters(), 1e-2)
+    optimizer = torch.optim.Adam(vae.parameters(), 1e-2)
     torch.manual_seed(0)
     for _ in range(150):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         vae.loss(images).total.backward()
-        optimiser.step()
-    return vae, images, gradients(vae, images, "reparameterised", IWAE(samples=3))
+        optimizer.step()
+    return vae, images, gradients(vae, images, "reparameterized", IWAE(samples=3))
 
 
 def same_mean(one, other):
@@ -73,7 +73,7 @@ def same_mean(one, other):
     return off.max() < 5.5
 
 
-def test_the_doubly_reparameterised_gradient_has_the_same_mean_and_less_variance(trained):
+def test_the_doubly_reparameterized_gradient_has_the_same_mean_and_less_variance(trained):
     vae, images, plain = trained
     dreg = gradients(vae, images, "dreg", IWAE(samples=3))
     assert same_mean(plain, dreg)
@@ -81,7 +81,7 @@ def test_the_doubly_reparameterised_gradient_has_the_same_mean_and_less_variance
     assert dreg[2][:encoder].sum() < 0.9 * plain[2][:encoder].sum()
 
 
-@pytest.mark.parametrize("gradient", ["reparameterised", "dreg"])
+@pytest.mark.parametrize("gradient", ["reparameterized", "dreg"])
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_gradient_of_resampled_draws_has_the_mean_of_all(trained, gradient, count):
     vae, images, plain = trained
@@ -104,7 +104,7 @@ def test_draws_are_resampled_as_often_as_their_share_says():
 
 
 @pytest.mark.parametrize("resampled", ["off", 2])
-def test_a_graph_has_the_same_doubly_reparameterised_gradient(resampled):
+def test_a_graph_has_the_same_doubly_reparameterized_gradient(resampled):
     objective = IWAE(samples=5, resampled=resampled)
     vae, images, noise = model(), x(), torch.randn(4, objective.noises, 3)
 
@@ -129,8 +129,8 @@ def test_below_its_free_bits_a_kl_has_no_gradient():
 def recipe(family="vae", **training):
     return Recipe.parse(
         {
-            "model": {"family": family, "image_shape": [1, 8, 8], "latent_dim": 3},
-            "data": {"dataset": "digits", "protocol": "binarised"},
+            "model": {"family": family, "input_shape": [1, 8, 8], "latent_dim": 3},
+            "data": {"dataset": "digits", "protocol": "binarized"},
             "training": {"epochs": 1, **training},
         }
     )

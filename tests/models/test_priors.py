@@ -1,4 +1,4 @@
-"""A learnt prior: its density, its draws, its bounds."""
+"""A learned prior: its density, its draws, its bounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.testing import Subject
     "check", ["distributions", "sample", "ELBO", "prior codes", "linear-Gaussian bound", "dtypes"]
 )
 def test_a_vamp_prior_passes_the_kits_checks_of_priors(family, check):
-    fields = {"image_shape": (1, 8, 8), "latent_dim": 4, "prior": {"kind": "vamp", "components": 5}}
+    fields = {"input_shape": (1, 8, 8), "latent_dim": 4, "prior": {"kind": "vamp", "components": 5}}
     spec, problems = families.get(family).parse(fields)
     assert spec is not None, problems
     subject = dataclasses.replace(Subject.of(family), specs=(spec,))

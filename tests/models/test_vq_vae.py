@@ -21,17 +21,17 @@ from zoo.training.recipe import Recipe
 SMALL = {"kind": "conv", "channels": [4, 6], "residual_blocks": 1}
 MODEL = {
     "family": "vq-vae",
-    "image_shape": [1, 8, 8],
+    "input_shape": [1, 8, 8],
     "latent_dim": 3,
     "codes": 6,
     "body": {"kind": "conv", "channels": [8], "residual_blocks": 0},
 }
-DATA = {"dataset": "digits", "protocol": "grey"}
+DATA = {"dataset": "digits", "protocol": "gray"}
 
 
 def build(shape=(1, 8, 8), **fields) -> VQVAE:
     fields = {"latent_dim": 3, "codes": 6, "body": SMALL, **fields}
-    model = zoo.build("vq-vae", seed=0, image_shape=shape, **fields)
+    model = zoo.build("vq-vae", seed=0, input_shape=shape, **fields)
     assert isinstance(model, VQVAE)
     return model
 

@@ -47,8 +47,8 @@ def test_a_page_is_four_files_that_name_no_other_server(page):
     text = page.read_text()
     card = text[text.index("The model's card") :]
     links = re.findall(r"""(?:src|href)=["']?([^"' >]+)""", text.replace(card, ""))
-    assert set(links) <= {"runtime.js", "model.js", "licences.txt", "data:,"}
-    assert "onnxruntime-web 1.30.0" in (page.parent / "licences.txt").read_text()
+    assert set(links) <= {"runtime.js", "model.js", "licenses.txt", "data:,"}
+    assert "onnxruntime-web 1.30.0" in (page.parent / "licenses.txt").read_text()
 
 
 def test_it_holds_the_networks_and_the_test_images(page, digits):
@@ -253,7 +253,7 @@ def test_a_page_of_another_model_or_none_is_not_replaced(page, tmp_path, digits,
 @pytest.mark.slow
 def test_networks_of_another_model_fail(page, tmp_path, digits):
     other = zoo.build(
-        "vae", image_shape=(1, 8, 8), latent_dim=8, likelihood={"kind": "continuous-bernoulli"}
+        "vae", input_shape=(1, 8, 8), latent_dim=8, likelihood={"kind": "continuous-bernoulli"}
     )
     theirs = write_page(other, digits, "test", tmp_path / "other").parent
     assert results(verify_page(theirs)) == {"weights": "not measured"}

@@ -23,5 +23,5 @@ def test_every_file_is_the_one_that_is_recorded():
 
 
 def test_a_page_names_the_version_that_is_recorded():
-    assert f"{LOCK['package']} {LOCK['version']}." in common_files()["licences.txt"]
+    assert f"{LOCK['package']} {LOCK['version']}." in common_files()["licenses.txt"]
     assert LOCK["integrity"].startswith("sha512-")

@@ -23,7 +23,7 @@ class Good(zoo.Autoencoder):
         super().__init__(spec)
         self.weight = torch.nn.Parameter(0.1 * torch.randn(spec.pixels, spec.width))
     def _encode(self, x): return x.flatten(1) @ self.weight
-    def _decode(self, z): return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+    def _decode(self, z): return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
     def _loss(self, x):
         error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
         return zoo.Loss({"reconstruction": error.mean()})
@@ -32,10 +32,10 @@ class Good(zoo.Autoencoder):
 RECIPE = """
 [model]
 family = "{name}"
-image_shape = [1, 8, 8]
+input_shape = [1, 8, 8]
 [data]
 dataset = "digits"
-protocol = "grey"
+protocol = "gray"
 [training]
 epochs = 1
 """
@@ -93,7 +93,7 @@ AT_IMPORT = {
 AT_BUILD = {
     "ignores-spec": (
         f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n"
-        "        super().__init__(GoodSpec(image_shape=spec.image_shape, width=7))\n",
+        "        super().__init__(GoodSpec(input_shape=spec.input_shape, width=7))\n",
         "Model has another Spec than the one that it was built from",
     ),
     "miscounts": (

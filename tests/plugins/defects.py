@@ -29,7 +29,7 @@ class Plain(zoo.Autoencoder):
         return x.flatten(1) @ self.weight
 
     def _decode(self, z):
-        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
 
     def _loss(self, x):
         error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
@@ -66,7 +66,7 @@ class OneCodeAtATime(Plain):
 
 class Logits(Plain):
     def _decode(self, z):
-        return (z @ self.weight.T).unflatten(-1, self.spec.image_shape)
+        return (z @ self.weight.T).unflatten(-1, self.spec.input_shape)
 
 
 class Float64(Plain):
@@ -124,7 +124,7 @@ class Unused(Plain):
     def _decode(self, z):
         half = torch.sigmoid(z @ self.weight.T)
         rest = half.new_zeros(*half.shape[:-1], len(self.other))
-        return torch.cat([half, rest], -1).unflatten(-1, self.spec.image_shape)
+        return torch.cat([half, rest], -1).unflatten(-1, self.spec.input_shape)
 
 
 class Counts(Plain):

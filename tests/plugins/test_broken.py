@@ -31,12 +31,12 @@ said = {"other": str(tuple(zoo.load('vae-mnist-20').sample(2, seed=0).shape))}
 said["imported"] = " ".join(os.listdir(os.environ["MARKS"]))
 for name in json.loads(sys.argv[1]):
     try:
-        model = zoo.build(name, image_shape=(1, 8, 8))
+        model = zoo.build(name, input_shape=(1, 8, 8))
         zoo.save(model, "saved-" + name)
         said[name] = "nothing"
     except zoo.ZooError as wrong:
         said[name] = f"{type(wrong).__name__}: {wrong}"
-zoo.save(zoo.build("vae", image_shape=(1, 8, 8), latent_dim=2), "ours")
+zoo.save(zoo.build("vae", input_shape=(1, 8, 8), latent_dim=2), "ours")
 print(json.dumps(said))
 """
 TYPE_ALL = """
@@ -224,7 +224,7 @@ def test_bench_goes_on_beside_a_family_that_cannot_be_measured(typed):
     code, out, _ = typed["bench vq-digits-4x4 vae-digits-8 --limit 9"]
     assert code == 1
     assert "vq-digits-4x4: not measured. Plugin 'vq' of acme-vq 0.3 failed to" in out
-    assert re.search(r"vae-digits-8 +dequantised", out)
+    assert re.search(r"vae-digits-8 +dequantized", out)
 
 
 def test_a_package_without_the_family_that_it_is_said_to_have_is_named(

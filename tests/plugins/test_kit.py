@@ -75,7 +75,7 @@ def test_the_zoos_own_families_compile_to_machine_code(family):
 
 @pytest.fixture
 def registered() -> Iterator[str]:
-    """A name for a family, free again afterwards."""
+    """A name for a family, free again afterward."""
     yield "on-trial"
     families._registered.pop("on-trial", None)
 

@@ -15,8 +15,8 @@ from zoo.errors import PluginError, WeightsError
 from zoo.registry import families
 
 RECIPE = {
-    "model": {"family": "own", "image_shape": [1, 8, 8]},
-    "data": {"dataset": "digits", "protocol": "grey"},
+    "model": {"family": "own", "input_shape": [1, 8, 8]},
+    "data": {"dataset": "digits", "protocol": "gray"},
     "training": {"epochs": 1},
 }
 
@@ -30,7 +30,7 @@ class Own(Plain):
         return {"norm": self.weight.norm()}
 
     def _draw(self, x):
-        return {"weights": self.weight.T.sigmoid().unflatten(1, self.spec.image_shape)[None]}
+        return {"weights": self.weight.T.sigmoid().unflatten(1, self.spec.input_shape)[None]}
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def test_a_number_of_its_own_cannot_pass_for_one_of_the_zoos(run):
     record = json.loads(path.read_text())
     for own, said in (
         ({"mse": {"value": 0.0, "unit": ""}}, "mse is a number of the zoo's"),
-        ({"x": {"value": 0.0, "unit": "a\nlicence  mit"}}, "own.x.unit"),
+        ({"x": {"value": 0.0, "unit": "a\nlicense  mit"}}, "own.x.unit"),
     ):
         record["measured"][0]["own"] = own
         path.write_text(json.dumps(record))

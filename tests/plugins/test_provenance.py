@@ -17,7 +17,7 @@ import zoo.models
 from zoo.errors import InputError, PluginError, SpecError, UnknownNameError
 from zoo.registry import families
 
-SHAPE = {"image_shape": (1, 8, 8), "latent_dim": 3}
+SHAPE = {"input_shape": (1, 8, 8), "latent_dim": 3}
 
 
 def good(name: str = "acme-good", version: str = "0.3", code: str = GOOD) -> Package:
@@ -29,7 +29,7 @@ def good(name: str = "acme-good", version: str = "0.3", code: str = GOOD) -> Pac
 def saved(installed, tmp_path):
     """`saved(**provider)`: the folder of a model of acme-good 0.3, its provider changed."""
     installed(good())
-    zoo.save(zoo.build("good", image_shape=(1, 8, 8), seed=0), tmp_path / "model")
+    zoo.save(zoo.build("good", input_shape=(1, 8, 8), seed=0), tmp_path / "model")
 
     def change(**provider):
         path = tmp_path / "model" / "config.json"
@@ -94,7 +94,7 @@ def test_a_strangers_recipe_imports_no_family(saved, installed):
     """What a folder's recipe.toml names is not its model's family."""
     installed(Package("bomb", "1", {"bomb.py": "raise SystemExit"}, {"bomb": "bomb:Bomb"}))
     folder = saved(version="0.3")
-    recipe = '[model]\nfamily = "bomb"\n[data]\ndataset = "digits"\nprotocol = "grey"\n'
+    recipe = '[model]\nfamily = "bomb"\n[data]\ndataset = "digits"\nprotocol = "gray"\n'
     (folder / "recipe.toml").write_text(recipe)
     assert zoo.evaluate(folder, limit=3).dataset == "digits"
     assert "bomb" not in sys.modules
@@ -122,7 +122,7 @@ def test_a_registered_family_is_saved_without_provider_and_loading_elsewhere_say
     exec(GOOD, scope)
     zoo.register("at-home")(scope["Good"])
     try:
-        zoo.save(zoo.build("at-home", image_shape=(1, 8, 8)), tmp_path / "model")
+        zoo.save(zoo.build("at-home", input_shape=(1, 8, 8)), tmp_path / "model")
         assert zoo.load(tmp_path / "model").info.provider is None
     finally:
         del families._registered["at-home"]
@@ -154,7 +154,7 @@ def test_running_the_cell_again_replaces_the_class_and_another_is_refused(regist
     earlier = zoo.register("cell")(cell())
     again = zoo.register("cell")(cell())
     assert families.get("cell").cls is again
-    model = earlier(earlier.Spec(image_shape=(1, 8, 8)))  # an earlier model is saved all the same
+    model = earlier(earlier.Spec(input_shape=(1, 8, 8)))  # an earlier model is saved all the same
     zoo.save(model.eval(), "earlier")
     assert torch.equal(zoo.load("./earlier").weight, model.weight)
     other = type("Other", (again,), {})
@@ -171,7 +171,7 @@ def test_an_edited_cell_under_another_name_is_another_family(registered):
     )
     x = torch.rand(2, 1, 8, 8)
     for name, cls in (("net-v1", first), ("net-v2", second)):
-        model = zoo.build(name, image_shape=(1, 8, 8), seed=0).eval()
+        model = zoo.build(name, input_shape=(1, 8, 8), seed=0).eval()
         assert type(model) is cls
         zoo.save(model, name)
         again = zoo.load(f"./{name}")
@@ -181,11 +181,11 @@ def test_an_edited_cell_under_another_name_is_another_family(registered):
 
 def test_a_model_whose_cell_was_edited_is_not_saved_under_its_name(registered):
     old = zoo.register("cell")(cell())
-    model = old(old.Spec(image_shape=(1, 8, 8))).eval()
+    model = old(old.Spec(input_shape=(1, 8, 8))).eval()
     zoo.register("cell")(cell(GOOD.replace("return x.flatten(1) @", "return -x.flatten(1) @")))
     with pytest.raises(PluginError, match="'cell' was registered again since this model was made"):
         zoo.save(model, "old")
-    new = zoo.build("cell", image_shape=(1, 8, 8))
+    new = zoo.build("cell", input_shape=(1, 8, 8))
     new.load_state_dict(model.state_dict())
     zoo.save(new, "new")
     assert torch.equal(zoo.load("./new").weight, model.weight)
@@ -201,7 +201,7 @@ def test_two_classes_from_one_factory_are_two_families(registered):
 
     nets = {"plus": made("plus", 1), "minus": made("minus", -1)}
     for name, cls in nets.items():
-        model = cls(cls.Spec(image_shape=(1, 8, 8)))
+        model = cls(cls.Spec(input_shape=(1, 8, 8)))
         zoo.save(model.eval(), name)
         assert type(zoo.load(f"./{name}")) is cls
 
@@ -209,7 +209,7 @@ def test_two_classes_from_one_factory_are_two_families(registered):
 def test_a_subclass_is_not_the_family_of_its_parent(registered):
     parent = zoo.register("parent")(cell())
     child = type("Good", (parent,), {"__module__": "__main__"})
-    model = child(child.Spec(image_shape=(1, 8, 8)))
+    model = child(child.Spec(input_shape=(1, 8, 8)))
     with pytest.raises(PluginError, match="Good is not a registered family"):
         zoo.save(model, "child")
     with pytest.raises(PluginError, match="is not a registered family"):
@@ -229,9 +229,9 @@ def test_a_class_has_one_name(registered, installed):
         Package("twice", "1", {"twice.py": GOOD}, {"first": "twice:Good", "second": "twice:Good"}),
         Package("borrowed", "1", {}, {"borrowed": "zoo.models:VAE"}),
     )
-    assert zoo.build("first", image_shape=(1, 8, 8))
+    assert zoo.build("first", input_shape=(1, 8, 8))
     with pytest.raises(PluginError, match="Good is Plugin 'first' of twice 1 already"):
-        zoo.build("second", image_shape=(1, 8, 8))
+        zoo.build("second", input_shape=(1, 8, 8))
     with pytest.raises(PluginError, match="VAE is the zoo's own"):
         zoo.build("borrowed", **SHAPE)
 
@@ -239,7 +239,7 @@ def test_a_class_has_one_name(registered, installed):
 def test_a_spec_of_two_families_is_refused_without_a_name(registered):
     one = zoo.register("one")(cell())
     zoo.register("two")(type("Two", (one,), {}))
-    spec = one.Spec(image_shape=(1, 8, 8))
+    spec = one.Spec(input_shape=(1, 8, 8))
     with pytest.raises(
         InputError, match=r"GoodSpec is the Spec of families 'one' and 'two': build"
     ):
@@ -260,7 +260,7 @@ def test_a_class_or_a_spec_of_a_package_finds_its_name_and_imports_no_other(inst
     installed(good(), Package("bomb", "1", {"bomb.py": "raise SystemExit"}, {"bomb": "bomb:Bomb"}))
     import acme_good
 
-    spec = acme_good.GoodSpec(image_shape=(1, 8, 8))
+    spec = acme_good.GoodSpec(input_shape=(1, 8, 8))
     model = zoo.build(spec, seed=0)
     zoo.save(acme_good.Good(spec).eval(), tmp_path / "model")
     assert type(model) is type(zoo.load(tmp_path / "model")) is acme_good.Good

@@ -79,8 +79,8 @@ def test_its_index_is_the_root_of_trust_for_its_names(checkout, installed):
 
 def test_our_names_win_a_clash_and_it_is_reported(checkout, installed):
     installed(acme(checkout, {"vae-mnist-20": "vae-digits-8", "acme-vae-8": "vae-digits-8"}))
-    assert zoo.load("vae-mnist-20").spec.image_shape == (1, 28, 28)
-    assert zoo.load("acme-vae-8").spec.image_shape == (1, 8, 8)
+    assert zoo.load("vae-mnist-20").spec.input_shape == (1, 28, 28)
+    assert zoo.load("acme-vae-8").spec.input_shape == (1, 8, 8)
     [plugin] = plugins.installed("registry")
     assert index.survey().clashes(plugin) == ["model 'vae-mnist-20' is the zoo's own here"]
 
@@ -94,7 +94,7 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
         PluginError, match=r"Model 'shared' is provided by acme 0.3 and other 0.3\."
     ):
         zoo.load("shared")
-    assert zoo.load("mine").spec.image_shape == (1, 8, 8)
+    assert zoo.load("mine").spec.input_shape == (1, 8, 8)
     listed = [line.registry.owner for line in published.lines(index.survey(), "shared")]
     assert listed == ["acme 0.3", "other 0.3"]
     with pytest.raises(PluginError, match="Recipe 'acme-digits-8' is provided by"):
@@ -108,22 +108,22 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
         (b"\xff", "cannot be read: UnicodeDecodeError"),
         (b'["../../x"]\nfamily = "vae"\n', "is not a valid name for a model"),
         (b"x = 3\n", "'x' is not a table"),
-        (b'[x]\nfamily = "vae"\n', "has no 'bytes, licence, sha256'"),
+        (b'[x]\nfamily = "vae"\n', "has no 'bytes, license, sha256'"),
         (
-            b'[x]\nbytes = 1\nlicence = ""\nfamily = "x"\nsha256 = ""\n',
+            b'[x]\nbytes = 1\nlicense = ""\nfamily = "x"\nsha256 = ""\n',
             "has sha256 = ''",
         ),
         (
-            b'[x]\nbytes = 1\nlicence = ""\nfamily = "x"\n[x.sha256]\n"config.json" = ""\n',
+            b'[x]\nbytes = 1\nlicense = ""\nfamily = "x"\n[x.sha256]\n"config.json" = ""\n',
             "has no sha256 of model.safetensors",
         ),
         (
-            b'[x]\nbytes = 1\nlicence = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "a"\n'
+            b'[x]\nbytes = 1\nlicense = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "a"\n'
             b'"model.safetensors" = "b"\n',
             "has 'a' as the sha256 of config.json",
         ),
         (
-            b'[x]\nbytes = 1\nlicence = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "'
+            b'[x]\nbytes = 1\nlicense = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "'
             + b"a" * 64
             + b'"\n"model.safetensors" = "'
             + b"a" * 64
@@ -131,7 +131,7 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
             "has the sha256 of '../x', which is no file of a model's",
         ),
         (
-            b'[x]\nlicence = ""\nfamily = "x"\nbytes = 1' + b"0" * 400 + b"\n[x.sha256]\n",
+            b'[x]\nlicense = ""\nfamily = "x"\nbytes = 1' + b"0" * 400 + b"\n[x.sha256]\n",
             "has bytes = 1000",
         ),
         (b"a = 1\n" * 300_000, "has 1,800,000 bytes"),
@@ -246,7 +246,7 @@ def test_a_dataset_that_gives_no_images_is_said(installed, body, error, said):
     assert said in str(caught.value)
 
 
-def test_a_misspelt_dataset_gets_a_plugins_name(installed):
+def test_a_misspelled_dataset_gets_a_plugins_name(installed):
     installed(dataset("None"))
     with pytest.raises(UnknownNameError, match=r"No dataset named 'acne'\. Did you mean 'acme'"):
         load_images("acne", "test")

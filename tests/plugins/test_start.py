@@ -94,7 +94,7 @@ def test_the_help_says_how_to_begin(capsys):
         assert line in out
 
 
-def test_a_misspelt_family_is_wrong_before_any_work(capsys):
+def test_a_misspelled_family_is_wrong_before_any_work(capsys):
     code, out = run(capsys, "check", "vae", "vaee")
     assert code == 1
     assert out.startswith("Error: No family named 'vaee'. Did you mean 'vae'?")

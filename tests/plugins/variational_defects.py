@@ -22,7 +22,7 @@ class Gaussian(zoo.VariationalAutoencoder):
 
     def _likelihood(self, z):
         mean = torch.sigmoid(z.to(self.weight.dtype) @ self.weight.T).float()
-        image = mean.unflatten(-1, self.spec.image_shape)
+        image = mean.unflatten(-1, self.spec.input_shape)
         return Independent(Normal(image, 0.3, validate_args=False), 3, validate_args=False)
 
 
@@ -56,7 +56,7 @@ class _Shifted(Independent):
 
 
 class WeighsTheKL(Gaussian):
-    def _loss(self, x, gradient="reparameterised"):
+    def _loss(self, x, gradient="reparameterized"):
         terms = super()._loss(x, gradient).terms
         return zoo.Loss({**terms, "kl": 0.1 * terms["kl"]})
 

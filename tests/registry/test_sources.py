@@ -17,14 +17,14 @@ from zoo.registry.sources import HubAddress
 def registry(tmp_path, monkeypatch) -> Path:
     """A registry of two models: one that ships, one that is on the Hub only."""
     root = tmp_path / "registry"
-    model = zoo.build("vae", image_shape=(1, 8, 8), latent_dim=2, body={"kind": "mlp"}, seed=0)
+    model = zoo.build("vae", input_shape=(1, 8, 8), latent_dim=2, body={"kind": "mlp"}, seed=0)
     zoo.save(model, root / "vae-mnist-20")
     config, weights = (
         hashlib.sha256((root / "vae-mnist-20" / name).read_bytes()).hexdigest()
         for name in ("config.json", "model.safetensors")
     )
     hashes = (
-        f'bytes = 1\nlicence = "mit"\n'
+        f'bytes = 1\nlicense = "mit"\n'
         f'sha256 = {{"config.json" = "{config}", "model.safetensors" = "{weights}"}}\n'
     )
     (root / "index.toml").write_text(
@@ -47,7 +47,7 @@ def test_a_bare_word_is_a_published_name_always(registry):
     Path("vae-mnist-20").mkdir()
     found = sources.parse("vae-mnist-20")
     assert found.folder == registry / "vae-mnist-20"
-    assert (found.origin, found.licence) == ("vae-mnist-20", "mit")
+    assert (found.origin, found.license) == ("vae-mnist-20", "mit")
     assert zoo.load("vae-mnist-20").info.origin == "vae-mnist-20"
     Path("mine").mkdir()
     message = refused("mine", UnknownNameError)
@@ -64,7 +64,7 @@ def test_a_bare_word_is_a_published_name_always(registry):
         ("VAE-mnist-20", "vae-mnist-20"),
     ],
 )
-def test_a_misspelt_name_gets_the_nearest(registry, written, meant):
+def test_a_misspelled_name_gets_the_nearest(registry, written, meant):
     message = refused(written, UnknownNameError)
     assert f"No model named {written!r}. Did you mean {meant!r}? `zoo list` shows all 2." in message
     with pytest.raises(LookupError):

@@ -13,7 +13,7 @@ from zoo.registry import families
 from zoo.specs.base import MAX_PARAMETERS
 from zoo.specs.families import BetaVAESpec, ConvVAESpec, VAESpec
 
-SMALL = {"image_shape": (1, 8, 8), "latent_dim": 3}
+SMALL = {"input_shape": (1, 8, 8), "latent_dim": 3}
 
 
 def refused(family: str = "beta-vae", **fields) -> str:
@@ -30,7 +30,7 @@ def test_an_unknown_family_gets_the_nearest_and_all(name):
     assert ", ".join(zoo.list_families()) in str(caught.value)
 
 
-def test_a_misspelt_family_gets_the_right_one():
+def test_a_misspelled_family_gets_the_right_one():
     with pytest.raises(UnknownNameError, match="Did you mean 'beta-vae'"):
         zoo.build("beta-vea", **SMALL)
 
@@ -40,7 +40,7 @@ def test_fields_that_are_missing_are_told_at_once():
         zoo.build("vae")
     assert str(caught.value).splitlines() == [
         "This VAESpec has 2 problems:",
-        "  image_shape: missing",
+        "  input_shape: missing",
         "  latent_dim: missing",
     ]
 
@@ -49,7 +49,7 @@ def test_every_kind_of_mistake_is_told_at_once():
     message = refused(
         latentdim=3,
         latent_dim="20",
-        image_shape=(1, 28),
+        input_shape=(1, 28),
         body={"kind": "mlp", "hiden": [3]},
         likelihood={"kind": "bernouli"},
         heads="seperate",
@@ -58,7 +58,7 @@ def test_every_kind_of_mistake_is_told_at_once():
     )
     assert "has 8 problems" in message
     for line in (
-        "image_shape.2: missing",
+        "input_shape.2: missing",
         "latent_dim: input should be a valid integer, not '20'",
         "body.hiden: there is no such field. Did you mean 'hidden'?",
         "not 'bernouli'. Did you mean 'bernoulli'?",
@@ -81,12 +81,12 @@ def test_every_kind_of_mistake_is_told_at_once():
         ({"latent_dim": True}, "latent_dim"),
         ({"latent_dim": None}, "latent_dim"),
         ({"latent_dim": float("nan")}, "latent_dim"),
-        ({"image_shape": (0, 8, 8)}, "image_shape.0"),
-        ({"image_shape": (65, 8, 8)}, "image_shape.0"),
-        ({"image_shape": (1, 8, 4097)}, "image_shape.2"),
-        ({"image_shape": (1, 8, 8, 8)}, "image_shape"),
-        ({"image_shape": 28}, "image_shape"),
-        ({"image_shape": "28"}, "image_shape"),
+        ({"input_shape": (0, 8, 8)}, "input_shape.0"),
+        ({"input_shape": (65, 8, 8)}, "input_shape.0"),
+        ({"input_shape": (1, 8, 4097)}, "input_shape.2"),
+        ({"input_shape": (1, 8, 8, 8)}, "input_shape"),
+        ({"input_shape": 28}, "input_shape"),
+        ({"input_shape": "28"}, "input_shape"),
         ({"body": {"kind": "mlp", "hidden": [0]}}, "body.hidden.0"),
         ({"body": {"kind": "mlp", "hidden": [10**9]}}, "body.hidden.0"),
         ({"body": {"kind": "mlp", "hidden": [1] * 33}}, "body.hidden"),
@@ -115,11 +115,11 @@ def test_a_field_out_of_its_range_is_refused_by_name(fields, where):
 
 @pytest.mark.parametrize("shape", [(1, 7, 8), (1, 8, 7), (3, 1, 1)])
 def test_an_image_below_8_by_8_is_refused(shape):
-    assert f"at least 8 x 8 pixels, not {shape[1]} x {shape[2]}" in refused(image_shape=shape)
+    assert f"at least 8 x 8 pixels, not {shape[1]} x {shape[2]}" in refused(input_shape=shape)
 
 
 def test_an_image_halved_too_often_is_refused():
-    message = refused(image_shape=(1, 8, 40), body={"kind": "conv", "channels": [2] * 4})
+    message = refused(input_shape=(1, 8, 40), body={"kind": "conv", "channels": [2] * 4})
     assert "body.channels has 4 entries" in message
     assert "8 x 40 pixels can be halved 3 times" in message
 
@@ -128,7 +128,7 @@ def test_an_image_halved_too_often_is_refused():
     "fields",
     [
         {"body": {"kind": "mlp", "hidden": [65_536, 65_536]}},
-        {"image_shape": (64, 4096, 4096)},
+        {"input_shape": (64, 4096, 4096)},
         {"body": {"kind": "conv", "channels": [4096] * 3, "residual_blocks": 32}},
         {"body": {"kind": "mlp", "hidden": [5600] * 32}},
     ],
@@ -147,7 +147,7 @@ def test_nothing_is_allocated_for_a_spec_that_is_refused():
         {"latent_dim": 10**9},
         {"body": {"kind": "mlp", "hidden": [65_536] * 32}},
         {"body": {"kind": "mlp", "hidden": [10**9] * 32}},
-        {"image_shape": (64, 4096, 4096)},
+        {"input_shape": (64, 4096, 4096)},
     ):
         refused(**fields)
     _, peak = tracemalloc.get_traced_memory()

@@ -32,7 +32,7 @@ class Thing(Strict):
     sizes: tuple[int, ...] = ()
     shape: Annotated[Round | Square, Field(discriminator="kind")] = Round()
     clip: Literal["off"] | Annotated[float, Field(gt=0)] = "off"
-    colour: Literal["red", "green"] = "red"
+    color: Literal["red", "green"] = "red"
     extras: dict[str, float] = Field(default={})
 
 
@@ -75,7 +75,7 @@ def test_settings_cannot_be_changed():
 def test_every_problem_is_told_at_once_one_a_line():
     with pytest.raises(RecipeError) as caught:
         validated(
-            Thing, {"witdh": 3, "sizes": ["a"], "clip": -1, "colour": "rde"}, RecipeError, "This"
+            Thing, {"witdh": 3, "sizes": ["a"], "clip": -1, "color": "rde"}, RecipeError, "This"
         )
     lines = str(caught.value).splitlines()
     assert lines[0] == "This has 5 problems:"
@@ -83,14 +83,14 @@ def test_every_problem_is_told_at_once_one_a_line():
         "  width: missing",
         "  sizes.0: input should be a valid integer, not 'a'",
         "  clip: input should be 'off' or greater than 0, not -1",
-        "  colour: input should be 'red' or 'green', not 'rde'. Did you mean 'red'?",
+        "  color: input should be 'red' or 'green', not 'rde'. Did you mean 'red'?",
         "  witdh: there is no such field. Did you mean 'width'?",
     ]
 
 
 def test_a_field_with_no_near_name_gets_all_names():
     assert problems(width=1, zzz=2) == [
-        "zzz: there is no such field. Known: width, sizes, shape, clip, colour, extras."
+        "zzz: there is no such field. Known: width, sizes, shape, clip, color, extras."
     ]
 
 
@@ -231,5 +231,5 @@ def test_brackets_in_strings_are_text():
 )
 def test_a_kind_that_stands_alone_is_written_out(fields, said):
     with pytest.raises(SpecError) as caught:
-        zoo.build("vae", image_shape=(1, 8, 8), latent_dim=2, **fields)
+        zoo.build("vae", input_shape=(1, 8, 8), latent_dim=2, **fields)
     assert said in str(caught.value)

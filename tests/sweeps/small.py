@@ -10,12 +10,12 @@ from pathlib import Path
 RECIPE = """
 [model]
 family = "vae"
-image_shape = [1, 8, 8]
+input_shape = [1, 8, 8]
 latent_dim = 2
 body = {kind = "mlp", hidden = [8]}
 [data]
 dataset = "digits"
-protocol = "binarised"
+protocol = "binarized"
 [training]
 epochs = 2
 batch_size = 512

@@ -133,7 +133,7 @@ def test_every_problem_is_told_at_once_with_the_nearest_right_name(sweep_file):
             "low should be greater than 0",
         ),
         (METRIC + '[overrides]\n"data.fit" = "train+validation"', "data.fit: a sweep chooses"),
-        (METRIC + '[grid]\n"data.protocol" = ["binarised", "grey"]', "do not compare"),
+        (METRIC + '[grid]\n"data.protocol" = ["binarized", "gray"]', "do not compare"),
         (
             METRIC + '[overrides]\n"model.family" = "beta-vae"\n'
             '[grid]\n"model.beta" = [1.0, 4.0]\n[asha]',

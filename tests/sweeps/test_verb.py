@@ -139,7 +139,7 @@ def test_a_dry_run_lists_the_trials_and_writes_nothing(run, sweep_file, tmp_path
     ("setting", "why"),
     [
         ('"data.dataset" = "digist"', "No dataset named 'digist'. Did you mean 'digits'?"),
-        ('"model.image_shape" = [1, 9, 9]', "the images of digits are (1, 8, 8)"),
+        ('"model.input_shape" = [1, 9, 9]', "the images of digits are (1, 8, 8)"),
     ],
 )
 def test_data_that_do_not_fit_are_a_sentence_before_any_trial(run, sweep_file, setting, why):

@@ -12,11 +12,11 @@ from zoo.training.recipe import load_recipe
 GOOD = {
     "model": {
         "family": "vae",
-        "image_shape": [1, 8, 8],
+        "input_shape": [1, 8, 8],
         "latent_dim": 3,
         "body": {"kind": "mlp", "hidden": [5]},
     },
-    "data": {"dataset": "digits", "protocol": "binarised"},
+    "data": {"dataset": "digits", "protocol": "binarized"},
     "training": {"epochs": 1},
 }
 
@@ -26,7 +26,7 @@ x = 1
 
 [model]
 family = "vae"
-image_shape = [1, 8]
+input_shape = [1, 8]
 latent_dim = "three"
 latentdim = 4
 body = {kind = "mlpp"}
@@ -45,7 +45,7 @@ batch_size = -1
 learning_rate = nan
 warmup_steps = 1.5
 final_learning_rate = inf
-optimiser = {kind = "sgd"}
+optimizer = {kind = "sgd"}
 decay = "cosin"
 term_warmup_epochs = {kl = "x"}
 clip_norm = -1.0
@@ -59,7 +59,7 @@ output_bias = ""
 
 ITS_PROBLEMS = [
     "modle: there is no such section. Did you mean 'model'?",
-    "model.image_shape.2: missing",
+    "model.input_shape.2: missing",
     "model.latent_dim: input should be a valid integer, not 'three'",
     "model.body: kind should be one of 'mlp', 'conv', not 'mlpp'. Did you mean 'mlp'?",
     "model.likelihood.scale: there is no such field. Known: kind.",
@@ -67,17 +67,17 @@ ITS_PROBLEMS = [
     "model.latentdim: there is no such field. Did you mean 'latent_dim'?",
     "data.dataset: input should be a valid string, not 5",
     "data.fit: input should be 'train' or 'train+validation', not 'trian'. Did you mean 'train'?",
-    "data.protocol: input should be 'binarised', 'dequantised', 'grey' or 'levels', not 'binarized'. "
-    "Did you mean 'binarised'?",
+    "data.protocol: input should be 'binarized', 'dequantized', 'gray' or 'levels', not 'binarized'. "
+    "Did you mean 'binarized'?",
     "training.epochs: input should be greater than or equal to 1, not 0",
     "training.batch_size: input should be greater than or equal to 1, not -1",
-    "training.optimiser: kind should be one of 'adam', 'adamw', not 'sgd'",
+    "training.optimizer: kind should be one of 'adam', 'adamw', not 'sgd'",
     "training.learning_rate: input should be a finite number, not nan",
     "training.warmup_steps: input should be a valid integer, not 1.5",
     "training.decay: input should be 'cosine' or 'off', not 'cosin'. Did you mean 'cosine'?",
     "training.final_learning_rate: input should be a finite number, not inf",
     "training.term_warmup_epochs.kl: input should be a valid number, not 'x'",
-    "training.gradient: input should be 'reparameterised', 'stl' or 'dreg', not true",
+    "training.gradient: input should be 'reparameterized', 'stl' or 'dreg', not true",
     "training.clip_norm: input should be 'off' or greater than 0, not -1.0",
     "training.ema_decay: input should be 'off' or less than 1, not 1.5",
     "training.early_stopping: input should be 'off' or greater than or equal to 1, not 0",

@@ -22,11 +22,11 @@ def recipe(family: str, **training) -> dict:
     return {
         "model": {
             "family": family,
-            "image_shape": [1, 8, 8],
+            "input_shape": [1, 8, 8],
             "latent_dim": 3,
             "body": BODIES[family],
         },
-        "data": {"dataset": "digits", "protocol": "binarised", "fit": "train"},
+        "data": {"dataset": "digits", "protocol": "binarized", "fit": "train"},
         "training": {"epochs": 1, "batch_size": 256, "checkpoint_minutes": 0, **training},
     }
 

@@ -13,7 +13,7 @@ from zoo.errors import RecipeError, SourceError
 
 KL = {
     "family": "autoencoder-kl",
-    "image_shape": [3, 16, 16],
+    "input_shape": [3, 16, 16],
     "block_out_channels": [16, 32],
     "down_block_types": ["DownEncoderBlock2D"] * 2,
     "up_block_types": ["UpDecoderBlock2D"] * 2,
@@ -21,7 +21,7 @@ KL = {
 }
 TINY = {
     "family": "autoencoder-tiny",
-    "image_shape": [3, 16, 16],
+    "input_shape": [3, 16, 16],
     **{f"{side}_block_out_channels": [16, 16] for side in ("encoder", "decoder")},
     **{f"num_{side}_blocks": [1, 1] for side in ("encoder", "decoder")},
 }
@@ -38,7 +38,7 @@ def pictures(tmp_path_factory):
 def recipe(pictures, model=KL, **training):
     return {
         "model": model,
-        "data": {"dataset": str(pictures), "protocol": "grey"},
+        "data": {"dataset": str(pictures), "protocol": "gray"},
         "training": {"epochs": 1, "batch_size": 16, **training},
     }
 
@@ -97,7 +97,7 @@ def test_a_stopped_one_goes_on_to_the_same_bits(pictures, tmp_path):
 
 
 def test_objectives_have_their_terms(pictures, tmp_path):
-    extractor = zoo.build("ae", image_shape=(3, 16, 16), latent_dim=4, seed=0)
+    extractor = zoo.build("ae", input_shape=(3, 16, 16), latent_dim=4, seed=0)
     zoo.save(extractor, tmp_path / "extractor")
     objective = {
         "kind": "pixels",
@@ -138,7 +138,7 @@ def test_a_recipe_that_cannot_begin_gets_a_sentence(pictures, tmp_path, training
 
 
 def test_a_family_whose_decoder_is_not_apart(pictures, tmp_path):
-    model = {"family": "hierarchical-vae", "image_shape": [3, 16, 16], "latent_dim": 4}
+    model = {"family": "hierarchical-vae", "input_shape": [3, 16, 16], "latent_dim": 4}
     saved(model, tmp_path / "start")
     said = recipe(pictures, model, init=str(tmp_path / "start"), trains="decoder")
     with pytest.raises(RecipeError, match="does not say what decodes alone"):

@@ -30,7 +30,7 @@ EVERYTHING = {
     "decay": "cosine",
     "warmup_steps": 10,
     "term_warmup_epochs": {"kl": 1.5},
-    "optimiser": {"kind": "adamw", "weight_decay": 0.01},
+    "optimizer": {"kind": "adamw", "weight_decay": 0.01},
     "output_bias": "training-mean",
 }
 
@@ -197,7 +197,7 @@ def test_a_family_with_a_convolution_of_three_dimensions_trains(recipe):
         class Spec(zoo.Spec):
             @property
             def latent_shape(self):
-                return self.image_shape
+                return self.input_shape
 
         def __init__(self, spec):
             super().__init__(spec)
@@ -214,8 +214,8 @@ def test_a_family_with_a_convolution_of_three_dimensions_trains(recipe):
             return zoo.Loss({"reconstruction": error.mean()})
 
     settings = recipe(epochs=1)
-    settings["model"] = {"family": "deep", "image_shape": [1, 8, 8]}
-    settings["data"]["protocol"] = "grey"
+    settings["model"] = {"family": "deep", "input_shape": [1, 8, 8]}
+    settings["data"]["protocol"] = "gray"
     try:
         assert zoo.train(settings, out="a", device="cpu").metrics.mse > 0
     finally:
@@ -287,7 +287,7 @@ def test_warm_up_of_a_term_is_linear_in_epochs():
 @pytest.mark.parametrize("family", ["ae", "vae", "conv-ae", "conv-vae", "beta-vae", "vq-vae"])
 def test_every_family_learns(family, recipe):
     settings = recipe(epochs=6, learning_rate=3e-3)
-    settings["model"] = {"family": family, "image_shape": [1, 8, 8], "latent_dim": 4}
+    settings["model"] = {"family": family, "input_shape": [1, 8, 8], "latent_dim": 4}
     if family.startswith("conv"):
         settings["model"]["body"] = {"kind": "conv", "channels": [8, 16], "hidden": [32]}
     zoo.train(settings, out="a")
@@ -301,7 +301,7 @@ def test_a_tensor_of_images_and_a_folder_can_be_trained_on(recipe):
 
     np.save("mine.npy", np.random.default_rng(0).integers(0, 256, (60, 9, 13), dtype=np.uint8))
     settings = recipe(epochs=1)
-    settings["model"]["image_shape"] = [1, 9, 13]
+    settings["model"]["input_shape"] = [1, 9, 13]
     settings["data"]["dataset"] = os.path.abspath("mine.npy")
     assert zoo.train(settings, out="a").metrics.n_images == 4
 

@@ -29,19 +29,19 @@ EVERYTHING = {
 }
 CONV = {
     "family": "conv-vae",
-    "image_shape": [1, 8, 8],
+    "input_shape": [1, 8, 8],
     "latent_dim": 4,
     "body": {"kind": "conv", "channels": [8, 16], "hidden": [32]},
 }
 GAUSSIAN = CONV | {"family": "vae", "likelihood": {"kind": "gaussian"}}
 VQ = {
     "family": "vq-vae",
-    "image_shape": [1, 8, 8],
+    "input_shape": [1, 8, 8],
     "latent_dim": 4,
     "codes": 12,
     "body": {"kind": "conv", "channels": [8], "residual_blocks": 1},
 }
-DEQUANTISED = {"dataset": "digits", "protocol": "dequantised"}
+DEQUANTIZED = {"dataset": "digits", "protocol": "dequantized"}
 
 
 def tiny(**training) -> dict:
@@ -55,7 +55,7 @@ EXACT = {
     "exact-bf16": tiny(exact_shards=4, precision="bf16", **EVERYTHING),
     "exact-conv": tiny(exact_shards=4) | {"model": CONV},
     "exact-vq": tiny(exact_shards=4, batch_size=RAGGED) | {"model": VQ},
-    "exact-dequantised": tiny(exact_shards=4) | {"model": GAUSSIAN, "data": DEQUANTISED},
+    "exact-dequantized": tiny(exact_shards=4) | {"model": GAUSSIAN, "data": DEQUANTIZED},
 }
 """The same bits on 1, 2 and 4 processes."""
 ALIKE = {
@@ -125,11 +125,11 @@ def test_a_batch_computed_in_parts_has_the_losses_of_a_whole_one():
 @pytest.mark.slow
 def test_two_processes_measure_the_same_bytes_as_one():
     body = {"kind": "mlp", "hidden": [32]}
-    zoo.save(zoo.build("vae", seed=0, image_shape=(1, 8, 8), latent_dim=3, body=body), "m")
+    zoo.save(zoo.build("vae", seed=0, input_shape=(1, 8, 8), latent_dim=3, body=body), "m")
     common = "eval ./m --dataset digits --split train --json --device cpu"
     lines = [f"{common} --limit {count}" for count in (1, 7, 301, 1201)]
     lines += [f"{common} --limit {count} --nll-samples 10" for count in (1, 7, 301)]
-    lines += [f"{common} --limit 301 --protocol grey"]
+    lines += [f"{common} --limit 301 --protocol gray"]
     one, two = what_they_print(1, *lines), what_they_print(2, *lines)
     assert one == two
     assert one.count('"nll_samples": 10') == 3
@@ -137,8 +137,8 @@ def test_two_processes_measure_the_same_bytes_as_one():
 
 @pytest.mark.slow
 def test_two_processes_measure_the_same_reconstructions_as_one():
-    zoo.save(zoo.build("conv-ae", seed=0, image_shape=(1, 32, 32), latent_dim=3), "m")
-    common = "eval ./m digits --protocol centre-32:colour=grey --json --device cpu"
+    zoo.save(zoo.build("conv-ae", seed=0, input_shape=(1, 32, 32), latent_dim=3), "m")
+    common = "eval ./m digits --protocol center-32:color=gray --json --device cpu"
     lines = [f"{common} --limit {count}" for count in (1, 7)]
     lines += [f"{common} --limit 6 --extractor ./m"]
     one, two = (

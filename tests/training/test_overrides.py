@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("no_hang")
 @pytest.mark.parametrize(
     ("written", "meant"), [("vae-mnsit-20", "vae-mnist-20"), ("vae-digit-8", "vae-digits-8")]
 )
-def test_a_misspelt_recipe_gets_the_nearest(written, meant):
+def test_a_misspelled_recipe_gets_the_nearest(written, meant):
     message = refused(written, UnknownNameError)
     assert f"No recipe named {written!r}. Did you mean {meant!r}?" in message
     assert "or the path of a .toml file" in message
@@ -82,15 +82,15 @@ def test_a_file_that_cannot_be_read_says_why(name, why):
 
 def test_overrides_change_settings_and_are_remembered():
     recipe = load_recipe(GOOD).with_overrides(
-        {"epochs": 7, "model.latent_dim": 4, "optimiser.kind": "adamw", "model.body.hidden": [9]}
+        {"epochs": 7, "model.latent_dim": 4, "optimizer.kind": "adamw", "model.body.hidden": [9]}
     )
     assert (recipe.training.epochs, recipe.spec.latent_dim) == (7, 4)
-    assert recipe.training.optimiser.kind == "adamw"
+    assert recipe.training.optimizer.kind == "adamw"
     assert recipe.spec.body.hidden == (9,)
     assert set(recipe.changed) == {
         "epochs",
         "model.latent_dim",
-        "optimiser.kind",
+        "optimizer.kind",
         "model.body.hidden",
     }
     assert load_recipe(GOOD).with_overrides({}) == load_recipe(GOOD)
@@ -99,7 +99,7 @@ def test_overrides_change_settings_and_are_remembered():
 def test_another_family_brings_its_own_body_and_says_so(caplog):
     recipe = load_recipe("vae-mnist-20", {"model.family": "conv-vae"})
     assert recipe.spec == zoo.build(
-        "conv-vae", image_shape=(1, 28, 28), latent_dim=20
+        "conv-vae", input_shape=(1, 28, 28), latent_dim=20
     ).spec.model_copy(update={"log_variance_bound": "off"})
     assert recipe.changed == {
         "model.family": "conv-vae",
@@ -119,7 +119,7 @@ def test_what_is_set_with_another_family_stays():
 
 
 def test_a_family_without_a_prior_leaves_it_out(caplog):
-    given = {"model.family": "ae", "data.protocol": "grey"}
+    given = {"model.family": "ae", "data.protocol": "gray"}
     assert load_recipe(GOOD, given).spec.latent_dim == 3
     assert "heads, log_variance_bound, prior left out, as it has none" in caplog.text
 
@@ -148,9 +148,9 @@ def test_an_override_completes_and_mends_a_file():
     [
         ("lr", "learning_rate"),
         ("batch", "batch_size"),
-        ("optimizer.kind", "optimiser"),
+        ("optimizer.kind", "optimizer"),
         ("latent_dim", "model.latent_dim"),
-        ("weight_decay", "optimiser.weight_decay"),
+        ("weight_decay", "optimizer.weight_decay"),
         ("body.hidden", "model.body"),
         ("hidden", "model.body.hidden"),
         ("protocol", "data.protocol"),
@@ -163,7 +163,7 @@ def test_an_override_completes_and_mends_a_file():
         ("num_train_epochs", "epochs"),
         ("per_device_train_batch_size", "batch_size"),
         ("accumulate_grad_batches", "accumulate"),
-        ("model.in_channels", "image_shape"),
+        ("model.in_channels", "input_shape"),
     ],
 )
 def test_a_setting_in_another_place_or_by_another_name_is_found(key, meant):
@@ -176,8 +176,8 @@ def test_a_setting_in_another_place_or_by_another_name_is_found(key, meant):
     [
         ("model.likelihood", "gaussian", '{kind = "gaussian"}'),
         ("model.body", "conf", '{kind = "conv"}'),
-        ("optimiser", "adamw", '{kind = "adamw"}'),
-        ("optimiser", "sgd", '{kind = "adam"} or {kind = "adamw"}'),
+        ("optimizer", "adamw", '{kind = "adamw"}'),
+        ("optimizer", "sgd", '{kind = "adam"} or {kind = "adamw"}'),
     ],
 )
 def test_a_kind_by_its_name_alone_says_how_to_write_it(key, value, how):
@@ -186,12 +186,12 @@ def test_a_kind_by_its_name_alone_says_how_to_write_it(key, value, how):
     assert str(caught.value).endswith(f"input should be an object, not {value!r}. Write {how}.")
 
 
-def test_colour_images_are_not_advised_to_be_black_and_white():
-    colour = changed(model__image_shape=[3, 8, 8], data__protocol="dequantised")
-    assert refused(colour).endswith("set model.likelihood = {kind = 'gaussian'}.")
-    grey = changed(data__protocol="dequantised")
-    said = "use 'binarised' or 'grey', or a continuous-bernoulli or gaussian likelihood."
-    assert refused(grey).endswith(said)
+def test_color_images_are_not_advised_to_be_black_and_white():
+    color = changed(model__input_shape=[3, 8, 8], data__protocol="dequantized")
+    assert refused(color).endswith("set model.likelihood = {kind = 'gaussian'}.")
+    gray = changed(data__protocol="dequantized")
+    said = "use 'binarized' or 'gray', or a continuous-bernoulli or gaussian likelihood."
+    assert refused(gray).endswith(said)
 
 
 def test_another_kind_brings_its_own_fields():
@@ -201,7 +201,7 @@ def test_another_kind_brings_its_own_fields():
     assert recipe.training.objective.kind == "iwae"
     assert recipe.training.objective.samples == 3
     assert recipe.spec.body == ConvBody()
-    same = load_recipe(GOOD).with_overrides({"optimiser.kind": "adam"})
+    same = load_recipe(GOOD).with_overrides({"optimizer.kind": "adam"})
     assert same.training == load_recipe(GOOD).training
 
 
@@ -224,7 +224,7 @@ def test_another_kind_brings_its_own_fields():
         ),
         (
             {"optimizer.kind": "adam"},
-            "optimizer: there is no such field. Did you mean 'optimiser'?",
+            "optimizer: there is no such field. Did you mean 'optimizer'?",
         ),
         (
             {"model.latent_dim.x": 3},
@@ -237,7 +237,7 @@ def test_another_kind_brings_its_own_fields():
         ({".": 1}, "there is no such field"),
         ({"epochs": 0, "seed": -1, "model.heads": "x"}, "has 3 problems"),
         (
-            {"model.image_shape": [1, 28, 28], "model.body.hidden": [65_536] * 3},
+            {"model.input_shape": [1, 28, 28], "model.body.hidden": [65_536] * 3},
             "at most 1,000,000,000",
         ),
         ({1: 2}, "Overrides are a mapping from a setting's name to its value"),
@@ -254,8 +254,8 @@ def test_an_override_that_does_not_fit_is_refused(overrides, why):
 
 def test_a_training_of_images_that_do_not_fit_is_refused_before_it_starts():
     with pytest.raises(RecipeError) as caught:
-        zoo.train(changed(model__image_shape=[1, 28, 28]))
-    assert "model.image_shape is (1, 28, 28); the images of digits are (1, 8, 8)" in str(
+        zoo.train(changed(model__input_shape=[1, 28, 28]))
+    assert "model.input_shape is (1, 28, 28); the images of digits are (1, 8, 8)" in str(
         caught.value
     )
     assert not Path("runs").exists()

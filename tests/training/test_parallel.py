@@ -15,7 +15,7 @@ from zoo.training.recipe import Recipe
 from zoo.training.settings import TrainingSettings
 
 
-class Odd(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3).__class__):
+class Odd(zoo.build("ae", input_shape=(1, 8, 8), latent_dim=3).__class__):
     """An autoencoder with a parameter that its loss does not use, and one buffer."""
 
     def __init__(self, spec, moves: bool):
@@ -31,8 +31,8 @@ class Odd(zoo.build("ae", image_shape=(1, 8, 8), latent_dim=3).__class__):
 
 def stepped(moves: bool, **training) -> Odd:
     """After one step of a training with decoupled weight decay."""
-    settings = {"epochs": 1, "optimiser": {"kind": "adamw", "weight_decay": 1.0}, **training}
-    model = {"family": "ae", "image_shape": [1, 8, 8], "latent_dim": 3}
+    settings = {"epochs": 1, "optimizer": {"kind": "adamw", "weight_decay": 1.0}, **training}
+    model = {"family": "ae", "input_shape": [1, 8, 8], "latent_dim": 3}
     recipe = Recipe.parse({**GOOD, "model": model, "training": settings})
     odd, pixels = Odd(recipe.spec, moves), load_images("digits", "train").first(64)
     Stepper(odd, recipe, 64, torch.device("cpu")).step(pixels, 64, 0, [])
@@ -58,7 +58,7 @@ def test_a_family_whose_training_changes_buffers_is_not_shared_out():
     ],
 )
 def test_a_loss_of_whole_batches_is_not_shared_among_processes(family, training, why, as_rank):
-    model = {"family": family, "image_shape": [1, 8, 8], "latent_dim": 3}
+    model = {"family": family, "input_shape": [1, 8, 8], "latent_dim": 3}
     recipe = Recipe.parse({**GOOD, "model": model, "training": {"epochs": 1, **training}})
     as_rank(2, 0)
     with pytest.raises(TrainingError, match=why):

@@ -120,12 +120,12 @@ def test_a_broken_plugin_does_not_hide_the_other_problems(monkeypatch):
     ("changes", "why"),
     [
         (
-            {"data__protocol": "dequantised"},
-            "data.protocol: 'dequantised' does not fit a bernoulli",
+            {"data__protocol": "dequantized"},
+            "data.protocol: 'dequantized' does not fit a bernoulli",
         ),
         (
             {"model__likelihood": {"kind": "gaussian"}},
-            "data.protocol: 'binarised' does not fit a gaussian likelihood; use 'dequantised'",
+            "data.protocol: 'binarized' does not fit a gaussian likelihood; use 'dequantized'",
         ),
         (
             {"training__early_stopping": 3, "data__fit": "train+validation"},

@@ -82,7 +82,7 @@ def compare_models(
         (Row(_rank(one, measured), one.summary) for one in measured),
         key=lambda row: -row.numbers.psnr,
     )
-    images = images.for_channels(models[0].spec.image_shape[0])
+    images = images.for_channels(models[0].spec.input_shape[0])
     numbers = _chosen(torch.stack([one.per_image["psnr"] for one in measured]).mean(0))
     picture = _picture(sources, models, images, numbers)
     return Comparison(tuple(rows), picture, tuple(images.key(number) for number in numbers))
@@ -148,7 +148,7 @@ def _picture(
 
 
 def _crop(image: Tensor) -> Tensor:
-    """The middle of an image `(C, H, W)` in [0, 1], in colour; a small one enlarged by a whole factor."""
+    """The middle of an image `(C, H, W)` in [0, 1], in color; a small one enlarged by a whole factor."""
     image = image.expand(3, -1, -1)
     down, across = (max(0, (side - SIDE) // 2) for side in image.shape[1:])
     image = image[:, down : down + SIDE, across : across + SIDE]

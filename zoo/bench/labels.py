@@ -43,10 +43,10 @@ def name_points(
 
     Args:
         axes: whose limits and layout are final.
-        points: x, y, name and colour of each.
+        points: x, y, name and color of each.
         taken: boxes that hold other text, in pixels.
-        leader: colour of the lines to far names.
-        halo: colour around the names, where they cross lines.
+        leader: color of the lines to far names.
+        halo: color around the names, where they cross lines.
         **text: of the names, as `Axes.annotate` takes it.
     """
     from matplotlib.patheffects import withStroke
@@ -58,7 +58,7 @@ def name_points(
     frame = axes.get_window_extent()
     dots = [axes.transData.transform((x, y)) for x, y, _, _ in points]
     boxes = list(taken)
-    for (x, y, name, colour), dot in zip(points, dots, strict=True):
+    for (x, y, name, color), dot in zip(points, dots, strict=True):
         others = [place for place in dots if place is not dot]
         for distance, side in itertools.product(DISTANCES, SIDES):
             note = axes.annotate(
@@ -68,7 +68,7 @@ def name_points(
                 textcoords="offset points",
                 ha=side[2],
                 va=side[3],
-                color=colour,
+                color=color,
                 zorder=5,
                 arrowprops=(
                     {"arrowstyle": "-", "color": leader, "linewidth": 0.6, "shrinkB": 3}
@@ -88,7 +88,7 @@ def name_points(
                 break
             note.remove()
         else:
-            boxes.append(_at_any_rate(axes, x, y, name, colour, text))
+            boxes.append(_at_any_rate(axes, x, y, name, color, text))
 
 
 def _passes(dot: Any, box: Bbox, others: Sequence[Any], near: float) -> bool:
@@ -104,11 +104,11 @@ def _passes(dot: Any, box: Bbox, others: Sequence[Any], near: float) -> bool:
     return False
 
 
-def _at_any_rate(axes: Axes, x: float, y: float, name: str, colour: str, text: Any) -> Bbox:
+def _at_any_rate(axes: Axes, x: float, y: float, name: str, color: str, text: Any) -> Bbox:
     """A name without a free place stands at its dot's right."""
     offset = (DISTANCES[0], 0)
     note = axes.annotate(
-        name, (x, y), offset, textcoords="offset points", va="center", color=colour, **text
+        name, (x, y), offset, textcoords="offset points", va="center", color=color, **text
     )
     note.set_in_layout(False)
     return _box(note)

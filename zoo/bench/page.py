@@ -16,7 +16,7 @@ from zoo.io.text import number, printable, with_error
 from zoo.specs.metrics import METRICS
 
 STYLE = Path(__file__).with_name("page.css")
-COLOURS = {
+COLORS = {
     plots.INK: "var(--ink)",
     plots.MUTED: "var(--muted)",
     plots.FAINT: "var(--faint)",
@@ -24,16 +24,16 @@ COLOURS = {
     plots.ACCENT: "var(--accent)",
     plots.OTHER: "var(--other)",
 }
-"""What the plots' colours are on the page, where they follow light and dark."""
+"""What the plots' colors are on the page, where they follow light and dark."""
 ABOUT = {
     "neg_elbo": "closed-form KL plus reconstruction at one draw of the posterior, at beta = 1",
     "nll": "minus the importance-weighted bound on log p(x) with K draws (Burda et al. 2016)",
-    "bce_plus_kl": "cross-entropy against grey levels plus KL, as tutorials print it; no likelihood",
-    "mse, psnr, ssim": "of grey images through decode(encode(x)), whatever the protocol",
+    "bce_plus_kl": "cross-entropy against gray levels plus KL, as tutorials print it; no likelihood",
+    "mse, psnr, ssim": "of gray images through decode(encode(x)), whatever the protocol",
     "active_units": "latents whose posterior mean varies by more than 0.01",
-    "binarised": "each pixel is a coin with its grey level as probability, drawn once, the same for all",
-    "dequantised": "a level becomes a uniform draw from its 1/256 of [0, 1]; nats of a density",
-    "grey": "the model is shown grey levels as they are",
+    "binarized": "each pixel is a coin with its gray level as probability, drawn once, the same for all",
+    "dequantized": "a level becomes a uniform draw from its 1/256 of [0, 1]; nats of a density",
+    "gray": "the model is shown gray levels as they are",
 }
 
 
@@ -99,7 +99,7 @@ def _dataset(place: int, name: str, tables: Sequence[Standing]) -> str:
 
 def _heading(standing: Standing) -> str:
     protocol = standing.ground.protocol
-    return f"Under the {protocol} protocol" if protocol else "Reconstructions of grey images"
+    return f"Under the {protocol} protocol" if protocol else "Reconstructions of gray images"
 
 
 def _table(standing: Standing) -> str:
@@ -136,14 +136,14 @@ def _cell(standing: Standing, row: Placed, name: str) -> str:
 
 
 def _figure(chart: Chart, prefix: str) -> str:
-    """A plot as SVG within the page: its own names for its parts, the page's colours."""
+    """A plot as SVG within the page: its own names for its parts, the page's colors."""
     svg = chart.draw("svg").decode()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\bid="', f'id="{prefix}', svg)
     svg = re.sub(r'href="#', f'href="#{prefix}', svg).replace("url(#", f"url(#{prefix}")
-    for colour, variable in COLOURS.items():
-        svg = svg.replace(colour, variable)
+    for color, variable in COLORS.items():
+        svg = svg.replace(color, variable)
     named = f'<svg role="img" aria-label="{_text(chart.summary)}"'
     return f"<figure>{svg.replace('<svg', named, 1)}</figure>"
 

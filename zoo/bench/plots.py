@@ -24,7 +24,7 @@ WIDTH, DPI = 6.4, 160
 TITLES = {
     "nll": "-log p(x), importance-weighted bound",
     "neg_elbo": "-ELBO",
-    "bce_plus_kl": "Grey cross-entropy + KL",
+    "bce_plus_kl": "Gray cross-entropy + KL",
     "mse": "Squared error of reconstructions",
 }
 
@@ -37,13 +37,13 @@ def plot_plane(figure: Figure, standing: Standing, rows: list[Placed]) -> None:
     axes.set(xlim=_around(rates), ylim=_around(distortions))
     axes.set_xlabel("rate: KL (nats per image)")
     axes.set_ylabel("distortion: -log p(x | z) (nats per image)")
-    total = "cross-entropy + KL" if standing.ground.protocol == "grey" else "-ELBO"
-    note = f"along a grey line {total} is the same{_about_colour(standing)}"
+    total = "cross-entropy + KL" if standing.ground.protocol == "gray" else "-ELBO"
+    note = f"along a gray line {total} is the same{_about_color(standing)}"
     _head(axes, "Rate and distortion", standing, note)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=3, width=0.7)
-    colours = [_colour(row) for row in rows]
-    axes.scatter(rates, distortions, s=30, c=colours, zorder=4, edgecolors=PAPER, linewidths=0.8)
+    colors = [_color(row) for row in rows]
+    axes.scatter(rates, distortions, s=30, c=colors, zorder=4, edgecolors=PAPER, linewidths=0.8)
     figure.draw_without_rendering()  # places are known from here on
     taken = _lines_of_equal_sum(axes)
     points = [
@@ -111,9 +111,9 @@ def plot_intervals(figure: Figure, standing: Standing, name: str, rows: list[Pla
     places = range(len(rows))
     unit = METRICS[name].unit
     from_zero = name == "mse"
-    colours = [_colour(row) if name == standing.main else OTHER for row in rows]
+    colors = [_color(row) if name == standing.main else OTHER for row in rows]
     if from_zero:
-        axes.barh(places, values, height=0.58, color=colours, zorder=2)
+        axes.barh(places, values, height=0.58, color=colors, zorder=2)
         axes.set_xlim(0, 1.38 * max(values))
     else:
         low, high = min(v - e for v, e in zip(values, errors, strict=True)), max(values)
@@ -121,7 +121,7 @@ def plot_intervals(figure: Figure, standing: Standing, name: str, rows: list[Pla
         axes.set_xlim(low - 0.06 * room, high + 0.42 * room)
         axes.grid(axis="x", color=FAINT, linewidth=0.7, zorder=0)
         axes.hlines(places, *axes.get_xlim(), color=FAINT, linewidth=0.6, linestyle=(0, (1, 3)))
-        axes.scatter(values, places, s=24, c=colours, zorder=4)
+        axes.scatter(values, places, s=24, c=colors, zorder=4)
     axes.errorbar(
         values, places, xerr=errors, fmt="none", ecolor=INK, elinewidth=1.1, capsize=2.6, zorder=5
     )
@@ -145,7 +145,7 @@ def plot_intervals(figure: Figure, standing: Standing, name: str, rows: list[Pla
     zero = "" if from_zero else "; the axis does not begin at 0"
     axes.set_xlabel(f"{name} ({unit}{' per image' if unit == 'nats' else ''}){zero}")
     axes.spines[["top", "right", "left"]].set_visible(False)
-    note = _behind(standing, name) + (_about_colour(standing) if name == standing.main else "")
+    note = _behind(standing, name) + (_about_color(standing) if name == standing.main else "")
     _head(axes, TITLES[name], standing, note)
 
 
@@ -161,12 +161,12 @@ def _tick(standing: Standing, name: str, row: Placed) -> str:
     return plain(row.entry.model)
 
 
-def _about_colour(standing: Standing) -> str:
+def _about_color(standing: Standing) -> str:
     ranks = {row.rank for row in standing.rows} - {None}
     return "; blue: first rank" if len(ranks) > 1 else ""
 
 
-def _colour(row: Placed) -> str:
+def _color(row: Placed) -> str:
     return ACCENT if row.rank == 1 else OTHER
 
 

@@ -41,11 +41,11 @@ class Standing:
     @property
     def names(self) -> list[str]:
         """The zoo's metrics that any of its models has, the main one first."""
-        grey = not self.ground.protocol
+        gray = not self.ground.protocol
         there = [
             name
             for name, metric in METRICS.items()
-            if (metric.of_grey_images or metric.of_factors) == grey
+            if (metric.of_gray_images or metric.of_factors) == gray
             and any(row.measured.value_of(name) is not None for row in self.rows)
         ]
         return sorted(there, key=lambda name: name != self.main)
@@ -73,7 +73,7 @@ class Standing:
 
 
 def standings(entries: Iterable[Entry]) -> list[Standing]:
-    """The measured entries by dataset: a standing for each protocol, then one of grey images."""
+    """The measured entries by dataset: a standing for each protocol, then one of gray images."""
     measured = [(one, one.measured) for one in entries if one.measured]
     grounds: dict[Ground, dict[str, tuple[Entry, Metrics]]] = {}
     for entry, metrics in measured:
@@ -149,9 +149,9 @@ def _rank(main: str, entry: Entry, all_: Sequence[tuple[Entry, Metrics]]) -> int
 
 
 def _main_number(ground: Ground, measured: Sequence[Metrics]) -> str | None:
-    """What orders the models: nll where all with an ELBO have it alike, else neg_elbo; mse of grey
-    images, and bce_plus_kl under the grey protocol."""
-    name = {"": "mse", "grey": "bce_plus_kl"}.get(ground.protocol, "neg_elbo")
+    """What orders the models: nll where all with an ELBO have it alike, else neg_elbo; mse of gray
+    images, and bce_plus_kl under the gray protocol."""
+    name = {"": "mse", "gray": "bce_plus_kl"}.get(ground.protocol, "neg_elbo")
     there = [one for one in measured if one.value_of(name) is not None]
     if not there:
         return None

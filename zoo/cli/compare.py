@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     "--protocol",
     default="native",
     show_default=True,
-    help="native (images as they are), whole (padded to a model's stride), centre-256 (any size), each "
-    "with settings that differ, such as centre-256:resampler=lanczos:rounding=off. With whole:tile=512 large "
+    help="native (images as they are), whole (padded to a model's stride), center-256 (any size), each "
+    "with settings that differ, such as center-256:resampler=lanczos:rounding=off. With whole:tile=512 large "
     "images are cut into tiles of 512 x 512: memory is bounded, and values near seams change.",
 )
 @click.option("--split", help="train, validation or test.  [default: test; all of a plain folder]")

@@ -24,8 +24,8 @@ SECONDS_PER_LINE = 30.0
 )
 @click.option(
     "--protocol",
-    metavar="centre-N",
-    help="Resize the shorter side to N and crop the centre, as `zoo compare` does; or native. With :tile=512 "
+    metavar="center-N",
+    help="Resize the shorter side to N and crop the center, as `zoo compare` does; or native. With :tile=512 "
     "images are encoded in tiles of 512 x 512: memory is bounded, and codes near seams change.  [default: "
     "as the model's recipe does; without one, native where the family takes any size]",
 )
@@ -79,7 +79,7 @@ def encode(
     loaded = store.load_source(find(model, TO_MEASURE))  # with its recipe, which has the transform
     recipe = loaded.info.recipe if loaded.info else None
     said = data_settings(recipe) if recipe else None
-    shape, transform = loaded.spec.image_shape, said.transform if said else Transform()
+    shape, transform = loaded.spec.input_shape, said.transform if said else Transform()
     if loaded.spec.stride and said is None:
         protocol = protocol or "native"
     tile = "off"
@@ -91,10 +91,10 @@ def encode(
         ):
             raise InputError(
                 f"{protocol}: codes are of images resized and cropped, and no more: "
-                "encode with centre-N, or native."
+                "encode with center-N, or native."
             )
         if asked.crop == "off" and asked.resize != "off":
-            raise InputError(f"{protocol} leaves images of several sizes: encode with centre-N.")
+            raise InputError(f"{protocol} leaves images of several sizes: encode with center-N.")
         channels = shape[0]
         shape = channels if asked.crop == "off" else (channels, asked.crop, asked.crop)
     images = open_all(

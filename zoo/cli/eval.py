@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--protocol",
-    help="binarised, dequantised, levels or grey; or for reconstructions of IMAGES alone native, whole or "
-    "centre-N (see `zoo compare`).  [default: its recipe's; without one, native where the family takes any size]",
+    help="binarized, dequantized, levels or gray; or for reconstructions of IMAGES alone native, whole or "
+    "center-N (see `zoo compare`).  [default: its recipe's; without one, native where the family takes any size]",
 )
 @nll_samples_option
 @limit_option
@@ -113,7 +113,7 @@ def evaluate(
         _print_reconstructions(model, found, json_)
         return
     if extractor:
-        raise click.UsageError("--extractor goes with --protocol native, whole or centre-N.")
+        raise click.UsageError("--extractor goes with --protocol native, whole or center-N.")
     metrics = zoo.evaluate(
         model,
         dataset,

@@ -38,7 +38,7 @@ def _models(pattern: str, json_: bool) -> None:
             "name": line.name,
             "family": line.family,
             "bytes": line.bytes,
-            "licence": line.licence,
+            "license": line.license,
             "weights_sha256": line.weights_sha256,
             "hub": line.hub,
             "package": line.registry.owner,
@@ -49,9 +49,9 @@ def _models(pattern: str, json_: bool) -> None:
         print_json(rows)
     elif rows:
         table = [
-            (r["name"], r["family"], size(r["bytes"]), r["licence"], r["package"]) for r in rows
+            (r["name"], r["family"], size(r["bytes"]), r["license"], r["package"]) for r in rows
         ]
-        columns = ("model", "family", "size", "licence", "package")
+        columns = ("model", "family", "size", "license", "package")
         packaged = any(row["package"] != index.own_registry().owner for row in rows)
         shown = len(columns) - (not packaged)
         print_table(columns[:shown], [row[:shown] for row in table])

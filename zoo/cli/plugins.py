@@ -52,7 +52,7 @@ def check(names: tuple[str, ...], json_: bool) -> None:
     from zoo.testing import checks_of
 
     for name in names:
-        families.get(name)  # misspelt names before any work
+        families.get(name)  # misspelled names before any work
     reports = []
     for name in names:
         checks = []
@@ -90,7 +90,7 @@ def new(name: str, to: Path | None, variational: bool) -> None:
 
 def _list(json_: bool) -> None:
     from zoo.cli.probe import try_plugins
-    from zoo.registry.plugins import misspelt_groups
+    from zoo.registry.plugins import misspelled_groups
 
     rows = [
         {
@@ -107,8 +107,8 @@ def _list(json_: bool) -> None:
     if json_:
         print_json(rows)
         return
-    for misspelt in misspelt_groups():
-        say(misspelt)
+    for misspelled in misspelled_groups():
+        say(misspelled)
     if not rows:
         say("No installed package provides anything. `zoo plugins new acme-thing` begins one.")
         return

@@ -90,7 +90,7 @@ def push(
         return
     if not create_pr and target.is_main:
         say(f'Load it with zoo.load("{done.repo}").')
-    if done.licence is None:
+    if done.license is None:
         say(NO_LICENSE)
 
 
@@ -110,7 +110,7 @@ def _say(done: Published, what: str) -> None:
 
 def _show(folder: str, target: Target, license: str | None, json_: bool) -> None:
     from zoo.folder.layout import CARD
-    from zoo.folder.licences import LICENCE, card_licence
+    from zoo.folder.licenses import LICENSE, card_license
     from zoo.hub.prepare import prepared
 
     if target.kind == "space":
@@ -129,7 +129,7 @@ def _show(folder: str, target: Target, license: str | None, json_: bool) -> None
     for name, content in files.items():
         say(f"  {len(content):>12,} bytes  {name}")
     say(f"\n{CARD}:\n\n{files[CARD].decode('utf-8', 'replace').rstrip()}")
-    if target.kind == "model" and LICENCE not in card_licence(
+    if target.kind == "model" and LICENSE not in card_license(
         files[CARD].decode("utf-8", "replace")
     ):
         say(f"\n{NO_LICENSE}")

@@ -68,7 +68,7 @@ def _model(name: str, json_: bool) -> None:
             f"`zoo list` shows all {len(published.list_models())} models, "
             "`zoo list --families` the families."
         ) from None
-    info = read_info(found.folder, found.origin, found.licence, found.files)
+    info = read_info(found.folder, found.origin, found.license, found.files)
     made_by = info.provider
     package = f"{made_by.distribution} {made_by.version}" if made_by else None
     if json_:
@@ -79,7 +79,7 @@ def _model(name: str, json_: bool) -> None:
                 "package": package,
                 "parameters": info.parameters,
                 "sha256": info.sha256,
-                "licence": info.licence,
+                "license": info.license,
                 "data": info.data,
                 "spec": info.spec.model_dump(mode="json"),
                 "metrics": info.metrics.as_json() if info.metrics else None,
@@ -87,9 +87,9 @@ def _model(name: str, json_: bool) -> None:
             }
         )
         return
-    shape = " x ".join(map(str, info.spec.image_shape))
+    shape = " x ".join(map(str, info.spec.input_shape))
     if stride := info.spec.stride:
-        shape = f"{info.spec.image_shape[0]} x H x W, multiples of {stride}"
+        shape = f"{info.spec.input_shape[0]} x H x W, multiples of {stride}"
     for what, value in (
         ("model", info.origin),
         ("family", f"{info.family}, of {package or 'the program that saved it'}"),
@@ -97,12 +97,12 @@ def _model(name: str, json_: bool) -> None:
         ("codes", " x ".join(map(str, info.spec.latent_shape))),
         ("parameters", f"{info.parameters:,}"),
         ("trained on", info.data or "unknown"),
-        ("licence", info.licence or "unknown"),
+        ("license", info.license or "unknown"),
         ("sha256", info.sha256 or "not recorded: a folder of diffusers'"),
     ):
         say(f"{what:<10}  {value}")
     for field, value in info.spec.model_dump(mode="json").items():
-        if field != "image_shape":
+        if field != "input_shape":
             say(f"  {field} = {_toml_value(value)}")
     for line in summary(info.metrics):
         say(line)

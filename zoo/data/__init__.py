@@ -4,7 +4,7 @@ from zoo.data.fingerprint import Fingerprint, difference, fingerprint
 from zoo.data.images import Images
 from zoo.data.load import AnyImages, load_images, open_all, open_dataset
 from zoo.data.preprocessing import (
-    as_grey,
+    as_gray,
     shifted,
     shown_in_testing,
     shown_in_training,
@@ -17,7 +17,7 @@ __all__ = [
     "Fingerprint",
     "Images",
     "StreamedImages",
-    "as_grey",
+    "as_gray",
     "difference",
     "fingerprint",
     "load_images",

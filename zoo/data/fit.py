@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 2**27
 """Of a resized image: a long one may become much larger than it was."""
-COLOUR = {1: "grey", 3: "colour"}
+COLOR = {1: "gray", 3: "color"}
 
 
 class Fit:
@@ -70,10 +70,10 @@ class Fit:
         return operators.horizontal_flip(image) if is_flipped else image
 
     def _corner(self, image: Image | Tensor, draws: list[float] | None) -> tuple[int, int]:
-        """Top and left of a crop: at random, or in the centre as torchvision has it."""
+        """Top and left of a crop: at random, or in the center as torchvision has it."""
         sides = zip(_size(image), self.shape[1:], strict=True)
         down, right = (side - own for side, own in sides)
-        if draws is None or self.transform.crop == "centre":
+        if draws is None or self.transform.crop == "center":
             return round(down / 2), round(right / 2)
         return int(draws[0] * (down + 1)), int(draws[1] * (right + 1))
 
@@ -92,14 +92,14 @@ class Fit:
 
     def _misfit(self, found: tuple[int, ...], title: str) -> str:
         if found[1:] == self.shape[1:]:
-            kinds = (COLOUR.get(n, f"of {n} channels") for n in (found[0], self.shape[0]))
+            kinds = (COLOR.get(n, f"of {n} channels") for n in (found[0], self.shape[0]))
             return "{} is {}, not {}. Convert it first.".format(title, *kinds)
         sizes = (f"{height} x {width}" for height, width in (found[1:], self.shape[1:]))
         side = max(self.shape[1:])
         return (
             "{} is {}, not {}. ".format(title, *sizes)
-            + f"data.transform = {{resize = {side}, crop = 'centre'}} makes it fit."
-            + f" (zoo eval and zoo encode take --protocol centre-{side}.)"
+            + f"data.transform = {{resize = {side}, crop = 'center'}} makes it fit."
+            + f" (zoo eval and zoo encode take --protocol center-{side}.)"
         )
 
 
@@ -119,7 +119,7 @@ def resized(image: Image | Tensor, side: int, resampler: str) -> Image | Tensor:
 
 
 def as_pictures(image: Image | Tensor) -> list[Image]:
-    """An image as Pillow's. A tensor of other than 1 or 3 channels is a grey picture for each."""
+    """An image as Pillow's. A tensor of other than 1 or 3 channels is a gray picture for each."""
     from PIL import Image
 
     if not isinstance(image, Tensor):
@@ -129,7 +129,7 @@ def as_pictures(image: Image | Tensor) -> list[Image]:
 
 
 def as_pixels(image: Image | Tensor) -> Tensor:
-    """An image as `(C, H, W)` uint8, C = 1 for grey and 3 for colour."""
+    """An image as `(C, H, W)` uint8, C = 1 for gray and 3 for color."""
     if isinstance(image, Tensor):
         return image
     pixels = np.array(image, ndmin=3)  # (1, H, W) or (H, W, 3)

@@ -82,7 +82,7 @@ def read_image(path: Path) -> Image:
 
 
 def decode(file: BinaryIO, title: str) -> Image:
-    """An image as it was taken, by its EXIF orientation: grey ("L") or colour ("RGB").
+    """An image as it was taken, by its EXIF orientation: gray ("L") or color ("RGB").
 
     Of several frames or pages it is the first. Metadata that is damaged is passed over. Raises
     DataError, with its title, for what is no image, is damaged, or would take gigabytes.
@@ -134,7 +134,7 @@ def _without_metadata(file: BinaryIO) -> bytes:
 
 
 def _check_depth(image: Image, title: str) -> None:
-    """Raises DataError for colour of more than 8 bits a channel: Pillow would keep the high byte alone."""
+    """Raises DataError for color of more than 8 bits a channel: Pillow would keep the high byte alone."""
     read_as = [tile[3] for tile in getattr(image, "tile", ())]
     largest = [args[1] for args in read_as if image.format == "PPM" and isinstance(args, tuple)]
     if any(DEEP_RAW.search(str(args)) for args in read_as) or max(largest, default=0) > 255:
@@ -180,7 +180,7 @@ def _upright(image: Image) -> Image:
 
 
 def eight_bits(image: Image, title: str) -> Image:
-    """As grey ("L") or colour ("RGB"). Raises DataError for more than 8 bits a channel."""
+    """As gray ("L") or color ("RGB"). Raises DataError for more than 8 bits a channel."""
     if image.mode in DEEP:
         raise DataError(_too_deep(title, image.mode))
     wanted = "L" if image.mode in ("1", "L", "LA") else "RGB"

@@ -22,7 +22,7 @@ COUNT = 10_000
 def test_labels(dataset: str) -> tuple[list[int], tuple[str, ...]] | None:
     """The class of each test image, by number, and the names of the classes; None where there are none.
 
-    A file of labels that is missing or damaged is as if there were none: they only colour a map.
+    A file of labels that is missing or damaged is as if there were none: they only color a map.
     """
     if dataset == "digits":
         from sklearn.datasets import load_digits

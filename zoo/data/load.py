@@ -291,7 +291,7 @@ def _check_one_shape(found: dict[str, Source], what: str) -> None:
 
 
 def _natural_shape(source: Source, transform: Transform) -> Shape:
-    """Of the images where no model says it: the first one's, in colour if any is."""
+    """Of the images where no model says it: the first one's, in color if any is."""
     if source.shape and transform == Transform():
         return source.shape
     every = _readable(source)
@@ -299,8 +299,8 @@ def _natural_shape(source: Source, transform: Transform) -> Shape:
     channels, height, width = (as_pixels(source.read(0)) if first is None else first).shape
     if transform.resize != "off":
         height = width = transform.resize
-    in_colour = channels == 3 or any(pixels.shape[0] == 3 for pixels in every)
-    return (3 if in_colour else channels, height, width)
+    in_color = channels == 3 or any(pixels.shape[0] == 3 for pixels in every)
+    return (3 if in_color else channels, height, width)
 
 
 def _readable(source: Source) -> Iterator[Tensor]:

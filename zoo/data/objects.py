@@ -142,7 +142,7 @@ def can_hold_images(given: object) -> bool:
 
 
 def image_of(item: object, title: str) -> Image | Tensor:
-    """The image that an item is or holds: Pillow's, grey or colour, or `(C, H, W)` uint8."""
+    """The image that an item is or holds: Pillow's, gray or color, or `(C, H, W)` uint8."""
     from PIL.Image import Image
 
     parts = tuple(item.values()) if isinstance(item, Mapping) else item

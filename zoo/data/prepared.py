@@ -95,7 +95,7 @@ def prepare(given: object, protocol: ReconstructionProtocol, title: str) -> Tens
         (given,) = as_pictures(given)
     assert isinstance(given, Image.Image)
     own = "L" if given.mode == "L" else "RGB"
-    image = given.convert({"rgb": "RGB", "grey": "L"}.get(protocol.colour, own))
+    image = given.convert({"rgb": "RGB", "gray": "L"}.get(protocol.color, own))
     return as_pixels(Fit(protocol.cropped, protocol.transform).transformed(image, title))
 
 
@@ -111,7 +111,7 @@ def padded(x: Tensor, stride: int, protocol: ReconstructionProtocol, title: str)
     if protocol.pad == "off":
         raise InputError(
             f"{title} is {height} x {width}, and the model takes multiples of {stride}. Protocols "
-            "that make it fit: centre-N, which crops, or whole, which pads."
+            "that make it fit: center-N, which crops, or whole, which pads."
         )
     if down >= height or right >= width:
         raise InputError(f"{title} is too small to be padded by its reflection to {stride}.")

@@ -1,4 +1,4 @@
-"""From grey levels to what a model is shown under each protocol.
+"""From gray levels to what a model is shown under each protocol.
 
 In training the draw is fresh for every batch; in testing it is one draw, the same everywhere for
 ever.
@@ -15,11 +15,11 @@ from torch import Tensor
 from zoo.specs.protocols import Protocol, check_known
 
 DRAW_BITS = 24
-UNCHANGED = ("grey", "levels")
+UNCHANGED = ("gray", "levels")
 """Protocols that show an image as it is."""
 
 
-def as_grey(pixels: Tensor) -> Tensor:
+def as_gray(pixels: Tensor) -> Tensor:
     """Levels 0 to 255, uint8, as float32 in [0, 1]."""
     return pixels.float().div_(255)
 
@@ -29,12 +29,12 @@ def training_draw(
 ) -> Tensor | None:
     """What a batch of that shape needs to be shown in training, on the generator's device.
 
-    Coins, 0 to 254 uint8, for `binarised`; uniform in [0, 1) for `dequantised`; None for `grey` and `levels`.
+    Coins, 0 to 254 uint8, for `binarized`; uniform in [0, 1) for `dequantized`; None for `gray` and `levels`.
     """
     device = generator.device
     if protocol in UNCHANGED:
         return None
-    if protocol == "binarised":
+    if protocol == "binarized":
         return torch.randint(0, 255, shape, dtype=torch.uint8, device=device, generator=generator)
     return torch.rand(shape, device=device, generator=generator)
 
@@ -42,8 +42,8 @@ def training_draw(
 def shown_in_training(pixels: Tensor, protocol: Protocol, drawn: Tensor | None) -> Tensor:
     """Levels `(N, C, H, W)`, uint8, as float32 in [0, 1], by their rows of a `training_draw`."""
     if drawn is None:
-        return as_grey(pixels)
-    if protocol == "binarised":
+        return as_gray(pixels)
+    if protocol == "binarized":
         return (drawn < pixels).float()  # coins are 0..254, so a level v is 1 with chance v / 255
     return pixels.float().add_(drawn).div_(256)
 
@@ -64,17 +64,17 @@ def shown_in_testing(pixels: Tensor, protocol: Protocol, first: int = 0) -> Tens
     """Images of a split from number `first` on, `(N, C, H, W)` uint8, as float32 in [0, 1], by the fixed draw.
 
     The draw of a pixel is the top 24 bits u of NumPy's `Philox(key=0).random_raw`, in row-major
-    order over the split: binarised, v is 1 iff u * 255 < v * 2**24; dequantised, it is
+    order over the split: binarized, v is 1 iff u * 255 < v * 2**24; dequantized, it is
     (v + u / 2**24) / 256. Raises InputError for an unknown protocol.
     """
     check_known(protocol)
     if protocol in UNCHANGED:
-        return as_grey(pixels)
+        return as_gray(pixels)
     levels = pixels.cpu().numpy().astype(np.int64)
     whole, rest = divmod(first * math.prod(levels.shape[1:]), 4)  # it draws four at a time
     raw = np.random.Philox(key=0).advance(whole).random_raw(rest + levels.size)[rest:]
     draw = (raw >> np.uint64(64 - DRAW_BITS)).astype(np.int64).reshape(levels.shape)
-    if protocol == "binarised":
+    if protocol == "binarized":
         return torch.from_numpy((draw * 255 < levels << DRAW_BITS).astype(np.float32))
     shown = (levels + draw / 2**DRAW_BITS) / 256
     return torch.from_numpy(shown.astype(np.float32))

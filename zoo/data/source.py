@@ -23,7 +23,7 @@ class Source:
     shape: tuple[int, int, int] | None = None
     """Of every image, where that is known before they are read."""
     shards: np.ndarray | None = None
-    """The number of the first image of each file that holds many, where neighbours are read together."""
+    """The number of the first image of each file that holds many, where neighbors are read together."""
     together = 16_384
     """Images of shards that follow one another, among which an epoch's order is drawn."""
     whole = 131_072
@@ -41,7 +41,7 @@ class Source:
         return repr(self.key(number))
 
     def read(self, number: int) -> Image | Tensor:
-        """One image: Pillow's, grey ("L") or colour ("RGB"), or `(C, H, W)` uint8.
+        """One image: Pillow's, gray ("L") or color ("RGB"), or `(C, H, W)` uint8.
 
         Raises DataError, with its title, for one that is damaged.
         """

@@ -91,7 +91,7 @@ class StreamedImages:
         """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone.
 
         A large set's shards follow one another in an order drawn anew, and so do the images within
-        some thousand neighbours, so that few files are read at a time.
+        some thousand neighbors, so that few files are read at a time.
         """
         if self.source.shards is None or len(self) <= self.source.whole:
             return shuffled(len(self), seed, epoch)

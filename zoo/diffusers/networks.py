@@ -71,7 +71,7 @@ class DiffusersAutoencoder(Autoencoder):
         batch, (height, width) = z.shape[:-3], z.shape[-2:]
         if not z.numel():
             stride = self.spec.stride
-            return z.new_empty(*batch, self.spec.image_shape[0], stride * height, stride * width)
+            return z.new_empty(*batch, self.spec.input_shape[0], stride * height, stride * width)
         flat = z.reshape(-1, *z.shape[-3:])  # (prod(batch), c, h, w)
         images = self.network.decode(self._unscaled(flat)).sample
         images = self._image(self._finite(images, "decode")).clamp(0, 1)

@@ -26,9 +26,9 @@ DEFAULT_SIZE = 512
 
 
 class DiffusersSpec(Spec):
-    """What they share. `image_shape` names a usual size: any that the stride divides is taken."""
+    """What they share. `input_shape` names a usual size: any that the stride divides is taken."""
 
-    image_shape: tuple[
+    input_shape: tuple[
         Annotated[int, Field(ge=1, le=64)],
         Annotated[int, Field(ge=1, le=4096)],
         Annotated[int, Field(ge=1, le=4096)],
@@ -54,12 +54,12 @@ class DiffusersSpec(Spec):
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        _, height, width = self.image_shape
+        _, height, width = self.input_shape
         return self.channels, height // self.stride, width // self.stride
 
     @model_validator(mode="after")
     def _stride_divides_the_size(self):
-        _, height, width = self.image_shape
+        _, height, width = self.input_shape
         if height % self.stride or width % self.stride:
             raise ValueError(f"height and width are multiples of {self.stride}")
         return self
@@ -70,7 +70,7 @@ class DiffusersSpec(Spec):
         said = {k: v for k, v in config.items() if not k.startswith("_") and k not in cls.UNUSED}
         size = said.pop("sample_size", DEFAULT_SIZE)
         sizes = list(size) if isinstance(size, (list, tuple)) else [size, size]
-        fields: dict[str, Any] = {"image_shape": [said.pop("in_channels", 3), *sizes]}
+        fields: dict[str, Any] = {"input_shape": [said.pop("in_channels", 3), *sizes]}
         for name, value in said.items():
             stages = said.get(cls.PER_STAGE.get(name, ""))
             if isinstance(value, str) and isinstance(stages, list):
@@ -80,8 +80,8 @@ class DiffusersSpec(Spec):
 
     def to_diffusers(self) -> dict[str, Any]:
         """The arguments of the class of diffusers."""
-        fields = {k: None if v == "off" else v for k, v in self if k != "image_shape"}
-        return {"in_channels": self.image_shape[0], **fields}
+        fields = {k: None if v == "off" else v for k, v in self if k != "input_shape"}
+        return {"in_channels": self.input_shape[0], **fields}
 
 
 class _Convolutional(DiffusersSpec):
@@ -112,12 +112,12 @@ class _Convolutional(DiffusersSpec):
             )
         if wrong := [one for one in self.block_out_channels if one % self.norm_num_groups]:
             raise ValueError(f"norm_num_groups = {self.norm_num_groups} does not divide {wrong[0]}")
-        if self.out_channels != self.image_shape[0]:
+        if self.out_channels != self.input_shape[0]:
             raise ValueError("out_channels is the number of channels of an image")
         return self
 
     def to_diffusers(self) -> dict[str, Any]:
-        return super().to_diffusers() | {"sample_size": max(self.image_shape[1:])}
+        return super().to_diffusers() | {"sample_size": max(self.input_shape[1:])}
 
 
 class AutoencoderKLSpec(_Convolutional):
@@ -207,7 +207,7 @@ class AutoencoderTinySpec(DiffusersSpec):
         for name in ("encoder_block_out_channels", "decoder_block_out_channels"):
             if len(set(getattr(self, name))) > 1:  # its convolutions between stages keep the width
                 raise ValueError(f"{name} are all the same")
-        if self.out_channels != self.image_shape[0]:
+        if self.out_channels != self.input_shape[0]:
             raise ValueError("out_channels is the number of channels of an image")
         return self
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo.data import AnyImages, as_grey
+from zoo.data import AnyImages, as_gray
 from zoo.data.factors import Factors
 from zoo.errors import DataError, InputError
 from zoo.evaluation.factors import BINS, dci, factor_vae_score, mig, sap, uniform
@@ -53,14 +53,14 @@ def check_factors(
 def measure_factors(
     model: Autoencoder, images: AnyImages, factors: Factors, count: int, seed: int
 ) -> dict[str, Any]:
-    """The scores of the codes of grey images, of 10,000 drawn from the first `count` if these are more.
+    """The scores of the codes of gray images, of 10,000 drawn from the first `count` if these are more.
 
     A code is `encode(x)`, so a posterior's mean, all its numbers in a row. Raises InputError for
     codes that are not finite.
     """
     points = _points(count, seed)
     batches = images.read(torch.from_numpy(points).split(batch_size(model.spec.pixels)))
-    encoded = [model._encode(as_grey(levels.to(model.device))).flatten(1) for levels in batches]
+    encoded = [model._encode(as_gray(levels.to(model.device))).flatten(1) for levels in batches]
     codes = torch.cat(encoded).cpu().double().numpy()  # (n, d)
     if not np.isfinite(codes).all():
         raise InputError("The model's codes are not all finite, so nothing can be said of them.")

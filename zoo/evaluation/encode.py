@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data import StreamedImages, as_grey
+from zoo.data import StreamedImages, as_gray
 from zoo.errors import InputError, ZooError
 from zoo.evaluation.codes import CodeFiles, Done
 from zoo.evaluation.measure import batch_size
@@ -78,7 +78,7 @@ def encode_images(
     if not model.spec.takes(images.shape):
         raise InputError(
             f"The model takes no images of {' x '.join(map(str, images.shape))}. A protocol such as "
-            "centre-256 makes them fit."
+            "center-256 makes them fit."
         )
     check_tile(model, tile)
     about = _about(model, images, device) | {"tile": tile, "flipped": flipped}
@@ -190,7 +190,7 @@ def _encoded(
 def _codes(model: Autoencoder, pixels: Tensor, tile: Literal["off"] | int) -> np.ndarray:
     """Codes `(n, *latent_shape)` float32 of levels `(n, C, H, W)` uint8."""
     with families.guarded(model, "failed to encode"), torch.inference_mode():
-        codes = encode_tiled(model, as_grey(pixels.to(model.device)), tile)
+        codes = encode_tiled(model, as_gray(pixels.to(model.device)), tile)
         if codes.shape != (len(pixels), *model.spec.code_shape(tuple(pixels.shape[1:]))):
             raise ValueError(f"_encode gives {tuple(codes.shape)} for {len(pixels)} images")
         return codes.float().cpu().numpy()

@@ -101,8 +101,8 @@ def evaluate_each(
     """As `evaluate_model`, and beside the means each image's own numbers, `(N,)` by name."""
     check_shape(model, images)
     kind = likelihood_kind(model.spec)
-    if protocol is None:  # an autoencoder's code is measured on grey images
-        own_first = FITTING.get(kind, ("grey",))
+    if protocol is None:  # an autoencoder's code is measured on gray images
+        own_first = FITTING.get(kind, ("gray",))
         protocol = own_first[0 if isinstance(model, VariationalAutoencoder) else -1]
     check_protocol(protocol, kind)
     if limit is not None and limit < 1:
@@ -120,7 +120,7 @@ def evaluate_each(
     with guard, torch.inference_mode(), exact_float32():
         numbers, values, sha256 = _numbers(measured, images, count, protocol, seed)
         check_finite(numbers, images.key)
-        if isinstance(measured, VariationalAutoencoder) and nll_samples and protocol != "grey":
+        if isinstance(measured, VariationalAutoencoder) and nll_samples and protocol != "gray":
             some = min(count, nll_images or count)
             numbers |= _bound(measured, images, some, protocol, seed, nll_samples)
             check_finite(numbers, images.key)
@@ -190,7 +190,7 @@ def images_for(
     return load_images(
         dataset,
         split or ("test" if own else None),
-        shape=model.spec.image_shape,
+        shape=model.spec.input_shape,
         transform=transform,
         column=defaults.column if column is None else column,
         max_damaged=defaults.max_damaged if max_damaged is None else max_damaged,
@@ -199,7 +199,7 @@ def images_for(
 
 
 def is_dataset_of(said: DataSettings, dataset: Dataset) -> bool:
-    """Whether a dataset is the one that a recipe names: a name, or a path however it is spelt."""
+    """Whether a dataset is the one that a recipe names: a name, or a path however it is spelled."""
     if not isinstance(dataset, str | Path):
         return False
     return str(dataset) == said.dataset or _real(dataset) == _real(said.dataset)
@@ -219,7 +219,7 @@ def reconstruction_errors(model: Autoencoder, images: AnyImages, count: int) -> 
 
 
 def validation_loss(model: Autoencoder, images: AnyImages, protocol: Protocol) -> float:
-    """The loss that choices minimise, in nats per image, with fixed noise.
+    """The loss that choices minimize, in nats per image, with fixed noise.
 
     A variational family's is its negative ELBO with the Spec's weight of the KL, whatever else is
     trained: an importance-weighted bound, or a total correlation.
@@ -266,7 +266,7 @@ def _numbers(
     numbers = joined(batches)
     values: dict[str, Any] = {}
     if isinstance(model, VariationalAutoencoder):
-        total = "bce_plus_kl" if protocol == "grey" else "neg_elbo"
+        total = "bce_plus_kl" if protocol == "gray" else "neg_elbo"
         numbers[total] = numbers["reconstruction"].double() + numbers["kl"].double()
         if total == "neg_elbo":
             values |= _bits(*mean_of(numbers[total]), model.spec.pixels, protocol)
@@ -287,7 +287,7 @@ def _bits(
     neg_elbo: float, error: float | None, pixels: int, protocol: Protocol
 ) -> dict[str, float | None]:
     per_bit = pixels * math.log(2)
-    shift = 8.0 if protocol == "dequantised" else 0.0  # 256 levels were squeezed into [0, 1]
+    shift = 8.0 if protocol == "dequantized" else 0.0  # 256 levels were squeezed into [0, 1]
     return {
         "bits_per_dim": neg_elbo / per_bit + shift,
         "bits_per_dim_se": None if error is None else error / per_bit,
@@ -321,8 +321,8 @@ def means_of(per_image: dict[str, Tensor]) -> dict[str, Any]:
 
 def check_shape(model: Autoencoder, images: AnyImages) -> None:
     """Raises InputError for images of another shape than the model takes."""
-    if images.shape != model.spec.image_shape:
+    if images.shape != model.spec.input_shape:
         raise InputError(
-            f"The model takes images of {model.spec.image_shape}; {images.dataset} has "
+            f"The model takes images of {model.spec.input_shape}; {images.dataset} has "
             f"{images.shape}."
         )

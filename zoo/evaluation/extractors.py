@@ -127,10 +127,10 @@ class Codes(Extractor):
     def features(self, images: Tensor) -> Tensor:
         spec, shape = self.network.spec, tuple(images.shape[1:])
         if not spec.takes(shape):
-            wanted = " x ".join(map(str, spec.image_shape))
+            wanted = " x ".join(map(str, spec.input_shape))
             raise InputError(
                 f"The extractor takes images of {wanted}, not {' x '.join(map(str, shape))}: choose a "
-                f"protocol that makes them so, such as centre-{spec.image_shape[1]}."
+                f"protocol that makes them so, such as center-{spec.input_shape[1]}."
             )
         return self.network._encode(images.to(self.network.device, self.network.dtype)).flatten(1)
 
@@ -144,7 +144,7 @@ class LPIPS(Extractor):
         return None
 
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
-        _check_colour(x, self.name, LEAST_SIDE)
+        _check_color(x, self.name, LEAST_SIDE)
         where = next(self.network.parameters()).device
         return self.network(x.to(where), y.to(where), normalize=True).flatten()
 
@@ -155,7 +155,7 @@ class Inception(Extractor):
     kind = "inception"
 
     def features(self, images: Tensor) -> Tensor:
-        _check_colour(images, self.name, 1)
+        _check_color(images, self.name, 1)
         levels = (images * 255).round().to(torch.uint8)
         return self.network(levels.to(next(self.network.parameters()).device))[0]
 
@@ -290,10 +290,10 @@ def _inception(tensors: Mapping[str, Tensor]) -> nn.Module:
         ) from None
 
 
-def _check_colour(images: Tensor, name: str, side: int) -> None:
+def _check_color(images: Tensor, name: str, side: int) -> None:
     channels, height, width = images.shape[1:]
     if channels != 3 or min(height, width) < side:
         raise InputError(
-            f"{name} takes images in colour, {side} pixels or more high and wide; got "
+            f"{name} takes images in color, {side} pixels or more high and wide; got "
             f"{channels} x {height} x {width}."
         )

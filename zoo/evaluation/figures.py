@@ -7,7 +7,7 @@ import io
 import torch
 from torch import Tensor
 
-from zoo.data import AnyImages, as_grey
+from zoo.data import AnyImages, as_gray
 from zoo.data.named import torchvision_part
 from zoo.folder.layout import MAX_FIGURE_BYTES
 from zoo.models import Autoencoder, VariationalAutoencoder
@@ -45,8 +45,8 @@ def draw_beside(model: Autoencoder, images: AnyImages, count: int = 8) -> dict[s
     pixels = images.first(count)  # (N, C, H, W)
     with families.guarded(model, "failed to be drawn"):
         pictures = {
-            "originals": _png(as_grey(pixels), count),
-            "reconstructions": _png(_reconstructed(model, as_grey(pixels)), count),
+            "originals": _png(as_gray(pixels), count),
+            "reconstructions": _png(_reconstructed(model, as_gray(pixels)), count),
         }
         if isinstance(model, VariationalAutoencoder):
             pictures["samples"] = draw_samples(model, 25)
@@ -59,7 +59,7 @@ def draw_own(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
         return {}
     with families.guarded(model, "failed to draw its own pictures"):
         with torch.inference_mode():
-            given = model._draw(as_grey(pixels).to(model.device, model.dtype))
+            given = model._draw(as_gray(pixels).to(model.device, model.dtype))
         if given.keys() != model.own_pictures.keys():
             wanted = ", ".join(model.own_pictures)
             raise ValueError(f"_draw(self, x) gives {list(given)}; own_pictures names {wanted}")
@@ -80,7 +80,7 @@ def _grid(images: Tensor) -> bytes:
 
 def draw_reconstructions(model: Autoencoder, pixels: Tensor, per_row: int = 8) -> bytes:
     """Rows of originals `(N, C, H, W)` uint8, each above the row of their reconstructions."""
-    x = as_grey(pixels)
+    x = as_gray(pixels)
     y = _reconstructed(model, x)
     rows = [part for pair in zip(x.split(per_row), y.split(per_row), strict=True) for part in pair]
     return _png(torch.cat(rows), per_row)
@@ -104,7 +104,7 @@ def draw_traversals(model: Autoencoder, pixels: Tensor, steps: int = 9, rows: in
     rows are the latents whose codes vary most.
     """
     with torch.inference_mode():
-        codes = model._encode(as_grey(pixels).to(model.device, model.dtype)).flatten(1)  # (N, d)
+        codes = model._encode(as_gray(pixels).to(model.device, model.dtype)).flatten(1)  # (N, d)
         spread = codes.std(0) if len(codes) > 1 else torch.ones_like(codes[0])
         chosen = spread.argsort(descending=True, stable=True)[:rows]
         offsets = torch.linspace(-3, 3, steps, device=codes.device)
@@ -122,7 +122,7 @@ def _png(images: Tensor, per_row: int) -> bytes:
     factor = max(1, -(-SCALE_TO // images.shape[-2]))
     large = images.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
     if large.shape[1] not in (1, 3):
-        large = large[:, :1]  # other than grey and colour: the first channel
+        large = large[:, :1]  # other than gray and color: the first channel
     grid = torchvision_part("utils").make_grid(large, nrow=per_row, padding=2, pad_value=1.0)
     levels = grid.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
     buffer = io.BytesIO()

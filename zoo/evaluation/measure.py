@@ -12,7 +12,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from zoo import processes
-from zoo.data import AnyImages, as_grey
+from zoo.data import AnyImages, as_gray
 from zoo.errors import InputError
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
 from zoo.models import Autoencoder, VariationalAutoencoder
@@ -118,16 +118,16 @@ def measure_likelihood(model: Autoencoder, shown: Tensor) -> dict[str, Tensor]:
 
 
 def measure_own(model: Autoencoder, batches: Iterable[Tensor]) -> dict[str, OwnNumber]:
-    """A family's own numbers of grey images, given as batches of levels `(N, C, H, W)` uint8.
+    """A family's own numbers of gray images, given as batches of levels `(N, C, H, W)` uint8.
 
     Raises PluginError where the family fails to give them.
     """
     if not model.own_metrics:
         return {}
     device = model.device
-    grey = (as_grey(levels.to(device)) for levels in batches)
+    gray = (as_gray(levels.to(device)) for levels in batches)
     with families.guarded(model, "failed to measure its own metrics"):
-        given = {name: float(value) for name, value in model._measure(grey).items()}
+        given = {name: float(value) for name, value in model._measure(gray).items()}
         if given.keys() != model.own_metrics.keys():
             wanted = ", ".join(model.own_metrics)
             raise ValueError(

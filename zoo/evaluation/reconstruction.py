@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from zoo import processes
-from zoo.data import as_grey
+from zoo.data import as_gray
 from zoo.data.prepared import PreparedImages, digest, padded
 from zoo.errors import InputError
 from zoo.evaluation.extractors import Extractor, squared
@@ -64,7 +64,7 @@ def measure_reconstructions(
 
     Args:
         model: any model whose images have the protocol's channels; it is not changed.
-        images: under a protocol; colour `auto` becomes the model's.
+        images: under a protocol; color `auto` becomes the model's.
         name: what to call the model; empty is where it came from.
         limit: the first so many images only.
         extractor: a network in whose features distances are taken too.
@@ -80,7 +80,7 @@ def measure_reconstructions(
     measured = model
     if model.training or (model.dtype, model.device) != (torch.float32, device):
         measured = copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
-    images = images.for_channels(model.spec.image_shape[0])
+    images = images.for_channels(model.spec.input_shape[0])
     count = min(len(images), limit or len(images))
     mine = range(processes.index(), count, processes.count())
     found: list[_One] = []
@@ -144,7 +144,7 @@ def reconstruct_levels(
     """The reconstruction of an image `(C, H, W)` uint8, `(C, H, W)` in [0, 1], and its code."""
     x = padded(pixels[None].to(model.device).float() / 255, model.spec.stride, protocol, title)
     if not model.spec.takes(tuple(x.shape[1:])):
-        wanted = " x ".join(map(str, model.spec.image_shape))
+        wanted = " x ".join(map(str, model.spec.input_shape))
         raise InputError(
             f"{title} is {' x '.join(map(str, x.shape[1:]))} under the protocol {protocol.words}; "
             f"the model takes {wanted}."
@@ -179,7 +179,7 @@ def _of_width(features: Tensor, moments: Moments, title: str) -> Tensor:
         raise InputError(
             f"The extractor gives {features.shape[1]:,} numbers of {title}, and {len(moments.mean):,} of "
             "the images before it, which are of another size: choose a protocol that makes all images "
-            "of one, such as centre-256."
+            "of one, such as center-256."
         )
     return features
 
@@ -236,7 +236,7 @@ def measure_batch(model: Autoencoder, levels: Tensor) -> dict[str, Tensor]:
 
     MSE, PSNR, and SSIM where images are large enough: `(N,)` float64 each.
     """
-    y = model._decode(model._encode(as_grey(levels.to(model.device)))).cpu()
+    y = model._decode(model._encode(as_gray(levels.to(model.device)))).cpu()
     rows = [errors_of(*pair) for pair in zip(levels.cpu(), y, strict=True)]
     values = torch.tensor(rows, dtype=torch.float64)  # (N, 3)
     found: dict[str, Tensor] = dict(zip(METRICS, values.unbind(1), strict=True))

@@ -44,7 +44,7 @@ def check_tile(model: Autoencoder, tile: Literal["off"] | int) -> None:
         return
     stride = model.spec.stride
     if not stride:
-        size = " x ".join(map(str, model.spec.image_shape))
+        size = " x ".join(map(str, model.spec.input_shape))
         raise InputError(
             f"tile={tile} is for models of images of any size; this one takes {size} alone. "
             "Leave tile out."
@@ -75,7 +75,7 @@ def _room_for(model: Autoencoder, x: Tensor, tile: Literal["off"] | int) -> Iter
         sides = " x ".join(map(str, x.shape[1:] if tile == "off" else (tile, tile)))
         help_ = (
             f"Set the protocol's tile, such as native:tile={TILE}, which bounds memory, or make images "
-            "smaller, such as centre-512."
+            "smaller, such as center-512."
             if tile == "off"
             else "Make tile smaller."
         )

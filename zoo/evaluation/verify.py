@@ -105,7 +105,7 @@ def _numbers(
     dataset: str | Path | None,
     offline: bool,
 ) -> list[Check]:
-    """Measures first, reads the published numbers afterwards."""
+    """Measures first, reads the published numbers afterward."""
     record = model.info.metrics if model.info else None
     if record is None or not record.measured:
         return [Check("numbers", "not measured", f"{layout.METRICS} is missing, or has none")]

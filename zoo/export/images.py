@@ -7,7 +7,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-from zoo.data import as_grey
+from zoo.data import as_gray
 from zoo.data.load import is_at_hand
 from zoo.errors import ZooError
 from zoo.evaluation.evaluate import images_for
@@ -30,7 +30,7 @@ def images_for_check(model: Autoencoder) -> tuple[Tensor, str]:
         if is_at_hand(dataset):
             images = images_for(model, dataset, "test", recipe_of(model))
             pixels = images.first(count)
-            return as_grey(pixels), f"{len(pixels)} test images of {images.dataset}"
+            return as_gray(pixels), f"{len(pixels)} test images of {images.dataset}"
     generator = torch.Generator().manual_seed(0)
-    shape = (count, *model.spec.image_shape)
+    shape = (count, *model.spec.input_shape)
     return torch.rand(shape, generator=generator), f"{count} random images"

@@ -32,7 +32,7 @@ class Part:
 
     def shapes(self, spec: Spec) -> tuple[str, str]:
         """Of input and output, such as `(n, 20)`: n is any number of images."""
-        of = {"images": spec.image_shape, "codes": spec.latent_shape}
+        of = {"images": spec.input_shape, "codes": spec.latent_shape}
         shown = {what: f"(n, {', '.join(map(str, shape))})" for what, shape in of.items()}
         return shown[self.takes], shown[self.gives]
 

@@ -36,7 +36,7 @@ def readme(model: Autoencoder, form: Format, differences: dict[str, float], chec
             f"# {_called(model, sha256)}, as {form.name}",
             "",
             f"Written by {DISTRIBUTION} {__version__} and torch {version('torch')} from weights "
-            f"whose model.safetensors has the sha256 `{sha256}`. {_licence(model)}",
+            f"whose model.safetensors has the sha256 `{sha256}`. {_license(model)}",
             "",
             "| file | input | output | difference |",
             "|---|---|---|---|",
@@ -64,6 +64,6 @@ def _called(model: Autoencoder, sha256: str) -> str:
     return printable(origin) if is_public else title_of(model)
 
 
-def _licence(model: Autoencoder) -> str:
-    licence = model.info.licence if model.info else None
-    return f"Its licence is {printable(licence)}." if licence else "No licence is on record."
+def _license(model: Autoencoder) -> str:
+    license = model.info.license if model.info else None
+    return f"Its license is {printable(license)}." if license else "No license is on record."

@@ -29,9 +29,9 @@ CAPTIONS = {
     "traversals": "One latent a row, moved over three standard deviations around one image's code.",
 }
 NOTES = (
-    "Nats are per image, lower is better; ± is one standard error. `binarised` draws each pixel as "
-    "a coin with its grey level as probability, once; `grey` is the cross-entropy against grey "
-    "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of grey "
+    "Nats are per image, lower is better; ± is one standard error. `binarized` draws each pixel as "
+    "a coin with its gray level as probability, once; `gray` is the cross-entropy against gray "
+    "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of gray "
     "images through `decode(encode(x))`."
 )
 SPREAD = (
@@ -40,7 +40,7 @@ SPREAD = (
 )
 
 ON_FACTORS = (
-    "The scores against factors are of codes of grey images too, higher is better: `mig` with 20 "
+    "The scores against factors are of codes of gray images too, higher is better: `mig` with 20 "
     "bins (Chen et al. 2018), `dci_...` of random forests, informativeness being an accuracy "
     "(Eastwood & Williams 2018), `sap` with every factor as classes (Kumar et al. 2018), and "
     "`factor_vae_score` (Kim & Mnih 2018)."
@@ -105,7 +105,7 @@ def _what_it_is(info: ModelInfo) -> str:
     )
     return (
         f"This is {'a variational' if variational else 'an'} autoencoder (family `{info.family}`, "
-        f"{', '.join(about)}) {trained}. It turns an image of {_times(info.spec.image_shape)} "
+        f"{', '.join(about)}) {trained}. It turns an image of {_times(info.spec.input_shape)} "
         f"(channels, height, width) into {_times(info.spec.latent_shape)} numbers and back."
     )
 
@@ -130,7 +130,7 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def _how_to_load(info: ModelInfo, source: str | None) -> str:
-    channels, *size = map(str, info.spec.image_shape)
+    channels, *size = map(str, info.spec.input_shape)
     shape = ", ".join([channels, *(("H", "W") if info.spec.stride else size)])
     where = f'"{source}")' if source else '"./folder")  # where these files are'
     return f"""```python
@@ -231,7 +231,7 @@ def _pictures(info: ModelInfo) -> str:
 def _purpose(info: ModelInfo, measured: Measured | None) -> str:
     latents = _times(info.spec.latent_shape)
     good = f"Codes of {latents} numbers for images like those of {_data(info)}"
-    refused = f"of another size than {_times(info.spec.image_shape)}"
+    refused = f"of another size than {_times(info.spec.input_shape)}"
     if stride := info.spec.stride:
         refused = f"whose height and width {stride} does not divide"
     bad = (

@@ -33,7 +33,7 @@ from zoo.folder.layout import (
     RECIPE,
     WEIGHTS,
 )
-from zoo.folder.licences import DETAILS, LICENCE, card_licence
+from zoo.folder.licenses import DETAILS, LICENSE, card_license
 from zoo.io.files import read_regular
 from zoo.registry import families
 from zoo.registry.family import Family
@@ -118,7 +118,7 @@ def _of_diffusers(fields: Mapping[str, Any], where: str) -> tuple[Config, Spec]:
 def read_info(
     folder: Path,
     origin: str,
-    licence: str | None = None,
+    license: str | None = None,
     only: Collection[str] | None = None,
     config_data: bytes | None = None,
 ) -> ModelInfo:
@@ -127,14 +127,14 @@ def read_info(
     Args:
         folder: the model's.
         origin: what to call it.
-        licence: where it is known from elsewhere.
+        license: where it is known from elsewhere.
         only: the files to read; None reads all that are there.
         config_data: the bytes of config.json, where they were read already.
     """
     what = "repository" if origin.startswith("hf://") else "folder"
     config, spec = read_config(folder, what, config_data)
     only = (CARD, RECIPE, METRICS) if only is None else only
-    said = card_licence(read_text(folder / CARD) if CARD in only else None)
+    said = card_license(read_text(folder / CARD) if CARD in only else None)
     recipe, dataset = _read_recipe(folder / RECIPE) if RECIPE in only else (None, None)
     metrics = read_metrics(folder) if METRICS in only else None
     if dataset in (".", "..", "/") and metrics and metrics.measured:
@@ -144,8 +144,8 @@ def read_info(
         family=config.family,
         count=functools.partial(families.count_parameters, config.family, spec),
         sha256=config.weights_sha256,
-        licence=licence or said.pop(LICENCE, None),
-        licence_details={name: said[name] for name in DETAILS if name in said},
+        license=license or said.pop(LICENSE, None),
+        license_details={name: said[name] for name in DETAILS if name in said},
         metrics=metrics,
         recipe=recipe,
         data=dataset,

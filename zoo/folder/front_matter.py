@@ -45,12 +45,12 @@ def front_matter(info: ModelInfo, title: str, record: Record) -> str:
         for one in record.measured
         for row in rows(one)
     ]
-    licences = info.licence.split(", ") if info.licence else []
+    licenses = info.license.split(", ") if info.license else []
     data = ModelCardData(
         library_name="autoencoder-zoo",
-        license=licences[0] if len(licences) == 1 else licences or None,  # pyright: ignore[reportArgumentType]  # its stub forgets lists
-        license_name=info.licence_details.get("license_name"),
-        license_link=info.licence_details.get("license_link"),
+        license=licenses[0] if len(licenses) == 1 else licenses or None,  # pyright: ignore[reportArgumentType]  # its stub forgets lists
+        license_name=info.license_details.get("license_name"),
+        license_link=info.license_details.get("license_link"),
         pipeline_tag=task,
         tags=["autoencoder", info.family, "pytorch", "safetensors"],
         datasets=[dataset] if dataset else None,

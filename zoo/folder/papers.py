@@ -1,4 +1,4 @@
-"""Where the method behind a model is from: by its family, its prior and what its recipe minimised."""
+"""Where the method behind a model is from: by its family, its prior and what its recipe minimized."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FAMILIES = {
     "Variational Framework, ICLR 2017",
     "beta-tc-vae": "Chen et al., Isolating Sources of Disentanglement in Variational Autoencoders, "
     "NeurIPS 2018, arXiv:1802.04942",
-    "factor-vae": "Kim & Mnih, Disentangling by Factorising, ICML 2018, arXiv:1802.05983",
+    "factor-vae": "Kim & Mnih, Disentangling by Factorizing, ICML 2018, arXiv:1802.05983",
     "vq-vae": "van den Oord et al., Neural Discrete Representation Learning, NeurIPS 2017, "
     "arXiv:1711.00937",
     "hierarchical-vae": "Sønderby et al., Ladder Variational Autoencoders, NeurIPS 2016, "

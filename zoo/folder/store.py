@@ -57,7 +57,7 @@ def load_source(source: Source) -> Autoencoder:
         config = read_regular(where / layout.CONFIG, layout.MAX_CONFIG_BYTES)
         config_sha256 = hashlib.sha256(config).hexdigest()
         _check_sha256(config_sha256, line.config_sha256, where / layout.CONFIG, source)
-    info = read_info(where, source.origin, source.licence, source.files, config)
+    info = read_info(where, source.origin, source.license, source.files, config)
     if doubt := provenance(info.family, info.provider):
         log.warning("%s: %s", source.origin, doubt)
     names = [layout.WEIGHTS] if info.sha256 else foreign.weights_among(names_in(where), where)
@@ -150,8 +150,8 @@ def save(model: Autoencoder, target: Path) -> None:
         recipe=known.recipe if known else None,
         metrics=known.metrics if known else None,
         figures=_figures_in(known.folder) if known and known.folder else {},
-        licence=known.licence if known else None,
-        licence_details=known.licence_details if known else None,
+        license=known.license if known else None,
+        license_details=known.license_details if known else None,
         card=lambda info: _authors_card(known) or render_card(info),
     )
 
@@ -166,7 +166,7 @@ def _as_cached(info: ModelInfo, folder: Path) -> ModelInfo:
         )
     there = {name: Digest.of_link(folder / name) for name in layout.files_of(folder)}
     sound = [name for name, one in there.items() if one is None or one.is_of(folder / name)]
-    return read_info(folder, info.origin, info.licence, sound)
+    return read_info(folder, info.origin, info.license, sound)
 
 
 def _authors_card(known: ModelInfo | None) -> str | None:
@@ -183,8 +183,8 @@ def save_folder(
     recipe: str | None = None,
     metrics: Record | None = None,
     figures: dict[str, bytes] | None = None,
-    licence: str | None = None,
-    licence_details: Mapping[str, str] | None = None,
+    license: str | None = None,
+    license_details: Mapping[str, str] | None = None,
     card: Callable[[ModelInfo], str],
 ) -> ModelInfo:
     """Writes a model's whole folder; what else is in it stays. Returns what it now says.
@@ -210,7 +210,7 @@ def save_folder(
             if content is not None:
                 write_atomically(stage / name, content)
         info = read_info(stage, str(target))
-        info = replace(info, licence=licence, licence_details=licence_details or {})
+        info = replace(info, license=license, license_details=license_details or {})
         write_atomically(stage / layout.CARD, card(info))
     return replace(info, folder=target)
 

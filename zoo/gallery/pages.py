@@ -82,10 +82,10 @@ def model_page(model: Shown) -> str:
     facts = {
         "family": info.family,
         "trained on": info.data or "unknown",
-        "images": " x ".join(map(str, info.spec.image_shape)),
+        "images": " x ".join(map(str, info.spec.input_shape)),
         "codes": " x ".join(map(str, info.spec.latent_shape)),
         "parameters": f"{info.parameters:,}",
-        "licence": info.licence or "unknown",
+        "license": info.license or "unknown",
         "sha256": info.sha256,
     }
     return _page(
@@ -128,7 +128,7 @@ def _table(
         dict.fromkeys(
             (name, ground_of(one, name))
             for name in SHOWN
-            if METRICS[name].of_grey_images != bool(ground.protocol)
+            if METRICS[name].of_gray_images != bool(ground.protocol)
             for _, one in found
             if one.value_of(name) is not None
         )

@@ -8,7 +8,7 @@ from zoo.errors import HubError, ZooError
 from zoo.folder import layout
 from zoo.folder.authorship import is_authors, is_ours
 from zoo.folder.config import FORMAT
-from zoo.folder.licences import card_licence
+from zoo.folder.licenses import card_license
 from zoo.hub.listing import Listing
 from zoo.hub.obtain import small_text
 from zoo.hub.prepare import Prepared
@@ -23,7 +23,7 @@ class Changes:
     delete: tuple[str, ...]
     kept: tuple[str, ...]
     card: str
-    """README.md as it is afterwards."""
+    """README.md as it is afterward."""
 
 
 def changes_of(listing: Listing, what: Prepared) -> Changes:
@@ -34,7 +34,7 @@ def changes_of(listing: Listing, what: Prepared) -> Changes:
     files[layout.CARD] = what.card({})
     if layout.CARD in there and not listing.holds(layout.CARD, files[layout.CARD]):
         before = small_text(listing, layout.CARD)
-        files[layout.CARD] = what.card(card_licence(before))
+        files[layout.CARD] = what.card(card_license(before))
     card = files[layout.CARD].decode("utf-8", "replace")
     if is_authors(before):
         del files[layout.CARD]

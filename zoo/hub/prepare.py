@@ -18,7 +18,7 @@ from zoo.folder import layout, store
 from zoo.folder.authorship import MARKER, is_authors
 from zoo.folder.card import body_of, render_card, source_in
 from zoo.folder.config import read_config
-from zoo.folder.licences import DETAILS, LICENCE
+from zoo.folder.licenses import DETAILS, LICENSE
 from zoo.hub.find import EVERYTHING, find
 from zoo.hub.target import Target
 from zoo.io.files import read_regular, with_home, write_atomically
@@ -45,17 +45,17 @@ class Prepared:
     license: str | None = None
     """Of the weights, as the Hub calls it; None is what the cards say."""
 
-    def card(self, licence: Mapping[str, str]) -> bytes:
-        """README.md: its author's, or the zoo's with a licence, where the model's own has none."""
+    def card(self, license: Mapping[str, str]) -> bytes:
+        """README.md: its author's, or the zoo's with a license, where the model's own has none."""
         own = self.files.get(layout.CARD)
         if own is not None and is_authors(own.decode("utf-8", "replace")):
             return own
         info = self.info
         if self.license is not None:
-            info = replace(info, licence=self.license, licence_details={})
-        elif info.licence is None and LICENCE in licence:
-            details = {name: licence[name] for name in DETAILS if name in licence}
-            info = replace(info, licence=licence[LICENCE], licence_details=details)
+            info = replace(info, license=self.license, license_details={})
+        elif info.license is None and LICENSE in license:
+            details = {name: license[name] for name in DETAILS if name in license}
+            info = replace(info, license=license[LICENSE], license_details=details)
         return render_card(info, source=self.where).encode()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from huggingface_hub import CommitInfo
 
 from zoo.errors import HubError, SourceError
-from zoo.folder.licences import LICENCE, card_licence
+from zoo.folder.licenses import LICENSE, card_license
 from zoo.hub import client
 from zoo.hub.changes import Changes, changes_of
 from zoo.hub.failures import (
@@ -52,7 +52,7 @@ class Published:
     """Files of the model that was there before which this one does not have."""
     kept: tuple[str, ...]
     """Files that differ and were left alone: a README.md there without the zoo's mark."""
-    licence: str | None
+    license: str | None
     """What the README.md that is there now names."""
 
 
@@ -178,5 +178,5 @@ def _published(listing: Listing, changes: Changes, made: CommitInfo | None = Non
         tuple(sorted(changes.add)),
         changes.delete,
         changes.kept,
-        card_licence(changes.card).get(LICENCE),
+        card_license(changes.card).get(LICENSE),
     )

@@ -23,12 +23,12 @@ class AE(Autoencoder):
 
     def __init__(self, spec: AESpec) -> None:
         super().__init__(spec)
-        self.encoder = build_encoder(spec.body, spec.image_shape)
+        self.encoder = build_encoder(spec.body, spec.input_shape)
         # called `code` in state_dict: a graph of torch.export can have no part of that name
         self.to_code = nn.Linear(self.encoder.features, spec.latent_dim)
         self.register_state_dict_post_hook(_to_published_names)
         self.register_load_state_dict_pre_hook(_from_published_names)
-        outputs = spec.likelihood.output_shape(spec.image_shape)
+        outputs = spec.likelihood.output_shape(spec.input_shape)
         self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
         self.pixels = build_likelihood(spec.likelihood)
 

@@ -21,20 +21,20 @@ ACTIVATIONS = {
 }
 
 
-def build_encoder(body: MLPBody | ConvBody, image_shape: tuple[int, int, int]) -> Encoder:
+def build_encoder(body: MLPBody | ConvBody, input_shape: tuple[int, int, int]) -> Encoder:
     """The layers from images `(N, C, H, W)` to features `(N, F)`."""
     if isinstance(body, MLPBody):
-        return MLPEncoder(body, image_shape)
-    return ConvEncoder(body, image_shape)
+        return MLPEncoder(body, input_shape)
+    return ConvEncoder(body, input_shape)
 
 
 def build_decoder(
-    body: MLPBody | ConvBody, image_shape: tuple[int, int, int], latent_dim: int
+    body: MLPBody | ConvBody, input_shape: tuple[int, int, int], latent_dim: int
 ) -> Decoder:
     """The layers from codes `(N, latent_dim)` to logits `(N, C, H, W)`."""
     if isinstance(body, MLPBody):
-        return MLPDecoder(body, image_shape, latent_dim)
-    return ConvDecoder(body, image_shape, latent_dim)
+        return MLPDecoder(body, input_shape, latent_dim)
+    return ConvDecoder(body, input_shape, latent_dim)
 
 
 class MLP(nn.ModuleList):
@@ -53,8 +53,8 @@ class MLP(nn.ModuleList):
 class MLPEncoder(MLP):
     """Flattens the image; every layer is followed by the activation, the last one too."""
 
-    def __init__(self, body: MLPBody, image_shape: tuple[int, int, int]) -> None:
-        sizes = [math.prod(image_shape), *body.hidden]
+    def __init__(self, body: MLPBody, input_shape: tuple[int, int, int]) -> None:
+        sizes = [math.prod(input_shape), *body.hidden]
         super().__init__(sizes, body.activation)
         self.features = sizes[-1]
 
@@ -66,14 +66,14 @@ class MLPEncoder(MLP):
 class MLPDecoder(MLP):
     """The encoder's layers in reverse; the last one gives a logit for every value of the image."""
 
-    def __init__(self, body: MLPBody, image_shape: tuple[int, int, int], latent_dim: int) -> None:
+    def __init__(self, body: MLPBody, input_shape: tuple[int, int, int], latent_dim: int) -> None:
         super().__init__(
-            [latent_dim, *reversed(body.hidden), math.prod(image_shape)], body.activation
+            [latent_dim, *reversed(body.hidden), math.prod(input_shape)], body.activation
         )
-        self.image_shape = image_shape
+        self.input_shape = input_shape
 
     def forward(self, z: Tensor, /) -> Tensor:
-        return super().forward(z).unflatten(-1, self.image_shape)  # (N, C, H, W)
+        return super().forward(z).unflatten(-1, self.input_shape)  # (N, C, H, W)
 
     def set_output_bias(self, logits: Tensor) -> None:
         """Makes the last layer's bias these logits `(C, H, W)`."""
@@ -104,9 +104,9 @@ class ResidualBlock(nn.Module):
 class GridEncoder(nn.Module):
     """Strided convolutions and residual blocks; an activation after each of them."""
 
-    def __init__(self, body: ConvBody | GridBody, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, body: ConvBody | GridBody, input_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        widths = [image_shape[0], *body.channels]
+        widths = [input_shape[0], *body.channels]
         self.down = nn.ModuleList(
             nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
         )
@@ -127,9 +127,9 @@ class GridEncoder(nn.Module):
 class ConvEncoder(GridEncoder):
     """Strided convolutions, residual blocks, dense layers; an activation after each of them."""
 
-    def __init__(self, body: ConvBody, image_shape: tuple[int, int, int]) -> None:
-        super().__init__(body, image_shape)
-        height, width = body.sizes(*image_shape[1:])[-1]
+    def __init__(self, body: ConvBody, input_shape: tuple[int, int, int]) -> None:
+        super().__init__(body, input_shape)
+        height, width = body.sizes(*input_shape[1:])[-1]
         flat = body.channels[-1] * height * width
         self.dense = MLP([flat, *body.hidden], body.activation)
         self.features = body.hidden[-1] if body.hidden else flat
@@ -150,14 +150,14 @@ class ConvEncoder(GridEncoder):
 class GridDecoder(nn.Module):
     """The mirror of GridEncoder: residual blocks, strided transposed convolutions."""
 
-    def __init__(self, body: ConvBody | GridBody, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, body: ConvBody | GridBody, input_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self._add_convolutions(body, image_shape)
+        self._add_convolutions(body, input_shape)
 
     def _add_convolutions(
-        self, body: ConvBody | GridBody, image_shape: tuple[int, int, int]
+        self, body: ConvBody | GridBody, input_shape: tuple[int, int, int]
     ) -> None:
-        channels, *size = image_shape
+        channels, *size = input_shape
         widths = [channels, *body.channels]
         sizes = body.sizes(*size)
         self.blocks = nn.ModuleList(
@@ -202,13 +202,13 @@ class GridDecoder(nn.Module):
 class ConvDecoder(GridDecoder):
     """The mirror of ConvEncoder: dense layers, residual blocks, strided transposed convolutions."""
 
-    def __init__(self, body: ConvBody, image_shape: tuple[int, int, int], latent_dim: int) -> None:
-        nn.Module.__init__(self)  # dense layers come first: seeds and the optimiser go by the order
-        self.small = (body.channels[-1], *body.sizes(*image_shape[1:])[-1])
+    def __init__(self, body: ConvBody, input_shape: tuple[int, int, int], latent_dim: int) -> None:
+        nn.Module.__init__(self)  # dense layers come first: seeds and the optimizer go by the order
+        self.small = (body.channels[-1], *body.sizes(*input_shape[1:])[-1])
         self.dense = MLP(
             [latent_dim, *reversed(body.hidden), math.prod(self.small)], body.activation
         )
-        self._add_convolutions(body, image_shape)
+        self._add_convolutions(body, input_shape)
 
     def forward(self, z: Tensor, /) -> Tensor:
         return self.image(self.grid(z))

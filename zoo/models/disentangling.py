@@ -41,7 +41,7 @@ class BetaTCVAE(VAE):
     def _loss(
         self,
         x: Tensor,
-        gradient: Gradient = "reparameterised",
+        gradient: Gradient = "reparameterized",
         noise: Tensor | None = None,
         objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
     ) -> Loss:
@@ -92,7 +92,7 @@ class FactorVAE(VAE):
     def _loss(
         self,
         x: Tensor,
-        gradient: Gradient = "reparameterised",
+        gradient: Gradient = "reparameterized",
         noise: Tensor | None = None,
         objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
     ) -> Loss:

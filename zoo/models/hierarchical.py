@@ -42,16 +42,16 @@ class HierarchicalVAE(VariationalAutoencoder):
     def __init__(self, spec: HierarchicalVAESpec) -> None:
         super().__init__(spec)
         body = spec.body
-        self.encoder = ConvEncoder(body, spec.image_shape)
+        self.encoder = ConvEncoder(body, spec.input_shape)
         self.posterior_head = nn.Linear(self.encoder.features, 2 * spec.latent_dim)
-        outputs = spec.likelihood.output_shape(spec.image_shape)
+        outputs = spec.likelihood.output_shape(spec.input_shape)
         self.decoder = ConvDecoder(body, outputs, spec.latent_dim)
         self.groups = nn.ModuleList(
             Group(channels, body.channels[-1], body.residual_blocks, body.activation)
             for channels in spec.groups
         )
         self.pixels = build_likelihood(spec.likelihood)
-        self.vamp = build_prior(spec.prior, spec.image_shape)
+        self.vamp = build_prior(spec.prior, spec.input_shape)
 
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():
@@ -102,7 +102,7 @@ class HierarchicalVAE(VariationalAutoencoder):
     def _loss(
         self,
         x: Tensor,
-        gradient: Gradient = "reparameterised",
+        gradient: Gradient = "reparameterized",
         noise: Tensor | None = None,
         objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
     ) -> Loss:

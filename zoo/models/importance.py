@@ -1,4 +1,4 @@
-"""The importance-weighted bound as it is trained: doubly reparameterised, and at a few of its draws."""
+"""The importance-weighted bound as it is trained: doubly reparameterized, and at a few of its draws."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def log_weight_sum(
 
     Args:
         codes: of the posteriors.
-        weigh: by posteriors without gradient where it comes doubly reparameterised.
+        weigh: by posteriors without gradient where it comes doubly reparameterized.
         noise: `(K, N, *latent_shape)`; with `resampled` `(K + 1, N, *latent_shape)`, of which the last chooses.
-        doubly: the doubly reparameterised gradient (Tucker et al. 2019, eq. 8).
+        doubly: the doubly reparameterized gradient (Tucker et al. 2019, eq. 8).
         resampled: draws, chosen by their weight, at which the gradient is taken. Its mean is that
             of all draws (Burda et al. 2016, section 3).
     """
     if resampled == "off":
         z = codes(noise)
-        return (_doubly_reparameterised(weigh, z) if doubly else weigh(z)).logsumexp(0)
+        return (_doubly_reparameterized(weigh, z) if doubly else weigh(z)).logsumexp(0)
     noise, chooser = noise[:-1], noise[-1].flatten(1)[:, 0]
     with torch.no_grad():
         weights = weigh(codes(noise))
@@ -55,7 +55,7 @@ def systematic(shares: Tensor, noise: Tensor, count: int) -> Tensor:
     return found.T.clamp(max=len(shares) - 1).contiguous()
 
 
-def _doubly_reparameterised(weigh: Weigh, z: Tensor) -> Tensor:
+def _doubly_reparameterized(weigh: Weigh, z: Tensor) -> Tensor:
     """The draws' weights, of whose gradient a draw's share comes to its code once more: of its square, eq. 8."""
     if torch.compiler.is_compiling():  # a graph's hook cannot wait for the shares
         with torch.no_grad():

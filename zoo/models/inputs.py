@@ -18,7 +18,7 @@ HAIR = 0.1
 
 def about_images(x: Any, method: str, spec: Spec) -> str:
     """Why these cannot be images, and what to write instead."""
-    shape, where = spec.image_shape, ""
+    shape, where = spec.input_shape, ""
     sides = ", ".join(map(str, shape))
     if spec.stride:
         sides, where = f"{shape[0]}, H, W", f", H and W multiples of {spec.stride}"
@@ -74,7 +74,7 @@ def _in_range(x: Tensor, low: float, high: float) -> str:
 
 def _written(x: Tensor, spec: Spec, name: str = "x") -> str:
     """What to write for a tensor of another shape or dtype, as ` Try ...`, or nothing."""
-    found, shape = tuple(x.shape), spec.image_shape
+    found, shape = tuple(x.shape), spec.input_shape
     scale = _scale(x)
     for way, arranged in (
         ("", found[1:] if len(found) == 4 else ()),
@@ -115,8 +115,8 @@ def _scale(x: Tensor) -> str:
 
 def _as_tensor(x: Any, spec: Spec) -> str:
     """What to write for what is no tensor, or nothing."""
-    grey = spec.image_shape[0] == 1
-    convert = f'convert("{"L" if grey else "RGB"}")'
+    gray = spec.input_shape[0] == 1
+    convert = f'convert("{"L" if gray else "RGB"}")'
     if isinstance(x, str | Path):
         opened = f"torchvision.transforms.functional.to_tensor(PIL.Image.open(x).{convert})[None]"
         return f" To read a file: {opened}, resized to fit; `zoo encode` does both."

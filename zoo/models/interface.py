@@ -143,7 +143,7 @@ class Autoencoder(nn.Module):
         In train mode the buffers of a family that learns them, such as a codebook, learn from it: where
         the program has connected its processes, as for DistributedDataParallel, from those of all.
         """
-        return self._learnt(self._loss(self._batch(x)))
+        return self._learned(self._loss(self._batch(x)))
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -201,8 +201,8 @@ class Autoencoder(nn.Module):
             statistics: means over all images of the batch, whoever computed its parts.
         """
 
-    def _learnt(self, loss: Loss) -> Loss:
-        """The loss, from whose statistics a model in train mode has learnt."""
+    def _learned(self, loss: Loss) -> Loss:
+        """The loss, from whose statistics a model in train mode has learned."""
         if self.training and getattr(loss, "statistics", None):
             self._learn(_over_processes(loss.statistics))
         return loss
@@ -211,7 +211,7 @@ class Autoencoder(nn.Module):
         """A number for each name in `own_metrics`, of a whole split.
 
         Args:
-            batches: grey images `(N, C, H, W)` in [0, 1], checked, in the order of the split.
+            batches: gray images `(N, C, H, W)` in [0, 1], checked, in the order of the split.
         """
         return {}
 
@@ -219,7 +219,7 @@ class Autoencoder(nn.Module):
         """Images `(rows, columns, C, H, W)` in [0, 1] for each name in `own_pictures`.
 
         Args:
-            x: grey images `(N, C, H, W)` in [0, 1] that the model was not trained on, checked.
+            x: gray images `(N, C, H, W)` in [0, 1] that the model was not trained on, checked.
         """
         return {}
 

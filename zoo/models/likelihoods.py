@@ -11,17 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from zoo.models.discretised import DiscretisedLogisticImage, logistics_of
-from zoo.specs.parts import DiscretisedLogisticLikelihood, Likelihood
+from zoo.models.discretized import DiscretizedLogisticImage, logistics_of
+from zoo.specs.parts import DiscretizedLogisticLikelihood, Likelihood
 
 MIN_SCALE = 1 / 256
-"""Least scale of a Gaussian pixel: one grey level. Without a floor the density is unbounded."""
+"""Least scale of a Gaussian pixel: one gray level. Without a floor the density is unbounded."""
 
 
 class BernoulliImage(Distribution):
     """Independent coins over the pixels of an image, by their logits `(*batch, C, H, W)`.
 
-    The log-probability is linear in the image, so a grey image gets its cross-entropy. It is
+    The log-probability is linear in the image, so a gray image gets its cross-entropy. It is
     computed as `x . logits - sum softplus(logits)`, for any number of codes per image at once.
     """
 
@@ -128,7 +128,7 @@ class ContinuousBernoulliPixels(Bernoulli):
 
 
 class Gaussian(Bernoulli):
-    """Logits -> Gaussian pixels around their sigmoid, with one learnt scale for all."""
+    """Logits -> Gaussian pixels around their sigmoid, with one learned scale for all."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,15 +139,15 @@ class Gaussian(Bernoulli):
         return Independent(Normal(torch.sigmoid(logits), scale, validate_args=False), 3, False)
 
 
-class DiscretisedLogistic(Bernoulli):
-    """What a decoder gives -> 256 levels, by a mixture of discretised logistics."""
+class DiscretizedLogistic(Bernoulli):
+    """What a decoder gives -> 256 levels, by a mixture of discretized logistics."""
 
     def __init__(self, components: int) -> None:
         super().__init__()
         self.components = components
 
     def distribution(self, logits: Tensor) -> Distribution:
-        return DiscretisedLogisticImage(logits, self.components)
+        return DiscretizedLogisticImage(logits, self.components)
 
     def logits_of(self, mean: Tensor) -> Tensor:
         return logistics_of(mean, self.components)
@@ -158,8 +158,8 @@ def build_likelihood(likelihood: Likelihood) -> Bernoulli:
 
     That is a logit for every value, or as many numbers a pixel as `likelihood.outputs` says.
     """
-    if isinstance(likelihood, DiscretisedLogisticLikelihood):
-        return DiscretisedLogistic(likelihood.components)
+    if isinstance(likelihood, DiscretizedLogisticLikelihood):
+        return DiscretizedLogistic(likelihood.components)
     kinds = {
         "bernoulli": Bernoulli,
         "continuous-bernoulli": ContinuousBernoulliPixels,

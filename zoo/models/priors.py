@@ -1,4 +1,4 @@
-"""Priors that are learnt: a mixture of the posteriors of pseudo-inputs."""
+"""Priors that are learned: a mixture of the posteriors of pseudo-inputs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from zoo.specs.parts import NormalPrior, VampPrior
 Encode = Callable[[Tensor], Distribution]
 
 
-def build_prior(prior: NormalPrior | VampPrior, image_shape: tuple[int, int, int]) -> Vamp | None:
-    """The module that gives a learnt prior; None for a standard normal, which has no parameters."""
-    return None if isinstance(prior, NormalPrior) else Vamp(prior.components, image_shape)
+def build_prior(prior: NormalPrior | VampPrior, input_shape: tuple[int, int, int]) -> Vamp | None:
+    """The module that gives a learned prior; None for a standard normal, which has no parameters."""
+    return None if isinstance(prior, NormalPrior) else Vamp(prior.components, input_shape)
 
 
 class NormalMixture(Distribution):
@@ -38,11 +38,11 @@ class NormalMixture(Distribution):
         """Nats of vectors `(*batch, d)`: `(*batch,)`."""
         z = value.float().flatten(0, -2)  # (B, d)
         precision = self.scale.pow(-2)
-        centred = (
+        centered = (
             self.loc * precision
         )  # squares are multiplied out: (B, K, d) would not fit in memory
         squares = (
-            z.square() @ precision.T - 2 * z @ centred.T + (self.loc * centred).sum(1)
+            z.square() @ precision.T - 2 * z @ centered.T + (self.loc * centered).sum(1)
         )  # (B, K)
         volume = self.scale.log().sum(1) + 0.5 * math.log(2 * math.pi) * z.shape[1]  # (K,)
         scores = (-0.5 * squares - volume).logsumexp(1) - math.log(len(self.loc))
@@ -62,11 +62,11 @@ class NormalMixture(Distribution):
 
 
 class Vamp(nn.Module):
-    """The mean of the posteriors of K learnt pseudo-inputs (Tomczak & Welling 2018, eq. 9)."""
+    """The mean of the posteriors of K learned pseudo-inputs (Tomczak & Welling 2018, eq. 9)."""
 
-    def __init__(self, components: int, image_shape: tuple[int, int, int]) -> None:
+    def __init__(self, components: int, input_shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.logits = nn.Parameter(torch.randn(components, *image_shape) - 1.0)
+        self.logits = nn.Parameter(torch.randn(components, *input_shape) - 1.0)
 
     def forward(self, encode: Encode) -> NormalMixture:
         """The mixture, by the family's own `encode`: images `(K, C, H, W)` -> Gaussians over `(d,)`."""

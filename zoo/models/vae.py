@@ -22,16 +22,16 @@ class VAE(VariationalAutoencoder):
 
     def __init__(self, spec: VAESpec) -> None:
         super().__init__(spec)
-        self.encoder = build_encoder(spec.body, spec.image_shape)
+        self.encoder = build_encoder(spec.body, spec.input_shape)
         if spec.heads == "joint":
             self.posterior_head = nn.Linear(self.encoder.features, 2 * spec.latent_dim)
         else:
             self.mean_head = nn.Linear(self.encoder.features, spec.latent_dim)
             self.log_variance_head = nn.Linear(self.encoder.features, spec.latent_dim)
-        outputs = spec.likelihood.output_shape(spec.image_shape)
+        outputs = spec.likelihood.output_shape(spec.input_shape)
         self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
         self.pixels = build_likelihood(spec.likelihood)
-        self.vamp = build_prior(spec.prior, spec.image_shape)
+        self.vamp = build_prior(spec.prior, spec.input_shape)
 
     def prior(self) -> Distribution:
         return super().prior() if self.vamp is None else self.vamp(self._posterior)

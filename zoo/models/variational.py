@@ -17,7 +17,7 @@ from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.models.priors import NormalMixture
 from zoo.specs.objectives import ELBO, GRADIENTS, IWAE
 
-Gradient = Literal["reparameterised", "stl", "dreg"]
+Gradient = Literal["reparameterized", "stl", "dreg"]
 
 VALUES_AT_ONCE = 400_000
 """Values that are decoded in one go: small enough for a processor's cache, and for any memory."""
@@ -27,7 +27,7 @@ MOST_SAMPLES = 1_000_000
 
 
 class VariationalAutoencoder(Autoencoder):
-    """A latent-variable model p(x | z) p(z) with an amortised Gaussian posterior q(z | x).
+    """A latent-variable model p(x | z) p(z) with an amortized Gaussian posterior q(z | x).
 
     A family implements `_posterior(x)` and `_likelihood(z)`, and, where its prior is not a
     standard normal, `prior()`: another `Independent` of a `Normal`, or a `NormalMixture`. All distributions are independent over their event dimensions.
@@ -66,7 +66,7 @@ class VariationalAutoencoder(Autoencoder):
         shape = self._prior_noise_shape
         noise = [torch.randn(shape, generator=generator) for _ in range(padded)]
         if not noise:
-            return torch.zeros(0, *self.spec.image_shape, device=self.device, dtype=self.dtype)
+            return torch.zeros(0, *self.spec.input_shape, device=self.device, dtype=self.dtype)
         with torch.no_grad():
             z = codes_from(torch.stack(noise).to(self.device, self.dtype))
             return torch.cat([self._decode(block) for block in z.split(SAMPLES_AT_ONCE)])[:n]
@@ -101,7 +101,7 @@ class VariationalAutoencoder(Autoencoder):
     def log_likelihood(self, x: Tensor, *, samples: int) -> Tensor:
         """The importance-weighted bound on log p(x) of each image, `(N,)` in nats, float64 on the CPU.
 
-        Burda et al. 2016, eq. 8, with K = `samples`. It rises towards log p(x) with K. Its memory
+        Burda et al. 2016, eq. 8, with K = `samples`. It rises toward log p(x) with K. Its memory
         does not grow with K or with the images, because it has no gradient: to train on the bound,
         call `loss` with `objective=IWAE(samples=K)`.
         """
@@ -138,17 +138,17 @@ class VariationalAutoencoder(Autoencoder):
     def loss(
         self,
         x: Tensor,
-        gradient: Gradient = "reparameterised",
+        gradient: Gradient = "reparameterized",
         objective: ELBO | IWAE | None = None,
     ) -> Loss:
         """The terms of the objective for a batch `(N, C, H, W)` in [0, 1].
 
         Args:
             x: images, floating point in [0, 1].
-            gradient: `"reparameterised"` takes the KL in closed form; `"stl"` takes it at the
+            gradient: `"reparameterized"` takes the KL in closed form; `"stl"` takes it at the
                 draw and leaves out the score term, whose mean is zero: less variance near the
                 optimum (sticking the landing, Roeder et al. 2017, eq. 8). `"dreg"` does for the
-                importance-weighted bound what stl does for the ELBO: the doubly reparameterised
+                importance-weighted bound what stl does for the ELBO: the doubly reparameterized
                 gradient (Tucker et al. 2019, eq. 8).
             objective: the negative ELBO at one draw per image, as reconstruction and KL, which None
                 is too, or minus the importance-weighted bound of K draws, which is one term.
@@ -160,11 +160,11 @@ class VariationalAutoencoder(Autoencoder):
         x = self._batch(x)
         if objective is None:
             _check_gradient(gradient, "elbo")
-            return self._learnt(self._loss(x, gradient))
+            return self._learned(self._loss(x, gradient))
         if not isinstance(objective, ELBO | IWAE) or objective.kind not in self.spec.objectives:
             raise InputError(f"{type(self).__name__} is not trained on {objective!r}.")
         _check_gradient(gradient, objective.kind)
-        return self._learnt(self._loss(x, gradient, objective=objective))
+        return self._learned(self._loss(x, gradient, objective=objective))
 
     @property
     def loss_weights(self) -> dict[str, float]:
@@ -196,7 +196,7 @@ class VariationalAutoencoder(Autoencoder):
     def _loss(
         self,
         x: Tensor,
-        gradient: Gradient = "reparameterised",
+        gradient: Gradient = "reparameterized",
         noise: Tensor | None = None,
         objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
     ) -> Loss:
@@ -269,7 +269,7 @@ def draws_at_once(x: Tensor) -> int:
 
 
 def _check_gradient(gradient: str, kind: str) -> None:
-    known = ("reparameterised", GRADIENTS[kind])
+    known = ("reparameterized", GRADIENTS[kind])
     if gradient not in known:
         raise InputError(
             f"gradient is {' or '.join(map(repr, known))} for objective {kind!r}; got "

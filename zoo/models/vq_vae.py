@@ -51,10 +51,10 @@ class VQVAE(Autoencoder):
     def __init__(self, spec: VQVAESpec) -> None:
         super().__init__(spec)
         width, numbers = spec.body.channels[-1], spec.latent_dim
-        self.encoder = GridEncoder(spec.body, spec.image_shape)
+        self.encoder = GridEncoder(spec.body, spec.input_shape)
         self.to_vectors = nn.Conv2d(width, numbers, 1)
         self.from_vectors = nn.Conv2d(numbers, width, 3, padding=1)
-        self.decoder = GridDecoder(spec.body, spec.likelihood.output_shape(spec.image_shape))
+        self.decoder = GridDecoder(spec.body, spec.likelihood.output_shape(spec.input_shape))
         self.pixels = build_likelihood(spec.likelihood)
         self.register_buffer("codebook", 0.2 * torch.randn(spec.codes, numbers))  # (K, D)
         self.register_buffer("uses", torch.zeros(spec.codes))  # (K,), of one image, on average
@@ -146,7 +146,7 @@ class VQVAE(Autoencoder):
 
     @torch.no_grad()
     def _learn(self, statistics: Mapping[str, Tensor]) -> None:
-        """Moves the codebook towards the encoder outputs of a whole batch (appendix A.1, eq. 6-8)."""
+        """Moves the codebook toward the encoder outputs of a whole batch (appendix A.1, eq. 6-8)."""
         before = DECAY * self.uses.float()  # (K,)
         uses = before + (1 - DECAY) * statistics["uses"]
         sums = before[:, None] * self.codebook.float() + (1 - DECAY) * statistics["sums"]  # (K, D)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data import AnyImages, as_grey
+from zoo.data import AnyImages, as_gray
 from zoo.data.labels import test_labels
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import evaluate_each
@@ -28,7 +28,7 @@ MOST_IMAGES = 1000
 MOST_VALUES = 4_000_000
 """Of images, and of codes: large ones are fewer."""
 FEWEST_FOR_UMAP = 16
-"""One more than the neighbours that it looks at."""
+"""One more than the neighbors that it looks at."""
 
 
 def contents(
@@ -51,7 +51,7 @@ def contents(
     pixels = _first(plain, images)
     prior = prior_of(plain)
     with families.guarded(plain, "failed to encode"), torch.inference_mode():
-        given = torch.rand(2, *plain.spec.image_shape) if pixels is None else as_grey(pixels)
+        given = torch.rand(2, *plain.spec.input_shape) if pixels is None else as_gray(pixels)
         shaped = torch.cat([plain._encode(part) for part in given.split(100)])
     codes = prior.codes if prior and pixels is None else shaped.flatten(1)
     spread = codes.std(0)
@@ -61,7 +61,7 @@ def contents(
         found["points"] = floats(within_square(places_of(codes)))
         found["layout"] = "UMAP" if umap else "two principal components"
     return {
-        "image": list(plain.spec.image_shape),
+        "image": list(plain.spec.input_shape),
         "code": list(plain.latent_shape),
         "mean": floats(codes.mean(0)),
         "spread": floats(torch.where(spread > 0, spread, 1.0)),
@@ -111,10 +111,10 @@ def _images(
 
 def principal_components(codes: Tensor) -> Tensor:
     """Places `(N, 2)` of codes `(N, d)`: their two principal components."""
-    centred = (codes - codes.mean(0)).cpu().double()
-    directions = torch.linalg.svd(centred, full_matrices=False).Vh[:2]  # (2, d), or fewer
+    centered = (codes - codes.mean(0)).cpu().double()
+    directions = torch.linalg.svd(centered, full_matrices=False).Vh[:2]  # (2, d), or fewer
     places = torch.zeros(len(codes), 2, dtype=torch.float64)
-    places[:, : len(directions)] = centred @ directions.T
+    places[:, : len(directions)] = centered @ directions.T
     return places
 
 

@@ -14,7 +14,7 @@ from zoo.io.files import read_regular
 CONTENTS = "model.js"
 START, END = "globalThis.zooPage = ", ";\n"
 """What stands around the JSON in it."""
-FILES = ("index.html", CONTENTS, "runtime.js", "licences.txt")
+FILES = ("index.html", CONTENTS, "runtime.js", "licenses.txt")
 MOST_BYTES = 500_000_000
 """Of a file of a page, and of what it unpacks to."""
 

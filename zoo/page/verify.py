@@ -83,7 +83,7 @@ def _networks(model: Autoencoder, held: dict[str, Any]) -> list[Check]:
     """Each network beside the model: what it gives may differ by rounding alone."""
     model = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand(COUNT, *model.spec.image_shape, generator=generator)
+    images = torch.rand(COUNT, *model.spec.input_shape, generator=generator)
     codes = model._encode(images)
     given: list[tuple[Part, Tensor]] = list(zip(PARTS, (images, codes), strict=True))
     prior = prior_of(model)

@@ -69,7 +69,7 @@ def _check_is_free(folder: Path, model: Autoencoder) -> None:
 
 def still_files(model: Autoencoder) -> dict[str, str]:
     """All of a page that does not depend on images."""
-    shape = " x ".join(map(str, model.spec.image_shape))
+    shape = " x ".join(map(str, model.spec.input_shape))
     return {
         "index.html": _index(
             title=_public(model) or title_of(model),
@@ -83,7 +83,7 @@ def still_files(model: Autoencoder) -> dict[str, str]:
 
 def common_files() -> dict[str, str]:
     """What is the same in every page."""
-    return {"runtime.js": _runtime(), "licences.txt": _licences()}
+    return {"runtime.js": _runtime(), "licenses.txt": _licenses()}
 
 
 def _public(model: Autoencoder) -> str | None:
@@ -129,7 +129,7 @@ def _runtime() -> str:
     return f"globalThis.zooRuntime = {json.dumps(held)};\n"
 
 
-def _licences() -> str:
+def _licenses() -> str:
     own = (RUNTIME / "LICENSE").read_text(encoding="utf-8")
     others = lzma.decompress((RUNTIME / "ThirdPartyNotices.txt.xz").read_bytes()).decode()
     return f"runtime.js holds onnxruntime-web 1.30.0.\n\n{own}\n{others}"

@@ -31,7 +31,7 @@ NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 MOST_BYTES = 1_000_000
 _FORMS = {
     "family": (str, r".{1,100}"),
-    "licence": (str, r".{0,200}"),
+    "license": (str, r".{0,200}"),
     "bytes": (int, r"\d{1,15}"),
     "hub": (str, r".{0,200}"),
 }
@@ -65,7 +65,7 @@ class IndexLine:
 
     name: str
     family: str
-    licence: str
+    license: str
     bytes: int
     """Size of model.safetensors."""
     sha256: Mapping[str, str] = field(hash=False)

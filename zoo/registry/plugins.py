@@ -130,15 +130,15 @@ def installed(kind: Kind) -> list[Plugin]:
     return sorted(found, key=lambda plugin: (plugin.name, plugin.owner, plugin.target))
 
 
-def misspelt_groups() -> list[str]:
+def misspelled_groups() -> list[str]:
     """A sentence for each group of entry points that is nearly, but not, one of the zoo's."""
-    misspelt = {
+    misspelled = {
         f"{' '.join(owner)} has entry points in {point.group!r}, which the zoo does not read."
         f"{did_you_mean(point.group, GROUPS.values())}"
         for point, owner in _entry_points()
         if point.group not in GROUPS.values()
     }
-    return sorted(misspelt)
+    return sorted(misspelled)
 
 
 def canonical(distribution: str) -> str:

@@ -77,9 +77,9 @@ class Source:
         return self.hub is not None and self.fetch_again is None
 
     @property
-    def licence(self) -> str | None:
+    def license(self) -> str | None:
         """What the index says; None for a folder that is not a published model's."""
-        return self.line.licence if self.line else None
+        return self.line.license if self.line else None
 
 
 def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAddress:

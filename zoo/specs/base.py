@@ -21,7 +21,7 @@ SpecT = TypeVar("SpecT", bound="Spec")
 class Spec(Strict):
     """What every family's Spec has. A family subclasses it and adds fields with defaults."""
 
-    image_shape: tuple[
+    input_shape: tuple[
         Annotated[int, Field(ge=1, le=64)],
         Annotated[int, Field(ge=1, le=4096)],
         Annotated[int, Field(ge=1, le=4096)],
@@ -41,7 +41,7 @@ class Spec(Strict):
     @property
     def pixels(self) -> int:
         """Values in one image: channels times height times width."""
-        return math.prod(self.image_shape)
+        return math.prod(self.input_shape)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -50,20 +50,20 @@ class Spec(Strict):
 
     @property
     def stride(self) -> int:
-        """What divides the height and width of every image that a model takes, whatever image_shape says.
+        """What divides the height and width of every image that a model takes, whatever input_shape says.
 
         A code's last two sides are an image's over the stride. 0, which most families leave it at: a
-        model takes images of image_shape alone.
+        model takes images of input_shape alone.
         """
         return 0
 
     def takes(self, image: tuple[int, ...]) -> bool:
         """Whether images of that shape, `(C, H, W)`, can be encoded."""
         if not self.stride:
-            return image == self.image_shape
+            return image == self.input_shape
         channels, *size = image or (0,)
         divided = [n > 0 and n % self.stride == 0 for n in size]
-        return channels == self.image_shape[0] and divided == [True, True]
+        return channels == self.input_shape[0] and divided == [True, True]
 
     def code_shape(self, image: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of the code of an image that is taken, `(C, H, W)`."""

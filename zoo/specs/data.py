@@ -20,7 +20,7 @@ class Transform(Strict):
     """Resize, then crop to the model's height and width, then flip. `off` is a value.
 
     Training crops and flips at random where it says so, drawn from the seed, the epoch and the
-    image's number. Everywhere else a random crop is the one in the centre, and nothing is flipped.
+    image's number. Everywhere else a random crop is the one in the center, and nothing is flipped.
     """
 
     resize: Literal["off"] | Annotated[int, Field(ge=1, le=16384)] = Field(
@@ -29,7 +29,7 @@ class Transform(Strict):
     resampler: Literal["bilinear", "bicubic", "lanczos", "box", "nearest"] = Field(
         default="bilinear", description="how a resize interpolates"
     )
-    crop: Literal["off", "centre", "random"] = Field(
+    crop: Literal["off", "center", "random"] = Field(
         default="off", description="to the model's height and width, after the resize"
     )
     flip: bool = Field(default=False, description="left to right, every second time, in training")
@@ -41,13 +41,13 @@ class Transform(Strict):
 
     @property
     def in_words(self) -> str:
-        """Such as `resized to 64, cropped in the centre`; nothing where nothing is done."""
+        """Such as `resized to 64, cropped in the center`; nothing where nothing is done."""
         how = "" if self.resampler == "bilinear" else f" ({self.resampler})"
         said = (
             [f"resized to {self.resize} on the shorter side{how}"] if self.resize != "off" else []
         )
-        said += {"off": [], "centre": ["cropped in the centre"]}.get(
-            self.crop, ["cropped at random in training and in the centre elsewhere"]
+        said += {"off": [], "center": ["cropped in the center"]}.get(
+            self.crop, ["cropped at random in training and in the center elsewhere"]
         )
         return ", ".join([*said, *(["flipped at random in training"] if self.flip else [])])
 
@@ -66,8 +66,8 @@ class DataSettings(Strict):
         "train+validation is for a final run in which nothing is chosen",
     )
     protocol: Protocol = Field(
-        description="binarised or grey for a Bernoulli likelihood, levels for a discretised logistic one, "
-        "dequantised for others"
+        description="binarized or gray for a Bernoulli likelihood, levels for a discretized logistic one, "
+        "dequantized for others"
     )
     transform: Transform = Field(
         default=Transform(),

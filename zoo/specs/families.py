@@ -37,7 +37,7 @@ class VectorSpec(Spec):
 
     @model_validator(mode="after")
     def _body_fits_the_image(self):
-        _, height, width = self.image_shape
+        _, height, width = self.input_shape
         if min(height, width) < 8:
             raise ValueError(f"images are at least 8 x 8 pixels, not {height} x {width}")
         if isinstance(self.body, ConvBody):
@@ -45,9 +45,9 @@ class VectorSpec(Spec):
         return self
 
     def parameter_count(self) -> int:
-        channels, height, width = self.image_shape
+        channels, height, width = self.input_shape
         body, flat, convolutions = self.body, self.pixels, 0
-        shape = self.likelihood.output_shape(self.image_shape)
+        shape = self.likelihood.output_shape(self.input_shape)
         values = math.prod(shape)  # that the decoder's dense layers end in
         if isinstance(body, ConvBody):
             height, width = body.sizes(height, width)[-1]
@@ -85,7 +85,8 @@ class VAESpec(VectorSpec):
     )
 
     prior: Prior = Field(
-        default=NormalPrior(), description="what codes are drawn from: a standard normal, or learnt"
+        default=NormalPrior(),
+        description="what codes are drawn from: a standard normal, or learned",
     )
     objectives: ClassVar[tuple[str, ...]] = ("elbo", "iwae")
 

@@ -30,7 +30,7 @@ class Ground:
     """What else was settled, by name: a protocol's identity, K of a bound, an extractor."""
 
     def __str__(self) -> str:
-        shown = f"{self.protocol} protocol, seed {self.seed}" if self.protocol else "grey images"
+        shown = f"{self.protocol} protocol, seed {self.seed}" if self.protocol else "gray images"
         return f"{self.dataset}, {self.split} split, {self.n_images:,} images, {shown}"
 
     def differs(self, other: Ground) -> str:
@@ -58,7 +58,7 @@ def ground_of(measured: Metrics | Seeds, name: str) -> Ground:
     Numbers of reconstructions are the same under any protocol, and are taken without a draw.
     """
     metric = METRICS.get(name)
-    if metric is None or metric.of_grey_images:
+    if metric is None or metric.of_gray_images:
         return table_ground(measured, "")
     if metric.of_factors:
         about = ("factors_sha256", "factors_n_images", "seed")

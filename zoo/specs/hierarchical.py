@@ -36,7 +36,7 @@ class HierarchicalVAESpec(Spec):
     )
     prior: Prior = Field(
         default=NormalPrior(),
-        description="what the top group is drawn from: a standard normal, or learnt",
+        description="what the top group is drawn from: a standard normal, or learned",
     )
     log_variance_bound: Literal["off"] | Annotated[float, Field(ge=1.0, le=30.0)] = Field(
         default=6.0, description="log-variances stay within plus or minus this b, as b tanh(v / b)"
@@ -45,7 +45,7 @@ class HierarchicalVAESpec(Spec):
     @property
     def grid(self) -> tuple[int, int]:
         """Height and width of the groups below the top one."""
-        return self.body.sizes(*self.image_shape[1:])[-1]
+        return self.body.sizes(*self.input_shape[1:])[-1]
 
     @property
     def group_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -58,7 +58,7 @@ class HierarchicalVAESpec(Spec):
 
     @model_validator(mode="after")
     def _body_fits_the_image(self):
-        self.body.check_fits(*self.image_shape[1:])
+        self.body.check_fits(*self.input_shape[1:])
         return self
 
     def parameter_count(self) -> int:
@@ -72,12 +72,12 @@ class HierarchicalVAESpec(Spec):
             + c * width + width  # from the latents
             for c in self.groups
         )  # fmt: skip
-        outputs = self.likelihood.output_shape(self.image_shape)[0]
+        outputs = self.likelihood.output_shape(self.input_shape)[0]
         hidden = [flat, *self.body.hidden]
         dense = dense_parameters(hidden) + dense_parameters([hidden[-1], 2 * self.latent_dim])
         back = dense_parameters([self.latent_dim, *reversed(hidden)])
         return (
-            self.body.convolution_parameters(self.image_shape[0], outputs)
+            self.body.convolution_parameters(self.input_shape[0], outputs)
             + below
             + dense
             + back

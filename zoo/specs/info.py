@@ -31,7 +31,7 @@ class ModelInfo:
     """Counts the parameters: of a diffusers network by importing the library."""
     sha256: str
     """Of model.safetensors, in hex."""
-    licence: str | None
+    license: str | None
     """Its id on the Hub, such as `apache-2.0`."""
     metrics: Record | None
     """What metrics.json says: `metrics.measured[0].neg_elbo`."""
@@ -43,7 +43,7 @@ class ModelInfo:
     """A published name, the folder it came from, or `hf://org/name@commit`."""
     folder: Path | None
     """Where its files are; None if it was never saved."""
-    licence_details: Mapping[str, str] = field(default_factory=dict)
+    license_details: Mapping[str, str] = field(default_factory=dict)
     """`license_name` and `license_link`, where the card has them."""
     provider: Provider | None = None
     """The package whose code made it, and its version; None if a program registered the family."""

@@ -23,8 +23,8 @@ class Metric(NamedTuple):
     unit: str
     tolerance: float
     """How far it may be off when it is measured again with the same noise, in its own unit."""
-    of_grey_images: bool = False
-    """Whether it is taken on `decode(encode(x))` of grey images, under any protocol."""
+    of_gray_images: bool = False
+    """Whether it is taken on `decode(encode(x))` of gray images, under any protocol."""
     of_factors: bool = False
     """Whether it needs the factors behind the images; under any protocol too."""
 
@@ -37,9 +37,9 @@ METRICS = {
     "kl": Metric("nats", 0.01),
     "bits_per_dim": Metric("bits", 3e-4),  # 0.01 nats of 48 pixels
     "active_units": Metric("", 1),
-    "mse": Metric("per pixel", 1e-4, of_grey_images=True),  # relative
-    "psnr": Metric("dB", 1e-3, of_grey_images=True),
-    "ssim": Metric("", 1e-4, of_grey_images=True),
+    "mse": Metric("per pixel", 1e-4, of_gray_images=True),  # relative
+    "psnr": Metric("dB", 1e-3, of_gray_images=True),
+    "ssim": Metric("", 1e-4, of_gray_images=True),
     "mig": Metric("", 1e-3, of_factors=True),
     "dci_disentanglement": Metric("", 0.02, of_factors=True),  # another scikit-learn's forest
     "dci_completeness": Metric("", 0.02, of_factors=True),
@@ -65,7 +65,7 @@ class Metrics(Strict):
     """Means over images; `<name>_se` is a mean's standard error. None: not defined or not asked.
 
     Nats are per image, summed over pixels and latents. Lower is better, but for psnr, ssim,
-    active_units, and the scores against factors, which are taken on codes of grey images.
+    active_units, and the scores against factors, which are taken on codes of gray images.
     """
 
     dataset: str = Field(description="the dataset's name")
@@ -108,7 +108,7 @@ class Metrics(Strict):
     )
     mse: float | None = Field(
         default=None,
-        description="squared error per pixel value, of grey images, rounded to 256 levels as a file is",
+        description="squared error per pixel value, of gray images, rounded to 256 levels as a file is",
     )
     mse_se: float | None = None
     psnr: float | None = Field(default=None, description="dB, per image, at most 100")
@@ -119,7 +119,7 @@ class Metrics(Strict):
     ssim_se: float | None = None
     bce_plus_kl: float | None = Field(
         default=None,
-        description="nats: cross-entropy against grey levels plus KL; not a likelihood",
+        description="nats: cross-entropy against gray levels plus KL; not a likelihood",
     )
     bce_plus_kl_se: float | None = None
     mig: float | None = Field(

@@ -1,4 +1,4 @@
-"""What a variational training minimises, by name. No torch here."""
+"""What a variational training minimizes, by name. No torch here."""
 
 from __future__ import annotations
 
@@ -94,5 +94,5 @@ class Pixels(Strict):
 
 
 GRADIENTS = {"elbo": "stl", "iwae": "dreg"}
-"""The gradient of lower variance of each objective, besides "reparameterised"."""
+"""The gradient of lower variance of each objective, besides "reparameterized"."""
 Objective = Annotated[ELBO | IWAE | Pixels, Field(discriminator="kind")]

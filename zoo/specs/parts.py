@@ -92,9 +92,9 @@ class PixelLikelihood(Strict):
         """Numbers that the decoder gives for a pixel of so many channels: one for each."""
         return channels
 
-    def output_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    def output_shape(self, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """Shape of what the decoder gives for an image of a shape."""
-        channels, height, width = image_shape
+        channels, height, width = input_shape
         return (self.outputs(channels), height, width)
 
     @property
@@ -116,7 +116,7 @@ class ContinuousBernoulliLikelihood(PixelLikelihood):
 
 
 class GaussianLikelihood(PixelLikelihood):
-    """Each pixel is Gaussian around the decoder's output, with one learnt scale of at least 1/256."""
+    """Each pixel is Gaussian around the decoder's output, with one learned scale of at least 1/256."""
 
     kind: Literal["gaussian"] = "gaussian"
 
@@ -125,14 +125,14 @@ class GaussianLikelihood(PixelLikelihood):
         return 1
 
 
-class DiscretisedLogisticLikelihood(PixelLikelihood):
+class DiscretizedLogisticLikelihood(PixelLikelihood):
     """Each value is one of 256 levels, by a mixture of logistics cut into bins (Salimans et al. 2017).
 
     A pixel's channels share the mixture's component, and each one's mean is moved by the channels
     before it.
     """
 
-    kind: Literal["discretised-logistic"] = "discretised-logistic"
+    kind: Literal["discretized-logistic"] = "discretized-logistic"
     components: int = Field(default=5, ge=1, le=100, description="logistics in a pixel's mixture")
 
     def outputs(self, channels: int) -> int:
@@ -147,11 +147,11 @@ class NormalPrior(Strict):
 
 
 class VampPrior(Strict):
-    """The even mixture of the posteriors of learnt pseudo-inputs (Tomczak & Welling 2018)."""
+    """The even mixture of the posteriors of learned pseudo-inputs (Tomczak & Welling 2018)."""
 
     kind: Literal["vamp"] = "vamp"
     components: int = Field(
-        default=500, ge=1, le=10_000, description="pseudo-inputs, each an image that is learnt"
+        default=500, ge=1, le=10_000, description="pseudo-inputs, each an image that is learned"
     )
 
 
@@ -162,7 +162,7 @@ Likelihood = Annotated[
     BernoulliLikelihood
     | ContinuousBernoulliLikelihood
     | GaussianLikelihood
-    | DiscretisedLogisticLikelihood,
+    | DiscretizedLogisticLikelihood,
     Field(discriminator="kind"),
 ]
 

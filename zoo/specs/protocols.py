@@ -1,8 +1,8 @@
 """The four protocols, by name, and which likelihoods they fit.
 
-`binarised`: a pixel is a coin with its grey level as probability. `dequantised`: a level becomes
+`binarized`: a pixel is a coin with its gray level as probability. `dequantized`: a level becomes
 a uniform draw from its 1/256 of [0, 1]. `levels`: an image is its levels, as v / 255, and has a
-probability mass over all 256 of each. `grey`: the cross-entropy against grey levels, as
+probability mass over all 256 of each. `gray`: the cross-entropy against gray levels, as
 tutorials print it, which is not a likelihood.
 """
 
@@ -14,29 +14,29 @@ from typing import Literal, get_args
 
 from zoo.errors import InputError, did_you_mean
 
-Protocol = Literal["binarised", "dequantised", "grey", "levels"]
+Protocol = Literal["binarized", "dequantized", "gray", "levels"]
 
 FITTING: dict[str, tuple[Protocol, ...]] = {
-    "bernoulli": ("binarised", "grey"),
-    "continuous-bernoulli": ("dequantised",),
-    "gaussian": ("dequantised",),
-    "discretised-logistic": ("levels",),
+    "bernoulli": ("binarized", "gray"),
+    "continuous-bernoulli": ("dequantized",),
+    "gaussian": ("dequantized",),
+    "discretized-logistic": ("levels",),
 }
 """Which protocols fit a likelihood; the first is its own."""
 
-SHOWN: dict[Protocol, str] = {
-    "binarised": "1 iff u * 255 < v * 2**24, u the top 24 bits of Philox(key=0), in row-major order",
-    "dequantised": "(v + u / 2**24) / 256, u the top 24 bits of Philox(key=0), in row-major order",
-    "grey": "v / 255",
-    "levels": "v / 255",
+_SETTINGS: dict[Protocol, tuple[str | int, ...]] = {
+    "binarized": ("threshold", "philox4x64", 0, 24),
+    "dequantized": ("uniform-noise", "philox4x64", 0, 24),
+    "gray": ("levels-over-255",),
+    "levels": ("levels-over-255", "mass-of-256-levels"),
 }
-"""What a model is shown of a level v in testing."""
+"""What a protocol settles, as `identity` hashes it: how a level becomes a value, the generator, its
+key, and the bits of each draw. Never reworded: published numbers carry the hash."""
 
 
 def identity(protocol: Protocol) -> str:
-    """Eight hex digits of a protocol: of what it shows a model."""
-    settled = [protocol, SHOWN[protocol]]
-    return hashlib.sha256(json.dumps(settled).encode()).hexdigest()[:8]
+    """Eight hex digits of everything that a protocol settles."""
+    return hashlib.sha256(json.dumps([protocol, *_SETTINGS[protocol]]).encode()).hexdigest()[:8]
 
 
 def check_known(protocol: str) -> None:
@@ -44,7 +44,7 @@ def check_known(protocol: str) -> None:
     if protocol not in (known := get_args(Protocol)):
         raise InputError(
             f"There is no protocol {protocol!r}.{did_you_mean(str(protocol), known)} Protocols: "
-            f"{', '.join(known)}; and of reconstructions alone native, whole and centre-N."
+            f"{', '.join(known)}; and of reconstructions alone native, whole and center-N."
         )
 
 

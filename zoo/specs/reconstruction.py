@@ -8,6 +8,7 @@ No torch here.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,9 @@ from zoo.specs.validation import Strict, checked, listed
 
 Size = Annotated[int, Field(ge=8, le=4096)]
 Tile = Annotated[int, Field(ge=64, le=4096)]
+SCORING = ("mse", "psnr-at-most-100", "ssim-gaussian-11-1.5-valid", "range-1")
+"""How reconstructions are scored, as identities hash it: values in [0, 1]; PSNR per image, at most
+100 dB; SSIM with a Gaussian window of 11 pixels and sigma 1.5, within the image, mean of channels."""
 
 
 class ReconstructionProtocol(Strict):
@@ -29,7 +33,7 @@ class ReconstructionProtocol(Strict):
         default="off", description="pixels of the shorter side, by Pillow, antialiased"
     )
     resampler: Literal["bicubic", "bilinear", "lanczos", "box", "nearest"] = "bicubic"
-    crop: Literal["off"] | Size = Field(default="off", description="a square in the centre")
+    crop: Literal["off"] | Size = Field(default="off", description="a square in the center")
     pad: Literal["off", "reflect"] = Field(
         default="off",
         description="to the next multiple of the model's stride, at right and bottom; what was added "
@@ -40,7 +44,7 @@ class ReconstructionProtocol(Strict):
         description="side in pixels of the tiles into which a large image is cut, each encoded and "
         "decoded on its own, which bounds memory and changes values near seams",
     )
-    colour: Literal["auto", "rgb", "grey"] = Field(
+    color: Literal["auto", "rgb", "gray"] = Field(
         default="auto", description="channels of every image; auto are those that the model takes"
     )
     code: Literal["mean"] = Field(default="mean", description="the posterior's mean, never a draw")
@@ -48,24 +52,23 @@ class ReconstructionProtocol(Strict):
         default="uint8",
         description="whether a reconstruction is rounded to 256 levels, as a file is",
     )
-    mse: Literal["of values in [0, 1]"] = "of values in [0, 1]"
-    psnr: Literal["per image, range 1, at most 100 dB"] = "per image, range 1, at most 100 dB"
-    ssim: Literal["Gaussian window 11, sigma 1.5, range 1, without borders, mean of channels"] = (
-        "Gaussian window 11, sigma 1.5, range 1, without borders, mean of channels"
-    )
 
     def for_channels(self, channels: int) -> ReconstructionProtocol:
         """The same with the color that a model's channels are, where it was left open."""
-        colour = {1: "grey", 3: "rgb"}.get(channels)
-        if self.colour != "auto" or colour is None:
+        color = {1: "gray", 3: "rgb"}.get(channels)
+        if self.color != "auto" or color is None:
             return self
-        return self.model_copy(update={"colour": colour})
+        return self.model_copy(update={"color": color})
 
     @property
     def identity(self) -> str:
-        """Eight hex digits of everything in it; without tiles, of what was there before them."""
-        whole = {"tile"} if self.tile == "off" else None
-        return hashlib.sha256(self.model_dump_json(exclude=whole).encode()).hexdigest()[:8]
+        """Eight hex digits of every setting, and of how mse, psnr and ssim are defined.
+
+        It hashes values in this order, not field names, which may be reworded.
+        """
+        settings = (self.resize, self.resampler, self.crop, self.pad, self.tile, self.color)
+        all_of_it = [*SCORING, *settings, self.code, self.rounding]
+        return hashlib.sha256(json.dumps(all_of_it).encode()).hexdigest()[:8]
 
     @property
     def title(self) -> str:
@@ -76,19 +79,19 @@ class ReconstructionProtocol(Strict):
     def cropped(self) -> tuple[int, int, int]:
         """Shape of every image after the crop; 1 x 1 where nothing is cropped."""
         side = 1 if self.crop == "off" else self.crop
-        return 1 if self.colour == "grey" else 3, side, side
+        return 1 if self.color == "gray" else 3, side, side
 
     @property
     def transform(self) -> Transform:
         """What makes an image fit, as a recipe says it."""
-        crop = "off" if self.crop == "off" else "centre"
+        crop = "off" if self.crop == "off" else "center"
         return Transform(resize=self.resize, resampler=self.resampler, crop=crop)
 
     @property
     def words(self) -> str:
         """As `parse_protocol` takes it."""
         if self.crop != "off" and self.resize == self.crop:
-            name, base = f"centre-{self.crop}", _named(f"centre-{self.crop}")
+            name, base = f"center-{self.crop}", _named(f"center-{self.crop}")
         else:
             name = "whole" if self.pad == "reflect" else "native"
             base = _named(name)
@@ -96,9 +99,9 @@ class ReconstructionProtocol(Strict):
         return ":".join([name, *(f"{k}={v}" for k, v in own.items() if v != usual[k])])
 
 
-NAMES = ("native", "whole", "centre-N")
-"""`native`: images as they are, whose size the stride must divide. `whole`: padded to it. `centre-256`:
-the shorter side resized to 256, and the centre cropped."""
+NAMES = ("native", "whole", "center-N")
+"""`native`: images as they are, whose size the stride must divide. `whole`: padded to it. `center-256`:
+the shorter side resized to 256, and the center cropped."""
 
 
 def native(channels: int) -> ReconstructionProtocol:
@@ -107,7 +110,7 @@ def native(channels: int) -> ReconstructionProtocol:
 
 
 def _named(name: str) -> ReconstructionProtocol:
-    if match := re.fullmatch(r"cent(?:re|er)-(\d{1,4})", name):
+    if match := re.fullmatch(r"center-(\d{1,4})", name):
         side = int(match[1])
         return ReconstructionProtocol(resize=side, crop=side)
     return ReconstructionProtocol(pad="reflect" if name == "whole" else "off")
@@ -115,20 +118,20 @@ def _named(name: str) -> ReconstructionProtocol:
 
 def is_reconstruction(protocol: str) -> bool:
     """Whether a protocol's name begins as one of these."""
-    return protocol.startswith(("native", "whole", "centre", "center"))
+    return protocol.startswith(("native", "whole", "center"))
 
 
 def parse_protocol(text: str) -> ReconstructionProtocol:
-    """A protocol from its name, with settings that differ: `centre-256:resampler=lanczos:rounding=off`.
+    """A protocol from its name, with settings that differ: `center-256:resampler=lanczos:rounding=off`.
 
     Raises InputError for another name, or settings that it has not or cannot have.
     """
     name, *changes = text.split(":")
-    if name not in ("native", "whole") and not re.fullmatch(r"cent(re|er)-\d{1,4}", name):
+    if name not in ("native", "whole") and not re.fullmatch(r"center-\d{1,4}", name):
         raise InputError(
             f"There is no reconstruction protocol {name[:60]!r}.{did_you_mean(name, NAMES)} "
             "There are native (images as they are), whole (padded to the model's stride) and "
-            "centre-N, such as centre-256."
+            "center-N, such as center-256."
         )
     try:
         fields: dict[str, Any] = _named(name).model_dump()

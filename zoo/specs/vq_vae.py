@@ -33,16 +33,16 @@ class VQVAESpec(Spec):
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        return (self.latent_dim, *self.body.sizes(*self.image_shape[1:])[-1])
+        return (self.latent_dim, *self.body.sizes(*self.input_shape[1:])[-1])
 
     @model_validator(mode="after")
     def _body_fits_the_image(self):
-        self.body.check_fits(*self.image_shape[1:])
+        self.body.check_fits(*self.input_shape[1:])
         return self
 
     def parameter_count(self) -> int:
         width, numbers = self.body.channels[-1], self.latent_dim
         to_vectors, from_vectors = width * numbers + numbers, 9 * numbers * width + width
-        channels = self.image_shape[0]
+        channels = self.input_shape[0]
         convolutions = self.body.convolution_parameters(channels, self.likelihood.outputs(channels))
         return convolutions + to_vectors + from_vectors + self.likelihood.parameters

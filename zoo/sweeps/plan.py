@@ -156,19 +156,19 @@ def _disagreements(sweep: Sweep, trials: Sequence[Trial]) -> list[str]:
 
 
 def _validated_on(recipe: Recipe) -> tuple[Any, ...]:
-    """What the validation split depends on; a random crop is one in the centre there."""
+    """What the validation split depends on; a random crop is one in the center there."""
     said, done = recipe.data, recipe.data.transform
-    crop = recipe.spec.image_shape if done.crop != "off" else "off"
+    crop = recipe.spec.input_shape if done.crop != "off" else "off"
     return said.dataset, said.protocol, said.column, said.max_damaged, done.resize, crop
 
 
 def _measured(recipe: Recipe) -> set[str]:
     """The zoo's metrics that a training by this recipe ends with."""
     found = {"mse", "psnr", "reconstruction"}
-    if min(recipe.spec.image_shape[1:]) >= SSIM_FROM:
+    if min(recipe.spec.input_shape[1:]) >= SSIM_FROM:
         found.add("ssim")
     if families.get(recipe.family).is_variational:
-        grey = recipe.data.protocol == "grey"
+        gray = recipe.data.protocol == "gray"
         found |= {"kl", "active_units"}
-        found |= {"bce_plus_kl"} if grey else {"neg_elbo", "bits_per_dim"}
+        found |= {"bce_plus_kl"} if gray else {"neg_elbo", "bits_per_dim"}
     return found

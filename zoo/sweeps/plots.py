@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 SIZE, DPI = (6.4, 4.4), 120
 """Inches, and pixels per inch."""
-MOST_COLOURS = 8
-"""Values of a setting that are told apart by colour; others share one."""
+MOST_COLORS = 8
+"""Values of a setting that are told apart by color; others share one."""
 LOG_FROM = 20
 """Positive settings stand on a logarithmic axis where the largest is so many times the least."""
 
@@ -60,23 +60,23 @@ def draw_plots(
             figure.savefig(drawn[-1], dpi=DPI)
 
     if all(row.get("kl") is not None for row in done):
-        draw("rate-distortion", _rate_distortion, done, _colouring(plan.sweep.varied, done))
+        draw("rate-distortion", _rate_distortion, done, _coloring(plan.sweep.varied, done))
     for key in plan.sweep.varied:
         others = [name for name in plan.sweep.varied if name != key]
         file = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{plan.sweep.metric}-{key}")
-        colour = _colouring(others, done)
-        draw(file, _against, done, plan.sweep.metric, key, colour, plan.sweep.random is None)
+        color = _coloring(others, done)
+        draw(file, _against, done, plan.sweep.metric, key, color, plan.sweep.random is None)
     return drawn
 
 
-def _colouring(keys: Sequence[str], done: Sequence[Row]) -> str | None:
-    """The first of the settings that has a few values, which colours tell apart; or None."""
+def _coloring(keys: Sequence[str], done: Sequence[Row]) -> str | None:
+    """The first of the settings that has a few values, which colors tell apart; or None."""
     counts = {key: len({_label(row[key]) for row in done}) for key in keys}
-    return next((key for key, count in counts.items() if 1 < count <= MOST_COLOURS), None)
+    return next((key for key, count in counts.items() if 1 < count <= MOST_COLORS), None)
 
 
-def _rate_distortion(axes: Axes, done: Sequence[Row], colour: str | None) -> None:
-    for label, rows in _groups(done, colour):
+def _rate_distortion(axes: Axes, done: Sequence[Row], color: str | None) -> None:
+    for label, rows in _groups(done, color):
         dots = {"label": _named(label), "zorder": 3}
         axes.scatter(_of(rows, "kl"), _of(rows, "reconstruction"), **dots)
     axes.margins(0.12)
@@ -90,17 +90,17 @@ def _rate_distortion(axes: Axes, done: Sequence[Row], colour: str | None) -> Non
     axes.set(xlim=(low, high), ylim=(bottom, top))
     axes.set_xlabel("rate: KL (nats per image)")
     axes.set_ylabel("distortion: reconstruction (nats per image)")
-    axes.set_title("Rate and distortion; along a grey line their sum is the same", fontsize=10)
-    if colour:
-        _legend(axes, colour)
+    axes.set_title("Rate and distortion; along a gray line their sum is the same", fontsize=10)
+    if color:
+        _legend(axes, color)
 
 
 def _against(
-    axes: Axes, done: Sequence[Row], metric: str, key: str, colour: str | None, is_grid: bool
+    axes: Axes, done: Sequence[Row], metric: str, key: str, color: str | None, is_grid: bool
 ) -> None:
     """The metric over one setting: a dot for each trial, and in a grid a line through the means."""
     places = _places([row[key] for row in done])
-    for label, rows in _groups(done, colour):
+    for label, rows in _groups(done, color):
         xs = [places[_label(row[key])] for row in rows]
         dots = axes.scatter(xs, _of(rows, metric), s=22, label=_named(label), zorder=3)
         means = {
@@ -120,14 +120,14 @@ def _against(
     axes.set_xlabel(plain(key))
     axes.set_ylabel(f"{metric} ({unit}), validation" if unit else f"{metric}, validation")
     axes.grid(color="0.92", zorder=0)
-    if colour:
-        _legend(axes, colour)
+    if color:
+        _legend(axes, color)
 
 
-def _legend(axes: Axes, colour: str) -> None:
+def _legend(axes: Axes, color: str) -> None:
     """Beside the axes, where it hides no dot."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "frameon": False}
-    axes.legend(title=plain(colour), fontsize=8, title_fontsize=8, **place)
+    axes.legend(title=plain(color), fontsize=8, title_fontsize=8, **place)
 
 
 def _places(values: Sequence[Any]) -> dict[str, float]:
@@ -137,12 +137,12 @@ def _places(values: Sequence[Any]) -> dict[str, float]:
     return {label: float(n) for n, label in enumerate(dict.fromkeys(map(_label, values)))}
 
 
-def _groups(done: Sequence[Row], colour: str | None) -> list[tuple[str | None, list[Row]]]:
+def _groups(done: Sequence[Row], color: str | None) -> list[tuple[str | None, list[Row]]]:
     """The rows of each value of a setting; all of them under None without one."""
-    if colour is None:
+    if color is None:
         return [(None, list(done))]
-    labels = dict.fromkeys(_label(row[colour]) for row in done)
-    return [(label, [row for row in done if _label(row[colour]) == label]) for label in labels]
+    labels = dict.fromkeys(_label(row[color]) for row in done)
+    return [(label, [row for row in done if _label(row[color]) == label]) for label in labels]
 
 
 def _of(rows: Sequence[Row], name: str) -> list[float]:

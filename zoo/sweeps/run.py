@@ -117,7 +117,7 @@ def check_data(trials: Sequence[Trial]) -> str:
     kinds: dict[tuple[str, tuple[int, ...]], Recipe] = {}  # by their data
     for trial in trials:
         recipe = trial.recipe
-        kinds.setdefault((recipe.data.model_dump_json(), recipe.spec.image_shape), recipe)
+        kinds.setdefault((recipe.data.model_dump_json(), recipe.spec.input_shape), recipe)
     first, *_ = [plan(recipe) for recipe in kinds.values()]
     return first
 

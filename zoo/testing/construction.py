@@ -12,12 +12,12 @@ from zoo.testing.subject import Subject, expect, images
 
 
 def check_defaults(subject: Subject) -> str:
-    """Every field but image_shape and latent_dim has a default."""
+    """Every field but input_shape and latent_dim has a default."""
     fields = type(subject.spec).model_fields
     lacking = [name for name, field in fields.items() if field.is_required()]
-    lacking = ", ".join(n for n in lacking if n not in ("image_shape", "latent_dim"))
-    expect(not lacking, f"{lacking}: no default; only image_shape and latent_dim may lack one")
-    return f"images of {subject.spec.image_shape}, and {len(subject.specs) - 1} Specs drawn besides"
+    lacking = ", ".join(n for n in lacking if n not in ("input_shape", "latent_dim"))
+    expect(not lacking, f"{lacking}: no default; only input_shape and latent_dim may lack one")
+    return f"images of {subject.spec.input_shape}, and {len(subject.specs) - 1} Specs drawn besides"
 
 
 def check_json(subject: Subject) -> None:

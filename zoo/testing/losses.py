@@ -53,8 +53,8 @@ def check_sum_over_pixels(subject: Subject) -> str:
     A mean beside a KL term that is a sum is a beta of the number of pixels in disguise.
     """
     family, small = subject.family, subject.spec
-    channels, height, width = small.image_shape
-    fields = {**family.plain_fields(small), "image_shape": (channels, 2 * height, 2 * width)}
+    channels, height, width = small.input_shape
+    fields = {**family.plain_fields(small), "input_shape": (channels, 2 * height, 2 * width)}
     large, _ = family.parse(fields)
     if large is None:
         raise NotMeasuredError("it takes no image that is twice as high and wide")
@@ -117,9 +117,9 @@ def check_prior_codes(subject: Subject) -> None:
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         codes, drawn = model._prior_codes(noise), model.prior().sample((DRAWS,))
-    centre = drawn.double().mean(0)
+    center = drawn.double().mean(0)
     _expect_same_mean(drawn, codes, "the prior's mean")
-    _expect_same_mean((drawn - centre) ** 2, (codes - centre) ** 2, "the prior's variance")
+    _expect_same_mean((drawn - center) ** 2, (codes - center) ** 2, "the prior's variance")
 
 
 def _expect_same_mean(ours: torch.Tensor, draws: torch.Tensor, what: str) -> None:
@@ -176,7 +176,7 @@ def check_linear_gaussian(subject: Subject) -> str:
 
     def likelihood(z: torch.Tensor) -> Independent:
         mean = 0.5 + z.flatten(-latents) @ slope
-        return Independent(Normal(mean.unflatten(-1, model.spec.image_shape), 1.0), 3)
+        return Independent(Normal(mean.unflatten(-1, model.spec.input_shape), 1.0), 3)
 
     model._likelihood = likelihood
     weights = model._weights_at(

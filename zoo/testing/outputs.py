@@ -35,7 +35,7 @@ def check_decode(subject: Subject) -> None:
         generator = torch.Generator().manual_seed(0)
         for batch in ((), (3,), (2, 3), (0,)):
             z = 5 * torch.randn(*batch, *spec.latent_shape, generator=generator)
-            _expect_images(model.decode(z), (*batch, *spec.image_shape), "decode")
+            _expect_images(model.decode(z), (*batch, *spec.input_shape), "decode")
         z = torch.randn(2, 3, *spec.latent_shape, generator=generator)
         alone = model.decode(z[1, 2])
         expect_close(
@@ -94,7 +94,7 @@ def check_distributions(subject: Subject) -> None:
         for name, found, batch, event in (
             ("posterior", posterior, (len(x),), spec.latent_shape),
             ("prior", prior, (), spec.latent_shape),
-            ("likelihood", likelihood, (len(x),), spec.image_shape),
+            ("likelihood", likelihood, (len(x),), spec.input_shape),
         ):
             wanted, shapes = (batch, event), (tuple(found.batch_shape), tuple(found.event_shape))
             sentence = f"{name} has batch and event shapes {shapes}, not {wanted}"
@@ -110,7 +110,7 @@ def check_sample(subject: Subject) -> None:
     for spec in subject.specs:
         model = variational(subject, spec)
         many = model.sample(20, seed=0)
-        _expect_images(many, (20, *spec.image_shape), "sample")
+        _expect_images(many, (20, *spec.input_shape), "sample")
         same = torch.equal(many[:4], model.sample(4, seed=0))
         expect(same, "sample(20, seed=0)[:4] is not sample(4, seed=0)")
 

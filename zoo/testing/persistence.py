@@ -69,7 +69,7 @@ def check_training(subject: Subject) -> str:
         kind = likelihood_kind(subject.spec)
         recipe = {
             "model": {"family": subject.family.name, **subject.spec.model_dump(mode="json")},
-            "data": {"dataset": str(data), "protocol": FITTING.get(kind, ("grey",))[0]},
+            "data": {"dataset": str(data), "protocol": FITTING.get(kind, ("gray",))[0]},
             "training": {
                 "epochs": EPOCHS,
                 "batch_size": 32,

@@ -14,8 +14,8 @@ from zoo.specs.validation import Schema, alternatives, listed
 
 DRAWN = 4
 TRIES = 60
-GREY = tuple((1, size, size) for size in (8, 16, 28, 32, 64, 256))
-COLOUR = tuple((3, size, size) for size in (8, 32, 64, 128, 224, 256))
+GRAY = tuple((1, size, size) for size in (8, 16, 28, 32, 64, 256))
+COLOR = tuple((3, size, size) for size in (8, 32, 64, 128, 224, 256))
 ODD = ((3, 9, 13), (1, 36, 20), (4, 32, 32))
 """Sizes of images: the first that the default Spec takes is the family's."""
 MOST_PARAMETERS = 500_000
@@ -33,23 +33,23 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
     dice = random.Random(seed)
     schema = cls.model_json_schema(by_alias=False)
     known = schema.get("$defs", {})
-    fields = {name: f for name, f in schema["properties"].items() if name != "image_shape"}
+    fields = {name: f for name, f in schema["properties"].items() if name != "input_shape"}
     schema["properties"] = fields
     needed = [n for n in schema.get("required", ()) if n in fields and n not in cls.small]
     usual = {**{n: _draw(fields[n], known, dice) for n in needed}, **cls.small}
     problems: list[str] = []
     specs: list[Spec] = []
-    for shape in (*GREY, *COLOUR, *ODD):
-        spec, problems = of.parse({"image_shape": shape, **usual})
+    for shape in (*GRAY, *COLOR, *ODD):
+        spec, problems = of.parse({"input_shape": shape, **usual})
         if spec is not None:
             specs.append(spec)
             break
     if not specs:
         raise SpecError(listed(f"{cls.__name__} with its defaults", problems))
-    home, most = specs[0].image_shape, max(MOST_PARAMETERS, 2 * of.parameters(specs[0]))
+    home, most = specs[0].input_shape, max(MOST_PARAMETERS, 2 * of.parameters(specs[0]))
     for _ in range(TRIES):
-        shape = dice.choice((home, home, *GREY[:4], *COLOUR[:2], *ODD))
-        spec, _ = of.parse({**cls.small, **_fields(schema, known, dice), "image_shape": shape})
+        shape = dice.choice((home, home, *GRAY[:4], *COLOR[:2], *ODD))
+        spec, _ = of.parse({**cls.small, **_fields(schema, known, dice), "input_shape": shape})
         if spec is not None and spec not in specs and of.parameters(spec) <= most:
             specs.append(spec)
         if len(specs) > DRAWN:

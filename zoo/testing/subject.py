@@ -44,7 +44,7 @@ def expect_close(one: Tensor, other: Tensor, sentence: str, most: float = CLOSE)
 
 @contextlib.contextmanager
 def expect_unchanged(model: Autoencoder, doing: str) -> Iterator[None]:
-    """Raises FailedError where the tensors of a model are not afterwards what they were."""
+    """Raises FailedError where the tensors of a model are not afterward what they were."""
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     yield
     for name, tensor in model.state_dict().items():
@@ -80,8 +80,8 @@ def images(spec: Spec, count: int = 8) -> Tensor:
 
 
 def levels(spec: Spec, count: int) -> Tensor:
-    """Digits as grey levels, `(count, C, H, W)` uint8, in the size that a Spec asks for."""
-    channels, height, width = spec.image_shape
+    """Digits as gray levels, `(count, C, H, W)` uint8, in the size that a Spec asks for."""
+    channels, height, width = spec.input_shape
     digits = _digits()[:count].float()
     sized = F.interpolate(digits, (height, width), mode="nearest")
     return sized.repeat(1, channels, 1, 1).to(torch.uint8)

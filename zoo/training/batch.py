@@ -1,4 +1,4 @@
-"""One batch -> one step of the optimiser, of which each process computes its parts."""
+"""One batch -> one step of the optimizer, of which each process computes its parts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zoo.specs.objectives import IWAE
 from zoo.specs.protocols import Protocol
 from zoo.training.parallel import Draws, Share, Summation
 from zoo.training.recipe import Recipe, mixed_images
-from zoo.training.step import TrainingStep, build_optimiser, learning_rate, warmup_factors
+from zoo.training.step import TrainingStep, build_optimizer, learning_rate, warmup_factors
 
 
 class Stepper:
-    """Steps on batches of a training: the loss, the gradient of the whole batch, the optimiser."""
+    """Steps on batches of a training: the loss, the gradient of the whole batch, the optimizer."""
 
     def __init__(
         self, model: Autoencoder, recipe: Recipe, images: int, device: torch.device
@@ -36,7 +36,7 @@ class Stepper:
         self.core = TrainingStep(model, self.settings)
         self.module: nn.Module | None = None if self.settings.compile else self.core
         self.draws = Draws(self.settings, device, self._noise if self.core.takes_noise else None)
-        self.optimiser = build_optimiser(model, self.settings)
+        self.optimizer = build_optimizer(model, self.settings)
         self.steps_per_epoch = -(-images // self.settings.batch_size)
         self.steps = self.settings.epochs * self.steps_per_epoch
         self.checks_buffers = self.sum.is_needed
@@ -57,7 +57,7 @@ class Stepper:
         Returns:
             The batch's terms, in nats per image, and after them the wishes: `(T + W,)`.
         """
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = self.rate(step)
         epochs_done = step / self.steps_per_epoch
         factors = warmup_factors(self.settings, epochs_done)
@@ -66,7 +66,7 @@ class Stepper:
         moves = self.draws.moves(size, (1 - step / self.steps) ** 2)
         drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
         before = self._buffers() if self.checks_buffers else {}
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         parts = self.share.rows(size)
         levels = pixels.split([rows.stop - rows.start for rows, _ in parts])
         wished, told = torch.tensor(wishes, device=self.device), None
@@ -88,7 +88,7 @@ class Stepper:
             told = self.sum.end_batch()
         if self.settings.clip_norm != "off":
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
-        self.optimiser.step()
+        self.optimizer.step()
         if self.checks_buffers:
             self._check_buffers(before)
         count, end = len(self.core.term_names), len(told) - len(wishes)

@@ -51,7 +51,7 @@ class State:
     """All that changes while a model trains."""
 
     model: nn.Module
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     average: AveragedWeights | None
     best: dict[str, Tensor]
     """Weights of the best epoch so far, where early stopping needs them."""
@@ -75,9 +75,9 @@ def save_checkpoint(path: Path, state: State) -> None:
     if state.average:
         tensors |= {f"average.{name}": tensor for name, tensor in state.average.average.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in state.best.items()}
-    for index, parameter in enumerate(_parameters(state.optimiser)):
-        for key, value in state.optimiser.state.get(parameter, {}).items():
-            tensors[f"optimiser.{index}.{key}"] = torch.as_tensor(value)
+    for index, parameter in enumerate(_parameters(state.optimizer)):
+        for key, value in state.optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer.{index}.{key}"] = torch.as_tensor(value)
     tensors["random.draws"] = state.draws.get_state()
     for index, own in enumerate(generators):
         tensors |= {f"random.{index}.{kind}": generator for kind, generator in own.items()}
@@ -108,9 +108,9 @@ def _restore(tensors: dict[str, Tensor], state: State) -> None:
         for name, tensor in state.average.average.items():
             tensor.copy_(tensors[f"average.{name}"])
     state.best = _under("best.", tensors)
-    for index, parameter in enumerate(_parameters(state.optimiser)):
-        saved = _under(f"optimiser.{index}.", tensors)
-        state.optimiser.state[parameter] = {
+    for index, parameter in enumerate(_parameters(state.optimizer)):
+        saved = _under(f"optimizer.{index}.", tensors)
+        state.optimizer.state[parameter] = {
             key: torch.empty_like(parameter).copy_(value)  # in the parameter's memory format
             if value.shape == parameter.shape and key != "step"
             else value.to(parameter.device)  # a fused step wants its count there
@@ -134,8 +134,8 @@ def _generators(device: torch.device) -> dict[str, Tensor]:
     return found
 
 
-def _parameters(optimiser: torch.optim.Optimizer) -> list[Tensor]:
-    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -110,8 +110,8 @@ class _Loop:
         self.steps_per_epoch = self.stepper.steps_per_epoch
         decay = self.settings.ema_decay
         average = AveragedWeights(model, decay) if decay != "off" else None
-        generator, optimiser = self.stepper.draws.generator, self.stepper.optimiser
-        self.state = State(model, optimiser, average, {}, generator, device, RunProgress())
+        generator, optimizer = self.stepper.draws.generator, self.stepper.optimizer
+        self.state = State(model, optimizer, average, {}, generator, device, RunProgress())
         self.last_save = time.monotonic()
         self.last_finite: dict[str, float] = {}
         self.history: History | None = None

@@ -92,7 +92,7 @@ class Summation:
 
     Without `exact` each process adds its own parts up first, in place. With it the sum is taken
     over all parts in pairs, in an order that does not depend on who computed them. A parameter that
-    the loss of no part depends on has no gradient, and the optimiser leaves it alone.
+    the loss of no part depends on has no gradient, and the optimizer leaves it alone.
     """
 
     def __init__(self, model: nn.Module, exact: bool) -> None:
@@ -145,7 +145,7 @@ class Summation:
 
 
 def _pairwise(vectors: list[Tensor]) -> Tensor:
-    """The sum of 1, 2, 4, ... vectors: neighbours first, so that halves can be added elsewhere."""
+    """The sum of 1, 2, 4, ... vectors: neighbors first, so that halves can be added elsewhere."""
     while len(vectors) > 1:
         vectors = [a + b for a, b in zip(vectors[::2], vectors[1::2], strict=True)]
     return vectors[0]

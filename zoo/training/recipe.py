@@ -215,9 +215,9 @@ def _disagreements(
         check_protocol(data.protocol, kind)
     except InputError as wrong:
         said = str(wrong)
-        if kind == "bernoulli" and spec.image_shape[0] == 3:  # black and white is no advice
+        if kind == "bernoulli" and spec.input_shape[0] == 3:  # black and white is no advice
             said = (
-                f"{data.protocol!r} does not fit a bernoulli likelihood, and colour images fit others: set "
+                f"{data.protocol!r} does not fit a bernoulli likelihood, and color images fit others: set "
                 f"model.likelihood = {{kind = {_fitting(data.protocol)!r}}}."
             )
         problems.append(f"data.protocol: {said}")
@@ -240,8 +240,8 @@ def _disagreements(
 
 
 def _fitting(protocol: str) -> str:
-    """The likelihood of colour images that a protocol fits."""
-    return "gaussian" if protocol == "dequantised" else "discretised-logistic"
+    """The likelihood of color images that a protocol fits."""
+    return "gaussian" if protocol == "dequantized" else "discretized-logistic"
 
 
 def mixed_images(spec: Spec, training: TrainingSettings) -> str:
@@ -263,7 +263,7 @@ def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> lis
             return []
     elif not families.get(family).is_variational:
         asked = {
-            "gradient": gradient != "reparameterised",
+            "gradient": gradient != "reparameterized",
             "objective": training.objective != ELBO(),
         }
         return [f"training.{name}: for variational families" for name in asked if asked[name]]
@@ -271,7 +271,7 @@ def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> lis
         known = " or ".join(map(repr, spec.objectives))
         said = f"is trained on {known}" if known else "has an objective of its own"
         return [f"training.objective: {family!r} {said}"]
-    if gradient not in ("reparameterised", GRADIENTS[kind]):
+    if gradient not in ("reparameterized", GRADIENTS[kind]):
         return [f"training.gradient: {gradient!r} is not for {kind}; {GRADIENTS[kind]!r} is"]
     return []
 

@@ -246,7 +246,7 @@ def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImag
         images = open_dataset(
             said.dataset if dataset is None else dataset,
             splits,
-            shape=recipe.spec.image_shape,
+            shape=recipe.spec.input_shape,
             transform=said.transform,
             column=said.column,
             max_damaged=said.max_damaged,
@@ -261,9 +261,9 @@ def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImag
             missing.args = (f"{missing} {where}",)
         raise
     shape = images[recipe.data.fit].shape
-    if shape != recipe.spec.image_shape:
+    if shape != recipe.spec.input_shape:
         raise RecipeError(
-            f"model.image_shape is {recipe.spec.image_shape}; the images of {recipe.data.dataset} "
+            f"model.input_shape is {recipe.spec.input_shape}; the images of {recipe.data.dataset} "
             f"are {shape}."
         )
     if dataset is None:

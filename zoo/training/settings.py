@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from zoo.specs.objectives import ELBO, Objective
-from zoo.specs.optimisers import Adam, AdamW
+from zoo.specs.optimizers import Adam, AdamW
 from zoo.specs.validation import Strict
 
 Off = Literal["off"]
@@ -18,7 +18,7 @@ class TrainingSettings(Strict):
 
     epochs: int = Field(ge=1, le=1_000_000, description="passes over the images")
     batch_size: int = Field(default=128, ge=1, le=1_000_000, description="images per step")
-    optimiser: Annotated[Adam | AdamW, Field(discriminator="kind")] = Field(
+    optimizer: Annotated[Adam | AdamW, Field(discriminator="kind")] = Field(
         default=Adam(), description="adam, or adamw with decoupled weight decay"
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=10, description="at its highest")
@@ -40,7 +40,7 @@ class TrainingSettings(Strict):
     )
     objective: Objective = Field(
         default=ELBO(),
-        description="what a variational family's training minimises: {kind = 'elbo', free_bits = 0.0}, "
+        description="what a variational family's training minimizes: {kind = 'elbo', free_bits = 0.0}, "
         "or for `vae` and `conv-vae` {kind = 'iwae', samples = K, resampled = 'off'}; for diffusers' families "
         "{kind = 'pixels', error = 'l1', kl = 1e-6, perceptual = 0.0, extractor = 'off'}",
     )
@@ -53,10 +53,10 @@ class TrainingSettings(Strict):
     trains: Literal["all", "decoder"] = Field(
         default="all", description="decoder keeps every code as it is, bit for bit"
     )
-    gradient: Literal["reparameterised", "stl", "dreg"] = Field(
-        default="reparameterised",
+    gradient: Literal["reparameterized", "stl", "dreg"] = Field(
+        default="reparameterized",
         description="with less variance: stl (sticking the landing) for the ELBO, "
-        "dreg (doubly reparameterised) for iwae",
+        "dreg (doubly reparameterized) for iwae",
     )
     clip_norm: Off | Annotated[float, Field(gt=0, le=1e6)] = Field(
         default="off", description="largest norm of a step's gradient, over all parameters"

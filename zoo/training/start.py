@@ -64,7 +64,7 @@ def _function(spec: Spec) -> dict:
     """What a Spec says of the function: images of another size are no other one where any is taken."""
     fields = spec.model_dump()
     if spec.stride:
-        fields["image_shape"] = fields["image_shape"][0]
+        fields["input_shape"] = fields["input_shape"][0]
     return fields
 
 

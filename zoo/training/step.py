@@ -57,10 +57,10 @@ class TrainingStep(nn.Module):
         named = dict(zip(self.term_names, terms.unbind(), strict=True))
         return Loss(named, self.weights).scaled(factors)
 
-    def learn(self, learnt: Tensor) -> None:
+    def learn(self, learned: Tensor) -> None:
         """Gives the model a whole batch's statistics, one after the other in one vector."""
         sizes = [shape.numel() for shape in self.statistics.values()]
-        named = zip(self.statistics.items(), learnt.split(sizes), strict=True)
+        named = zip(self.statistics.items(), learned.split(sizes), strict=True)
         self.model._learn({name: one.view(shape) for (name, shape), one in named})
 
     def _look_at(self, loss: Loss) -> None:
@@ -111,9 +111,9 @@ def warmup_factors(settings: TrainingSettings, epochs_done: float) -> dict[str, 
     }
 
 
-def build_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """The recipe's optimiser, its update fused into one pass over the parameters."""
-    chosen = settings.optimiser
+def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The recipe's optimizer, its update fused into one pass over the parameters."""
+    chosen = settings.optimizer
     common = {"lr": settings.learning_rate, "betas": chosen.betas, "fused": True}
     if chosen.kind == "adamw":
         return torch.optim.AdamW(model.parameters(), weight_decay=chosen.weight_decay, **common)
@@ -123,7 +123,7 @@ def build_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim
 class AveragedWeights:
     """An exponential moving average of a model's floating weights and buffers.
 
-    The decay rises towards the recipe's as (1 + n) / (10 + n) with the steps n, so that the first
+    The decay rises toward the recipe's as (1 + n) / (10 + n) with the steps n, so that the first
     weights, which are noise, are soon forgotten.
     """
 
@@ -134,7 +134,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, steps: int) -> None:
-        """Moves the average towards the weights after that many steps."""
+        """Moves the average toward the weights after that many steps."""
         decay = min(self.decay, (1 + steps) / (10 + steps))
         torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]  # what torch's own averages use
             list(self.average.values()), list(self.source.values()), 1 - decay

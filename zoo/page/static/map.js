@@ -1,6 +1,6 @@
-// Codes of test images as points of a plane, coloured by class.
+// Codes of test images as points of a plane, colored by class.
 
-const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c6d1f", "#7b5ea7", "#5b8c2a", "#a3264b"];
+const COLORS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c6d1f", "#7b5ea7", "#5b8c2a", "#a3264b"];
 const SIDE = 700;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -18,7 +18,7 @@ export class CodeMap {
   entry(number, name) {
     const item = document.createElement("li");
     const dot = document.createElement("i");
-    dot.style.background = colour(number);
+    dot.style.background = color(number);
     item.append(dot, name);
     return item;
   }
@@ -63,7 +63,7 @@ export class CodeMap {
   draw() {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, SIDE, SIDE);
-    for (let n = 0; n < this.count; n++) this.dot(context, n, 4, colour(this.labels?.[n] ?? 0));
+    for (let n = 0; n < this.count; n++) this.dot(context, n, 4, color(this.labels?.[n] ?? 0));
     if (this.picked < 0) return;
     context.lineWidth = 3;
     context.strokeStyle = getComputedStyle(this.canvas).color;
@@ -84,4 +84,4 @@ export class CodeMap {
   }
 }
 
-const colour = (number) => COLOURS[number % COLOURS.length];
+const color = (number) => COLORS[number % COLORS.length];

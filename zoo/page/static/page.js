@@ -29,7 +29,7 @@ class Page {
       get("any").addEventListener("click", () => this.map.pick(Math.floor(Math.random() * count)));
     }
     for (const id of ["map-section", "any"]) get(id).hidden = !count;
-    get("centre").addEventListener("click", () => this.show(this.mean));
+    get("center").addEventListener("click", () => this.show(this.mean));
     for (const end of ["a", "b"]) get(`path-${end}`).addEventListener("click", () => this.setEnd(end));
     get("path-place").addEventListener("input", () => this.along(Number(get("path-place").value)));
     this.pad = new Pad(get("pad"), get("pad-clear"), get("file"), (given) => this.own(given));

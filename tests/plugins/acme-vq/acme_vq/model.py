@@ -41,12 +41,12 @@ class VQSpec(zoo.Spec):
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        _, height, width = self.image_shape
+        _, height, width = self.input_shape
         return (self.embedding_dim, height >> self.halvings, width >> self.halvings)
 
     @model_validator(mode="after")
     def _image_can_be_halved(self):
-        _, height, width = self.image_shape
+        _, height, width = self.input_shape
         most = min(height, width).bit_length() - 1
         if self.halvings > most:
             raise ValueError(
@@ -56,7 +56,7 @@ class VQSpec(zoo.Spec):
 
 
 class VQVAE(zoo.Autoencoder):
-    """A VQ-VAE whose pixels are scored by their cross-entropy against grey levels."""
+    """A VQ-VAE whose pixels are scored by their cross-entropy against gray levels."""
 
     Spec = VQSpec
     spec: VQSpec
@@ -67,7 +67,7 @@ class VQVAE(zoo.Autoencoder):
 
     def __init__(self, spec: VQSpec) -> None:
         super().__init__(spec)
-        image, *size = spec.image_shape
+        image, *size = spec.input_shape
         hidden, vector = spec.channels, spec.embedding_dim
         odd = [(size[0] >> i & 1, size[1] >> i & 1) for i in range(spec.halvings)]
         self.encoder = nn.Sequential(
@@ -101,7 +101,7 @@ class VQVAE(zoo.Autoencoder):
         return self._likelihood(z).mean.to(z.dtype)  # (*batch, C, H, W)
 
     def _likelihood(self, z: Tensor) -> Distribution:
-        """Independent Bernoulli pixels; a grey image gets its cross-entropy."""
+        """Independent Bernoulli pixels; a gray image gets its cross-entropy."""
         logits = self.decoder(z.reshape(-1, *z.shape[-3:]))  # (prod(batch), C, H, W)
         logits = logits.float().reshape(*z.shape[:-3], *logits.shape[1:])  # (*batch, C, H, W)
         pixels = Bernoulli(logits=logits, validate_args=False)

@@ -30,9 +30,9 @@ def rings(split: str) -> np.ndarray:
     thickness = 1 + 1.5 * u[:, 0]  # (N, 1, 1), in pixels
     radius = 2 + 4 * u[:, 1]  # (N, 1, 1), to the middle of the line
     outer = radius + thickness / 2  # (N, 1, 1), at most 7.25: every ring fits
-    x = outer + (SIZE - 2 * outer) * u[:, 2]  # (N, 1, 1), the ring's centre
+    x = outer + (SIZE - 2 * outer) * u[:, 2]  # (N, 1, 1), the ring's center
     y = outer + (SIZE - 2 * outer) * u[:, 3]  # (N, 1, 1)
-    places = np.arange(SIZE) + 0.5  # (16,), the pixels' centres
+    places = np.arange(SIZE) + 0.5  # (16,), the pixels' centers
     across, down = places[None, None, :] - x, places[None, :, None] - y  # (N, 1, 16), (N, 16, 1)
     off_the_line = np.abs(np.sqrt(across**2 + down**2) - radius)  # (N, 16, 16), in pixels
     covered = np.clip(thickness / 2 + 0.5 - off_the_line, 0, 1)  # (N, 16, 16), of each pixel

@@ -17,7 +17,7 @@ import zoo
 class ThingSpec(zoo.Spec):
     """The settings of Thing, each with its default, its bounds and its meaning.
 
-    `image_shape`, (channels, height, width), is inherited. Once you have published weights, only
+    `input_shape`, (channels, height, width), is inherited. Once you have published weights, only
     add fields, whose defaults mean the old function.
     """
 
@@ -56,4 +56,4 @@ class Thing(zoo.Autoencoder):
 
     def _logits(self, z: Tensor) -> Tensor:
         h = F.silu(self.from_code(z))  # (*batch, hidden)
-        return self.decoder(h).unflatten(-1, self.spec.image_shape)  # (*batch, C, H, W)
+        return self.decoder(h).unflatten(-1, self.spec.input_shape)  # (*batch, C, H, W)

@@ -17,7 +17,7 @@ import zoo
 class ThingSpec(zoo.Spec):
     """The settings of Thing, each with its default, its bounds and its meaning.
 
-    `image_shape`, (channels, height, width), is inherited. Once you have published weights, only
+    `input_shape`, (channels, height, width), is inherited. Once you have published weights, only
     add fields, whose defaults mean the old function.
     """
 
@@ -50,6 +50,6 @@ class Thing(zoo.VariationalAutoencoder):
 
     def _likelihood(self, z: Tensor) -> Distribution:
         h = F.silu(self.from_code(z.to(self.dtype)))  # (*batch, hidden)
-        logits = self.decoder(h).float().unflatten(-1, self.spec.image_shape)  # (*batch, C, H, W)
-        pixels = Bernoulli(logits=logits, validate_args=False)  # grey pixels have a score too
+        logits = self.decoder(h).float().unflatten(-1, self.spec.input_shape)  # (*batch, C, H, W)
+        pixels = Bernoulli(logits=logits, validate_args=False)  # gray pixels have a score too
         return Independent(pixels, 3, validate_args=False)  # batch (*batch,), event (C, H, W)

@@ -1,4 +1,4 @@
-"""Mixtures of discretised logistics over the 256 levels of an image (PixelCNN++, Salimans et al. 2017)."""
+"""Mixtures of discretized logistics over the 256 levels of an image (PixelCNN++, Salimans et al. 2017)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ FIRST_LOG_SCALE = -1.3
 wider has nearly all its mass in black and white, and is slow to leave there."""
 
 
-class DiscretisedLogisticImage(Distribution):
-    """Images of levels v / 255, by a mixture of K discretised logistics for each pixel.
+class DiscretizedLogisticImage(Distribution):
+    """Images of levels v / 255, by a mixture of K discretized logistics for each pixel.
 
     A pixel's channels share the component; within one, the mean of a channel is moved by the
     channels before it, times a coupling within plus or minus 1 (eq. 3). A level has the logistic's
@@ -61,8 +61,8 @@ class DiscretisedLogisticImage(Distribution):
         scales, expected = self.log_scales.exp(), []
         for channel in range(self.channels):
             scale = scales[..., channel, :, :]  # (*batch, K, H, W)
-            centre = self._moved(channel, expected)
-            above, below = F.softplus((centre + 1) / scale), F.softplus((centre - 1) / scale)
+            center = self._moved(channel, expected)
+            above, below = F.softplus((center + 1) / scale), F.softplus((center - 1) / scale)
             expected.append((scale * (above - below) - 1).clamp(-1, 1))  # the clipped one's mean
         image = torch.stack(expected, -3)  # (*batch, K, C, H, W)
         weights = self.log_weights.exp()[..., None, :, :]
@@ -74,10 +74,10 @@ class DiscretisedLogisticImage(Distribution):
         x = (levels / 127.5 - 1).unsqueeze(-4)  # (..., 1, C, H, W)
         before = list(x.unbind(-3))  # (..., 1, H, W) each
         moved = [self._moved(channel, before[:channel]) for channel in range(self.channels)]
-        centres = torch.stack(torch.broadcast_tensors(*moved), -3)  # (..., K, C, H, W)
+        centers = torch.stack(torch.broadcast_tensors(*moved), -3)  # (..., K, C, H, W)
         precision = torch.exp(-self.log_scales)
-        upper = precision * (x - centres + HALF)  # (..., K, C, H, W)
-        lower = precision * (x - centres - HALF)
+        upper = precision * (x - centers + HALF)  # (..., K, C, H, W)
+        lower = precision * (x - centers - HALF)
         first, last = x < -1 + HALF, x > 1 - HALF
         # sigmoid(a) - sigmoid(b) is sigmoid(a) sigmoid(-b) (1 - exp(b - a)): no difference of near ones
         below = F.logsigmoid(upper).masked_fill(last, 0.0)
@@ -95,20 +95,20 @@ class DiscretisedLogisticImage(Distribution):
             chosen = (self.log_weights + gumbel).argmax(-3, keepdim=True)  # (..., 1, H, W)
             drawn = []
             for channel in range(self.channels):
-                centre = self._moved(channel, drawn).expand(shape).gather(-3, chosen)
+                center = self._moved(channel, drawn).expand(shape).gather(-3, chosen)
                 log_scale = self.log_scales[..., channel, :, :].expand(shape).gather(-3, chosen)
-                noise = torch.logit(torch.rand_like(centre), eps=1e-7)
-                x = centre + log_scale.exp() * noise  # (..., 1, H, W)
+                noise = torch.logit(torch.rand_like(center), eps=1e-7)
+                x = center + log_scale.exp() * noise  # (..., 1, H, W)
                 drawn.append(((x + 1) * 127.5).round().clamp(0, 255) / 127.5 - 1)
             return ((torch.cat(drawn, -3) + 1) / 2).clamp(0, 1)
 
     def _moved(self, channel: int, before: Sequence[Tensor]) -> Tensor:
         """A channel's means `(..., K, H, W)`, moved by the channels before it, which go from -1 to 1."""
-        centre = self.means[..., channel, :, :]
+        center = self.means[..., channel, :, :]
         first = channel * (channel - 1) // 2
         for offset, x in enumerate(before):
-            centre = centre + self.couplings[..., first + offset, :, :] * x
-        return centre
+            center = center + self.couplings[..., first + offset, :, :] * x
+        return center
 
 
 def logistics_of(mean: Tensor, components: int) -> Tensor:

@@ -1,16 +1,16 @@
-"""The licence that a model card's front matter names."""
+"""The license that a model card's front matter names."""
 
 from __future__ import annotations
 
 import re
 
-LICENCE, DETAILS = "license", ("license_name", "license_link")
+LICENSE, DETAILS = "license", ("license_name", "license_link")
 MAX_CHARACTERS = 500
 _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?\n)---", re.DOTALL)
 
 
-def card_licence(card: str | None) -> dict[str, str]:
-    """The front matter's fields about the licence, those that are present.
+def card_license(card: str | None) -> dict[str, str]:
+    """The front matter's fields about the license, those that are present.
 
     `license` is the Hub's id, such as `apache-2.0`, or several with commas; `license_name` and
     `license_link` stand beside `other`. Nothing else of the front matter is parsed.
@@ -18,11 +18,11 @@ def card_licence(card: str | None) -> dict[str, str]:
     found = _FRONT_MATTER.match(card or "")
     text = found.group(1).replace("\r\n", "\n") if found else ""
     said = {}
-    for name in (LICENCE, *DETAILS):
+    for name in (LICENSE, *DETAILS):
         line = re.search(rf"^{name}:(.*\n(?:[ \t]*-[ \t].*\n)*)", text, re.MULTILINE)
         value = _plain_yaml(line.group(1)) if line else None
         if value:
-            said[name] = value.lower() if name == LICENCE else value
+            said[name] = value.lower() if name == LICENSE else value
     return said
 
 

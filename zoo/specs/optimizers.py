@@ -1,4 +1,4 @@
-"""Optimisers by name, with their settings. No torch here."""
+"""Optimizers by name, with their settings. No torch here."""
 
 from __future__ import annotations
 
