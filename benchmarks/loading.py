@@ -33,8 +33,8 @@ from comparison import Comparison, median_ratio, print_comparisons, print_settin
 
 import zoo
 from zoo.folder.layout import WEIGHTS
+from zoo.plugins.entry_points import GROUPS
 from zoo.registry import families
-from zoo.registry.plugins import GROUPS
 
 NAME = "vae-mnist-20"
 START = (sys.executable, "-c", "pass")

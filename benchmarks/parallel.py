@@ -53,10 +53,10 @@ from comparison import (
 from torch import Tensor, distributed, nn
 
 import zoo
-from zoo import processes
 from zoo.data import Images
-from zoo.devices import find_rank_device
 from zoo.evaluation.evaluate import evaluate_model
+from zoo.runtime import processes
+from zoo.runtime.devices import find_rank_device
 from zoo.training import loop
 
 STEPS, MEASURED, SAMPLES = 4, 200, 1000

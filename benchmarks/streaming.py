@@ -70,7 +70,7 @@ def main() -> None:
 
 def speeds(folder: Path, options: argparse.Namespace) -> list[Comparison]:
     """Images a second of both libraries and of the zoo, over the same files."""
-    from zoo.data import load
+    from zoo.data import open as load
 
     load.IN_MEMORY = 0
     write_jpegs(folder, options.images)

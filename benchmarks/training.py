@@ -51,8 +51,8 @@ from comparison import (
 
 import zoo
 from zoo.data import Images, load_images
-from zoo.data.named import data_folder
-from zoo.devices import bf16_cost
+from zoo.data.named.registry import data_folder
+from zoo.runtime.devices import bf16_cost
 from zoo.training.loop import STEPS_PER_READ, Update, fit
 from zoo.training.recipe import load_recipe
 

@@ -12,16 +12,16 @@ from pathlib import Path
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
 
 TRAINS = """
-import json, sys, zoo, zoo.processes
+import json, sys, zoo, zoo.runtime.processes
 from pathlib import Path
 if __name__ == "__main__":
     for name, recipe in json.loads(Path("recipes.json").read_text()).items():
         zoo.train(recipe, out=f"{sys.argv[1]}/{name}", device="cpu")
-    zoo.processes.leave(0)
+    zoo.runtime.processes.leave(0)
 """
 MEASURES = """
 import shlex, sys
-from zoo import processes
+from zoo.runtime import processes
 from zoo.cli import main
 for line in sys.argv[1:]:
     try:

@@ -13,13 +13,14 @@ import pytest
 ORDER = [
     "version",
     "errors",
-    "processes",
     "io",
-    "devices",
+    "runtime",
     "specs",
+    "plugins",
     "models",
-    "diffusers",
+    "families",
     "registry",
+    "cards",
     "folder",
     "hub",
     "data",
@@ -90,7 +91,7 @@ def test_every_package_has_its_place():
 
 def test_listing_needs_no_torch():
     code = """
-import sys, zoo, zoo.cli, zoo.registry.families, zoo.registry.sources, zoo.folder.card
+import sys, zoo, zoo.cli, zoo.registry.families, zoo.registry.sources, zoo.cards.card
 import zoo.training.recipe, zoo.hub.find
 zoo.list_models(), zoo.list_families(), zoo.info("vae-mnist-20")
 heavy = {"torch", "torchvision", "accelerate", "sklearn", "torchmetrics"} & set(sys.modules)

@@ -10,8 +10,8 @@ import pytest
 from launched import run
 
 import zoo
-from zoo import processes
 from zoo.cli import main
+from zoo.runtime import processes
 
 TOGETHER = """
 import json, os, sys
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import torch
 import zoo
-from zoo import processes
-from zoo.devices import find_rank_device
-from zoo.models import AE
+from zoo.runtime import processes
+from zoo.runtime.devices import find_rank_device
+from zoo.families.ae.model import AE
 
 RANK = int(os.environ["RANK"])
 SAID = {}

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 import zoo
+from zoo.cards.card import render_card
 from zoo.errors import IntegrityError, UnknownNameError
 from zoo.folder import layout
-from zoo.folder.card import render_card
 from zoo.registry import families, index, published
 from zoo.training.recipe import load_recipe
 
@@ -191,7 +191,7 @@ def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
     from sklearn.decomposition import PCA
 
     from zoo.data import load_images, shown_in_testing
-    from zoo.models.likelihoods import ContinuousBernoulliImage
+    from zoo.models.parts.likelihoods import ContinuousBernoulliImage
 
     train = load_images("digits", "train+validation").pixels
     test = load_images("digits", "test").pixels

@@ -13,9 +13,9 @@ import pytest
 import tomli_w
 
 import zoo
+from zoo.cards.record import versions
 from zoo.errors import InputError, IntegrityError, RecipeError
 from zoo.folder import layout
-from zoo.folder.record import versions
 from zoo.registry import index, published
 from zoo.release import note_seeds, render_cards
 from zoo.specs.seeds import SeedRun, SeedRuns, spreads_of

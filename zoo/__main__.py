@@ -1,7 +1,7 @@
 """`python -m zoo` is the command `zoo`."""
 
-from zoo import processes
 from zoo.cli import main
+from zoo.runtime import processes
 
 try:
     main()

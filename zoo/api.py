@@ -78,8 +78,8 @@ def load(
         HubError: where the Hub refuses or fails.
         DeviceError: for a device that is not available.
     """
-    from zoo.devices import find_device, find_dtype
     from zoo.folder import store
+    from zoo.runtime.devices import find_device, find_dtype
 
     where, floating = find_device(device), find_dtype(dtype)
     found = find(source, revision=revision, token=token, offline=offline)

@@ -14,7 +14,7 @@ from zoo.hub.find import EVERYTHING, ONLINE, TO_MEASURE, Access, find
 from zoo.registry import sources
 
 if TYPE_CHECKING:
-    from zoo.data.load import Dataset
+    from zoo.data.open import Dataset
     from zoo.evaluation.report import Report
     from zoo.models import Autoencoder
     from zoo.specs.metrics import Metrics
@@ -83,11 +83,11 @@ def evaluate(
     from torch.nn import Module
 
     from zoo.data.factors import factors_of
-    from zoo.data.load import check_at_hand
-    from zoo.devices import find_rank_device
+    from zoo.data.open import check_at_hand
     from zoo.evaluation.evaluate import evaluate_model, images_for
     from zoo.folder import store
     from zoo.models.contract import unwrapped
+    from zoo.runtime.devices import find_rank_device
     from zoo.specs.data import transform_of
     from zoo.specs.protocols import check_known
 
@@ -165,12 +165,12 @@ def measure_reconstructions(
     """
     from torch.nn import Module
 
-    from zoo.data.load import check_at_hand
-    from zoo.data.prepared import prepared_images
-    from zoo.devices import find_rank_device
+    from zoo.data.open import check_at_hand
     from zoo.evaluation.extractors import find_extractor
+    from zoo.evaluation.prepared import prepared_images
     from zoo.evaluation.reconstruction import measure_reconstructions as measure
     from zoo.models.contract import unwrapped
+    from zoo.runtime.devices import find_rank_device
     from zoo.specs.data import FOUND
     from zoo.specs.reconstruction import parse_protocol
 

@@ -20,22 +20,22 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from zoo.api import load
+from zoo.cards.card import render_card
+from zoo.cards.record import record_of, record_text
 from zoo.data import AnyImages
 from zoo.data.factors import factors_known
-from zoo.devices import find_device
 from zoo.errors import InputError, IntegrityError, RecipeError, ZooError
 from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
 from zoo.evaluation.figures import draw_all
 from zoo.evaluation.remeasure import reconstructions_again
 from zoo.folder import layout, store
-from zoo.folder.card import render_card
 from zoo.folder.config import read_info
-from zoo.folder.record import record_of, record_text
 from zoo.hub.find import EVERYTHING, find
 from zoo.io.digests import Digest
 from zoo.io.files import open_regular, read_regular, write_atomically
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import index, published, sources
+from zoo.runtime.devices import find_device
 from zoo.specs.ground import ground_of
 from zoo.specs.metrics import SUBSET, Ending, Metrics
 from zoo.specs.protocols import Protocol

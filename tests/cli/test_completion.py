@@ -13,7 +13,8 @@ from click.shell_completion import ShellComplete
 
 import zoo
 from zoo.cli import cli
-from zoo.registry import families, plugins, published
+from zoo.plugins import entry_points as plugins
+from zoo.registry import families, published
 
 
 def completed(*words: str) -> list[str]:
@@ -72,7 +73,7 @@ def test_datasets(verb):
 
 
 def test_reserved_names_are_those_of_the_zoo():
-    from zoo.data.named import NAMED
+    from zoo.data.named.registry import NAMED
 
     assert set(plugins.RESERVED["family"]) == set(families.BUILT_IN)
     assert set(plugins.RESERVED["dataset"]) == set(NAMED)

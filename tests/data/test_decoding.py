@@ -11,7 +11,7 @@ import pytest
 from made import encoded
 from PIL import Image, ImageCms
 
-from zoo.data.image_files import FORMATS, decode
+from zoo.data.sources.image_files import FORMATS, decode
 from zoo.errors import DataError
 
 DRAWN = np.random.Generator(np.random.Philox(9)).integers(0, 256, (6, 8, 3), np.uint8)
@@ -155,7 +155,7 @@ def test_the_limit_of_pixels_is_the_zoos_own(monkeypatch, most):
 
 
 def test_a_jpeg_of_hundreds_of_scans_is_refused_and_a_film_behind_it_is_none(monkeypatch):
-    monkeypatch.setattr("zoo.data.image_files.MAX_SCANNED", GRAY.size * 20)
+    monkeypatch.setattr("zoo.data.sources.image_files.MAX_SCANNED", GRAY.size * 20)
     whole = saved(PICTURE, "JPEG", progressive=True)
     scans = [found.start() for found in re.finditer(b"\xff\xda", whole)]
     assert len(scans) == 10

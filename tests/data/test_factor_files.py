@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.data import sprites
 from zoo.data.factors import factors_behind, factors_known, factors_of
+from zoo.data.named import sprites
 from zoo.errors import DataError, InputError
 from zoo.specs.metrics import Measured
 

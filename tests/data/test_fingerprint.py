@@ -44,8 +44,8 @@ def file_of(dataset: Path) -> Path:
 def test_the_same_images_have_the_same_fingerprint_after_a_copy_that_keeps_times(
     kind: Callable[[], Path], monkeypatch
 ):
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
-    monkeypatch.setattr("zoo.data.arrays.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.sources.arrays.IN_MEMORY", 0)
     dataset = kind()
     before = fingerprint(load_images(dataset, "train"))
     assert set(before) == {"images", "files"}
@@ -57,8 +57,8 @@ def test_the_same_images_have_the_same_fingerprint_after_a_copy_that_keeps_times
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_streamed_file_that_was_replaced_is_told(kind: Callable[[], Path], monkeypatch):
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
-    monkeypatch.setattr("zoo.data.arrays.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.sources.arrays.IN_MEMORY", 0)
     dataset = kind()
     before = fingerprint(load_images(dataset, "train"))
     os.utime(file_of(dataset), ns=(0, 0))
@@ -79,20 +79,20 @@ def test_one_level_of_an_image_in_memory_is_told():
 def test_fewer_images_are_told_even_where_one_split_was_held_and_one_is_streamed(monkeypatch):
     before = fingerprint(load_images(PIXELS[:10], "train"))
     folder()
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     now = fingerprint(load_images("photos", "train"))
     assert difference(before, now) == f"{before['images']} images then and {now['images']} now"
     assert difference(before | {"images": now["images"]}, now) == ""
 
 
 def test_images_of_a_python_object_that_are_streamed_have_a_count_alone(monkeypatch):
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     images = load_images(iter(PIXELS), "train")
     assert fingerprint(images) == {"images": len(images)}
 
 
 def test_a_file_that_is_gone_is_told_and_raises_nothing(monkeypatch):
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     images = load_images(folder(), "train")
     before = fingerprint(images)
     Path("photos/00.png").unlink()

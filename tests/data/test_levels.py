@@ -10,7 +10,7 @@ import torch
 from made import PIXELS, encoded, npy, picture, tar
 
 from zoo.data import StreamedImages, load_images, open_all
-from zoo.data.prepared import prepared_images
+from zoo.evaluation.prepared import prepared_images
 from zoo.specs.data import Transform
 from zoo.specs.reconstruction import parse_protocol
 
@@ -91,7 +91,7 @@ def test_one_bright_image_among_many_in_memory_is_enough(caplog):
 
 @pytest.mark.parametrize(("level", "count"), [(255, 1), (1, 64)])
 def test_of_images_that_are_streamed_one_is_read_or_some_never_all(level, count, monkeypatch):
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     train, rest = Mine(np.full((2000, 4, 5), level, np.uint8)), Mine(PIXELS[:, :4, :5])
     given = {"train": train, "validation": rest, "test": rest}
     assert isinstance(load_images(given, "train", shape=(1, 4, 5)), StreamedImages)

@@ -91,7 +91,7 @@ def as_npy(pixels: np.ndarray) -> str:
 @pytest.mark.parametrize("kind", [np.array, torch.from_numpy, as_npy, iter, Mine])
 def test_rows_are_held_out_by_their_content_wherever_they_stand(kind, in_memory, monkeypatch):
     if not in_memory:
-        monkeypatch.setattr("zoo.data.arrays.IN_MEMORY", 0)
+        monkeypatch.setattr("zoo.data.sources.arrays.IN_MEMORY", 0)
     for pixels in (MANY, MANY[::-1].copy()):
         opened = open_dataset(kind(pixels), PARTS)
         found = {

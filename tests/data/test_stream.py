@@ -44,7 +44,7 @@ def batches(dataset, workers: int, monkeypatch, in_memory: int = 0, **settings) 
     """An epoch of training as this many processes read it, and its images."""
     monkeypatch.setenv("ZOO_WORKERS", str(workers))
     monkeypatch.setattr("zoo.data.stream.FEW", 0)
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", in_memory)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", in_memory)
     images = load_images(dataset, "train", **settings)
     read = images.read(images.order(5, 2).split(13), epoch_seed=7)
     return [images, *(batch.clone() for batch in read)]
@@ -85,7 +85,7 @@ def test_batches_are_the_same_in_memory_and_streamed(monkeypatch):
 
 
 def test_a_random_transform_is_drawn_anew_each_epoch_and_never_in_a_test(monkeypatch):
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     images = load_images(written("folder"), "train", shape=SHAPE, transform=RANDOM)
     order = [torch.arange(len(images))]
     first, again, second = (next(images.read(order, epoch_seed=seed)) for seed in (1, 1, 2))
@@ -145,7 +145,7 @@ def none_left(before: set[int]) -> bool:
 def reading(monkeypatch):
     """Images that two processes read, slowly."""
     monkeypatch.setenv("ZOO_WORKERS", "2")
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     return load_images(Pictures(wait=0.01), "train", shape=(1, 9, 10))
 
 
@@ -291,7 +291,7 @@ def test_where_nothing_can_be_shared_a_sentence_says_so_and_no_loader_is_torn_do
     def read_only() -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     monkeypatch.setenv("ZOO_WORKERS", "1")
     monkeypatch.setattr("multiprocessing.Event", read_only)
     monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", lambda loader: pytest.fail("made"))

@@ -14,9 +14,9 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 import zoo
 from zoo.evaluation.measure import mean_of, measure_nll
 from zoo.evaluation.noise import elbo_noise, image_noise
-from zoo.models.likelihoods import BernoulliImage, build_likelihood
+from zoo.families.vae.spec import VAESpec
+from zoo.models.parts.likelihoods import BernoulliImage, build_likelihood
 from zoo.registry import published
-from zoo.specs.families import VAESpec
 from zoo.specs.parts import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood
 
 

@@ -11,18 +11,18 @@ from click.testing import CliRunner
 
 import zoo
 from zoo.bench.entries import Entry
+from zoo.cards.card import render_card
+from zoo.cards.record import record_of, record_text
 from zoo.cli.bench import print_results
 from zoo.cli.eval import evaluate as eval_verb
-from zoo.data import sprites
 from zoo.data.factors import Factors
 from zoo.data.images import Images
+from zoo.data.named import sprites
 from zoo.errors import DataError, InputError
 from zoo.evaluation import disentanglement
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.folder import layout
-from zoo.folder.card import render_card
 from zoo.folder.config import read_info
-from zoo.folder.record import record_of, record_text
 from zoo.specs.metrics import OF_FACTORS, Measured
 
 COUNT = 300

@@ -75,7 +75,7 @@ def test_a_channel_of_codes_with_height_and_width_is_their_first_dimension():
 def test_an_array_that_is_read_from_its_file_gives_the_same_bytes(model, monkeypatch):
     np.save("many.npy", PIXELS)
     held = encoded(model, ["many.npy"], "held")
-    monkeypatch.setattr("zoo.data.arrays.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.sources.arrays.IN_MEMORY", 0)
     assert images("many.npy").source.held(np.arange(2)) is None
     assert codes_of(encoded(model, ["many.npy"], "read")) == codes_of(held)
 

@@ -47,7 +47,7 @@ def test_another_model_or_dataset_in_its_place_is_refused(model):
 @pytest.mark.parametrize("kind", ["folder", "tar", "parquet", "npy", "streamed npy"])
 def test_images_that_were_encoded_and_then_replaced_are_not_gone_on_from(model, kind, monkeypatch):
     if kind == "streamed npy":
-        monkeypatch.setattr("zoo.data.arrays.IN_MEMORY", 0)
+        monkeypatch.setattr("zoo.data.sources.arrays.IN_MEMORY", 0)
     dataset = dataset_of(kind, PIXELS[:700])
     encoded(model, [dataset], "cut", on_progress=stop_at(500, KeyboardInterrupt()))
     before = as_it_is("cut")

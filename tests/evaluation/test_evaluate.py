@@ -156,7 +156,7 @@ def test_a_model_without_a_recipe_needs_a_dataset():
 def test_a_stream_has_the_numbers_and_the_sha256_of_the_same_images_in_memory(monkeypatch):
     model, pixels = small(), load_images("digits", "test").pixels
     held = load_images(pixels.numpy(), "train")
-    monkeypatch.setattr("zoo.data.load.IN_MEMORY", 0)
+    monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     streamed = load_images(iter(pixels), "train")
     assert isinstance(streamed, StreamedImages)
     one, other = (evaluate_model(model, images) for images in (held, streamed))

@@ -93,7 +93,7 @@ def test_processes_that_share_the_features_have_the_distance_of_all(monkeypatch)
         both = [moments(one[shares[rank]]).over_processes() for one in (x, y)]
         found[rank] = frechet_distance(*both)
 
-    monkeypatch.setattr("zoo.processes.summed", summed)
+    monkeypatch.setattr("zoo.runtime.processes.summed", summed)
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(len(shares))]
     for thread in threads:
         thread.start()

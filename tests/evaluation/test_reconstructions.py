@@ -15,9 +15,9 @@ from PIL import Image
 
 import zoo
 from zoo.bench.compare import compare_models
-from zoo.data.prepared import prepare, prepared_images
 from zoo.errors import DataError, InputError, SpecError
 from zoo.evaluation.extractors import Codes, find_extractor
+from zoo.evaluation.prepared import prepare, prepared_images
 from zoo.evaluation.reconstruction import errors_of, measure_reconstructions, reconstruct_levels
 from zoo.registry import families
 from zoo.specs.reconstruction import (

@@ -12,8 +12,8 @@ from PIL import Image
 
 import zoo
 from zoo.cli import main
-from zoo.data.prepared import prepared_images
 from zoo.errors import InputError
+from zoo.evaluation.prepared import prepared_images
 from zoo.evaluation.reconstruction import measure_reconstructions, reconstruct_levels
 from zoo.evaluation.tiles import encode_tiled
 from zoo.specs.reconstruction import parse_protocol

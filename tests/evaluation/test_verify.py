@@ -13,11 +13,11 @@ import pytest
 import safetensors.torch
 
 import zoo
+from zoo.cards.card import render_card
+from zoo.cards.record import record_of, record_text
 from zoo.evaluation.agreement import differences
 from zoo.evaluation.report import Check, Report
 from zoo.folder import layout
-from zoo.folder.card import render_card
-from zoo.folder.record import record_of, record_text
 from zoo.folder.store import weights_bytes
 from zoo.registry import index, published
 from zoo.specs.metrics import Metrics
@@ -289,7 +289,7 @@ def test_offline_no_image_is_fetched_and_what_needs_one_is_not_measured(monkeypa
         raise AssertionError(f"{name} was asked for")
 
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
-    monkeypatch.setattr("zoo.data.named._download", download)
+    monkeypatch.setattr("zoo.data.named.registry._download", download)
     report = zoo.verify("vae-mnist-20", offline=True)
     numbers = [check for check in report.checks if check.what.startswith("mnist")]
     assert {check.result for check in numbers} == {"not measured"}

@@ -11,8 +11,8 @@ import torch
 import zoo
 from zoo.errors import ExportError, InputError, ZooError
 from zoo.export.images import images_for_check
+from zoo.families.vae.spec import VectorSpec
 from zoo.registry import families
-from zoo.specs.families import VectorSpec
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

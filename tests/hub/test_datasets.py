@@ -19,7 +19,8 @@ from zoo.data import load_images
 PIXELS = np.random.Generator(np.random.Philox(4)).integers(0, 256, (40, 9, 10), np.uint8)
 TRY = """
 import zoo
-from zoo.data import load, load_images, stream
+from zoo.data import load_images, stream
+from zoo.data import open as load
 stream.FEW = 0
 load.IN_MEMORY *= not streamed
 try:

@@ -76,7 +76,7 @@ def test_a_packages_model_is_shared_and_is_the_same_for_another_user(
 
 EVERY_USE = """
 import zoo
-from zoo.folder.card import render_card
+from zoo.cards.card import render_card
 zoo.load("evil/repo")
 render_card(zoo.info("evil/repo"))
 assert zoo.verify("evil/repo").passed

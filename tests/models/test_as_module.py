@@ -10,9 +10,9 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 import zoo
-from zoo.devices import bf16_cost
 from zoo.errors import InputError
-from zoo.models import AE
+from zoo.families.ae.model import AE
+from zoo.runtime.devices import bf16_cost
 
 FAMILIES = ["ae", "vae", "vq-vae"]
 SHAPES = {"input_shape": (1, 8, 8), "latent_dim": 3}

@@ -20,7 +20,7 @@ import torch
 import zoo
 from zoo.cli import main
 from zoo.data import load_images
-from zoo.data.labels import test_labels as labels_of
+from zoo.data.named.labels import test_labels as labels_of
 from zoo.errors import InputError
 from zoo.page.contents import by_umap, contents, packed, principal_components, within_square
 from zoo.page.read import CONTENTS, END, FILES, START
@@ -68,7 +68,7 @@ def test_it_is_the_same_bytes_again(page, digits):
 
 def test_markup_of_a_card_is_text(tmp_path, digits, monkeypatch):
     card = "<!-- a mark -->\n# A <script>alert(1)</script>\n\n![x](https://evil.example/x.png) [y](javascript:alert(2))"
-    monkeypatch.setattr("zoo.folder.markdown.render_card", lambda info: card)
+    monkeypatch.setattr("zoo.cards.markdown.render_card", lambda info: card)
     page = write_page(zoo.load("vae-digits-8"), digits, "test", tmp_path / "page").read_text()
     shown = page[page.index("The model's card") : page.index("</details>")]
     assert "a mark" not in shown

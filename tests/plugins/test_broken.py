@@ -20,8 +20,8 @@ from packages import Package, Place
 
 import zoo
 from zoo.cli import main, probe
-from zoo.registry import plugins
-from zoo.registry.plugins import Plugin
+from zoo.plugins import entry_points as plugins
+from zoo.plugins.entry_points import Plugin
 
 pytestmark = pytest.mark.xdist_group("crowd")  # they share a venv
 

@@ -22,8 +22,8 @@ import zoo
 import zoo.testing
 from zoo.cli import main
 from zoo.errors import PluginError, UnknownNameError
+from zoo.families.vae.spec import VectorSpec
 from zoo.registry import families
-from zoo.specs.families import VectorSpec
 from zoo.testing.subject import images
 
 ALL = [*DEFECTS, *VARIATIONAL_DEFECTS]

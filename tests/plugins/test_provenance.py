@@ -213,7 +213,9 @@ def test_a_subclass_is_not_the_family_of_its_parent(registered):
     with pytest.raises(PluginError, match="Good is not a registered family"):
         zoo.save(model, "child")
     with pytest.raises(PluginError, match="is not a registered family"):
-        zoo.save(type("VAE", (zoo.models.VAE,), {})(zoo.build("vae", **SHAPE).spec), "child")
+        zoo.save(
+            type("VAE", (zoo.families.vae.model.VAE,), {})(zoo.build("vae", **SHAPE).spec), "child"
+        )
 
 
 def test_a_class_has_one_name(registered, installed):
@@ -224,7 +226,7 @@ def test_a_class_has_one_name(registered, installed):
     ):
         zoo.register("twice")(once)
     with pytest.raises(PluginError, match="VAE is Family 'vae' already"):
-        zoo.register("my-vae")(zoo.models.VAE)
+        zoo.register("my-vae")(zoo.families.vae.model.VAE)
     installed(
         Package("twice", "1", {"twice.py": GOOD}, {"first": "twice:Good", "second": "twice:Good"}),
         Package("borrowed", "1", {}, {"borrowed": "zoo.models:VAE"}),
@@ -244,8 +246,8 @@ def test_a_spec_of_two_families_is_refused_without_a_name(registered):
         InputError, match=r"GoodSpec is the Spec of families 'one' and 'two': build"
     ):
         zoo.build(spec)
-    zoo.register("mine")(type("Mine", (zoo.models.VAE,), {}))
-    assert type(zoo.build(zoo.build("vae", **SHAPE).spec)) is zoo.models.VAE
+    zoo.register("mine")(type("Mine", (zoo.families.vae.model.VAE,), {}))
+    assert type(zoo.build(zoo.build("vae", **SHAPE).spec)) is zoo.families.vae.model.VAE
 
 
 def test_a_name_that_a_package_has_cannot_be_registered(installed):

@@ -19,7 +19,8 @@ import zoo
 from zoo.data import load_images
 from zoo.data.of_recipe import dataset_of
 from zoo.errors import DataError, IntegrityError, PluginError, UnknownNameError
-from zoo.registry import index, plugins, published
+from zoo.plugins import entry_points as plugins
+from zoo.registry import index, published
 from zoo.training.recipe import load_recipe
 
 DATA = "import numpy as np\nimport torch\ndef images(split):\n    return {}\n"

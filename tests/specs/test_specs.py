@@ -9,9 +9,9 @@ import torch
 
 import zoo
 from zoo.errors import InputError, SpecError, UnknownNameError
+from zoo.families.vae.spec import BetaVAESpec, ConvVAESpec, VAESpec
 from zoo.registry import families
 from zoo.specs.base import MAX_PARAMETERS
-from zoo.specs.families import BetaVAESpec, ConvVAESpec, VAESpec
 
 SMALL = {"input_shape": (1, 8, 8), "latent_dim": 3}
 

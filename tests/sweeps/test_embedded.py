@@ -85,7 +85,7 @@ def test_a_trial_computes_with_what_the_sweep_says(sweep_file, tmp_path, monkeyp
     run_sweep(load_plan(sweep_file(text.format("cpu"))), tmp_path / "cpu", say=quiet)
     assert seen == [("cpu", None)] * 3
     seen.clear()
-    monkeypatch.setattr("zoo.devices.find_device", lambda name: None)
+    monkeypatch.setattr("zoo.runtime.devices.find_device", lambda name: None)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,9")
     run_sweep(load_plan(sweep_file(text.format("cuda"))), tmp_path / "cuda", say=quiet)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from zoo.bench.ranks import SURE
-from zoo.data.prepared import PreparedImages
 from zoo.errors import InputError
 from zoo.evaluation.extractors import Extractor
 from zoo.evaluation.measure import mean_of
+from zoo.evaluation.prepared import PreparedImages
 from zoo.evaluation.reconstruction import Measured, measure_reconstructions, reconstruct_levels
 from zoo.models import Autoencoder
 from zoo.specs.reconstruction import Reconstructions

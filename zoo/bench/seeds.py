@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from zoo.cards.record import versions
 from zoo.data import AnyImages
-from zoo.devices import find_device
 from zoo.errors import TrainingError
 from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
-from zoo.folder.record import versions
 from zoo.models import Autoencoder
+from zoo.runtime.devices import find_device
 from zoo.specs.seeds import SeedRun, SeedRuns, spreads_of
 from zoo.training.folder import RunFolder
 from zoo.training.recipe import Recipe, load_recipe

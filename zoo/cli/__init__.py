@@ -12,7 +12,6 @@ import traceback
 
 import click
 
-from zoo import processes
 from zoo.cli.bench import bench
 from zoo.cli.card import card
 from zoo.cli.compare import compare
@@ -32,8 +31,9 @@ from zoo.cli.sweep import sweep
 from zoo.cli.train import train
 from zoo.cli.verify import verify
 from zoo.errors import ZooError
-from zoo.io.orphans import end_with_parent
 from zoo.io.text import printable
+from zoo.runtime import processes
+from zoo.runtime.orphans import end_with_parent
 from zoo.version import __version__
 
 SHARED = ("demo", "train", "eval", "bench", "compare", "verify")
@@ -134,8 +134,8 @@ def _run(words: list[str], debug: bool) -> int:
             traceback.print_exc()
         _say(f"Error: {failure}")
     except (Exception, SystemExit) as failure:
-        from zoo.registry.guards import cause, is_out_of_memory
-        from zoo.registry.plugins import at_fault
+        from zoo.plugins.entry_points import at_fault
+        from zoo.plugins.guards import cause, is_out_of_memory
 
         no_room, owner = is_out_of_memory(failure), at_fault(failure)
         if debug or not (no_room or owner):  # the zoo's own mistakes are shown whole

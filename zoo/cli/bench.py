@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo import processes
 from zoo.cli import complete
 from zoo.cli.output import device_option, limit_option, nll_samples_option, say
 from zoo.cli.standings import print_results
+from zoo.runtime import processes
 
 if TYPE_CHECKING:
     from zoo.bench.entries import Entry
@@ -172,9 +172,9 @@ def _write_page(
     results: list[Entry], command: str, nll_samples: int, device: str, path: Path
 ) -> None:
     from zoo.bench.page import render_page
-    from zoo.devices import find_device
-    from zoo.folder.record import versions
+    from zoo.cards.record import versions
     from zoo.io.files import write_atomically
+    from zoo.runtime.devices import find_device
 
     settings = {
         "K of nll": f"{nll_samples:,}" if nll_samples else "nll was not measured",

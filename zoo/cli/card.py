@@ -12,7 +12,7 @@ from zoo.cli.output import say
 @click.argument("model", shell_complete=complete.models)
 def card(model: str) -> None:
     """Print the card of a MODEL: what it is, its numbers, what it is for."""
-    from zoo.folder.card import render_card
+    from zoo.cards.card import render_card
     from zoo.folder.config import read_info
     from zoo.hub.find import TO_SHOW, find
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo import processes
 from zoo.cli import complete
 from zoo.cli.output import (
     as_json,
@@ -23,6 +22,7 @@ from zoo.cli.output import (
     print_table,
     say,
 )
+from zoo.runtime import processes
 
 if TYPE_CHECKING:
     import torch
@@ -76,12 +76,12 @@ def compare(
         raise click.UsageError(f"--picture {str(picture)!r} does not end in .png.")
     check_order([images])
     from zoo.bench.compare import compare_models
-    from zoo.data.prepared import prepared_images
-    from zoo.devices import find_rank_device
     from zoo.evaluation.extractors import find_extractor
+    from zoo.evaluation.prepared import prepared_images
     from zoo.folder import store
     from zoo.hub.find import find
     from zoo.io.files import with_home, write_atomically
+    from zoo.runtime.devices import find_rank_device
     from zoo.specs.data import FOUND
     from zoo.specs.reconstruction import parse_protocol
 

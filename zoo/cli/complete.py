@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def _names(kind: str) -> list[str]:
     """Names of a kind that are known here; a word that is no kind stands for itself."""
-    from zoo.registry import plugins, published
+    from zoo.plugins import entry_points as plugins
+    from zoo.registry import published
 
     if kind == "families":
         from zoo.registry.families import list_families

@@ -61,7 +61,7 @@ def _train_digits(out: Path) -> None:
     import torch
 
     import zoo
-    from zoo.folder.record import heading, lines_of
+    from zoo.cards.record import heading, lines_of
     from zoo.training.folder import next_free
     from zoo.training.run import train
 
@@ -87,7 +87,7 @@ def _measure() -> None:
     from zoo.bench.entries import measure_models
     from zoo.cli.standings import print_results
     from zoo.data import load_images
-    from zoo.data.named import data_folder
+    from zoo.data.named.registry import data_folder
     from zoo.errors import DataError, OfflineError
     from zoo.registry import published
 

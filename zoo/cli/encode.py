@@ -58,15 +58,15 @@ def encode(
     codes.npy, codes.keys.jsonl has what each image is called, and codes.json the codes' mean and
     standard deviation by channel. After a stop the same command goes on.
     """
-    from zoo import processes
     from zoo.data import open_all
-    from zoo.devices import find_device
     from zoo.errors import InputError
     from zoo.evaluation.codes import check_apart, places
     from zoo.evaluation.encode import encode_images
     from zoo.evaluation.shards import shard_paths, write_shards
     from zoo.folder import store
     from zoo.hub.find import TO_MEASURE, find
+    from zoo.runtime import processes
+    from zoo.runtime.devices import find_device
     from zoo.specs.data import FOUND, Transform, data_settings
     from zoo.specs.reconstruction import ReconstructionProtocol, parse_protocol
 

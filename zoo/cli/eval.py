@@ -81,7 +81,7 @@ def evaluate(
     them, on its recipe's. What stands behind `--factors` is its file, so MODEL comes first.
     """
     import zoo
-    from zoo.folder.record import heading, lines_of
+    from zoo.cards.record import heading, lines_of
     from zoo.specs.reconstruction import is_reconstruction
 
     if images and dataset:

@@ -60,7 +60,8 @@ def _models(pattern: str, json_: bool) -> None:
 
 
 def _families(pattern: str, json_: bool) -> None:
-    from zoo.registry import families, plugins
+    from zoo.plugins import entry_points as plugins
+    from zoo.registry import families
 
     owners: dict[str, list[str]] = {}
     for plugin in plugins.installed("family"):

@@ -90,7 +90,7 @@ def new(name: str, to: Path | None, variational: bool) -> None:
 
 def _list(json_: bool) -> None:
     from zoo.cli.probe import try_plugins
-    from zoo.registry.plugins import misspelled_groups
+    from zoo.plugins.entry_points import misspelled_groups
 
     rows = [
         {

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.errors import PluginError
-from zoo.registry import families, index, plugins
-from zoo.registry.plugins import Plugin
+from zoo.plugins import entry_points as plugins
+from zoo.plugins.entry_points import Plugin
+from zoo.registry import families, index
 
 SECONDS = 60.0
 """How long one package may take to be imported; torch before the first."""
@@ -95,7 +96,7 @@ def _word(plugin: Plugin) -> str:
 
 def main() -> None:
     """The process that imports: of each plugin, a line with what is wrong, or an empty one."""
-    from zoo.data import plugins as datasets
+    from zoo.data.sources import packages as datasets
 
     answers, seconds, *waiting = sys.argv[1:]
     families_and_datasets = [*plugins.installed("family"), *plugins.installed("dataset")]

@@ -109,8 +109,8 @@ def _say(done: Published, what: str) -> None:
 
 
 def _show(folder: str, target: Target, license: str | None, json_: bool) -> None:
+    from zoo.cards.licenses import LICENSE, card_license
     from zoo.folder.layout import CARD
-    from zoo.folder.licenses import LICENSE, card_license
     from zoo.hub.prepare import prepared
 
     if target.kind == "space":

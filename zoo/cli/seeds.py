@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo import processes
 from zoo.cli.output import print_table, say
 from zoo.io.text import number
+from zoo.runtime import processes
 
 if TYPE_CHECKING:
     from zoo.specs.seeds import SeedRuns

@@ -52,9 +52,9 @@ def _reference(title: str, cls: Any, json_: bool) -> None:
 
 
 def _model(name: str, json_: bool) -> None:
+    from zoo.cards.record import summary
     from zoo.errors import UnknownNameError, did_you_mean
     from zoo.folder.config import read_info
-    from zoo.folder.record import summary
     from zoo.hub.find import TO_KNOW, find
     from zoo.registry import families, published
 

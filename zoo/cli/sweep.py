@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo import processes as launched
 from zoo.cli import complete
 from zoo.cli.output import as_json, print_json, print_table, say
 from zoo.io.text import number, printable
+from zoo.runtime import processes as launched
 
 if TYPE_CHECKING:
     from zoo.sweeps.plan import Plan

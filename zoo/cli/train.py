@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from zoo import processes
 from zoo.cli import complete
 from zoo.cli.output import device_option, say
+from zoo.runtime import processes
 from zoo.training.tracking import TRACKERS
 
 
@@ -63,8 +63,8 @@ def train(
     OMP_NUM_THREADS as the recipe says to get the published ones.
     """
     changes = dict(_override(text) for text in overrides)
-    from zoo.devices import find_device
-    from zoo.folder.record import heading, lines_of
+    from zoo.cards.record import heading, lines_of
+    from zoo.runtime.devices import find_device
     from zoo.training.recipe import load_recipe
     from zoo.training.run import about_precision, plan
     from zoo.training.run import train as run_training

@@ -2,8 +2,8 @@
 
 from zoo.data.fingerprint import Fingerprint, difference, fingerprint
 from zoo.data.images import Images
-from zoo.data.load import AnyImages, load_images, open_all, open_dataset
-from zoo.data.preprocessing import (
+from zoo.data.open import AnyImages, load_images, open_all, open_dataset
+from zoo.data.shown import (
     as_gray,
     shifted,
     shown_in_testing,

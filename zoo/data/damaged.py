@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from zoo import processes
 from zoo.errors import DataError
+from zoo.runtime import processes
 
 log = logging.getLogger("zoo")
 

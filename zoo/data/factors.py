@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.data import sprites
+from zoo.data.named import sprites
 from zoo.data.splits import SPLITS
 from zoo.errors import DataError, InputError
 from zoo.io.files import read_regular, with_home

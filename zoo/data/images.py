@@ -16,7 +16,7 @@ from torch import Tensor
 
 from zoo.data.misfits import is_channels_last, misfit
 from zoo.errors import DataError
-from zoo.io import environment
+from zoo.runtime import environment
 
 log = logging.getLogger("zoo")
 

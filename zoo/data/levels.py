@@ -9,9 +9,9 @@ from contextlib import suppress
 import numpy as np
 from torch import Tensor
 
-from zoo.data.fit import as_pixels
 from zoo.data.images import PIECE
-from zoo.data.source import InMemory, Named, Source
+from zoo.data.sources.base import InMemory, Named, Source
+from zoo.data.transform import as_pixels
 from zoo.errors import ZooError
 
 log = logging.getLogger("zoo")

@@ -12,13 +12,14 @@ import os
 import shlex
 from pathlib import Path
 
-from zoo.data.folders import is_pattern
-from zoo.data.hf_datasets import PREFIX as HF_DATASET
-from zoo.data.named import NAMED
-from zoo.data.shards import expanded
+from zoo.data.named.registry import NAMED
+from zoo.data.sources.folders import is_pattern
+from zoo.data.sources.hub import PREFIX as HF_DATASET
+from zoo.data.sources.shards import expanded
 from zoo.errors import DataError
 from zoo.io.files import with_home
-from zoo.registry import families, plugins, published
+from zoo.plugins import entry_points as plugins
+from zoo.registry import families, published
 from zoo.specs.data import data_settings
 from zoo.specs.info import ModelInfo
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from zoo.data.source import Source
+from zoo.data.sources.base import Source
 from zoo.errors import DataError
 
 PARTS = ("train", "validation", "test")

@@ -19,13 +19,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from zoo import processes
 from zoo.data.damaged import damaged_numbers
-from zoo.data.fit import Fit
 from zoo.data.images import PIECE, Images, mean_of, shuffled
-from zoo.data.source import Source, is_run
+from zoo.data.sources.base import Source, is_run
+from zoo.data.transform import Fit
 from zoo.errors import DataError
-from zoo.io import environment
+from zoo.runtime import environment, processes
 from zoo.specs.data import Transform
 
 FEW = 512

@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo import processes
 from zoo.data import AnyImages, StreamedImages, load_images, shown_in_testing
 from zoo.data.factors import Factors
 from zoo.data.images import PIECE
-from zoo.data.load import Dataset
+from zoo.data.open import Dataset
 from zoo.errors import InputError
 from zoo.evaluation.disentanglement import check_factors, measure_factors
 from zoo.evaluation.measure import (
@@ -36,6 +35,7 @@ from zoo.evaluation.measure import (
 from zoo.evaluation.reconstruction import measure_batch
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
+from zoo.runtime import processes
 from zoo.specs.base import likelihood_kind
 from zoo.specs.data import DataSettings, Transform, data_settings
 from zoo.specs.metrics import Metrics

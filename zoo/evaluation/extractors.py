@@ -23,8 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo import processes
-from zoo.data.named import torchvision_part
+from zoo.data.named.registry import torchvision_part
 from zoo.errors import (
     InputError,
     IntegrityError,
@@ -39,6 +38,7 @@ from zoo.folder.tensor_file import TensorFile, read_tensors
 from zoo.hub.find import ONLINE, Access, find
 from zoo.io.files import read_regular, with_home
 from zoo.models import Autoencoder
+from zoo.runtime import processes
 from zoo.specs.reconstruction import DECLARED, ExtractorKind
 
 MOST_BYTES = 2**30

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo.data import AnyImages, as_gray
-from zoo.data.named import torchvision_part
+from zoo.data.named.registry import torchvision_part
 from zoo.folder.layout import MAX_FIGURE_BYTES
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families

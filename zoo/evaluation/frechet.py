@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zoo import processes
 from zoo.errors import InputError
+from zoo.runtime import processes
 
 
 class Moments:

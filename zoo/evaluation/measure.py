@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from zoo import processes
 from zoo.data import AnyImages, as_gray
 from zoo.errors import InputError
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.models.variational import VALUES_AT_ONCE
 from zoo.registry import families
+from zoo.runtime import processes
 from zoo.specs.metrics import OwnNumber
 
 IMAGES_AT_ONCE = 500

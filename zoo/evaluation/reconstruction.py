@@ -16,16 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo import processes
 from zoo.data import as_gray
-from zoo.data.prepared import PreparedImages, digest, padded
 from zoo.errors import InputError
 from zoo.evaluation.extractors import Extractor, squared
 from zoo.evaluation.frechet import Moments, frechet_distance
 from zoo.evaluation.measure import check_finite, exact_float32, mean_of
+from zoo.evaluation.prepared import PreparedImages, digest, padded
 from zoo.evaluation.tiles import check_tile, decode_tiled, encode_tiled
 from zoo.models import Autoencoder
 from zoo.registry import families
+from zoo.runtime import processes
 from zoo.specs.reconstruction import ReconstructionProtocol, Reconstructions
 
 MOST_DB = 100.0

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo.models import Autoencoder
-from zoo.registry.guards import cause, is_out_of_memory
+from zoo.plugins.guards import cause, is_out_of_memory
 
 TILE = 512
 """Side of a tile that an error suggests, in pixels."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
+from zoo.cards.card import render_card, source_in
 from zoo.data.factors import factors_behind
-from zoo.data.load import check_at_hand
 from zoo.data.of_recipe import dataset_of
-from zoo.devices import find_rank_device
+from zoo.data.open import check_at_hand
 from zoo.errors import (
     DataError,
     OfflineError,
@@ -21,12 +21,12 @@ from zoo.evaluation.agreement import beside_subset, differences
 from zoo.evaluation.evaluate import evaluate_model, images_for
 from zoo.evaluation.report import Check, Report
 from zoo.folder import layout, store
-from zoo.folder.card import render_card, source_in
 from zoo.folder.config import read_text
 from zoo.io.digests import Digest
 from zoo.models import Autoencoder
 from zoo.registry import index
 from zoo.registry.sources import Source
+from zoo.runtime.devices import find_rank_device
 from zoo.specs.metrics import SUBSET, Measured, Metrics
 from zoo.specs.validation import checked, listed
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo.data import as_gray
-from zoo.data.load import is_at_hand
+from zoo.data.open import is_at_hand
 from zoo.errors import ZooError
 from zoo.evaluation.evaluate import images_for
 from zoo.evaluation.measure import batch_size

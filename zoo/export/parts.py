@@ -14,7 +14,7 @@ from torch.fx import GraphModule
 
 from zoo.errors import ExportError
 from zoo.models import Autoencoder
-from zoo.registry.guards import cause
+from zoo.plugins.guards import cause
 from zoo.specs.base import Spec
 
 

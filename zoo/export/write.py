@@ -21,8 +21,8 @@ from zoo.export.readme import readme
 from zoo.io.files import staged, with_home, write_atomically
 from zoo.models import Autoencoder
 from zoo.models.contract import unwrapped
+from zoo.plugins.guards import cause
 from zoo.registry import families
-from zoo.registry.guards import cause
 
 CLOSE = 1e-5
 

@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zoo.cards import FIGURES, MARKER
 from zoo.errors import WeightsError
 from zoo.folder import layout
 from zoo.folder.config import read_text
-from zoo.folder.layout import FIGURES
 from zoo.io.files import remove, staged
 from zoo.specs.metrics import PICTURES
 
 log = logging.getLogger("zoo")
 
-MARKER = "<!-- written by autoencoder-zoo"
-"""What stands in every card of the zoo's. One without it is its author's, and left alone."""
 _DRAWN = {f"{FIGURES}/{picture}.png" for picture in PICTURES}
 
 

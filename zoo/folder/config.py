@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from zoo.cards.licenses import DETAILS, LICENSE, card_license
 from zoo.errors import (
     SourceError,
     SpecError,
@@ -21,7 +22,7 @@ from zoo.errors import (
     WeightsError,
     ZooError,
 )
-from zoo.folder import foreign
+from zoo.families.diffusers import format as foreign
 from zoo.folder.layout import (
     CARD,
     CONFIG,
@@ -33,7 +34,6 @@ from zoo.folder.layout import (
     RECIPE,
     WEIGHTS,
 )
-from zoo.folder.licenses import DETAILS, LICENSE, card_license
 from zoo.io.files import read_regular
 from zoo.registry import families
 from zoo.registry.family import Family

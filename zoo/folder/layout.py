@@ -7,7 +7,7 @@
     metrics.json        what was measured
     figures/*.png       reconstructions, samples, traversals
 
-In a folder that diffusers wrote, config.json and its weights (`zoo.folder.foreign`) are all that is read.
+In a folder that diffusers wrote, config.json and its weights (`zoo.families.diffusers.format`) are all that is read.
 Everything else in such a folder or repo is not the zoo's: never read, changed, fetched, pushed or deleted.
 """
 
@@ -18,10 +18,11 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from zoo.folder import foreign
+from zoo.cards import FIGURES
+from zoo.families.diffusers import format as foreign
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-RECIPE, METRICS, FIGURES = "recipe.toml", "metrics.json", "figures"
+RECIPE, METRICS = "recipe.toml", "metrics.json"
 TEXTS = (CONFIG, CARD, RECIPE, METRICS)
 MAX_CONFIG_BYTES, MAX_TEXT_BYTES, MAX_FIGURE_BYTES = 64_000, 1_000_000, 16 * 2**20
 

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from zoo.cards import FIGURES
+from zoo.cards.card import render_card
+from zoo.cards.record import record_text
 from zoo.errors import (
     InputError,
     IntegrityError,
@@ -16,11 +19,10 @@ from zoo.errors import (
     WeightsError,
     ZooError,
 )
-from zoo.folder import foreign, layout
+from zoo.families.diffusers import format as foreign
+from zoo.folder import layout
 from zoo.folder.authorship import card_text, is_authors, replaced
-from zoo.folder.card import render_card
 from zoo.folder.config import config_text, names_in, read_config, read_info, without
-from zoo.folder.record import record_text
 from zoo.folder.tensor_file import TensorFile, read_tensors
 from zoo.folder.weights import (
     SLACK_BYTES,
@@ -203,7 +205,7 @@ def save_folder(
         layout.WEIGHTS: data,
         layout.RECIPE: recipe,
         layout.METRICS: record_text(metrics) if metrics else None,
-        **{f"{layout.FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
+        **{f"{FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
     }
     with replaced(target) as stage:
         for name, content in files.items():
@@ -222,7 +224,7 @@ def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:
 
 def _figures_in(source: Path) -> dict[str, bytes]:
     """The pictures in a model's folder, by name."""
-    paths = sorted((source / layout.FIGURES).glob("*.png"))
+    paths = sorted((source / FIGURES).glob("*.png"))
     return {path.stem: read_regular(path, layout.MAX_FIGURE_BYTES) for path in paths}
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from zoo.folder.card import CAPTIONS
-from zoo.folder.record import heading, rows
+from zoo.cards.card import CAPTIONS
+from zoo.cards.record import heading, rows
 from zoo.gallery.plane import Point, plane
 from zoo.io.text import printable, with_error
 from zoo.registry import families

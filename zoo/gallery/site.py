@@ -10,10 +10,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from zoo.cards import FIGURES
+from zoo.cards.markdown import card_html
 from zoo.errors import InputError, ZooError
 from zoo.folder import layout
 from zoo.folder.config import read_info
-from zoo.folder.markdown import card_html
 from zoo.gallery.pages import (
     GENERATOR,
     Shown,
@@ -94,7 +95,7 @@ def _shown(name: str, files: dict[str, bytes]) -> Shown:
 
 def _pictures(folder: Path) -> Iterable[Path]:
     order = ("samples", "reconstructions", "traversals")
-    found = [folder / name for name in layout.files_of(folder) if name.startswith(layout.FIGURES)]
+    found = [folder / name for name in layout.files_of(folder) if name.startswith(FIGURES)]
     return sorted(
         found, key=lambda path: order.index(path.stem) if path.stem in order else len(order)
     )

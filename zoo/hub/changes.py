@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zoo.cards.licenses import card_license
 from zoo.errors import HubError, ZooError
 from zoo.folder import layout
 from zoo.folder.authorship import is_authors, is_ours
 from zoo.folder.config import FORMAT
-from zoo.folder.licenses import card_license
 from zoo.hub.listing import Listing
 from zoo.hub.obtain import small_text
 from zoo.hub.prepare import Prepared

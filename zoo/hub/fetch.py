@@ -14,7 +14,8 @@ from dataclasses import replace
 from huggingface_hub import constants, is_offline_mode
 
 from zoo.errors import IntegrityError, MismatchError
-from zoo.folder import foreign, layout
+from zoo.families.diffusers import format as foreign
+from zoo.folder import layout
 from zoo.folder.config import read_config
 from zoo.hub.client import checked_token, download, list_repo
 from zoo.hub.failures import HubUnavailableError, UnreachableError, first_sentence

@@ -6,13 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.cards import FIGURES
 from zoo.folder import layout
 from zoo.registry import sources
 from zoo.registry.sources import Source
 
 TO_LOAD = (layout.CONFIG, layout.WEIGHTS)
 TO_KNOW = layout.TEXTS
-TO_SHOW = (*layout.TEXTS, layout.FIGURES)
+TO_SHOW = (*layout.TEXTS, FIGURES)
 TO_MEASURE = (layout.CONFIG, layout.WEIGHTS, layout.RECIPE)
 EVERYTHING = None
 

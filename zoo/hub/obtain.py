@@ -6,7 +6,8 @@ import logging
 from pathlib import Path
 
 from zoo.errors import IntegrityError, WeightsError
-from zoo.folder import foreign, layout
+from zoo.families.diffusers import format as foreign
+from zoo.folder import layout
 from zoo.folder.config import without
 from zoo.hub.client import download
 from zoo.hub.listing import Listing

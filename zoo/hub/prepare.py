@@ -13,12 +13,12 @@ from pathlib import Path
 
 from torch.nn import Module
 
+from zoo.cards import FIGURES, MARKER, is_authors
+from zoo.cards.card import body_of, render_card, source_in
+from zoo.cards.licenses import DETAILS, LICENSE
 from zoo.errors import InputError, SourceError, ZooError
 from zoo.folder import layout, store
-from zoo.folder.authorship import MARKER, is_authors
-from zoo.folder.card import body_of, render_card, source_in
 from zoo.folder.config import read_config
-from zoo.folder.licenses import DETAILS, LICENSE
 from zoo.hub.find import EVERYTHING, find
 from zoo.hub.target import Target
 from zoo.io.files import read_regular, with_home, write_atomically
@@ -134,7 +134,7 @@ def _checked_folder(given: str | Path) -> Path:
     read_config(source)
     check_no_links(
         source,
-        (layout.FIGURES, *layout.files_of(source)),
+        (FIGURES, *layout.files_of(source)),
         "`zoo pull ... --to FOLDER` makes copies of a cached model.",
     )
     return source

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from huggingface_hub import CommitInfo
 
+from zoo.cards.licenses import LICENSE, card_license
 from zoo.errors import HubError, SourceError
-from zoo.folder.licenses import LICENSE, card_license
 from zoo.hub import client
 from zoo.hub.changes import Changes, changes_of
 from zoo.hub.failures import (

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.devices import FLOATS
+from zoo.runtime.devices import FLOATS
 from zoo.specs.base import Spec
 
 HAIR = 0.1

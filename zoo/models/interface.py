@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from zoo import processes
-from zoo.devices import FLOATS
 from zoo.errors import InputError
 from zoo.models.inputs import about_codes, about_images
+from zoo.runtime import processes
+from zoo.runtime.devices import FLOATS
 from zoo.specs import base
 from zoo.specs.info import ModelInfo
 

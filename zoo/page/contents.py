@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.data import AnyImages, as_gray
-from zoo.data.labels import test_labels
+from zoo.data.named.labels import test_labels
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import evaluate_each
 from zoo.export.formats import ONNX

@@ -10,8 +10,8 @@ from typing import Any
 
 from huggingface_hub import SpaceCardData
 
+from zoo.cards import MARKER
 from zoo.errors import HubError, InputError, WeightsError, ZooError
-from zoo.folder.authorship import MARKER
 from zoo.folder.layout import CARD
 from zoo.hub.changes import Changes
 from zoo.hub.client import is_as_made

@@ -12,9 +12,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from zoo.cards.markdown import card_html
 from zoo.data import AnyImages
 from zoo.errors import InputError
-from zoo.folder.markdown import card_html
 from zoo.io.files import check_holds_only, staged, with_home, write_atomically
 from zoo.io.text import printable
 from zoo.models import Autoencoder

@@ -10,19 +10,15 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import TYPE_CHECKING, TypeVar
 
-from zoo.diffusers.specs import (
+from zoo.errors import InputError, PluginError, UnknownNameError, did_you_mean
+from zoo.families.diffusers.spec import (
     AutoencoderDCSpec,
     AutoencoderKLSpec,
     AutoencoderTinySpec,
     VQModelSpec,
 )
-from zoo.errors import InputError, PluginError, UnknownNameError, did_you_mean
-from zoo.registry import plugins
-from zoo.registry.family import Family
-from zoo.registry.guards import blamed
-from zoo.registry.plugins import NAME, Plugin
-from zoo.specs.base import Spec
-from zoo.specs.families import (
+from zoo.families.hierarchical_vae.spec import HierarchicalVAESpec
+from zoo.families.vae.spec import (
     AESpec,
     BetaTCVAESpec,
     BetaVAESpec,
@@ -31,9 +27,13 @@ from zoo.specs.families import (
     FactorVAESpec,
     VAESpec,
 )
-from zoo.specs.hierarchical import HierarchicalVAESpec
+from zoo.families.vq_vae.spec import VQVAESpec
+from zoo.plugins import entry_points as plugins
+from zoo.plugins.entry_points import NAME, Plugin
+from zoo.plugins.guards import blamed
+from zoo.registry.family import Family
+from zoo.specs.base import Spec
 from zoo.specs.info import Provider
-from zoo.specs.vq_vae import VQVAESpec
 from zoo.version import DISTRIBUTION, __version__
 
 if TYPE_CHECKING:
@@ -62,49 +62,60 @@ def _built_in(
 BUILT_IN = {
     family.name: family
     for family in (
-        _built_in("ae", AESpec, "zoo.models:AE", "autoencoder"),
-        _built_in("vae", VAESpec, "zoo.models:VAE", "variational autoencoder", True),
+        _built_in("ae", AESpec, "zoo.families.ae.model:AE", "autoencoder"),
+        _built_in("vae", VAESpec, "zoo.families.vae.model:VAE", "variational autoencoder", True),
         _built_in(
-            "conv-ae", ConvAESpec, "zoo.models:ConvAE", "autoencoder, convolutional by default"
+            "conv-ae",
+            ConvAESpec,
+            "zoo.families.ae.model:ConvAE",
+            "autoencoder, convolutional by default",
         ),
         _built_in(
-            *("conv-vae", ConvVAESpec, "zoo.models:ConvVAE"),
+            *("conv-vae", ConvVAESpec, "zoo.families.vae.model:ConvVAE"),
             *("variational, convolutional by default", True),
         ),
         _built_in(
-            *("beta-vae", BetaVAESpec, "zoo.models:BetaVAE"),
+            *("beta-vae", BetaVAESpec, "zoo.families.vae.model:BetaVAE"),
             *("variational, with the KL term weighted", True),
         ),
         _built_in(
-            *("beta-tc-vae", BetaTCVAESpec, "zoo.models:BetaTCVAE"),
+            *("beta-tc-vae", BetaTCVAESpec, "zoo.families.vae.disentangling:BetaTCVAE"),
             *("variational, its total correlation weighted", True),
         ),
         _built_in(
-            *("factor-vae", FactorVAESpec, "zoo.models:FactorVAE"),
+            *("factor-vae", FactorVAESpec, "zoo.families.vae.disentangling:FactorVAE"),
             *("variational, total correlation discriminated", True),
         ),
         _built_in(
-            *("hierarchical-vae", HierarchicalVAESpec, "zoo.models:HierarchicalVAE"),
+            *(
+                "hierarchical-vae",
+                HierarchicalVAESpec,
+                "zoo.families.hierarchical_vae.model:HierarchicalVAE",
+            ),
             *("variational, with groups of latents one above the other", True),
         ),
         _built_in(
-            *("vq-vae", VQVAESpec, "zoo.models:VQVAE"),
+            *("vq-vae", VQVAESpec, "zoo.families.vq_vae.model:VQVAE"),
             "autoencoder whose codes are a codebook's vectors",
         ),
         _built_in(
-            *("autoencoder-kl", AutoencoderKLSpec, "zoo.diffusers.networks:AutoencoderKL"),
+            *("autoencoder-kl", AutoencoderKLSpec, "zoo.families.diffusers.model:AutoencoderKL"),
             "diffusers' AutoencoderKL, of Stable Diffusion and FLUX",
         ),
         _built_in(
-            *("autoencoder-tiny", AutoencoderTinySpec, "zoo.diffusers.networks:AutoencoderTiny"),
+            *(
+                "autoencoder-tiny",
+                AutoencoderTinySpec,
+                "zoo.families.diffusers.model:AutoencoderTiny",
+            ),
             "diffusers' AutoencoderTiny (TAESD)",
         ),
         _built_in(
-            *("autoencoder-dc", AutoencoderDCSpec, "zoo.diffusers.networks:AutoencoderDC"),
+            *("autoencoder-dc", AutoencoderDCSpec, "zoo.families.diffusers.model:AutoencoderDC"),
             "diffusers' AutoencoderDC, of SANA",
         ),
         _built_in(
-            *("vq-model", VQModelSpec, "zoo.diffusers.networks:VQModel"),
+            *("vq-model", VQModelSpec, "zoo.families.diffusers.model:VQModel"),
             "diffusers' VQModel, whose codes a codebook rounds",
         ),
     )

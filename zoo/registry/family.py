@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError, PluginError, SpecError
-from zoo.registry.guards import blamed
+from zoo.plugins.guards import blamed
 from zoo.specs.base import Spec, check_latent_shape, plain_fields, too_many
 from zoo.specs.info import Provider
 from zoo.specs.validation import checked

@@ -20,9 +20,9 @@ from typing import Any
 
 from zoo.errors import PluginError
 from zoo.io.files import read_regular
-from zoo.registry import plugins
-from zoo.registry.guards import cause
-from zoo.registry.plugins import Plugin
+from zoo.plugins import entry_points as plugins
+from zoo.plugins.entry_points import Plugin
+from zoo.plugins.guards import cause
 from zoo.version import DISTRIBUTION, __version__
 
 INDEX = "index.toml"

@@ -6,8 +6,8 @@ import contextlib
 from importlib.metadata import PackageNotFoundError, version
 
 from zoo.errors import PluginError, UnknownNameError, ZooError
+from zoo.plugins.entry_points import canonical
 from zoo.registry import families
-from zoo.registry.plugins import canonical
 from zoo.specs.info import Provider
 from zoo.version import DISTRIBUTION, __version__
 

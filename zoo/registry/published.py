@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.errors import PluginError, UnknownNameError, did_you_mean
-from zoo.registry import index, plugins
+from zoo.plugins import entry_points as plugins
+from zoo.registry import index
 from zoo.registry.index import IndexLine, Registry, RegistryContents, Survey
 
 

@@ -22,8 +22,8 @@ import ray
 from ray.exceptions import RayError
 
 from zoo.errors import ZooError
-from zoo.processes import processors
-from zoo.registry.guards import cause
+from zoo.plugins.guards import cause
+from zoo.runtime.processes import processors
 from zoo.sweeps.embedded import OnEnd
 from zoo.sweeps.folder import SweepFolder, files_in
 from zoo.sweeps.job import Job

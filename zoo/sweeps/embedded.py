@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from zoo.processes import processors
+from zoo.runtime.processes import processors
 from zoo.sweeps.folder import SweepFolder
 from zoo.sweeps.job import Job
 from zoo.sweeps.outcome import Outcome

@@ -81,7 +81,7 @@ def _run(
     if ray is None:
         check_data(left)
         if folder.plan.sweep.resources.device == "cuda":
-            from zoo.devices import find_device
+            from zoo.runtime.devices import find_device
 
             find_device("cuda")  # before any trial
         if folder.plan.sweep.asha:

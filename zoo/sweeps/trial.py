@@ -15,8 +15,8 @@ import torch
 from zoo.errors import TrainingError, ZooError
 from zoo.folder import layout
 from zoo.folder.config import read_info
-from zoo.io.orphans import end_with_parent
-from zoo.registry.guards import cause
+from zoo.plugins.guards import cause
+from zoo.runtime.orphans import end_with_parent
 from zoo.sweeps.job import Job, versions
 from zoo.sweeps.outcome import Outcome, failed, numbers_of, write_outcome
 from zoo.training.folder import RunFolder

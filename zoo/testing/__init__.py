@@ -25,8 +25,8 @@ from pathlib import Path
 
 from zoo.errors import NotInstalledError, PluginError, UnknownNameError, ZooError
 from zoo.evaluation.report import Check, Report
+from zoo.plugins.guards import cause
 from zoo.registry import families
-from zoo.registry.guards import cause
 from zoo.testing import construction, losses, outputs, persistence, portability
 from zoo.testing.subject import FailedError, NotMeasuredError, Subject
 

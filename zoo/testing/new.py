@@ -10,7 +10,8 @@ from pathlib import Path
 
 from zoo.errors import InputError
 from zoo.io.files import write_atomically
-from zoo.registry import families, plugins
+from zoo.plugins import entry_points as plugins
+from zoo.registry import families
 
 TEMPLATE = Path(__file__).with_name("template")
 VARIATIONAL = "variational_model.py"

@@ -7,8 +7,8 @@ import warnings
 
 import torch
 
-from zoo.devices import find_device
 from zoo.evaluation.measure import exact_float32
+from zoo.runtime.devices import find_device
 from zoo.testing.subject import CLOSE, NotMeasuredError, Subject, expect, expect_close, images
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo import processes
 from zoo.data import shifted, shown_in_training
 from zoo.errors import RecipeError, TrainingError
 from zoo.models import Autoencoder
+from zoo.runtime import processes
 from zoo.specs.objectives import IWAE
 from zoo.specs.protocols import Protocol
 from zoo.training.parallel import Draws, Share, Summation

@@ -12,10 +12,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from zoo import processes
 from zoo.data import Fingerprint
 from zoo.errors import TrainingError
 from zoo.io.files import read_regular, write_atomically
+from zoo.runtime import processes
 from zoo.training.parallel import check_alike
 from zoo.training.step import AveragedWeights
 

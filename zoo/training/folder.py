@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import processes
 from zoo.errors import RecipeError, SourceError
 from zoo.folder import layout
 from zoo.folder.config import read_text
 from zoo.io.files import with_home, write_atomically, writing
 from zoo.io.locks import locked
+from zoo.runtime import processes
 from zoo.training.recipe import Recipe
 
 CHECKPOINT, HISTORY, MODEL, LOCK = "checkpoint.safetensors", "history.jsonl", "model", ".lock"

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo import processes
 from zoo.data import AnyImages, Fingerprint, difference
 from zoo.errors import TrainingError
 from zoo.models import Autoencoder
+from zoo.runtime import processes
 from zoo.training.batch import Stepper
 from zoo.training.checkpoint import RunProgress, State, restore_checkpoint, save_checkpoint
 from zoo.training.folder import History

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from zoo import processes
-from zoo.data.preprocessing import training_draw
+from zoo.data.shown import training_draw
 from zoo.errors import TrainingError
+from zoo.runtime import processes
 from zoo.specs.protocols import Protocol
 from zoo.training.settings import TrainingSettings
 

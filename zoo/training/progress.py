@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from zoo import processes
+from zoo.runtime import processes
 from zoo.training.loop import Update
 from zoo.training.recipe import Recipe
 

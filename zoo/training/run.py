@@ -13,21 +13,21 @@ from typing import Any
 
 import torch
 
-from zoo import processes
+from zoo.cards.card import render_card
+from zoo.cards.record import record_of
 from zoo.data import AnyImages, fingerprint, open_dataset
-from zoo.data.load import Dataset
-from zoo.devices import bf16_cost, find_rank_device, fork_rng, name_of
+from zoo.data.open import Dataset
 from zoo.errors import DataError, PluginError, RecipeError, TrainingError, UnknownNameError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
 from zoo.folder import store
-from zoo.folder.card import render_card
-from zoo.folder.record import record_of
 from zoo.io.files import write_atomically
 from zoo.models import Autoencoder
+from zoo.plugins.guards import cause, is_out_of_memory
 from zoo.registry import families
-from zoo.registry.guards import cause, is_out_of_memory
 from zoo.registry.sources import Source
+from zoo.runtime import processes
+from zoo.runtime.devices import bf16_cost, find_rank_device, fork_rng, name_of
 from zoo.specs.metrics import Metrics
 from zoo.training.checkpoint import RunProgress
 from zoo.training.folder import History, RunFolder, claimed

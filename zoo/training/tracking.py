@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import processes
 from zoo.errors import InputError, TrainingError, did_you_mean
 from zoo.io.files import write_atomically
+from zoo.plugins.guards import cause
 from zoo.registry import families
-from zoo.registry.guards import cause
+from zoo.runtime import processes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,9 +146,9 @@ class Tracking:
 
     def on_epoch(self, model: Autoencoder) -> None:
         """Shows what a model in eval mode does. Draws no number of torch's global generators."""
-        from zoo.devices import fork_rng
         from zoo.evaluation.figures import draw_reconstructions, draw_samples
         from zoo.models import VariationalAutoencoder
+        from zoo.runtime.devices import fork_rng
 
         with fork_rng(model.device), families.guarded(model, "failed to be drawn"):
             pictures = {"reconstructions": draw_reconstructions(model, self.pixels)}

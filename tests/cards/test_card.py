@@ -1,0 +1,160 @@
+"""The card: what the Hub reads of it, what a person does, and that it says what the folder says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from huggingface_hub import ModelCard
+
+import zoo
+from zoo.cards import MARKER
+from zoo.cards.card import render_card, source_in
+from zoo.cards.record import record_text
+from zoo.registry import families, published
+from zoo.specs.metrics import Seeds, Spread
+from zoo.training.recipe import load_recipe
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A copy of a published model's folder."""
+    shutil.copytree(published.line("vae-mnist-20").folder, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("name", published.list_models())
+def test_the_hub_reads_the_front_matter(name):
+    data = ModelCard(render_card(zoo.info(name))).data
+    variational = families.get(zoo.info(name).family).is_variational
+    task = "unconditional-image-generation" if variational else "image-feature-extraction"
+    assert (data.library_name, data.license, data.pipeline_tag) == (
+        "autoencoder-zoo",
+        "apache-2.0",
+        task,
+    )
+    assert data.tags[:1] == ["autoencoder"]
+    datasets = {"mnist": ["ylecun/mnist"], "fashion-mnist": ["zalando-datasets/fashion_mnist"]}
+    assert data.datasets == datasets.get(load_recipe(name).data.dataset)
+
+
+def test_two_protocols_share_no_entry_of_the_index_of_results():
+    results = ModelCard(render_card(zoo.info("vae-mnist-20"))).data.eval_results
+    entries = {}
+    for one in results:
+        entries.setdefault(one.dataset_config, {})[one.metric_type] = one.metric_value
+    record = zoo.info("vae-mnist-20").metrics
+    assert record is not None
+    for measured in record.measured:
+        entry = entries[measured.protocol]
+        assert entry["reconstruction"] == measured.reconstruction
+    assert "neg_elbo" in entries["binarized"]
+    assert "bce_plus_kl" in entries["gray"]
+    assert "neg_elbo" not in entries["gray"]
+
+
+def test_a_number_says_its_k_where_the_hub_shows_it():
+    results = ModelCard(render_card(zoo.info("vae-mnist-20"))).data.eval_results
+    [nll] = [one.metric_name for one in results if one.metric_type == "nll"]
+    assert nll == "nll, nats (K = 1000, first 10,000 images)"
+
+
+def test_it_says_how_to_load_it_from_where_it_is(folder):
+    info = zoo.info(folder)
+    assert 'zoo.load("vae-mnist-20")' in render_card(info)  # these are the published weights
+    card = render_card(info, "acme/mine")
+    assert 'zoo.load("acme/mine")' in card
+    assert "zoo verify acme/mine --full" in card
+    assert source_in(card) == "acme/mine"
+    assert source_in(render_card(info)) is None
+
+
+def test_other_weights_of_the_same_recipe_are_not_loaded_by_the_published_name(folder):
+    model = zoo.load(folder)
+    next(model.parameters()).data[0] += 1
+    zoo.save(model, folder)
+    assert 'zoo.load("./folder")' in render_card(zoo.info(folder))
+
+
+def test_a_license_in_the_front_matter_is_kept(folder):
+    card = folder / "README.md"
+    card.write_text(card.read_text().replace("license: apache-2.0", "license: mit"))
+    info = zoo.info(folder)
+    assert info.license == "mit"
+    assert ModelCard(render_card(info)).data.license == "mit"
+    card.write_text("---\ntags: [a]\n---\nA line\nlicense: gpl\n")
+    assert zoo.info(folder).license is None
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        ({}, "OMP_NUM_THREADS=1 zoo train vae-mnist-20  # seed 0; the same bits on one thread"),
+        ({"threads": 4}, "OMP_NUM_THREADS=4 zoo train vae-mnist-20  # seed 0; the same bits on 4 threads"),
+        ({"threads": 4, "device": "A GPU"}, "OMP_NUM_THREADS=1 zoo train vae-mnist-20  # seed 0; trained on A GPU"),
+    ],
+)  # fmt: skip
+def test_it_says_what_gives_the_same_bits(folder, ending, said):
+    record = zoo.info(folder).metrics
+    assert record is not None
+    trained = record.training.model_copy(update=ending)
+    text = record_text(record.model_copy(update={"training": trained}))
+    (folder / "metrics.json").write_text(text)
+    assert said in render_card(zoo.info(folder))
+
+
+def test_pictures_are_shown_from_the_repos_own_files(folder):
+    assert "![samples](figures/samples.png)" in render_card(zoo.info(folder))
+    (folder / "figures" / "samples.png").unlink()
+    assert "samples.png" not in render_card(zoo.info(folder))
+
+
+def test_every_card_says_whose_it_is():
+    assert all(MARKER in render_card(zoo.info(name)) for name in published.list_models())
+
+
+def test_a_model_without_numbers_has_a_card_that_says_so():
+    model = zoo.build("ae", input_shape=(1, 8, 8), latent_dim=2, seed=0)
+    zoo.save(model, "model")
+    card = Path("model/README.md").read_text()
+    assert "Nothing was measured of these weights." in card
+    assert ModelCard(card).data.pipeline_tag == "image-feature-extraction"
+
+
+MEASURED_ALIKE = (
+    "dataset",
+    "split",
+    "protocol",
+    "protocol_id",
+    "reconstruction_id",
+    "n_images",
+    "dataset_sha256",
+    "seed",
+)
+
+
+def test_a_spread_over_seeds_stands_beside_the_numbers_that_were_measured_alike(folder):
+    record = zoo.info(folder).metrics
+    assert record is not None
+    binarized, gray = record.measured
+    assert "seeds" not in render_card(zoo.info(folder))
+    spread = {"neg_elbo": Spread(mean=90.61, std=0.082, error=0.24)}
+    seeds = Seeds(
+        **{k: getattr(binarized, k) for k in MEASURED_ALIKE},
+        nll_samples=5,
+        nll_n_images=binarized.nll_n_images,
+        seeds=(0, 1, 2),
+        numbers=spread | {"nll": Spread(mean=1.0, std=0.1)},
+    )
+    noted = record.model_copy(update={"seeds": (seeds,)})
+    (folder / "metrics.json").write_text(record_text(noted))
+    assert zoo.info(folder).metrics == noted
+    own, _, others = render_card(zoo.info(folder)).partition("gray protocol")
+    assert "| metric | value | unit | 3 seeds |" in own
+    assert "| nats | 90.610 ± 0.082 |" in own
+    [nll] = [line for line in own.splitlines() if line.startswith("| `nll`")]
+    assert nll.endswith("10,000 images) |  |")  # another K: no spread
+    assert "3 seeds" not in others
+    assert "Nothing was chosen among them." in others
+    assert gray.neg_elbo is None

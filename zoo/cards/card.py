@@ -1,0 +1,314 @@
+"""The model card: README.md of a model's folder, made from its other files alone."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+
+from zoo.cards import FIGURES, MARKER
+from zoo.cards.front_matter import DATASETS, front_matter
+from zoo.cards.papers import papers_of
+from zoo.cards.record import heading, rows
+from zoo.errors import RecipeError
+from zoo.io.text import number, printable, with_error
+from zoo.registry import families, published
+from zoo.specs.data import data_settings
+from zoo.specs.ground import ground_of
+from zoo.specs.info import ModelInfo
+from zoo.specs.metrics import OF_FACTORS, Ending, Measured, Record, Seeds
+from zoo.version import DISTRIBUTION
+
+MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
+
+BODIES = {"mlp": "fully connected", "conv": "convolutional"}
+CAPTIONS = {
+    "reconstructions": "Originals, and below each row their reconstructions.",
+    "samples": "Expected images of codes drawn from the prior.",
+    "traversals": "One latent a row, moved over three standard deviations around one image's code.",
+}
+NOTES = (
+    "Nats are per image, lower is better; ± is one standard error. `binarized` draws each pixel as "
+    "a coin with its gray level as probability, once; `gray` is the cross-entropy against gray "
+    "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of gray "
+    "images through `decode(encode(x))`."
+)
+SPREAD = (
+    "The last column is the mean of trainings by the same recipe that differ in the seed alone, ± "
+    "their standard deviation, on the same images. Nothing was chosen among them."
+)
+
+ON_FACTORS = (
+    "The scores against factors are of codes of gray images too, higher is better: `mig` with 20 "
+    "bins (Chen et al. 2018), `dci_...` of random forests, informativeness being an accuracy "
+    "(Eastwood & Williams 2018), `sap` with every factor as classes (Kumar et al. 2018), and "
+    "`factor_vae_score` (Kim & Mnih 2018)."
+)
+OF_LEVELS = "`levels` is of the probability mass of an image's levels, of which there are 256."
+
+
+def render_card(info: ModelInfo, source: str | None = None) -> str:
+    """README.md, front matter and body. The same folder gives the same card wherever it lies.
+
+    Args:
+        info: of the folder.
+        source: where it is pushed to, such as `org/name`; None is a folder, or a published model.
+    """
+    record = info.metrics or Record()
+    recipe = record.training.unchanged_recipe
+    line = published.known(recipe)
+    if source is None and line is not None and line.weights_sha256 == info.sha256:
+        source = recipe
+    trained = f"{info.family} trained on {info.data}" if info.data else ""
+    title = recipe or trained or f"a model of family {info.family}"
+    parts = [
+        front_matter(info, title, record),
+        f"{MARK}\n# {_escaped(title)}",
+        _what_it_is(info),
+        _how_to_load(info, source),
+        _how_it_ended(record.training),
+        _numbers(record),
+        _pictures(info),
+        _purpose(info, record.measured[0] if record.measured else None),
+        _again(info, record, source),
+        _citation(info, title, source),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def source_in(card: str) -> str | None:
+    """Where on the Hub a card says to load from, such as `org/name`, or None."""
+    found = re.search(r'zoo\.load\("((?:hf://)?\w[\w.-]*/[\w.-]+(?:@[\w./+-]+)?)"\)', card)
+    return found.group(1) if found else None
+
+
+def body_of(card: str) -> str:
+    """A card without the front matter with which it begins."""
+    return card.split("\n---\n", 1)[-1] if card.startswith("---\n") else card
+
+
+def _what_it_is(info: ModelInfo) -> str:
+    variational = families.get(info.family).is_variational
+    about = []
+    if info.family in families.BUILT_IN:  # of another family nobody here knows the fields
+        spec = info.spec.model_dump()
+        body, likelihood = spec.get("body"), spec.get("likelihood")
+        if body:
+            widths = "-".join(map(str, body.get("channels") or body["hidden"]))
+            about += [f"{BODIES[body['kind']]} {widths}".strip()]
+        about += [f"{likelihood['kind']} likelihood"] if likelihood else []
+        about += [f"a codebook of {spec['codes']} vectors"] if "codes" in spec else []
+    about += [f"{info.parameters:,} parameters"]
+    trained = (
+        f"trained on {_data(info)}{_made_to_fit(info)}" if info.data else "with no recipe on record"
+    )
+    return (
+        f"This is {'a variational' if variational else 'an'} autoencoder (family `{info.family}`, "
+        f"{', '.join(about)}) {trained}. It turns an image of {_times(info.spec.input_shape)} "
+        f"(channels, height, width) into {_times(info.spec.latent_shape)} numbers and back."
+    )
+
+
+def _data(info: ModelInfo) -> str:
+    """The dataset's name in prose, with a link to the Hub."""
+    name, hub = DATASETS.get(info.data or "", (_escaped(info.data or "its data"), None))
+    return f"[{name}](https://huggingface.co/datasets/{hub})" if hub else name
+
+
+def _made_to_fit(info: ModelInfo) -> str:
+    """What was done to the images, in brackets, where anything was."""
+    try:
+        done = data_settings(info.recipe or "").transform.in_words
+    except RecipeError:  # another version's
+        return ""
+    return f" ({done})" if done else ""
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _how_to_load(info: ModelInfo, source: str | None) -> str:
+    channels, *size = map(str, info.spec.input_shape)
+    shape = ", ".join([channels, *(("H", "W") if info.spec.stride else size)])
+    where = f'"{source}")' if source else '"./folder")  # where these files are'
+    return f"""```python
+import zoo  # pip install autoencoder-zoo{_and_its_family(info)}
+model = zoo.load({where}
+z = model.encode(x)  # x: (N, {shape}), float in [0, 1]; x_hat = model.decode(z)
+```"""
+
+
+def _and_its_family(info: ModelInfo) -> str:
+    """What else must be there to load it: the code of a family that is not the zoo's own."""
+    name = info.provider.distribution if info.provider else ""
+    if not name:
+        return f", and the code that registers its family, {info.family}: ask its author"
+    return "" if name == DISTRIBUTION else f", and {name}, which has its family"
+
+
+def _how_it_ended(training: Ending) -> str:
+    lines = []
+    if training.interrupted:
+        lines.append(
+            f"**Training was interrupted** after {training.epochs} of {training.of_epochs} epochs; "
+            "these are the weights at that moment."
+        )
+    if training.changed:
+        told = (training.recipe, *(f"{k} = {v}" for k, v in training.changed.items()))
+        name, *texts = (" ".join(printable(str(one)).replace("`", "'").split()) for one in told)
+        base = f"the recipe `{name}`" if training.recipe else "a recipe"
+        changes = ", ".join(f"`{text}`" for text in texts)
+        lines.append(f"It was trained by {base}, changed: {changes}.")
+    return "\n\n".join(lines)
+
+
+def _numbers(record: Record) -> str:
+    if not record.measured:
+        return "## Numbers\n\nNothing was measured of these weights."
+    parts = ["## Numbers"]
+    for one in record.measured:
+        parts.append(f"On {_escaped(heading(one))}:\n\n" + _table(one, record.seeds))
+    if record.seeds:
+        parts.append(SPREAD)
+    if record.beside:
+        parts.append(_beside(record.measured[0], record.beside))
+    notes = [NOTES] + [ON_FACTORS] * any(one.mig is not None for one in record.measured)
+    notes += [OF_LEVELS] * any(one.protocol == "levels" for one in record.measured)
+    return "\n\n".join(parts) + "\n\n" + " ".join(notes)
+
+
+def _table(one: Measured, seeds: Sequence[Seeds]) -> str:
+    """The numbers of one split and protocol, and over seeds where they were measured alike."""
+    alike = next((s for s in seeds if any(_is_spread(s, one, row.name) for row in rows(one))), None)
+    table = ["| metric | value | unit |", "|---|---|---|"]
+    if alike:
+        table = [f"| metric | value | unit | {len(alike.seeds)} seeds |", "|---|---|---|---|"]
+    for row in rows(one):
+        spread = alike.numbers[row.name] if alike and _is_spread(alike, one, row.name) else None
+        shown = with_error(spread.mean, spread.std) if spread else ""
+        over_seeds = f" {shown} |" if alike else ""
+        table.append(f"| `{row.name}` | {row.text} | {_escaped(row.unit)} |{over_seeds}")
+    return "\n".join(table)
+
+
+def _is_spread(seeds: Seeds, one: Measured, name: str) -> bool:
+    """Whether a number's spread over seeds was measured like the number."""
+    return name in seeds.numbers and ground_of(seeds, name) == ground_of(one, name)
+
+
+def _beside(own: Measured, others: dict[str, Measured]) -> str:
+    some = ("neg_elbo", "nll", "reconstruction", "kl", "active_units", "mse", *OF_FACTORS)
+    names = [name for name in some if any(_compares(name, own, one) for one in others.values())]
+    lines = [
+        "Beside it, on the same images:\n",
+        "| model | " + " | ".join(f"`{name}`" for name in names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for what, one in {"this model": own, **others}.items():
+        cells = [_shown(one, name) if _compares(name, own, one) else "" for name in names]
+        lines.append(f"| {_escaped(what)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _compares(name: str, own: Measured, one: Measured) -> bool:
+    known = None not in (own.value_of(name), one.value_of(name))
+    return known and ground_of(own, name) == ground_of(one, name)
+
+
+def _pictures(info: ModelInfo) -> str:
+    own = families.get(info.family).own_pictures
+    captions = CAPTIONS | {name: _escaped(caption) for name, caption in own.items()}
+    shown = [
+        f"![{name}]({FIGURES}/{name}.png)\n\n{caption}"
+        for name, caption in captions.items()
+        if info.folder and (info.folder / FIGURES / f"{name}.png").is_file()
+    ]
+    return "\n\n".join(["## Pictures", *shown]) if shown else ""
+
+
+def _purpose(info: ModelInfo, measured: Measured | None) -> str:
+    latents = _times(info.spec.latent_shape)
+    good = f"Codes of {latents} numbers for images like those of {_data(info)}"
+    refused = f"of another size than {_times(info.spec.input_shape)}"
+    if stride := info.spec.stride:
+        refused = f"whose height and width {stride} does not divide"
+    bad = (
+        f"Images {refused} are refused, and other kinds of image come back as the nearest thing it "
+        "has seen"
+    )
+    if measured and measured.mse is not None:
+        good += (
+            f", from which they come back with a squared error of {_shown(measured, 'mse')} per "
+            f"pixel ({_shown(measured, 'psnr')} dB)"
+        )
+    if measured and measured.neg_elbo is not None:
+        bound = _shown(measured, "neg_elbo")
+        good += f". It bounds -log p(x) of such an image by {bound} nats on average"
+    if measured and measured.active_units is not None:
+        used = f"{measured.active_units} are in use: the others hold nothing"
+        bad += f". Of its {latents} latents, {used}"
+    if families.get(info.family).is_variational:
+        bad += ". Samples show the expected image, which is smoother than a real one"
+    else:
+        bad += ". It has no prior: random codes do not give images"
+    return f"## What it is for, and what not\n\n{good}.\n\n{bad}."
+
+
+def _shown(measured: Measured, name: str) -> str:
+    """A number in as many digits as its standard error allows."""
+    return number(measured.value_of(name), measured.error_of(name))
+
+
+def _again(info: ModelInfo, record: Record, source: str | None) -> str:
+    if info.recipe is None:
+        return ""
+    name = record.training.unchanged_recipe
+    recipe, pull = "folder/recipe.toml", ""
+    if name and published.recipe_path(name):
+        recipe = name
+    elif source:
+        recipe, pull = "pulled/recipe.toml", f"zoo pull {source} --to pulled\n"
+    seed = _escaped(tomllib.loads(info.recipe).get("training", {}).get("seed"))
+    device, trained_on = record.training.device or "cpu", record.training.threads or 1
+    on = "one thread" if trained_on == 1 else f"{trained_on} threads"
+    like = f"the same bits on {on} of a like machine with the same torch"
+    if device != "cpu":
+        trained_on = 1
+        like = f"trained on {_escaped(device)}: elsewhere other bits, alike in numbers"
+    text = f"""## Train and measure it again
+
+```sh
+{pull}OMP_NUM_THREADS={trained_on} zoo train {recipe}  # seed {seed}; {like}
+zoo verify {source or "./folder"} --full  # measures the numbers above again
+```"""
+    if with_ := record.versions:
+        zoo, torch, precision, threads = (
+            _escaped(with_.get(key)) for key in ("autoencoder-zoo", "torch", "precision", "threads")
+        )
+        text += (
+            f"\n\nMeasured with autoencoder-zoo {zoo} and torch {torch}, in {precision}, on "
+            f"{threads} thread{'' if threads == '1' else 's'}."
+        )
+    return text
+
+
+def _citation(info: ModelInfo, title: str, source: str | None) -> str:
+    fields = {"title": f"{re.sub(r'[^A-Za-z0-9 ,.-]', '', title)}, from autoencoder-zoo"}
+    if source and "/" in source:
+        repo, _, revision = source.removeprefix("hf://").partition("@")
+        page = f"{repo}/tree/{revision}" if revision else repo
+        fields["url"] = f"https://huggingface.co/{page}"
+    fields["note"] = f"sha256 of the weights: {info.sha256}"
+    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    text = f"## How to cite\n\n```bibtex\n@misc{{autoencoder_zoo_model,\n{lines}\n}}\n```"
+    methods = papers_of(info)
+    return f"{text}\n\nThe method is from {'; '.join(methods)}." if methods else text
+
+
+def _escaped(text: object) -> str:
+    """Untrusted text without Markdown, HTML, links or control characters that would act."""
+    plain = printable(str(text)).replace("\n", " ")
+    if re.fullmatch(r"[\w ,.;=/+±()'-]*", plain) and "www." not in plain:
+        return plain
+    return re.sub(r"([^\w\s])", r"\\\1", plain, flags=re.ASCII)

@@ -1,0 +1,61 @@
+"""The front matter of a model card: what the Hub reads of it, to list, filter and compare models."""
+
+from __future__ import annotations
+
+from zoo.cards.record import rows
+from zoo.registry import families
+from zoo.specs.info import ModelInfo
+from zoo.specs.metrics import Record
+
+DATASETS = {
+    "mnist": ("MNIST", "ylecun/mnist"),
+    "fashion-mnist": ("Fashion-MNIST", "zalando-datasets/fashion_mnist"),
+    "kmnist": ("Kuzushiji-MNIST", "tanganke/kmnist"),
+    "digits": ("the 8 x 8 digits of scikit-learn", None),
+    "sprites": ("the 64 x 64 sprites that the zoo draws", None),
+}
+"""By the zoo's name: what people call it, and the Hub's id."""
+
+
+def front_matter(info: ModelInfo, title: str, record: Record) -> str:
+    """The YAML between two `---` with which a card begins.
+
+    Args:
+        info: of the model.
+        title: what to call it.
+        record: its metrics.json.
+    """
+    from huggingface_hub import EvalResult, ModelCardData
+
+    generates = families.get(info.family).is_variational
+    task = "unconditional-image-generation" if generates else "image-feature-extraction"
+    on_hub = {name: there for name, (_, there) in DATASETS.items()}
+    dataset = on_hub.get(info.data or "")
+    results = [
+        EvalResult(
+            task_type=task,
+            dataset_type=on_hub.get(one.dataset) or one.dataset,
+            dataset_name=f"{one.dataset} ({one.protocol})",
+            dataset_config=one.protocol,  # two protocols never share an entry
+            dataset_split=one.split,
+            metric_type=row.name,
+            metric_name=f"{row.name}, {row.unit}" if row.unit else row.name,
+            metric_value=row.value,
+        )
+        for one in record.measured
+        for row in rows(one)
+    ]
+    licenses = info.license.split(", ") if info.license else []
+    data = ModelCardData(
+        library_name="autoencoder-zoo",
+        license=licenses[0] if len(licenses) == 1 else licenses or None,  # pyright: ignore[reportArgumentType]  # its stub forgets lists
+        license_name=info.license_details.get("license_name"),
+        license_link=info.license_details.get("license_link"),
+        pipeline_tag=task,
+        tags=["autoencoder", info.family, "pytorch", "safetensors"],
+        datasets=[dataset] if dataset else None,
+        model_name=title if results else None,
+        eval_results=results or None,
+        ignore_metadata_errors=True,
+    )
+    return f"---\n{data.to_yaml()}\n---"

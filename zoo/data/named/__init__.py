@@ -1,0 +1,1 @@
+"""The datasets that have a name in the zoo."""

@@ -1,0 +1,33 @@
+"""Datasets that installed packages provide: a callable that gives uint8 images for each split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zoo.data.splits import PARTS
+from zoo.errors import PluginError
+from zoo.plugins.entry_points import Plugin
+from zoo.plugins.guards import blamed
+
+
+def read_plugin(plugin: Plugin) -> dict[str, object]:
+    """What a package gives for each split; no validation if it gives None there.
+
+    Raises PluginError for a package that fails.
+    """
+    images_of = load(plugin)
+    found = {}
+    for split in PARTS:
+        with blamed(str(plugin), f"failed to give its {split} images"):
+            found[split] = images_of(split)
+    if found["validation"] is None:
+        del found["validation"]
+    return found
+
+
+def load(plugin: Plugin) -> Callable[[str], object]:
+    """The callable that a plugin names. Raises PluginError."""
+    images_of = plugin.load()
+    if not callable(images_of):
+        raise PluginError(f"{plugin} is {type(images_of).__name__}, not a function of a split.")
+    return images_of

@@ -1,0 +1,1 @@
+"""`ae`: a plain autoencoder."""

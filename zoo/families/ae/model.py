@@ -1,0 +1,84 @@
+"""The autoencoder: `ae`, and `conv-ae`, which differs in its default body only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from zoo.families.vae.spec import AESpec, ConvAESpec
+from zoo.models.interface import Autoencoder, Loss, full_precision
+from zoo.models.parts.bodies import ACTIVATIONS, build_decoder, build_encoder
+from zoo.models.parts.likelihoods import build_likelihood
+
+
+class AE(Autoencoder):
+    """An autoencoder; its loss is the negative log-likelihood of the image given its code."""
+
+    Spec = AESpec
+    decoding = ("decoder.", "pixels.")
+    spec: AESpec
+
+    def __init__(self, spec: AESpec) -> None:
+        super().__init__(spec)
+        self.encoder = build_encoder(spec.body, spec.input_shape)
+        # called `code` in state_dict: a graph of torch.export can have no part of that name
+        self.to_code = nn.Linear(self.encoder.features, spec.latent_dim)
+        self.register_state_dict_post_hook(_to_published_names)
+        self.register_load_state_dict_pre_hook(_from_published_names)
+        outputs = spec.likelihood.output_shape(spec.input_shape)
+        self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
+        self.pixels = build_likelihood(spec.likelihood)
+
+    @property
+    def code(self) -> nn.Linear:
+        """The layer by its tensors' published name, by which `torch.func.functional_call` looks for it."""
+        return self.to_code
+
+    def likelihood(self, z: Tensor) -> Distribution:
+        """Distribution over images `(*batch, C, H, W)` given codes `(*batch, latent_dim)`."""
+        return self._likelihood(self._codes(z))
+
+    def set_output_mean(self, mean: Tensor) -> None:
+        with torch.no_grad():
+            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+
+    def _encode(self, x: Tensor) -> Tensor:
+        code = self.to_code(self.encoder(x))  # (N, latent_dim)
+        name = self.spec.latent_activation
+        return code if name == "identity" else ACTIVATIONS[name](code)
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        logits = self.decoder(z.reshape(-1, z.shape[-1]))  # (prod(batch), C, H, W)
+        return self.pixels.distribution(logits.float().reshape(*z.shape[:-1], *logits.shape[1:]))
+
+    def _decode(self, z: Tensor) -> Tensor:
+        return self._likelihood(z).mean.to(z.dtype)
+
+    def _loss(self, x: Tensor) -> Loss:
+        likelihood = self._likelihood(self._encode(x))
+        with full_precision(x.device):
+            return Loss({"reconstruction": -likelihood.log_prob(x.float()).mean()})
+
+
+class ConvAE(AE):
+    """`ae` with a convolutional body by default."""
+
+    Spec = ConvAESpec
+
+
+def _to_published_names(model: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
+    _rename(state, f"{prefix}to_code.", f"{prefix}code.")
+
+
+def _from_published_names(model: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    _rename(state, f"{prefix}code.", f"{prefix}to_code.")
+
+
+def _rename(state: dict[str, Tensor], before: str, after: str) -> None:
+    """Gives the tensors under one name another; the order stays."""
+    for name in list(state):
+        tensor = state.pop(name)
+        state[after + name.removeprefix(before) if name.startswith(before) else name] = tensor

@@ -1,0 +1,1 @@
+"""`hierarchical-vae`: groups of latents, each drawn given those above it."""

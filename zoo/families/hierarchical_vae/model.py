@@ -1,0 +1,282 @@
+"""The hierarchical variational autoencoder: groups of latents, each drawn given those above it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent
+
+from zoo.errors import InputError
+from zoo.families.hierarchical_vae.spec import HierarchicalVAESpec
+from zoo.families.hierarchical_vae.top_down import (
+    Choose,
+    Descent,
+    Features,
+    Group,
+    at,
+    drawn_kl,
+    given,
+)
+from zoo.models.interface import Loss, full_precision
+from zoo.models.parts.bodies import ConvDecoder, ConvEncoder, bounded
+from zoo.models.parts.gaussians import divergence, normal, without_gradient
+from zoo.models.parts.likelihoods import build_likelihood
+from zoo.models.parts.priors import NormalMixture, build_prior
+from zoo.models.variational import Gradient, VariationalAutoencoder, at_least, draws_at_once
+from zoo.specs.objectives import ELBO, IWAE
+
+PRIOR_BOUND = 2.0
+"""Within which plus and minus the means and log-variances of the priors on a grid stay. Where they lie is
+nothing that the likelihood decides: left alone they drift, and the training breaks."""
+
+
+class HierarchicalVAE(VariationalAutoencoder):
+    """A VAE of several groups of latents with top-down inference (Soenderby et al. 2016).
+
+    The top group is a vector; each group below is a grid, whose posterior is its prior moved by what
+    the image says (Vahdat & Kautz 2020, section 3.2), its mean by a number of the prior's deviations:
+    so its KL does not explode where the prior is narrow. A code is all groups, one after the other;
+    `encode` takes each posterior's mean, given those above. Terms of the loss are `kl_1` for the top
+    group, `kl_2`, ...
+    """
+
+    Spec = HierarchicalVAESpec
+    spec: HierarchicalVAESpec
+
+    def __init__(self, spec: HierarchicalVAESpec) -> None:
+        super().__init__(spec)
+        body = spec.body
+        self.encoder = ConvEncoder(body, spec.input_shape)
+        self.posterior_head = nn.Linear(self.encoder.features, 2 * spec.latent_dim)
+        outputs = spec.likelihood.output_shape(spec.input_shape)
+        self.decoder = ConvDecoder(body, outputs, spec.latent_dim)
+        self.groups = nn.ModuleList(
+            Group(channels, body.channels[-1], body.residual_blocks, body.activation)
+            for channels in spec.groups
+        )
+        self.pixels = build_likelihood(spec.likelihood)
+        self.vamp = build_prior(spec.prior, spec.input_shape)
+
+    def set_output_mean(self, mean: Tensor) -> None:
+        with torch.no_grad():
+            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+
+    def prior(self) -> Distribution:
+        """p(z), all groups: no batch, event `latent_shape`. It has no mean in closed form."""
+        return TopDownPrior(self)
+
+    def sample(
+        self, n: int, *, seed: int | None = None, temperatures: Sequence[float] | None = None
+    ) -> Tensor:
+        """As every variational family's, each group's deviations multiplied by its temperature.
+
+        `temperatures` has a number of 0 or more for each group, the top one first; None is 1 for
+        all. Raises InputError for another count of them.
+        """
+        chosen = self._checked(temperatures)
+        return self._sampled(n, seed, functools.partial(self._prior_codes, temperatures=chosen))
+
+    def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """As every variational family's; the KL of a group is in closed form given those above it."""
+        features = self._features(x).repeated(len(noise))
+        descent = self._descend(features, at(self._split(noise)), self._top_prior())
+        scores = self._likelihood_at(descent.grid).log_prob(x.float().repeat(len(noise), 1, 1, 1))
+        kl = torch.stack(self._divergences(descent)).sum(0)
+        return -scores.view(noise.shape[:2]).mean(0), kl.view(noise.shape[:2]).mean(0)
+
+    def log_weights(self, x: Tensor, posterior: Distribution, noise: Tensor) -> Tensor:
+        """As every variational family's: one descent for each draw."""
+        assert isinstance(posterior, TopDownPosterior)
+        weights, top = [], self._top_prior()
+        for part in noise.split(draws_at_once(x)):
+            features = posterior.features.repeated(len(part))
+            descent = self._descend(features, at(self._split(part)), top)
+            likelihood = self._likelihood_at(descent.grid)
+            scores = likelihood.log_prob(x.float().repeat(len(part), 1, 1, 1))
+            weights.append((scores - drawn_kl(descent)).view(part.shape[:2]))
+        return torch.cat(weights)
+
+    def _posterior(self, x: Tensor) -> TopDownPosterior:
+        return TopDownPosterior(self, self._features(x))
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        descent = self._descend(None, given(self._split(z)))
+        return self._likelihood_at(descent.grid, z.shape[:-1])
+
+    def _loss(
+        self,
+        x: Tensor,
+        gradient: Gradient = "reparameterized",
+        noise: Tensor | None = None,
+        objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
+    ) -> Loss:
+        assert objective.kind == "elbo"
+        if noise is None:
+            noise = torch.randn(len(x), *self.latent_shape, device=x.device)
+        descent = self._descend(self._features(x), at(self._split(noise)), self._top_prior())
+        likelihood = self._likelihood_at(descent.grid)
+        with full_precision(x.device):
+            if gradient == "stl":
+                posteriors = [without_gradient(one) for one in descent.posteriors]
+                groups = zip(posteriors, descent.priors, descent.latents, strict=True)
+                divergences = [q.log_prob(z) - p.log_prob(z) for q, p, z in groups]
+            else:
+                divergences = self._divergences(descent)
+            terms = {"reconstruction": -likelihood.log_prob(x.float()).mean()}
+            for number, kl in enumerate(divergences, 1):
+                terms[f"kl_{number}"] = at_least(kl.mean(), objective.free_bits)
+        return Loss(terms, self.loss_weights)
+
+    def _features(self, x: Tensor) -> Features:
+        grid = self.encoder.grid(x)
+        mean, log_variance = self.posterior_head(self.encoder.summary(grid)).float().chunk(2, 1)
+        return Features(grid, mean, torch.exp(0.5 * self._bounded(log_variance)))
+
+    def _descend(
+        self, image: Features | None, choose: Choose, top: Distribution | None = None
+    ) -> Descent:
+        """From the top group to the decoder's last grid, the latents being chosen on the way.
+
+        `top` is the top group's prior; None where nobody asks for it, as it may take time.
+        """
+        descent = Descent([top] if top else [], [image.top] if image else [], [], torch.empty(0))
+        descent.latents.append(choose(0, top, image and image.top))
+        descent.grid = self.decoder.grid(descent.latents[0].to(self.dtype))
+        for number, group in enumerate(self.groups, 1):
+            assert isinstance(group, Group)
+            by_prior = bounded(group.prior(descent.grid).float(), PRIOR_BOUND)
+            prior, posterior = self._gaussian(by_prior), None
+            if image is not None:
+                mean, log_variance = group.posterior(descent.grid, image.grid).float().chunk(2, 1)
+                moves = torch.cat([prior.stddev * mean, log_variance], 1)
+                posterior = self._gaussian(by_prior + moves)
+                descent.posteriors.append(posterior)
+            descent.priors.append(prior)
+            descent.latents.append(choose(number, prior, posterior))
+            descent.grid = group(descent.grid, descent.latents[-1].to(self.dtype))
+        return descent
+
+    def _top_prior(self) -> Distribution:
+        if self.vamp is not None:
+            return self.vamp(lambda images: self._features(images).top)
+        zeros = torch.zeros(self.spec.latent_dim, device=self.device)
+        return normal(zeros, torch.ones_like(zeros), 1)
+
+    def _gaussian(self, moments: Tensor) -> Independent:
+        """Of a group on a grid, by mean and log-variance `(N, 2 c, h, w)`."""
+        mean, log_variance = moments.float().chunk(2, 1)
+        return normal(mean, torch.exp(0.5 * self._bounded(log_variance)), 3)
+
+    def _bounded(self, log_variance: Tensor) -> Tensor:
+        bound = self.spec.log_variance_bound
+        return log_variance if bound == "off" else bounded(log_variance, bound)
+
+    def _likelihood_at(self, grid: Tensor, batch: Sequence[int] | None = None) -> Distribution:
+        logits = self.decoder.image(grid).float()  # (prod(batch), C, H, W)
+        shape = logits.shape[1:]
+        return self.pixels.distribution(logits if batch is None else logits.reshape(*batch, *shape))
+
+    def _divergences(self, descent: Descent) -> list[Tensor]:
+        """KL of each group's posterior to its prior, `(N,)`, given the latents above."""
+        groups = zip(descent.posteriors, descent.priors, descent.latents, strict=True)
+        return [divergence(q, p, z[None]) for q, p, z in groups]
+
+    def _split(self, codes: Tensor) -> list[Tensor]:
+        """The groups of codes or noise `(*batch, D)`: `(prod(batch), *shape)` each."""
+        shapes = self.spec.group_shapes
+        parts = codes.reshape(-1, codes.shape[-1]).split([math.prod(one) for one in shapes], 1)
+        return [part.view(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def _codes_from(self, posterior: Distribution, noise: Tensor) -> Tensor:
+        assert isinstance(posterior, TopDownPosterior)
+        features = posterior.features.repeated(len(noise))
+        return self._descend(features, at(self._split(noise))).codes.view(noise.shape)
+
+    @property
+    def _prior_noise_shape(self) -> tuple[int, ...]:
+        return (self.latent_shape[0] + (self.vamp is not None),)
+
+    def _prior_codes(self, noise: Tensor, temperatures: Sequence[float] | None = None) -> Tensor:
+        scales = temperatures or [1.0] * len(self.spec.group_shapes)
+        parts = self._split(noise[:, : self.latent_shape[0]])
+
+        def choose(number: int, prior: Distribution | None, _: Distribution | None) -> Tensor:
+            assert prior is not None
+            if isinstance(prior, NormalMixture):
+                chooses = torch.cat([parts[0], noise[:, -1:]], 1)
+                return prior.codes_from(chooses, scales[0])
+            return prior.mean + scales[number] * prior.stddev * parts[number].float()
+
+        return self._descend(None, choose, self._top_prior()).codes.to(noise.dtype)
+
+    def _checked(self, temperatures: Sequence[float] | None) -> list[float] | None:
+        if temperatures is None:
+            return None
+        numbers, count = [float(one) for one in temperatures], len(self.spec.group_shapes)
+        if len(numbers) != count:
+            raise InputError(
+                f"temperatures has a number for each of the {count} groups of latents; "
+                f"got {len(numbers)}."
+            )
+        if not all(0 <= one < math.inf for one in numbers):
+            raise InputError(f"A temperature is a number of 0 or more; got {numbers}.")
+        return numbers
+
+
+class TopDownPosterior(Distribution):
+    """q(z | x) of all groups: each given those above it."""
+
+    def __init__(self, model: HierarchicalVAE, features: Features) -> None:
+        self.model, self.features = model, features
+        event = torch.Size(model.latent_shape)
+        super().__init__(features.loc.shape[:1], event, validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The means on the way down, each given the means above it: `(N, D)`."""
+
+        def choose(_: int, prior: Distribution | None, posterior: Distribution | None) -> Tensor:
+            assert posterior is not None
+            return posterior.mean
+
+        return self.model._descend(self.features, choose).codes
+
+    def rsample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
+        """Draws `(*sample_shape, N, D)`, with gradients."""
+        batch, codes = len(self.features.loc), self.event_shape[0]
+        noise = torch.randn(math.prod(sample_shape), batch, codes, device=self.features.loc.device)
+        return self.model._codes_from(self, noise).view(*sample_shape, batch, codes)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Nats of codes `(*, N, D)`: `(*, N)`."""
+        times = value[..., 0, 0].numel()
+        latents = given(self.model._split(value))
+        descent = self.model._descend(self.features.repeated(times), latents)
+        pairs = zip(descent.posteriors, descent.latents, strict=True)
+        return torch.stack([q.log_prob(z) for q, z in pairs]).sum(0).view(value.shape[:-1])
+
+
+class TopDownPrior(Distribution):
+    """p(z) of all groups: each given those above it."""
+
+    def __init__(self, model: HierarchicalVAE) -> None:
+        self.model = model
+        super().__init__(torch.Size(), torch.Size(model.latent_shape), validate_args=False)
+
+    def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
+        """Draws `(*sample_shape, D)`."""
+        shape = math.prod(sample_shape), *self.model._prior_noise_shape
+        with torch.no_grad():
+            codes = self.model._prior_codes(torch.randn(shape, device=self.model.device))
+        return codes.view(*sample_shape, *self.event_shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Nats of codes `(*, D)`: `(*,)`."""
+        latents = given(self.model._split(value))
+        descent = self.model._descend(None, latents, self.model._top_prior())
+        pairs = zip(descent.priors, descent.latents, strict=True)
+        return torch.stack([p.log_prob(z) for p, z in pairs]).sum(0).view(value.shape[:-1])

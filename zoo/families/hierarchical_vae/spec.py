@@ -1,0 +1,86 @@
+"""The Spec of the hierarchical variational autoencoder. No torch here."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from zoo.families.vae.spec import dense_parameters, prior_parameters
+from zoo.specs.base import Spec
+from zoo.specs.parts import (
+    BernoulliLikelihood,
+    ConvBody,
+    Likelihood,
+    NormalPrior,
+    Prior,
+    Width,
+)
+
+
+class HierarchicalVAESpec(Spec):
+    """A VAE whose latents lie in groups, each drawn given those above it: a vector, then grids."""
+
+    latent_dim: Width = Field(description="numbers in the top group, a vector")
+    groups: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
+        default=(4,),
+        min_length=1,
+        max_length=32,
+        description="channels of each group below it, a grid of the body's smallest height and width",
+    )
+    body: ConvBody = Field(default=ConvBody(), description="the layers of encoder and decoder")
+    likelihood: Likelihood = Field(
+        default=BernoulliLikelihood(),
+        description="how a decoded image is scored against the real one",
+    )
+    prior: Prior = Field(
+        default=NormalPrior(),
+        description="what the top group is drawn from: a standard normal, or learned",
+    )
+    log_variance_bound: Literal["off"] | Annotated[float, Field(ge=1.0, le=30.0)] = Field(
+        default=6.0, description="log-variances stay within plus or minus this b, as b tanh(v / b)"
+    )
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Height and width of the groups below the top one."""
+        return self.body.sizes(*self.input_shape[1:])[-1]
+
+    @property
+    def group_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each group, the top one first."""
+        return ((self.latent_dim,), *((channels, *self.grid) for channels in self.groups))
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return (sum(map(math.prod, self.group_shapes)),)
+
+    @model_validator(mode="after")
+    def _body_fits_the_image(self):
+        self.body.check_fits(*self.input_shape[1:])
+        return self
+
+    def parameter_count(self) -> int:
+        width, (height, across) = self.body.channels[-1], self.grid
+        flat = width * height * across
+        block = 2 * (9 * width**2 + width)
+        below = sum(
+            (1 + self.body.residual_blocks) * block  # the posterior's, and those after the latents
+            + width**2 + width  # from the image
+            + 2 * (width * 2 * c + 2 * c)  # the heads of prior and posterior
+            + c * width + width  # from the latents
+            for c in self.groups
+        )  # fmt: skip
+        outputs = self.likelihood.output_shape(self.input_shape)[0]
+        hidden = [flat, *self.body.hidden]
+        dense = dense_parameters(hidden) + dense_parameters([hidden[-1], 2 * self.latent_dim])
+        back = dense_parameters([self.latent_dim, *reversed(hidden)])
+        return (
+            self.body.convolution_parameters(self.input_shape[0], outputs)
+            + below
+            + dense
+            + back
+            + self.likelihood.parameters
+            + prior_parameters(self.prior, self.pixels)
+        )

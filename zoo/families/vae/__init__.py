@@ -1,0 +1,1 @@
+"""`vae`, and those that penalize the total correlation of its codes."""

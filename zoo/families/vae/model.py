@@ -1,0 +1,81 @@
+"""The variational autoencoder: `vae`, `conv-vae` and `beta-vae`, one implementation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from zoo.families.vae.spec import BetaVAESpec, ConvVAESpec, VAESpec
+from zoo.models.parts.bodies import bounded, build_decoder, build_encoder
+from zoo.models.parts.gaussians import gaussian_posterior
+from zoo.models.parts.likelihoods import build_likelihood
+from zoo.models.parts.priors import build_prior
+from zoo.models.variational import VariationalAutoencoder
+
+
+class VAE(VariationalAutoencoder):
+    """A VAE with a diagonal Gaussian posterior (Kingma & Welling 2014) and one of two priors."""
+
+    Spec = VAESpec
+    spec: VAESpec
+
+    def __init__(self, spec: VAESpec) -> None:
+        super().__init__(spec)
+        self.encoder = build_encoder(spec.body, spec.input_shape)
+        if spec.heads == "joint":
+            self.posterior_head = nn.Linear(self.encoder.features, 2 * spec.latent_dim)
+        else:
+            self.mean_head = nn.Linear(self.encoder.features, spec.latent_dim)
+            self.log_variance_head = nn.Linear(self.encoder.features, spec.latent_dim)
+        outputs = spec.likelihood.output_shape(spec.input_shape)
+        self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
+        self.pixels = build_likelihood(spec.likelihood)
+        self.vamp = build_prior(spec.prior, spec.input_shape)
+
+    def prior(self) -> Distribution:
+        return super().prior() if self.vamp is None else self.vamp(self._posterior)
+
+    @property
+    def _prior_noise_shape(self) -> tuple[int, ...]:
+        return (self.spec.latent_dim + (self.vamp is not None),)
+
+    def set_output_mean(self, mean: Tensor) -> None:
+        with torch.no_grad():
+            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+
+    def _posterior(self, x: Tensor) -> Distribution:
+        h = self.encoder(x)  # (N, F)
+        if self.spec.heads == "joint":
+            mean, log_variance = self.posterior_head(h).chunk(2, dim=1)  # (N, latent_dim) each
+        else:
+            mean, log_variance = self.mean_head(h), self.log_variance_head(h)
+        bound = self.spec.log_variance_bound
+        if bound != "off":
+            log_variance = bounded(log_variance.float(), bound)
+        return gaussian_posterior(mean, log_variance)
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        codes = z.reshape(-1, z.shape[-1]).to(self.dtype)
+        logits = self.decoder(codes)  # (prod(batch), C, H, W)
+        return self.pixels.distribution(logits.float().reshape(*z.shape[:-1], *logits.shape[1:]))
+
+
+class ConvVAE(VAE):
+    """`vae` with a convolutional body by default."""
+
+    Spec = ConvVAESpec
+
+
+class BetaVAE(VAE):
+    """`vae` whose loss weighs the KL term by beta (Higgins et al. 2017, eq. 4)."""
+
+    Spec = BetaVAESpec
+
+    def __init__(self, spec: BetaVAESpec) -> None:
+        super().__init__(spec)
+        self.beta = spec.beta
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        return {"kl": self.beta}

@@ -1,0 +1,1 @@
+"""`vq-vae`: codes made of a codebook's vectors."""

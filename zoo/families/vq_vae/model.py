@@ -1,0 +1,194 @@
+"""The family `vq-vae`: an autoencoder whose codes are made of a codebook's vectors.
+
+An encoder turns an image into a small picture of vectors, each vector is replaced by the nearest of
+the codebook's, and a decoder turns those back into an image (van den Oord et al. 2017,
+arXiv:1711.00937).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from zoo.families.vq_vae.spec import VQVAESpec
+from zoo.models.interface import Autoencoder, Loss, full_precision
+from zoo.models.parts.bodies import GridDecoder, GridEncoder
+from zoo.models.parts.likelihoods import build_likelihood
+from zoo.runtime import processes
+
+DECAY = 0.99
+"""Of the codebook's moving averages: the paper's gamma."""
+DEAD = 0.01
+"""A vector that is used less often than this fraction of an equal share of uses begins anew."""
+PICTURE = 8
+"""Rows and columns of the picture of the codebook."""
+
+
+class VQVAE(Autoencoder):
+    """A VQ-VAE with a spatial code `(latent_dim, h, w)`; `encode` gives the codebook's vectors.
+
+    The codebook follows the encoder by exponential moving averages (appendix A.1), not by a
+    gradient: `_loss` gives the statistics of a batch, and `_learn` takes them in. A vector that
+    hardly any place is nearest to begins anew at one of the batch's encoder outputs, all of them at the
+    first step. (A vector that began anew in the last steps of a training with `ema_decay` is
+    averaged with where it was before.)
+    """
+
+    Spec = VQVAESpec
+    spec: VQVAESpec
+    own_metrics: ClassVar = {"codebook_usage": "of the codes", "perplexity": "codes"}
+    own_pictures: ClassVar = {
+        "codebook": "Each vector of the codebook at every place, the most used ones first."
+    }
+    codebook: Tensor
+    uses: Tensor
+
+    def __init__(self, spec: VQVAESpec) -> None:
+        super().__init__(spec)
+        width, numbers = spec.body.channels[-1], spec.latent_dim
+        self.encoder = GridEncoder(spec.body, spec.input_shape)
+        self.to_vectors = nn.Conv2d(width, numbers, 1)
+        self.from_vectors = nn.Conv2d(numbers, width, 3, padding=1)
+        self.decoder = GridDecoder(spec.body, spec.likelihood.output_shape(spec.input_shape))
+        self.pixels = build_likelihood(spec.likelihood)
+        self.register_buffer("codebook", 0.2 * torch.randn(spec.codes, numbers))  # (K, D)
+        self.register_buffer("uses", torch.zeros(spec.codes))  # (K,), of one image, on average
+
+    def likelihood(self, z: Tensor) -> Distribution:
+        """Distribution over images `(*batch, C, H, W)` given codes `(*batch, latent_dim, h, w)`."""
+        return self._likelihood(self._codes(z))
+
+    def set_output_mean(self, mean: Tensor) -> None:
+        with torch.no_grad():
+            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+
+    def _encode(self, x: Tensor) -> Tensor:
+        return self._vectors(self._nearest(self._outputs(x)))  # (N, D, h, w)
+
+    def _decode(self, z: Tensor) -> Tensor:
+        return self._likelihood(z).mean.to(z.dtype)  # (*batch, C, H, W)
+
+    def _likelihood(self, z: Tensor) -> Distribution:
+        codes = z.reshape(-1, *z.shape[-3:])  # (prod(batch), D, h, w)
+        logits = self.decoder(self.from_vectors(codes))  # (prod(batch), C, H, W)
+        return self.pixels.distribution(logits.float().reshape(*z.shape[:-3], *logits.shape[1:]))
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        return self.to_vectors(self.encoder(x))  # (N, D, h, w)
+
+    def _loss(self, x: Tensor, noise: Tensor | None = None) -> Loss:
+        """Eq. 3, without the codebook's term: a reconstruction and a commitment, in nats.
+
+        Args:
+            x: images `(N, C, H, W)` in [0, 1].
+            noise: rows of what `_noise` gives for the whole batch; None draws it here.
+        """
+        h = self._outputs(x)  # (N, D, h, w)
+        numbers = self._nearest(h)  # (N, h, w)
+        z = self._vectors(numbers)  # (N, D, h, w)
+        likelihood = self._likelihood(h + (z - h).detach())  # gradients skip the codebook
+        with full_precision(x.device):
+            commitment = (h.float() - z.float()).square().flatten(1).sum(1)  # (N,)
+            terms = {
+                "reconstruction": -likelihood.log_prob(x.float()).mean(),
+                "commitment": commitment.mean(),
+            }
+            h = h.detach().float()
+            statistics = self._statistics(h, numbers, noise) if self.training else {}
+        return Loss(terms, {"commitment": self.spec.commitment}, statistics)
+
+    def _noise(self, size: int, generator: torch.Generator | None) -> Tensor:
+        """For each vector one place in a batch, where it may begin anew: `(size, K)` int64.
+
+        The place's number in the row of its image, from 0; -1 in the others.
+        """
+        _, height, width = self.latent_shape
+        codes = self.spec.codes
+        device = generator.device if generator else self.device
+        images = torch.randint(size, (1, codes), generator=generator, device=device)
+        places = torch.randint(height * width, (1, codes), generator=generator, device=device)
+        none = torch.full((size, codes), -1, dtype=torch.int64, device=device)
+        return none.scatter(0, images, places)
+
+    def _own_noise(self, size: int) -> Tensor:
+        """As `_noise`, for this process's batch. Of connected processes one chooses a vector's place."""
+        index, count = processes.group()
+        others = torch.arange(self.spec.codes, device=self.device) % count != index  # (K,)
+        return self._noise(size, None).masked_fill(others, -1)
+
+    def _statistics(self, h: Tensor, numbers: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
+        """What the codebook learns from encoder outputs `(N, D, h, w)`: means over the images.
+
+        "uses" `(K,)` and "sums" `(K, D)` are how many outputs are nearest to each vector, and these
+        added up; "chosen" `(K,)` and "outputs" `(K, D)` are how often an output of a vector's own
+        place in the batch is among them, and that output.
+        """
+        count, codes = len(h), self.spec.codes
+        outputs = h.movedim(1, -1).flatten(0, 2)  # (N * h * w, D)
+        nearest = F.one_hot(numbers.flatten(), codes).to(h.dtype)  # (N * h * w, K)
+        noise = self._own_noise(count) if noise is None else noise  # (N, K)
+        image = noise.argmax(0)  # (K,)
+        place = noise.amax(0)  # (K,), -1 where it lies in another part of the batch
+        chosen = (place >= 0).to(h.dtype)  # (K,)
+        at_place = h.flatten(2)[image, :, place.clamp(min=0)]  # (K, D)
+        sums = {
+            "uses": nearest.sum(0),
+            "sums": nearest.T @ outputs,
+            "chosen": chosen,
+            "outputs": chosen[:, None] * at_place,
+        }
+        return {name: tensor / count for name, tensor in sums.items()}
+
+    @torch.no_grad()
+    def _learn(self, statistics: Mapping[str, Tensor]) -> None:
+        """Moves the codebook toward the encoder outputs of a whole batch (appendix A.1, eq. 6-8)."""
+        before = DECAY * self.uses.float()  # (K,)
+        uses = before + (1 - DECAY) * statistics["uses"]
+        sums = before[:, None] * self.codebook.float() + (1 - DECAY) * statistics["sums"]  # (K, D)
+        _, height, width = self.latent_shape
+        share = height * width / self.spec.codes
+        dead = uses < DEAD * share  # (K,)
+        anew = statistics["outputs"] / statistics["chosen"][:, None]  # (K, D)
+        codebook = torch.where(dead[:, None], anew, sums / uses.clamp(min=DEAD * share)[:, None])
+        self.codebook.copy_(codebook)
+        self.uses.copy_(torch.where(dead, share, uses))
+
+    def _nearest(self, h: Tensor) -> Tensor:
+        """The number of the nearest vector at each place of `(N, D, h, w)`: `(N, h, w)` int64."""
+        with torch.no_grad(), full_precision(h.device):
+            codebook = self.codebook.float()  # (K, D)
+            product = torch.einsum("ndhw,kd->nhwk", h.float(), codebook)  # (N, h, w, K)
+            return (product - codebook.square().sum(1) / 2).argmax(-1)  # (N, h, w)
+
+    def _vectors(self, numbers: Tensor) -> Tensor:
+        return F.embedding(numbers, self.codebook).movedim(-1, 1)  # (N, D, h, w)
+
+    def _counts(self, batches: Iterable[Tensor]) -> Tensor:
+        """How often each vector is the nearest one, `(K,)` int64."""
+        counts = torch.zeros(self.spec.codes, dtype=torch.int64, device=self.device)  # (K,)
+        for x in batches:
+            numbers = self._nearest(self._outputs(x))  # (N, h, w)
+            counts += numbers.flatten().bincount(minlength=self.spec.codes)  # (K,)
+        return counts
+
+    def _measure(self, batches: Iterable[Tensor]) -> dict[str, float]:
+        counts = self._counts(batches).cpu().double()  # (K,)
+        entropy = torch.special.entr(counts / counts.sum()).sum()
+        return {
+            "codebook_usage": (counts > 0).double().mean().item(),
+            "perplexity": entropy.exp().item(),
+        }
+
+    def _draw(self, x: Tensor) -> dict[str, Tensor]:
+        columns = min(PICTURE, self.spec.codes)
+        rows = min(PICTURE, self.spec.codes // columns)
+        order = self._counts([x]).argsort(descending=True, stable=True)[: rows * columns]
+        _, height, width = self.latent_shape
+        everywhere = order[:, None, None].expand(-1, height, width)  # (rows * columns, h, w)
+        images = self._decode(self._vectors(everywhere))  # (rows * columns, C, H, W)
+        return {"codebook": images.unflatten(0, (rows, columns))}  # (rows, columns, C, H, W)

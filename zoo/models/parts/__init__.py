@@ -1,0 +1,1 @@
+"""What families are put together from: encoders and decoders, likelihoods, priors."""

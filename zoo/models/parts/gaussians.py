@@ -1,0 +1,45 @@
+"""Diagonal Gaussians over codes: made, drawn from, and held against a prior."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
+
+from zoo.models.parts.priors import NormalMixture
+
+
+def gaussian_posterior(mean: Tensor, log_variance: Tensor) -> Distribution:
+    """A diagonal Gaussian over the dimensions after the first, float32."""
+    return normal(mean.float(), torch.exp(0.5 * log_variance.float()), mean.dim() - 1)
+
+
+def normal(loc: Tensor, scale: Tensor, event_dims: int) -> Independent:
+    return Independent(Normal(loc, scale, validate_args=False), event_dims, validate_args=False)
+
+
+_standard = normal(torch.zeros(1), torch.ones(1), 1)
+kl_divergence(_standard, _standard)
+"""torch looks the formula up at its first use, in a way that `torch.compile` cannot trace."""
+
+
+def draw_at(posterior: Distribution, noise: Tensor) -> Tensor:
+    """What `rsample` of a Gaussian gives at this noise `(N, *latent_shape)`, bit for bit.
+
+    Any other posterior draws by itself.
+    """
+    base = posterior.base_dist if isinstance(posterior, Independent) else posterior
+    return base.loc + noise * base.scale if isinstance(base, Normal) else posterior.rsample()
+
+
+def divergence(posterior: Distribution, prior: Distribution, z: Tensor) -> Tensor:
+    """KL(q || p) of each image, `(N,)` in nats: in closed form, or for a mixture at draws `(K, N, d)`."""
+    if isinstance(prior, NormalMixture):
+        return (posterior.log_prob(z) - prior.log_prob(z)).mean(0)
+    return kl_divergence(posterior, prior)
+
+
+def without_gradient(posterior: Distribution) -> Distribution:
+    """The same Gaussian, through whose mean and deviation no gradient flows."""
+    loc, scale = posterior.mean.detach(), posterior.stddev.detach()
+    return normal(loc, scale, len(posterior.event_shape))

@@ -1,0 +1,1 @@
+"""The process and the machine: devices, launchers' processes, settings from the environment."""
