@@ -39,7 +39,7 @@ from comparison import (
 from torch import Tensor, nn
 
 import zoo
-from zoo.data import load_images, shown_in_testing
+from zoo.data import load_examples, shown_in_testing
 from zoo.evaluation.measure import measure_nll
 from zoo.models.variational import VALUES_AT_ONCE
 
@@ -128,7 +128,7 @@ def _random_model(shape: tuple[int, int, int]) -> zoo.VariationalAutoencoder:
 def _mnist_or_noise(images: int) -> Tensor:
     """The first MNIST test images, binarized; noise where MNIST is not here: the work is the same."""
     try:
-        return shown_in_testing(load_images("mnist", "test").first(images), "binarized")
+        return shown_in_testing(load_examples("mnist", "test").first(images), "binarized")
     except zoo.ZooError:
         return torch.rand(images, *MNIST_SHAPE).round()
 

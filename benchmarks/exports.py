@@ -33,7 +33,7 @@ from comparison import (
 from torch import Tensor
 
 import zoo
-from zoo.data import as_gray, load_images
+from zoo.data import as_gray, load_examples
 
 MODELS = ("vae-mnist-20", "conv-vae-mnist-32", "hierarchical-vae-mnist")
 IMAGES = 1_000
@@ -69,7 +69,7 @@ def main() -> None:
 def measure(name: str, turns: int) -> dict[str, dict[str, list[float] | float]]:
     """Of each part the largest difference, and the seconds of each turn of both arms."""
     model = zoo.load(name)
-    x = as_gray(load_images("mnist", "test").first(IMAGES))
+    x = as_gray(load_examples("mnist", "test").first(IMAGES))
     with tempfile.TemporaryDirectory() as place:
         zoo.export_onnx(model, place)
         encode, decode = (_graph(Path(place, f"{part}.onnx")) for part in ("encoder", "decoder"))

@@ -53,7 +53,7 @@ from comparison import (
 from torch import Tensor, distributed, nn
 
 import zoo
-from zoo.data import Images
+from zoo.data import Examples
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.runtime import processes
 from zoo.runtime.devices import find_rank_device
@@ -238,10 +238,10 @@ def _recipe(batch: int, exact_shards: int | str) -> zoo.Recipe:
     )
 
 
-def _noise(count: int, shape: tuple[int, int, int]) -> Images:
+def _noise(count: int, shape: tuple[int, int, int]) -> Examples:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (count, *shape), generator=generator, dtype=torch.uint8)
-    return Images("noise", "train", pixels)
+    return Examples("noise", "train", pixels)
 
 
 def _report(turns: dict[Group, list[Turn]], batch: int) -> None:

@@ -43,7 +43,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 import zoo
-from zoo.data import StreamedImages, load_images
+from zoo.data import StreamedExamples, load_examples
 from zoo.training.loop import fit
 
 SHAPE = (3, 64, 64)
@@ -98,7 +98,7 @@ def speeds(folder: Path, options: argparse.Namespace) -> list[Comparison]:
 
 
 def zoo_arm(dataset: str) -> Callable[[int], Iterable[torch.Tensor]]:
-    images = load_images(dataset, "train", shape=SHAPE)
+    images = load_examples(dataset, "train", shape=SHAPE)
     return lambda epoch: images.read(images.order(0, epoch).split(BATCH), epoch)
 
 
@@ -134,8 +134,8 @@ def training(folder: Path, options: argparse.Namespace) -> Comparison:
     }
     sections = {"model": model, "data": {"dataset": "jpegs", "protocol": "dequantized"}}
     recipe = zoo.Recipe.parse({**sections, "training": {"epochs": 1, "batch_size": BATCH}})
-    streamed = load_images(str(folder / "jpegs"), "train", shape=SHAPE)
-    assert isinstance(streamed, StreamedImages)
+    streamed = load_examples(str(folder / "jpegs"), "train", shape=SHAPE)
+    assert isinstance(streamed, StreamedExamples)
     streamed = replace(streamed, numbers=streamed.numbers[: options.trained])
     arms = {"from the folder": streamed, "from memory": streamed.held()}
     speed: dict[str, list[float]] = {name: [] for name in arms}
@@ -185,7 +185,7 @@ def peak_of(dataset: str) -> float:
     peak, done = [0.0], threading.Event()
     watching = threading.Thread(target=_watch, args=(peak, done))
     watching.start()
-    images = load_images(dataset, "train", shape=SHAPE)
+    images = load_examples(dataset, "train", shape=SHAPE)
     for _ in images.read(images.order(0, 0).split(BATCH), 0):
         pass
     done.set()

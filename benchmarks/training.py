@@ -50,7 +50,7 @@ from comparison import (
 )
 
 import zoo
-from zoo.data import Images, load_images
+from zoo.data import Examples, load_examples
 from zoo.data.named.registry import data_folder
 from zoo.runtime.devices import bf16_cost
 from zoo.training.loop import STEPS_PER_READ, Update, fit
@@ -67,7 +67,7 @@ def main() -> None:
         _be(options.arm, options.threads[0], options.images)
         return
     try:
-        images = len(load_images("mnist", "train+validation"))
+        images = len(load_examples("mnist", "train+validation"))
     except zoo.ZooError as absent:
         sys.exit(f"This benchmark trains on MNIST. {absent}")
     print_setting()
@@ -168,7 +168,7 @@ def train_tutorial(images: int, turns: Turns) -> float:
 
 def train_bare(images: int, turns: Turns) -> float:
     """The least that trains this model. Gives the last epoch's mean BCE + KL, in nats per image."""
-    pixels = load_images("mnist", "train+validation").first(images).flatten(1)
+    pixels = load_examples("mnist", "train+validation").first(images).flatten(1)
     model = _plain_model()
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     total = torch.zeros(())
@@ -195,7 +195,7 @@ def train_bare(images: int, turns: Turns) -> float:
 
 def train_zoo(images: int, turns: Turns, recipe: zoo.Recipe | None = None) -> float:
     """The zoo's own loop. Gives the last epoch's mean BCE + KL, in nats per image."""
-    pixels = load_images("mnist", "train+validation").first(images)
+    pixels = load_examples("mnist", "train+validation").first(images)
     model, done = _initial_model(), 0
 
     def end_turn(report: Update) -> None:
@@ -209,7 +209,7 @@ def train_zoo(images: int, turns: Turns, recipe: zoo.Recipe | None = None) -> fl
         turns.begin()
         progress, _ = fit(
             model,
-            Images("mnist", "train+validation", pixels),
+            Examples("mnist", "train+validation", pixels),
             recipe or _recipe(),
             device=torch.device("cpu"),
             checkpoint=Path(folder) / "checkpoint.safetensors",

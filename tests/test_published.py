@@ -190,11 +190,11 @@ def test_beta_trades_reconstruction_for_rate():
 def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
     from sklearn.decomposition import PCA
 
-    from zoo.data import load_images, shown_in_testing
+    from zoo.data import load_examples, shown_in_testing
     from zoo.models.parts.likelihoods import ContinuousBernoulliImage
 
-    train = load_images("digits", "train+validation").pixels
-    test = load_images("digits", "test").pixels
+    train = load_examples("digits", "train+validation").pixels
+    test = load_examples("digits", "test").pixels
     record = zoo.info("vae-digits-8").metrics
     assert record is not None
     metrics = record.measured[0]

@@ -107,7 +107,7 @@ def test_seeds_reach_metrics_and_card_and_leave_the_weights(folder, tmp_path):
     ("recipe", "changes", "error", "said"),
     [
         ({"epochs": 3}, {}, RecipeError, "is of another recipe than the one that made"),
-        ({}, {"n_images": 50}, InputError, "has 50 images of digits, dequantized: no published"),
+        ({}, {"n_examples": 50}, InputError, "has 50 images of digits, dequantized: no published"),
     ],
 )
 def test_seeds_of_another_recipe_or_other_images_are_refused(

@@ -84,7 +84,7 @@ def evaluate(
 
     from zoo.data.factors import factors_of
     from zoo.data.open import check_at_hand
-    from zoo.evaluation.evaluate import evaluate_model, images_for
+    from zoo.evaluation.evaluate import evaluate_model, examples_for
     from zoo.folder import store
     from zoo.models.contract import unwrapped
     from zoo.runtime.devices import find_rank_device
@@ -104,7 +104,7 @@ def evaluate(
         dataset, recipe_protocol = trained_on(model, access)
         protocol = protocol or recipe_protocol
     check_at_hand(dataset, offline)
-    images = images_for(
+    images = examples_for(
         model,
         dataset,
         split,

@@ -22,10 +22,10 @@ from pydantic import TypeAdapter, ValidationError
 from zoo.api import load
 from zoo.cards.card import render_card
 from zoo.cards.record import record_of, record_text
-from zoo.data import AnyImages
+from zoo.data import AnyExamples
 from zoo.data.factors import factors_known
 from zoo.errors import InputError, IntegrityError, RecipeError, ZooError
-from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
+from zoo.evaluation.evaluate import evaluate_model, examples_for, protocols_of
 from zoo.evaluation.figures import draw_all
 from zoo.evaluation.remeasure import reconstructions_again
 from zoo.folder import layout, store
@@ -55,7 +55,7 @@ def release(
     beside: dict[str, Path],
     license: str | None = None,
     device: str = "cpu",
-    nll_images: int | None = None,
+    nll_examples: int | None = None,
 ) -> Path:
     """Puts a finished run into the registry.
 
@@ -64,7 +64,7 @@ def release(
         beside: folders of runs to measure for comparison, by what the card calls them.
         license: of the weights, as the Hub calls it; None is the one of the registry's package.
         device: where it is measured.
-        nll_images: take the bound on the first so many test images; None is all.
+        nll_examples: take the bound on the first so many test images; None is all.
 
     Returns:
         The model's folder.
@@ -87,10 +87,10 @@ def release(
             f"tag: a recipe called {recipe.name}.2."
         )
     license = license or _license_of(registry)
-    images = images_for(model, recipe.data.dataset, "test")
+    images = examples_for(model, recipe.data.dataset, "test")
     known = factors_known(recipe.data.dataset, "test")
     factors = known if math.prod(model.latent_shape) > 1 else None  # a single latent has no score
-    own, how = recipe.data.protocol, {"factors": factors, "nll_images": nll_images}
+    own, how = recipe.data.protocol, {"factors": factors, "nll_examples": nll_examples}
     measured = _measure(model, images, own, **how)
     subset = []
     if len(images) > SUBSET:
@@ -171,7 +171,7 @@ def note_seeds(name: str, file: Path) -> None:
         here = ground_of(one, "reconstruction")
         if all(ground_of(own, "reconstruction") != here for own in info.metrics.measured):
             raise InputError(
-                f"{str(file)!r} has {one.n_images:,} images of {one.dataset}, {one.protocol}: no "
+                f"{str(file)!r} has {one.n_examples:,} images of {one.dataset}, {one.protocol}: no "
                 f"published number of {name} was measured on these."
             )
     record = info.metrics.model_copy(update={"seeds": found[0].seeds})
@@ -250,7 +250,7 @@ def _samples(model: Autoencoder) -> int:
     return NLL_SAMPLES if isinstance(model, VariationalAutoencoder) else 0
 
 
-def _measure(model: Autoencoder, images: AnyImages, own: Protocol, **how: Any) -> list[Metrics]:
+def _measure(model: Autoencoder, images: AnyExamples, own: Protocol, **how: Any) -> list[Metrics]:
     """The recipe's own protocol, and for a Bernoulli model the tutorials' gray one beside it."""
     return [
         evaluate_model(model, images, protocol=protocol, nll_samples=_samples(model), **how)
@@ -300,7 +300,7 @@ def main() -> None:
     parser.add_argument("--license", help="of the weights  [default: the package's]")
     parser.add_argument("--device", default="cpu", help="where it is measured  [default: cpu]")
     parser.add_argument(
-        "--nll-images",
+        "--nll-examples",
         type=int,
         metavar="N",
         help="take the bound on the first N test images only  [default: all]",
@@ -337,7 +337,7 @@ def main() -> None:
         else:
             pairs = [text.rpartition("=")[::2] for text in arguments.beside]
             beside = {what: Path(run) for what, run in pairs}
-            how = (arguments.license, arguments.device, arguments.nll_images)
+            how = (arguments.license, arguments.device, arguments.nll_examples)
             target = release(arguments.run, beside, *how)
             print(f"{target}, and its line in {target.parent / index.INDEX}")
     except ZooError as failure:

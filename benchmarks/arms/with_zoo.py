@@ -16,7 +16,7 @@ from arms.arm import BATCH, INITIAL, RATE, SAMPLES, SEED, Arm, Job
 from arms.damage import LAYOUTS
 from arms.plain import PlainVAE, copy_weights
 from arms.watch import Watch
-from zoo.data import Images, load_images, shown_in_testing
+from zoo.data import Examples, load_examples, shown_in_testing
 from zoo.training.loop import Update, fit
 from zoo.training.recipe import load_recipe
 
@@ -38,9 +38,9 @@ class Zoo(Arm):
 
     def train(self, job: Job, watch: Watch) -> None:
         recipe = self.recipe(job.epochs)
-        images = load_images("mnist", "train+validation")
+        images = load_examples("mnist", "train+validation")
         if job.images < len(images):
-            images = Images("mnist", "train+validation", images.first(job.images))
+            images = Examples("mnist", "train+validation", images.first(job.images))
         model = zoo.build(recipe.spec, seed=SEED)
         if recipe.training.output_bias == "training-mean":
             model.set_output_mean(images.mean())
@@ -112,7 +112,7 @@ def prepare(work: Path) -> None:
 
     Raises ZooError where there is no MNIST.
     """
-    train, test = load_images("mnist", "train+validation"), load_images("mnist", "test")
+    train, test = load_examples("mnist", "train+validation"), load_examples("mnist", "test")
     pixels = test.first(len(test))
     for name, images in {
         "train": train.first(len(train)),

@@ -23,7 +23,7 @@ def measured(kl: float, reconstruction: float, **changes) -> Metrics:
         "dataset": "mnist",
         "split": "test",
         "protocol": "binarized",
-        "n_images": 100,
+        "n_examples": 100,
         "dataset_sha256": "aa",
         "seed": 0,
         "kl": kl,

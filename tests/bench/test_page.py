@@ -11,7 +11,7 @@ import torch
 import zoo
 from zoo.bench.entries import measure_models
 from zoo.bench.page import render_page
-from zoo.data import load_images
+from zoo.data import load_examples
 
 pytest.importorskip("matplotlib")
 
@@ -132,7 +132,7 @@ def test_the_same_numbers_give_the_same_page():
 def test_the_pictures_are_of_the_first_images_of_the_split():
     from zoo.evaluation.figures import draw_beside
 
-    images = load_images("digits", "test")
+    images = load_examples("digits", "test")
     model = zoo.load("vae-digits-8")
     drawn = draw_beside(model, images, 3)
     assert set(drawn) == {"originals", "reconstructions", "samples"}

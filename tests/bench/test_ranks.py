@@ -19,7 +19,7 @@ def entry(model: str, per_image=None, **numbers) -> Entry:
         "dataset": "mnist",
         "split": "test",
         "protocol": "binarized",
-        "n_images": 100,
+        "n_examples": 100,
         "dataset_sha256": "aa",
         "seed": 0,
     }
@@ -40,7 +40,7 @@ def test_models_of_different_datasets_images_or_protocols_share_no_table():
     entries = [
         entry("a", neg_elbo=1.0, neg_elbo_se=0.1),
         entry("b", neg_elbo=1.0, neg_elbo_se=0.1, dataset="digits", dataset_sha256="cc"),
-        entry("c", neg_elbo=1.0, neg_elbo_se=0.1, n_images=50),
+        entry("c", neg_elbo=1.0, neg_elbo_se=0.1, n_examples=50),
         entry("d", neg_elbo=1.0, neg_elbo_se=0.1, dataset_sha256="bb"),
         entry("e", bce_plus_kl=1.0, bce_plus_kl_se=0.1, protocol="gray"),
     ]
@@ -86,7 +86,7 @@ def test_numbers_without_a_standard_error_rank_nothing():
 
 
 def test_one_image_ranks_no_model():
-    one = [entry(name, neg_elbo=value, n_images=1) for name, value in (("a", 1.0), ("b", 9.0))]
+    one = [entry(name, neg_elbo=value, n_examples=1) for name, value in (("a", 1.0), ("b", 9.0))]
     [table] = standings(one)
     assert [(row.entry.model, row.rank) for row in table.rows] == [("a", None), ("b", None)]
     assert not table.is_ranked
@@ -94,7 +94,7 @@ def test_one_image_ranks_no_model():
 
 def test_bounds_rank_only_where_all_have_them_with_the_same_k_and_images():
     def bounded(model, value, images):
-        nll = {"nll": value - 4, "nll_se": 0.1, "nll_samples": 10, "nll_n_images": images}
+        nll = {"nll": value - 4, "nll_se": 0.1, "nll_samples": 10, "nll_n_examples": images}
         return entry(model, neg_elbo=value, neg_elbo_se=0.1, **nll)
 
     [alike] = standings([bounded("a", 90.0, 100), bounded("b", 80.0, 100)])
@@ -118,12 +118,12 @@ def test_a_model_without_the_number_that_orders_a_table_stands_last_and_unranked
     [
         ("neg_elbo", {"protocol": "dequantized"}, "protocol is binarized and dequantized"),
         ("neg_elbo", {"protocol_id": "aaaaaaaa"}, "protocol_id is None and aaaaaaaa"),
-        ("neg_elbo", {"n_images": 50}, "there are 100 and 50 images"),
+        ("neg_elbo", {"n_examples": 50}, "there are 100 and 50 images"),
         ("neg_elbo", {"seed": 1}, "seed is 0 and 1"),
         ("neg_elbo", {"split": "validation"}, "split is test and validation"),
         ("neg_elbo", {"dataset_sha256": "bb"}, "the images are other ones, or in another order"),
         ("nll", {"nll_samples": 50}, "nll_samples is 10 and 50"),
-        ("nll", {"nll_n_images": 50}, "nll_n_images is 100 and 50"),
+        ("nll", {"nll_n_examples": 50}, "nll_n_examples is 100 and 50"),
         ("mse", {"dataset": "digits", "dataset_sha256": "bb"}, "other ones (mnist and digits)"),
         ("mse", {"reconstruction_id": "aaaaaaaa"}, "reconstruction_id is None and aaaaaaaa"),
         ("mig", {"factors_sha256": "ff"}, "factors_sha256 is None and ff"),
@@ -134,7 +134,7 @@ def test_numbers_of_different_grounds_are_refused_in_a_sentence(name, changes, s
         "neg_elbo": 1.0,
         "nll": 1.0,
         "nll_samples": 10,
-        "nll_n_images": 100,
+        "nll_n_examples": 100,
         "mse": 0.1,
         "mig": 0.5,
     }

@@ -39,7 +39,7 @@ def test_every_seed_is_trained_and_measured_and_its_spread_is_that_of_the_seeds(
     assert len({run.sha256 for run in found.runs}) == 3
     binarized, gray = found.seeds
     assert (binarized.protocol, gray.protocol) == ("binarized", "gray")
-    assert (binarized.split, binarized.n_images, binarized.seeds) == ("test", 50, (7, 8, 9))
+    assert (binarized.split, binarized.n_examples, binarized.seeds) == ("test", 50, (7, 8, 9))
     values = [run.measured[0].neg_elbo or 0.0 for run in found.runs]
     spread = binarized.numbers["neg_elbo"]
     assert spread.mean == pytest.approx(statistics.fmean(values))

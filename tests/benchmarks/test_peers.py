@@ -23,7 +23,7 @@ from arms.watch import looks
 from arms.with_zoo import OwnRecipe, Zoo, differences, to_plain, to_zoo
 
 import zoo
-from zoo.data import load_images
+from zoo.data import load_examples
 from zoo.evaluation.evaluate import evaluate_model
 
 
@@ -47,7 +47,7 @@ def test_the_judge_agrees_with_the_zoos_own_number():
     model = zoo.build(Zoo().recipe(1).spec, seed=0).eval()
     plain = seeded_plain()
     copy_weights(to_plain(model), plain.parameters())
-    images = load_images(torch.randint(0, 256, (3000, 1, 28, 28), dtype=torch.uint8), "test")
+    images = load_examples(torch.randint(0, 256, (3000, 1, 28, 28), dtype=torch.uint8), "test")
     nats, error = judge(plain.encode, lambda z: torch.sigmoid(plain.decode(z)), images.pixels)
     own = evaluate_model(model, images, protocol="gray").bce_plus_kl
     assert own == pytest.approx(nats, abs=5 * error)  # with other draws

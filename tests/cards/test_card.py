@@ -128,7 +128,7 @@ MEASURED_ALIKE = (
     "protocol",
     "protocol_id",
     "reconstruction_id",
-    "n_images",
+    "n_examples",
     "dataset_sha256",
     "seed",
 )
@@ -143,7 +143,7 @@ def test_a_spread_over_seeds_stands_beside_the_numbers_that_were_measured_alike(
     seeds = Seeds(
         **{k: getattr(binarized, k) for k in MEASURED_ALIKE},
         nll_samples=5,
-        nll_n_images=binarized.nll_n_images,
+        nll_n_examples=binarized.nll_n_examples,
         seeds=(0, 1, 2),
         numbers=spread | {"nll": Spread(mean=1.0, std=0.1)},
     )

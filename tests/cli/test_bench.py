@@ -106,7 +106,7 @@ def test_a_bench_that_measures_nothing_fails_and_writes_nothing(run, monkeypatch
     def absent(*args, **options):
         raise OfflineError("mnist is not here.")
 
-    monkeypatch.setattr("zoo.bench.entries.images_for", absent)
+    monkeypatch.setattr("zoo.bench.entries.examples_for", absent)
     code, out, err = run("vae-mnist-20", "--json", "all.json", "--device", "cpu")
     assert (code, out) == (1, "vae-mnist-20: not measured. mnist is not here.\n")
     assert "nothing was measured, for no model's images are here" in err

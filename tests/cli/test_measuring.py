@@ -46,7 +46,7 @@ def counts(prints, here: Path, images: Path, *words: str) -> list[int]:
     one = prints("eval", model, str(images), *words)
     native = prints("eval", model, str(images), "--protocol", "native", *words)
     [row] = prints("compare", model, str(images), *words)
-    return [one["n_images"], native["n_images"], row["n_images"]]
+    return [one["n_examples"], native["n_examples"], row["n_examples"]]
 
 
 def test_max_damaged_leaves_out_so_many_images(prints, fails, here, tmp_path):

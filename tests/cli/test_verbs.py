@@ -74,7 +74,7 @@ def test_show(run):
 def test_train_then_eval_draw_encode_verify_card(run):
     run("train", "vae-digits-8", "epochs=1", "data.fit=train", "--out", "r", "--device", "cpu")
     metrics = json.loads(run("eval", "./r/model", "--json", "--nll-samples", "5", "--limit", "50"))
-    assert metrics["n_images"] == 50
+    assert metrics["n_examples"] == 50
     assert metrics["nll_samples"] == 5
     assert "neg_elbo" in run("eval", "./r/model", "--split", "validation")
     run("draw", "./r/model", "-o", "pictures")

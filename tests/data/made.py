@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zoo.data import load_images, open_all
+from zoo.data import load_examples, open_all
 from zoo.errors import DataError, ZooError
 from zoo.specs.data import Transform
 
@@ -23,7 +23,7 @@ WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
 
 def refused(dataset, error: type[ZooError] = DataError, split: str = "test") -> str:
     with pytest.raises(error) as caught:
-        load_images(dataset, split)
+        load_examples(dataset, split)
     assert type(caught.value) is error
     return str(caught.value)
 

@@ -72,7 +72,7 @@ def test_sprites_know_their_factors_and_other_images_do_not():
 
 
 def test_published_scores_are_measured_again_against_the_very_same_factors_only():
-    about = {"dataset": "sprites", "split": "test", "n_images": 10_000, "seed": 0}
+    about = {"dataset": "sprites", "split": "test", "n_examples": 10_000, "seed": 0}
     sha256 = factors_known("sprites", "test").sha256
     of_its_own = Measured(**about, factors=("shape",), factors_sha256=sha256)
     assert np.array_equal(factors_behind(of_its_own).values, sprites.factors("test"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from made import PICTURES, PIXELS, npy, tar
 
-from zoo.data import Fingerprint, difference, fingerprint, load_images
+from zoo.data import Fingerprint, difference, fingerprint, load_examples
 
 
 def folder() -> Path:
@@ -47,12 +47,12 @@ def test_the_same_images_have_the_same_fingerprint_after_a_copy_that_keeps_times
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     monkeypatch.setattr("zoo.data.sources.arrays.IN_MEMORY", 0)
     dataset = kind()
-    before = fingerprint(load_images(dataset, "train"))
+    before = fingerprint(load_examples(dataset, "train"))
     assert set(before) == {"images", "files"}
     status = file_of(dataset).stat()
     file_of(dataset).write_bytes(file_of(dataset).read_bytes())
     os.utime(file_of(dataset), ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert difference(before, fingerprint(load_images(dataset, "train"))) == ""
+    assert difference(before, fingerprint(load_examples(dataset, "train"))) == ""
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,15 +60,15 @@ def test_a_streamed_file_that_was_replaced_is_told(kind: Callable[[], Path], mon
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     monkeypatch.setattr("zoo.data.sources.arrays.IN_MEMORY", 0)
     dataset = kind()
-    before = fingerprint(load_images(dataset, "train"))
+    before = fingerprint(load_examples(dataset, "train"))
     os.utime(file_of(dataset), ns=(0, 0))
-    now = fingerprint(load_images(dataset, "train"))
+    now = fingerprint(load_examples(dataset, "train"))
     assert "files that were replaced or changed since" in difference(before, now)
 
 
 def test_one_level_of_an_image_in_memory_is_told():
     def of(pixels: np.ndarray, split: str) -> Fingerprint:
-        return fingerprint(load_images({"train": pixels[:30], "test": pixels[30:]}, split))
+        return fingerprint(load_examples({"train": pixels[:30], "test": pixels[30:]}, split))
 
     other = PIXELS.copy()
     other[-1, 0, 0] ^= 1
@@ -77,23 +77,23 @@ def test_one_level_of_an_image_in_memory_is_told():
 
 
 def test_fewer_images_are_told_even_where_one_split_was_held_and_one_is_streamed(monkeypatch):
-    before = fingerprint(load_images(PIXELS[:10], "train"))
+    before = fingerprint(load_examples(PIXELS[:10], "train"))
     folder()
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
-    now = fingerprint(load_images("photos", "train"))
+    now = fingerprint(load_examples("photos", "train"))
     assert difference(before, now) == f"{before['images']} images then and {now['images']} now"
     assert difference(before | {"images": now["images"]}, now) == ""
 
 
 def test_images_of_a_python_object_that_are_streamed_have_a_count_alone(monkeypatch):
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
-    images = load_images(iter(PIXELS), "train")
+    images = load_examples(iter(PIXELS), "train")
     assert fingerprint(images) == {"images": len(images)}
 
 
 def test_a_file_that_is_gone_is_told_and_raises_nothing(monkeypatch):
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
-    images = load_images(folder(), "train")
+    images = load_examples(folder(), "train")
     before = fingerprint(images)
     Path("photos/00.png").unlink()
     assert "replaced or changed" in difference(before, fingerprint(images))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from made import PIXELS, encoded, npy, picture, tar
 
-from zoo.data import StreamedImages, load_images, open_all
+from zoo.data import StreamedExamples, load_examples, open_all
 from zoo.evaluation.prepared import prepared_images
 from zoo.specs.data import Transform
 from zoo.specs.reconstruction import parse_protocol
@@ -65,7 +65,7 @@ def test_a_set_of_0_and_1_is_said_to_be_all_but_black(way, in_memory, caplog, mo
             monkeypatch.setattr(f"zoo.data.{module}.IN_MEMORY", 0)
     for levels, count in (((PIXELS > 127).astype(np.uint8), 1), (PIXELS, 0), (PIXELS * 0, 0)):
         caplog.clear()
-        load_images(WAYS[way](levels), "train")
+        load_examples(WAYS[way](levels), "train")
         assert sum(SAID in message for message in caplog.messages) == count
 
 
@@ -85,7 +85,7 @@ def test_it_is_said_where_images_are_encoded_and_compared_too(caplog):
 def test_one_bright_image_among_many_in_memory_is_enough(caplog):
     levels = np.ones((3000, 4, 5), np.uint8)
     levels[1234, 2, 2] = 2
-    load_images(levels, "train")
+    load_examples(levels, "train")
     assert SAID not in caplog.text
 
 
@@ -94,5 +94,5 @@ def test_of_images_that_are_streamed_one_is_read_or_some_never_all(level, count,
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     train, rest = Mine(np.full((2000, 4, 5), level, np.uint8)), Mine(PIXELS[:, :4, :5])
     given = {"train": train, "validation": rest, "test": rest}
-    assert isinstance(load_images(given, "train", shape=(1, 4, 5)), StreamedImages)
+    assert isinstance(load_examples(given, "train", shape=(1, 4, 5)), StreamedExamples)
     assert len(train.read) == count

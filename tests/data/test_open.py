@@ -11,8 +11,8 @@ import torch
 from made import PIXELS, WANTED, picture, refused
 from PIL import Image
 
-from zoo.data import load_images, open_dataset
-from zoo.data.images import Images
+from zoo.data import load_examples, open_dataset
+from zoo.data.examples import Examples
 from zoo.data.open import KINDS
 from zoo.errors import InputError, UnknownNameError
 
@@ -68,12 +68,12 @@ def test_a_device_with_an_arrays_name_is_refused_unread(kind, suffix):
 def test_a_name_is_the_datasets_and_the_folder_of_that_name_is_spelled_with_a_dot(caplog):
     for n in range(4):
         picture(Path(f"digits/{n}.png"), PIXELS[0])
-    assert load_images("digits", "test").shape == (1, 8, 8)
+    assert load_examples("digits", "test").shape == (1, 8, 8)
     assert caplog.messages == [
         "'digits' is the dataset of that name; the one in this folder is './digits'."
     ]
     for folder in ("./digits", Path("digits")):
-        assert load_images(folder, None).shape == (1, 9, 10)
+        assert load_examples(folder, None).shape == (1, 9, 10)
 
 
 # Tensors, and parts held out
@@ -85,9 +85,9 @@ def test_a_tensor_is_split_reproducibly_and_without_overlap():
     assert [len(images) for images in parts.values()] == [29, 7, 4, 36]
     rows = torch.cat([parts[name].pixels for name in ("train", "validation", "test")])
     assert len(rows.flatten(1).unique(dim=0)) == 40
-    assert torch.equal(load_images(torch.from_numpy(PIXELS), "test").pixels, parts["test"].pixels)
+    assert torch.equal(load_examples(torch.from_numpy(PIXELS), "test").pixels, parts["test"].pixels)
     state = torch.get_rng_state()
-    assert load_images(pixels, "test").sha256 == parts["test"].sha256
+    assert load_examples(pixels, "test").sha256 == parts["test"].sha256
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -146,21 +146,21 @@ def test_images_in_memory_are_not_copied_and_hashed_when_it_is_asked_for(monkeyp
     whole = torch.from_numpy(PIXELS.copy())
     given = {**parts, "validation": whole}
     with monkeypatch.context() as unhashed:
-        unhashed.setattr("zoo.data.images.sha256_of", None)
+        unhashed.setattr("zoo.data.examples.sha256_of", None)
         opened = open_dataset(given, ("train", "validation", "test"))
     for part, images in opened.items():
-        assert isinstance(images, Images)
+        assert isinstance(images, Examples)
         assert images.pixels.data_ptr() == torch.as_tensor(given[part]).data_ptr()
-    every = load_images(whole, None)
-    assert isinstance(every, Images)
+    every = load_examples(whole, None)
+    assert isinstance(every, Examples)
     assert every.pixels.data_ptr() == whole.data_ptr()
     assert every.sha256 == hashlib.sha256(PIXELS.tobytes()).hexdigest()
 
 
 def test_a_small_part_of_a_large_array_does_not_keep_all_of_it():
     whole = torch.from_numpy(PIXELS.copy())
-    test = load_images({"train": whole[:36], "test": whole[36:]}, "test")
-    assert isinstance(test, Images)
+    test = load_examples({"train": whole[:36], "test": whole[36:]}, "test")
+    assert isinstance(test, Examples)
     assert test.pixels.untyped_storage().nbytes() == PIXELS[36:].size
 
 
@@ -171,4 +171,4 @@ def test_a_folder_has_a_name_however_it_is_written(tmp_path, monkeypatch, path):
     for n in range(4):
         Image.new("L", (8, 8), n).save(folder / f"{n}.png")
     monkeypatch.chdir(folder)
-    assert load_images(path, "train").dataset == "pictures"
+    assert load_examples(path, "train").dataset == "pictures"

@@ -12,7 +12,7 @@ import pytest
 import torch
 from made import PIXELS, encoded, picture, refused, tar
 
-from zoo.data import load_images, open_dataset
+from zoo.data import load_examples, open_dataset
 from zoo.data.splits import PARTS, by_name, draw
 
 MANY = np.random.Generator(np.random.Philox(2)).integers(0, 256, (300, 4, 4), np.uint8)
@@ -129,7 +129,7 @@ def test_a_dataset_that_draws_at_random_is_not_divided_by_its_content():
 
     assert "is another one each time it is read" in refused(Random(MANY))
     named = {part: Random(MANY) for part in PARTS}
-    assert len(load_images(named, "train")) == 300
+    assert len(load_examples(named, "train")) == 300
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_validation_is_drawn_from_train_by_path_not_the_last_class(given):
 def test_what_lies_beside_folders_of_parts_is_said(caplog):
     for name in ("train/a.png", "train/b.png", "test/a.png", "extra/a.png", "cover.png"):
         picture(Path("pictures", name), PIXELS[0])
-    load_images("pictures", "test")
+    load_examples("pictures", "test")
     assert "beside them, 'extra' and 1 more are left out" in caplog.text
 
 
@@ -220,12 +220,14 @@ def test_test_and_validation_without_train_are_no_training_images():
     for part in ("test", "val"):
         for n in range(20):
             picture(Path("pictures", part, f"{n}.png"), PIXELS[0])
-    assert len(load_images("pictures", None)) == len(load_images("pictures", "validation")) == 20
+    assert (
+        len(load_examples("pictures", None)) == len(load_examples("pictures", "validation")) == 20
+    )
     assert "The train split of pictures is empty" in refused("pictures", split="train")
 
 
 def test_the_line_says_how_many_and_why(caplog):
-    load_images(MANY, "test")
+    load_examples(MANY, "test")
     sizes = {part: len(some) for part, some in rows(MANY).items()}
     line = (
         f"The array: {sizes['train']} train, {sizes['validation']} validation, {sizes['test']} test"
@@ -235,19 +237,19 @@ def test_the_line_says_how_many_and_why(caplog):
         "hash of each key)."
     ]
     caplog.clear()
-    load_images(MANY[:49], "test")
+    load_examples(MANY[:49], "test")
     assert "with fewer than 50 images to draw from, adding some may move others" in caplog.text
     caplog.clear()
-    load_images("digits", "test")
+    load_examples("digits", "test")
     assert not caplog.text
 
 
 def test_without_a_split_data_without_parts_are_whole():
-    images = load_images(MANY, None)
+    images = load_examples(MANY, None)
     assert (len(images), images.split) == (300, "all")
-    images = load_images({"train": MANY, "test": MANY[:7]}, None)
+    images = load_examples({"train": MANY, "test": MANY[:7]}, None)
     assert (len(images), images.split) == (7, "test")
-    assert len(load_images("digits", None)) == 300
+    assert len(load_examples("digits", None)) == 300
 
 
 @pytest.mark.parametrize(

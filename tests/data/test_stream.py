@@ -16,8 +16,8 @@ import torch
 from made import PICTURES, tar
 from torch.utils.data import Dataset
 
-from zoo.data import StreamedImages, load_images
-from zoo.data.images import Images
+from zoo.data import StreamedExamples, load_examples
+from zoo.data.examples import Examples
 from zoo.errors import DataError
 from zoo.specs.data import Transform
 
@@ -45,7 +45,7 @@ def batches(dataset, workers: int, monkeypatch, in_memory: int = 0, **settings) 
     monkeypatch.setenv("ZOO_WORKERS", str(workers))
     monkeypatch.setattr("zoo.data.stream.FEW", 0)
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", in_memory)
-    images = load_images(dataset, "train", **settings)
+    images = load_examples(dataset, "train", **settings)
     read = images.read(images.order(5, 2).split(13), epoch_seed=7)
     return [images, *(batch.clone() for batch in read)]
 
@@ -72,7 +72,7 @@ def written(kind: str) -> str:
 def test_batches_are_the_same_however_many_processes_read_them(kind, settings, monkeypatch):
     dataset = written(kind)
     expected = batches(dataset, 0, monkeypatch, **settings)
-    assert isinstance(expected[0], StreamedImages)
+    assert isinstance(expected[0], StreamedExamples)
     for workers in (1, 2):
         assert same(batches(dataset, workers, monkeypatch, **settings), expected)
 
@@ -80,20 +80,20 @@ def test_batches_are_the_same_however_many_processes_read_them(kind, settings, m
 def test_batches_are_the_same_in_memory_and_streamed(monkeypatch):
     dataset = written("folder")
     held = batches(dataset, 0, monkeypatch, in_memory=2**29)
-    assert isinstance(held[0], Images)
+    assert isinstance(held[0], Examples)
     assert same(held, batches(dataset, 0, monkeypatch))
 
 
 def test_a_random_transform_is_drawn_anew_each_epoch_and_never_in_a_test(monkeypatch):
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
-    images = load_images(written("folder"), "train", shape=SHAPE, transform=RANDOM)
+    images = load_examples(written("folder"), "train", shape=SHAPE, transform=RANDOM)
     order = [torch.arange(len(images))]
     first, again, second = (next(images.read(order, epoch_seed=seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
     assert torch.equal(next(images.read(order)), next(images.read(order)))
-    test = load_images("images", "test", shape=SHAPE, transform=RANDOM)
-    centered = load_images("images", "test", shape=SHAPE, transform=Transform(crop="center"))
+    test = load_examples("images", "test", shape=SHAPE, transform=RANDOM)
+    centered = load_examples("images", "test", shape=SHAPE, transform=Transform(crop="center"))
     assert torch.equal(test.first(9), centered.first(9))
 
 
@@ -117,7 +117,7 @@ def test_more_damaged_images_than_may_be_are_counted_and_named(monkeypatch):
     for name in list(PICTURES)[::2]:
         Path("images", name).write_bytes(b"hello")
     with pytest.raises(DataError) as caught:
-        load_images("images", "train", max_damaged=3)
+        load_examples("images", "train", max_damaged=3)
     assert "images of the train split of images are damaged, more than data.max_damaged = 3" in str(
         caught.value
     )
@@ -146,7 +146,7 @@ def reading(monkeypatch):
     """Images that two processes read, slowly."""
     monkeypatch.setenv("ZOO_WORKERS", "2")
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
-    return load_images(Pictures(wait=0.01), "train", shape=(1, 9, 10))
+    return load_examples(Pictures(wait=0.01), "train", shape=(1, 9, 10))
 
 
 def test_a_worker_that_is_killed_is_a_sentence_and_leaves_no_process(reading):
@@ -192,9 +192,9 @@ def test_batches_are_the_same_where_there_is_no_shared_memory(monkeypatch):
 def test_batches_are_the_same_where_shared_memory_is_smaller_than_one(monkeypatch):
     code = """
 import numpy as np, torch
-from zoo.data import load_images
+from zoo.data import load_examples
 pixels = np.random.Generator(np.random.Philox(0)).integers(0, 256, (40, 128, 128), np.uint8)
-images = load_images(list(pixels), "train")
+images = load_examples(list(pixels), "train")
 for batch in images.read(torch.arange(len(images)).split(16)):
     print(batch.shape[0], batch.sum().item())
 """
@@ -250,8 +250,8 @@ def test_an_interrupted_program_leaves_no_process(sent):
 import os, sys, time, torch
 sys.path.insert(0, {tests!r})
 from test_stream import Pictures
-from zoo.data import load_images
-images = load_images(Pictures(wait=0.02), "train", shape=(1, 9, 10))
+from zoo.data import load_examples
+images = load_examples(Pictures(wait=0.02), "train", shape=(1, 9, 10))
 for n, batch in enumerate(images.read(torch.arange(len(images)).split(8))):
     if n == 1:
         print("reading", flush=True)
@@ -295,6 +295,6 @@ def test_where_nothing_can_be_shared_a_sentence_says_so_and_no_loader_is_torn_do
     monkeypatch.setenv("ZOO_WORKERS", "1")
     monkeypatch.setattr("multiprocessing.Event", read_only)
     monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", lambda loader: pytest.fail("made"))
-    images = load_images(Pictures(), "train")
+    images = load_examples(Pictures(), "train")
     with pytest.raises(DataError, match=r"1 processes cannot read images here .*ZOO_WORKERS=0"):
         next(images.in_order(8))

@@ -15,8 +15,8 @@ from zoo.cards.card import render_card
 from zoo.cards.record import record_of, record_text
 from zoo.cli.bench import print_results
 from zoo.cli.eval import evaluate as eval_verb
+from zoo.data.examples import Examples
 from zoo.data.factors import Factors
-from zoo.data.images import Images
 from zoo.data.named import sprites
 from zoo.errors import DataError, InputError
 from zoo.evaluation import disentanglement
@@ -58,7 +58,7 @@ def stamped():
     pixels = torch.zeros(len(values), 1, 8, 8, dtype=torch.uint8)
     for row, levels in zip((0, 3, 6), values.T, strict=True):
         pixels[:, :, row : row + 2] = torch.from_numpy(levels * 40).byte()[:, None, None, None]
-    images = Images("stamped", "test", pixels)
+    images = Examples("stamped", "test", pixels)
     return images, Factors(("a", "b", "c"), values, "the stamps")
 
 
@@ -67,7 +67,7 @@ def test_a_model_is_scored_against_a_file(table, family):
     metrics = zoo.evaluate(vae(family=family), "digits", factors=table)
     assert all(0 <= getattr(metrics, name) <= 1 for name in OF_FACTORS)
     assert metrics.factors == ("left", "right")
-    assert metrics.factors_n_images == COUNT
+    assert metrics.factors_n_examples == COUNT
     plain = zoo.evaluate(vae(family=family), "digits")
     assert metrics.without_factors() == plain
     assert plain.mig is None
@@ -101,8 +101,8 @@ def test_at_most_so_many_points_are_scored_and_the_same_ones(monkeypatch):
     monkeypatch.setattr(disentanglement, "POINTS", 200)
     one, again = (evaluate_model(vae(), images, factors=factors) for _ in range(2))
     assert one == again
-    assert one.factors_n_images == 200
-    assert one.n_images == len(images)
+    assert one.factors_n_examples == 200
+    assert one.n_examples == len(images)
 
 
 @pytest.mark.parametrize("count", [COUNT - 1, COUNT + 1])
@@ -179,7 +179,7 @@ def test_numbers_of_an_earlier_version_load_without_scores():
         "dataset": "digits",
         "split": "test",
         "protocol": "gray",
-        "n_images": 3,
+        "n_examples": 3,
         "dataset_sha256": "",
         "seed": 0,
     }
@@ -211,4 +211,4 @@ def test_a_model_of_sprites_is_scored_against_their_factors():
     model = zoo.build("vae", seed=0, input_shape=(1, 64, 64), latent_dim=2, body=body)
     metrics = zoo.evaluate(model, "sprites", split="validation", limit=500, factors=True)
     assert metrics.factors == tuple(sprites.FACTORS)
-    assert metrics.factors_n_images == 500
+    assert metrics.factors_n_examples == 500

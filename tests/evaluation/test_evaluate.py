@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import zoo
-from zoo.data import StreamedImages, load_images
-from zoo.data.images import Images
+from zoo.data import StreamedExamples, load_examples
+from zoo.data.examples import Examples
 from zoo.errors import InputError, UnknownNameError
 from zoo.evaluation.evaluate import evaluate_model
 
 
 def images_of(pixels):
-    return Images("made", "test", pixels)
+    return Examples("made", "test", pixels)
 
 
 def small(likelihood="bernoulli", family="vae", shape=(1, 8, 8), **fields):
@@ -34,7 +34,7 @@ def test_the_numbers_have_their_names_and_add_up():
     metrics = zoo.evaluate(small(), "digits", split="validation", nll_samples=20)
     assert metrics.dataset == "digits"
     assert metrics.protocol == "binarized"
-    assert metrics.n_images == metrics.nll_n_images == 200
+    assert metrics.n_examples == metrics.nll_n_examples == 200
     assert metrics.neg_elbo == pytest.approx(metrics.reconstruction + metrics.kl, abs=1e-6)
     assert metrics.bits_per_dim == pytest.approx(metrics.neg_elbo / (64 * math.log(2)))
     assert metrics.nll < metrics.neg_elbo
@@ -74,7 +74,7 @@ def test_a_protocol_that_does_not_fit_is_refused(likelihood, protocol):
 
 
 def test_nothing_depends_on_batches_threads_or_the_global_generator(monkeypatch):
-    model, images = small(), load_images("digits", "test")
+    model, images = small(), load_examples("digits", "test")
     torch.manual_seed(1)
     one = evaluate_model(model, images, nll_samples=5)
     torch.manual_seed(2)
@@ -85,9 +85,9 @@ def test_nothing_depends_on_batches_threads_or_the_global_generator(monkeypatch)
 
 
 def test_the_first_images_are_measured_alike_in_a_smaller_run():
-    model, images = small(), load_images("digits", "test")
+    model, images = small(), load_examples("digits", "test")
     few = evaluate_model(model, images, limit=40)
-    cut = evaluate_model(model, Images("digits", "test", images.pixels[:40]))
+    cut = evaluate_model(model, Examples("digits", "test", images.pixels[:40]))
     assert few.dataset_sha256 == images.sha256 != cut.dataset_sha256
     assert few == cut.model_copy(update={"dataset_sha256": few.dataset_sha256})
 
@@ -154,11 +154,11 @@ def test_a_model_without_a_recipe_needs_a_dataset():
 
 
 def test_a_stream_has_the_numbers_and_the_sha256_of_the_same_images_in_memory(monkeypatch):
-    model, pixels = small(), load_images("digits", "test").pixels
-    held = load_images(pixels.numpy(), "train")
+    model, pixels = small(), load_examples("digits", "test").pixels
+    held = load_examples(pixels.numpy(), "train")
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
-    streamed = load_images(iter(pixels), "train")
-    assert isinstance(streamed, StreamedImages)
+    streamed = load_examples(iter(pixels), "train")
+    assert isinstance(streamed, StreamedExamples)
     one, other = (evaluate_model(model, images) for images in (held, streamed))
     assert one.model_copy(update={"dataset": other.dataset}) == other
 

@@ -306,7 +306,7 @@ def test_distances_are_called_what_they_are(model, photos, tmp_path):
 def test_duplicates_are_counted(model, photos, tmp_path):
     duplicated(photos, tmp_path)
     found = measured(model, tmp_path).summary
-    assert (found.n_images, found.n_distinct) == (7, 6)
+    assert (found.n_examples, found.n_distinct) == (7, 6)
 
 
 def test_an_image_is_prepared_as_pillow_does(photos):

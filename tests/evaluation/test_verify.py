@@ -75,7 +75,7 @@ def test_metrics_that_another_version_has_besides_are_not_compared(model):
 
 NUMBERS = (
     "neg_elbo", "neg_elbo_se", "reconstruction", "kl", "nll", "nll_se", "bits_per_dim",
-    "active_units", "mse", "mse_se", "psnr", "n_images", "nll_samples", "seed", "dataset_sha256", "protocol_id",
+    "active_units", "mse", "mse_se", "psnr", "n_examples", "nll_samples", "seed", "dataset_sha256", "protocol_id",
 )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_one_changed_number_is_noticed(measured, name):
     assert name in str(differences(same, other))
 
 
-@pytest.mark.parametrize("name", ["neg_elbo", "n_images", "nll_samples", "seed"])
+@pytest.mark.parametrize("name", ["neg_elbo", "n_examples", "nll_samples", "seed"])
 def test_what_was_changed_in_the_folder_fails(model, name):
     record = json.loads((model / layout.METRICS).read_text())
     record["measured"][0] = changed(record["measured"][0], name)
@@ -168,7 +168,7 @@ def test_a_folder_that_is_not_there_is_an_error_and_no_report():
 def test_numbers_that_no_subset_speaks_of_are_not_called_a_pass(model):
     record = json.loads((model / layout.METRICS).read_text())
     honest = record["measured"][0]
-    record["subset"] = [dict(honest, split="validation", n_images=50)]
+    record["subset"] = [dict(honest, split="validation", n_examples=50)]
     record["measured"][0] = dict(honest, neg_elbo=-999.0)
     (model / layout.METRICS).write_text(json.dumps(record))
     details = {check.what: check for check in zoo.verify(model).checks}
@@ -178,7 +178,7 @@ def test_numbers_that_no_subset_speaks_of_are_not_called_a_pass(model):
 def test_a_number_that_the_subset_lacks_is_not_called_a_pass(model):
     record = json.loads((model / layout.METRICS).read_text())
     honest = record["measured"][0]
-    absent = dict.fromkeys(("nll", "nll_se", "nll_samples", "nll_n_images"))
+    absent = dict.fromkeys(("nll", "nll_se", "nll_samples", "nll_n_examples"))
     record["subset"] = [honest | absent]
     record["measured"][0] = dict(honest, nll=-900.0)
     (model / layout.METRICS).write_text(json.dumps(record))

@@ -10,7 +10,7 @@ import torch
 from launched import run
 
 import zoo
-from zoo.data import load_images
+from zoo.data import load_examples
 from zoo.errors import SpecError
 from zoo.families.vq_vae.model import DEAD, DECAY, VQVAE
 from zoo.training.batch import Stepper
@@ -36,7 +36,7 @@ def build(shape=(1, 8, 8), **fields) -> VQVAE:
 
 
 def images(count: int = 8) -> torch.Tensor:
-    return load_images("digits", "train").first(count).float() / 255
+    return load_examples("digits", "train").first(count).float() / 255
 
 
 def apart(vectors: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
@@ -153,13 +153,13 @@ BY_DDP = """
 import os, torch, zoo, zoo.runtime.processes
 from pathlib import Path
 from torch.nn.parallel import DistributedDataParallel
-from zoo.data import load_images
+from zoo.data import load_examples
 
 if __name__ == "__main__":
     torch.distributed.init_process_group("gloo")
     rank = torch.distributed.get_rank()
     model = zoo.load("./untaught").train()
-    x = load_images("digits", "train").first(64).float() / 255
+    x = load_examples("digits", "train").first(64).float() / 255
     torch.manual_seed(rank)
     DistributedDataParallel(model)(x[rank::2]).total.backward()
     zoo.save(model, f"taught-{rank}")
@@ -187,7 +187,7 @@ def stepped(**training) -> VQVAE:
     """After two steps of a training."""
     settings = {"epochs": 1, **training}
     recipe = Recipe.parse({"model": MODEL, "data": DATA, "training": settings})
-    model, pixels = build(body=MODEL["body"]), load_images("digits", "train").first(64)
+    model, pixels = build(body=MODEL["body"]), load_examples("digits", "train").first(64)
     stepper = Stepper(model, recipe, 64, torch.device("cpu"))
     for step in range(2):
         assert len(stepper.step(pixels, 64, step, [0.0])) == 3  # two terms and a wish

@@ -15,7 +15,7 @@ from zoo.errors import (
 
 METRICS = {
     "measured": [
-        {"dataset": "digits", "split": "test", "protocol": "gray", "n_images": 3, "seed": 0}
+        {"dataset": "digits", "split": "test", "protocol": "gray", "n_examples": 3, "seed": 0}
     ]
 }
 

@@ -128,7 +128,7 @@ def test_a_recipe_that_names_no_dataset_names_none(here, text):
         ({"measured": [{**METRICS["measured"][0], "mse": "low"}]}, "measured.0.mse: "),
         ({"measured": [{**METRICS["measured"][0], "mse": [1]}]}, "measured.0.mse: "),
         ({"measured": [{**METRICS["measured"][0], "nll": 1.0}]}, "measured.0: an nll needs"),
-        ({"measured": [{**METRICS["measured"][0], "n_images": "3"}]}, "measured.0.n_images: "),
+        ({"measured": [{**METRICS["measured"][0], "n_examples": "3"}]}, "measured.0.n_examples: "),
         ({"subset": {}}, "subset: "),
         ({"beside": 3}, "beside: "),
         ({"beside": {"a": 3}}, "beside.a: "),

@@ -76,7 +76,7 @@ def test_numbers_of_a_table_share_protocol_and_images(site):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"dataset_sha256": "0" * 64}, {"seed": 7}, {"n_images": 9}, {"split": "train"}],
+    [{"dataset_sha256": "0" * 64}, {"seed": 7}, {"n_examples": 9}, {"split": "train"}],
     ids=str,
 )
 def test_numbers_of_other_images_or_draws_stand_in_another_table(changes):

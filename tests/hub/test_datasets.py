@@ -14,20 +14,20 @@ pytest.importorskip("datasets")
 import pyarrow
 from pyarrow import parquet
 
-from zoo.data import load_images
+from zoo.data import load_examples
 
 PIXELS = np.random.Generator(np.random.Philox(4)).integers(0, 256, (40, 9, 10), np.uint8)
 TRY = """
 import zoo
-from zoo.data import load_images, stream
+from zoo.data import load_examples, stream
 from zoo.data import open as load
 stream.FEW = 0
 load.IN_MEMORY *= not streamed
 try:
-    images = load_images(name, "train", shape=(1, 9, 10) if streamed else None)
+    images = load_examples(name, "train", shape=(1, 9, 10) if streamed else None)
     read = images.in_order(8) if streamed else [images.pixels]
     import torch
-    from zoo.data.images import sha256_of
+    from zoo.data.examples import sha256_of
     print(type(images).__name__, sha256_of(torch.cat(list(read))))
 except zoo.ZooError as wrong:
     print(type(wrong).__name__, wrong)
@@ -52,7 +52,7 @@ def read_here(files: dict[str, bytes]) -> str:
     Path("here").mkdir()
     for name, data in files.items():
         Path("here", name).write_bytes(data)
-    return load_images("here", "train").sha256
+    return load_examples("here", "train").sha256
 
 
 @pytest.fixture
@@ -72,14 +72,14 @@ def tried(client, name: str, env: dict | None = None) -> str:
 
 def test_a_dataset_of_the_hub_is_read_by_its_splits(hub, client, pictures):
     expected = read_here({f"{name}.parquet": table(p) for name, p in FILES.items()})
-    assert tried(client, pictures) == f"Images {expected}"
-    assert tried(client, f"{pictures}:default@main") == f"Images {expected}"
+    assert tried(client, pictures) == f"Examples {expected}"
+    assert tried(client, f"{pictures}:default@main") == f"Examples {expected}"
     streamed = tried(client, pictures, STREAMED)
-    assert streamed == f"StreamedImages {expected}"
+    assert streamed == f"StreamedExamples {expected}"
     sha = hub.head("acme/pictures")
     hub.commit("acme/pictures", {}, delete=["data/train-00000-of-00001.parquet"])
-    assert tried(client, f"{pictures}@{sha}") == f"Images {expected}"
-    assert tried(client, pictures) != f"Images {expected}"
+    assert tried(client, f"{pictures}@{sha}") == f"Examples {expected}"
+    assert tried(client, pictures) != f"Examples {expected}"
 
 
 def test_a_dataset_is_streamed_and_never_kept(hub, client, pictures):
@@ -93,7 +93,7 @@ def test_a_dataset_with_train_alone_is_split(hub, client, pictures):
     hub.create("acme/one")
     hub.commit("acme/one", {"train.parquet": table(PIXELS)})
     expected = read_here({"train.parquet": table(PIXELS)})
-    assert tried(client, "hf-dataset:acme/one") == f"Images {expected}"
+    assert tried(client, "hf-dataset:acme/one") == f"Examples {expected}"
 
 
 @pytest.mark.parametrize(
@@ -139,14 +139,16 @@ BOMB = b"a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + b"".join(
 def test_a_card_that_would_fill_memory_is_refused_before_it_is_parsed(hub, client, pictures, files, why):  # fmt: skip
     hub.commit("acme/pictures", files)
     said = tried(client, pictures)
-    assert said.startswith("DataError hf-dataset:acme/pictures is not read: " if why else "Images ")
+    assert said.startswith(
+        "DataError hf-dataset:acme/pictures is not read: " if why else "Examples "
+    )
     assert why in said
 
 
 def test_a_hub_that_breaks_off_is_a_sentence_and_one_that_is_away_too(hub, client, pictures):
     hub.fault(path="/files/", flip=9, skip=3, times=None)
     said = tried(client, pictures, STREAMED)
-    assert said.startswith(("DataError ", "StreamedImages "))
+    assert said.startswith(("DataError ", "StreamedExamples "))
     hub.clear_faults()
     hub.fault(path="/files/", status=403, skip=4, times=None)
     said = tried(client, pictures, STREAMED)

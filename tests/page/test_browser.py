@@ -13,7 +13,7 @@ import zlib
 import pytest
 
 import zoo
-from zoo.data import load_images
+from zoo.data import load_examples
 from zoo.page.serve import served
 from zoo.page.write import write_page
 
@@ -27,7 +27,7 @@ PATIENCE = 60
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    images = load_images("digits", "test")
+    images = load_examples("digits", "test")
     target = tmp_path_factory.mktemp("page")
     return write_page(zoo.load("vae-digits-8"), images, "test", target).parent
 
@@ -110,7 +110,7 @@ def test_its_numbers_are_the_models(page, folder):
     )
     found = torch.tensor(page.execute_async_script(script))
     model = zoo.load("vae-digits-8")
-    x = load_images("digits", "test").first(6)[5:].float() / 255
+    x = load_examples("digits", "test").first(6)[5:].float() / 255
     expected = model.reconstruct(x).flatten()
     assert (found - expected).abs().max() < 1e-5
 

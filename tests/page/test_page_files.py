@@ -19,7 +19,7 @@ import torch
 
 import zoo
 from zoo.cli import main
-from zoo.data import load_images
+from zoo.data import load_examples
 from zoo.data.named.labels import test_labels as labels_of
 from zoo.errors import InputError
 from zoo.page.contents import by_umap, contents, packed, principal_components, within_square
@@ -34,7 +34,7 @@ pytest.importorskip("onnxruntime")
 
 @pytest.fixture(scope="module")
 def digits():
-    return load_images("digits", "test")
+    return load_examples("digits", "test")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from broken import GOOD
 from packages import Package
 
 import zoo
-from zoo.data import load_images
+from zoo.data import load_examples
 from zoo.data.of_recipe import dataset_of
 from zoo.errors import DataError, IntegrityError, PluginError, UnknownNameError
 from zoo.plugins import entry_points as plugins
@@ -200,14 +200,14 @@ def dataset(body: str) -> Package:
 
 def test_a_packages_dataset_goes_by_name(installed):
     installed(dataset("np.full((dict(train=20, validation=5, test=4)[split], 9, 7), 3, np.uint8)"))
-    images = load_images("acme", "test")
+    images = load_examples("acme", "test")
     assert (images.dataset, tuple(images.pixels.shape)) == ("acme", (4, 1, 9, 7))
-    assert len(load_images("acme", "train+validation")) == 25
+    assert len(load_examples("acme", "train+validation")) == 25
 
 
 def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
     installed(dataset("None if split == 'validation' else np.zeros((20, 3, 8, 8), np.uint8)"))
-    assert [len(load_images("acme", split)) for split in ("train", "validation", "test")] == [
+    assert [len(load_examples("acme", split)) for split in ("train", "validation", "test")] == [
         19,
         1,
         20,
@@ -243,14 +243,14 @@ def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
 def test_a_dataset_that_gives_no_images_is_said(installed, body, error, said):
     installed(dataset(body))
     with pytest.raises(error) as caught:
-        load_images("acme", "train")
+        load_examples("acme", "train")
     assert said in str(caught.value)
 
 
 def test_a_misspelled_dataset_gets_a_plugins_name(installed):
     installed(dataset("None"))
     with pytest.raises(UnknownNameError, match=r"No dataset named 'acne'\. Did you mean 'acme'"):
-        load_images("acne", "test")
+        load_examples("acne", "test")
     assert "acme_data" not in sys.modules
 
 

@@ -303,7 +303,7 @@ def test_a_tensor_of_images_and_a_folder_can_be_trained_on(recipe):
     settings = recipe(epochs=1)
     settings["model"]["input_shape"] = [1, 9, 13]
     settings["data"]["dataset"] = os.path.abspath("mine.npy")
-    assert zoo.train(settings, out="a").metrics.n_images == 4
+    assert zoo.train(settings, out="a").metrics.n_examples == 4
 
 
 def test_weights_of_one_channel_are_laid_out_as_torch_lays_out_a_module():

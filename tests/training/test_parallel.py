@@ -7,7 +7,7 @@ import torch
 
 import zoo
 from recipes import GOOD
-from zoo.data import load_images
+from zoo.data import load_examples
 from zoo.errors import TrainingError
 from zoo.training.batch import Stepper
 from zoo.training.parallel import Draws
@@ -34,7 +34,7 @@ def stepped(moves: bool, **training) -> Odd:
     settings = {"epochs": 1, "optimizer": {"kind": "adamw", "weight_decay": 1.0}, **training}
     model = {"family": "ae", "input_shape": [1, 8, 8], "latent_dim": 3}
     recipe = Recipe.parse({**GOOD, "model": model, "training": settings})
-    odd, pixels = Odd(recipe.spec, moves), load_images("digits", "train").first(64)
+    odd, pixels = Odd(recipe.spec, moves), load_examples("digits", "train").first(64)
     Stepper(odd, recipe, 64, torch.device("cpu")).step(pixels, 64, 0, [])
     return odd
 

@@ -46,7 +46,7 @@ def test_losses_rate_and_speed_are_told_and_pictures_shown_each_epoch(recipe, to
     assert set(read.Tags()["images"]) == PICTURES
     ends = [EPOCH, 2 * EPOCH, 3 * EPOCH]
     assert all(steps(read.Scalars(tag)) == ends for tag in SCALARS)
-    assert all(steps(read.Images(tag)) == ends for tag in PICTURES)
+    assert all(steps(read.Examples(tag)) == ends for tag in PICTURES)
     assert steps(read.Scalars(SPEED)) == ends[1:]  # the first steps warm up
     assert all(event.value > 0 for event in read.Scalars(SPEED))
     rates = [event.value for event in read.Scalars("learning_rate")]

@@ -11,7 +11,7 @@ from torch import Tensor
 from zoo.data.factors import factors_behind
 from zoo.data.of_recipe import dataset_of
 from zoo.errors import DataError, OfflineError, ZooError
-from zoo.evaluation.evaluate import evaluate_each, images_for
+from zoo.evaluation.evaluate import evaluate_each, examples_for
 from zoo.evaluation.figures import draw_beside
 from zoo.models import Autoencoder
 from zoo.runtime.devices import find_rank_device
@@ -80,7 +80,7 @@ def measure_models(
             on_progress(f"measuring {name} on {published.dataset}, {published.protocol} ...")
             try:
                 dataset = dataset_of(model.info, model.info.recipe or "", published.dataset)
-                images = images_for(model, dataset, published.split)
+                images = examples_for(model, dataset, published.split)
                 measured, per_image = evaluate_each(
                     model,
                     images,

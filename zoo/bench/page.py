@@ -128,8 +128,8 @@ def _cell(standing: Standing, row: Placed, name: str) -> str:
     if value is None:
         return "<td>-</td>"
     shown, _, spread = with_error(value, error).partition(" ± ")
-    several = name == "nll" and len(standing.nll_images) > 1
-    of = f" ({row.measured.nll_n_images:,})" if several else ""
+    several = name == "nll" and len(standing.nll_examples) > 1
+    of = f" ({row.measured.nll_n_examples:,})" if several else ""
     emphasis = ' class="main"' if name == standing.main else ""
     small = f" <small>± {spread}{of}</small>" if spread or of else ""
     return f"<td><span{emphasis}>{shown}</span>{small}</td>"

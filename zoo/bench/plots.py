@@ -126,9 +126,9 @@ def plot_intervals(figure: Figure, standing: Standing, name: str, rows: list[Pla
         values, places, xerr=errors, fmt="none", ecolor=INK, elinewidth=1.1, capsize=2.6, zorder=5
     )
     for place, row, value, error in zip(places, rows, values, errors, strict=True):
-        several = name == "nll" and len(standing.nll_images) > 1
+        several = name == "nll" and len(standing.nll_examples) > 1
         said = with_error(value, error)
-        said += f" ({row.measured.nll_n_images:,})" if several else ""
+        said += f" ({row.measured.nll_n_examples:,})" if several else ""
         axes.annotate(
             said,
             (value + error, place),

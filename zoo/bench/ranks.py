@@ -56,9 +56,9 @@ class Standing:
         return sum(row.rank is not None for row in self.rows) > 1
 
     @property
-    def nll_images(self) -> list[int]:
+    def nll_examples(self) -> list[int]:
         """On how many images the bounds were taken: several where models have different ones."""
-        return sorted({n for row in self.rows if (n := row.measured.nll_n_images)})
+        return sorted({n for row in self.rows if (n := row.measured.nll_n_examples)})
 
     @property
     def nll_note(self) -> str:
@@ -67,8 +67,8 @@ class Standing:
             return ""
         samples = sorted({k for row in self.rows if (k := row.measured.nll_samples)})
         text = f"nll: K = {', '.join(f'{k:,}' for k in samples)}"
-        if len(self.nll_images) == 1:
-            return f"{text}, first {self.nll_images[0]:,} images"
+        if len(self.nll_examples) == 1:
+            return f"{text}, first {self.nll_examples[0]:,} images"
         return f"{text}; in brackets of how many images: only equal ones compare"
 
 
@@ -138,7 +138,7 @@ def _standing(ground: Ground, rows: Sequence[tuple[Entry, Metrics]]) -> Standing
 
 def _rank(main: str, entry: Entry, all_: Sequence[tuple[Entry, Metrics]]) -> int | None:
     """One more than the models that are surely better; None of a single image, where nothing is sure."""
-    if entry.measured and entry.measured.n_images == 1:
+    if entry.measured and entry.measured.n_examples == 1:
         return None
     better = 0
     for other, _ in all_:
@@ -155,6 +155,6 @@ def _main_number(ground: Ground, measured: Sequence[Metrics]) -> str | None:
     there = [one for one in measured if one.value_of(name) is not None]
     if not there:
         return None
-    bounds = {(one.nll_samples, one.nll_n_images) for one in there if one.nll is not None}
+    bounds = {(one.nll_samples, one.nll_n_examples) for one in there if one.nll is not None}
     all_bounded = all(one.nll is not None for one in there)
     return "nll" if name == "neg_elbo" and all_bounded and len(bounds) == 1 else name

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo.cards.record import versions
-from zoo.data import AnyImages
+from zoo.data import AnyExamples
 from zoo.errors import TrainingError
-from zoo.evaluation.evaluate import evaluate_model, images_for, protocols_of
+from zoo.evaluation.evaluate import evaluate_model, examples_for, protocols_of
 from zoo.models import Autoencoder
 from zoo.runtime.devices import find_device
 from zoo.specs.seeds import SeedRun, SeedRuns, spreads_of
@@ -48,7 +48,7 @@ def train_with_seeds(
     where = find_device(device)
     title = recipe.name or Path(name).name.removesuffix(".toml")
     first = recipe.training.seed
-    images: AnyImages | None = None
+    images: AnyExamples | None = None
     runs = []
     for place in range(count):
         seed = first + place
@@ -56,7 +56,7 @@ def train_with_seeds(
         began = time.monotonic()
         target = folder / f"{title}-seed-{seed}"
         model = _trained(recipe.with_overrides({"seed": seed} if place else {}), target, device)
-        images = images or images_for(model, recipe.data.dataset, "test")
+        images = images or examples_for(model, recipe.data.dataset, "test")
         measured = tuple(
             evaluate_model(
                 model,

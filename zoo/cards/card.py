@@ -234,7 +234,7 @@ def _purpose(info: ModelInfo, measured: Measured | None) -> str:
     if stride := info.spec.stride:
         refused = f"whose height and width {stride} does not divide"
     bad = (
-        f"Images {refused} are refused, and other kinds of image come back as the nearest thing it "
+        f"Examples {refused} are refused, and other kinds of image come back as the nearest thing it "
         "has seen"
     )
     if measured and measured.mse is not None:

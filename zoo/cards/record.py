@@ -79,9 +79,9 @@ def rows(metrics: Metrics) -> list[Row]:
             continue
         text = with_error(value, error)
         if name == "nll":
-            unit = f"nats (K = {metrics.nll_samples}, first {metrics.nll_n_images:,} images)"
+            unit = f"nats (K = {metrics.nll_samples}, first {metrics.nll_n_examples:,} images)"
         if name in OF_FACTORS and metrics.factors:
-            unit = f"{len(metrics.factors)} factors, {metrics.factors_n_images:,} images"
+            unit = f"{len(metrics.factors)} factors, {metrics.factors_n_examples:,} images"
         found.append(Row(name, value, text, unit))
     own = metrics.own.items()
     return found + [Row(name, one.value, number(one.value), one.unit) for name, one in own]
@@ -90,7 +90,7 @@ def rows(metrics: Metrics) -> list[Row]:
 def heading(metrics: Metrics) -> str:
     """What was measured on: dataset, split, number of images, protocol and seed."""
     return (
-        f"{metrics.dataset}, {metrics.split} split, {metrics.n_images:,} images, "
+        f"{metrics.dataset}, {metrics.split} split, {metrics.n_examples:,} images, "
         f"{metrics.protocol} protocol, seed {metrics.seed}"
     )
 

@@ -123,7 +123,7 @@ def _print(rows: Sequence[Row], device: torch.device) -> None:
 
     first = rows[0].numbers
     say(
-        f"{first.dataset}, {first.split}: {first.n_images:,} images "
+        f"{first.dataset}, {first.split}: {first.n_examples:,} images "
         f"({first.images_sha256[:8]}), protocol {first.protocol.title}"
     )
     say(f"ms/image: median on {device.type}, threads: {torch.get_num_threads()}")
@@ -152,5 +152,5 @@ def _print(rows: Sequence[Row], device: torch.device) -> None:
     if first.extractor:
         say(f"Distances by {first.extractor}, weights {str(first.extractor_sha256)[:12]}.")
     say(first.left_out)
-    if first.n_distinct < first.n_images:
-        say(f"Only {first.n_distinct:,} of the {first.n_images:,} images are distinct.")
+    if first.n_distinct < first.n_examples:
+        say(f"Only {first.n_distinct:,} of the {first.n_examples:,} images are distinct.")

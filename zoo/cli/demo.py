@@ -86,7 +86,7 @@ def _measure() -> None:
     import zoo
     from zoo.bench.entries import measure_models
     from zoo.cli.standings import print_results
-    from zoo.data import load_images
+    from zoo.data import load_examples
     from zoo.data.named.registry import data_folder
     from zoo.errors import DataError, OfflineError
     from zoo.registry import published
@@ -94,7 +94,7 @@ def _measure() -> None:
     say("3. Measure published models again, beside their published numbers")
     names, absent = published.list_models("*-mnist-*"), ""
     try:
-        load_images("mnist", "test")
+        load_examples("mnist", "test")
     except (DataError, OfflineError):
         names = ["vae-digits-8"]
         absent = (

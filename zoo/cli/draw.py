@@ -31,7 +31,7 @@ def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -
     """
     import zoo
     from zoo.errors import DataError, InputError, OfflineError
-    from zoo.evaluation.evaluate import check_shape, images_for
+    from zoo.evaluation.evaluate import check_shape, examples_for
     from zoo.evaluation.figures import draw_all, draw_without_images
     from zoo.io.files import check_not_another, with_home, write_atomically
     from zoo.measuring import recipe_of, trained_on
@@ -39,7 +39,7 @@ def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -
     loaded = zoo.load(model)
     folder = with_home(out or f"{name_for(model)}-figures")
     try:
-        images = images_for(loaded, dataset or trained_on(loaded)[0], split, recipe_of(loaded))
+        images = examples_for(loaded, dataset or trained_on(loaded)[0], split, recipe_of(loaded))
         check_shape(loaded, images)
         pictures = draw_all(loaded, images.first(256))
     except (OfflineError, DataError, InputError) as absent:

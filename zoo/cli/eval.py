@@ -139,7 +139,7 @@ def _print_reconstructions(model: str, found: Reconstructions, json_: bool) -> N
     if json_:
         print_json(found.model_dump(mode="json"))
         return
-    say(f"{model} on {found.dataset}, {found.split}, {found.n_images:,} images:")
+    say(f"{model} on {found.dataset}, {found.split}, {found.n_examples:,} images:")
     say(f"  protocol            {found.protocol.title}")
     for name, unit in (("mse", "of values in [0, 1]"), ("psnr", "dB"), ("ssim", "")):
         value, error = getattr(found, name), getattr(found, f"{name}_se")
@@ -151,6 +151,6 @@ def _print_reconstructions(model: str, found: Reconstructions, json_: bool) -> N
         say(f"  extractor           {found.extractor}, weights {str(found.extractor_sha256)[:12]}")
     say(f"  code                {found.values_per_pixel:.3g} numbers a pixel")
     say(f"  time                {found.seconds_per_image * 1e3:.1f} ms an image, the median")
-    if found.n_distinct < found.n_images:
+    if found.n_distinct < found.n_examples:
         say(f"  distinct            {found.n_distinct:,} of the images")
     say(found.left_out)

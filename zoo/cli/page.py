@@ -47,7 +47,7 @@ def page(
     """
     import zoo
     from zoo.errors import DataError, InputError, OfflineError
-    from zoo.evaluation.evaluate import check_shape, images_for
+    from zoo.evaluation.evaluate import check_shape, examples_for
     from zoo.measuring import recipe_of, trained_on
     from zoo.page.serve import show
     from zoo.page.write import write_page
@@ -55,7 +55,7 @@ def page(
     loaded = zoo.load(model)
     try:
         named = dataset or trained_on(loaded)[0]
-        images = images_for(loaded, named, split, recipe_of(loaded))
+        images = examples_for(loaded, named, split, recipe_of(loaded))
         check_shape(loaded, images)
         say(f"Its map shows {images.split} images of {named}: whoever gets the page gets them.")
     except (OfflineError, DataError, InputError) as absent:

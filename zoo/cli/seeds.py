@@ -72,14 +72,14 @@ def _print(one: SeedRuns) -> None:
     for part in one.seeds:
         seeds = f"seeds {part.seeds[0]} to {part.seeds[-1]}"
         say(
-            f"{one.recipe}, {seeds}: {part.dataset}, {part.split} split, {part.n_images:,} images, "
+            f"{one.recipe}, {seeds}: {part.dataset}, {part.split} split, {part.n_examples:,} images, "
             f"{part.protocol} protocol"
         )
         lines = []
         for name, spread in part.numbers.items():
             unit = METRICS[name].unit if name in METRICS else ""
             if name == "nll":
-                unit += f" (K = {part.nll_samples:,}, first {part.nll_n_images:,} images)"
+                unit += f" (K = {part.nll_samples:,}, first {part.nll_n_examples:,} images)"
             errors = (number(error, error) for error in (spread.std, spread.error))
             lines.append((name, number(spread.mean, spread.std), *errors, unit))
         print_table(("number", "mean", "over seeds", "over images", "unit"), lines)

@@ -60,8 +60,8 @@ def _cell(standing: Standing, row: Placed, name: str) -> str:
     if value is None:
         return ""
     text = with_error(value, error) if name == standing.main else number(value, error)
-    if name == "nll" and len(standing.nll_images) > 1:
-        text += f" ({row.measured.nll_n_images:,})"
+    if name == "nll" and len(standing.nll_examples) > 1:
+        text += f" ({row.measured.nll_n_examples:,})"
     return text
 
 
@@ -96,10 +96,13 @@ def _print_published(measured: list[Entry]) -> None:
         if main is None:
             continue
         shown = (number(side.value_of(main), side.error_of(main)) for side in (now, then))
-        if now.n_images != then.n_images:
+        if now.n_examples != then.n_examples:
             lines.append((*said, main, *shown, "-"))
             continue
-        same_bound = (now.nll_samples, now.nll_n_images) == (then.nll_samples, then.nll_n_images)
+        same_bound = (now.nll_samples, now.nll_n_examples) == (
+            then.nll_samples,
+            then.nll_n_examples,
+        )
         pair = (now, then) if same_bound else (without_bound(now), without_bound(then))
         found = differences(*pair)
         apart += [f"{one.model}, {now.protocol}: {text}" for text in found]

@@ -1,8 +1,8 @@
 """Images: where they come from, how they are split into parts, and what a model is shown."""
 
+from zoo.data.examples import Examples
 from zoo.data.fingerprint import Fingerprint, difference, fingerprint
-from zoo.data.images import Images
-from zoo.data.open import AnyImages, load_images, open_all, open_dataset
+from zoo.data.open import AnyExamples, load_examples, open_all, open_dataset
 from zoo.data.shown import (
     as_gray,
     shifted,
@@ -10,17 +10,17 @@ from zoo.data.shown import (
     shown_in_training,
     training_draw,
 )
-from zoo.data.stream import StreamedImages
+from zoo.data.stream import StreamedExamples
 
 __all__ = [
-    "AnyImages",
+    "AnyExamples",
+    "Examples",
     "Fingerprint",
-    "Images",
-    "StreamedImages",
+    "StreamedExamples",
     "as_gray",
     "difference",
     "fingerprint",
-    "load_images",
+    "load_examples",
     "open_all",
     "open_dataset",
     "shifted",

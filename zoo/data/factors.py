@@ -55,7 +55,7 @@ def factors_of(dataset: object, split: str, given: str | Path | bool) -> Factors
     """What `zoo.evaluate` is asked to measure codes against.
 
     Args:
-        dataset: as `load_images` takes it.
+        dataset: as `load_examples` takes it.
         split: one that there is.
         given: False is nothing; True is what the dataset knows; a path is a CSV file: a header
             with the factors' names, then a row of whole numbers for each image of the split.

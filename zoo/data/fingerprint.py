@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from zoo.data.images import PIECE, Images
-from zoo.data.stream import StreamedImages
+from zoo.data.examples import PIECE, Examples
+from zoo.data.stream import StreamedExamples
 from zoo.errors import DataError
 
 Fingerprint = dict[str, int | str]
@@ -14,9 +14,9 @@ Fingerprint = dict[str, int | str]
 are streamed: a sha256 of which images they are of which files, by the files' sizes and times of change."""
 
 
-def fingerprint(images: Images | StreamedImages) -> Fingerprint:
+def fingerprint(images: Examples | StreamedExamples) -> Fingerprint:
     """The fingerprint of a split. A Python object that is streamed has a count alone."""
-    if isinstance(images, Images):
+    if isinstance(images, Examples):
         return {"images": len(images), "pixels": images.sha256}
     told: Fingerprint = {"images": len(images)}
     digest, any_marks, source = hashlib.sha256(images.numbers.tobytes()), False, images.source

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 from torch import Tensor
 
-from zoo.data.images import PIECE
+from zoo.data.examples import PIECE
 from zoo.data.sources.base import InMemory, Named, Source
 from zoo.data.transform import as_pixels
 from zoo.errors import ZooError

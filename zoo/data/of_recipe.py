@@ -25,7 +25,7 @@ from zoo.specs.info import ModelInfo
 
 
 def dataset_of(info: ModelInfo, recipe: str, measured: str | None = None) -> str:
-    """What a model was trained on, as `load_images` takes it.
+    """What a model was trained on, as `load_examples` takes it.
 
     Args:
         info: of the model.

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from zoo.data.images import IN_MEMORY, Images
+from zoo.data.examples import IN_MEMORY, Examples
 from zoo.data.levels import note_levels
 from zoo.data.named.registry import NAMED, is_here, read_named
 from zoo.data.sources.base import InMemory, Joined, Named, Source
@@ -25,7 +25,7 @@ from zoo.data.sources.image_files import SUFFIXES, ImageFiles
 from zoo.data.sources.objects import can_hold_images, read_object
 from zoo.data.sources.packages import read_plugin
 from zoo.data.splits import SPLITS, describe, numbers_of
-from zoo.data.stream import StreamedImages
+from zoo.data.stream import StreamedExamples
 from zoo.data.transform import as_pixels
 from zoo.errors import DataError, InputError, OfflineError, UnknownNameError, did_you_mean
 from zoo.io.files import with_home
@@ -36,13 +36,13 @@ log = logging.getLogger("zoo")
 
 Dataset = str | Path | Tensor | np.ndarray | Iterable | Mapping | TorchDataset
 """A name or path, or a Python object: see KINDS."""
-AnyImages = Images | StreamedImages
+AnyExamples = Examples | StreamedExamples
 Shape = tuple[int, int, int]
 KINDS = "a folder of images, tar shards, hf-dataset:org/name, parquet files, or a .npy or .npz file"
 IN_PYTHON = "uint8 images as a tensor, an array, a torch Dataset or an iterable"
 
 
-def load_images(
+def load_examples(
     dataset: Dataset,
     split: str | None,
     *,
@@ -51,7 +51,7 @@ def load_images(
     column: str = FOUND,
     max_damaged: int = 0,
     keep_fitting: bool = False,
-) -> AnyImages:
+) -> AnyExamples:
     """One split of a dataset, uint8: in memory if it fits there (`IN_MEMORY`), else streamed.
 
     Args:
@@ -95,8 +95,8 @@ def open_dataset(
     column: str = FOUND,
     max_damaged: int = 0,
     keep_fitting: bool = False,
-) -> dict[str, AnyImages]:
-    """Several splits of a dataset by name, read once; as `load_images` otherwise."""
+) -> dict[str, AnyExamples]:
+    """Several splits of a dataset by name, read once; as `load_examples` otherwise."""
     for split in splits:
         _check_split(split)
     name, what, found = _find(dataset, column)
@@ -106,15 +106,15 @@ def open_dataset(
     _check_one_shape(found, what)
     note_levels(found.values(), what)
     numbers = _numbers_of(found, what, splits)
-    opened: dict[str, AnyImages] = {}
+    opened: dict[str, AnyExamples] = {}
     for split in (_split_of(wanted, found) for wanted in splits):
         if not len(numbers[split]):
             raise DataError(f"The {split} split of {name} is empty: give it more images.")
         if transform == Transform() and (pixels := source.held(numbers[split])) is not None:
-            opened[split] = Images(name, split, pixels)
+            opened[split] = Examples(name, split, pixels)
             continue
         fitting = shape or _natural_shape(source, transform)
-        stream = StreamedImages(
+        stream = StreamedExamples(
             name, split, source, numbers[split], fitting, transform, keep_fitting
         )
         stream = stream.without_damaged(max_damaged) if max_damaged else stream
@@ -130,7 +130,7 @@ def find_source(
     """A dataset's name, a split's, all its images of any sizes, and the numbers of the split's.
 
     Without a split it is the test split; of a dataset without parts, all of it, as "all".
-    Errors as `load_images`.
+    Errors as `load_examples`.
     """
     _check_split(split)
     name, what, found = _find(dataset, column)
@@ -174,14 +174,14 @@ def open_all(
     transform: Transform,
     column: str = FOUND,
     max_damaged: int = 0,
-) -> StreamedImages:
+) -> StreamedExamples:
     """All images of image files and datasets, whatever part they are in, in order.
 
     Of one dataset without parts their keys are its own; otherwise those of a part or of one of
     several datasets begin with its name, as in `train/0` and `b.npy/0`.
 
     Args:
-        files: paths of images, and what `load_images` takes by name or path.
+        files: paths of images, and what `load_examples` takes by name or path.
         shape: channels, height and width that a model takes; or its channels alone, where the first
             image says the size.
         transform: what makes images of any size fit; where it does nothing they must be of `shape`.
@@ -205,7 +205,7 @@ def open_all(
     if isinstance(shape, int):
         _, height, width = as_pixels(source.read(0)).shape
         shape = (shape, height, width)
-    images = StreamedImages(name, "all", source, np.arange(len(source)), shape, transform)
+    images = StreamedExamples(name, "all", source, np.arange(len(source)), shape, transform)
     return images.without_damaged(max_damaged) if max_damaged else images
 
 

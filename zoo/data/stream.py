@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from zoo.data.damaged import damaged_numbers
-from zoo.data.images import PIECE, Images, mean_of, shuffled
+from zoo.data.examples import PIECE, Examples, mean_of, shuffled
 from zoo.data.sources.base import Source, is_run
 from zoo.data.transform import Fit
 from zoo.errors import DataError
@@ -39,8 +39,8 @@ Read = tuple[Tensor | None, list[tuple[int, str]]]
 
 
 @dataclass(frozen=True)
-class StreamedImages:
-    """Images of one split of a dataset, read when they are needed. As `Images`, but for `pixels`.
+class StreamedExamples:
+    """Images of one split of a dataset, read when they are needed. As `Examples`, but for `pixels`.
 
     A batch is the same whoever reads it: it depends on the numbers of its images, and in training
     on the seed and the epoch.
@@ -121,11 +121,11 @@ class StreamedImages:
         """The first images, `(n, C, H, W)` uint8."""
         return next(self.read([torch.arange(min(count, len(self)))]))
 
-    def to(self, device: torch.device) -> StreamedImages:
+    def to(self, device: torch.device) -> StreamedExamples:
         """Itself: nothing of it is on any device."""
         return self
 
-    def without_damaged(self, most: int) -> StreamedImages:
+    def without_damaged(self, most: int) -> StreamedExamples:
         """The same without the images that cannot be read, each of which is named.
 
         Every image is read once, shared among the processes. Raises DataError for more than `most`.
@@ -136,13 +136,13 @@ class StreamedImages:
         bad = damaged_numbers([bad for _, some in found for bad in some], most, where)
         return replace(self, numbers=np.delete(self.numbers, bad))
 
-    def held(self) -> Images:
+    def held(self) -> Examples:
         """All of them in memory, in order."""
         pixels = torch.empty(len(self), *self.shape, dtype=torch.uint8)
         for piece, read in zip(pixels.split(PIECE), self.in_order(PIECE), strict=True):
             piece.copy_(read)
         keys = [self.key(number) for number in range(len(self))]
-        return Images(self.dataset, self.split, pixels, keys, self.order)
+        return Examples(self.dataset, self.split, pixels, keys, self.order)
 
     def in_order(self, size: int, start: int = 0) -> Iterator[Tensor]:
         """All images from `start` on in order, `size` at a time. Errors as `read`."""
@@ -171,7 +171,7 @@ class _Kept(NamedTuple):
 class _Reader(Dataset):
     """What a worker does with a batch of numbers. Errors are values: a worker would wrap them."""
 
-    def __init__(self, images: StreamedImages, epoch_seed: int | None) -> None:
+    def __init__(self, images: StreamedExamples, epoch_seed: int | None) -> None:
         self.images, self.epoch_seed = images, epoch_seed
         self.fit = Fit(images.shape, images.transform, images.keep_fitting)
         self.kept: deque[BinaryIO] = deque(maxlen=PREFETCHED + 1)  # one more may be being read

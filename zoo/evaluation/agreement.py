@@ -37,7 +37,7 @@ def differences(measured: Metrics, published: Metrics) -> list[str]:
 
 def without_bound(metrics: MetricsT) -> MetricsT:
     """The same numbers but for the nll, which another K or other images make another number."""
-    gone = ("nll", "nll_se", "nll_samples", "nll_n_images")
+    gone = ("nll", "nll_se", "nll_samples", "nll_n_examples")
     return metrics.model_copy(update=dict.fromkeys(gone))
 
 

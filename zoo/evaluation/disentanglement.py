@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from zoo.data import AnyImages, as_gray
+from zoo.data import AnyExamples, as_gray
 from zoo.data.factors import Factors
 from zoo.errors import DataError, InputError
 from zoo.evaluation.factors import BINS, dci, factor_vae_score, mig, sap, uniform
@@ -20,7 +20,7 @@ POINTS = 10_000
 
 
 def check_factors(
-    model: Autoencoder, images: AnyImages, factors: Factors, count: int, seed: int
+    model: Autoencoder, images: AnyExamples, factors: Factors, count: int, seed: int
 ) -> None:
     """Whether the first `count` images can be scored.
 
@@ -51,7 +51,7 @@ def check_factors(
 
 
 def measure_factors(
-    model: Autoencoder, images: AnyImages, factors: Factors, count: int, seed: int
+    model: Autoencoder, images: AnyExamples, factors: Factors, count: int, seed: int
 ) -> dict[str, Any]:
     """The scores of the codes of gray images, of 10,000 drawn from the first `count` if these are more.
 
@@ -74,7 +74,7 @@ def measure_factors(
         "sap": sap(codes, values, seed),
         "factor_vae_score": factor_vae_score(codes, values, seed),
         "factors": factors.names,
-        "factors_n_images": len(points),
+        "factors_n_examples": len(points),
         "factors_sha256": factors.sha256,
     }
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data import StreamedImages, as_gray
+from zoo.data import StreamedExamples, as_gray
 from zoo.errors import InputError, ZooError
 from zoo.evaluation.codes import CodeFiles, Done
 from zoo.evaluation.measure import batch_size
@@ -35,7 +35,7 @@ OTHERS = "its images are others, or their files' sizes or times have changed"
 
 def encode_images(
     model: Autoencoder,
-    images: StreamedImages,
+    images: StreamedExamples,
     target: Path,
     *,
     device: torch.device,
@@ -102,7 +102,7 @@ def encode_images(
 
 def _encode(
     model: Autoencoder,
-    images: StreamedImages,
+    images: StreamedExamples,
     files: CodeFiles,
     begun: Done | None,
     on_progress: Callable[[int], None],
@@ -131,7 +131,7 @@ def _encode(
     return done.images
 
 
-def _fingerprint(images: StreamedImages, count: int) -> hashlib._Hash:
+def _fingerprint(images: StreamedExamples, count: int) -> hashlib._Hash:
     """sha256 of what tells the first images from others, which is taken batch by batch."""
     digest, size = hashlib.sha256(), batch_size(math.prod(images.shape))
     for first in range(0, count, size):
@@ -139,7 +139,7 @@ def _fingerprint(images: StreamedImages, count: int) -> hashlib._Hash:
     return digest
 
 
-def _about(model: Autoencoder, images: StreamedImages, device: torch.device) -> dict:
+def _about(model: Autoencoder, images: StreamedExamples, device: torch.device) -> dict:
     """What the codes depend on: where any of it is another, they are others."""
     return {
         "model": model.info.origin if model.info else type(model).__name__,
@@ -153,7 +153,7 @@ def _about(model: Autoencoder, images: StreamedImages, device: torch.device) -> 
 
 
 def _encoded(
-    model: Autoencoder, images: StreamedImages, done: Done | None, files: CodeFiles
+    model: Autoencoder, images: StreamedExamples, done: Done | None, files: CodeFiles
 ) -> Iterator[Done]:
     """Encodes and writes what is left, batch by batch, and gives how far it is after each.
 

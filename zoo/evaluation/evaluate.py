@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data import AnyImages, StreamedImages, load_images, shown_in_testing
+from zoo.data import AnyExamples, StreamedExamples, load_examples, shown_in_testing
+from zoo.data.examples import PIECE
 from zoo.data.factors import Factors
-from zoo.data.images import PIECE
 from zoo.data.open import Dataset
 from zoo.errors import InputError
 from zoo.evaluation.disentanglement import check_factors, measure_factors
@@ -45,11 +45,11 @@ from zoo.specs.reconstruction import native
 
 def evaluate_model(
     model: Autoencoder,
-    images: AnyImages,
+    images: AnyExamples,
     *,
     protocol: Protocol | None = None,
     nll_samples: int = 0,
-    nll_images: int | None = None,
+    nll_examples: int | None = None,
     limit: int | None = None,
     seed: int = 0,
     factors: Factors | None = None,
@@ -62,7 +62,7 @@ def evaluate_model(
         images: the split.
         protocol: None is the likelihood's own.
         nll_samples: K of the importance-weighted bound; 0 leaves it out.
-        nll_images: take the bound on the first so many images only, for it takes the longest.
+        nll_examples: take the bound on the first so many images only, for it takes the longest.
         limit: measure everything on the first so many images only.
         seed: of the posterior's draws, which are made per image; and of the scores' against factors.
         factors: of all images of the split, to measure codes against.
@@ -78,7 +78,7 @@ def evaluate_model(
         images,
         protocol=protocol,
         nll_samples=nll_samples,
-        nll_images=nll_images,
+        nll_examples=nll_examples,
         limit=limit,
         seed=seed,
         factors=factors,
@@ -88,11 +88,11 @@ def evaluate_model(
 
 def evaluate_each(
     model: Autoencoder,
-    images: AnyImages,
+    images: AnyExamples,
     *,
     protocol: Protocol | None = None,
     nll_samples: int = 0,
-    nll_images: int | None = None,
+    nll_examples: int | None = None,
     limit: int | None = None,
     seed: int = 0,
     factors: Factors | None = None,
@@ -121,10 +121,10 @@ def evaluate_each(
         numbers, values, sha256 = _numbers(measured, images, count, protocol, seed)
         check_finite(numbers, images.key)
         if isinstance(measured, VariationalAutoencoder) and nll_samples and protocol != "gray":
-            some = min(count, nll_images or count)
+            some = min(count, nll_examples or count)
             numbers |= _bound(measured, images, some, protocol, seed, nll_samples)
             check_finite(numbers, images.key)
-            values |= {"nll_samples": nll_samples, "nll_n_images": some}
+            values |= {"nll_samples": nll_samples, "nll_n_examples": some}
         if factors:
             values |= processes.from_first(
                 lambda: measure_factors(measured, images, factors, count, seed)
@@ -137,7 +137,7 @@ def evaluate_each(
         protocol=protocol,
         protocol_id=identity(protocol),
         reconstruction_id=native(images.shape[0]).identity,
-        n_images=count,
+        n_examples=count,
         dataset_sha256=images.sha256 or sha256,
         seed=seed,
         own=own,
@@ -154,7 +154,7 @@ def protocols_of(model: Autoencoder, own: Protocol) -> list[Protocol]:
     return sorted(fitting, key=lambda protocol: protocol != own)
 
 
-def images_for(
+def examples_for(
     model: Autoencoder,
     dataset: Dataset,
     split: str | None,
@@ -164,7 +164,7 @@ def images_for(
     transform: Transform | None = None,
     column: str | None = None,
     max_damaged: int | None = None,
-) -> AnyImages:
+) -> AnyExamples:
     """A split of a dataset, made to fit a model.
 
     The recipe's own dataset is read as the recipe says. Of any other the recipe's transform makes
@@ -172,11 +172,11 @@ def images_for(
 
     Args:
         model: whose shape the images must have.
-        dataset: as `load_images` takes it.
+        dataset: as `load_examples` takes it.
         split: None is test, and all of another dataset that has no parts.
         recipe: recipe.toml's text; None is the one that the model knows, if it does.
         own: whether this is the recipe's own dataset; None is where it has its name or path.
-        transform, column, max_damaged: as `load_images` takes them; None is as said above.
+        transform, column, max_damaged: as `load_examples` takes them; None is as said above.
     """
     recipe = recipe or (model.info.recipe if model.info else None)
     said = data_settings(recipe) if recipe else None
@@ -187,7 +187,7 @@ def images_for(
         keep_fitting = False
     else:
         transform, keep_fitting = (said.transform if said else None), not own
-    return load_images(
+    return load_examples(
         dataset,
         split or ("test" if own else None),
         shape=model.spec.input_shape,
@@ -209,7 +209,7 @@ def _real(dataset: str | Path) -> str:
     return os.path.realpath(os.path.expanduser(str(dataset)))
 
 
-def reconstruction_errors(model: Autoencoder, images: AnyImages, count: int) -> dict[str, Tensor]:
+def reconstruction_errors(model: Autoencoder, images: AnyExamples, count: int) -> dict[str, Tensor]:
     """`mse`, `psnr` and `ssim` alone of the first images, `(N,)` each, as `evaluate_model` takes them."""
     with torch.inference_mode(), exact_float32():
         size = batch_size(model.spec.pixels)
@@ -218,7 +218,7 @@ def reconstruction_errors(model: Autoencoder, images: AnyImages, count: int) -> 
         )
 
 
-def validation_loss(model: Autoencoder, images: AnyImages, protocol: Protocol) -> float:
+def validation_loss(model: Autoencoder, images: AnyExamples, protocol: Protocol) -> float:
     """The loss that choices minimize, in nats per image, with fixed noise.
 
     A variational family's is its negative ELBO with the Spec's weight of the KL, whatever else is
@@ -241,7 +241,7 @@ def validation_loss(model: Autoencoder, images: AnyImages, protocol: Protocol) -
 
 
 def _numbers(
-    model: Autoencoder, images: AnyImages, count: int, protocol: Protocol, seed: int
+    model: Autoencoder, images: AnyExamples, count: int, protocol: Protocol, seed: int
 ) -> tuple[dict[str, Tensor], dict[str, Any], str]:
     """Everything but the importance-weighted bound: numbers of each image, those of all, and the
     sha256 of a stream's first `count` images.
@@ -249,7 +249,7 @@ def _numbers(
     One process reads a stream once. Of several, the first reads it once more, to hash it in order.
     """
     hashed, many = hashlib.sha256(), processes.are_many()
-    streamed = isinstance(images, StreamedImages)
+    streamed = isinstance(images, StreamedExamples)
 
     def measure(levels: Tensor, first: int) -> dict[str, Tensor]:
         shown = shown_in_testing(levels, protocol, first)
@@ -276,7 +276,7 @@ def _numbers(
     return numbers, values, hashed.hexdigest()
 
 
-def _sha256_of(images: AnyImages, count: int) -> str:
+def _sha256_of(images: AnyExamples, count: int) -> str:
     hashed = hashlib.sha256()
     for levels in images.read(torch.arange(count).split(PIECE)):
         hashed.update(levels.contiguous().numpy().data)
@@ -296,7 +296,7 @@ def _bits(
 
 def _bound(
     model: VariationalAutoencoder,
-    images: AnyImages,
+    images: AnyExamples,
     count: int,
     protocol: Protocol,
     seed: int,
@@ -319,7 +319,7 @@ def means_of(per_image: dict[str, Tensor]) -> dict[str, Any]:
     return values
 
 
-def check_shape(model: Autoencoder, images: AnyImages) -> None:
+def check_shape(model: Autoencoder, images: AnyExamples) -> None:
     """Raises InputError for images of another shape than the model takes."""
     if images.shape != model.spec.input_shape:
         raise InputError(

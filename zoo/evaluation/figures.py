@@ -7,7 +7,7 @@ import io
 import torch
 from torch import Tensor
 
-from zoo.data import AnyImages, as_gray
+from zoo.data import AnyExamples, as_gray
 from zoo.data.named.registry import torchvision_part
 from zoo.folder.layout import MAX_FIGURE_BYTES
 from zoo.models import Autoencoder, VariationalAutoencoder
@@ -36,7 +36,7 @@ def draw_without_images(model: Autoencoder) -> dict[str, bytes]:
     return {"samples": draw_samples(model, 64)} if is_variational else {}
 
 
-def draw_beside(model: Autoencoder, images: AnyImages, count: int = 8) -> dict[str, bytes]:
+def draw_beside(model: Autoencoder, images: AnyExamples, count: int = 8) -> dict[str, bytes]:
     """Pictures to stand beside those of other models of the same images: PNG bytes by name.
 
     `originals` and `reconstructions` are a row each of the same first images; `samples`, of a

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from zoo.data import AnyImages, as_gray
+from zoo.data import AnyExamples, as_gray
 from zoo.errors import InputError
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
 from zoo.models import Autoencoder, VariationalAutoencoder
@@ -24,7 +24,7 @@ IMAGES_AT_ONCE = 500
 
 
 def per_batch(
-    images: AnyImages, count: int, size: int, measure: Callable[[Tensor, int], dict[str, Tensor]]
+    images: AnyExamples, count: int, size: int, measure: Callable[[Tensor, int], dict[str, Tensor]]
 ) -> list[dict[str, Tensor]]:
     """What `measure` gives of batches of the first `count` images, and of each one's first number.
 

@@ -39,7 +39,7 @@ class PreparedImages:
         return replace(self, protocol=self.protocol.for_channels(channels))
 
     def without_damaged(self, most: int) -> PreparedImages:
-        """The same without the images that cannot be read: as `StreamedImages.without_damaged`."""
+        """The same without the images that cannot be read: as `StreamedExamples.without_damaged`."""
         bad = damaged_numbers(self._damaged(), most, f"{self.split} split of {self.dataset}")
         return replace(self, numbers=np.delete(self.numbers, bad))
 
@@ -75,7 +75,7 @@ def prepared_images(
 ) -> PreparedImages:
     """Images of a dataset under a protocol. What has no parts is taken whole, unless a split is named.
 
-    Arguments and errors as of `zoo.data.load_images`.
+    Arguments and errors as of `zoo.data.load_examples`.
     """
     name, split, source, numbers = find_source(dataset, split, column)
     images = PreparedImages(name, split, source, numbers, protocol)

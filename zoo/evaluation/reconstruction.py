@@ -118,7 +118,7 @@ def measure_reconstructions(
         split=images.split,
         protocol=images.protocol,
         protocol_id=images.protocol.identity,
-        n_images=count,
+        n_examples=count,
         n_distinct=len(set(digests)),
         n_small=small,
         images_sha256=hashlib.sha256(b"".join(digests)).hexdigest(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from zoo.errors import InputError
-from zoo.evaluation.evaluate import images_for, means_of, reconstruction_errors
+from zoo.evaluation.evaluate import examples_for, means_of, reconstruction_errors
 from zoo.models import Autoencoder
 from zoo.specs.data import data_settings
 from zoo.specs.metrics import Measured, Record
@@ -27,17 +27,19 @@ def reconstructions_again(model: Autoencoder) -> tuple[Record, list[str]]:
         raise InputError("This model has no recipe or no numbers.")
     record = info.metrics
     entries = (*record.measured, *record.subset)
-    images = images_for(model, data_settings(info.recipe).dataset, "test")
+    images = examples_for(model, data_settings(info.recipe).dataset, "test")
     if {(one.split, one.dataset_sha256) for one in entries} != {("test", images.sha256)}:
         raise InputError(f"{info.origin} was measured on other images than these.")
-    numbers = reconstruction_errors(model, images, max(one.n_images for one in entries))
+    numbers = reconstruction_errors(model, images, max(one.n_examples for one in entries))
     moved = []
 
     def again(one: Measured) -> Measured:
-        values: dict[str, Any] = means_of({k: v[: one.n_images] for k, v in numbers.items()})
+        values: dict[str, Any] = means_of({k: v[: one.n_examples] for k, v in numbers.items()})
         for name in numbers:
             change = f"{one.value_of(name):.6g} -> {values[name]:.6g}"
-            moved.append(f"{info.origin}, {one.protocol}, {one.n_images:,} images: {name} {change}")
+            moved.append(
+                f"{info.origin}, {one.protocol}, {one.n_examples:,} images: {name} {change}"
+            )
         ids = {
             "protocol_id": identity(cast(Protocol, one.protocol)),
             "reconstruction_id": native(images.shape[0]).identity,

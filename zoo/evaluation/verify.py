@@ -18,7 +18,7 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.evaluation.agreement import beside_subset, differences
-from zoo.evaluation.evaluate import evaluate_model, images_for
+from zoo.evaluation.evaluate import evaluate_model, examples_for
 from zoo.evaluation.report import Check, Report
 from zoo.folder import layout, store
 from zoo.folder.config import read_text
@@ -163,11 +163,11 @@ def _measure_again(
     check_at_hand(dataset, offline)
     measured = evaluate_model(
         model,
-        images_for(model, dataset, settings.split),
+        examples_for(model, dataset, settings.split),
         protocol=settings.protocol,
         nll_samples=settings.nll_samples or 0,
-        nll_images=settings.nll_n_images,
-        limit=settings.n_images,
+        nll_examples=settings.nll_n_examples,
+        limit=settings.n_examples,
         seed=settings.seed,
         factors=factors_behind(settings),
         device=device,
@@ -180,7 +180,7 @@ def _repeated(what: str, measured: Metrics, published: Metrics) -> Check:
     """The same images with the same noise: every number must come back."""
     if found := differences(measured, published):
         return Check(what, "failed", "; ".join(found))
-    detail = f"{measured.n_images} images measured again: {_headline(measured)}"
+    detail = f"{measured.n_examples} images measured again: {_headline(measured)}"
     if gone := measured.own.keys() ^ published.own.keys():
         detail += f"; not compared, for the family gained or lost them: {', '.join(sorted(gone))}"
     return Check(what, "passed", detail)
@@ -188,12 +188,12 @@ def _repeated(what: str, measured: Metrics, published: Metrics) -> Check:
 
 def _beside_subset(published: Metrics, repeated: list[Metrics]) -> Check:
     """All images beside the first ones: no number may be too far off, or pass unmeasured."""
-    what = f"all {published.n_images} images, {published.protocol}"
+    what = f"all {published.n_examples} images, {published.protocol}"
     for subset in repeated:
         same = all(
             getattr(subset, k) == getattr(published, k) for k in ("dataset", "split", "protocol")
         )
-        if not same or subset.n_images < min(SUBSET, published.n_images):
+        if not same or subset.n_examples < min(SUBSET, published.n_examples):
             continue  # so few images contradict nothing
         far, unknown = beside_subset(subset, published)
         if far:

@@ -10,7 +10,7 @@ from torch import Tensor
 from zoo.data import as_gray
 from zoo.data.open import is_at_hand
 from zoo.errors import ZooError
-from zoo.evaluation.evaluate import images_for
+from zoo.evaluation.evaluate import examples_for
 from zoo.evaluation.measure import batch_size
 from zoo.measuring import recipe_of, trained_on
 from zoo.models import Autoencoder
@@ -28,7 +28,7 @@ def images_for_check(model: Autoencoder) -> tuple[Tensor, str]:
     with suppress(ZooError):
         dataset, _ = trained_on(model)
         if is_at_hand(dataset):
-            images = images_for(model, dataset, "test", recipe_of(model))
+            images = examples_for(model, dataset, "test", recipe_of(model))
             pixels = images.first(count)
             return as_gray(pixels), f"{len(pixels)} test images of {images.dataset}"
     generator = torch.Generator().manual_seed(0)

@@ -170,7 +170,7 @@ def _unit(name: str, ground: Ground) -> str:
     if name != "nll":
         return METRICS[name].unit
     bound = dict(ground.details)
-    return f"nats, K = {bound['nll_samples']}, {bound['nll_n_images']:,} images"
+    return f"nats, K = {bound['nll_samples']}, {bound['nll_n_examples']:,} images"
 
 
 def _key(value: float | None, up: bool) -> tuple[bool, float]:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 from torch.nn import Module
 
-from zoo.cards import FIGURES, MARKER, is_authors
+from zoo.cards import FIGURES, MARKER
 from zoo.cards.card import body_of, render_card, source_in
 from zoo.cards.licenses import DETAILS, LICENSE
 from zoo.errors import InputError, SourceError, ZooError
 from zoo.folder import layout, store
+from zoo.folder.authorship import is_authors
 from zoo.folder.config import read_config
 from zoo.hub.find import EVERYTHING, find
 from zoo.hub.target import Target

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data import AnyImages, as_gray
+from zoo.data import AnyExamples, as_gray
 from zoo.data.named.labels import test_labels
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import evaluate_each
@@ -32,7 +32,7 @@ FEWEST_FOR_UMAP = 16
 
 
 def contents(
-    model: Autoencoder, images: AnyImages | None, split: str, umap: bool = False
+    model: Autoencoder, images: AnyExamples | None, split: str, umap: bool = False
 ) -> dict[str, Any]:
     """All that the page knows: networks, latents, and some images with their codes and numbers.
 
@@ -72,7 +72,7 @@ def contents(
     }
 
 
-def _first(model: Autoencoder, images: AnyImages | None) -> Tensor | None:
+def _first(model: Autoencoder, images: AnyExamples | None) -> Tensor | None:
     """The images that are on the map, `(N, C, H, W)` uint8, 2 or more; None leaves it out."""
     size = max(model.spec.pixels, math.prod(model.latent_shape))
     if images is None or len(images) < 2:
@@ -93,7 +93,7 @@ def _graphs(
 
 
 def _images(
-    model: Autoencoder, images: AnyImages, pixels: Tensor, codes: Tensor, split: str
+    model: Autoencoder, images: AnyExamples, pixels: Tensor, codes: Tensor, split: str
 ) -> dict[str, Any]:
     """Images `(N, C, H, W)` uint8 and codes `(N, d)`, their places, classes and numbers."""
     labels = test_labels(images.dataset) if split == "test" else None
@@ -143,7 +143,7 @@ def within_square(places: Tensor) -> Tensor:
     return (0.03 + 0.94 * (places - low) / (high - low).clamp(min=1e-12)).float()
 
 
-def _numbers(model: Autoencoder, images: AnyImages, count: int) -> dict[str, Tensor]:
+def _numbers(model: Autoencoder, images: AnyExamples, count: int) -> dict[str, Tensor]:
     """What the page says of each image beside the error that it computes itself, by its name."""
     if not isinstance(model, VariationalAutoencoder):
         return {}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.cards.markdown import card_html
-from zoo.data import AnyImages
+from zoo.data import AnyExamples
 from zoo.errors import InputError
 from zoo.io.files import check_holds_only, staged, with_home, write_atomically
 from zoo.io.text import printable
@@ -27,7 +27,11 @@ STATIC, RUNTIME = (resources.files("zoo.page") / part for part in ("static", "ru
 
 
 def write_page(
-    model: Autoencoder, images: AnyImages | None, split: str, folder: str | Path, umap: bool = False
+    model: Autoencoder,
+    images: AnyExamples | None,
+    split: str,
+    folder: str | Path,
+    umap: bool = False,
 ) -> Path:
     """Writes the page of a model: `index.html` and what it needs, which asks no other server for anything.
 

@@ -19,7 +19,7 @@ class Ground:
     dataset: str = field(compare=False)
     """A name for the examples, which their hash identifies."""
     split: str
-    n_images: int
+    n_examples: int
     sha256: str
     """Of the examples; where none is on record, the dataset's name."""
     protocol: str
@@ -31,7 +31,7 @@ class Ground:
 
     def __str__(self) -> str:
         shown = f"{self.protocol} protocol, seed {self.seed}" if self.protocol else "gray images"
-        return f"{self.dataset}, {self.split} split, {self.n_images:,} images, {shown}"
+        return f"{self.dataset}, {self.split} split, {self.n_examples:,} images, {shown}"
 
     def differs(self, other: Ground) -> str:
         """What keeps numbers of the two from comparing, in words; nothing where they compare."""
@@ -44,8 +44,8 @@ class Ground:
             for name in ("protocol", "seed", "split")
         ]
         found = [f"{name} is {one} and {two}" for name, one, two in pairs if one != two]
-        if self.n_images != other.n_images:
-            found.append(f"there are {self.n_images:,} and {other.n_images:,} images")
+        if self.n_examples != other.n_examples:
+            found.append(f"there are {self.n_examples:,} and {other.n_examples:,} images")
         elif self.sha256 != other.sha256:
             named = f" ({self.dataset} and {other.dataset})" * (self.dataset != other.dataset)
             found.append(f"the images are other ones{named}, or in another order or form")
@@ -61,12 +61,12 @@ def ground_of(measured: Metrics | Seeds, name: str) -> Ground:
     if metric is None or metric.of_gray_images:
         return table_ground(measured, "")
     if metric.of_factors:
-        about = ("factors_sha256", "factors_n_images", "seed")
+        about = ("factors_sha256", "factors_n_examples", "seed")
         return _ground(measured, "", None, {one: getattr(measured, one, None) for one in about})
     found = table_ground(measured, measured.protocol)
     if name != "nll":
         return found
-    bound = {one: getattr(measured, one) for one in ("nll_samples", "nll_n_images")}
+    bound = {one: getattr(measured, one) for one in ("nll_samples", "nll_n_examples")}
     return _ground(measured, found.protocol, found.seed, dict(found.details) | bound)
 
 
@@ -87,7 +87,7 @@ def _ground(
     return Ground(
         measured.dataset,
         measured.split,
-        measured.n_images,
+        measured.n_examples,
         measured.dataset_sha256 or measured.dataset,
         protocol,
         seed,

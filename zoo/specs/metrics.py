@@ -78,7 +78,7 @@ class Metrics(Strict):
         default=None,
         description="identity of the reconstruction protocol, `native`, that mse, psnr and ssim are taken under",
     )
-    n_images: int = Field(description="images behind every mean but the nll's")
+    n_examples: int = Field(description="images behind every mean but the nll's")
     dataset_sha256: str = Field(
         description="of the whole split's uint8 pixels; under a limit, of those read where they are streamed"
     )
@@ -97,7 +97,7 @@ class Metrics(Strict):
     nll: float | None = Field(default=None, description="nats: minus the importance-weighted bound")
     nll_se: float | None = None
     nll_samples: int | None = Field(default=None, description="K of that bound")
-    nll_n_images: int | None = Field(
+    nll_n_examples: int | None = Field(
         default=None, description="images behind the nll: the first ones"
     )
     bits_per_dim: float | None = Field(default=None, description="neg_elbo in bits per pixel value")
@@ -141,7 +141,7 @@ class Metrics(Strict):
     factors: tuple[str, ...] | None = Field(
         default=None, description="names of the factors behind those scores"
     )
-    factors_n_images: int | None = Field(default=None, description="images behind those scores")
+    factors_n_examples: int | None = Field(default=None, description="images behind those scores")
     factors_sha256: str | None = Field(
         default=None, description="of the whole split's factors, int64, row by row"
     )
@@ -158,7 +158,7 @@ class Metrics(Strict):
 
     def without_factors(self) -> Metrics:
         """The same as if nothing had been measured against factors."""
-        about = ("factors", "factors_n_images", "factors_sha256")
+        about = ("factors", "factors_n_examples", "factors_sha256")
         return self.model_copy(update=dict.fromkeys((*OF_FACTORS, *about)))
 
 
@@ -185,8 +185,8 @@ class Measured(Metrics):
 
     @model_validator(mode="after")
     def _nll_says_of_what(self):
-        if self.nll is not None and None in (self.nll_samples, self.nll_n_images):
-            raise ValueError("an nll needs nll_samples and nll_n_images")
+        if self.nll is not None and None in (self.nll_samples, self.nll_n_examples):
+            raise ValueError("an nll needs nll_samples and nll_n_examples")
         return self
 
 
@@ -210,12 +210,12 @@ class Seeds(BaseModel):
     protocol: str
     protocol_id: str | None = None
     reconstruction_id: str | None = None
-    n_images: int
+    n_examples: int
     dataset_sha256: str = ""
     seed: int = 0
     """Of the draws in measuring: the same for all."""
     nll_samples: int | None = None
-    nll_n_images: int | None = None
+    nll_n_examples: int | None = None
     seeds: tuple[int, ...]
     """Of the trainings."""
     numbers: dict[str, Spread]

@@ -169,7 +169,7 @@ class Reconstructions(Strict):
     split: str
     protocol: ReconstructionProtocol
     protocol_id: str = Field(description="the protocol's identity")
-    n_images: int
+    n_examples: int
     n_distinct: int = Field(description="images that differ from all before them")
     n_small: int = Field(
         default=0,
@@ -214,7 +214,7 @@ class Reconstructions(Strict):
         return Ground(
             self.dataset,
             self.split,
-            self.n_images,
+            self.n_examples,
             self.images_sha256,
             protocol="",
             details=tuple(details.items()),

@@ -43,11 +43,11 @@ def spreads_of(runs: tuple[SeedRun, ...]) -> tuple[Seeds, ...]:
                 protocol=first.protocol,
                 protocol_id=first.protocol_id,
                 reconstruction_id=first.reconstruction_id,
-                n_images=first.n_images,
+                n_examples=first.n_examples,
                 dataset_sha256=first.dataset_sha256,
                 seed=first.seed,
                 nll_samples=first.nll_samples,
-                nll_n_images=first.nll_n_images,
+                nll_n_examples=first.nll_n_examples,
                 seeds=tuple(run.seed for run in runs),
                 numbers=numbers,
             )

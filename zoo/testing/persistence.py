@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from zoo.data import Images
+from zoo.data import Examples
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.evaluation.figures import draw_all
 from zoo.evaluation.measure import measure_own
@@ -50,7 +50,7 @@ def check_own(subject: Subject) -> str:
     """A model is measured and drawn, with the metrics and pictures that the family adds."""
     model, pixels = subject.build(), levels(subject.spec, 64)
     with expect_unchanged(model, "measured or drawn"):
-        metrics = evaluate_model(model, Images("digits", "train", pixels))
+        metrics = evaluate_model(model, Examples("digits", "train", pixels))
         with torch.inference_mode():
             again = measure_own(model, [pixels])
         pictures = draw_all(model, pixels)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.data import load_images
+from zoo.data import load_examples
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.registry.family import Family
@@ -89,4 +89,4 @@ def levels(spec: Spec, count: int) -> Tensor:
 
 @functools.cache
 def _digits() -> Tensor:
-    return load_images("digits", "train").first(2000)
+    return load_examples("digits", "train").first(2000)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.data import AnyImages, Fingerprint, difference
+from zoo.data import AnyExamples, Fingerprint, difference
 from zoo.errors import TrainingError
 from zoo.models import Autoencoder
 from zoo.runtime import processes
@@ -52,7 +52,7 @@ class Update:
 
 def fit(
     model: Autoencoder,
-    images: AnyImages,
+    images: AnyExamples,
     recipe: Recipe,
     *,
     device: torch.device,
@@ -104,7 +104,7 @@ class _Loop:
         self.checkpoint, self.validate = checkpoint, validate
         self.on_progress, self.on_epoch = on_progress, on_epoch
         self.device = device
-        self.images: AnyImages = images.to(device)
+        self.images: AnyExamples = images.to(device)
         self.model = _channels_last(model.to(device)).train()
         self.stepper = Stepper(model, recipe, len(images), device)
         self.steps_per_epoch = self.stepper.steps_per_epoch

@@ -15,7 +15,7 @@ import torch
 
 from zoo.cards.card import render_card
 from zoo.cards.record import record_of
-from zoo.data import AnyImages, fingerprint, open_dataset
+from zoo.data import AnyExamples, fingerprint, open_dataset
 from zoo.data.open import Dataset
 from zoo.errors import DataError, PluginError, RecipeError, TrainingError, UnknownNameError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
@@ -230,7 +230,7 @@ def plan(recipe: Recipe) -> str:
     return f"Would train {_work(recipe, images, parameters)}."
 
 
-def _work(recipe: Recipe, images: AnyImages, parameters: int) -> str:
+def _work(recipe: Recipe, images: AnyExamples, parameters: int) -> str:
     steps = -(-len(images) // recipe.training.batch_size) * recipe.training.epochs
     return (
         f"{parameters:,} parameters on {len(images):,} images of {images.dataset} ({images.split}) "
@@ -238,7 +238,7 @@ def _work(recipe: Recipe, images: AnyImages, parameters: int) -> str:
     )
 
 
-def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImages]:
+def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyExamples]:
     """The splits that the run needs: what it fits, and what it is measured on."""
     splits = (recipe.data.fit, "validation" if recipe.data.fit == "train" else "test")
     said = recipe.data
@@ -271,7 +271,7 @@ def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyImag
     return {split: replace(part, dataset=said.dataset) for split, part in images.items()}
 
 
-def _check_shared(images: dict[str, AnyImages]) -> None:
+def _check_shared(images: dict[str, AnyExamples]) -> None:
     """Raises DataError where processes have different images, as on machines with disks of their own."""
     seen = [(split, len(one), one.key(0), one.key(len(one) - 1)) for split, one in images.items()]
     if any(other != seen for other in processes.gathered(seen)):
@@ -282,7 +282,7 @@ def _finish(
     model: Autoencoder,
     progress: RunProgress,
     interrupted: bool,
-    images: dict[str, AnyImages],
+    images: dict[str, AnyExamples],
     recipe: Recipe,
     folder: RunFolder,
     noted: dict[str, str],

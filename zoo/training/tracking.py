@@ -21,7 +21,7 @@ from zoo.runtime import processes
 if TYPE_CHECKING:
     import numpy as np
 
-    from zoo.data import AnyImages
+    from zoo.data import AnyExamples
     from zoo.models import Autoencoder
     from zoo.training.loop import Update
     from zoo.training.recipe import Recipe
@@ -48,7 +48,7 @@ def check_tracker(name: str | None) -> None:
 
 @contextmanager
 def tracked(
-    name: str | None, recipe: Recipe, folder: Path, images: int, held_out: AnyImages, resume: bool
+    name: str | None, recipe: Recipe, folder: Path, images: int, held_out: AnyExamples, resume: bool
 ) -> Iterator[Tracking | None]:
     """What tells the tracker of that name about a training, in the first process; else None.
 

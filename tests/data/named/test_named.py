@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.data import load_images, open_dataset
+from zoo.data import load_examples, open_dataset
 from zoo.data.named import registry as named
 from zoo.data.named.registry import SHA256, TORCHVISION, data_folder
 from zoo.errors import DataError, OfflineError, UnknownNameError, ZooError
@@ -61,7 +61,7 @@ def write_kin(data: Path, kind: str = "KMNIST", counts: dict[str, int] = COUNTS)
 
 def refused(name: str, error: type[ZooError]) -> str:
     with pytest.raises(error) as caught:
-        load_images(name, "test")
+        load_examples(name, "test")
     assert type(caught.value) is error
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -81,7 +81,7 @@ def test_the_parts_of_digits_are_fixed():
 def test_digits_have_levels_from_0_to_255():
     from sklearn.datasets import load_digits
 
-    test = load_images("digits", "test").pixels[:, 0].numpy()
+    test = load_examples("digits", "test").pixels[:, 0].numpy()
     assert test.dtype == np.uint8
     assert np.array_equal(test, np.rint(load_digits().images[-300:] * 255 / 16))
     assert (test.min(), test.max()) == (0, 255)
@@ -204,7 +204,7 @@ def test_an_old_pickle_of_torchvision_is_not_opened(data, monkeypatch):
     refused("mnist", OfflineError)
     write_kin(data, "KMNIST")
     (data / "MNIST" / "processed").rename(data / "KMNIST" / "processed")
-    assert len(load_images("kmnist", "test")) == 1_000
+    assert len(load_examples("kmnist", "test")) == 1_000
 
 
 # What is damaged
@@ -275,11 +275,11 @@ def test_data_that_are_here_need_no_torchvision(data, monkeypatch):
 
     write_kin(data)
     monkeypatch.setitem(sys.modules, "torchvision", None)
-    assert len(load_images("kmnist", "test")) == 1_000
+    assert len(load_examples("kmnist", "test")) == 1_000
 
 
 def test_other_digits_than_the_published_ones_are_refused(monkeypatch):
-    other = load_images("digits", "train").pixels.new_zeros(1797, 1, 8, 8)
+    other = load_examples("digits", "train").pixels.new_zeros(1797, 1, 8, 8)
     monkeypatch.setattr(named, "_digits", lambda: other)
     assert "digits is not what it was in this scikit-learn" in refused("digits", DataError)
 

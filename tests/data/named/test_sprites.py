@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.data import load_images
-from zoo.data.images import sha256_of
+from zoo.data import load_examples
+from zoo.data.examples import sha256_of
 from zoo.data.named.registry import read_named, sprites
 from zoo.errors import DataError
 from zoo.specs.data import Transform
@@ -92,12 +92,14 @@ def test_no_product_leaves_64_bits():
 
 @pytest.mark.slow
 def test_they_are_resized_as_any_images_are():
-    small = load_images("sprites", "validation", shape=(1, 32, 32), transform=Transform(resize=32))
+    small = load_examples(
+        "sprites", "validation", shape=(1, 32, 32), transform=Transform(resize=32)
+    )
     assert small.shape == (1, 32, 32)
     with pytest.raises(DataError, match="64 x 64, too small for a crop of 80 x 80"):
-        load_images("sprites", "test", shape=(1, 80, 80), transform=Transform(crop="center"))
+        load_examples("sprites", "test", shape=(1, 80, 80), transform=Transform(crop="center"))
     with pytest.raises(DataError, match="16 x 16, not 32 x 32"):
-        load_images("sprites", "test", shape=(1, 32, 32), transform=Transform(resize=16))
+        load_examples("sprites", "test", shape=(1, 32, 32), transform=Transform(resize=16))
 
 
 def test_a_numpy_that_draws_otherwise_is_refused(monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from made import PIXELS, WANTED, Evil, described, npy, npy_header, refused, zipped
 
-from zoo.data import StreamedImages, load_images, open_dataset
+from zoo.data import StreamedExamples, load_examples, open_dataset
 from zoo.errors import DataError
 
 # .npy
@@ -19,16 +19,16 @@ from zoo.errors import DataError
 @pytest.mark.parametrize("array", [PIXELS, PIXELS[:, None], np.asfortranarray(PIXELS), PIXELS[:5]])
 def test_an_npy_is_read_as_it_is(array):
     Path("a.npy").write_bytes(npy(array))
-    images = load_images("a.npy", "test")
+    images = load_examples("a.npy", "test")
     plain = torch.from_numpy(np.ascontiguousarray(array))
-    assert torch.equal(images.pixels, load_images(plain, "test").pixels)
+    assert torch.equal(images.pixels, load_examples(plain, "test").pixels)
     assert images.dataset == "a.npy"
 
 
 def test_an_npy_of_format_2_is_read():
     text = described("(3, 8, 8)")
     Path("a.npy").write_bytes(npy_header(text, bytes(192), b"\x02\x00"))
-    assert load_images("a.npy", "test").shape == (1, 8, 8)
+    assert load_examples("a.npy", "test").shape == (1, 8, 8)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_flipped_byte_gives_images_or_a_sentence(suffix):
         data[place] ^= 0x55
         Path(f"a.{suffix}").write_bytes(data)
         try:
-            assert load_images(f"a.{suffix}", "test").pixels.dtype == torch.uint8
+            assert load_examples(f"a.{suffix}", "test").pixels.dtype == torch.uint8
         except DataError as wrong:
             assert "\n" not in str(wrong)  # noqa: PT017
 
@@ -156,11 +156,11 @@ def test_a_flipped_byte_gives_images_or_a_sentence(suffix):
 @pytest.mark.parametrize("array", [PIXELS, np.stack([PIXELS] * 3, axis=1)])
 def test_an_npy_of_more_than_fits_is_read_from_its_place(monkeypatch, array):
     Path("a.npy").write_bytes(npy(array))
-    held = load_images("a.npy", "train")
+    held = load_examples("a.npy", "train")
     for module in ("arrays", "load"):
         monkeypatch.setattr(f"zoo.data.{module}.IN_MEMORY", 100)
-    streamed = load_images("a.npy", "train")
-    assert isinstance(streamed, StreamedImages)
+    streamed = load_examples("a.npy", "train")
+    assert isinstance(streamed, StreamedExamples)
     assert torch.equal(torch.cat(list(streamed.in_order(7))), held.pixels)
 
 
@@ -187,24 +187,24 @@ def test_an_npy_of_more_than_fits_that_is_damaged_is_refused(monkeypatch, data, 
 
 def test_an_npy_in_fortran_order_is_read_as_it_is():
     Path("a.npy").write_bytes(npy(np.asfortranarray(PIXELS)))
-    assert np.array_equal(load_images("a.npy", None).pixels[:, 0].numpy(), PIXELS)
+    assert np.array_equal(load_examples("a.npy", None).pixels[:, 0].numpy(), PIXELS)
 
 
 def test_endings_are_read_in_any_case():
     for name, data in (("A.NPY", npy(PIXELS)), ("A.Npz", zipped({"a.npy": npy(PIXELS)}))):
         Path(name).write_bytes(data)
-        assert np.array_equal(load_images(f"./{name}", None).pixels[:, 0].numpy(), PIXELS)
+        assert np.array_equal(load_examples(f"./{name}", None).pixels[:, 0].numpy(), PIXELS)
     assert refused("NOWHERE.NPY") == "There is no file or folder 'NOWHERE.NPY'."
 
 
 def test_three_gray_images_that_may_be_one_in_color_are_said_to_be_three(caplog):
     Path("a.npy").write_bytes(npy(PIXELS[:3]))
-    assert load_images("a.npy", None).pixels.shape == (3, 1, 9, 10)
+    assert load_examples("a.npy", None).pixels.shape == (3, 1, 9, 10)
     said = "'a.npy' is (3, 9, 10): three gray images. One color image is x[None]."
     assert caplog.messages == [said]
     caplog.clear()
     for unambiguous in (PIXELS[:4], PIXELS[:3, None], PIXELS[None, :3]):
-        load_images(unambiguous, None)
+        load_examples(unambiguous, None)
     assert not caplog.messages
 
 
@@ -213,8 +213,8 @@ def test_three_gray_images_that_may_be_one_in_color_are_said_to_be_three(caplog)
 
 def test_an_npz_of_one_array_is_split_and_of_three_is_not():
     np.savez_compressed("one.npz", images=PIXELS)
-    whole = load_images(torch.from_numpy(PIXELS), "validation")
-    assert torch.equal(load_images("one.npz", "validation").pixels, whole.pixels)
+    whole = load_examples(torch.from_numpy(PIXELS), "validation")
+    assert torch.equal(load_examples("one.npz", "validation").pixels, whole.pixels)
     np.savez("three.npz", train=PIXELS[:20], validation=PIXELS[20:21], test=PIXELS[21:], labels=[1])
     parts = open_dataset("three.npz", ("train", "validation", "test", "train+validation"))
     assert [len(images) for images in parts.values()] == [20, 1, 19, 21]
@@ -281,6 +281,6 @@ def test_parts_of_several_sizes_are_refused():
 
 def test_an_empty_part_is_refused_when_it_is_asked_for():
     np.savez("a.npz", train=PIXELS, validation=PIXELS[:0], test=PIXELS)
-    assert len(load_images("a.npz", "train")) == 40
+    assert len(load_examples("a.npz", "train")) == 40
     message = refused("a.npz", split="validation")
     assert message == "The validation split of a.npz is empty: give it more images."

@@ -10,7 +10,7 @@ import pytest
 from made import PICTURES, PIXELS, refused
 from PIL import Image
 
-from zoo.data import load_images, open_all
+from zoo.data import load_examples, open_all
 from zoo.data.sources.image_files import FORMATS
 from zoo.specs.data import Transform
 
@@ -52,7 +52,7 @@ def test_hidden_folders_beside_train_and_test_are_not_spoken_of(caplog):
     written(".git/a.png", ".a.png", "__MACOSX/train/a.png")
     for part in ("train", "test"):
         written(*(f"{part}/{name}" for name in list(PICTURES)[:20]))
-    load_images("f", "test")
+    load_examples("f", "test")
     assert "left out" not in caplog.text
 
 
@@ -60,7 +60,7 @@ def test_hidden_folders_beside_train_and_test_are_not_spoken_of(caplog):
 def test_parts_farther_down_are_said_to_be_taken_together(places, caplog):
     for place in places:
         written(*(f"{place}/{name}" for name in list(PICTURES)[:20]))
-    load_images("f", None)
+    load_examples("f", None)
     train, test = (place.removesuffix("/good").removesuffix("/bad") for place in places)
     assert f"'f': {train!r} and {test!r} are taken together" in caplog.text
 

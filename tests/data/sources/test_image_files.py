@@ -13,7 +13,7 @@ import torch
 from made import PIXELS, Evil, npy, picture, read_images_for, refused
 from PIL import Image
 
-from zoo.data import StreamedImages, load_images, open_dataset
+from zoo.data import StreamedExamples, load_examples, open_dataset
 from zoo.errors import DataError
 
 # Folders of images
@@ -22,7 +22,7 @@ from zoo.errors import DataError
 def test_a_folder_is_read_in_the_order_of_its_paths():
     for i in reversed(range(12)):
         picture(Path("images", f"{i % 3}", f"{i:02}.png"), PIXELS[i])
-    images = load_images("images", None)
+    images = load_examples("images", None)
     order = [i for rest in range(3) for i in range(12) if i % 3 == rest]
     assert np.array_equal(images.pixels[:, 0].numpy(), PIXELS[order])
     assert images.shape == (1, 9, 10)
@@ -52,11 +52,11 @@ def test_gray_images_beside_color_ones_become_color():
     color = np.stack([PIXELS[0]] * 3, axis=-1)
     for i in range(3):
         picture(Path("mixed", f"{i}.png"), PIXELS[i] if i else color)
-    assert load_images("mixed", "train").shape == (3, 9, 10)
+    assert load_examples("mixed", "train").shape == (3, 9, 10)
     picture(Path("parts", "train", "a.png"), PIXELS[0])
     picture(Path("parts", "train", "b.png"), PIXELS[1])
     picture(Path("parts", "test", "a.png"), color)
-    assert load_images("parts", "train").shape == (3, 9, 10)
+    assert load_examples("parts", "train").shape == (3, 9, 10)
 
 
 def test_images_of_several_sizes_are_refused_with_both():
@@ -137,7 +137,7 @@ def test_an_image_is_read_as_it_was_taken():
     for i in range(4):
         Image.fromarray(PIXELS[i]).save(f"images/{i}.png", exif=exif)
     upright = np.ascontiguousarray(np.rot90(PIXELS[:4], -1, axes=(1, 2)))
-    assert load_images("images", None).sha256 == load_images(upright, None).sha256
+    assert load_examples("images", None).sha256 == load_examples(upright, None).sha256
 
 
 def test_an_image_that_would_take_gigabytes_is_refused_unread():
@@ -150,10 +150,10 @@ def test_an_image_that_would_take_gigabytes_is_refused_unread():
 def test_a_folder_of_more_than_fits_is_streamed(monkeypatch):
     for i in range(12):
         picture(Path("images", f"{i:02}.png"), PIXELS[i])
-    held = load_images("images", "train")
+    held = load_examples("images", "train")
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 3 * 90)
-    streamed = load_images("images", "train")
-    assert isinstance(streamed, StreamedImages)
+    streamed = load_examples("images", "train")
+    assert isinstance(streamed, StreamedExamples)
     assert torch.equal(torch.cat(list(streamed.in_order(5))), held.pixels)
 
 

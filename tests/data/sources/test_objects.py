@@ -17,12 +17,12 @@ from made import PIXELS, refused
 from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
-from zoo.data import load_images, open_dataset
+from zoo.data import load_examples, open_dataset
 from zoo.data.sources.objects import Spooled
 from zoo.errors import DataError
 
 PARTS = ("train", "validation", "test")
-SAME = load_images(PIXELS, "train").sha256
+SAME = load_examples(PIXELS, "train").sha256
 KINDS = {
     "gray tensor": lambda pixels: torch.from_numpy(pixels)[None],
     "flat tensor": torch.from_numpy,
@@ -56,22 +56,22 @@ class Stream(IterableDataset):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_item_is_an_image_in_both_kinds_of_dataset(kind):
     for dataset in (Mine(KINDS[kind]), Stream(KINDS[kind])):
-        assert load_images(dataset, "train").sha256 == SAME
-        assert load_images(dataset, "train").dataset == type(dataset).__name__
+        assert load_examples(dataset, "train").sha256 == SAME
+        assert load_examples(dataset, "train").dataset == type(dataset).__name__
 
 
 def test_arrays_lists_generators_and_datasets_are_read_alike():
     rows = torch.from_numpy(PIXELS)
     given = (PIXELS, PIXELS[:, None], list(PIXELS), iter(PIXELS), (x for x in PIXELS), rows)
     for dataset in (*given, TensorDataset(rows[:, None])):
-        assert load_images(dataset, "train").sha256 == SAME
+        assert load_examples(dataset, "train").sha256 == SAME
 
 
 def test_images_of_several_sizes_keep_theirs_until_they_are_fitted():
     from zoo.specs.data import Transform
 
     images = [PIXELS[i, : 5 + i % 4] for i in range(40)]
-    found = load_images(iter(images), "train", transform=Transform(resize=4, crop="center"))
+    found = load_examples(iter(images), "train", transform=Transform(resize=4, crop="center"))
     assert found.shape == (1, 4, 4)
     assert " x 10, not 5 x 10." in refused(iter(images), split="train")
 
@@ -127,7 +127,7 @@ def test_what_is_no_image_is_refused_with_what_it_is(kind, item, found, advice):
 def test_arrays_that_must_not_be_written_are_read_without_a_warning():
     PIXELS.flags.writeable = False
     try:
-        assert load_images(Mine(), "train").sha256 == load_images(PIXELS, "train").sha256
+        assert load_examples(Mine(), "train").sha256 == load_examples(PIXELS, "train").sha256
     finally:
         PIXELS.flags.writeable = True
 
@@ -165,10 +165,10 @@ def test_a_stream_is_read_once_into_a_file_without_a_name(spools, monkeypatch):
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     gc.collect()  # of other tests
     before = len(os.listdir("/dev/fd"))
-    images = load_images(iter(PIXELS), "train")
+    images = load_examples(iter(PIXELS), "train")
     assert not list(spools.iterdir())
     assert len(os.listdir("/dev/fd")) == before + 1
-    assert torch.equal(torch.cat(list(images.in_order(7))), load_images(PIXELS, "train").pixels)
+    assert torch.equal(torch.cat(list(images.in_order(7))), load_examples(PIXELS, "train").pixels)
     del images
     gc.collect()
     assert len(os.listdir("/dev/fd")) == before

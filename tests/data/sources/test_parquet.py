@@ -16,7 +16,7 @@ pytest.importorskip("pyarrow")
 import pyarrow
 from pyarrow import parquet
 
-from zoo.data import load_images, open_dataset
+from zoo.data import load_examples, open_dataset
 from zoo.data.sources.parquet import Parquet
 from zoo.errors import DataError
 
@@ -43,7 +43,7 @@ def test_images_of_a_parquet_file_are_those_of_the_array():
     write("bytes.parquet", {"label": LABELS, "png": PNGS})
     write("large.parquet", {"png": pyarrow.array(PNGS, pyarrow.large_binary())})
     for name in ("structs", "bytes", "large"):
-        assert load_images(f"{name}.parquet", None).sha256 == load_images(PIXELS, None).sha256
+        assert load_examples(f"{name}.parquet", None).sha256 == load_examples(PIXELS, None).sha256
 
 
 def test_a_folder_of_parquet_files_is_read_by_part_as_the_hub_lays_it_out():
@@ -62,7 +62,7 @@ def test_a_folder_of_parquet_files_is_read_by_part_as_the_hub_lays_it_out():
 def test_a_column_of_images_is_found_by_what_the_file_says_of_it():
     features = {"photo": {"_type": "Image"}, "mask": {"_type": "Value"}}
     write("a.parquet", {"mask": PNGS[::-1], "photo": PNGS}, features)
-    assert load_images("a.parquet", None).sha256 == load_images(PIXELS, None).sha256
+    assert load_examples("a.parquet", None).sha256 == load_examples(PIXELS, None).sha256
 
 
 def test_of_several_columns_of_images_one_is_chosen():
@@ -71,11 +71,11 @@ def test_of_several_columns_of_images_one_is_chosen():
         "'a.parquet' has several columns of images. "
         "Columns that can hold images: left, right; data.column chooses one."
     )
-    chosen = load_images("a.parquet", None, column="right")
-    assert chosen.sha256 == load_images(PIXELS[::-1].copy(), None).sha256
+    chosen = load_examples("a.parquet", None, column="right")
+    assert chosen.sha256 == load_examples(PIXELS[::-1].copy(), None).sha256
     for column, why in (("label", "is int64"), ("rihgt", "is not there. Did you mean 'right'?")):
         with pytest.raises(DataError, match=f"The column '{column}' of 'a.parquet' {why}"):
-            load_images("a.parquet", "test", column=column)
+            load_examples("a.parquet", "test", column=column)
 
 
 def test_columns_that_hold_no_images_are_refused():
@@ -113,7 +113,7 @@ def test_a_flipped_byte_gives_images_or_a_sentence():
         data[place] ^= 0x55
         Path("a.parquet").write_bytes(data)
         try:
-            assert load_images("a.parquet", "train").pixels.dtype == torch.uint8
+            assert load_examples("a.parquet", "train").pixels.dtype == torch.uint8
         except DataError as wrong:
             assert "a.parquet" in str(wrong)  # noqa: PT017
             assert "\n" not in str(wrong)  # noqa: PT017

@@ -10,7 +10,7 @@ import pytest
 import torch
 from made import PICTURES, PIXELS, encoded, refused, tar
 
-from zoo.data import StreamedImages, load_images, open_dataset
+from zoo.data import StreamedExamples, load_examples, open_dataset
 from zoo.data.sources.shards import OPEN_FILES, Shards, expanded
 from zoo.errors import DataError
 
@@ -28,8 +28,8 @@ def test_shards_and_the_folder_unpacked_from_them_are_the_same_images():
     Path("images").mkdir()
     for name, data in PICTURES.items():
         Path("images", name).write_bytes(data)
-    from_shards = load_images("train-{000..002}.tar", None)
-    from_folder = load_images("images", None)
+    from_shards = load_examples("train-{000..002}.tar", None)
+    from_folder = load_examples("images", None)
     assert from_shards.sha256 == from_folder.sha256
     keys = [from_shards.key(i).split("/")[1] + ".png" for i in range(len(from_shards))]
     assert keys == [from_folder.key(i) for i in range(len(from_folder))]
@@ -41,9 +41,9 @@ def test_a_folder_a_pattern_and_one_tar_are_read_alike():
     Path("photos/README.md").write_text("Photos.")
     tar("whole.tar", PICTURES)
     names = ("photos", "photos/{000..001}.tar", "whole.tar", Path("whole.tar"))
-    assert len({load_images(name, "train").sha256 for name in names}) == 1
-    assert load_images("whole.tar", "train").key(0).isdigit()
-    assert load_images("photos", "train").key(0).startswith("000/")
+    assert len({load_examples(name, "train").sha256 for name in names}) == 1
+    assert load_examples("whole.tar", "train").key(0).isdigit()
+    assert load_examples("photos", "train").key(0).startswith("000/")
 
 
 def test_shards_named_train_and_test_are_the_parts():
@@ -65,7 +65,7 @@ def test_what_stands_beside_an_image_is_not_read():
         members |= {name.replace(".png", ".JSON"): b"{", name: data, name[:2] + ".cls": b"3"}
     tar("a.tar", {**members, "._00.png": b"of a Mac", "__meta__.txt": b"", "notes": b""})
     tar("b.tar", PICTURES)
-    assert load_images("a.tar", "train").sha256 == load_images("b.tar", "train").sha256
+    assert load_examples("a.tar", "train").sha256 == load_examples("b.tar", "train").sha256
 
 
 def test_more_shards_than_a_process_keeps_open_are_read():
@@ -81,7 +81,7 @@ def test_an_epoch_follows_shards_and_has_every_image_once(monkeypatch):
     monkeypatch.setattr(Shards, "together", 10)
     monkeypatch.setattr(Shards, "whole", 0)
     shards_of(4)
-    images = load_images("train-{000..003}.tar", "train")
+    images = load_examples("train-{000..003}.tar", "train")
     orders = [images.order(1, epoch) for epoch in range(2)]
     assert all(torch.equal(o.sort().values, torch.arange(len(images))) for o in orders)
     assert not torch.equal(*orders)
@@ -104,15 +104,15 @@ def test_a_shard_cut_short_is_refused(length):
 
 def test_a_shard_without_its_end_is_read():
     whole = tar("a.tar", PICTURES).read_bytes()
-    expected = load_images("a.tar", "train").sha256
+    expected = load_examples("a.tar", "train").sha256
     Path("a.tar").write_bytes(whole.rstrip(b"\0") + bytes(-len(whole.rstrip(b"\0")) % 512))
-    assert load_images("a.tar", "train").sha256 == expected
+    assert load_examples("a.tar", "train").sha256 == expected
 
 
 def test_a_shard_that_is_cut_while_it_is_read_is_an_error_that_names_the_image(monkeypatch):
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     path = tar("a.tar", PICTURES)
-    images = load_images("a.tar", "train")
+    images = load_examples("a.tar", "train")
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DataError, match=r"' of 'a.tar' is cut short"):
         list(images.in_order(10))
@@ -186,10 +186,10 @@ def test_one_of_several_images_of_a_sample_is_chosen_by_its_extension():
         "a.tar"
     )
     for column, expected in (("png", PIXELS[0]), ("seg.png", PIXELS[1])):
-        found = load_images("a.tar", "train", column=column)
+        found = load_examples("a.tar", "train", column=column)
         assert np.array_equal(found.first(1)[0, 0], expected)
     with pytest.raises(DataError, match=r"no 'jpg' in 'a.tar': its images end in png, seg.png"):
-        load_images("a.tar", "train", column="jpg")
+        load_examples("a.tar", "train", column="jpg")
 
 
 def test_what_macos_and_tar_programs_put_beside_files_is_passed_over():
@@ -199,8 +199,8 @@ def test_what_macos_and_tar_programs_put_beside_files_is_passed_over():
         members |= {f"./photos/{name}": data, **dict.fromkeys(foreign, b"of a Mac")}
     tar("a.tar", {**members, "./photos/.DS_Store": b"", "./._photos": b""})
     tar("b.tar", {f"photos/{name}": data for name, data in PICTURES.items()})
-    assert load_images("a.tar", "train").sha256 == load_images("b.tar", "train").sha256
-    assert load_images("a.tar", "train").key(0).startswith("photos/")
+    assert load_examples("a.tar", "train").sha256 == load_examples("b.tar", "train").sha256
+    assert load_examples("a.tar", "train").key(0).startswith("photos/")
 
 
 def test_headers_of_gigabytes_are_refused_unread():
@@ -240,11 +240,11 @@ def test_a_pattern_reads_no_environment(monkeypatch):
 
 def test_a_damaged_image_in_a_shard_is_named_counted_and_left_out(caplog):
     tar("a.tar", {**PICTURES, "05.png": b"hello", "07.png": b""})
-    parts = {part: load_images("a.tar", part, max_damaged=2) for part in PARTS}
+    parts = {part: load_examples("a.tar", part, max_damaged=2) for part in PARTS}
     assert sum(map(len, parts.values())) == 38
     assert "'05' of 'a.tar' cannot be read as an image" in caplog.text
     assert "'07' of 'a.tar' cannot be read as an image" in caplog.text
-    split = next(p for p in PARTS if len(parts[p]) < len(load_images(PIXELS, p)))
+    split = next(p for p in PARTS if len(parts[p]) < len(load_examples(PIXELS, p)))
     assert "' of 'a.tar' cannot be read as an image" in refused("a.tar", split=split)
 
 
@@ -279,11 +279,11 @@ def test_a_pattern_that_names_no_files_is_refused_and_nothing_is_run(pattern, wh
 def test_where_images_are_held_changes_neither_their_order_nor_their_mean(monkeypatch):
     monkeypatch.setattr(Shards, "whole", 0)
     shards_of(4)
-    held = load_images("train-{000..003}.tar", "train")
+    held = load_examples("train-{000..003}.tar", "train")
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
-    streamed = load_images("train-{000..003}.tar", "train")
-    assert isinstance(streamed, StreamedImages)
-    assert not isinstance(held, StreamedImages)
+    streamed = load_examples("train-{000..003}.tar", "train")
+    assert isinstance(streamed, StreamedExamples)
+    assert not isinstance(held, StreamedExamples)
     assert torch.equal(held.order(3, 5), streamed.order(3, 5))
     assert torch.equal(held.mean(), streamed.mean())
     assert torch.equal(held.mean(), held.pixels.float().mean(0) / 255)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import zoo
-from zoo.data import Images
+from zoo.data import Examples
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.models.parts.discretized import FIRST_LOG_SCALE, DiscretizedLogisticImage, logistics_of
@@ -174,14 +174,14 @@ def test_a_model_with_it_learns_its_images():
 def test_levels_are_a_mass_whose_bits_have_no_shift():
     model = zoo.build("vae", seed=0, input_shape=(1, 8, 8), latent_dim=3, likelihood=LIKELIHOOD)
     pixels = torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8)
-    metrics = evaluate_model(model, Images("levels", "test", pixels), nll_samples=3)
+    metrics = evaluate_model(model, Examples("levels", "test", pixels), nll_samples=3)
     assert metrics.protocol == "levels"
     assert metrics.neg_elbo is not None
     assert metrics.nll is not None
     assert metrics.bits_per_dim == pytest.approx(metrics.neg_elbo / (64 * math.log(2)))
     assert metrics.bce_plus_kl is None
     with pytest.raises(InputError, match="'dequantized' does not fit a discretized-logistic"):
-        evaluate_model(model, Images("levels", "test", pixels), protocol="dequantized")
+        evaluate_model(model, Examples("levels", "test", pixels), protocol="dequantized")
     other = zoo.build("vae", input_shape=(1, 8, 8), latent_dim=3)
     with pytest.raises(InputError, match="'levels' does not fit a bernoulli likelihood"):
-        evaluate_model(other, Images("levels", "test", pixels), protocol="levels")
+        evaluate_model(other, Examples("levels", "test", pixels), protocol="levels")

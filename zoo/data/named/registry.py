@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.images import sha256_of
+from zoo.data.examples import sha256_of
 from zoo.data.named import sprites
 from zoo.data.splits import PARTS
 from zoo.errors import DataError, OfflineError

@@ -13,7 +13,7 @@ import torch
 from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
-from zoo.data.images import IN_MEMORY, PIECE, sha256_of
+from zoo.data.examples import IN_MEMORY, PIECE, sha256_of
 from zoo.data.misfits import SAMPLED, is_channels_last, misfit
 from zoo.data.sources.base import InMemory, Source
 from zoo.data.splits import one_of_each

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.images import as_images, sha256_of
+from zoo.data.examples import as_images, sha256_of
 from zoo.errors import DataError
 
 if TYPE_CHECKING:

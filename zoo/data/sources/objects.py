@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from zoo.data.images import as_tensor, sha256_of
+from zoo.data.examples import as_tensor, sha256_of
 from zoo.data.misfits import is_channels_last, misfit
 from zoo.data.sources.base import InMemory, Source
 from zoo.data.sources.image_files import eight_bits

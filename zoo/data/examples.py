@@ -29,8 +29,8 @@ AVERAGED = 65_536
 """Most images behind a mean image: their levels add up exactly, in float32 too."""
 
 
-class ImagesInOrder(Protocol):
-    """What `Images` and streamed ones have in common here."""
+class ExamplesInOrder(Protocol):
+    """What `Examples` and streamed ones have in common here."""
 
     @property
     def shape(self) -> tuple[int, int, int]: ...
@@ -40,7 +40,7 @@ class ImagesInOrder(Protocol):
 
 
 @dataclass(frozen=True)
-class Images:
+class Examples:
     """Images of one split of a dataset, in memory.
 
     `pixels` is `(N, C, H, W)`, uint8, 0 to 255; whoever gave them may share their memory.
@@ -92,7 +92,7 @@ class Images:
         """The first images, `(n, C, H, W)` uint8."""
         return self.pixels[:count]
 
-    def to(self, device: torch.device) -> Images:
+    def to(self, device: torch.device) -> Examples:
         """The same with its pixels on a device."""
         return replace(self, pixels=self.pixels.to(device))
 
@@ -103,7 +103,7 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=generator)
 
 
-def mean_of(images: ImagesInOrder) -> Tensor:
+def mean_of(images: ExamplesInOrder) -> Tensor:
     """The mean image, `(C, H, W)` float32 in [0, 1]; of many, that of the first in an order.
 
     Sums of so many levels are exact, whoever adds them up.

@@ -12,7 +12,7 @@ from PIL import Image
 
 import zoo
 from zoo.errors import DataError, InputError, OfflineError
-from zoo.evaluation.evaluate import images_for
+from zoo.evaluation.evaluate import examples_for
 from zoo.specs.data import Transform
 
 RECIPE = """
@@ -36,14 +36,14 @@ def levels(*shape: int) -> np.ndarray:
 
 def test_what_has_no_parts_is_measured_whole(model):
     metrics = zoo.evaluate(model, levels(30, 16, 16))
-    assert (metrics.n_images, metrics.split) == (30, "all")
-    assert zoo.evaluate(model, levels(30, 16, 16), split="test").n_images < 10
+    assert (metrics.n_examples, metrics.split) == (30, "all")
+    assert zoo.evaluate(model, levels(30, 16, 16), split="test").n_examples < 10
 
 
 def test_parts_that_are_named_are_kept_apart(model):
     given = {"train": levels(20, 16, 16), "test": levels(7, 16, 16)}
     metrics = zoo.evaluate(model, given)
-    assert (metrics.n_images, metrics.split) == (7, "test")
+    assert (metrics.n_examples, metrics.split) == (7, "test")
 
 
 def test_the_recipes_own_dataset_is_never_measured_whole(model, tmp_path, monkeypatch):
@@ -51,16 +51,16 @@ def test_the_recipes_own_dataset_is_never_measured_whole(model, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     recipe = RECIPE.format(dataset="./mine.npy")
     for spelling in ("./mine.npy", "mine.npy", tmp_path / "mine.npy"):
-        images = images_for(model, spelling, None, recipe)
+        images = examples_for(model, spelling, None, recipe)
         assert images.split == "test"
         assert len(images) < 20
     np.save(tmp_path / "other.npy", levels(40, 20, 20))
-    assert len(images_for(model, "other.npy", None, recipe)) == 40
+    assert len(examples_for(model, "other.npy", None, recipe)) == 40
 
 
 def test_images_of_the_models_shape_are_not_transformed_by_its_recipe(model):
     given = levels(10, 16, 16)
-    images = images_for(model, given, None, RECIPE.format(dataset="elsewhere"))
+    images = examples_for(model, given, None, RECIPE.format(dataset="elsewhere"))
     assert np.array_equal(images.first(10)[:, 0].numpy(), given)
 
 
@@ -68,7 +68,7 @@ def test_of_a_folder_those_that_fit_are_left_alone_and_the_others_are_made_to_fi
     fitting, large = levels(16, 16), levels(32, 48)
     Image.fromarray(fitting).save(tmp_path / "0.png")
     Image.fromarray(large).save(tmp_path / "1.png")
-    images = images_for(model, tmp_path, None, RECIPE.format(dataset="elsewhere"))
+    images = examples_for(model, tmp_path, None, RECIPE.format(dataset="elsewhere"))
     first, second = images.first(2)[:, 0].numpy()
     assert np.array_equal(first, fitting)
     made = np.asarray(Image.fromarray(large).resize((30, 20), Image.Resampling.BILINEAR))
@@ -78,8 +78,8 @@ def test_of_a_folder_those_that_fit_are_left_alone_and_the_others_are_made_to_fi
 def test_the_recipes_own_images_are_transformed_as_in_training(model, tmp_path):
     np.save(tmp_path / "mine.npy", levels(40, 16, 16))
     recipe = RECIPE.format(dataset=str(tmp_path / "mine.npy"))
-    own = images_for(model, tmp_path / "mine.npy", "test", recipe).first(1)
-    kept = images_for(model, tmp_path / "mine.npy", "test", recipe, own=False).first(1)
+    own = examples_for(model, tmp_path / "mine.npy", "test", recipe).first(1)
+    kept = examples_for(model, tmp_path / "mine.npy", "test", recipe, own=False).first(1)
     assert not torch.equal(own, kept)
 
 
@@ -103,8 +103,8 @@ def test_a_recipes_column_and_damage_are_for_its_own_dataset(model, tmp_path):
     pq.write_table(pa.table({"image": files, "mask": files}), tmp_path / "other.parquet")
     recipe = RECIPE.format(dataset="elsewhere")
     with pytest.raises(DataError, match="column"):
-        images_for(model, tmp_path / "other.parquet", None, recipe)
-    chosen = images_for(model, tmp_path / "other.parquet", None, recipe, column="mask")
+        examples_for(model, tmp_path / "other.parquet", None, recipe)
+    chosen = examples_for(model, tmp_path / "other.parquet", None, recipe, column="mask")
     assert len(chosen) == 12
 
 
@@ -123,7 +123,7 @@ def test_offline_and_token_reach_the_recipe_and_the_extractor(model, monkeypatch
     how = {"token": "hf_mine", "offline": True}
     with pytest.raises(OfflineError, match="not cached"):
         zoo.evaluate(model, **how)
-    assert zoo.evaluate(model, levels(5, 16, 16), **how).n_images == 5
+    assert zoo.evaluate(model, levels(5, 16, 16), **how).n_examples == 5
     with pytest.raises(OfflineError, match="not cached"):
         zoo.measure_reconstructions(model, levels(5, 16, 16), extractor="acme/other", **how)
     assert [one for _, one in asked] == [how] * 3
@@ -137,5 +137,5 @@ def test_damaged_images_are_left_out_only_where_that_is_allowed(model, tmp_path)
     Path(tmp_path / "5.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     recipe = RECIPE.format(dataset="elsewhere")
     with pytest.raises(DataError):
-        images_for(model, tmp_path, None, recipe, transform=Transform()).first(6)
-    assert zoo.evaluate(model, tmp_path, max_damaged=1).n_images == 5
+        examples_for(model, tmp_path, None, recipe, transform=Transform()).first(6)
+    assert zoo.evaluate(model, tmp_path, max_damaged=1).n_examples == 5
