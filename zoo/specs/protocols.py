@@ -1,9 +1,9 @@
-"""The four protocols, by name, and which likelihoods they fit.
+"""The protocols, by name, and which likelihoods they fit.
 
 `binarized`: a pixel is a coin with its gray level as probability. `dequantized`: a level becomes
 a uniform draw from its 1/256 of [0, 1]. `levels`: an image is its levels, as v / 255, and has a
 probability mass over all 256 of each. `gray`: the cross-entropy against gray levels, as
-tutorials print it, which is not a likelihood.
+tutorials print it, which is not a likelihood. `real`: a row or a series as it is, in its own units.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from zoo.errors import InputError, did_you_mean
 
-Protocol = Literal["binarized", "dequantized", "gray", "levels"]
+Protocol = Literal["binarized", "dequantized", "gray", "levels", "real"]
 
 FITTING: dict[str, tuple[Protocol, ...]] = {
     "bernoulli": ("binarized", "gray"),
@@ -29,6 +29,7 @@ _SETTINGS: dict[Protocol, tuple[str | int, ...]] = {
     "dequantized": ("uniform-noise", "philox4x64", 0, 24),
     "gray": ("levels-over-255",),
     "levels": ("levels-over-255", "mass-of-256-levels"),
+    "real": ("values-as-they-are",),
 }
 """What a protocol settles, as `identity` hashes it: how a level becomes a value, the generator, its
 key, and the bits of each draw. Never reworded: published numbers carry the hash."""
