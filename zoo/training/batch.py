@@ -11,9 +11,10 @@ from zoo.models import Autoencoder
 from zoo.runtime import processes
 from zoo.specs.objectives import IWAE
 from zoo.specs.protocols import Protocol
+from zoo.training.optimizer import build_optimizer, learning_rate
 from zoo.training.parallel import Draws, Share, Summation
 from zoo.training.recipe import Recipe, mixed_images
-from zoo.training.step import TrainingStep, build_optimizer, learning_rate, warmup_factors
+from zoo.training.step import TrainingStep, warmup_factors
 
 
 class Stepper:

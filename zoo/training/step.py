@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import math
 
 import torch
 from torch import Tensor, nn
@@ -92,32 +91,12 @@ def _check_loss(model: Autoencoder, loss: object) -> None:
         raise PluginError(f"{what}: its loss has no gradient.")
 
 
-def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
-    """The rate of step 0, 1, ... of `steps`: a linear warm-up, then a cosine to its last fraction."""
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    if settings.decay == "off":
-        return settings.learning_rate
-    done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
-    last = settings.final_learning_rate
-    return settings.learning_rate * (last + (1 - last) * (1 + math.cos(math.pi * done)) / 2)
-
-
 def warmup_factors(settings: TrainingSettings, epochs_done: float) -> dict[str, float]:
     """What each warming term's weight is multiplied by, after so many epochs."""
     return {
         name: min(1.0, epochs_done / epochs) if epochs > 0 else 1.0
         for name, epochs in settings.term_warmup_epochs.items()
     }
-
-
-def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """The recipe's optimizer, its update fused into one pass over the parameters."""
-    chosen = settings.optimizer
-    common = {"lr": settings.learning_rate, "betas": chosen.betas, "fused": True}
-    if chosen.kind == "adamw":
-        return torch.optim.AdamW(model.parameters(), weight_decay=chosen.weight_decay, **common)
-    return torch.optim.Adam(model.parameters(), **common)
 
 
 class AveragedWeights:

@@ -125,7 +125,7 @@ class Tracking:
         The losses are in nats per image. The speed is in images per second, of training alone:
         without the first steps, which warm up, and without what is done between epochs.
         """
-        from zoo.training.step import learning_rate
+        from zoo.training.optimizer import learning_rate
 
         per_epoch = update.steps_per_epoch
         self.step = (update.epoch - 1) * per_epoch + update.step

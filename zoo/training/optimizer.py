@@ -1,0 +1,30 @@
+"""The optimizer of a recipe, and its learning rate at each step."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from zoo.training.settings import TrainingSettings
+
+
+def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """The recipe's optimizer, its update fused into one pass over the parameters."""
+    chosen = settings.optimizer
+    common = {"lr": settings.learning_rate, "betas": chosen.betas, "fused": True}
+    if chosen.kind == "adamw":
+        return torch.optim.AdamW(model.parameters(), weight_decay=chosen.weight_decay, **common)
+    return torch.optim.Adam(model.parameters(), **common)
+
+
+def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
+    """The rate of step 0, 1, ... of `steps`: a linear warm-up, then a cosine to its last fraction."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    if settings.decay == "off":
+        return settings.learning_rate
+    done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
+    last = settings.final_learning_rate
+    return settings.learning_rate * (last + (1 - last) * (1 + math.cos(math.pi * done)) / 2)
