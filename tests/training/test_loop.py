@@ -18,7 +18,6 @@ import zoo
 from zoo.errors import RecipeError, TrainingError
 from zoo.registry import families
 from zoo.training import loop, run, step
-from zoo.training.optimizer import learning_rate
 from zoo.training.settings import TrainingSettings
 
 WEIGHTS = "model/model.safetensors"
@@ -266,17 +265,6 @@ def test_average_forgets_its_first_weights():
     for n in range(1, 200):
         average.update(n)
     assert average.average["weight"].abs().max() < 1e-3
-
-
-def test_learning_rate_rises_then_falls():
-    settings = TrainingSettings(epochs=1, warmup_steps=10, decay="cosine", learning_rate=1.0)
-    rates = [learning_rate(settings, i, 110) for i in range(110)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == rates[10] == pytest.approx(1.0)
-    assert rates[60] == pytest.approx((1 + 0.01) / 2, abs=1e-6)
-    assert rates[-1] == pytest.approx(0.01, abs=1e-3)
-    flat = TrainingSettings(epochs=1, learning_rate=0.5)
-    assert learning_rate(flat, 99, 100) == 0.5
 
 
 def test_warm_up_of_a_term_is_linear_in_epochs():

@@ -23,3 +23,8 @@ class AdamW(Adam):
 
     kind: Literal["adamw"] = "adamw"  # pyright: ignore[reportIncompatibleVariableOverride]  # the tag of another kind
     weight_decay: float = Field(default=0.01, ge=0, le=10, description="per unit of learning rate")
+    decays: Literal["matrices", "all"] = Field(
+        default="matrices",
+        description="what weight decay acts on: matrices, tensors of two or more dimensions such as dense "
+        "weights and convolution kernels, or all parameters, biases and norms too",
+    )

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from zoo.specs.optimizers import AdamW
 from zoo.training.settings import TrainingSettings
 
 
@@ -14,9 +15,18 @@ def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim
     """The recipe's optimizer, its update fused into one pass over the parameters."""
     chosen = settings.optimizer
     common = {"lr": settings.learning_rate, "betas": chosen.betas, "fused": True}
-    if chosen.kind == "adamw":
-        return torch.optim.AdamW(model.parameters(), weight_decay=chosen.weight_decay, **common)
-    return torch.optim.Adam(model.parameters(), **common)
+    if not isinstance(chosen, AdamW):
+        return torch.optim.Adam(model.parameters(), **common)
+    if chosen.decays == "all":
+        decayed, others = list(model.parameters()), []
+    else:
+        decayed = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
+        others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
+    groups = [
+        {"params": decayed, "weight_decay": chosen.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([group for group in groups if group["params"]], **common)
 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:

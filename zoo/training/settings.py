@@ -19,7 +19,8 @@ class TrainingSettings(Strict):
     epochs: int = Field(ge=1, le=1_000_000, description="passes over the images")
     batch_size: int = Field(default=128, ge=1, le=1_000_000, description="images per step")
     optimizer: Annotated[Adam | AdamW, Field(discriminator="kind")] = Field(
-        default=Adam(), description="adam, or adamw with decoupled weight decay"
+        default=Adam(),
+        description="adam, or adamw with decoupled weight decay of matrices or of all parameters",
     )
     learning_rate: float = Field(default=1e-3, gt=0, le=10, description="at its highest")
     warmup_steps: int = Field(
