@@ -86,7 +86,7 @@ def test_training_draws_afresh_and_on_average_shows_the_gray_level():
 
 @pytest.mark.parametrize(
     ("protocol", "hint"),
-    [("binarized", " Did you mean 'binarized'?"), ("gray", " Did you mean 'gray'?"), (None, "")],
+    [("binarised", " Did you mean 'binarized'?"), ("grey", " Did you mean 'gray'?"), (None, "")],
 )
 def test_a_protocol_that_there_is_not_is_refused(protocol, hint):
     with pytest.raises(InputError) as caught:
@@ -109,4 +109,5 @@ def test_every_protocol_has_an_identity_that_stays():
         "dequantized": "ca181429",
         "gray": "a79d462a",
         "levels": "5a221361",
+        "real": "170e7879",
     }

@@ -99,8 +99,9 @@ def test_codes_that_are_written_are_those_that_are_compared(tmp_path, monkeypatc
 
 
 def test_tiles_are_of_the_protocols_identity_which_stays_without_them():
-    assert parse_protocol("native").identity == "0de6d12f"  # of published numbers
-    assert parse_protocol("native:tile=off").identity == "0de6d12f"
+    assert parse_protocol("native:color=gray").identity == "d9ab197c"  # of published numbers
+    assert parse_protocol("native").identity == "ab1c4233"
+    assert parse_protocol("native:tile=off").identity == "ab1c4233"
     assert parse_protocol("native:tile=512").identity != parse_protocol("native").identity
     assert parse_protocol("whole:tile=512").words == "whole:tile=512"
     with pytest.raises(InputError, match="tile"):

@@ -13,8 +13,8 @@ from broken import GOOD
 from packages import Package
 
 import zoo
-import zoo.models
 from zoo.errors import InputError, PluginError, SpecError, UnknownNameError
+from zoo.families.vae.model import VAE
 from zoo.registry import families
 
 SHAPE = {"input_shape": (1, 8, 8), "latent_dim": 3}
@@ -213,9 +213,7 @@ def test_a_subclass_is_not_the_family_of_its_parent(registered):
     with pytest.raises(PluginError, match="Good is not a registered family"):
         zoo.save(model, "child")
     with pytest.raises(PluginError, match="is not a registered family"):
-        zoo.save(
-            type("VAE", (zoo.families.vae.model.VAE,), {})(zoo.build("vae", **SHAPE).spec), "child"
-        )
+        zoo.save(type("VAE", (VAE,), {})(zoo.build("vae", **SHAPE).spec), "child")
 
 
 def test_a_class_has_one_name(registered, installed):
@@ -226,10 +224,10 @@ def test_a_class_has_one_name(registered, installed):
     ):
         zoo.register("twice")(once)
     with pytest.raises(PluginError, match="VAE is Family 'vae' already"):
-        zoo.register("my-vae")(zoo.families.vae.model.VAE)
+        zoo.register("my-vae")(VAE)
     installed(
         Package("twice", "1", {"twice.py": GOOD}, {"first": "twice:Good", "second": "twice:Good"}),
-        Package("borrowed", "1", {}, {"borrowed": "zoo.models:VAE"}),
+        Package("borrowed", "1", {}, {"borrowed": "zoo.families.vae.model:VAE"}),
     )
     assert zoo.build("first", input_shape=(1, 8, 8))
     with pytest.raises(PluginError, match="Good is Plugin 'first' of twice 1 already"):
@@ -246,8 +244,8 @@ def test_a_spec_of_two_families_is_refused_without_a_name(registered):
         InputError, match=r"GoodSpec is the Spec of families 'one' and 'two': build"
     ):
         zoo.build(spec)
-    zoo.register("mine")(type("Mine", (zoo.families.vae.model.VAE,), {}))
-    assert type(zoo.build(zoo.build("vae", **SHAPE).spec)) is zoo.families.vae.model.VAE
+    zoo.register("mine")(type("Mine", (VAE,), {}))
+    assert type(zoo.build(zoo.build("vae", **SHAPE).spec)) is VAE
 
 
 def test_a_name_that_a_package_has_cannot_be_registered(installed):

@@ -36,7 +36,7 @@ heads = "jiont"
 [data]
 dataset = 5
 fit = "trian"
-protocol = "binarized"
+protocol = "binarised"
 
 [training]
 epoch = 5
@@ -67,7 +67,7 @@ ITS_PROBLEMS = [
     "model.latentdim: there is no such field. Did you mean 'latent_dim'?",
     "data.dataset: input should be a valid string, not 5",
     "data.fit: input should be 'train' or 'train+validation', not 'trian'. Did you mean 'train'?",
-    "data.protocol: input should be 'binarized', 'dequantized', 'gray' or 'levels', not 'binarized'. "
+    "data.protocol: input should be 'binarized', 'dequantized', 'gray', 'levels' or 'real', not 'binarised'. "
     "Did you mean 'binarized'?",
     "training.epochs: input should be greater than or equal to 1, not 0",
     "training.batch_size: input should be greater than or equal to 1, not -1",

@@ -148,7 +148,7 @@ def test_an_override_completes_and_mends_a_file():
     [
         ("lr", "learning_rate"),
         ("batch", "batch_size"),
-        ("optimizer.kind", "optimizer"),
+        ("optimiser.kind", "optimizer"),
         ("latent_dim", "model.latent_dim"),
         ("weight_decay", "optimizer.weight_decay"),
         ("body.hidden", "model.body"),
@@ -164,6 +164,8 @@ def test_an_override_completes_and_mends_a_file():
         ("per_device_train_batch_size", "batch_size"),
         ("accumulate_grad_batches", "accumulate"),
         ("model.in_channels", "input_shape"),
+        ("image_shape", "model.input_shape"),
+        ("model.image_shape", "input_shape"),
     ],
 )
 def test_a_setting_in_another_place_or_by_another_name_is_found(key, meant):
@@ -223,8 +225,8 @@ def test_another_kind_brings_its_own_fields():
             "trainig: there is no such section. Did you mean 'training'?",
         ),
         (
-            {"optimizer.kind": "adam"},
-            "optimizer: there is no such field. Did you mean 'optimizer'?",
+            {"optimiser.kind": "adam"},
+            "optimiser: there is no such field. Did you mean 'optimizer'?",
         ),
         (
             {"model.latent_dim.x": 3},

@@ -50,7 +50,8 @@ def check_known(protocol: str) -> None:
 
 
 def check_protocol(protocol: str, likelihood: str) -> None:
-    """Raises InputError if the protocol does not fit the likelihood."""
+    """Raises InputError if there is no such protocol, or if it does not fit the likelihood."""
+    check_known(protocol)
     fitting = FITTING.get(likelihood, (protocol,))
     if protocol not in fitting:
         others = " or ".join(kind for kind, some in FITTING.items() if protocol in some)

@@ -128,8 +128,9 @@ def parse_protocol(text: str) -> ReconstructionProtocol:
     """
     name, *changes = text.split(":")
     if name not in ("native", "whole") and not re.fullmatch(r"center-\d{1,4}", name):
+        names = [one.replace("N", re.sub(r"\D", "", name) or "N") for one in NAMES]  # its own size
         raise InputError(
-            f"There is no reconstruction protocol {name[:60]!r}.{did_you_mean(name, NAMES)} "
+            f"There is no reconstruction protocol {name[:60]!r}.{did_you_mean(name, names)} "
             "There are native (images as they are), whole (padded to the model's stride) and "
             "center-N, such as center-256."
         )

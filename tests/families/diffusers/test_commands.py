@@ -49,7 +49,7 @@ def test_models_are_compared_and_drawn(run, here):
     with Image.open(here / "crops.png") as picture:
         assert picture.size == (3 * 120 + 2 * 4, 16 + 3 * 96 + 2 * 4)  # heading, rows, gaps
     rows = json.loads(run("compare", "./kl", "./tiny", "mixed", "--protocol", "whole", "--json"))
-    assert {row["protocol_id"] for row in rows} == {"abb893ca"}
+    assert {row["protocol_id"] for row in rows} == {"93c101cb"}
 
 
 def test_without_a_recipe_any_size_is_measured_and_encoded_as_it_is(run, here):
