@@ -61,7 +61,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_a_set_of_0_and_1_is_said_to_be_all_but_black(way, in_memory, caplog, monkeypatch):
     if not in_memory:
-        for module in ("arrays", "load"):
+        for module in ("sources.arrays", "open"):
             monkeypatch.setattr(f"zoo.data.{module}.IN_MEMORY", 0)
     for levels, count in (((PIXELS > 127).astype(np.uint8), 1), (PIXELS, 0), (PIXELS * 0, 0)):
         caplog.clear()

@@ -157,7 +157,7 @@ def test_a_flipped_byte_gives_images_or_a_sentence(suffix):
 def test_an_npy_of_more_than_fits_is_read_from_its_place(monkeypatch, array):
     Path("a.npy").write_bytes(npy(array))
     held = load_examples("a.npy", "train")
-    for module in ("arrays", "load"):
+    for module in ("sources.arrays", "open"):
         monkeypatch.setattr(f"zoo.data.{module}.IN_MEMORY", 100)
     streamed = load_examples("a.npy", "train")
     assert isinstance(streamed, StreamedExamples)
