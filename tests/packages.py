@@ -28,6 +28,7 @@ class Package:
     families: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)
     registries: Mapping[str, str] = field(default_factory=dict)
+    likelihoods: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, project: Path) -> Package:
@@ -41,7 +42,10 @@ class Package:
             if "__pycache__" not in path.parts
         }
         points = about["project"]["entry-points"]
-        groups = (points.get(f"{GROUP}.{g}", {}) for g in ("families", "datasets", "registries"))
+        groups = (
+            points.get(f"{GROUP}.{g}", {})
+            for g in ("families", "datasets", "registries", "likelihoods")
+        )
         return cls(about["project"]["name"], about["project"]["version"], files, *groups)
 
     def wheel(self, folder: Path) -> Path:
@@ -68,6 +72,7 @@ class Package:
             "families": self.families,
             "datasets": self.datasets,
             "registries": self.registries,
+            "likelihoods": self.likelihoods,
         }
         return "".join(
             f"[{GROUP}.{group}]\n"

@@ -17,6 +17,8 @@ ORDER = [
     "runtime",
     "specs",
     "plugins",
+    "distributions",
+    "likelihoods",
     "models",
     "families",
     "registry",

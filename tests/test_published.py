@@ -191,7 +191,7 @@ def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
     from sklearn.decomposition import PCA
 
     from zoo.data import load_examples, shown_in_testing
-    from zoo.models.parts.likelihoods import ContinuousBernoulliImage
+    from zoo.distributions.bernoulli import ContinuousBernoulli
 
     train = load_examples("digits", "train+validation").pixels
     test = load_examples("digits", "test").pixels
@@ -203,10 +203,10 @@ def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
     wanted = shown_in_testing(train, "dequantized").mean(0, keepdim=True)
     for _ in range(60):  # the best image that ignores the latent has the training mean
         middle = (low + high) / 2
-        above = ContinuousBernoulliImage(middle).mean > wanted
+        above = ContinuousBernoulli(middle).mean > wanted
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
     shown = shown_in_testing(test, "dequantized")
-    ignoring = -ContinuousBernoulliImage(low).log_prob(shown).mean().item()
+    ignoring = -ContinuousBernoulli(low).log_prob(shown).mean().item()
     print("ignoring the latent", ignoring)
     assert metrics.neg_elbo < ignoring - 0.3 * abs(ignoring)
 

@@ -40,6 +40,8 @@ _MODULES = {
     "zoo.export.write": ("Exported", "export_onnx", "export_torch"),
     "zoo.hub.pull": ("pull",),
     "zoo.hub.push": ("Published", "push"),
+    "zoo.likelihoods.base": ("Likelihood",),
+    "zoo.likelihoods.registry": ("register_likelihood",),
     "zoo.measuring": ("evaluate", "measure_reconstructions", "verify"),
     "zoo.models": ("Autoencoder", "Loss", "VariationalAutoencoder"),
     "zoo.registry.families": ("list_families", "register"),

@@ -29,6 +29,8 @@ from zoo.export.write import export_torch as export_torch
 from zoo.hub.pull import pull as pull
 from zoo.hub.push import Published as Published
 from zoo.hub.push import push as push
+from zoo.likelihoods.base import Likelihood as Likelihood
+from zoo.likelihoods.registry import register_likelihood as register_likelihood
 from zoo.measuring import evaluate as evaluate
 from zoo.measuring import measure_reconstructions as measure_reconstructions
 from zoo.measuring import verify as verify

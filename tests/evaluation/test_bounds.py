@@ -15,9 +15,7 @@ import zoo
 from zoo.evaluation.measure import mean_of, measure_nll
 from zoo.evaluation.noise import elbo_noise, image_noise
 from zoo.families.vae.spec import VAESpec
-from zoo.models.parts.likelihoods import BernoulliImage, build_likelihood
 from zoo.registry import published
-from zoo.specs.parts import BernoulliLikelihood, ContinuousBernoulliLikelihood, GaussianLikelihood
 
 
 class LinearGaussian(zoo.VariationalAutoencoder):
@@ -115,38 +113,6 @@ def test_noise_depends_on_seed_and_image_alone():
     assert not torch.equal(image_noise(0, 0, 1, (4,)), image_noise(0, 0, 1, (4,), stream=2**31))
 
 
-@pytest.mark.parametrize("kind", [ContinuousBernoulliLikelihood, GaussianLikelihood])
-def test_a_continuous_likelihood_integrates_to_one(kind):
-    pixel = build_likelihood(kind())
-    x = torch.linspace(-4, 5, 900_001, dtype=torch.float64)
-    if kind is ContinuousBernoulliLikelihood:
-        x = x[(x >= 0) & (x <= 1)]
-    for logit in (-40.0, -3.0, -0.03, 0.0, 0.01, 0.7, 5.0, 25.0):
-        with torch.no_grad():
-            distribution = pixel.distribution(torch.full((1, 1, 1), logit))
-            density = distribution.log_prob(x.float().view(-1, 1, 1, 1)).double().exp()
-        assert torch.trapezoid(density, x).item() == pytest.approx(1, abs=1e-3)
-        if kind is ContinuousBernoulliLikelihood:
-            mean = torch.trapezoid(x * density, x).item()
-            assert distribution.mean.item() == pytest.approx(mean, abs=1e-3)
-
-
-def test_a_bernoulli_image_sums_to_one_and_is_the_cross_entropy():
-    pixel = build_likelihood(BernoulliLikelihood())
-    logits = torch.randn(1, 2, 2)
-    images = torch.tensor([[float(b) for b in f"{i:04b}"] for i in range(16)]).view(16, 1, 2, 2)
-    assert pixel.distribution(logits).log_prob(images).exp().sum().item() == pytest.approx(
-        1, abs=1e-5
-    )
-    gray = torch.rand(5, 1, 2, 2)
-    expected = torch.nn.functional.binary_cross_entropy_with_logits(
-        logits.expand_as(gray), gray, reduction="none"
-    )
-    torch.testing.assert_close(
-        -pixel.distribution(logits).log_prob(gray), expected.flatten(1).sum(1)
-    )
-
-
 def test_numpy_alone_gives_the_published_numbers_of_vae_digits_8():
     from safetensors.numpy import load_file
     from sklearn.datasets import load_digits
@@ -195,13 +161,3 @@ def test_numpy_alone_gives_the_published_numbers_of_vae_digits_8():
         weights = weights - normal(z, mean[i], log_variance[i])
         bounds.append(np.logaddexp.reduce(weights) - math.log(len(weights)))
     assert -np.mean(bounds) == pytest.approx(metrics["nll"], abs=1e-3)
-
-
-def test_a_bernoulli_scores_the_same_with_and_without_a_gradient():
-    logits = torch.linspace(-90, 90, 4 * 784).view(4, 1, 28, 28)
-    logits[0, 0, 0, :3] = torch.tensor([0.0, 1e4, -1e4])
-    x = (torch.arange(784) % 2).float().view(1, 1, 28, 28)
-    exact = BernoulliImage(logits.double().requires_grad_()).log_prob(x.double()).detach()
-    for given in (logits, logits.clone().requires_grad_()):
-        scores = BernoulliImage(given).log_prob(x)
-        assert torch.allclose(scores.double(), exact, rtol=1e-6)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import zoo
+from zoo.distributions.gaussians import normal
 from zoo.errors import InputError, RecipeError
 from zoo.families.vae.disentangling import aggregate, shuffled
-from zoo.models.parts.gaussians import normal
 from zoo.specs.objectives import ELBO
 
 

@@ -9,9 +9,9 @@ import torch
 from torch.distributions import Independent, MultivariateNormal, Normal
 
 import zoo
+from zoo.distributions.gaussians import normal
 from zoo.errors import InputError, SpecError, TrainingError
 from zoo.families.hierarchical_vae.model import HierarchicalVAE
-from zoo.models.parts.gaussians import normal
 
 SMALL = {"kind": "conv", "channels": [3], "residual_blocks": 1, "hidden": [5]}
 VAMP = {"kind": "vamp", "components": 4}

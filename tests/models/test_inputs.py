@@ -244,4 +244,4 @@ def test_a_number_of_draws_that_cannot_be_is_refused(method, samples):
 
 def test_a_likelihood_says_what_it_is():
     model = zoo.build("vae", input_shape=(1, 8, 8), latent_dim=3)
-    assert repr(model.likelihood(torch.zeros(2, 3))) == "BernoulliImage(logits: (2, 1, 8, 8))"
+    assert repr(model.likelihood(torch.zeros(2, 3))) == "Bernoulli(logits: (2, 1, 8, 8))"

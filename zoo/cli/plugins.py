@@ -14,7 +14,7 @@ from zoo.cli.output import as_json, print_checks, print_json, print_table, say
 @as_json
 @click.pass_context
 def plugins(context: click.Context, json_: bool) -> None:
-    """Families, datasets and models that installed packages provide.
+    """Families, likelihoods, datasets and models that installed packages provide.
 
     Without a COMMAND: lists what is installed, and whether it can be imported.
 
@@ -30,7 +30,7 @@ def plugins(context: click.Context, json_: bool) -> None:
     entry points; two lines of pyproject.toml:
       [project.entry-points."autoencoder_zoo.families"]
       thing = "acme_thing:Thing"       a subclass of zoo.Autoencoder with its Spec
-    Datasets (autoencoder_zoo.datasets) are functions from a split to uint8 images; registries
+    Likelihoods (autoencoder_zoo.likelihoods) are subclasses of zoo.Likelihood; datasets (autoencoder_zoo.datasets) are functions from a split to uint8 images; registries
     (autoencoder_zoo.registries) are folders with an index, models and recipes.
     """
     if context.invoked_subcommand is None:

@@ -10,14 +10,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from zoo.errors import PluginError
 from zoo.plugins import entry_points as plugins
-from zoo.plugins.entry_points import Plugin
+from zoo.plugins.entry_points import Kind, Plugin
 from zoo.registry import families, index
 
 SECONDS = 60.0
@@ -97,15 +97,20 @@ def _word(plugin: Plugin) -> str:
 def main() -> None:
     """The process that imports: of each plugin, a line with what is wrong, or an empty one."""
     from zoo.data.sources import packages as datasets
+    from zoo.likelihoods import registry as likelihoods
 
     answers, seconds, *waiting = sys.argv[1:]
-    families_and_datasets = [*plugins.installed("family"), *plugins.installed("dataset")]
-    found = {_word(plugin): plugin for plugin in families_and_datasets}
+    load: dict[Kind, Callable[[Plugin], object]] = {
+        "family": families.load,
+        "likelihood": likelihoods.load,
+        "dataset": datasets.load,
+    }
+    found = {_word(plugin): plugin for kind in load for plugin in plugins.installed(kind)}
     for plugin in map(found.__getitem__, waiting):
         problem = ""
         faulthandler.dump_traceback_later(float(seconds), exit=True)
         try:
-            (families if plugin.kind == "family" else datasets).load(plugin)
+            load[plugin.kind](plugin)
         except PluginError as wrong:
             problem = " ".join(str(wrong).splitlines())
         with open(answers, "a", encoding="utf-8") as file:

@@ -33,13 +33,13 @@ from zoo.evaluation.measure import (
     per_batch,
 )
 from zoo.evaluation.reconstruction import measure_batch
+from zoo.likelihoods.fitting import check_protocol, fitting_protocols
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
 from zoo.runtime import processes
-from zoo.specs.base import likelihood_kind
 from zoo.specs.data import DataSettings, Transform, data_settings
 from zoo.specs.metrics import Metrics
-from zoo.specs.protocols import FITTING, Protocol, check_protocol, identity
+from zoo.specs.protocols import Protocol, identity
 from zoo.specs.reconstruction import native
 
 
@@ -100,11 +100,10 @@ def evaluate_each(
 ) -> tuple[Metrics, dict[str, Tensor]]:
     """As `evaluate_model`, and beside the means each image's own numbers, `(N,)` by name."""
     check_shape(model, images)
-    kind = likelihood_kind(model.spec)
     if protocol is None:  # an autoencoder's code is measured on gray images
-        own_first = FITTING.get(kind, ("gray",))
+        own_first = fitting_protocols(model.spec) or ("gray",)
         protocol = own_first[0 if isinstance(model, VariationalAutoencoder) else -1]
-    check_protocol(protocol, kind)
+    check_protocol(protocol, model.spec)
     if limit is not None and limit < 1:
         raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
     if nll_samples < 0:
@@ -150,7 +149,7 @@ def evaluate_each(
 def protocols_of(model: Autoencoder, own: Protocol) -> list[Protocol]:
     """What a published model is measured under: its recipe's own protocol, then all others that fit."""
     variational = isinstance(model, VariationalAutoencoder)
-    fitting = FITTING.get(likelihood_kind(model.spec), (own,)) if variational else (own,)
+    fitting = (variational and fitting_protocols(model.spec)) or (own,)
     return sorted(fitting, key=lambda protocol: protocol != own)
 
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from zoo.distributions.gaussians import divergence, draw_at, normal, without_gradient
+from zoo.distributions.mixture import NormalMixture
 from zoo.errors import InputError, did_you_mean
 from zoo.models.importance import log_weight_sum
 from zoo.models.interface import Autoencoder, Loss, full_precision
-from zoo.models.parts.gaussians import divergence, draw_at, normal, without_gradient
-from zoo.models.parts.priors import NormalMixture
 from zoo.specs.objectives import ELBO, GRADIENTS, IWAE
 
 Gradient = Literal["reparameterized", "stl", "dreg"]

@@ -1,10 +1,12 @@
-"""What installed packages provide: families, datasets, registries of published models.
+"""What installed packages provide: families, likelihoods, datasets, registries of published models.
 
-They declare it in their metadata, in three groups of entry points; a package is imported when what it
+They declare it in their metadata, in four groups of entry points; a package is imported when what it
 provides is used, and not before. A package that fails affects only what it provides.
 
     [project.entry-points."autoencoder_zoo.families"]
     vq = "acme_vq:VQVAE"                # a subclass of zoo.Autoencoder with its Spec
+    [project.entry-points."autoencoder_zoo.likelihoods"]
+    laplace = "acme_vq:Laplace"         # a subclass of zoo.Likelihood of that kind
     [project.entry-points."autoencoder_zoo.datasets"]
     rings = "acme_vq.rings:rings"       # split -> uint8 images (N, C, H, W) or (N, H, W)
     [project.entry-points."autoencoder_zoo.registries"]
@@ -28,10 +30,11 @@ from typing import Any, Literal
 from zoo.errors import PluginError, did_you_mean
 from zoo.plugins.guards import cause
 
-Kind = Literal["family", "dataset", "registry"]
+Kind = Literal["family", "likelihood", "dataset", "registry"]
 
 GROUPS: dict[Kind, str] = {
     "family": "autoencoder_zoo.families",
+    "likelihood": "autoencoder_zoo.likelihoods",
     "dataset": "autoencoder_zoo.datasets",
     "registry": "autoencoder_zoo.registries",
 }
@@ -55,8 +58,9 @@ RESERVED: dict[Kind, tuple[str, ...]] = {
     "registry": (),
 }
 """The zoo's own names, listed here so that checking a plugin's name needs no torch."""
+_reserved: dict[Kind, set[str]] = {kind: set(RESERVED.get(kind, ())) for kind in GROUPS}
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-"""Names of families, datasets and registries: lower-case words joined by '-'."""
+"""Names of families, likelihoods, datasets and registries: lower-case words joined by '-'."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,11 @@ class Plugin:
             raise PluginError(f"{self} cannot be used: {self.problem}.")
 
 
+def reserve(kind: Kind, names: Iterable[str]) -> None:
+    """Keeps the zoo's own names from plugins: said by the room that has them, when it is imported."""
+    _reserved[kind].update(names)
+
+
 def installed(kind: Kind) -> list[Plugin]:
     """Every plugin of a kind, by name and package. Imports none."""
     found = {
@@ -167,7 +176,7 @@ def at_fault(failure: BaseException) -> str:
     """The package, and its version, whose own code raised an exception; nothing for the zoo's own."""
     owners = {
         top: plugin.owner
-        for plugin in (*installed("family"), *installed("dataset"))
+        for plugin in (*installed("family"), *installed("likelihood"), *installed("dataset"))
         if (top := plugin.module.partition(".")[0]) in sys.modules and top != "zoo"
     }
     frames = [frame for frame, _ in traceback.walk_tb(failure.__traceback__)]
@@ -194,7 +203,7 @@ def _entry_points() -> Iterator[tuple[EntryPoint, tuple[str, str]]]:
 
 
 def _problem(kind: Kind, name: str) -> str:
-    if name in RESERVED[kind]:
+    if name in _reserved[kind]:
         return f"{name!r} is the zoo's own {kind}"
     if not NAME.fullmatch(name) or len(name) > 100:
         return f"a {kind} is named in lower-case words joined by '-', not {name[:100]!r}"

@@ -1,4 +1,4 @@
-"""The parts that the built-in families are put together from: bodies, likelihoods, priors. No torch here."""
+"""The parts that the built-in families are put together from: bodies and priors. No torch here."""
 
 from __future__ import annotations
 
@@ -85,61 +85,6 @@ class GridBody(Convolutions):
     activation: Activation = Field(default="silu", description="between all layers")
 
 
-class PixelLikelihood(Strict):
-    """What the likelihoods share: a decoder gives some numbers for each pixel."""
-
-    def outputs(self, channels: int) -> int:
-        """Numbers that the decoder gives for a pixel of so many channels: one for each."""
-        return channels
-
-    def output_shape(self, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Shape of what the decoder gives for an image of a shape."""
-        channels, height, width = input_shape
-        return (self.outputs(channels), height, width)
-
-    @property
-    def parameters(self) -> int:
-        """Parameters that are its own."""
-        return 0
-
-
-class BernoulliLikelihood(PixelLikelihood):
-    """Each pixel is a coin whose probability is the decoder's output."""
-
-    kind: Literal["bernoulli"] = "bernoulli"
-
-
-class ContinuousBernoulliLikelihood(PixelLikelihood):
-    """Each pixel follows a continuous Bernoulli on [0, 1] (Loaiza-Ganem & Cunningham 2019)."""
-
-    kind: Literal["continuous-bernoulli"] = "continuous-bernoulli"
-
-
-class GaussianLikelihood(PixelLikelihood):
-    """Each pixel is Gaussian around the decoder's output, with one learned scale of at least 1/256."""
-
-    kind: Literal["gaussian"] = "gaussian"
-
-    @property
-    def parameters(self) -> int:
-        return 1
-
-
-class DiscretizedLogisticLikelihood(PixelLikelihood):
-    """Each value is one of 256 levels, by a mixture of logistics cut into bins (Salimans et al. 2017).
-
-    A pixel's channels share the mixture's component, and each one's mean is moved by the channels
-    before it.
-    """
-
-    kind: Literal["discretized-logistic"] = "discretized-logistic"
-    components: int = Field(default=5, ge=1, le=100, description="logistics in a pixel's mixture")
-
-    def outputs(self, channels: int) -> int:
-        """For each component a weight, and a mean, a scale and one coupling to each channel before it for each channel."""
-        return self.components * (1 + 2 * channels + channels * (channels - 1) // 2)
-
-
 class NormalPrior(Strict):
     """A standard normal over all latents."""
 
@@ -156,15 +101,6 @@ class VampPrior(Strict):
 
 
 Body = Annotated[MLPBody | ConvBody, Field(discriminator="kind")]
-
-
-Likelihood = Annotated[
-    BernoulliLikelihood
-    | ContinuousBernoulliLikelihood
-    | GaussianLikelihood
-    | DiscretizedLogisticLikelihood,
-    Field(discriminator="kind"),
-]
 
 
 Prior = Annotated[NormalPrior | VampPrior, Field(discriminator="kind")]

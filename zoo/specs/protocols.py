@@ -1,4 +1,4 @@
-"""The protocols, by name, and which likelihoods they fit.
+"""The protocols, by name; which of them fit is a fact of a likelihood.
 
 `binarized`: a pixel is a coin with its gray level as probability. `dequantized`: a level becomes
 a uniform draw from its 1/256 of [0, 1]. `levels`: an image is its levels, as v / 255, and has a
@@ -15,14 +15,6 @@ from typing import Literal, get_args
 from zoo.errors import InputError, did_you_mean
 
 Protocol = Literal["binarized", "dequantized", "gray", "levels", "real"]
-
-FITTING: dict[str, tuple[Protocol, ...]] = {
-    "bernoulli": ("binarized", "gray"),
-    "continuous-bernoulli": ("dequantized",),
-    "gaussian": ("dequantized",),
-    "discretized-logistic": ("levels",),
-}
-"""Which protocols fit a likelihood; the first is its own."""
 
 _SETTINGS: dict[Protocol, tuple[str | int, ...]] = {
     "binarized": ("threshold", "philox4x64", 0, 24),
@@ -47,6 +39,7 @@ def check_known(protocol: str) -> None:
             f"There is no protocol {protocol!r}.{did_you_mean(str(protocol), known)} Protocols: "
             f"{', '.join(known)}; and of reconstructions alone native, whole and center-N."
         )
+<<<<<<< HEAD
 
 
 def check_protocol(protocol: str, likelihood: str) -> None:
@@ -59,3 +52,5 @@ def check_protocol(protocol: str, likelihood: str) -> None:
             f"{protocol!r} does not fit a {likelihood} likelihood; "
             f"use {' or '.join(map(repr, fitting))}, or a {others} likelihood."
         )
+=======
+>>>>>>> 7c70a17 (wip3)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from zoo.errors import WeightsError, ZooError, did_you_mean
 from zoo.io.text import printable
@@ -58,7 +59,7 @@ def checked(
     try:
         return cls.model_validate_json(text), []
     except ValidationError as invalid:
-        return None, _problems(cls, invalid, section)
+        return None, _problems(cls, invalid, section, fields)
 
 
 def listed(what: str, problems: list[str]) -> str:
@@ -112,14 +113,18 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} {str(value)[:60]!r}")
 
 
-def _problems(cls: type[BaseModel], invalid: ValidationError, section: str) -> list[str]:
+def _problems(
+    cls: type[BaseModel], invalid: ValidationError, section: str, given: Mapping[str, Any]
+) -> list[str]:
     """One line per field; the branches of a union that all failed share theirs."""
     found: dict[str, tuple[list[str], str, str]] = {}
     for error in invalid.errors(include_url=False):
         one: dict[str, Any] = dict(error)
         if one["type"] == "too_short" and len(one["input"]) >= one["ctx"]["min_length"]:
             continue  # pydantic did not count the items that are wrong themselves
-        path, siblings, inner = _locate(cls, one["loc"])
+        if one["type"] == "default_factory_not_called":
+            continue  # the field that the default depends on is listed
+        path, siblings, inner = _locate(cls, one["loc"], given)
         steps = [section, *path] if section else path
         where = ".".join(printable(step[:60]).replace("\n", "\\n") for step in steps)
         what, hint, value = _problem(path, siblings, one)
@@ -152,7 +157,7 @@ def _problem(path: list[str], siblings: list[str], one: dict[str, Any]) -> tuple
     elif kind == "json_invalid" or (isinstance(value, dict | list) and not kind.endswith("_type")):
         return message, "", ""
     near = did_you_mean(value, re.findall(r"'([^']*)'", message)) if isinstance(value, str) else ""
-    return message, near, _shown(value)
+    return message, near or one.get("ctx", {}).get("hint", ""), _shown(value)
 
 
 def _as_table(inner: list[type[BaseModel]], one: dict[str, Any]) -> str:
@@ -177,11 +182,12 @@ _BRANCH = re.compile(r"literal\[|constrained-|function-|^(int|float|str|bool)$")
 
 
 def _locate(
-    cls: type[BaseModel], loc: tuple[int | str, ...]
+    cls: type[BaseModel], loc: tuple[int | str, ...], given: Any
 ) -> tuple[list[str], list[str], list[type[BaseModel]]]:
     """The path as a person would write it, the names of the fields at its end, and what can stand there.
 
-    Pydantic's own path also names the branch of every union on the way.
+    Pydantic's own path also names the branch of most unions on the way; where it does not, the kind
+    that was given does.
     """
     path: list[str] = []
     siblings: list[str] = []
@@ -196,7 +202,10 @@ def _locate(
         path.append(str(step))
         siblings = [name for model in models for name in model.model_fields]
         fields = [m.model_fields[step] for m in models if step in m.model_fields]
-        models = [inner for field in fields for inner in models_of(field.annotation)]
+        models = [inner for field in fields for inner in models_in(field)]
+        given = given.get(step) if isinstance(given, Mapping) else None
+        kind = given.get("kind") if isinstance(given, Mapping) else None
+        models = [model for model in models if _tag(model) == kind] or models
     return path, siblings, models
 
 
@@ -222,8 +231,23 @@ def alternatives(field: Schema, known: Mapping[str, Schema]) -> list[Schema]:
     return [one for b in branches for one in alternatives(b, known)] if branches else [field]
 
 
-def models_of(annotation: Any) -> list[type[BaseModel]]:
-    """The Pydantic models that an annotation names, however deep."""
+class ByKind:
+    """Marks a field, in its annotation, whose models are known by their kinds and can be added to."""
+
+    def models(self) -> list[type[BaseModel]]:
+        """The models that the field takes, as far as they are imported."""
+        raise NotImplementedError
+
+
+def models_in(field: FieldInfo) -> list[type[BaseModel]]:
+    """The Pydantic models that a field can hold, however deep."""
+    known = [
+        model for mark in field.metadata if isinstance(mark, ByKind) for model in mark.models()
+    ]
+    return known or _models_of(field.annotation)
+
+
+def _models_of(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for inner in get_args(annotation) for model in models_of(inner)]
+    return [model for inner in get_args(annotation) for model in _models_of(inner)]

@@ -7,8 +7,8 @@ import math
 import torch
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
+from zoo.distributions.mixture import NormalMixture
 from zoo.models import Autoencoder, Loss
-from zoo.models.parts.priors import NormalMixture
 from zoo.testing.outputs import variational
 from zoo.testing.subject import FailedError, NotMeasuredError, Subject, expect, expect_close, images
 

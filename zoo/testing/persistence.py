@@ -16,9 +16,8 @@ from zoo.evaluation.figures import draw_all
 from zoo.evaluation.measure import measure_own
 from zoo.folder import store
 from zoo.folder.layout import files_of
+from zoo.likelihoods.fitting import fitting_protocols
 from zoo.registry.sources import Source
-from zoo.specs.base import likelihood_kind
-from zoo.specs.protocols import FITTING
 from zoo.testing.losses import mean_loss
 from zoo.testing.subject import Subject, expect, expect_unchanged, images, levels
 from zoo.training.run import train
@@ -66,10 +65,10 @@ def check_training(subject: Subject) -> str:
     with tempfile.TemporaryDirectory(prefix="zoo-check-") as scratch:
         data = Path(scratch, "digits.npy")
         np.save(data, levels(subject.spec, IMAGES).numpy())
-        kind = likelihood_kind(subject.spec)
+        own = fitting_protocols(subject.spec) or ("gray",)
         recipe = {
             "model": {"family": subject.family.name, **subject.spec.model_dump(mode="json")},
-            "data": {"dataset": str(data), "protocol": FITTING.get(kind, ("gray",))[0]},
+            "data": {"dataset": str(data), "protocol": own[0]},
             "training": {
                 "epochs": EPOCHS,
                 "batch_size": 32,

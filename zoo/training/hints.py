@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 
-from zoo.specs.validation import UNKNOWN, models_of
+from zoo.specs.validation import UNKNOWN, models_in
 
 ELSEWHERE = {
     "accumulate_grad_batches": "accumulate",
@@ -80,5 +80,5 @@ def _paths(cls: type[BaseModel], start: str) -> Iterator[str]:
     """Names of the settings, dotted, and of those in their tables."""
     for name, field in cls.model_fields.items():
         yield f"{start}.{name}"
-        for inner in models_of(field.annotation):
+        for inner in models_in(field):
             yield from (f"{start}.{name}.{own}" for own in inner.model_fields if own != "kind")

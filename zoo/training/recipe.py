@@ -14,11 +14,11 @@ from pydantic_core import to_jsonable_python
 
 from zoo.errors import InputError, RecipeError, UnknownNameError, ZooError, did_you_mean
 from zoo.io.files import read_regular, with_home
+from zoo.likelihoods.fitting import check_protocol
 from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
 from zoo.specs.data import DataSettings, parsed
 from zoo.specs.objectives import ELBO, GRADIENTS, Pixels
-from zoo.specs.protocols import check_protocol
 from zoo.specs.validation import checked, listed
 from zoo.training.hints import hinted
 from zoo.training.settings import TrainingSettings
@@ -212,7 +212,7 @@ def _disagreements(
     """Settings that are each valid and contradict each other."""
     problems, kind = [], likelihood_kind(spec)
     try:
-        check_protocol(data.protocol, kind)
+        check_protocol(data.protocol, spec)
     except InputError as wrong:
         said = str(wrong)
         if kind == "bernoulli" and spec.input_shape[0] == 3:  # black and white is no advice

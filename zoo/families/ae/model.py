@@ -11,14 +11,14 @@ from torch.distributions import Distribution
 from zoo.families.vae.spec import AESpec, ConvAESpec
 from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.models.parts.bodies import ACTIVATIONS, build_decoder, build_encoder
-from zoo.models.parts.likelihoods import build_likelihood
+from zoo.models.parts.likelihoods import LikelihoodHead
 
 
 class AE(Autoencoder):
     """An autoencoder; its loss is the negative log-likelihood of the image given its code."""
 
     Spec = AESpec
-    decoding = ("decoder.", "pixels.")
+    decoding = ("decoder.", "likelihood_head.")
     spec: AESpec
 
     def __init__(self, spec: AESpec) -> None:
@@ -28,9 +28,9 @@ class AE(Autoencoder):
         self.to_code = nn.Linear(self.encoder.features, spec.latent_dim)
         self.register_state_dict_post_hook(_to_published_names)
         self.register_load_state_dict_pre_hook(_from_published_names)
-        outputs = spec.likelihood.output_shape(spec.input_shape)
+        outputs = spec.likelihood.outputs(spec.input_shape)
         self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
-        self.pixels = build_likelihood(spec.likelihood)
+        self.likelihood_head = LikelihoodHead(spec.likelihood, spec.input_shape)
 
     @property
     def code(self) -> nn.Linear:
@@ -43,7 +43,7 @@ class AE(Autoencoder):
 
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():
-            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+            self.decoder.set_output_bias(self.likelihood_head.outputs_for(mean))
 
     def _encode(self, x: Tensor) -> Tensor:
         code = self.to_code(self.encoder(x))  # (N, latent_dim)
@@ -52,7 +52,9 @@ class AE(Autoencoder):
 
     def _likelihood(self, z: Tensor) -> Distribution:
         logits = self.decoder(z.reshape(-1, z.shape[-1]))  # (prod(batch), C, H, W)
-        return self.pixels.distribution(logits.float().reshape(*z.shape[:-1], *logits.shape[1:]))
+        return self.likelihood_head.distribution(
+            logits.float().reshape(*z.shape[:-1], *logits.shape[1:])
+        )
 
     def _decode(self, z: Tensor) -> Tensor:
         return self._likelihood(z).mean.to(z.dtype)

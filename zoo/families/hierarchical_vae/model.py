@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from zoo.distributions.gaussians import divergence, normal, without_gradient
 from zoo.errors import InputError
 from zoo.families.hierarchical_vae.spec import HierarchicalVAESpec
 from zoo.families.hierarchical_vae.top_down import (
@@ -23,8 +24,7 @@ from zoo.families.hierarchical_vae.top_down import (
 )
 from zoo.models.interface import Loss, full_precision
 from zoo.models.parts.bodies import ConvDecoder, ConvEncoder, bounded
-from zoo.models.parts.gaussians import divergence, normal, without_gradient
-from zoo.models.parts.likelihoods import build_likelihood
+from zoo.models.parts.likelihoods import LikelihoodHead
 from zoo.models.parts.priors import NormalMixture, build_prior
 from zoo.models.variational import Gradient, VariationalAutoencoder, at_least, draws_at_once
 from zoo.specs.objectives import ELBO, IWAE
@@ -52,18 +52,18 @@ class HierarchicalVAE(VariationalAutoencoder):
         body = spec.body
         self.encoder = ConvEncoder(body, spec.input_shape)
         self.posterior_head = nn.Linear(self.encoder.features, 2 * spec.latent_dim)
-        outputs = spec.likelihood.output_shape(spec.input_shape)
+        outputs = spec.likelihood.outputs(spec.input_shape)
         self.decoder = ConvDecoder(body, outputs, spec.latent_dim)
         self.groups = nn.ModuleList(
             Group(channels, body.channels[-1], body.residual_blocks, body.activation)
             for channels in spec.groups
         )
-        self.pixels = build_likelihood(spec.likelihood)
+        self.likelihood_head = LikelihoodHead(spec.likelihood, spec.input_shape)
         self.vamp = build_prior(spec.prior, spec.input_shape)
 
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():
-            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+            self.decoder.set_output_bias(self.likelihood_head.outputs_for(mean))
 
     def prior(self) -> Distribution:
         """p(z), all groups: no batch, event `latent_shape`. It has no mean in closed form."""
@@ -178,7 +178,9 @@ class HierarchicalVAE(VariationalAutoencoder):
     def _likelihood_at(self, grid: Tensor, batch: Sequence[int] | None = None) -> Distribution:
         logits = self.decoder.image(grid).float()  # (prod(batch), C, H, W)
         shape = logits.shape[1:]
-        return self.pixels.distribution(logits if batch is None else logits.reshape(*batch, *shape))
+        return self.likelihood_head.distribution(
+            logits if batch is None else logits.reshape(*batch, *shape)
+        )
 
     def _divergences(self, descent: Descent) -> list[Tensor]:
         """KL of each group's posterior to its prior, `(N,)`, given the latents above."""

@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from zoo.families.vae.spec import dense_parameters, prior_parameters
+from zoo.families.vae.spec import dense_parameters, likelihood_parameters, prior_parameters
+from zoo.likelihoods.field import DEFAULTS, AnyLikelihood, default_likelihood
 from zoo.specs.base import Spec
 from zoo.specs.parts import (
-    BernoulliLikelihood,
     ConvBody,
-    Likelihood,
     NormalPrior,
     Prior,
     Width,
@@ -30,9 +29,10 @@ class HierarchicalVAESpec(Spec):
         description="channels of each group below it, a grid of the body's smallest height and width",
     )
     body: ConvBody = Field(default=ConvBody(), description="the layers of encoder and decoder")
-    likelihood: Likelihood = Field(
-        default=BernoulliLikelihood(),
-        description="how a decoded image is scored against the real one",
+    likelihood: AnyLikelihood = Field(
+        default_factory=default_likelihood,
+        description="how an example is scored given its code",
+        json_schema_extra={"default": DEFAULTS},
     )
     prior: Prior = Field(
         default=NormalPrior(),
@@ -72,7 +72,7 @@ class HierarchicalVAESpec(Spec):
             + c * width + width  # from the latents
             for c in self.groups
         )  # fmt: skip
-        outputs = self.likelihood.output_shape(self.input_shape)[0]
+        outputs = self.likelihood.outputs(self.input_shape)[0]
         hidden = [flat, *self.body.hidden]
         dense = dense_parameters(hidden) + dense_parameters([hidden[-1], 2 * self.latent_dim])
         back = dense_parameters([self.latent_dim, *reversed(hidden)])
@@ -81,6 +81,6 @@ class HierarchicalVAESpec(Spec):
             + below
             + dense
             + back
-            + self.likelihood.parameters
+            + likelihood_parameters(self)
             + prior_parameters(self.prior, self.pixels)
         )

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from zoo.distributions.gaussians import normal
 from zoo.models.parts.bodies import ACTIVATIONS, ResidualBlock
-from zoo.models.parts.gaussians import normal
 
 Choose = Callable[[int, Distribution | None, Distribution | None], Tensor]
 """The latents of group i, by its prior and, where there is an image, its posterior."""

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 from torch.func import functional_call
 
+from zoo.distributions.gaussians import without_gradient
 from zoo.families.vae.model import VAE
 from zoo.families.vae.spec import BetaTCVAESpec, FactorVAESpec
 from zoo.models.interface import Loss, full_precision
 from zoo.models.parts.bodies import MLP
-from zoo.models.parts.gaussians import without_gradient
 from zoo.models.variational import Gradient, at_least
 from zoo.specs.objectives import ELBO, IWAE
 

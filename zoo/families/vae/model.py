@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from zoo.distributions.gaussians import gaussian_posterior
 from zoo.families.vae.spec import BetaVAESpec, ConvVAESpec, VAESpec
 from zoo.models.parts.bodies import bounded, build_decoder, build_encoder
-from zoo.models.parts.gaussians import gaussian_posterior
-from zoo.models.parts.likelihoods import build_likelihood
+from zoo.models.parts.likelihoods import LikelihoodHead
 from zoo.models.parts.priors import build_prior
 from zoo.models.variational import VariationalAutoencoder
 
@@ -28,9 +28,9 @@ class VAE(VariationalAutoencoder):
         else:
             self.mean_head = nn.Linear(self.encoder.features, spec.latent_dim)
             self.log_variance_head = nn.Linear(self.encoder.features, spec.latent_dim)
-        outputs = spec.likelihood.output_shape(spec.input_shape)
+        outputs = spec.likelihood.outputs(spec.input_shape)
         self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
-        self.pixels = build_likelihood(spec.likelihood)
+        self.likelihood_head = LikelihoodHead(spec.likelihood, spec.input_shape)
         self.vamp = build_prior(spec.prior, spec.input_shape)
 
     def prior(self) -> Distribution:
@@ -42,7 +42,7 @@ class VAE(VariationalAutoencoder):
 
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():
-            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+            self.decoder.set_output_bias(self.likelihood_head.outputs_for(mean))
 
     def _posterior(self, x: Tensor) -> Distribution:
         h = self.encoder(x)  # (N, F)
@@ -58,7 +58,9 @@ class VAE(VariationalAutoencoder):
     def _likelihood(self, z: Tensor) -> Distribution:
         codes = z.reshape(-1, z.shape[-1]).to(self.dtype)
         logits = self.decoder(codes)  # (prod(batch), C, H, W)
-        return self.pixels.distribution(logits.float().reshape(*z.shape[:-1], *logits.shape[1:]))
+        return self.likelihood_head.distribution(
+            logits.float().reshape(*z.shape[:-1], *logits.shape[1:])
+        )
 
 
 class ConvVAE(VAE):

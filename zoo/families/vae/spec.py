@@ -8,12 +8,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from zoo.likelihoods.field import DEFAULTS, AnyLikelihood, default_likelihood
 from zoo.specs.base import Spec
 from zoo.specs.parts import (
-    BernoulliLikelihood,
     Body,
     ConvBody,
-    Likelihood,
     MLPBody,
     NormalPrior,
     Prior,
@@ -26,9 +25,10 @@ class VectorSpec(Spec):
 
     latent_dim: Width = Field(description="numbers in a code")
     body: Body = Field(default=MLPBody(), description="the layers of encoder and decoder")
-    likelihood: Likelihood = Field(
-        default=BernoulliLikelihood(),
-        description="how a decoded image is scored against the real one",
+    likelihood: AnyLikelihood = Field(
+        default_factory=default_likelihood,
+        description="how an example is scored given its code",
+        json_schema_extra={"default": DEFAULTS},
     )
 
     @property
@@ -47,7 +47,7 @@ class VectorSpec(Spec):
     def parameter_count(self) -> int:
         channels, height, width = self.input_shape
         body, flat, convolutions = self.body, self.pixels, 0
-        shape = self.likelihood.output_shape(self.input_shape)
+        shape = self.likelihood.outputs(self.input_shape)
         values = math.prod(shape)  # that the decoder's dense layers end in
         if isinstance(body, ConvBody):
             height, width = body.sizes(height, width)[-1]
@@ -57,7 +57,7 @@ class VectorSpec(Spec):
         heads = self.codes_per_image * dense_parameters([encoder[-1], self.latent_dim])
         decoder = [self.latent_dim, *reversed(body.hidden), values]
         dense = dense_parameters(encoder) + heads + dense_parameters(decoder)
-        return convolutions + dense + self.likelihood.parameters
+        return convolutions + dense + likelihood_parameters(self)
 
     @property
     def codes_per_image(self) -> int:
@@ -160,6 +160,11 @@ class ConvVAESpec(VAESpec):
 def prior_parameters(prior: Prior, pixels: int) -> int:
     """Parameters of a prior over codes of images of so many values."""
     return 0 if isinstance(prior, NormalPrior) else prior.components * pixels
+
+
+def likelihood_parameters(spec: Spec) -> int:
+    """Parameters that are the likelihood's own."""
+    return sum(own.numel() for own in spec.likelihood.parameters(spec.input_shape).values())
 
 
 def dense_parameters(sizes: list[int]) -> int:

@@ -18,7 +18,7 @@ from torch.distributions import Distribution
 from zoo.families.vq_vae.spec import VQVAESpec
 from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.models.parts.bodies import GridDecoder, GridEncoder
-from zoo.models.parts.likelihoods import build_likelihood
+from zoo.models.parts.likelihoods import LikelihoodHead
 from zoo.runtime import processes
 
 DECAY = 0.99
@@ -54,8 +54,8 @@ class VQVAE(Autoencoder):
         self.encoder = GridEncoder(spec.body, spec.input_shape)
         self.to_vectors = nn.Conv2d(width, numbers, 1)
         self.from_vectors = nn.Conv2d(numbers, width, 3, padding=1)
-        self.decoder = GridDecoder(spec.body, spec.likelihood.output_shape(spec.input_shape))
-        self.pixels = build_likelihood(spec.likelihood)
+        self.decoder = GridDecoder(spec.body, spec.likelihood.outputs(spec.input_shape))
+        self.likelihood_head = LikelihoodHead(spec.likelihood, spec.input_shape)
         self.register_buffer("codebook", 0.2 * torch.randn(spec.codes, numbers))  # (K, D)
         self.register_buffer("uses", torch.zeros(spec.codes))  # (K,), of one image, on average
 
@@ -65,7 +65,7 @@ class VQVAE(Autoencoder):
 
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():
-            self.decoder.set_output_bias(self.pixels.logits_of(mean))
+            self.decoder.set_output_bias(self.likelihood_head.outputs_for(mean))
 
     def _encode(self, x: Tensor) -> Tensor:
         return self._vectors(self._nearest(self._outputs(x)))  # (N, D, h, w)
@@ -76,7 +76,9 @@ class VQVAE(Autoencoder):
     def _likelihood(self, z: Tensor) -> Distribution:
         codes = z.reshape(-1, *z.shape[-3:])  # (prod(batch), D, h, w)
         logits = self.decoder(self.from_vectors(codes))  # (prod(batch), C, H, W)
-        return self.pixels.distribution(logits.float().reshape(*z.shape[:-3], *logits.shape[1:]))
+        return self.likelihood_head.distribution(
+            logits.float().reshape(*z.shape[:-3], *logits.shape[1:])
+        )
 
     def _outputs(self, x: Tensor) -> Tensor:
         return self.to_vectors(self.encoder(x))  # (N, D, h, w)

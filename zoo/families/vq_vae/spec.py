@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from zoo.families.vae.spec import likelihood_parameters
+from zoo.likelihoods.field import DEFAULTS, AnyLikelihood, default_likelihood
 from zoo.specs.base import Spec
-from zoo.specs.parts import BernoulliLikelihood, GridBody, Likelihood
+from zoo.specs.parts import GridBody
 
 
 class VQVAESpec(Spec):
@@ -20,9 +22,10 @@ class VQVAESpec(Spec):
     body: GridBody = Field(
         default=GridBody(), description="the convolutions of encoder and decoder"
     )
-    likelihood: Likelihood = Field(
-        default=BernoulliLikelihood(),
-        description="how a decoded image is scored against the real one",
+    likelihood: AnyLikelihood = Field(
+        default_factory=default_likelihood,
+        description="how an example is scored given its code",
+        json_schema_extra={"default": DEFAULTS},
     )
     commitment: float = Field(
         default=0.25,
@@ -44,5 +47,7 @@ class VQVAESpec(Spec):
         width, numbers = self.body.channels[-1], self.latent_dim
         to_vectors, from_vectors = width * numbers + numbers, 9 * numbers * width + width
         channels = self.input_shape[0]
-        convolutions = self.body.convolution_parameters(channels, self.likelihood.outputs(channels))
-        return convolutions + to_vectors + from_vectors + self.likelihood.parameters
+        convolutions = self.body.convolution_parameters(
+            channels, self.likelihood.outputs(self.input_shape)[0]
+        )
+        return convolutions + to_vectors + from_vectors + likelihood_parameters(self)

@@ -21,7 +21,7 @@ ACTIVATIONS = {
 }
 
 
-def build_encoder(body: MLPBody | ConvBody, input_shape: tuple[int, int, int]) -> Encoder:
+def build_encoder(body: MLPBody | ConvBody, input_shape: tuple[int, ...]) -> Encoder:
     """The layers from images `(N, C, H, W)` to features `(N, F)`."""
     if isinstance(body, MLPBody):
         return MLPEncoder(body, input_shape)
@@ -29,7 +29,7 @@ def build_encoder(body: MLPBody | ConvBody, input_shape: tuple[int, int, int]) -
 
 
 def build_decoder(
-    body: MLPBody | ConvBody, input_shape: tuple[int, int, int], latent_dim: int
+    body: MLPBody | ConvBody, input_shape: tuple[int, ...], latent_dim: int
 ) -> Decoder:
     """The layers from codes `(N, latent_dim)` to logits `(N, C, H, W)`."""
     if isinstance(body, MLPBody):
@@ -53,7 +53,7 @@ class MLP(nn.ModuleList):
 class MLPEncoder(MLP):
     """Flattens the image; every layer is followed by the activation, the last one too."""
 
-    def __init__(self, body: MLPBody, input_shape: tuple[int, int, int]) -> None:
+    def __init__(self, body: MLPBody, input_shape: tuple[int, ...]) -> None:
         sizes = [math.prod(input_shape), *body.hidden]
         super().__init__(sizes, body.activation)
         self.features = sizes[-1]
@@ -66,7 +66,7 @@ class MLPEncoder(MLP):
 class MLPDecoder(MLP):
     """The encoder's layers in reverse; the last one gives a logit for every value of the image."""
 
-    def __init__(self, body: MLPBody, input_shape: tuple[int, int, int], latent_dim: int) -> None:
+    def __init__(self, body: MLPBody, input_shape: tuple[int, ...], latent_dim: int) -> None:
         super().__init__(
             [latent_dim, *reversed(body.hidden), math.prod(input_shape)], body.activation
         )
@@ -104,7 +104,7 @@ class ResidualBlock(nn.Module):
 class GridEncoder(nn.Module):
     """Strided convolutions and residual blocks; an activation after each of them."""
 
-    def __init__(self, body: ConvBody | GridBody, input_shape: tuple[int, int, int]) -> None:
+    def __init__(self, body: ConvBody | GridBody, input_shape: tuple[int, ...]) -> None:
         super().__init__()
         widths = [input_shape[0], *body.channels]
         self.down = nn.ModuleList(
@@ -127,7 +127,7 @@ class GridEncoder(nn.Module):
 class ConvEncoder(GridEncoder):
     """Strided convolutions, residual blocks, dense layers; an activation after each of them."""
 
-    def __init__(self, body: ConvBody, input_shape: tuple[int, int, int]) -> None:
+    def __init__(self, body: ConvBody, input_shape: tuple[int, ...]) -> None:
         super().__init__(body, input_shape)
         height, width = body.sizes(*input_shape[1:])[-1]
         flat = body.channels[-1] * height * width
@@ -150,13 +150,11 @@ class ConvEncoder(GridEncoder):
 class GridDecoder(nn.Module):
     """The mirror of GridEncoder: residual blocks, strided transposed convolutions."""
 
-    def __init__(self, body: ConvBody | GridBody, input_shape: tuple[int, int, int]) -> None:
+    def __init__(self, body: ConvBody | GridBody, input_shape: tuple[int, ...]) -> None:
         super().__init__()
         self._add_convolutions(body, input_shape)
 
-    def _add_convolutions(
-        self, body: ConvBody | GridBody, input_shape: tuple[int, int, int]
-    ) -> None:
+    def _add_convolutions(self, body: ConvBody | GridBody, input_shape: tuple[int, ...]) -> None:
         channels, *size = input_shape
         widths = [channels, *body.channels]
         sizes = body.sizes(*size)
@@ -202,7 +200,7 @@ class GridDecoder(nn.Module):
 class ConvDecoder(GridDecoder):
     """The mirror of ConvEncoder: dense layers, residual blocks, strided transposed convolutions."""
 
-    def __init__(self, body: ConvBody, input_shape: tuple[int, int, int], latent_dim: int) -> None:
+    def __init__(self, body: ConvBody, input_shape: tuple[int, ...], latent_dim: int) -> None:
         nn.Module.__init__(self)  # dense layers come first: seeds and the optimizer go by the order
         self.small = (body.channels[-1], *body.sizes(*input_shape[1:])[-1])
         self.dense = MLP(

@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from zoo.distributions.mixture import NormalMixture
 from zoo.specs.parts import NormalPrior, VampPrior
 
 Encode = Callable[[Tensor], Distribution]
 
 
-def build_prior(prior: NormalPrior | VampPrior, input_shape: tuple[int, int, int]) -> Vamp | None:
+def build_prior(prior: NormalPrior | VampPrior, input_shape: tuple[int, ...]) -> Vamp | None:
     """The module that gives a learned prior; None for a standard normal, which has no parameters."""
     return None if isinstance(prior, NormalPrior) else Vamp(prior.components, input_shape)
-
-
-class NormalMixture(Distribution):
-    """An even mixture of K diagonal Gaussians over vectors `(d,)`."""
-
-    def __init__(self, loc: Tensor, scale: Tensor) -> None:
-        self.loc, self.scale = loc, scale  # (K, d)
-        super().__init__(torch.Size(), loc.shape[1:], validate_args=False)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc.mean(0)
-
-    @property
-    def variance(self) -> Tensor:
-        return (self.scale.square() + self.loc.square()).mean(0) - self.mean.square()
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Nats of vectors `(*batch, d)`: `(*batch,)`."""
-        z = value.float().flatten(0, -2)  # (B, d)
-        precision = self.scale.pow(-2)
-        centered = (
-            self.loc * precision
-        )  # squares are multiplied out: (B, K, d) would not fit in memory
-        squares = (
-            z.square() @ precision.T - 2 * z @ centered.T + (self.loc * centered).sum(1)
-        )  # (B, K)
-        volume = self.scale.log().sum(1) + 0.5 * math.log(2 * math.pi) * z.shape[1]  # (K,)
-        scores = (-0.5 * squares - volume).logsumexp(1) - math.log(len(self.loc))
-        return scores.view(value.shape[:-1])
-
-    def codes_from(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        """Draws `(n, d)` at standard normal noise `(n, d + 1)`, whose last number chooses a Gaussian."""
-        chosen = torch.special.ndtr(noise[:, -1].float()) * len(self.loc)
-        component = chosen.long().clamp_(max=len(self.loc) - 1)
-        return self.loc[component] + temperature * self.scale[component] * noise[:, :-1].float()
-
-    def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
-        """Draws `(*sample_shape, d)`."""
-        noise = torch.randn(math.prod(sample_shape), self.loc.shape[1] + 1, device=self.loc.device)
-        with torch.no_grad():
-            return self.codes_from(noise).view(*sample_shape, *self.event_shape)
 
 
 class Vamp(nn.Module):
     """The mean of the posteriors of K learned pseudo-inputs (Tomczak & Welling 2018, eq. 9)."""
 
-    def __init__(self, components: int, input_shape: tuple[int, int, int]) -> None:
+    def __init__(self, components: int, input_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.logits = nn.Parameter(torch.randn(components, *input_shape) - 1.0)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
-from zoo.models.parts.priors import NormalMixture
+from zoo.distributions.mixture import NormalMixture
 
 
 def gaussian_posterior(mean: Tensor, log_variance: Tensor) -> Distribution:

@@ -6,12 +6,12 @@ import math
 
 import pytest
 import torch
+from zoo.distributions.discretized_logistic import FIRST_LOG_SCALE, DiscretizedLogisticImage, logistics_of
 
 import zoo
 from zoo.data import Examples
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import evaluate_model
-from zoo.models.parts.discretized import FIRST_LOG_SCALE, DiscretizedLogisticImage, logistics_of
 
 ALL = torch.arange(256).view(256, 1, 1, 1) / 255
 """Every level, as an image of one pixel."""

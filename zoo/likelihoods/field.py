@@ -1,0 +1,112 @@
+"""`AnyLikelihood`: the field of a Spec that takes every likelihood that is known here, by its kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+
+from zoo.errors import PluginError, UnknownNameError
+from zoo.likelihoods import registry
+from zoo.likelihoods.base import Likelihood
+from zoo.likelihoods.bernoulli import BernoulliLikelihood
+from zoo.likelihoods.gaussian import GaussianLikelihood
+from zoo.specs.domains import domain_of
+from zoo.specs.validation import ByKind
+
+ELSEWHERE = (
+    " If a package provides it, install that; if a program of yours registers it, run that first."
+)
+
+
+class _ByKind(ByKind):
+    """How Pydantic validates the field and describes it: as the union, tagged by kind, of all known."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(_validated)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        choices = {kind: cls.__pydantic_core_schema__ for kind, cls in registry.at_hand().items()}
+        return handler(core_schema.tagged_union_schema(choices, discriminator="kind"))
+
+    def models(self) -> list[type[BaseModel]]:
+        return [*registry.at_hand().values()]
+
+
+AnyLikelihood = Annotated[Likelihood, _ByKind()]
+"""Declared after `input_shape`, with `default_factory=default_likelihood`."""
+
+
+DEFAULTS = "bernoulli for images, gaussian for vectors and series"
+"""The default in words, as the schema of a Spec gives it."""
+
+
+def default_likelihood(fields: Mapping[str, Any]) -> Likelihood:
+    """The likelihood of a Spec that names none: `bernoulli` for images, `gaussian` for real values.
+
+    Args:
+        fields: the fields that are validated already, `input_shape` among them.
+    """
+    shape = fields.get("input_shape")
+    is_real = shape is not None and domain_of(shape).is_real
+    return GaussianLikelihood() if is_real else BernoulliLikelihood()
+
+
+def _validated(value: Any, info: ValidationInfo) -> Likelihood:
+    """A likelihood from its fields, or one that was made already."""
+    if isinstance(value, Likelihood):
+        cls, likelihood = _known(value.name(), value), value
+        if cls is not type(value):
+            raise ValueError(
+                f"{type(value).__name__} is no longer the class registered as {value.name()!r}: "
+                "make one of the current class"
+            )
+    elif not isinstance(value, dict):
+        raise PydanticCustomError("model_attributes_type", "Input should be an object")
+    elif "kind" not in value:
+        raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
+    else:
+        cls = _known(value["kind"], value)
+        is_json = info.mode == "json"  # where lists are tuples
+        likelihood = (
+            cls.model_validate_json(json.dumps(value)) if is_json else cls.model_validate(value)
+        )
+    if shape := info.data.get("input_shape"):
+        _check_domain(cls, shape)
+    return likelihood
+
+
+def _known(kind: Any, value: Any) -> type[Likelihood]:
+    try:
+        return registry.get(kind if isinstance(kind, str) else str(kind))
+    except UnknownNameError:
+        known = ", ".join(map(repr, registry.list_likelihoods()))
+        raise PydanticKnownError(
+            "union_tag_invalid",
+            {
+                "discriminator": "'kind'",
+                "tag": str(kind)[:60],
+                "expected_tags": known,
+                "hint": ELSEWHERE,
+            },
+        ) from None
+    except PluginError as failure:
+        raise ValueError(str(failure).rstrip(".")) from failure
+
+
+def _check_domain(cls: type[Likelihood], shape: tuple[int, ...]) -> None:
+    domain = domain_of(shape)
+    if domain.kind in cls.domains:
+        return
+    fit = [kind for kind, one in registry.at_hand().items() if domain.kind in one.domains]
+    raise ValueError(
+        f"{cls.name()!r} is not for {domain.nouns}, and input_shape {shape} is of {domain}; use "
+        f"{' or '.join(map(repr, fit))}"
+    )
