@@ -7,7 +7,7 @@ from zoo.likelihoods import registry
 from zoo.likelihoods.base import Likelihood
 from zoo.specs.base import Spec
 from zoo.specs.domains import domain_of
-from zoo.specs.protocols import Protocol
+from zoo.specs.protocols import Protocol, check_known
 
 
 def likelihood_of(spec: Spec) -> Likelihood | None:
@@ -24,8 +24,9 @@ def fitting_protocols(spec: Spec) -> tuple[Protocol, ...]:
     return ("real",) if domain_of(spec.input_shape).is_real else ()
 
 
-def check_protocol(protocol: Protocol, spec: Spec) -> None:
-    """Raises InputError if the protocol does not fit the Spec."""
+def check_protocol(protocol: str, spec: Spec) -> None:
+    """Raises InputError if there is no such protocol, or if it does not fit the Spec."""
+    check_known(protocol)
     domain, likelihood = domain_of(spec.input_shape), likelihood_of(spec)
     if domain.is_image == (protocol == "real"):
         own = fitting_protocols(spec)

@@ -39,18 +39,3 @@ def check_known(protocol: str) -> None:
             f"There is no protocol {protocol!r}.{did_you_mean(str(protocol), known)} Protocols: "
             f"{', '.join(known)}; and of reconstructions alone native, whole and center-N."
         )
-<<<<<<< HEAD
-
-
-def check_protocol(protocol: str, likelihood: str) -> None:
-    """Raises InputError if there is no such protocol, or if it does not fit the likelihood."""
-    check_known(protocol)
-    fitting = FITTING.get(likelihood, (protocol,))
-    if protocol not in fitting:
-        others = " or ".join(kind for kind, some in FITTING.items() if protocol in some)
-        raise InputError(
-            f"{protocol!r} does not fit a {likelihood} likelihood; "
-            f"use {' or '.join(map(repr, fitting))}, or a {others} likelihood."
-        )
-=======
->>>>>>> 7c70a17 (wip3)
