@@ -6,10 +6,14 @@ import math
 
 import pytest
 import torch
-from zoo.distributions.discretized_logistic import FIRST_LOG_SCALE, DiscretizedLogisticImage, logistics_of
 
 import zoo
 from zoo.data import Examples
+from zoo.distributions.discretized_logistic import (
+    FIRST_LOG_SCALE,
+    DiscretizedLogisticImage,
+    logistics_of,
+)
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import evaluate_model
 

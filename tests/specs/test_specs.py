@@ -98,7 +98,7 @@ def test_every_kind_of_mistake_is_told_at_once():
         ({"body": {"kind": "conv", "hidden": [-1]}}, "body.hidden.0"),
         ({"body": "mlp"}, "body"),
         ({"body": {}}, "body"),
-        ({"likelihood": {"kind": "gaussian", "scale": 1}}, "likelihood.scale"),
+        ({"likelihood": {"kind": "gaussian", "scale": 0.0}}, "likelihood.scale"),
         ({"heads": None}, "heads"),
         ({"log_variance_bound": 31}, "log_variance_bound"),
         ({"log_variance_bound": float("inf")}, "log_variance_bound"),

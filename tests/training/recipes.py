@@ -30,7 +30,7 @@ input_shape = [1, 8]
 latent_dim = "three"
 latentdim = 4
 body = {kind = "mlpp"}
-likelihood = {kind = "gaussian", scale = 3}
+likelihood = {kind = "gaussian", variance = 3}
 heads = "jiont"
 
 [data]
@@ -62,7 +62,7 @@ ITS_PROBLEMS = [
     "model.input_shape.2: missing",
     "model.latent_dim: input should be a valid integer, not 'three'",
     "model.body: kind should be one of 'mlp', 'conv', not 'mlpp'. Did you mean 'mlp'?",
-    "model.likelihood.scale: there is no such field. Known: kind.",
+    "model.likelihood.variance: there is no such field. Known: kind, scale.",
     "model.heads: input should be 'joint' or 'separate', not 'jiont'. Did you mean 'joint'?",
     "model.latentdim: there is no such field. Did you mean 'latent_dim'?",
     "data.dataset: input should be a valid string, not 5",

@@ -75,7 +75,7 @@ class Likelihood(Strict):
         raise NotImplementedError
 
     def outputs_for(self, mean: Tensor) -> Tensor:
-        """Decoder outputs `self.outputs(shape)` whose expected example is `mean`, of shape `shape`.
+        """Decoder outputs `self.outputs(shape)` whose expected example is `mean`, of shape `shape`, or near it.
 
         Needed for a recipe's `output_bias = "training-mean"` alone.
         """

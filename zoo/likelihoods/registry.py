@@ -66,7 +66,7 @@ def list_likelihoods() -> list[str]:
 def at_hand() -> dict[str, type[Likelihood]]:
     """The classes that are imported already, by kind."""
     loaded = {plugin.name: cls for plugin, cls in _loaded.items()}
-    return {**loaded, **_registered, **_built_in}
+    return {**_built_in, **_registered, **loaded}
 
 
 def title_of(cls: type[Likelihood]) -> str:
