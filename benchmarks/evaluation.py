@@ -105,7 +105,7 @@ def _multiply(model: zoo.VariationalAutoencoder, codes: Tensor, images: int) -> 
     decoder = model.get_submodule("decoder")
     weights = [layer.weight.t() for layer in decoder.modules() if isinstance(layer, nn.Linear)]
     for _ in range(images):
-        for h in codes.split(VALUES_AT_ONCE // model.spec.pixels):
+        for h in codes.split(VALUES_AT_ONCE // model.spec.input_size):
             for weight in weights:
                 h = h @ weight
 

@@ -35,8 +35,7 @@ def says(what, make):
 
 
 class FickleSpec(AE.Spec):
-    def parameter_count(self):
-        return super().parameter_count() + 3
+    pass
 
 
 @zoo.register("fickle")

@@ -33,7 +33,7 @@ class Rows(zoo.Autoencoder):
     def __init__(self, spec):
         super().__init__(spec)
         generator = torch.Generator().manual_seed(0)
-        self.weight = torch.nn.Parameter(torch.randn(spec.pixels, 2, generator=generator))
+        self.weight = torch.nn.Parameter(torch.randn(spec.input_size, 2, generator=generator))
 
     def _images(self, x, method):
         return super()._images(torch.sigmoid(x.double()).float(), method)

@@ -28,7 +28,7 @@ def build(
     """An untrained model, in train mode.
 
     Args:
-        family_or_spec: a family's name and the Spec's fields, or a Spec.
+        family_or_spec: the name of a family or preset and the Spec's fields, or a Spec.
         seed: of the weights; None draws them from torch's global generator.
         **spec_fields: the Spec's fields; `input_shape` and, of most families, `latent_dim` have
             no defaults.
@@ -41,8 +41,8 @@ def build(
         if spec_fields:
             raise InputError("A Spec is complete: give fields with a family's name, not beside it.")
         return families.of(family_or_spec).build(family_or_spec, seed)
-    family = families.get(family_or_spec)
-    spec, problems = family.parse(spec_fields)
+    family, fields = families.expanded(family_or_spec, spec_fields)
+    spec, problems = family.parse(fields)
     if spec is None:
         raise SpecError(listed(f"This {family.spec_class.__name__}", problems))
     return family.build(spec, seed)
@@ -98,7 +98,7 @@ def info(
     Arguments and errors as `load`. Of a Hub repo it fetches config, card, recipe and numbers.
     """
     found = find(source, TO_KNOW, revision=revision, token=token, offline=offline)
-    return read_info(found.folder, found.origin, found.license, found.files)
+    return read_info(found.folder, found.origin, found.line, found.files)
 
 
 def save(model: Autoencoder, folder: str | Path) -> None:

@@ -116,6 +116,7 @@ def release(
         "family": info.family,
         "license": license,
         "bytes": (target / layout.WEIGHTS).stat().st_size,
+        "parameters": info.parameters,
         index.HASHES: _hashes(target),
     }
     _write_index(registry, recipe.name, fields)
@@ -162,7 +163,7 @@ def note_seeds(name: str, file: Path) -> None:
         raise InputError(
             f"{str(file)!r} has no seeds of {name}: zoo bench {name} --seeds 5 --json."
         )
-    info = read_info(line.folder, name, line.license)
+    info = read_info(line.folder, name, line)
     if info.recipe is None or info.metrics is None:
         raise InputError(f"{name} has no recipe or no numbers for seeds to stand beside.")
     if not Recipe.parse(tomllib.loads(info.recipe)).is_said_by(found[0].recipe_toml):
@@ -216,7 +217,7 @@ def render_cards(registry: index.Registry) -> None:
                     f"{file} of {name} is not what the index says, and the weights of a name never "
                     f"change. Give these a new tag: a recipe called {name}.2."
                 )
-        card = render_card(read_info(line.folder, name, line.license))
+        card = render_card(read_info(line.folder, name, line))
         write_atomically(line.folder / layout.CARD, card)
         _write_index(registry, name, {index.HASHES: _hashes(line.folder)})
 

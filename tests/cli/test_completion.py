@@ -69,14 +69,14 @@ def test_families():
 
 @pytest.mark.parametrize("verb", ["draw", "eval"])
 def test_datasets(verb):
-    assert completed(verb, "vae-mnist-20", "--dataset", "") == [*plugins.RESERVED["dataset"]]
+    assert completed(verb, "vae-mnist-20", "--dataset", "") == [*plugins.DATASETS]
 
 
 def test_reserved_names_are_those_of_the_zoo():
     from zoo.data.named.registry import NAMED
 
-    assert set(plugins.RESERVED["family"]) == set(families.BUILT_IN)
-    assert set(plugins.RESERVED["dataset"]) == set(NAMED)
+    assert plugins._reserved["family"] == {*families.BUILT_IN, *families.PRESETS}
+    assert plugins._reserved["dataset"] == set(NAMED)
 
 
 def test_paths_where_no_name_fits():

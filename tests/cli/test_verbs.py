@@ -15,7 +15,7 @@ from pydantic import BaseModel
 import zoo
 from zoo.cli import main
 from zoo.cli.fields import describe
-from zoo.registry.families import BUILT_IN
+from zoo.registry.families import BUILT_IN, PRESETS
 from zoo.training import run as training
 
 
@@ -62,7 +62,7 @@ def test_show(run):
     shown = json.loads(run("show", "vae-digits-8", "--json"))
     assert shown["family"] == "vae"
     assert shown["metrics"]["measured"]
-    for family in BUILT_IN:
+    for family in (*BUILT_IN, *PRESETS):
         text = run("show", family)
         assert "latent_channels" in text or ("latent_dim" in text and "numbers in" in text)
     fields = {f["name"].strip(): f for f in json.loads(run("show", "beta-vae", "--json"))}

@@ -27,7 +27,7 @@ class LinearGaussian(zoo.VariationalAutoencoder):
     def __init__(self, spec):
         super().__init__(spec)
         torch.manual_seed(0)
-        pixels, d = spec.pixels, spec.latent_dim
+        pixels, d = spec.input_size, spec.latent_dim
         self.w = torch.nn.Parameter(0.2 * torch.randn(pixels, d))
         self.b = torch.nn.Parameter(torch.full((pixels,), 0.5))
 
@@ -43,7 +43,7 @@ class LinearGaussian(zoo.VariationalAutoencoder):
 
     def exact(self, x):
         """log p(x) of each image: x is Gaussian."""
-        covariance = self.w @ self.w.T + self.scale**2 * torch.eye(self.spec.pixels)
+        covariance = self.w @ self.w.T + self.scale**2 * torch.eye(self.spec.input_size)
         return MultivariateNormal(self.b, covariance).log_prob(x.flatten(1))
 
 

@@ -11,7 +11,7 @@ import torch
 import zoo
 from zoo.errors import ExportError, InputError, ZooError
 from zoo.export.images import images_for_check
-from zoo.families.vae.spec import VectorSpec
+from zoo.families.ae.spec import VectorSpec
 from zoo.registry import families
 
 onnx = pytest.importorskip("onnx")
@@ -165,7 +165,7 @@ class Odd(zoo.Autoencoder):
 
     def __init__(self, spec):
         super().__init__(spec)
-        self.weight = torch.nn.Parameter(torch.ones(spec.pixels, 4))
+        self.weight = torch.nn.Parameter(torch.ones(spec.input_size, 4))
 
     def _encode(self, x):
         return self.odd(x.flatten(1) @ self.weight)

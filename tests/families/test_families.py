@@ -9,7 +9,7 @@ import torch
 
 import zoo
 from zoo.errors import InputError, PluginError, UnknownNameError
-from zoo.families.vae.spec import VectorSpec
+from zoo.families.ae.spec import VectorSpec
 from zoo.registry import families
 
 FAMILIES = [f.name for f in families.BUILT_IN.values() if issubclass(f.spec_class, VectorSpec)]
@@ -37,12 +37,11 @@ def build(family, shape=(1, 8, 8), body=None, likelihood="bernoulli", **fields):
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "hierarchical-vae"])
 @pytest.mark.parametrize("body", BODIES, ids=lambda b: b["kind"])
 @pytest.mark.parametrize("shape", [*SHAPES, (1, 28, 28), (3, 36, 20)], ids=str)
-def test_it_builds_for_any_image_and_counts_its_parameters(family, body, shape):
+def test_it_builds_for_any_image(family, body, shape):
     model = build(family, shape, body)
     x = torch.rand(2, *shape)
     assert model.encode(x).shape == (2, *model.latent_shape)
     assert model.reconstruct(x).shape == x.shape
-    assert model.spec.parameter_count() == sum(p.numel() for p in model.parameters())
 
 
 @pytest.mark.parametrize("prior", [{"kind": "normal"}, {"kind": "vamp", "components": 3}], ids=str)
@@ -52,7 +51,6 @@ def test_the_hierarchical_one_does_too(shape, prior):
         model = build("hierarchical-vae", shape, body, groups=groups, prior=prior)
         x = torch.rand(2, *shape)
         assert model.reconstruct(x).shape == x.shape
-        assert model.spec.parameter_count() == sum(p.numel() for p in model.parameters())
 
 
 @pytest.mark.parametrize(
@@ -119,7 +117,7 @@ def test_the_tutorials_architectures_can_be_said_exactly():
     )
     assert {"mean_head.weight", "log_variance_head.weight"} <= set(separate.state_dict())
     joint = zoo.build("vae", input_shape=(1, 28, 28), latent_dim=20)
-    assert joint.spec.parameter_count() == 1_082_680
+    assert sum(p.numel() for p in joint.parameters()) == 1_082_680
     assert joint.state_dict()["posterior_head.weight"].shape == (40, 256)
 
 
@@ -168,16 +166,13 @@ def test_a_registered_family_is_first_class(tmp_path):
         def latent_shape(self):
             return (self.width,)
 
-        def parameter_count(self):
-            return self.pixels * self.width
-
     @zoo.register("linear-test")
     class Linear(zoo.Autoencoder):
         Spec = LinearSpec
 
         def __init__(self, spec):
             super().__init__(spec)
-            self.weight = torch.nn.Parameter(torch.randn(spec.pixels, spec.width))
+            self.weight = torch.nn.Parameter(torch.randn(spec.input_size, spec.width))
 
         def _encode(self, x):
             return x.flatten(1) @ self.weight

@@ -52,7 +52,7 @@ class Linear(HierarchicalVAE):
             torch.randn(sum(sizes[:i]), size, generator=generator) / 8
             for i, size in enumerate(sizes)
         ]
-        self.to_image = torch.randn(sum(sizes), spec.pixels, generator=generator) / 16
+        self.to_image = torch.randn(sum(sizes), spec.input_size, generator=generator) / 16
 
     def _descend(self, image, choose, top=None):
         given = choose

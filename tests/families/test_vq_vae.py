@@ -53,7 +53,6 @@ def test_it_builds_for_any_image_and_counts_its_parameters(shape, likelihood):
     assert model.encode(x).shape == (2, *model.latent_shape)
     assert model.reconstruct(x).shape == x.shape
     assert model.likelihood(model.encode(x)).log_prob(x).shape == (2,)
-    assert model.spec.parameter_count() == sum(p.numel() for p in model.parameters())
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_a_published_model_is_held_to_the_index(here, monkeypatch):
 
     def line(changes: dict[str, str] | None = None) -> None:
         registry = index.Registry("acme 1", here.parent, here.parent / "recipes")
-        found = index.IndexLine(here.name, "vae", "mit", 1, data | (changes or {}), registry)
+        found = index.IndexLine(here.name, "vae", "mit", 1, 765, data | (changes or {}), registry)
         monkeypatch.setattr(published, "line", lambda name: found)
 
     line()

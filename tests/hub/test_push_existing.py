@@ -151,13 +151,12 @@ import torch
 class Spec(zoo.Spec):
     @property
     def latent_shape(self): return (4,)
-    def parameter_count(self): return self.pixels * 4
 @zoo.register("linear-test")
 class Linear(zoo.VariationalAutoencoder):
     Spec = Spec
     def __init__(self, spec):
         super().__init__(spec)
-        self.weight = torch.nn.Parameter(torch.randn(spec.pixels, 4))
+        self.weight = torch.nn.Parameter(torch.randn(spec.input_size, 4))
     def _posterior(self, x): raise NotImplementedError
     def _likelihood(self, z): raise NotImplementedError
 print(zoo.push(zoo.build("linear-test", input_shape=(1, 8, 8)), "acme/linear").commit)

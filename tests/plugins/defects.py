@@ -14,16 +14,13 @@ class PlainSpec(zoo.Spec):
     def latent_shape(self):
         return (self.width,)
 
-    def parameter_count(self):
-        return self.pixels * self.width
-
 
 class Plain(zoo.Autoencoder):
     Spec = PlainSpec
 
     def __init__(self, spec):
         super().__init__(spec)
-        self.weight = torch.nn.Parameter(0.1 * torch.randn(spec.pixels, spec.width))
+        self.weight = torch.nn.Parameter(0.1 * torch.randn(spec.input_size, spec.width))
 
     def _encode(self, x):
         return x.flatten(1) @ self.weight
@@ -114,8 +111,8 @@ class Detached(Plain):
 class Unused(Plain):
     def __init__(self, spec):
         super().__init__(spec)
-        self.weight = torch.nn.Parameter(self.weight[: spec.pixels // 2].detach().clone())
-        rest = spec.pixels - spec.pixels // 2
+        self.weight = torch.nn.Parameter(self.weight[: spec.input_size // 2].detach().clone())
+        rest = spec.input_size - spec.input_size // 2
         self.other = torch.nn.Parameter(torch.randn(rest, spec.width))
 
     def _encode(self, x):

@@ -22,7 +22,7 @@ import zoo
 import zoo.testing
 from zoo.cli import main
 from zoo.errors import PluginError, UnknownNameError
-from zoo.families.vae.spec import VectorSpec
+from zoo.families.ae.spec import VectorSpec
 from zoo.registry import families
 from zoo.testing.subject import images
 
@@ -47,6 +47,7 @@ OWN = [
     "family",
     [
         *OWN,
+        *families.PRESETS,
         *(pytest.param(n, marks=pytest.mark.slow) for n in families.BUILT_IN if n not in OWN),
     ],
 )
@@ -55,7 +56,9 @@ def test_the_zoos_own_families_pass(family):
     assert report.passed
     assert [check.what for check in report.checks] == list(zoo.testing.CHECKS)
     left_out = {check.what for check in report.checks if check.result == "not measured"}
-    assert left_out - {"devices"} == (set() if families.get(family).is_variational else OF_PRIORS)
+    assert left_out - {"devices"} == (
+        set() if families.expanded(family)[0].is_variational else OF_PRIORS
+    )
 
 
 @pytest.mark.slow

@@ -109,22 +109,22 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
         (b"\xff", "cannot be read: UnicodeDecodeError"),
         (b'["../../x"]\nfamily = "vae"\n', "is not a valid name for a model"),
         (b"x = 3\n", "'x' is not a table"),
-        (b'[x]\nfamily = "vae"\n', "has no 'bytes, license, sha256'"),
+        (b'[x]\nfamily = "vae"\n', "has no 'bytes, license, parameters, sha256'"),
         (
-            b'[x]\nbytes = 1\nlicense = ""\nfamily = "x"\nsha256 = ""\n',
+            b'[x]\nbytes = 1\nparameters = 1\nlicense = ""\nfamily = "x"\nsha256 = ""\n',
             "has sha256 = ''",
         ),
         (
-            b'[x]\nbytes = 1\nlicense = ""\nfamily = "x"\n[x.sha256]\n"config.json" = ""\n',
+            b'[x]\nbytes = 1\nparameters = 1\nlicense = ""\nfamily = "x"\n[x.sha256]\n"config.json" = ""\n',
             "has no sha256 of model.safetensors",
         ),
         (
-            b'[x]\nbytes = 1\nlicense = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "a"\n'
+            b'[x]\nbytes = 1\nparameters = 1\nlicense = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "a"\n'
             b'"model.safetensors" = "b"\n',
             "has 'a' as the sha256 of config.json",
         ),
         (
-            b'[x]\nbytes = 1\nlicense = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "'
+            b'[x]\nbytes = 1\nparameters = 1\nlicense = ""\nfamily = "x"\n[x.sha256]\n"config.json" = "'
             + b"a" * 64
             + b'"\n"model.safetensors" = "'
             + b"a" * 64
@@ -132,7 +132,9 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
             "has the sha256 of '../x', which is no file of a model's",
         ),
         (
-            b'[x]\nlicense = ""\nfamily = "x"\nbytes = 1' + b"0" * 400 + b"\n[x.sha256]\n",
+            b'[x]\nlicense = ""\nfamily = "x"\nparameters = 1\nbytes = 1'
+            + b"0" * 400
+            + b"\n[x.sha256]\n",
             "has bytes = 1000",
         ),
         (b"a = 1\n" * 300_000, "has 1,800,000 bytes"),

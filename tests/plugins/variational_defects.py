@@ -14,7 +14,7 @@ class Gaussian(zoo.VariationalAutoencoder):
 
     def __init__(self, spec):
         super().__init__(spec)
-        self.weight = torch.nn.Parameter(0.1 * torch.randn(spec.pixels, spec.width))
+        self.weight = torch.nn.Parameter(0.1 * torch.randn(spec.input_size, spec.width))
 
     def _posterior(self, x):
         mean = (x.flatten(1) @ self.weight).float()

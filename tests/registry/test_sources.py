@@ -24,7 +24,7 @@ def registry(tmp_path, monkeypatch) -> Path:
         for name in ("config.json", "model.safetensors")
     )
     hashes = (
-        f'bytes = 1\nlicense = "mit"\n'
+        f'bytes = 1\nparameters = 1\nlicense = "mit"\n'
         f'sha256 = {{"config.json" = "{config}", "model.safetensors" = "{weights}"}}\n'
     )
     (root / "index.toml").write_text(
@@ -47,7 +47,9 @@ def test_a_bare_word_is_a_published_name_always(registry):
     Path("vae-mnist-20").mkdir()
     found = sources.parse("vae-mnist-20")
     assert found.folder == registry / "vae-mnist-20"
-    assert (found.origin, found.license) == ("vae-mnist-20", "mit")
+    assert found.origin == "vae-mnist-20"
+    assert found.line is not None
+    assert (found.line.license, found.line.parameters) == ("mit", 1)
     assert zoo.load("vae-mnist-20").info.origin == "vae-mnist-20"
     Path("mine").mkdir()
     message = refused("mine", UnknownNameError)

@@ -9,9 +9,10 @@ import torch
 
 import zoo
 from zoo.errors import InputError, SpecError, UnknownNameError
-from zoo.families.vae.spec import BetaVAESpec, ConvVAESpec, VAESpec
+from zoo.families.vae.spec import VAESpec
 from zoo.registry import families
 from zoo.specs.base import MAX_PARAMETERS
+from zoo.specs.parts import ConvBody
 
 SMALL = {"input_shape": (1, 8, 8), "latent_dim": 3}
 
@@ -49,7 +50,7 @@ def test_every_kind_of_mistake_is_told_at_once():
     message = refused(
         latentdim=3,
         latent_dim="20",
-        input_shape=(1, 28),
+        input_shape=(1, 28, 28, 1),
         body={"kind": "mlp", "hiden": [3]},
         likelihood={"kind": "bernouli"},
         heads="seperate",
@@ -58,7 +59,7 @@ def test_every_kind_of_mistake_is_told_at_once():
     )
     assert "has 8 problems" in message
     for line in (
-        "input_shape.2: missing",
+        "input_shape: 1, 2 or 3 sides: (D,) a row, (C, L) a series, (C, H, W) an image",
         "latent_dim: input should be a valid integer, not '20'",
         "body.hiden: there is no such field. Did you mean 'hidden'?",
         "not 'bernouli'. Did you mean 'bernoulli'?",
@@ -82,8 +83,8 @@ def test_every_kind_of_mistake_is_told_at_once():
         ({"latent_dim": None}, "latent_dim"),
         ({"latent_dim": float("nan")}, "latent_dim"),
         ({"input_shape": (0, 8, 8)}, "input_shape.0"),
-        ({"input_shape": (65, 8, 8)}, "input_shape.0"),
-        ({"input_shape": (1, 8, 4097)}, "input_shape.2"),
+        ({"input_shape": (65, 8, 8)}, "input_shape"),
+        ({"input_shape": (1, 8, 4097)}, "input_shape"),
         ({"input_shape": (1, 8, 8, 8)}, "input_shape"),
         ({"input_shape": 28}, "input_shape"),
         ({"input_shape": "28"}, "input_shape"),
@@ -113,9 +114,33 @@ def test_a_field_out_of_its_range_is_refused_by_name(fields, where):
     assert f"\n  {where}: " in message
 
 
-@pytest.mark.parametrize("shape", [(1, 7, 8), (1, 8, 7), (3, 1, 1)])
-def test_an_image_below_8_by_8_is_refused(shape):
-    assert f"at least 8 x 8 pixels, not {shape[1]} x {shape[2]}" in refused(input_shape=shape)
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((), "1, 2 or 3 sides: (D,) a row, (C, L) a series, (C, H, W) an image"),
+        ((1, 8, 8, 8), "1, 2 or 3 sides: (D,) a row, (C, L) a series, (C, H, W) an image"),
+        ((65, 8, 8), "at most 64 x 4096 x 4096 images, not 65 x 8 x 8 images"),
+        ((4097, 8), "at most 4096 x 1000000 series, not 4097 x 8 series"),
+        ((10**6 + 1,), "at most 1000000-column rows, not 1000001-column rows"),
+    ],
+    ids=str,
+)
+def test_a_shape_of_no_domain_is_refused(shape, said):
+    assert f"\n  input_shape: {said}" in refused(input_shape=shape)
+
+
+def test_a_body_or_a_family_for_images_alone_says_so():
+    message = refused("conv-vae", input_shape=(2, 64))
+    assert "a conv body takes images; for a series or a row use body = {kind = 'mlp'}" in message
+    for family in ("vq-vae", "hierarchical-vae", "autoencoder-kl"):
+        message = refused(family, input_shape=(30,))
+        assert "\n  input_shape: this family takes images, not 30-column rows" in message
+
+
+def test_a_spec_knows_its_domain():
+    series = VAESpec.parse({"input_shape": (2, 64), "latent_dim": 3})
+    assert (series.domain.kind, series.input_size) == ("series", 128)
+    assert VAESpec.parse({"input_shape": (30,), "latent_dim": 3}).domain.nouns == "rows"
 
 
 def test_an_image_halved_too_often_is_refused():
@@ -179,10 +204,13 @@ def test_a_spec_comes_back_from_its_own_fields(family):
         assert type(spec).parse(spec.model_dump(mode="json")) == spec
 
 
-def test_each_spec_has_its_own_defaults():
-    assert ConvVAESpec.parse(SMALL).body.kind == "conv"
-    assert BetaVAESpec.parse(SMALL).beta == 4.0
+def test_a_preset_is_a_family_with_other_defaults():
+    assert zoo.build("conv-vae", **SMALL).spec == VAESpec(**SMALL, body=ConvBody())
+    assert zoo.build("beta-vae", **SMALL).spec == VAESpec(**SMALL, beta=4.0)
+    assert zoo.build("beta-vae", **SMALL, beta=2.0).spec.beta == 2.0
     assert VAESpec.parse(SMALL).body.hidden == (512, 256)
+    with pytest.raises(UnknownNameError, match="'beta-vae' is a preset of family 'vae'"):
+        families.get("beta-vae")
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "a", True, 10**30])

@@ -92,10 +92,12 @@ def _what_it_is(info: ModelInfo) -> str:
     about = []
     if info.family in families.BUILT_IN:  # of another family nobody here knows the fields
         spec = info.spec.model_dump()
+        presets = families.presets_of(info.family, info.spec)
+        about += [f"preset `{preset.name}`" for preset in presets]
         body, likelihood = spec.get("body"), spec.get("likelihood")
         if body:
-            widths = "-".join(map(str, body.get("channels") or body["hidden"]))
-            about += [f"{BODIES[body['kind']]} {widths}".strip()]
+            widths = "-".join(map(str, body.get("channels") or body.get("hidden") or ()))
+            about += [f"{BODIES.get(body['kind'], body['kind'])} {widths}".strip()]
         about += [f"{likelihood['kind']} likelihood"] if likelihood else []
         about += [f"a codebook of {spec['codes']} vectors"] if "codes" in spec else []
     about += [f"{info.parameters:,} parameters"]

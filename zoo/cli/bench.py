@@ -137,7 +137,7 @@ def _check_shared(names: tuple[str, ...]) -> None:
         line = published.line(name)
         if not line.folder.is_dir():
             return  # on the Hub: what it was measured on is not known yet
-        record = read_info(line.folder, name, line.license).metrics or Record()
+        record = read_info(line.folder, name, line).metrics or Record()
         grounds[name] = {table_ground(one, one.protocol) for one in record.measured}
     everything = [ground for own in grounds.values() for ground in own]
     if len(everything) > len(set(everything)):

@@ -17,5 +17,5 @@ def card(model: str) -> None:
     from zoo.hub.find import TO_SHOW, find
 
     found = find(model, TO_SHOW)
-    info = read_info(found.folder, found.origin, found.license, found.files)
+    info = read_info(found.folder, found.origin, found.line, found.files)
     say(render_card(info, found.hub.repo if found.hub and not found.line else None).rstrip())

@@ -25,7 +25,7 @@ def _names(kind: str) -> list[str]:
         return list_families()
     if kind == "datasets":
         installed = [plugin.name for plugin in plugins.installed("dataset") if not plugin.problem]
-        return [*plugins.RESERVED["dataset"], *installed]
+        return [*plugins.DATASETS, *installed]
     listed = {"models": published.list_models, "recipes": published.list_recipes}
     return listed[kind]() if kind in listed else [kind]
 

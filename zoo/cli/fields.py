@@ -13,9 +13,16 @@ _TYPES = {"integer": "integer", "number": "number", "string": "text", "boolean":
 _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
-def describe(cls: type[BaseModel]) -> list[dict[str, str]]:
-    """One entry a field: name, range, default, meaning. The fields of nested kinds follow theirs."""
+def describe(
+    cls: type[BaseModel], defaults: Mapping[str, Any] | None = None
+) -> list[dict[str, str]]:
+    """One entry a field: name, range, default, meaning. The fields of nested kinds follow theirs.
+
+    `defaults` are a preset's, in place of the class's.
+    """
     schema = cls.model_json_schema(by_alias=False)
+    for name, value in (defaults or {}).items():
+        schema["properties"][name]["default"] = value
     return _described(schema, schema.get("$defs", {}), "")
 
 

@@ -68,7 +68,7 @@ def _families(pattern: str, json_: bool) -> None:
         if not plugin.problem:
             owners.setdefault(plugin.name, []).append(plugin.owner)
     about = {
-        name: f"from {' and '.join(owners[name])}" if name in owners else families.get(name).summary
+        name: f"from {' and '.join(owners[name])}" if name in owners else families.summary(name)
         for name in families.list_families(pattern)
     }
     if json_:

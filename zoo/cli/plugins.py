@@ -52,7 +52,7 @@ def check(names: tuple[str, ...], json_: bool) -> None:
     from zoo.testing import checks_of
 
     for name in names:
-        families.get(name)  # misspelled names before any work
+        families.expanded(name)  # misspelled names before any work
     reports = []
     for name in names:
         checks = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -21,7 +22,9 @@ def show(name: str, json_: bool) -> None:
     if name == "recipe":
         _recipe_reference(json_)
     elif name in families.list_families():
-        _reference(f"{name}: fields of its Spec", families.get(name).spec_class, json_)
+        family, preset = families.expanded(name)
+        of = f", a preset of family {family.name}" if preset else ""
+        _reference(f"{name}{of}: fields of its Spec", family.spec_class, json_, preset)
     else:
         _model(name, json_)
 
@@ -40,10 +43,12 @@ def _recipe_reference(json_: bool) -> None:
         _reference(f"[{name}]", cls, json_)
 
 
-def _reference(title: str, cls: Any, json_: bool) -> None:
+def _reference(
+    title: str, cls: Any, json_: bool, defaults: Mapping[str, Any] | None = None
+) -> None:
     from zoo.cli.fields import describe
 
-    fields = describe(cls)
+    fields = describe(cls, defaults or {})
     if json_:
         print_json(fields)
         return
@@ -68,7 +73,7 @@ def _model(name: str, json_: bool) -> None:
             f"`zoo list` shows all {len(published.list_models())} models, "
             "`zoo list --families` the families."
         ) from None
-    info = read_info(found.folder, found.origin, found.license, found.files)
+    info = read_info(found.folder, found.origin, found.line, found.files)
     made_by = info.provider
     package = f"{made_by.distribution} {made_by.version}" if made_by else None
     if json_:

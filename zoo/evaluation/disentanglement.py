@@ -59,7 +59,7 @@ def measure_factors(
     codes that are not finite.
     """
     points = _points(count, seed)
-    batches = images.read(torch.from_numpy(points).split(batch_size(model.spec.pixels)))
+    batches = images.read(torch.from_numpy(points).split(batch_size(model.spec.input_size)))
     encoded = [model._encode(as_gray(levels.to(model.device))).flatten(1) for levels in batches]
     codes = torch.cat(encoded).cpu().double().numpy()  # (n, d)
     if not np.isfinite(codes).all():

@@ -128,7 +128,7 @@ def evaluate_each(
             values |= processes.from_first(
                 lambda: measure_factors(measured, images, factors, count, seed)
             )
-        batches = torch.arange(count).split(batch_size(measured.spec.pixels))
+        batches = torch.arange(count).split(batch_size(measured.spec.input_size))
         own = measure_own(measured, images.read(batches) if model.own_metrics else ())
     metrics = Metrics(
         dataset=images.dataset,
@@ -211,7 +211,7 @@ def _real(dataset: str | Path) -> str:
 def reconstruction_errors(model: Autoencoder, images: AnyExamples, count: int) -> dict[str, Tensor]:
     """`mse`, `psnr` and `ssim` alone of the first images, `(N,)` each, as `evaluate_model` takes them."""
     with torch.inference_mode(), exact_float32():
-        size = batch_size(model.spec.pixels)
+        size = batch_size(model.spec.input_size)
         return joined(
             per_batch(images, count, size, lambda levels, _: measure_batch(model, levels))
         )
@@ -235,7 +235,7 @@ def validation_loss(model: Autoencoder, images: AnyExamples, protocol: Protocol)
         return {"loss": model._loss(shown).total.cpu().expand(len(shown))}
 
     with torch.inference_mode(), exact_float32():
-        numbers = joined(per_batch(images, len(images), batch_size(model.spec.pixels), measure))
+        numbers = joined(per_batch(images, len(images), batch_size(model.spec.input_size), measure))
         return mean_of(numbers["loss"])[0]
 
 
@@ -260,7 +260,7 @@ def _numbers(
         codes = {"codes": code_sums(model, shown)}
         return found | measure_elbo(model, shown, first, seed) | codes
 
-    batches = per_batch(images, count, batch_size(model.spec.pixels), measure)
+    batches = per_batch(images, count, batch_size(model.spec.input_size), measure)
     codes = [batch.pop("codes") for batch in batches if "codes" in batch]
     numbers = joined(batches)
     values: dict[str, Any] = {}
@@ -268,7 +268,7 @@ def _numbers(
         total = "bce_plus_kl" if protocol == "gray" else "neg_elbo"
         numbers[total] = numbers["reconstruction"].double() + numbers["kl"].double()
         if total == "neg_elbo":
-            values |= _bits(*mean_of(numbers[total]), model.spec.pixels, protocol)
+            values |= _bits(*mean_of(numbers[total]), model.spec.input_size, protocol)
         values["active_units"] = active_units(torch.stack(codes).sum(0), count)
     if streamed and many:
         return numbers, values, processes.from_first(lambda: _sha256_of(images, count))

@@ -24,7 +24,7 @@ def images_for_check(model: Autoencoder) -> tuple[Tensor, str]:
 
     None is downloaded: else they are random.
     """
-    count = max(2, min(COUNT, batch_size(model.spec.pixels)))
+    count = max(2, min(COUNT, batch_size(model.spec.input_size)))
     with suppress(ZooError):
         dataset, _ = trained_on(model)
         if is_at_hand(dataset):

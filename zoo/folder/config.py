@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -37,6 +36,7 @@ from zoo.folder.layout import (
 from zoo.io.files import read_regular
 from zoo.registry import families
 from zoo.registry.family import Family
+from zoo.registry.index import IndexLine
 from zoo.registry.provenance import no_family, provenance
 from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo, Provider
@@ -118,7 +118,7 @@ def _of_diffusers(fields: Mapping[str, Any], where: str) -> tuple[Config, Spec]:
 def read_info(
     folder: Path,
     origin: str,
-    license: str | None = None,
+    line: IndexLine | None = None,
     only: Collection[str] | None = None,
     config_data: bytes | None = None,
 ) -> ModelInfo:
@@ -127,7 +127,7 @@ def read_info(
     Args:
         folder: the model's.
         origin: what to call it.
-        license: where it is known from elsewhere.
+        line: what an index says of it, where it is a published model.
         only: the files to read; None reads all that are there.
         config_data: the bytes of config.json, where they were read already.
     """
@@ -142,9 +142,9 @@ def read_info(
     return ModelInfo(
         spec=spec,
         family=config.family,
-        count=functools.partial(families.count_parameters, config.family, spec),
+        count=lambda: line.parameters if line else families.get(config.family).parameters(spec),
         sha256=config.weights_sha256,
-        license=license or said.pop(LICENSE, None),
+        license=line.license if line and line.license else said.pop(LICENSE, None),
         license_details={name: said[name] for name in DETAILS if name in said},
         metrics=metrics,
         recipe=recipe,

@@ -59,7 +59,7 @@ def load_source(source: Source) -> Autoencoder:
         config = read_regular(where / layout.CONFIG, layout.MAX_CONFIG_BYTES)
         config_sha256 = hashlib.sha256(config).hexdigest()
         _check_sha256(config_sha256, line.config_sha256, where / layout.CONFIG, source)
-    info = read_info(where, source.origin, source.license, source.files, config)
+    info = read_info(where, source.origin, source.line, source.files, config)
     if doubt := provenance(info.family, info.provider):
         log.warning("%s: %s", source.origin, doubt)
     names = [layout.WEIGHTS] if info.sha256 else foreign.weights_among(names_in(where), where)
@@ -168,7 +168,8 @@ def _as_cached(info: ModelInfo, folder: Path) -> ModelInfo:
         )
     there = {name: Digest.of_link(folder / name) for name in layout.files_of(folder)}
     sound = [name for name, one in there.items() if one is None or one.is_of(folder / name)]
-    return read_info(folder, info.origin, info.license, sound)
+    found = read_info(folder, info.origin, only=sound)
+    return replace(found, license=info.license or found.license)
 
 
 def _authors_card(known: ModelInfo | None) -> str | None:

@@ -84,7 +84,7 @@ def _check_is_free(folder: Path) -> None:
 def _shown(name: str, files: dict[str, bytes]) -> Shown:
     """A model, whose pictures are added to the site's files."""
     line = published.line(name)
-    info = read_info(line.folder, name, line.license)
+    info = read_info(line.folder, name, line)
     figures = {}
     for picture in _pictures(line.folder):
         path = f"figures/{name}/{picture.name}"

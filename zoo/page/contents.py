@@ -74,7 +74,7 @@ def contents(
 
 def _first(model: Autoencoder, images: AnyExamples | None) -> Tensor | None:
     """The images that are on the map, `(N, C, H, W)` uint8, 2 or more; None leaves it out."""
-    size = max(model.spec.pixels, math.prod(model.latent_shape))
+    size = max(model.spec.input_size, math.prod(model.latent_shape))
     if images is None or len(images) < 2:
         return None
     return images.first(max(2, min(MOST_IMAGES, MOST_VALUES // size)))

@@ -38,27 +38,10 @@ GROUPS: dict[Kind, str] = {
     "dataset": "autoencoder_zoo.datasets",
     "registry": "autoencoder_zoo.registries",
 }
-RESERVED: dict[Kind, tuple[str, ...]] = {
-    "family": (
-        "ae",
-        "vae",
-        "conv-ae",
-        "conv-vae",
-        "beta-vae",
-        "beta-tc-vae",
-        "factor-vae",
-        "hierarchical-vae",
-        "vq-vae",
-        "autoencoder-kl",
-        "autoencoder-tiny",
-        "autoencoder-dc",
-        "vq-model",
-    ),
-    "dataset": ("mnist", "fashion-mnist", "kmnist", "digits", "sprites"),
-    "registry": (),
-}
-"""The zoo's own names, listed here so that checking a plugin's name needs no torch."""
-_reserved: dict[Kind, set[str]] = {kind: set(RESERVED.get(kind, ())) for kind in GROUPS}
+DATASETS = ("mnist", "fashion-mnist", "kmnist", "digits", "sprites")
+"""The zoo's own, listed here so that `zoo list` imports nothing heavy."""
+_reserved: dict[Kind, set[str]] = {kind: set() for kind in GROUPS}
+_reserved["dataset"].update(DATASETS)
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """Names of families, likelihoods, datasets and registries: lower-case words joined by '-'."""
 

@@ -6,28 +6,13 @@ import contextlib
 import fnmatch
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.errors import InputError, PluginError, UnknownNameError, did_you_mean
-from zoo.families.diffusers.spec import (
-    AutoencoderDCSpec,
-    AutoencoderKLSpec,
-    AutoencoderTinySpec,
-    VQModelSpec,
-)
-from zoo.families.hierarchical_vae.spec import HierarchicalVAESpec
-from zoo.families.vae.spec import (
-    AESpec,
-    BetaTCVAESpec,
-    BetaVAESpec,
-    ConvAESpec,
-    ConvVAESpec,
-    FactorVAESpec,
-    VAESpec,
-)
-from zoo.families.vq_vae.spec import VQVAESpec
+from zoo.families import ROWS
+from zoo.families.rows import Preset, Row
 from zoo.plugins import entry_points as plugins
 from zoo.plugins.entry_points import NAME, Plugin
 from zoo.plugins.guards import blamed
@@ -47,91 +32,32 @@ _registered: dict[str, type[Autoencoder]] = {}
 ModelClass = TypeVar("ModelClass", bound="type[Autoencoder]")
 
 
-def _built_in(
-    name: str, spec: type[Spec], path: str, summary: str, is_variational: bool = False
-) -> Family:
+def _built_in(row: Row) -> Family:
     def load() -> type[Autoencoder]:
-        module, _, class_name = path.partition(":")
+        module, _, class_name = row.path.partition(":")
         return _stamped(getattr(importlib.import_module(module), class_name), family)
 
     provider = Provider(distribution=DISTRIBUTION, version=__version__)
-    family = Family(name, f"Family {name!r}", provider, load, summary, spec, is_variational)
+    family = Family(row.name, f"Family {row.name!r}", provider, load, row.summary, row)
     return family
 
 
-BUILT_IN = {
-    family.name: family
-    for family in (
-        _built_in("ae", AESpec, "zoo.families.ae.model:AE", "autoencoder"),
-        _built_in("vae", VAESpec, "zoo.families.vae.model:VAE", "variational autoencoder", True),
-        _built_in(
-            "conv-ae",
-            ConvAESpec,
-            "zoo.families.ae.model:ConvAE",
-            "autoencoder, convolutional by default",
-        ),
-        _built_in(
-            *("conv-vae", ConvVAESpec, "zoo.families.vae.model:ConvVAE"),
-            *("variational, convolutional by default", True),
-        ),
-        _built_in(
-            *("beta-vae", BetaVAESpec, "zoo.families.vae.model:BetaVAE"),
-            *("variational, with the KL term weighted", True),
-        ),
-        _built_in(
-            *("beta-tc-vae", BetaTCVAESpec, "zoo.families.vae.disentangling:BetaTCVAE"),
-            *("variational, its total correlation weighted", True),
-        ),
-        _built_in(
-            *("factor-vae", FactorVAESpec, "zoo.families.vae.disentangling:FactorVAE"),
-            *("variational, total correlation discriminated", True),
-        ),
-        _built_in(
-            *(
-                "hierarchical-vae",
-                HierarchicalVAESpec,
-                "zoo.families.hierarchical_vae.model:HierarchicalVAE",
-            ),
-            *("variational, with groups of latents one above the other", True),
-        ),
-        _built_in(
-            *("vq-vae", VQVAESpec, "zoo.families.vq_vae.model:VQVAE"),
-            "autoencoder whose codes are a codebook's vectors",
-        ),
-        _built_in(
-            *("autoencoder-kl", AutoencoderKLSpec, "zoo.families.diffusers.model:AutoencoderKL"),
-            "diffusers' AutoencoderKL, of Stable Diffusion and FLUX",
-        ),
-        _built_in(
-            *(
-                "autoencoder-tiny",
-                AutoencoderTinySpec,
-                "zoo.families.diffusers.model:AutoencoderTiny",
-            ),
-            "diffusers' AutoencoderTiny (TAESD)",
-        ),
-        _built_in(
-            *("autoencoder-dc", AutoencoderDCSpec, "zoo.families.diffusers.model:AutoencoderDC"),
-            "diffusers' AutoencoderDC, of SANA",
-        ),
-        _built_in(
-            *("vq-model", VQModelSpec, "zoo.families.diffusers.model:VQModel"),
-            "diffusers' VQModel, whose codes a codebook rounds",
-        ),
-    )
-}
+BUILT_IN = {row.name: _built_in(row) for row in ROWS if isinstance(row, Row)}
+PRESETS = {row.name: row for row in ROWS if isinstance(row, Preset)}
+plugins.reserve("family", [*BUILT_IN, *PRESETS])
 
 
 def list_families(pattern: str = "*") -> list[str]:
-    """Names of every family that can be built here, sorted. Imports no plugin."""
+    """Names of every family that can be built here and of the presets, sorted. Imports no plugin."""
     from_plugins = (plugin.name for plugin in plugins.installed("family") if not plugin.problem)
-    return sorted(fnmatch.filter({*BUILT_IN, *_registered, *from_plugins}, pattern))
+    return sorted(fnmatch.filter({*BUILT_IN, *PRESETS, *_registered, *from_plugins}, pattern))
 
 
 def get(name: str) -> Family:
     """The family of that name; its package is imported when its class is asked for.
 
-    Raises UnknownNameError for an unknown family, PluginError for one that several packages claim.
+    Raises UnknownNameError for an unknown family and for a preset, PluginError for one that several
+    packages claim.
     """
     if not isinstance(name, str):
         raise InputError(f"A family is given by its name or a Spec, not {name!r}.")
@@ -139,6 +65,9 @@ def get(name: str) -> Family:
         return BUILT_IN[name]
     if name in _registered:
         return _of_this_program(name)
+    if name in PRESETS:
+        preset = PRESETS[name]
+        raise UnknownNameError(f"{name!r} is a preset of family {preset.family!r}, not a family.")
     plugin = plugins.named("family", name)
     if plugin is None:
         known = list_families()
@@ -147,6 +76,27 @@ def get(name: str) -> Family:
             f"Families here: {', '.join(known)}."
         )
     return _of_package(plugin)
+
+
+def expanded(name: str, fields: Mapping[str, Any] | None = None) -> tuple[Family, dict[str, Any]]:
+    """The family that a user's name means, and the fields that are set: a preset's, then those given.
+
+    Raises as `get`.
+    """
+    preset = PRESETS.get(name) if isinstance(name, str) else None
+    family = get(preset.family if preset else name)
+    return family, {**(preset.fields if preset else {}), **(fields or {})}
+
+
+def summary(name: str) -> str:
+    """What a family or a preset is, in some words. Raises as `get`."""
+    return PRESETS[name].summary if name in PRESETS else get(name).summary
+
+
+def presets_of(family: str, spec: Spec) -> list[Preset]:
+    """The presets of a family that describe a Spec."""
+    own = (preset for preset in PRESETS.values() if preset.family == family)
+    return [preset for preset in own if preset.describes(spec)]
 
 
 def of(thing: Autoencoder | type[Autoencoder] | Spec) -> Family:
@@ -195,11 +145,6 @@ def _code_of(cls: type) -> dict[str, object]:
 
     methods = {name: getattr(one, "__code__", None) for name, one in vars(cls).items()}
     return {name: of_code(code) for name, code in methods.items() if code}
-
-
-def count_parameters(name: str, spec: Spec) -> int:
-    """Number of parameters of a model of a family. Raises PluginError where its class fails."""
-    return get(name).parameters(spec)
 
 
 def title_of(model: Autoencoder) -> str:
@@ -291,7 +236,7 @@ def _perhaps(cls: type) -> Iterator[Family]:
 
 def _with_spec(cls: type[Spec]) -> Family:
     """The family whose Specs are of that type."""
-    own = [family for family in BUILT_IN.values() if family.built_in is cls]
+    own = [family for family in BUILT_IN.values() if family.spec_class is cls]
     found = {family.name: family for family in own}
     if not found:
         for family in (*map(_of_this_program, _registered), *_perhaps(cls)):
@@ -321,7 +266,7 @@ def _other_name(cls: type[Autoencoder], name: str) -> str:
 
 def _taken(name: str, cls: type[Autoencoder]) -> str:
     """Who else has the name of a class that is being registered, or nothing."""
-    if name in BUILT_IN:
+    if name in BUILT_IN or name in PRESETS:
         return "the zoo"
     if name in _registered:
         known = _registered[name]

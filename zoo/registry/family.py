@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError, PluginError, SpecError
+from zoo.families.rows import Row
 from zoo.plugins.guards import blamed
-from zoo.specs.base import Spec, check_latent_shape, plain_fields, too_many
+from zoo.specs.base import MAX_PARAMETERS, Spec, check_latent_shape, plain_fields
 from zoo.specs.info import Provider
 from zoo.specs.validation import checked
 
@@ -32,10 +32,8 @@ class Family:
     load: Callable[[], type[Autoencoder]] = field(repr=False)
     """Gives its class. Raises PluginError where its package fails."""
     summary: str = ""
-    built_in: type[Spec] | None = None
-    """The Spec of one of the zoo's own, which needs no torch."""
-    built_in_variational: bool = False
-    """Whether one of the zoo's own has a prior, which is asked without torch."""
+    row: Row | None = None
+    """What the zoo says of one of its own, without torch."""
 
     @property
     def cls(self) -> type[Autoencoder]:
@@ -45,13 +43,13 @@ class Family:
     @property
     def spec_class(self) -> type[Spec]:
         """The type of its Specs. Raises PluginError."""
-        return self.built_in or self.cls.Spec
+        return self.row.spec if self.row else self.cls.Spec
 
     @property
     def is_variational(self) -> bool:
         """Whether its models have a prior, and so samples and a bound. Raises PluginError."""
-        if self.built_in:
-            return self.built_in_variational
+        if self.row:
+            return self.row.is_variational
         from zoo.models.variational import VariationalAutoencoder
 
         return issubclass(self.cls, VariationalAutoencoder)
@@ -63,7 +61,7 @@ class Family:
 
     def guarded(self, doing: str) -> AbstractContextManager[None]:
         """Makes a PluginError that names the package of what somebody else's code raises."""
-        return nullcontext() if self.built_in else blamed(self.title, doing)
+        return nullcontext() if self.row else blamed(self.title, doing)
 
     def parse(self, fields: Mapping[str, Any], section: str = "") -> tuple[Spec | None, list[str]]:
         """Its Spec from plain fields, or None and a line for every problem.
@@ -73,14 +71,8 @@ class Family:
         cls = self.spec_class
         with self.guarded(f"failed in its {cls.__name__}"):
             spec, problems = checked(cls, fields, section)
-            if spec is not None and not self.built_in:
+            if spec is not None and not self.row:
                 check_latent_shape(spec)
-        if (
-            spec is not None
-        ):  # diffusers' are counted when they are built: here they need no library
-            count = self._stated(spec) if self.built_in else self.parameters(spec)
-            if said := too_many(count):
-                return None, [f"{section}: {said}" if section else said]
         return spec, problems
 
     def plain_fields(self, spec: Spec) -> dict[str, Any]:
@@ -92,21 +84,37 @@ class Family:
             return plain_fields(spec)
 
     def parameters(self, spec: Spec) -> int:
-        """Number of parameters of a model: as the Spec says, else counted, nothing being allocated.
+        """Number of parameters of a model, counted on the meta device: nothing is allocated.
 
-        Raises PluginError for a class that can be built on no meta device and does not say.
+        Raises SpecError for more than the zoo builds, PluginError for a class that cannot be built there.
         """
-        return self._stated(spec) or self._counted(spec)
+        import torch
+
+        cls = self.cls
+        try:
+            with self.guarded("failed on the meta device"), torch.device("meta"):
+                count = sum(parameter.numel() for parameter in cls(spec).parameters())
+        except PluginError as failure:
+            raise PluginError(
+                f"{failure} Its parameters are counted there before anything is allocated: "
+                f"{cls.__name__}.__init__ may not read values of its weights."
+            ) from failure
+        if count > MAX_PARAMETERS:
+            raise SpecError(
+                f"{self.title}: the model would have {count:,} parameters; the zoo builds at most "
+                f"{MAX_PARAMETERS:,}."
+            )
+        return count
 
     def build(self, spec: Spec, seed: int | None = None) -> Autoencoder:
         """An untrained model, in train mode, its weights drawn from the seed.
 
-        Raises PluginError where its class fails or breaks the contract.
+        Raises SpecError for more parameters than the zoo builds, PluginError where its class fails or
+        breaks the contract.
         """
         import torch
 
-        if said := too_many(self.parameters(spec)):
-            raise InputError(f"{self.title}: {said}.")
+        self.parameters(spec)
         if seed is None:
             return self._made(spec)
         if type(seed) is not int or not 0 <= seed < 2**63:
@@ -121,31 +129,12 @@ class Family:
         A class of a package's that looks at its weights as it is built gets real ones.
         Raises SpecError for more parameters than the zoo builds.
         """
-        if said := too_many(self.parameters(spec)):
-            raise SpecError(f"{self.title}: {said}.")
+        self.parameters(spec)
         try:
             with _parameters_on_meta():
                 return self._made(spec)
         except PluginError:
             return self._made(spec)
-
-    def _stated(self, spec: Spec) -> int:
-        """Number of parameters as the Spec says, or 0."""
-        with self.guarded(f"failed in its {type(spec).__name__}"):
-            return operator.index(spec.parameter_count() or 0)
-
-    def _counted(self, spec: Spec) -> int:
-        import torch
-
-        cls = self.cls
-        try:
-            with self.guarded("failed on the meta device"), torch.device("meta"):
-                return sum(parameter.numel() for parameter in cls(spec).parameters())
-        except PluginError as failure:
-            raise PluginError(
-                f"{failure} Its parameters are counted there before anything is allocated: give "
-                f"{type(spec).__name__} a parameter_count(self)."
-            ) from failure
 
     def _made(self, spec: Spec) -> Autoencoder:
         from zoo.models.contract import check_model
@@ -153,7 +142,7 @@ class Family:
         cls = self.cls
         with self.guarded("failed to build a model from its Spec"):
             model = cls(spec)
-            if not self.built_in:
+            if not self.row:
                 check_model(model, spec, self.title)
         return model
 

@@ -33,6 +33,7 @@ _FORMS = {
     "family": (str, r".{1,100}"),
     "license": (str, r".{0,200}"),
     "bytes": (int, r"\d{1,15}"),
+    "parameters": (int, r"[1-9]\d{0,9}"),
     "hub": (str, r".{0,200}"),
 }
 """What a line of an index holds besides hashes: the type of each value, and its form as text. No
@@ -68,6 +69,8 @@ class IndexLine:
     license: str
     bytes: int
     """Size of model.safetensors."""
+    parameters: int
+    """How many there are, so that listing builds no model."""
     sha256: Mapping[str, str] = field(hash=False)
     """Of every file of its folder, by name: config.json and model.safetensors are among them."""
     registry: Registry

@@ -48,7 +48,7 @@ def what_it_is(name: str) -> str:
     """What a name that is no model's is, as a sentence; else nothing."""
     if name in list_recipes():
         return f" It is a recipe: zoo train {name}."
-    if name in plugins.RESERVED["dataset"]:
+    if name in plugins.DATASETS:
         return f" It is a dataset: `zoo list '*{name}*'` lists models of it."
     if name.endswith(".toml"):
         return " A recipe's file goes to `zoo train`, a sweep's to `zoo sweep`."

@@ -76,11 +76,6 @@ class Source:
         """Whether it is of the Hub, and holds what was cached: the Hub could not be asked."""
         return self.hub is not None and self.fetch_again is None
 
-    @property
-    def license(self) -> str | None:
-        """What the index says; None for a folder that is not a published model's."""
-        return self.line.license if self.line else None
-
 
 def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAddress:
     """The folder or the Hub repo that a source means. Nothing is fetched.

@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from zoo.errors import SpecError
+from zoo.specs.domains import KINDS, MOST, Domain, Kind, domain_of
 from zoo.specs.validation import Strict, validated
 
 MAX_PARAMETERS = 1_000_000_000
 
 
+Shape = tuple[Annotated[int, Field(ge=1)], ...]
 SpecT = TypeVar("SpecT", bound="Spec")
 
 
 class Spec(Strict):
     """What every family's Spec has. A family subclasses it and adds fields with defaults."""
 
-    input_shape: tuple[
-        Annotated[int, Field(ge=1, le=64)],
-        Annotated[int, Field(ge=1, le=4096)],
-        Annotated[int, Field(ge=1, le=4096)],
-    ] = Field(description="channels, height, width of an image, in pixels")
+    input_shape: Shape = Field(
+        description="shape of one example: (D,) a row, (C, L) a series, (C, H, W) an image",
+        json_schema_extra={"minItems": 1, "maxItems": len(KINDS)},
+    )
 
+    domains: ClassVar[tuple[Kind, ...]] = ("image",)
+    """What its models can be built for; an `input_shape` of another kind is refused."""
     objectives: ClassVar[tuple[str, ...]] = ("elbo",)
     """What a recipe's training.objective may be, by kind, for a variational family."""
     mixes_images: ClassVar[bool] = False
     """Whether the loss compares the images of a batch: then the mean over a batch's parts is another loss."""
-    small: ClassVar[Mapping[str, Any]] = {}
-    """Fields of a model that the conformance kit checks in a minute, where that of the defaults is large."""
-
     if TYPE_CHECKING:  # what zoo.load gives has fields of its family, which only the name says
 
         def __getattr__(self, name: str) -> Any: ...
 
+    @field_validator("input_shape")
+    @classmethod
+    def _shape_is_of_a_domain(cls, shape: Shape) -> Shape:
+        if not 1 <= len(shape) <= len(KINDS):
+            raise ValueError("1, 2 or 3 sides: (D,) a row, (C, L) a series, (C, H, W) an image")
+        domain = domain_of(shape)
+        if any(side > most for side, most in zip(shape, MOST[domain.kind], strict=True)):
+            largest = Domain(domain.kind, MOST[domain.kind])
+            raise ValueError(f"at most {largest}, not {domain}")
+        if domain.kind not in cls.domains:
+            taken = " or ".join(Domain(kind, ()).nouns for kind in cls.domains)
+            raise ValueError(f"this family takes {taken}, not {domain}")
+        return shape
+
     @property
-    def pixels(self) -> int:
-        """Values in one image: channels times height times width."""
-        return math.prod(self.input_shape)
+    def domain(self) -> Domain:
+        """What the examples are: images, series or rows."""
+        return domain_of(self.input_shape)
+
+    @property
+    def input_size(self) -> int:
+        """Values in one example."""
+        return self.domain.size
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -77,26 +95,10 @@ class Spec(Strict):
             return code == self.latent_shape
         return code[:-2] == self.latent_shape[:-2] and min(code) > 0
 
-    def parameter_count(self) -> int | None:
-        """Number of parameters of a model with this Spec, in closed form.
-
-        None, which a family may leave it at: the zoo builds the model on the meta device and counts.
-        """
-        return None
-
     @classmethod
     def parse(cls: type[SpecT], fields: Mapping[str, Any]) -> SpecT:
         """A Spec from plain fields; lists are tuples. Raises SpecError with every problem at once."""
         return validated(cls, fields, SpecError, f"This {cls.__name__}")
-
-
-def too_many(parameters: int) -> str:
-    """Why a model of so many parameters is not built, or nothing."""
-    if parameters <= MAX_PARAMETERS:
-        return ""
-    return (
-        f"the model would have {parameters:,} parameters; the zoo builds at most {MAX_PARAMETERS:,}"
-    )
 
 
 def likelihood_kind(spec: Spec) -> str:

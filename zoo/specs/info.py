@@ -28,7 +28,7 @@ class ModelInfo:
     spec: Spec
     family: str
     count: Callable[[], int] = field(repr=False, compare=False)
-    """Counts the parameters: of a diffusers network by importing the library."""
+    """Gives the number of parameters: for a published model its index's, else counted, which imports torch."""
     sha256: str
     """Of model.safetensors, in hex."""
     license: str | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Annotated, Literal
 
@@ -60,14 +59,6 @@ class Convolutions(Strict):
                 f"body.channels has {len(self.channels)} entries, each halving the image; "
                 f"{height} x {width} pixels can be halved {most} times"
             )
-
-    def convolution_parameters(self, channels: int, outputs: int) -> int:
-        """Parameters of the convolutions of encoder and decoder, which begin and end with so many channels."""
-        last = self.channels[-1]
-        blocks = 2 * self.residual_blocks * 2 * (9 * last**2 + last)  # in encoder and decoder
-        down, up = [channels, *self.channels], [outputs, *self.channels]
-        weights = 16 * sum(a * b for widths in (down, up) for a, b in itertools.pairwise(widths))
-        return blocks + weights + sum(down[1:]) + sum(up[:-1])  # and the strided ones' biases
 
 
 class ConvBody(Convolutions):

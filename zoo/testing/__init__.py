@@ -85,7 +85,7 @@ def check_family(family: str) -> Report:
     if failed:
         said = "".join(f"\n  {check.what}: {check.detail}" for check in failed)
         raise PluginError(
-            f"{families.get(family).title} fails {len(failed)} of {len(report.checks)} checks:{said}"
+            f"{families.expanded(family)[0].title} fails {len(failed)} of {len(report.checks)} checks:{said}"
         )
     return report
 

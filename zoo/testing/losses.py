@@ -59,7 +59,7 @@ def check_sum_over_pixels(subject: Subject) -> str:
     if large is None:
         raise NotMeasuredError("it takes no image that is twice as high and wide")
     one, four = (mean_loss(subject.build(spec), images(spec, 64)) for spec in (small, large))
-    if abs(one) < 0.01 * small.pixels:
+    if abs(one) < 0.01 * small.input_size:
         raise NotMeasuredError(f"its first loss, {one:.2g} nats, is too near zero to compare")
     found = f"four times the pixels, {four / one:.2g} times the loss"
     expect(four / one > 2, f"{found}: is it a mean over pixels?")
@@ -169,7 +169,7 @@ def check_linear_gaussian(subject: Subject) -> str:
     slack = 1e-5 * float(plain.abs().max()) + 1e-4
     expect_close(own, plain, "log_weights is not log p(x | z) + log p(z) - log q(z | x)", slack)
     latents = len(model.latent_shape)
-    codes, pixels = math.prod(model.latent_shape), model.spec.pixels
+    codes, pixels = math.prod(model.latent_shape), model.spec.input_size
     loc, scale = _gaussians(prior)  # (M, d)
     slope = torch.randn(codes, pixels, generator=generator) / (2 * math.sqrt(codes * pixels))
     slope = slope if len(loc) else 0 * slope  # nothing is known of the prior but its density

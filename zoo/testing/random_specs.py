@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from collections.abc import Mapping
@@ -23,20 +24,23 @@ MOST_PARAMETERS = 500_000
 
 
 def draw_specs(family: str, seed: int = 0) -> list[Spec]:
-    """The default Spec, with what it calls `small`, for the smallest image, and up to four drawn ones.
+    """The default Spec, made small where it is large, for the smallest image, and up to four drawn ones.
+
+    A family or a preset is meant by its name.
 
     Raises SpecError where no image size makes a valid Spec of the defaults; else as
     `Family.parse`.
     """
-    of = families.get(family)
+    of, fixed = families.expanded(family)
     cls = of.spec_class
+    fixed |= of.row.small if of.row else {}
     dice = random.Random(seed)
     schema = cls.model_json_schema(by_alias=False)
     known = schema.get("$defs", {})
     fields = {name: f for name, f in schema["properties"].items() if name != "input_shape"}
     schema["properties"] = fields
-    needed = [n for n in schema.get("required", ()) if n in fields and n not in cls.small]
-    usual = {**{n: _draw(fields[n], known, dice) for n in needed}, **cls.small}
+    needed = [n for n in schema.get("required", ()) if n in fields and n not in fixed]
+    usual = {**{n: _draw(fields[n], known, dice) for n in needed}, **fixed}
     problems: list[str] = []
     specs: list[Spec] = []
     for shape in (*GRAY, *COLOR, *ODD):
@@ -49,9 +53,10 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
     home, most = specs[0].input_shape, max(MOST_PARAMETERS, 2 * of.parameters(specs[0]))
     for _ in range(TRIES):
         shape = dice.choice((home, home, *GRAY[:4], *COLOR[:2], *ODD))
-        spec, _ = of.parse({**cls.small, **_fields(schema, known, dice), "input_shape": shape})
-        if spec is not None and spec not in specs and of.parameters(spec) <= most:
-            specs.append(spec)
+        spec, _ = of.parse({**fixed, **_fields(schema, known, dice), "input_shape": shape})
+        with contextlib.suppress(SpecError):  # more parameters than the zoo builds
+            if spec is not None and spec not in specs and of.parameters(spec) <= most:
+                specs.append(spec)
         if len(specs) > DRAWN:
             break
     return specs

@@ -62,7 +62,7 @@ class Subject:
     @classmethod
     def of(cls, family: str) -> Subject:
         """With Specs drawn from a fixed seed. Errors as `zoo.build`."""
-        return cls(families.get(family), tuple(draw_specs(family)))
+        return cls(families.expanded(family)[0], tuple(draw_specs(family)))
 
     @property
     def spec(self) -> Spec:

@@ -144,7 +144,8 @@ def load_recipe(
     if gone or own:
         said = [f"its own {', '.join(own)} in place of the recipe's"] * bool(own)
         said += [f"{', '.join(gone)} left out, as it has none"] * bool(gone)
-        log.warning("model.family = %r: %s.", resolved.family, " and ".join(said))
+        name = (overrides or {}).get("model.family", resolved.family)
+        log.warning("model.family = %r: %s.", name, " and ".join(said))
     return resolved
 
 
@@ -175,12 +176,12 @@ def _read(recipe: str | Path | Mapping[str, Any]) -> tuple[str | None, Mapping[s
 def _spec_class(family: object) -> type[Spec] | None:
     """The type of a family's Specs, where there is such a family."""
     with suppress(ZooError):
-        return families.get(family).spec_class  # pyright: ignore[reportArgumentType]  # it raises
+        return families.expanded(family)[0].spec_class  # pyright: ignore[reportArgumentType]  # it raises
     return None
 
 
 def _for_family(fields: dict[str, Any], name: object) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What stays of a [model] that becomes one of another family, and what that brings."""
+    """What stays of a [model] that becomes one of another family or preset, and what that brings."""
     here, there = _spec_class(fields["family"]), _spec_class(name)
     if here is None or there is None:
         return fields, {}
@@ -192,6 +193,11 @@ def _for_family(fields: dict[str, Any], name: object) -> tuple[dict[str, Any], d
             known[key] = value
             if defaults[0] != defaults[1]:
                 brought[key] = to_jsonable_python(defaults[1])
+    _, preset = families.expanded(str(name))
+    for key, value in preset.items():
+        is_so = isinstance(value, dict) and value.items() <= fields.get(key, {}).items()
+        if not is_so and fields.get(key) != value:
+            brought[key] = value
     return known, brought
 
 
@@ -201,7 +207,8 @@ def _model(fields: dict[str, Any]) -> tuple[str, Spec | None, list[str]]:
         return "", None, [f"model.family: missing; families here: {known}"]
     family = fields.pop("family")
     try:
-        return family, *families.get(family).parse(fields, "model")
+        found, fields = families.expanded(family, fields)
+        return found.name, *found.parse(fields, "model")
     except ZooError as unknown:
         return family, None, [f"model.family: {unknown}"]
 

@@ -42,7 +42,7 @@ class TrainingSettings(Strict):
     objective: Objective = Field(
         default=ELBO(),
         description="what a variational family's training minimizes: {kind = 'elbo', free_bits = 0.0}, "
-        "or for `vae` and `conv-vae` {kind = 'iwae', samples = K, resampled = 'off'}; for diffusers' families "
+        "or for `vae` {kind = 'iwae', samples = K, resampled = 'off'}; for diffusers' families "
         "{kind = 'pixels', error = 'l1', kl = 1e-6, perceptual = 0.0, extractor = 'off'}",
     )
     init: str = Field(

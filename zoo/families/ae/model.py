@@ -1,4 +1,4 @@
-"""The autoencoder: `ae`, and `conv-ae`, which differs in its default body only."""
+"""The autoencoder `ae`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from zoo.families.vae.spec import AESpec, ConvAESpec
+from zoo.families.ae.spec import AESpec
 from zoo.models.interface import Autoencoder, Loss, full_precision
 from zoo.models.parts.bodies import ACTIVATIONS, build_decoder, build_encoder
 from zoo.models.parts.likelihoods import LikelihoodHead
@@ -63,12 +63,6 @@ class AE(Autoencoder):
         likelihood = self._likelihood(self._encode(x))
         with full_precision(x.device):
             return Loss({"reconstruction": -likelihood.log_prob(x.float()).mean()})
-
-
-class ConvAE(AE):
-    """`ae` with a convolutional body by default."""
-
-    Spec = ConvAESpec
 
 
 def _to_published_names(model: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:

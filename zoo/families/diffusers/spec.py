@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from zoo.specs.base import Spec
+from zoo.specs.base import Shape, Spec
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Count = Annotated[int, Field(ge=0, le=64)]
@@ -28,11 +28,9 @@ DEFAULT_SIZE = 512
 class DiffusersSpec(Spec):
     """What they share. `input_shape` names a usual size: any that the stride divides is taken."""
 
-    input_shape: tuple[
-        Annotated[int, Field(ge=1, le=64)],
-        Annotated[int, Field(ge=1, le=4096)],
-        Annotated[int, Field(ge=1, le=4096)],
-    ] = Field(description="channels; and the height and width, in pixels, that are usual for it")
+    input_shape: Shape = Field(
+        description="channels; and the height and width, in pixels, that are usual for it"
+    )
     latent_channels: Width = Field(description="channels of a code")
     scaling_factor: Scale = Field(description="what a code is multiplied with")
     force_upcast: bool = Field(
@@ -86,8 +84,6 @@ class DiffusersSpec(Spec):
 
 class _Convolutional(DiffusersSpec):
     """Stages of residual blocks with group norm, as AutoencoderKL and VQModel have."""
-
-    small: ClassVar[Mapping[str, Any]] = {"block_out_channels": (16,), "norm_num_groups": 8}
 
     out_channels: Width = 3
     down_block_types: tuple[Down, ...] = ("DownEncoderBlock2D",)
@@ -166,12 +162,6 @@ class AutoencoderTinySpec(DiffusersSpec):
     """`AutoencoderTiny`, a distilled AutoencoderKL (TAESD)."""
 
     MADE_BY = "AutoencoderTiny"
-    small: ClassVar[Mapping[str, Any]] = {
-        "encoder_block_out_channels": (16, 16),
-        "decoder_block_out_channels": (16, 16),
-        "num_encoder_blocks": (1, 1),
-        "num_decoder_blocks": (1, 1),
-    }
     UNUSED = ("block_out_channels",)
 
     out_channels: Width = 3
@@ -216,20 +206,6 @@ class AutoencoderDCSpec(DiffusersSpec):
     """`AutoencoderDC`, the deep compression autoencoder of SANA (Chen et al. 2024)."""
 
     MADE_BY = "AutoencoderDC"
-    small: ClassVar[Mapping[str, Any]] = {
-        "latent_channels": 4,
-        "attention_head_dim": 8,
-        "encoder_block_types": ("ResBlock", "EfficientViTBlock"),
-        "decoder_block_types": ("ResBlock", "EfficientViTBlock"),
-        "encoder_block_out_channels": (8, 16),
-        "decoder_block_out_channels": (8, 16),
-        "encoder_layers_per_block": (1, 1),
-        "decoder_layers_per_block": (1, 1),
-        "encoder_qkv_multiscales": ((), (5,)),
-        "decoder_qkv_multiscales": ((), (5,)),
-        "decoder_norm_types": ("rms_norm",) * 2,
-        "decoder_act_fns": ("silu",) * 2,
-    }
     PER_STAGE: ClassVar[Mapping[str, str]] = {
         "encoder_block_types": "encoder_block_out_channels",
         "decoder_block_types": "decoder_block_out_channels",

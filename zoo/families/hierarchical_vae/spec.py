@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from zoo.families.vae.spec import dense_parameters, likelihood_parameters, prior_parameters
 from zoo.likelihoods.field import DEFAULTS, AnyLikelihood, default_likelihood
 from zoo.specs.base import Spec
 from zoo.specs.parts import (
@@ -60,27 +59,3 @@ class HierarchicalVAESpec(Spec):
     def _body_fits_the_image(self):
         self.body.check_fits(*self.input_shape[1:])
         return self
-
-    def parameter_count(self) -> int:
-        width, (height, across) = self.body.channels[-1], self.grid
-        flat = width * height * across
-        block = 2 * (9 * width**2 + width)
-        below = sum(
-            (1 + self.body.residual_blocks) * block  # the posterior's, and those after the latents
-            + width**2 + width  # from the image
-            + 2 * (width * 2 * c + 2 * c)  # the heads of prior and posterior
-            + c * width + width  # from the latents
-            for c in self.groups
-        )  # fmt: skip
-        outputs = self.likelihood.outputs(self.input_shape)[0]
-        hidden = [flat, *self.body.hidden]
-        dense = dense_parameters(hidden) + dense_parameters([hidden[-1], 2 * self.latent_dim])
-        back = dense_parameters([self.latent_dim, *reversed(hidden)])
-        return (
-            self.body.convolution_parameters(self.input_shape[0], outputs)
-            + below
-            + dense
-            + back
-            + likelihood_parameters(self)
-            + prior_parameters(self.prior, self.pixels)
-        )

@@ -11,7 +11,7 @@ from torch.distributions import Distribution, Independent, Normal
 from torch.func import functional_call
 
 from zoo.distributions.gaussians import without_gradient
-from zoo.families.vae.model import VAE
+from zoo.families.vae.model import GaussianVAE
 from zoo.families.vae.spec import BetaTCVAESpec, FactorVAESpec
 from zoo.models.interface import Loss, full_precision
 from zoo.models.parts.bodies import MLP
@@ -19,7 +19,7 @@ from zoo.models.variational import Gradient, at_least
 from zoo.specs.objectives import ELBO, IWAE
 
 
-class BetaTCVAE(VAE):
+class BetaTCVAE(GaussianVAE):
     """`vae` whose KL is split in three, of which the total correlation weighs beta.
 
     Chen et al. 2018, eq. 2: the mutual information of image and code, the total correlation of the
@@ -71,7 +71,7 @@ def aggregate(posterior: Distribution, z: Tensor) -> tuple[Tensor, Tensor]:
     return pairs.sum(2).logsumexp(1) - shift, (pairs.logsumexp(1) - shift).sum(1)
 
 
-class FactorVAE(VAE):
+class FactorVAE(GaussianVAE):
     """`vae` with a penalty of gamma times the total correlation (Kim & Mnih 2018, eq. 2).
 
     A discriminator, trained in the same step on codes that are held fixed, tells them from codes

@@ -1,4 +1,4 @@
-"""The variational autoencoder: `vae`, `conv-vae` and `beta-vae`, one implementation."""
+"""The variational autoencoder `vae`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from zoo.distributions.gaussians import gaussian_posterior
-from zoo.families.vae.spec import BetaVAESpec, ConvVAESpec, VAESpec
+from zoo.families.vae.spec import PosteriorSpec, VAESpec
 from zoo.models.parts.bodies import bounded, build_decoder, build_encoder
 from zoo.models.parts.likelihoods import LikelihoodHead
 from zoo.models.parts.priors import build_prior
 from zoo.models.variational import VariationalAutoencoder
 
 
-class VAE(VariationalAutoencoder):
-    """A VAE with a diagonal Gaussian posterior (Kingma & Welling 2014) and one of two priors."""
+class GaussianVAE(VariationalAutoencoder):
+    """A diagonal Gaussian posterior, and one of two priors."""
 
-    Spec = VAESpec
-    spec: VAESpec
+    spec: PosteriorSpec
 
-    def __init__(self, spec: VAESpec) -> None:
+    def __init__(self, spec: PosteriorSpec) -> None:
         super().__init__(spec)
         self.encoder = build_encoder(spec.body, spec.input_shape)
         if spec.heads == "joint":
@@ -63,21 +62,11 @@ class VAE(VariationalAutoencoder):
         )
 
 
-class ConvVAE(VAE):
-    """`vae` with a convolutional body by default."""
+class VAE(GaussianVAE):
+    """A VAE (Kingma & Welling 2014); with another `beta` than 1, a beta-VAE (Higgins et al. 2017, eq. 4)."""
 
-    Spec = ConvVAESpec
-
-
-class BetaVAE(VAE):
-    """`vae` whose loss weighs the KL term by beta (Higgins et al. 2017, eq. 4)."""
-
-    Spec = BetaVAESpec
-
-    def __init__(self, spec: BetaVAESpec) -> None:
-        super().__init__(spec)
-        self.beta = spec.beta
+    Spec = VAESpec
 
     @property
     def loss_weights(self) -> dict[str, float]:
-        return {"kl": self.beta}
+        return {} if self.spec.beta == 1 else {"kl": self.spec.beta}

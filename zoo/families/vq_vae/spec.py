@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from zoo.families.vae.spec import likelihood_parameters
 from zoo.likelihoods.field import DEFAULTS, AnyLikelihood, default_likelihood
 from zoo.specs.base import Spec
 from zoo.specs.parts import GridBody
@@ -42,12 +41,3 @@ class VQVAESpec(Spec):
     def _body_fits_the_image(self):
         self.body.check_fits(*self.input_shape[1:])
         return self
-
-    def parameter_count(self) -> int:
-        width, numbers = self.body.channels[-1], self.latent_dim
-        to_vectors, from_vectors = width * numbers + numbers, 9 * numbers * width + width
-        channels = self.input_shape[0]
-        convolutions = self.body.convolution_parameters(
-            channels, self.likelihood.outputs(self.input_shape)[0]
-        )
-        return convolutions + to_vectors + from_vectors + likelihood_parameters(self)

@@ -22,7 +22,7 @@ ACTIVATIONS = {
 
 
 def build_encoder(body: MLPBody | ConvBody, input_shape: tuple[int, ...]) -> Encoder:
-    """The layers from images `(N, C, H, W)` to features `(N, F)`."""
+    """The layers from examples `(N, *input_shape)` to features `(N, F)`."""
     if isinstance(body, MLPBody):
         return MLPEncoder(body, input_shape)
     return ConvEncoder(body, input_shape)
@@ -31,7 +31,7 @@ def build_encoder(body: MLPBody | ConvBody, input_shape: tuple[int, ...]) -> Enc
 def build_decoder(
     body: MLPBody | ConvBody, input_shape: tuple[int, ...], latent_dim: int
 ) -> Decoder:
-    """The layers from codes `(N, latent_dim)` to logits `(N, C, H, W)`."""
+    """The layers from codes `(N, latent_dim)` to outputs `(N, *input_shape)`."""
     if isinstance(body, MLPBody):
         return MLPDecoder(body, input_shape, latent_dim)
     return ConvDecoder(body, input_shape, latent_dim)
@@ -51,7 +51,7 @@ class MLP(nn.ModuleList):
 
 
 class MLPEncoder(MLP):
-    """Flattens the image; every layer is followed by the activation, the last one too."""
+    """Flattens the example; every layer is followed by the activation, the last one too."""
 
     def __init__(self, body: MLPBody, input_shape: tuple[int, ...]) -> None:
         sizes = [math.prod(input_shape), *body.hidden]
@@ -64,7 +64,7 @@ class MLPEncoder(MLP):
 
 
 class MLPDecoder(MLP):
-    """The encoder's layers in reverse; the last one gives a logit for every value of the image."""
+    """The encoder's layers in reverse; the last one gives a number for every value of the example."""
 
     def __init__(self, body: MLPBody, input_shape: tuple[int, ...], latent_dim: int) -> None:
         super().__init__(
@@ -73,7 +73,7 @@ class MLPDecoder(MLP):
         self.input_shape = input_shape
 
     def forward(self, z: Tensor, /) -> Tensor:
-        return super().forward(z).unflatten(-1, self.input_shape)  # (N, C, H, W)
+        return super().forward(z).unflatten(-1, self.input_shape)  # (N, *input_shape)
 
     def set_output_bias(self, logits: Tensor) -> None:
         """Makes the last layer's bias these logits `(C, H, W)`."""

@@ -37,10 +37,10 @@ class Thing(zoo.Autoencoder):
 
     def __init__(self, spec: ThingSpec) -> None:
         super().__init__(spec)
-        self.encoder = nn.Linear(spec.pixels, spec.hidden)
+        self.encoder = nn.Linear(spec.input_size, spec.hidden)
         self.to_code = nn.Linear(spec.hidden, spec.latent_dim)
         self.from_code = nn.Linear(spec.latent_dim, spec.hidden)
-        self.decoder = nn.Linear(spec.hidden, spec.pixels)
+        self.decoder = nn.Linear(spec.hidden, spec.input_size)
 
     def _encode(self, x: Tensor) -> Tensor:
         h = F.silu(self.encoder(x.flatten(1)))  # (N, hidden)

@@ -37,10 +37,10 @@ class Thing(zoo.VariationalAutoencoder):
 
     def __init__(self, spec: ThingSpec) -> None:
         super().__init__(spec)
-        self.encoder = nn.Linear(spec.pixels, spec.hidden)
+        self.encoder = nn.Linear(spec.input_size, spec.hidden)
         self.to_posterior = nn.Linear(spec.hidden, 2 * spec.latent_dim)
         self.from_code = nn.Linear(spec.latent_dim, spec.hidden)
-        self.decoder = nn.Linear(spec.hidden, spec.pixels)
+        self.decoder = nn.Linear(spec.hidden, spec.input_size)
 
     def _posterior(self, x: Tensor) -> Distribution:
         h = F.silu(self.encoder(x.flatten(1)))  # (N, hidden)

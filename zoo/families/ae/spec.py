@@ -1,0 +1,47 @@
+"""The Spec of `ae`, and what Specs with a code of one vector share. No torch here."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from zoo.likelihoods.field import DEFAULTS, AnyLikelihood, default_likelihood
+from zoo.specs.base import Spec
+from zoo.specs.domains import KINDS, Kind
+from zoo.specs.parts import Body, ConvBody, MLPBody, Width
+
+
+class VectorSpec(Spec):
+    """A code of `latent_dim` numbers, a body, a likelihood."""
+
+    domains: ClassVar[tuple[Kind, ...]] = KINDS
+    latent_dim: Width = Field(description="numbers in a code")
+    body: Body = Field(default=MLPBody(), description="the layers of encoder and decoder")
+    likelihood: AnyLikelihood = Field(
+        default_factory=default_likelihood,
+        description="how an example is scored given its code",
+        json_schema_extra={"default": DEFAULTS},
+    )
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return (self.latent_dim,)
+
+    @model_validator(mode="after")
+    def _body_fits(self):
+        if isinstance(self.body, ConvBody):
+            if not self.domain.is_image:
+                raise ValueError(
+                    "a conv body takes images; for a series or a row use body = {kind = 'mlp'}"
+                )
+            self.body.check_fits(*self.input_shape[1:])
+        return self
+
+
+class AESpec(VectorSpec):
+    """An autoencoder: example -> code -> example."""
+
+    latent_activation: Literal["identity", "relu", "tanh"] = Field(
+        default="identity", description="what the code goes through last"
+    )
