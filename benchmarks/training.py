@@ -217,7 +217,7 @@ def train_zoo(images: int, turns: Turns, recipe: zoo.Recipe | None = None) -> fl
             validate=None,
             on_progress=end_turn,
         )
-    last = progress.history[-1]
+    last = progress.history[-1]["terms"]
     return last["reconstruction"] + last["kl"]
 
 

@@ -182,7 +182,7 @@ def test_the_published_numbers_keep_the_zoos_promise(name):
 def test_beta_trades_reconstruction_for_rate():
     record = zoo.info("beta-vae-mnist-10").metrics
     assert record is not None
-    own, (plain,) = record.measured[0], record.beside.values()
+    own, (plain,) = record.measured[0], record.baselines.values()
     assert own.kl <= 0.75 * plain.kl
     assert own.reconstruction > plain.reconstruction
 

@@ -13,12 +13,12 @@ import pytest
 import tomli_w
 
 import zoo
-from zoo.cards.record import versions
+from zoo.cards.record import environment
 from zoo.errors import InputError, IntegrityError, RecipeError
 from zoo.folder import layout
 from zoo.registry import index, published
 from zoo.release import note_seeds, render_cards
-from zoo.specs.seeds import SeedRun, SeedRuns, spreads_of
+from zoo.specs.record import SeedRun, SeedRuns, spreads_of
 from zoo.training.recipe import load_recipe
 
 NAME = "vae-digits-8"
@@ -77,13 +77,15 @@ def written(tmp_path: Path, recipe=None, **changes) -> Path:
     pair = [fields, fields | {"mse": 0.03}]
     one = load_recipe(NAME).with_overrides(recipe or {})
     runs = tuple(
-        SeedRun.model_validate_json(json.dumps({"seed": n, "sha256": "ab", "measured": [numbers]}))
+        SeedRun.model_validate_json(
+            json.dumps({"seed": n, "weights_sha256": "ab", "measured": [numbers]})
+        )
         for n, numbers in enumerate(pair)
     )
     found = SeedRuns(
         recipe=NAME,
         recipe_toml=one.to_toml(),
-        versions=versions(),
+        environment=environment(),
         runs=runs,
         seeds=spreads_of(runs),
     )
@@ -98,7 +100,7 @@ def test_seeds_reach_metrics_and_card_and_leave_the_weights(folder, tmp_path):
     record = zoo.info(folder).metrics
     assert record is not None
     assert record.seeds[0].seeds == (0, 1)
-    assert record.seeds[0].numbers["mse"].std == pytest.approx(0.0073, abs=1e-4)
+    assert record.seeds[0].metrics["mse"].std == pytest.approx(0.0073, abs=1e-4)
     assert "| metric | value | unit | 2 seeds |" in (folder / "README.md").read_text()
     assert (folder / "model.safetensors").read_bytes() == before
 

@@ -37,9 +37,9 @@ from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import index, published, sources
 from zoo.runtime.devices import find_device
 from zoo.specs.ground import ground_of
-from zoo.specs.metrics import SUBSET, Ending, Metrics
+from zoo.specs.metrics import SUBSET, Metrics
 from zoo.specs.protocols import Protocol
-from zoo.specs.seeds import SeedRuns
+from zoo.specs.record import Ending, SeedRuns
 from zoo.training.folder import MODEL
 from zoo.training.recipe import Recipe, load_recipe
 
@@ -107,7 +107,7 @@ def release(
         model,
         target,
         recipe=recipe.to_toml(),
-        metrics=record_of(measured, subset=subset, beside=others, training=training),
+        metrics=record_of(measured, subset=subset, baselines=others, training=training),
         figures=draw_all(model, images.first(256)),
         license=license,
         card=render_card,
@@ -238,10 +238,10 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
     name = training.recipe
     if name is None or training.unchanged_recipe is None:
         raise RecipeError("Only a run of a published recipe without overrides is released.")
-    if training.interrupted or training.epochs != training.of_epochs:
+    if training.interrupted or training.epochs != training.max_epochs:
         raise RecipeError(f"{name} was not trained to the end of its recipe.")
     recipe = load_recipe(name)
-    run = recipe.with_overrides(training.changed)
+    run = recipe.with_overrides(training.overrides)
     if info is None or info.recipe is None or not run.is_said_by(info.recipe):
         raise RecipeError(f"The recipe {name} has changed since this run: train it again.")
     return recipe

@@ -8,7 +8,7 @@ import pytest
 
 from zoo.bench.seeds import train_with_seeds
 from zoo.errors import RecipeError
-from zoo.specs.seeds import SeedRuns
+from zoo.specs.record import SeedRuns
 from zoo.training.recipe import Recipe
 
 GOOD = {
@@ -36,16 +36,16 @@ def test_every_seed_is_trained_and_measured_and_its_spread_is_that_of_the_seeds(
     said: list[str] = []
     found = train_with_seeds(file, 3, tmp_path / "runs", limit=50, device="cpu", say=said.append)
     assert [run.seed for run in found.runs] == [7, 8, 9]
-    assert len({run.sha256 for run in found.runs}) == 3
+    assert len({run.weights_sha256 for run in found.runs}) == 3
     binarized, gray = found.seeds
     assert (binarized.protocol, gray.protocol) == ("binarized", "gray")
     assert (binarized.split, binarized.n_examples, binarized.seeds) == ("test", 50, (7, 8, 9))
     values = [run.measured[0].neg_elbo or 0.0 for run in found.runs]
-    spread = binarized.numbers["neg_elbo"]
+    spread = binarized.metrics["neg_elbo"]
     assert spread.mean == pytest.approx(statistics.fmean(values))
     assert spread.std == pytest.approx(statistics.stdev(values))
     errors = [run.measured[0].neg_elbo_se or 0.0 for run in found.runs]
-    assert spread.error == pytest.approx(statistics.fmean(errors))
+    assert spread.se == pytest.approx(statistics.fmean(errors))
     assert SeedRuns.model_validate_json(found.model_dump_json()) == found
     assert said[0] == "small, seed 7: 1 of 3 ..."
     assert "the rest takes about" in said[1]

@@ -13,7 +13,7 @@ from zoo.cards import MARKER
 from zoo.cards.card import render_card, source_in
 from zoo.cards.record import record_text
 from zoo.registry import families, published
-from zoo.specs.metrics import Seeds, Spread
+from zoo.specs.record import Seeds, Spread
 from zoo.training.recipe import load_recipe
 
 
@@ -139,13 +139,13 @@ def test_a_spread_over_seeds_stands_beside_the_numbers_that_were_measured_alike(
     assert record is not None
     binarized, gray = record.measured
     assert "seeds" not in render_card(zoo.info(folder))
-    spread = {"neg_elbo": Spread(mean=90.61, std=0.082, error=0.24)}
+    spread = {"neg_elbo": Spread(mean=90.61, std=0.082, se=0.24)}
     seeds = Seeds(
         **{k: getattr(binarized, k) for k in MEASURED_ALIKE},
         nll_samples=5,
         nll_n_examples=binarized.nll_n_examples,
         seeds=(0, 1, 2),
-        numbers=spread | {"nll": Spread(mean=1.0, std=0.1)},
+        metrics=spread | {"nll": Spread(mean=1.0, std=0.1)},
     )
     noted = record.model_copy(update={"seeds": (seeds,)})
     (folder / "metrics.json").write_text(record_text(noted))

@@ -98,7 +98,7 @@ def test_seeds_print_mean_and_spread_and_write_each_seeds_numbers(run):
     assert "small, seed 1: 2 of 2 ..." in err
     [found] = json.loads(Path("s.json").read_text())
     assert [one["seed"] for one in found["runs"]] == [0, 1]
-    assert found["seeds"][0]["numbers"]["mse"]["std"] > 0
+    assert found["seeds"][0]["metrics"]["mse"]["std"] > 0
     assert sorted(path.name for path in Path().iterdir()) == ["s.json", "small.toml"]
 
 

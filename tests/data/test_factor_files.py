@@ -8,7 +8,7 @@ import pytest
 from zoo.data.factors import factors_behind, factors_known, factors_of
 from zoo.data.named import sprites
 from zoo.errors import DataError, InputError
-from zoo.specs.metrics import Measured
+from zoo.specs.record import Measured
 
 
 def test_a_file_has_a_header_and_whole_numbers(tmp_path):

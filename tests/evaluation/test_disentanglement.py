@@ -23,7 +23,8 @@ from zoo.evaluation import disentanglement
 from zoo.evaluation.evaluate import evaluate_model
 from zoo.folder import layout
 from zoo.folder.config import read_info
-from zoo.specs.metrics import OF_FACTORS, Measured
+from zoo.specs.metrics import OF_FACTORS
+from zoo.specs.record import Measured
 
 COUNT = 300
 

@@ -59,7 +59,7 @@ def test_codes_are_the_models_and_their_numbers_those_of_numpy(model):
     np.testing.assert_allclose(numbers["mean"], found.mean(0, np.float64), rtol=1e-9)
     np.testing.assert_allclose(numbers["std"], found.std(0, np.float64), rtol=1e-9)
     assert numbers["overall_std"] == pytest.approx(found.std(dtype=np.float64), rel=1e-9)
-    assert numbers["images"] == 1700
+    assert numbers["n_examples"] == 1700
 
 
 def test_a_channel_of_codes_with_height_and_width_is_their_first_dimension():

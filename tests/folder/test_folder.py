@@ -130,11 +130,11 @@ def test_a_recipe_that_names_no_dataset_names_none(here, text):
         ({"measured": [{**METRICS["measured"][0], "nll": 1.0}]}, "measured.0: an nll needs"),
         ({"measured": [{**METRICS["measured"][0], "n_examples": "3"}]}, "measured.0.n_examples: "),
         ({"subset": {}}, "subset: "),
-        ({"beside": 3}, "beside: "),
-        ({"beside": {"a": 3}}, "beside.a: "),
+        ({"baselines": 3}, "baselines: "),
+        ({"baselines": {"a": 3}}, "baselines.a: "),
         ({"training": 5}, "training: "),
-        ({"training": {"changed": 5}}, "training.changed: "),
-        ({"with": 7}, "with: "),
+        ({"training": {"overrides": 5}}, "training.overrides: "),
+        ({"environment": 7}, "environment: "),
     ],
     ids=str,
 )
@@ -154,7 +154,7 @@ def test_metrics_that_are_no_plain_json_are_refused(here, text):
 
 
 def test_metrics_with_more_in_them_are_kept_as_they_stand(here):
-    metrics = {**METRICS, "new": {"a": [1]}, "with": {"torch": "3"}}
+    metrics = {**METRICS, "new": {"a": [1]}, "environment": {"torch": "3"}}
     metrics["measured"][0]["fid"] = 3.5
     (here / "metrics.json").write_text(json.dumps(metrics))
     assert zoo.info(here).metrics.as_json() == metrics

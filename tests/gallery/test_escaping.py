@@ -48,7 +48,7 @@ def put(registry: Path, active: str) -> None:
         for one in record["measured"]:
             one |= {"dataset": active, "split": active, "protocol": active}
             one["own"] = {"mine": {"value": 1.0, "unit": active.replace("\x1b", "")[:60]}}
-        record["training"]["changed"] = {active: active}
+        record["training"]["overrides"] = {active: active}
         (registry / name / "metrics.json").write_text(json.dumps(record))
         entry["license"] = entry["family"] = active[:100]
     (registry / index.INDEX).write_text(tomli_w.dumps({name: entry}))

@@ -139,7 +139,7 @@ def test_a_card_made_of_untrusted_text_has_nothing_active(client, evil, files):
     record = json.loads(files["metrics.json"])
     record["training"] = {
         "recipe": 'x"); import os #`](http://evil.example)\n```\n<script>',
-        "changed": {
+        "overrides": {
             "a": "<img src=x> [click](http://evil.example) ![i](x) \x1b[31m www.evil.example\n# y"
         },
     }

@@ -8,7 +8,7 @@ from ending import FINGERPRINT, REPO, attempt, bits
 def test_what_a_model_pushes_its_class_loads(hub, client, alice, expected):
     done = attempt(client, f"zoo.load('vae-digits-8').push_to_hub('{REPO}').pushed", env=alice)
     assert "model.safetensors" in done.value
-    for name in ("zoo.VariationalAutoencoder", "zoo.Autoencoder", "zoo.families.vae.model.VAE"):
+    for name in ("zoo.VariationalAutoencoder", "zoo.Autoencoder", "VAE"):
         there = attempt(client, f"{FINGERPRINT}({name}.from_pretrained('{REPO}'))")
         assert bits(there.value) == expected
 

@@ -65,10 +65,10 @@ def test_a_trial_is_a_run_with_the_bits_of_zoo_train(two):
     run = zoo.train(two.parent / "small.toml", out="alone", overrides={"seed": 1}, device="cpu")
     assert run.model.info is not None
     assert run.metrics is not None
-    assert rows[1]["sha256"] == run.model.info.sha256
+    assert rows[1]["weights_sha256"] == run.model.info.sha256
     assert float(rows[1]["neg_elbo"]) == run.metrics.neg_elbo
     assert rows[1]["epochs"] == "2"
-    assert zoo.load(two / "trials/001/model").info.sha256 == rows[1]["sha256"]
+    assert zoo.load(two / "trials/001/model").info.sha256 == rows[1]["weights_sha256"]
 
 
 def test_a_trial_computes_with_what_the_sweep_says(sweep_file, tmp_path, monkeypatch):
@@ -159,7 +159,7 @@ def test_a_trial_that_fails_is_a_row_with_its_sentence_and_is_tried_again(sweep_
     good, bad = swept
     assert (good["state"], bad["state"]) == ("finished", "failed")
     assert bad["error"].startswith("The loss is not finite: at step ")
-    assert (bad["neg_elbo"], bad["sha256"]) == (None, None)
+    assert (bad["neg_elbo"], bad["weights_sha256"]) == (None, None)
     table = (tmp_path / "out/sweep.csv").read_bytes()
     said.clear()
     run_sweep(plan, tmp_path / "out", say=said.append)

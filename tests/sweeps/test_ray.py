@@ -155,7 +155,7 @@ def test_asha_stops_the_worse_trials_and_the_others_have_the_same_bits(
     for row, whole in zip(swept, here, strict=True):
         if row["state"] == "stopped":
             assert row["epochs"] < 9
-            assert row["validation"] > 0
+            assert row["validation_loss"] > 0
             assert row["neg_elbo"] is None
         else:
             assert row == whole

@@ -45,7 +45,8 @@ def swept(tmp_path) -> Path:
             numbers = {"neg_elbo": loss, "neg_elbo_se": 0.31, "reconstruction": loss - 5, "kl": 5.0}
             numbers |= {"mse": 0.05, "codes_used": 3.0}
             folder.end(
-                trial, Outcome(state="finished", epochs=1, numbers=numbers, sha256="ab" * 32)
+                trial,
+                Outcome(state="finished", epochs=1, metrics=numbers, weights_sha256="ab" * 32),
             )
         folder.end(plan.trials[6], failed("The loss is not\n  finite: at once."))
     return tmp_path / "out"
@@ -87,7 +88,7 @@ def test_the_table_is_printed_before_anything_is_drawn(run, swept, monkeypatch):
     plan = load_plan(file)
     with opened(plan, swept) as folder:
         for trial in plan.trials[6:]:
-            folder.end(trial, Outcome(state="finished", numbers={"neg_elbo": 40.0}))
+            folder.end(trial, Outcome(state="finished", metrics={"neg_elbo": 40.0}))
     monkeypatch.setattr("zoo.sweeps.plots.draw_plots", fail)
     code, out, err = run(file, "--out", swept)
     assert code == 1
@@ -118,7 +119,7 @@ def test_the_table_is_in_order_of_the_trials(swept):
     lines = (swept / "sweep.csv").read_text().splitlines()
     assert lines[0] == (
         "trial,learning_rate,model.latent_dim,model.heads,seed,state,epochs,neg_elbo,neg_elbo_se,"
-        "reconstruction,kl,mse,codes_used,validation,sha256,error"
+        "reconstruction,kl,mse,codes_used,validation_loss,weights_sha256,error"
     )
     assert lines[1].startswith("0,0.001,2,joint,0,finished,1,50.0,0.31,45.0,5.0,0.05,3.0,,abab")
     assert lines[7] == "6,0.1,4,joint,0,failed,,,,,,,,,,The loss is not finite: at once."
@@ -196,7 +197,7 @@ def test_a_missing_extra_is_a_sentence_that_names_it(swept, absent, extra):
         plan = load_plan(file)
         with opened(plan, swept) as folder:
             for trial in plan.trials[6:]:
-                folder.end(trial, Outcome(state="finished", numbers={"neg_elbo": 40.0}))
+                folder.end(trial, Outcome(state="finished", metrics={"neg_elbo": 40.0}))
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
     assert extra in done.stderr
     assert "Traceback" not in done.stderr

@@ -177,7 +177,7 @@ def test_a_validation_loss_that_is_not_finite_is_never_the_best(recipe, monkeypa
     assert trained.model.info.metrics.training.best_epoch == 2
     lines = Path("a/history.jsonl").read_text().splitlines()
     history = [json.loads(line, parse_constant=pytest.fail) for line in lines]
-    assert [record["validation"] for record in history] == [None, 5.0, None, 6.0]
+    assert [record["validation_loss"] for record in history] == [None, 5.0, None, 6.0]
     assert [r.message for r in caplog.records] == [
         "The validation loss after epoch 1 is nan.",
         "The validation loss after epoch 3 is -inf.",
@@ -244,7 +244,7 @@ def test_early_stopping_keeps_the_best_epoch(recipe):
     settings = recipe(epochs=60, early_stopping=2, learning_rate=0.02)
     run = zoo.train(settings, out="a")
     history = [json.loads(line) for line in Path("a/history.jsonl").read_text().splitlines()]
-    losses = [record["validation"] for record in history]
+    losses = [record["validation_loss"] for record in history]
     best = min(losses)
     assert losses.index(best) + 1 == run.model.info.metrics.training.best_epoch
     assert len(history) <= losses.index(best) + 1 + 2
@@ -281,8 +281,8 @@ def test_every_family_learns(family, recipe):
         settings["model"]["body"] = {"kind": "conv", "channels": [8, 16], "hidden": [32]}
     zoo.train(settings, out="a")
     history = [json.loads(line) for line in Path("a/history.jsonl").read_text().splitlines()]
-    assert history[-1]["reconstruction"] < history[0]["reconstruction"]
-    assert all(math.isfinite(record["validation"]) for record in history)
+    assert history[-1]["terms"]["reconstruction"] < history[0]["terms"]["reconstruction"]
+    assert all(math.isfinite(record["validation_loss"]) for record in history)
 
 
 def test_a_tensor_of_images_and_a_folder_can_be_trained_on(recipe):

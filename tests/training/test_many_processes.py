@@ -72,8 +72,11 @@ def bits(folder: str) -> bytes:
 
 def losses(folder: str) -> list[float]:
     lines = Path(folder, "history.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
     return [
-        json.loads(line)[key] for line in lines for key in ("reconstruction", "kl", "validation")
+        loss
+        for one in records
+        for loss in (one["terms"]["reconstruction"], one["terms"]["kl"], one["validation_loss"])
     ]
 
 

@@ -46,7 +46,7 @@ def test_losses_rate_and_speed_are_told_and_pictures_shown_each_epoch(recipe, to
     assert set(read.Tags()["images"]) == PICTURES
     ends = [EPOCH, 2 * EPOCH, 3 * EPOCH]
     assert all(steps(read.Scalars(tag)) == ends for tag in SCALARS)
-    assert all(steps(read.Examples(tag)) == ends for tag in PICTURES)
+    assert all(steps(read.Images(tag)) == ends for tag in PICTURES)
     assert steps(read.Scalars(SPEED)) == ends[1:]  # the first steps warm up
     assert all(event.value > 0 for event in read.Scalars(SPEED))
     rates = [event.value for event in read.Scalars("learning_rate")]
@@ -58,7 +58,8 @@ def test_what_is_told_at_an_epochs_end_is_in_the_history(recipe, told):
     history = [json.loads(line) for line in Path("a/history.jsonl").read_text().splitlines()]
     for term in ("reconstruction", "kl", "validation"):
         values = [event.value for event in told("a").Scalars(f"loss/{term}")]
-        assert values == pytest.approx([record[term] for record in history], rel=1e-6)
+        losses = [one["terms"] | {"validation": one["validation_loss"]} for one in history]
+        assert values == pytest.approx([one[term] for one in losses], rel=1e-6)
 
 
 def test_a_long_epoch_is_told_as_it_goes(recipe, told, monkeypatch):

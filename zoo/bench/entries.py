@@ -15,7 +15,8 @@ from zoo.evaluation.evaluate import evaluate_each, examples_for
 from zoo.evaluation.figures import draw_beside
 from zoo.models import Autoencoder
 from zoo.runtime.devices import find_rank_device
-from zoo.specs.metrics import Measured, Metrics, Record
+from zoo.specs.metrics import Metrics
+from zoo.specs.record import Measured, Record
 
 
 @dataclass(frozen=True)

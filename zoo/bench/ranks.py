@@ -45,7 +45,7 @@ class Standing:
         there = [
             name
             for name, metric in METRICS.items()
-            if (metric.of_gray_images or metric.of_factors) == gray
+            if (metric.of_reconstructions or metric.of_factors) == gray
             and any(row.measured.value_of(name) is not None for row in self.rows)
         ]
         return sorted(there, key=lambda name: name != self.main)

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo.cards.record import versions
+from zoo.cards.record import environment
 from zoo.data import AnyExamples
 from zoo.errors import TrainingError
 from zoo.evaluation.evaluate import evaluate_model, examples_for, protocols_of
 from zoo.models import Autoencoder
 from zoo.runtime.devices import find_device
-from zoo.specs.seeds import SeedRun, SeedRuns, spreads_of
+from zoo.specs.record import SeedRun, SeedRuns, spreads_of
 from zoo.training.folder import RunFolder
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.run import train
@@ -69,7 +69,7 @@ def train_with_seeds(
             for protocol in protocols_of(model, recipe.data.protocol)
         )
         assert model.info is not None
-        runs.append(SeedRun(seed=seed, sha256=model.info.sha256, measured=measured))
+        runs.append(SeedRun(seed=seed, weights_sha256=model.info.sha256, measured=measured))
         took = time.monotonic() - began
         if place + 1 < count:
             say(
@@ -78,7 +78,7 @@ def train_with_seeds(
     return SeedRuns(
         recipe=title,
         recipe_toml=recipe.to_toml(),
-        versions=versions(),
+        environment=environment(),
         runs=tuple(runs),
         seeds=spreads_of(tuple(runs)),
     )

@@ -16,7 +16,8 @@ from zoo.registry import families, published
 from zoo.specs.data import data_settings
 from zoo.specs.ground import ground_of
 from zoo.specs.info import ModelInfo
-from zoo.specs.metrics import OF_FACTORS, Ending, Measured, Record, Seeds
+from zoo.specs.metrics import OF_FACTORS
+from zoo.specs.record import Ending, Measured, Record, Seeds
 from zoo.version import DISTRIBUTION
 
 MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
@@ -153,11 +154,11 @@ def _how_it_ended(training: Ending) -> str:
     lines = []
     if training.interrupted:
         lines.append(
-            f"**Training was interrupted** after {training.epochs} of {training.of_epochs} epochs; "
+            f"**Training was interrupted** after {training.epochs} of {training.max_epochs} epochs; "
             "these are the weights at that moment."
         )
-    if training.changed:
-        told = (training.recipe, *(f"{k} = {v}" for k, v in training.changed.items()))
+    if training.overrides:
+        told = (training.recipe, *(f"{k} = {v}" for k, v in training.overrides.items()))
         name, *texts = (" ".join(printable(str(one)).replace("`", "'").split()) for one in told)
         base = f"the recipe `{name}`" if training.recipe else "a recipe"
         changes = ", ".join(f"`{text}`" for text in texts)
@@ -173,8 +174,8 @@ def _numbers(record: Record) -> str:
         parts.append(f"On {_escaped(heading(one))}:\n\n" + _table(one, record.seeds))
     if record.seeds:
         parts.append(SPREAD)
-    if record.beside:
-        parts.append(_beside(record.measured[0], record.beside))
+    if record.baselines:
+        parts.append(_beside(record.measured[0], record.baselines))
     notes = [NOTES] + [ON_FACTORS] * any(one.mig is not None for one in record.measured)
     notes += [OF_LEVELS] * any(one.protocol == "levels" for one in record.measured)
     return "\n\n".join(parts) + "\n\n" + " ".join(notes)
@@ -187,7 +188,7 @@ def _table(one: Measured, seeds: Sequence[Seeds]) -> str:
     if alike:
         table = [f"| metric | value | unit | {len(alike.seeds)} seeds |", "|---|---|---|---|"]
     for row in rows(one):
-        spread = alike.numbers[row.name] if alike and _is_spread(alike, one, row.name) else None
+        spread = alike.metrics[row.name] if alike and _is_spread(alike, one, row.name) else None
         shown = with_error(spread.mean, spread.std) if spread else ""
         over_seeds = f" {shown} |" if alike else ""
         table.append(f"| `{row.name}` | {row.text} | {_escaped(row.unit)} |{over_seeds}")
@@ -196,7 +197,7 @@ def _table(one: Measured, seeds: Sequence[Seeds]) -> str:
 
 def _is_spread(seeds: Seeds, one: Measured, name: str) -> bool:
     """Whether a number's spread over seeds was measured like the number."""
-    return name in seeds.numbers and ground_of(seeds, name) == ground_of(one, name)
+    return name in seeds.metrics and ground_of(seeds, name) == ground_of(one, name)
 
 
 def _beside(own: Measured, others: dict[str, Measured]) -> str:
@@ -284,7 +285,7 @@ def _again(info: ModelInfo, record: Record, source: str | None) -> str:
 {pull}OMP_NUM_THREADS={trained_on} zoo train {recipe}  # seed {seed}; {like}
 zoo verify {source or "./folder"} --full  # measures the numbers above again
 ```"""
-    if with_ := record.versions:
+    if with_ := record.environment:
         zoo, torch, precision, threads = (
             _escaped(with_.get(key)) for key in ("autoencoder-zoo", "torch", "precision", "threads")
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoo.cards.record import rows
 from zoo.registry import families
 from zoo.specs.info import ModelInfo
-from zoo.specs.metrics import Record
+from zoo.specs.record import Record
 
 DATASETS = {
     "mnist": ("MNIST", "ylecun/mnist"),

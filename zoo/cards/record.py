@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from zoo.io.text import number, with_error
-from zoo.specs.metrics import METRICS, OF_FACTORS, Ending, Measured, Metrics, Record
+from zoo.specs.metrics import METRICS, OF_FACTORS, Metrics
+from zoo.specs.record import Ending, Measured, Record
 from zoo.version import __version__
 
 
@@ -16,7 +17,7 @@ def record_of(
     measured: Sequence[Metrics],
     *,
     subset: Sequence[Metrics] = (),
-    beside: Mapping[str, Metrics] | None = None,
+    baselines: Mapping[str, Metrics] | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> Record:
     """The content of metrics.json.
@@ -24,20 +25,20 @@ def record_of(
     Args:
         measured: the model's numbers, one `zoo.Metrics` for a split and protocol.
         subset: the same on the first images only, for a quick `zoo verify`.
-        beside: numbers of other models measured for comparison, by what they are.
+        baselines: metrics of other models measured for comparison, by what they are.
         training: how the training ended.
     """
     return Record(
         format="autoencoder-zoo-metrics/1",
         measured=tuple(map(_entry, measured)),
         subset=tuple(map(_entry, subset)),
-        beside={what: _entry(one) for what, one in (beside or {}).items()},
+        baselines={what: _entry(one) for what, one in (baselines or {}).items()},
         training=Ending.model_validate(dict(training or {})),
-        **{"with": versions()},  # pyright: ignore[reportArgumentType]  # `with` is no name in Python
+        environment=environment(),
     )
 
 
-def versions() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     """What numbers depend on besides the model: versions, machine, threads and precision."""
     import torch
 

@@ -128,7 +128,7 @@ def _check_shared(names: tuple[str, ...]) -> None:
     from zoo.folder.config import read_info
     from zoo.registry import published
     from zoo.specs.ground import Ground, table_ground
-    from zoo.specs.metrics import Record
+    from zoo.specs.record import Record
 
     if len(set(names)) < 2:
         return
@@ -172,14 +172,14 @@ def _write_page(
     results: list[Entry], command: str, nll_samples: int, device: str, path: Path
 ) -> None:
     from zoo.bench.page import render_page
-    from zoo.cards.record import versions
+    from zoo.cards.record import environment
     from zoo.io.files import write_atomically
     from zoo.runtime.devices import find_device
 
     settings = {
         "K of nll": f"{nll_samples:,}" if nll_samples else "nll was not measured",
         "device": find_device(device).type,
-        **versions(),
+        **environment(),
     }
     write_atomically(path, render_page(results, command, settings))
     say(f"The page: {path}")

@@ -15,7 +15,7 @@ from zoo.io.text import number
 from zoo.runtime import processes
 
 if TYPE_CHECKING:
-    from zoo.specs.seeds import SeedRuns
+    from zoo.specs.record import SeedRuns
 
 
 def train_seeds(
@@ -76,10 +76,10 @@ def _print(one: SeedRuns) -> None:
             f"{part.protocol} protocol"
         )
         lines = []
-        for name, spread in part.numbers.items():
+        for name, spread in part.metrics.items():
             unit = METRICS[name].unit if name in METRICS else ""
             if name == "nll":
                 unit += f" (K = {part.nll_samples:,}, first {part.nll_n_examples:,} images)"
-            errors = (number(error, error) for error in (spread.std, spread.error))
+            errors = (number(error, error) for error in (spread.std, spread.se))
             lines.append((name, number(spread.mean, spread.std), *errors, unit))
         print_table(("number", "mean", "over seeds", "over images", "unit"), lines)

@@ -85,7 +85,7 @@ def train(
         assert run.model.info.metrics is not None
         ended = run.model.info.metrics.training
         raise click.ClickException(
-            f"interrupted after {ended.epochs} of {ended.of_epochs} epochs. "
+            f"interrupted after {ended.epochs} of {ended.max_epochs} epochs. "
             f"The model so far is {model}; --resume resumes it."
         )
     if not processes.is_first():

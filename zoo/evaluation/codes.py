@@ -41,7 +41,7 @@ class CodeFiles:
 
     Args:
         target: ends in `.npy`.
-        about: what is encoded, as plain JSON: `images`, `latent_shape`, and all that the codes
+        about: what is encoded, as plain JSON: `n_examples`, `latent_shape`, and all that the codes
             depend on.
 
     Raises ZooError where nothing can be written.
@@ -53,8 +53,8 @@ class CodeFiles:
         self.numbers = target.with_suffix(".json")
         self.journal = target.with_name(f"{target.name}.journal")
         self.about = about
-        self.count = about["images"]
-        self.header = _npy_header((about["images"], *about["latent_shape"]))
+        self.count = about["n_examples"]
+        self.header = _npy_header((about["n_examples"], *about["latent_shape"]))
         self.code_bytes = 4 * math.prod(about["latent_shape"])
 
     def ended(self, overwrite: bool = False) -> str | None:

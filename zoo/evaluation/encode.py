@@ -146,7 +146,7 @@ def _about(model: Autoencoder, images: StreamedExamples, device: torch.device) -
         "weights_sha256": hashlib.sha256(weights_bytes(model)).hexdigest(),
         "dataset": images.dataset,
         "transform": images.transform.model_dump(),
-        "images": len(images),
+        "n_examples": len(images),
         "latent_shape": list(model.spec.code_shape(images.shape)),
         "device": device.type,
     }

@@ -8,9 +8,9 @@ from zoo.errors import InputError
 from zoo.evaluation.evaluate import examples_for, means_of, reconstruction_errors
 from zoo.models import Autoencoder
 from zoo.specs.data import data_settings
-from zoo.specs.metrics import Measured, Record
 from zoo.specs.protocols import Protocol, identity
 from zoo.specs.reconstruction import native
+from zoo.specs.record import Measured, Record
 
 
 def reconstructions_again(model: Autoencoder) -> tuple[Record, list[str]]:

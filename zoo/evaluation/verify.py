@@ -27,7 +27,8 @@ from zoo.models import Autoencoder
 from zoo.registry import index
 from zoo.registry.sources import Source
 from zoo.runtime.devices import find_rank_device
-from zoo.specs.metrics import SUBSET, Measured, Metrics
+from zoo.specs.metrics import SUBSET, Metrics
+from zoo.specs.record import Measured
 from zoo.specs.validation import checked, listed
 
 MAX_SAMPLES, MAX_ENTRIES = 10_000, 20

@@ -40,7 +40,7 @@ from zoo.registry.index import IndexLine
 from zoo.registry.provenance import no_family, provenance
 from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo, Provider
-from zoo.specs.metrics import Record
+from zoo.specs.record import Record
 from zoo.specs.validation import Strict, checked, listed, parse_json
 from zoo.version import DISTRIBUTION, __version__
 

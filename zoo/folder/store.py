@@ -38,7 +38,7 @@ from zoo.registry import families
 from zoo.registry.provenance import provenance
 from zoo.registry.sources import Source, is_on_hub
 from zoo.specs.info import ModelInfo
-from zoo.specs.metrics import Record
+from zoo.specs.record import Record
 
 log = logging.getLogger("zoo")
 

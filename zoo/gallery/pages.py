@@ -18,7 +18,8 @@ from zoo.io.text import printable, with_error
 from zoo.registry import families
 from zoo.specs.ground import Ground, ground_of, table_ground
 from zoo.specs.info import ModelInfo
-from zoo.specs.metrics import METRICS, Measured
+from zoo.specs.metrics import METRICS
+from zoo.specs.record import Measured
 
 SHOWN = ("nll", "neg_elbo", "bce_plus_kl", "reconstruction", "kl", "mse", "psnr", "ssim")
 """Numbers of a dataset's tables; the first one that a table has sorts it."""
@@ -128,7 +129,7 @@ def _table(
         dict.fromkeys(
             (name, ground_of(one, name))
             for name in SHOWN
-            if METRICS[name].of_gray_images != bool(ground.protocol)
+            if METRICS[name].of_reconstructions != bool(ground.protocol)
             for _, one in found
             if one.value_of(name) is not None
         )

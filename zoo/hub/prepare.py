@@ -158,7 +158,7 @@ def _load_back(copy: Path, source: Path) -> ModelInfo:
         text = str(wrong).replace(str(copy), str(source))
         raise type(wrong)(f"{text}\nNothing was pushed.") from None
     assert info is not None
-    changed = info.metrics.training.changed.values() if info.metrics else ()
+    changed = info.metrics.training.overrides.values() if info.metrics else ()
     for text in map(str, (info.data, *changed)):
         if re.match(r"/|~|file:|[A-Za-z]:[\\/]", text):
             raise InputError(

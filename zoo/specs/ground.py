@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from zoo.specs.metrics import METRICS, Metrics, Seeds
+from zoo.specs.metrics import METRICS, Metrics
+from zoo.specs.record import Seeds
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def ground_of(measured: Metrics | Seeds, name: str) -> Ground:
     Numbers of reconstructions are the same under any protocol, and are taken without a draw.
     """
     metric = METRICS.get(name)
-    if metric is None or metric.of_gray_images:
+    if metric is None or metric.of_reconstructions:
         return table_ground(measured, "")
     if metric.of_factors:
         about = ("factors_sha256", "factors_n_examples", "seed")

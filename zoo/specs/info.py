@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from zoo.specs.base import Spec
-from zoo.specs.metrics import Record
+from zoo.specs.record import Record
 from zoo.specs.validation import Strict
 
 

@@ -68,7 +68,7 @@ def run_with_asha(folder: SweepFolder, trials: Sequence[Trial], on_end: OnEnd) -
             ),
             param_space={"place": tune.grid_search(list(range(len(trials))))},
             tune_config=tune.TuneConfig(
-                metric="validation", mode="min", scheduler=scheduler, reuse_actors=False
+                metric="validation_loss", mode="min", scheduler=scheduler, reuse_actors=False
             ),
             run_config=tune.RunConfig(
                 name="sweep",
@@ -105,7 +105,7 @@ class Trainable(tune.Trainable):
         self.place, self.shelf = config["place"], shelf
         self.job, files = jobs[self.place]
         self.epochs = self.job.sections["training"]["epochs"]
-        self.last = {"epoch": 0, "validation": WORST}
+        self.last = {"epoch": 0, "validation_loss": WORST}
         self.scratch = tempfile.TemporaryDirectory()
         self.process = begin_job(self.job, files, Path(self.scratch.name), subprocess.PIPE)
 
@@ -114,7 +114,9 @@ class Trainable(tune.Trainable):
         assert self.process.stdout is not None
         for line in self.process.stdout:
             told = json.loads(line)
-            self.last = told if told["validation"] is not None else {**told, "validation": WORST}
+            self.last = (
+                told if told["validation_loss"] is not None else {**told, "validation_loss": WORST}
+            )
             if self.last["epoch"] < self.epochs:
                 return dict(self.last)
         done = end_job(self.job, self.process, Path(self.scratch.name))
@@ -141,7 +143,9 @@ class _Ends(tune.Callback):
             keep(self.folder, self.trials[place], done, self.on_end)
             return
         result = trial.last_result
-        stopped = Outcome(state="stopped", epochs=result["epoch"], validation=result["validation"])
+        stopped = Outcome(
+            state="stopped", epochs=result["epoch"], validation_loss=result["validation_loss"]
+        )
         self.on_end(self.trials[place], stopped)
 
     def on_trial_error(self, iteration: int, trials: list, trial, **info) -> None:

@@ -24,12 +24,11 @@ class Outcome(Strict):
     """Stopped: another's decision, because others were better."""
     epochs: int | None = None
     """Epochs that it was trained for."""
-    validation: float | None = None
+    validation_loss: float | None = None
     """Loss on the validation split after the last epoch, in nats per image."""
-    numbers: dict[str, float] = Field(default={})
+    metrics: dict[str, float] = Field(default={})
     """What was measured on the validation split, standard errors as `<name>_se`."""
-    sha256: str = ""
-    """Of the weights, in hex."""
+    weights_sha256: str = ""
     error: str = ""
     """Why it failed."""
 

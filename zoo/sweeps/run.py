@@ -131,5 +131,5 @@ def line_of(plan: Plan, trial: Trial, outcome: Outcome) -> str:
     if outcome.state == "stopped":
         return f"{which}: stopped after {outcome.epochs} epochs"
     metric = plan.sweep.metric
-    value, error = outcome.numbers.get(metric), outcome.numbers.get(f"{metric}_se")
+    value, error = outcome.metrics.get(metric), outcome.metrics.get(f"{metric}_se")
     return f"{which}: {metric} {number(value, error)}"

@@ -20,7 +20,7 @@ def rows(plan: Plan, outcomes: Sequence[Outcome | None]) -> list[Row]:
 
     `state` is waiting, finished, stopped or failed; the sweep's metric comes before other numbers.
     """
-    measured = {name: None for outcome in outcomes if outcome for name in outcome.numbers}
+    measured = {name: None for outcome in outcomes if outcome for name in outcome.metrics}
     numbers = [
         plan.sweep.metric,
         *(name for name in _in_order(measured) if name != plan.sweep.metric),
@@ -35,9 +35,9 @@ def rows(plan: Plan, outcomes: Sequence[Outcome | None]) -> list[Row]:
                 "seed": trial.seed,
                 "state": outcome.state if outcome else "waiting",
                 "epochs": ended.epochs,
-                **{name: ended.numbers.get(name) for name in numbers},
-                "validation": ended.validation,
-                "sha256": ended.sha256 or None,
+                **{name: ended.metrics.get(name) for name in numbers},
+                "validation_loss": ended.validation_loss,
+                "weights_sha256": ended.weights_sha256 or None,
                 "error": ended.error or None,
             }
         )

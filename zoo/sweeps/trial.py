@@ -58,7 +58,7 @@ def _report(update: Update) -> None:
     if update.ended:
         loss = update.validation
         known = loss is not None and math.isfinite(loss)
-        line = json.dumps({"epoch": update.epoch, "validation": loss if known else None})
+        line = json.dumps({"epoch": update.epoch, "validation_loss": loss if known else None})
         print(line, flush=True)
 
 
@@ -68,13 +68,13 @@ def _result(folder: RunFolder) -> Outcome:
     record = info.metrics
     if record is None or not record.measured:
         raise TrainingError("The trained model was not measured.")
-    last = json.loads(folder.history.read_text().splitlines()[-1]).get("validation")
+    last = json.loads(folder.history.read_text().splitlines()[-1]).get("validation_loss")
     return Outcome(
         state="finished",
         epochs=record.training.epochs,
-        validation=last if last is not None and math.isfinite(last) else None,
-        numbers=numbers_of(record.measured[0]),
-        sha256=info.sha256,
+        validation_loss=last if last is not None and math.isfinite(last) else None,
+        metrics=numbers_of(record.measured[0]),
+        weights_sha256=info.sha256,
     )
 
 

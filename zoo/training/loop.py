@@ -266,10 +266,10 @@ class _Loop:
         record: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             "steps": progress.steps,
-            **self._means(),
+            "terms": self._means(),
         }
         if validation is not None:  # JSON has no NaN
-            record["validation"] = validation if math.isfinite(validation) else None
+            record["validation_loss"] = validation if math.isfinite(validation) else None
         self.on_progress(self._report(validation, ended=True))
         if self.on_epoch is not None:
             with self._as_saved():

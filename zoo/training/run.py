@@ -290,9 +290,9 @@ def _finish(
     """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
     ended = {
         "recipe": recipe.name,
-        "changed": recipe.changed,
+        "overrides": recipe.changed,
         "epochs": progress.epoch,
-        "of_epochs": recipe.training.epochs,
+        "max_epochs": recipe.training.epochs,
         "interrupted": interrupted,
         "best_epoch": progress.best_epoch or None,
         "threads": torch.get_num_threads(),
