@@ -272,10 +272,10 @@ def without_scale(model):
 
 WRONG = {
     "range": (refused(lambda model: model.encode(2 * torch.rand(1, 3, 32, 32) - 1)), "float in [0, 1]"),
-    "levels from 16 to 235": (of(narrow_range), "the images are other ones"),
+    "levels from 16 to 235": (of(narrow_range), "the images differ"),
     "full image, not the crop": (under("whole"), "resize is 32 and off; crop is 32 and off"),
     "crop, not resized": (under("native:crop=32"), "resize is 32 and off"),
-    "JPEG, not PNG": (of(jpeg), "the images are other ones"),
+    "JPEG, not PNG": (of(jpeg), "the images differ"),
     "resampler": (under("center-32:resampler=bilinear"), "resampler is bicubic and bilinear"),
     "SSIM's range": (refused(protocol("center-32:ssim=range 2")), "ssim: there is no such field"),
     "backbone": (by_backbones, "the extractor is lpips-alex (declared)"),
@@ -284,7 +284,7 @@ WRONG = {
     "duplicates by padding": (of(duplicated), "there are 6 and 7 images"),
     "no rounding": (under("center-32:rounding=off"), "rounding is uint8 and off"),
     "missing scale": (refused(without_scale), "scaling_factor: input should be a valid number"),
-    "BGR": (of(bgr), "the images are other ones"),
+    "BGR": (of(bgr), "the images differ"),
 }  # fmt: skip
 """The mistakes that published numbers were made with: refused, or named as what they are."""
 

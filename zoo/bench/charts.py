@@ -113,7 +113,7 @@ def _intervals_chart(standing: Standing, name: str, where: str) -> Chart:
     return Chart(
         f"{where}-{name}",
         title,
-        f"{title}, {METRICS[name].unit}, less is better. {said}.",
+        f"{title}, {METRICS[name].unit_of(standing.ground.domain)}, less is better. {said}.",
         lambda figure: plot_intervals(figure, standing, name, rows),
         1.15 + 0.3 * len(rows),
     )

@@ -29,7 +29,7 @@ ABOUT = {
     "neg_elbo": "closed-form KL plus reconstruction at one draw of the posterior, at beta = 1",
     "nll": "minus the importance-weighted bound on log p(x) with K draws (Burda et al. 2016)",
     "bce_plus_kl": "cross-entropy against gray levels plus KL, as tutorials print it; no likelihood",
-    "mse, psnr, ssim": "of gray images through decode(encode(x)), whatever the protocol",
+    "mse, psnr, ssim": "of decode(encode(x)), for examples as they are, whatever the protocol",
     "active_units": "latents whose posterior mean varies by more than 0.01",
     "binarized": "each pixel is a coin with its gray level as probability, drawn once, the same for all",
     "dequantized": "a level becomes a uniform draw from its 1/256 of [0, 1]; nats of a density",
@@ -99,7 +99,11 @@ def _dataset(place: int, name: str, tables: Sequence[Standing]) -> str:
 
 def _heading(standing: Standing) -> str:
     protocol = standing.ground.protocol
-    return f"Under the {protocol} protocol" if protocol else "Reconstructions of gray images"
+    return (
+        f"Under the {protocol} protocol"
+        if protocol
+        else f"Reconstructions of {standing.ground.nouns} as they are"
+    )
 
 
 def _table(standing: Standing) -> str:
@@ -107,7 +111,7 @@ def _table(standing: Standing) -> str:
     heads = ['<th scope="col" class="rank">rank</th>'] if ranked else []
     heads.append('<th scope="col" class="text">model</th>')
     for name in names:
-        unit = METRICS[name].unit
+        unit = METRICS[name].unit_of(standing.ground.domain)
         heads.append(f'<th scope="col">{name}<small>{_text(unit) or "&nbsp;"}</small></th>')
     lines = []
     for row in standing.rows:

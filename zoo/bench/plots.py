@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoo.bench.labels import name_points
 from zoo.bench.ranks import Placed, Standing
 from zoo.io.text import printable, with_error
+from zoo.specs.domains import Domain
 from zoo.specs.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ def plot_plane(figure: Figure, standing: Standing, rows: list[Placed]) -> None:
     rates = [_value(row, "kl") for row in rows]
     distortions = [_value(row, "reconstruction") for row in rows]
     axes.set(xlim=_around(rates), ylim=_around(distortions))
-    axes.set_xlabel("rate: KL (nats per image)")
-    axes.set_ylabel("distortion: -log p(x | z) (nats per image)")
+    axes.set_xlabel(f"rate: KL (nats per {Domain(standing.ground.domain, ()).noun})")
+    axes.set_ylabel(
+        f"distortion: -log p(x | z) (nats per {Domain(standing.ground.domain, ()).noun})"
+    )
     total = "cross-entropy + KL" if standing.ground.protocol == "gray" else "-ELBO"
     note = f"along a gray line {total} is the same{_about_color(standing)}"
     _head(axes, "Rate and distortion", standing, note)
@@ -109,7 +112,7 @@ def plot_intervals(figure: Figure, standing: Standing, name: str, rows: list[Pla
     values = [_value(row, name) for row in rows]
     errors = [row.measured.error_of(name) or 0.0 for row in rows]
     places = range(len(rows))
-    unit = METRICS[name].unit
+    unit = METRICS[name].unit_of(standing.ground.domain)
     from_zero = name == "mse"
     colors = [_color(row) if name == standing.main else OTHER for row in rows]
     if from_zero:

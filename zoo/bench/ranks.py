@@ -68,12 +68,12 @@ class Standing:
         samples = sorted({k for row in self.rows if (k := row.measured.nll_samples)})
         text = f"nll: K = {', '.join(f'{k:,}' for k in samples)}"
         if len(self.nll_examples) == 1:
-            return f"{text}, first {self.nll_examples[0]:,} images"
-        return f"{text}; in brackets of how many images: only equal ones compare"
+            return f"{text}, first {self.nll_examples[0]:,} {self.ground.nouns}"
+        return f"{text}; in brackets of how many {self.ground.nouns}: only equal ones compare"
 
 
 def standings(entries: Iterable[Entry]) -> list[Standing]:
-    """The measured entries by dataset: a standing for each protocol, then one of gray images."""
+    """The measured entries by dataset: a standing for each protocol, then one of reconstructions."""
     measured = [(one, one.measured) for one in entries if one.measured]
     grounds: dict[Ground, dict[str, tuple[Entry, Metrics]]] = {}
     for entry, metrics in measured:
@@ -149,12 +149,12 @@ def _rank(main: str, entry: Entry, all_: Sequence[tuple[Entry, Metrics]]) -> int
 
 
 def _main_number(ground: Ground, measured: Sequence[Metrics]) -> str | None:
-    """What orders the models: nll where all with an ELBO have it alike, else neg_elbo; mse of gray
-    images, and bce_plus_kl under the gray protocol."""
+    """What orders the models: nll where all with an ELBO have it on one ground, else neg_elbo; mse of
+    reconstructions, and bce_plus_kl under the gray protocol."""
     name = {"": "mse", "gray": "bce_plus_kl"}.get(ground.protocol, "neg_elbo")
     there = [one for one in measured if one.value_of(name) is not None]
     if not there:
         return None
-    bounds = {(one.nll_samples, one.nll_n_examples) for one in there if one.nll is not None}
+    bounds = {ground_of(one, "nll") for one in there if one.nll is not None}
     all_bounded = all(one.nll is not None for one in there)
     return "nll" if name == "neg_elbo" and all_bounded and len(bounds) == 1 else name

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from zoo.io.text import number, with_error
+from zoo.specs.domains import Domain
+from zoo.specs.ground import table_ground
 from zoo.specs.metrics import METRICS, OF_FACTORS, Metrics
 from zoo.specs.record import Ending, Measured, Record
 from zoo.version import __version__
@@ -73,27 +75,25 @@ class Row(NamedTuple):
 
 def rows(metrics: Metrics) -> list[Row]:
     """Everything that was measured, the family's own numbers last."""
-    found = []
+    found, nouns = [], Domain(metrics.domain, ()).nouns
     for name, metric in METRICS.items():
-        value, error, unit = metrics.value_of(name), metrics.error_of(name), metric.unit
+        value, error = metrics.value_of(name), metrics.error_of(name)
+        unit = metric.unit_of(metrics.domain)
         if value is None:
             continue
         text = with_error(value, error)
         if name == "nll":
-            unit = f"nats (K = {metrics.nll_samples}, first {metrics.nll_n_examples:,} images)"
+            unit = f"nats (K = {metrics.nll_samples}, first {metrics.nll_n_examples:,} {nouns})"
         if name in OF_FACTORS and metrics.factors:
-            unit = f"{len(metrics.factors)} factors, {metrics.factors_n_examples:,} images"
+            unit = f"{len(metrics.factors)} factors, {metrics.factors_n_examples:,} {nouns}"
         found.append(Row(name, value, text, unit))
     own = metrics.own.items()
     return found + [Row(name, one.value, number(one.value), one.unit) for name, one in own]
 
 
 def heading(metrics: Metrics) -> str:
-    """What was measured on: dataset, split, number of images, protocol and seed."""
-    return (
-        f"{metrics.dataset}, {metrics.split} split, {metrics.n_examples:,} images, "
-        f"{metrics.protocol} protocol, seed {metrics.seed}"
-    )
+    """What was measured on: dataset, split, number of examples, protocol and seed."""
+    return str(table_ground(metrics, metrics.protocol))
 
 
 def summary(record: Record | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar
 
+from zoo.specs.ground import ground_of
 from zoo.specs.metrics import METRICS, Metrics
 
 MetricsT = TypeVar("MetricsT", bound=Metrics)
@@ -52,7 +53,7 @@ def _close(name: str, ours: Any, theirs: Any) -> bool:
 
 
 def beside_subset(subset: Metrics, published: Metrics) -> tuple[list[str], list[str]]:
-    """The numbers of all images, held against those of the first ones.
+    """Compares the numbers of all examples with those of the first ones.
 
     Returns those that are too far off to be the same model's, and the names of those that the
     subset says nothing about.
@@ -63,7 +64,8 @@ def beside_subset(subset: Metrics, published: Metrics) -> tuple[list[str], list[
         error = subset.error_of(name)
         if theirs is None:
             continue
-        if ours is None or (error is None and name != "active_units"):
+        is_part = ground_of(subset, name).is_part_of(ground_of(published, name))
+        if ours is None or not is_part or (error is None and name != "active_units"):
             unknown.append(name)
             continue
         most = UNITS_APART * ours if error is None else FAR * error

@@ -27,6 +27,7 @@ from zoo.models import Autoencoder
 from zoo.registry import index
 from zoo.registry.sources import Source
 from zoo.runtime.devices import find_rank_device
+from zoo.specs.ground import table_ground
 from zoo.specs.metrics import SUBSET, Metrics
 from zoo.specs.record import Measured
 from zoo.specs.validation import checked, listed
@@ -191,11 +192,9 @@ def _beside_subset(published: Metrics, repeated: list[Metrics]) -> Check:
     """All images beside the first ones: no number may be too far off, or pass unmeasured."""
     what = f"all {published.n_examples} images, {published.protocol}"
     for subset in repeated:
-        same = all(
-            getattr(subset, k) == getattr(published, k) for k in ("dataset", "split", "protocol")
-        )
-        if not same or subset.n_examples < min(SUBSET, published.n_examples):
-            continue  # so few images contradict nothing
+        first, whole = (table_ground(one, one.protocol) for one in (subset, published))
+        if not first.is_part_of(whole) or subset.n_examples < min(SUBSET, published.n_examples):
+            continue  # so few examples contradict nothing
         far, unknown = beside_subset(subset, published)
         if far:
             return Check(what, "failed", "; ".join(far))

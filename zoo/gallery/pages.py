@@ -169,9 +169,9 @@ def _table(
 
 def _unit(name: str, ground: Ground) -> str:
     if name != "nll":
-        return METRICS[name].unit
+        return METRICS[name].unit_of(ground.domain)
     bound = dict(ground.details)
-    return f"nats, K = {bound['nll_samples']}, {bound['nll_n_examples']:,} images"
+    return f"nats, K = {bound['nll_samples']}, {bound['nll_n_examples']:,} {ground.nouns}"
 
 
 def _key(value: float | None, up: bool) -> tuple[bool, float]:

@@ -1,14 +1,14 @@
 """Which numbers compare: the one definition, for tables, plots, ranks, cards and sites. No torch here.
 
-Numbers compare where they are of the same examples, shown to the models alike, with the same draws:
-where their grounds are equal.
+Numbers compare if their grounds are equal: the same examples, under the same protocol, with the same draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from zoo.specs.domains import Domain, Kind
 from zoo.specs.metrics import METRICS, Metrics
 from zoo.specs.record import Seeds
 
@@ -29,10 +29,22 @@ class Ground:
     """Of the draws; None where nothing is drawn."""
     details: tuple[tuple[str, object], ...] = ()
     """What else was settled, by name: a protocol's identity, K of a bound, an extractor."""
+    domain: Kind = field(default="image", compare=False)
+    """What an example is."""
+
+    @property
+    def nouns(self) -> str:
+        """The examples in a word: images, rows or series."""
+        return Domain(self.domain, ()).nouns
 
     def __str__(self) -> str:
-        shown = f"{self.protocol} protocol, seed {self.seed}" if self.protocol else "gray images"
-        return f"{self.dataset}, {self.split} split, {self.n_examples:,} images, {shown}"
+        shown = f", {self.protocol} protocol, seed {self.seed}" if self.protocol else " as they are"
+        return f"{self.dataset}, {self.split} split, {self.n_examples:,} {self.nouns}{shown}"
+
+    def is_part_of(self, other: Ground) -> bool:
+        """Whether these are the first of the other's examples, and all else is equal."""
+        as_many = self.n_examples <= other.n_examples and self.dataset == other.dataset
+        return as_many and _of_any_number(self) == _of_any_number(other)
 
     def differs(self, other: Ground) -> str:
         """What keeps numbers of the two from comparing, in words; nothing where they compare."""
@@ -46,11 +58,17 @@ class Ground:
         ]
         found = [f"{name} is {one} and {two}" for name, one, two in pairs if one != two]
         if self.n_examples != other.n_examples:
-            found.append(f"there are {self.n_examples:,} and {other.n_examples:,} images")
+            found.append(f"there are {self.n_examples:,} and {other.n_examples:,} {self.nouns}")
         elif self.sha256 != other.sha256:
             named = f" ({self.dataset} and {other.dataset})" * (self.dataset != other.dataset)
-            found.append(f"the images are other ones{named}, or in another order or form")
+            found.append(f"the {self.nouns} differ{named}, in content, order or form")
         return "; ".join(found)
+
+
+def _of_any_number(ground: Ground) -> Ground:
+    """The same without how many examples there are, and the hash of just these."""
+    details = tuple(one for one in ground.details if not one[0].endswith("n_examples"))
+    return replace(ground, n_examples=0, sha256="", details=details)
 
 
 def ground_of(measured: Metrics | Seeds, name: str) -> Ground:
@@ -93,4 +111,5 @@ def _ground(
         protocol,
         seed,
         tuple(details.items()),
+        measured.domain,
     )

@@ -13,6 +13,7 @@ from typing import Any
 from zoo.errors import RecipeError
 from zoo.io.files import read_regular, with_home
 from zoo.registry import families, published
+from zoo.specs.metrics import METRICS
 from zoo.specs.validation import listed, validated
 from zoo.sweeps.settings import SEED, Sweep, draw
 from zoo.training.recipe import MAX_BYTES, SECTIONS, Recipe, load_recipe
@@ -164,11 +165,12 @@ def _validated_on(recipe: Recipe) -> tuple[Any, ...]:
 
 def _measured(recipe: Recipe) -> set[str]:
     """The zoo's metrics that a training by this recipe ends with."""
-    found = {"mse", "psnr", "reconstruction"}
-    if min(recipe.spec.input_shape[1:]) >= SSIM_FROM:
-        found.add("ssim")
+    domain = recipe.spec.domain
+    found = {"mse", "psnr", "ssim", "reconstruction"}
+    if domain.is_image and min(domain.shape[1:]) < SSIM_FROM:
+        found.remove("ssim")
     if families.get(recipe.family).is_variational:
         gray = recipe.data.protocol == "gray"
         found |= {"kl", "active_units"}
         found |= {"bce_plus_kl"} if gray else {"neg_elbo", "bits_per_dim"}
-    return found
+    return {name for name in found if domain.kind in METRICS[name].domains}
