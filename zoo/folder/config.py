@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -142,7 +143,7 @@ def read_info(
     return ModelInfo(
         spec=spec,
         family=config.family,
-        count=lambda: line.parameters if line else families.get(config.family).parameters(spec),
+        count=functools.partial(_parameters, config.family, spec, line and line.parameters),
         sha256=config.weights_sha256,
         license=line.license if line and line.license else said.pop(LICENSE, None),
         license_details={name: said[name] for name in DETAILS if name in said},
@@ -153,6 +154,11 @@ def read_info(
         folder=folder,
         provider=config.provider,
     )
+
+
+def _parameters(family: str, spec: Spec, known: int | None) -> int:
+    """Number of parameters: what the index says of a published model, else counted."""
+    return known or families.get(family).parameters(spec)
 
 
 def read_metrics(folder: Path) -> Record | None:

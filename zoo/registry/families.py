@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoo.models.interface import Autoencoder
 
 STAMP = "__zoo_family__"
-"""Attribute of a class that was registered or loaded: its own `Family`, which no subclass inherits."""
+"""Attribute of a class that was registered or a plugin's: its own `Family`, which no subclass inherits."""
 
 _registered: dict[str, type[Autoencoder]] = {}
 
@@ -35,11 +35,10 @@ ModelClass = TypeVar("ModelClass", bound="type[Autoencoder]")
 def _built_in(row: Row) -> Family:
     def load() -> type[Autoencoder]:
         module, _, class_name = row.path.partition(":")
-        return _stamped(getattr(importlib.import_module(module), class_name), family)
+        return getattr(importlib.import_module(module), class_name)
 
     provider = Provider(distribution=DISTRIBUTION, version=__version__)
-    family = Family(row.name, f"Family {row.name!r}", provider, load, row.summary, row)
-    return family
+    return Family(row.name, f"Family {row.name!r}", provider, load, row.summary, row)
 
 
 BUILT_IN = {row.name: _built_in(row) for row in ROWS if isinstance(row, Row)}
@@ -109,9 +108,10 @@ def of(thing: Autoencoder | type[Autoencoder] | Spec) -> Family:
     cls = thing if isinstance(thing, type) else type(thing)
     if issubclass(cls, Spec):
         return _with_spec(cls)
-    for family in _perhaps(cls):
-        if STAMP in vars(cls):
-            break
+    for family in BUILT_IN.values():
+        if family.row and family.row.path == f"{cls.__module__}:{cls.__qualname__}":
+            return family
+    for family in () if STAMP in vars(cls) else _of_packages_near(cls):
         with contextlib.suppress(PluginError):  # another family of that package is broken
             family.load()
     if STAMP in vars(cls):
@@ -223,11 +223,9 @@ def _stamped(cls: ModelClass, family: Family) -> ModelClass:
     return cls
 
 
-def _perhaps(cls: type) -> Iterator[Family]:
-    """The families that a class or a Spec may belong to, by its package, which is imported already."""
+def _of_packages_near(cls: type) -> Iterator[Family]:
+    """The packages' families that a class or a Spec may belong to: those imported already."""
     top = cls.__module__.partition(".")[0]
-    if top == "zoo":
-        yield from BUILT_IN.values()
     for plugin in plugins.installed("family"):
         is_near = plugin.module in sys.modules or plugin.module.partition(".")[0] == top
         if is_near and not plugin.problem:
@@ -239,7 +237,7 @@ def _with_spec(cls: type[Spec]) -> Family:
     own = [family for family in BUILT_IN.values() if family.spec_class is cls]
     found = {family.name: family for family in own}
     if not found:
-        for family in (*map(_of_this_program, _registered), *_perhaps(cls)):
+        for family in (*map(_of_this_program, _registered), *_of_packages_near(cls)):
             with contextlib.suppress(PluginError):
                 if family.spec_class is cls:
                     found[family.name] = family

@@ -92,12 +92,12 @@ class Family:
 
         cls = self.cls
         try:
-            with self.guarded("failed on the meta device"), torch.device("meta"):
+            with self.guarded("failed to build a model from its Spec"), torch.device("meta"):
                 count = sum(parameter.numel() for parameter in cls(spec).parameters())
         except PluginError as failure:
             raise PluginError(
-                f"{failure} Its parameters are counted there before anything is allocated: "
-                f"{cls.__name__}.__init__ may not read values of its weights."
+                f"{failure} (It was built on the meta device, where parameters are counted before "
+                f"anything is allocated: {cls.__name__}.__init__ may not read values of its weights.)"
             ) from failure
         if count > MAX_PARAMETERS:
             raise SpecError(
