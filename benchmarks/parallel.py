@@ -166,7 +166,7 @@ class LossOf(nn.Module):
 def train_ddp(batch: int) -> None:
     """A loop by hand: each process steps on its share of every batch."""
     turns, recipe = GroupTurns(), _recipe(batch, "off")
-    pixels = _noise(batch * STEPS, COLOR_SHAPE).pixels
+    pixels = _noise(batch * STEPS, COLOR_SHAPE).values
     model = zoo.build(recipe.spec, seed=0).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # as torch types it
     loss_of = LossOf(model)
     module = nn.parallel.DistributedDataParallel(loss_of) if processes.are_many() else loss_of

@@ -18,12 +18,15 @@ from zoo.errors import DataError, ZooError
 from zoo.specs.data import Transform
 
 PIXELS = np.random.Generator(np.random.Philox(1)).integers(0, 256, (40, 9, 10), np.uint8)
-WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
+WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255"
+ROWS = "rows are (N, D), float32 or float64"
+SERIES = "series are (N, C, L), float32 or float64"
+ANY = f"{WANTED}; {ROWS}; {SERIES}"
 
 
-def refused(dataset, error: type[ZooError] = DataError, split: str = "test") -> str:
+def refused(dataset, error: type[ZooError] = DataError, split: str = "test", **how) -> str:
     with pytest.raises(error) as caught:
-        load_examples(dataset, split)
+        load_examples(dataset, split, **how)
     assert type(caught.value) is error
     return str(caught.value)
 
@@ -31,7 +34,7 @@ def refused(dataset, error: type[ZooError] = DataError, split: str = "test") -> 
 def read_images_for(shape: tuple[int, int, int], files: list[Path]) -> torch.Tensor:
     """All images of some files as a model of that shape is given them to encode."""
     images = open_all([str(path) for path in files], shape=shape, transform=Transform())
-    return images.held().pixels
+    return images.held().values
 
 
 def npy(array: np.ndarray) -> bytes:

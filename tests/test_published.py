@@ -193,8 +193,8 @@ def test_the_digits_model_beats_ignoring_the_latent_and_keeps_up_with_pca():
     from zoo.data import load_examples, shown_in_testing
     from zoo.distributions.bernoulli import ContinuousBernoulli
 
-    train = load_examples("digits", "train+validation").pixels
-    test = load_examples("digits", "test").pixels
+    train = load_examples("digits", "train+validation").values
+    test = load_examples("digits", "test").values
     record = zoo.info("vae-digits-8").metrics
     assert record is not None
     metrics = record.measured[0]

@@ -48,7 +48,7 @@ def test_the_judge_agrees_with_the_zoos_own_number():
     plain = seeded_plain()
     copy_weights(to_plain(model), plain.parameters())
     images = load_examples(torch.randint(0, 256, (3000, 1, 28, 28), dtype=torch.uint8), "test")
-    nats, error = judge(plain.encode, lambda z: torch.sigmoid(plain.decode(z)), images.pixels)
+    nats, error = judge(plain.encode, lambda z: torch.sigmoid(plain.decode(z)), images.values)
     own = evaluate_model(model, images, protocol="gray").bce_plus_kl
     assert own == pytest.approx(nats, abs=5 * error)  # with other draws
 

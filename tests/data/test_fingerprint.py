@@ -48,7 +48,7 @@ def test_the_same_images_have_the_same_fingerprint_after_a_copy_that_keeps_times
     monkeypatch.setattr("zoo.data.sources.arrays.IN_MEMORY", 0)
     dataset = kind()
     before = fingerprint(load_examples(dataset, "train"))
-    assert set(before) == {"images", "files"}
+    assert set(before) == {"examples", "files"}
     status = file_of(dataset).stat()
     file_of(dataset).write_bytes(file_of(dataset).read_bytes())
     os.utime(file_of(dataset), ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -73,7 +73,7 @@ def test_one_level_of_an_image_in_memory_is_told():
     other = PIXELS.copy()
     other[-1, 0, 0] ^= 1
     assert difference(of(PIXELS, "train"), of(other, "train")) == ""
-    assert difference(of(PIXELS, "test"), of(other, "test")) == "other pixels now than then"
+    assert difference(of(PIXELS, "test"), of(other, "test")) == "other values now than then"
 
 
 def test_fewer_images_are_told_even_where_one_split_was_held_and_one_is_streamed(monkeypatch):
@@ -81,14 +81,14 @@ def test_fewer_images_are_told_even_where_one_split_was_held_and_one_is_streamed
     folder()
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     now = fingerprint(load_examples("photos", "train"))
-    assert difference(before, now) == f"{before['images']} images then and {now['images']} now"
-    assert difference(before | {"images": now["images"]}, now) == ""
+    assert difference(before, now) == f"{before['examples']} examples then and {now['examples']} now"
+    assert difference(before | {"examples": now["examples"]}, now) == ""
 
 
 def test_images_of_a_python_object_that_are_streamed_have_a_count_alone(monkeypatch):
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     images = load_examples(iter(PIXELS), "train")
-    assert fingerprint(images) == {"images": len(images)}
+    assert fingerprint(images) == {"examples": len(images)}
 
 
 def test_a_file_that_is_gone_is_told_and_raises_nothing(monkeypatch):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from made import PIXELS, WANTED, picture, refused
+from made import ANY, PIXELS, ROWS, WANTED, picture, refused
 from PIL import Image
 
 from zoo.data import load_examples, open_dataset
@@ -22,7 +22,7 @@ from zoo.errors import InputError, UnknownNameError
 @pytest.mark.parametrize("dataset", [None, 5, b"digits", "", "  "])
 def test_what_is_no_dataset_is_refused(dataset):
     message = refused(dataset, InputError)
-    assert message.startswith(f"A dataset is a name, {KINDS}, or uint8 images as a tensor")
+    assert message.startswith(f"A dataset is a name, {KINDS}, or uint8 images, or float rows")
 
 
 @pytest.mark.parametrize("split", ["tset", "Test", "", "val", "train,test"])
@@ -83,9 +83,9 @@ def test_a_tensor_is_split_reproducibly_and_without_overlap():
     pixels = torch.from_numpy(PIXELS)[:, None]
     parts = open_dataset(pixels, ("train", "validation", "test", "train+validation"))
     assert [len(images) for images in parts.values()] == [29, 7, 4, 36]
-    rows = torch.cat([parts[name].pixels for name in ("train", "validation", "test")])
+    rows = torch.cat([parts[name].values for name in ("train", "validation", "test")])
     assert len(rows.flatten(1).unique(dim=0)) == 40
-    assert torch.equal(load_examples(torch.from_numpy(PIXELS), "test").pixels, parts["test"].pixels)
+    assert torch.equal(load_examples(torch.from_numpy(PIXELS), "test").values, parts["test"].values)
     state = torch.get_rng_state()
     assert load_examples(pixels, "test").sha256 == parts["test"].sha256
     assert torch.equal(torch.get_rng_state(), state)
@@ -130,7 +130,7 @@ def test_too_few_images_to_split_are_refused(count):
             " Try x.permute(0, 3, 1, 2).",
         ),
         (torch.zeros(9, 1, 8, 8, dtype=torch.complex64), "complex64", ""),
-        (torch.zeros(9, 8, dtype=torch.uint8), "uint8", ""),
+        (torch.zeros(9, 8, dtype=torch.uint8), "uint8", " Try x.to(torch.float32)."),
         (torch.zeros(2, 9, 1, 8, 8, dtype=torch.uint8), "uint8", ""),
         (torch.zeros((), dtype=torch.uint8), "uint8", ""),
         (torch.zeros(9, 1, 0, 8), "float32", ""),
@@ -138,7 +138,9 @@ def test_too_few_images_to_split_are_refused(count):
     ids=range(10),
 )
 def test_a_tensor_that_holds_no_levels_is_told_what_makes_some(tensor, dtype, advice):
-    assert refused(tensor) == f"The tensor is {tuple(tensor.shape)}, {dtype}; {WANTED}{advice}"
+    wanted = {2: ROWS, 3: WANTED, 4: WANTED}.get(tensor.dim(), ANY)
+    said = f"The tensor is {tuple(tensor.shape)}, {dtype}; {wanted}.{advice}"
+    assert refused(tensor, shape=(1, 8, 8) if tensor.dim() in (3, 4) else None) == said
 
 
 def test_images_in_memory_are_not_copied_and_hashed_when_it_is_asked_for(monkeypatch):
@@ -150,10 +152,10 @@ def test_images_in_memory_are_not_copied_and_hashed_when_it_is_asked_for(monkeyp
         opened = open_dataset(given, ("train", "validation", "test"))
     for part, images in opened.items():
         assert isinstance(images, Examples)
-        assert images.pixels.data_ptr() == torch.as_tensor(given[part]).data_ptr()
+        assert images.values.data_ptr() == torch.as_tensor(given[part]).data_ptr()
     every = load_examples(whole, None)
     assert isinstance(every, Examples)
-    assert every.pixels.data_ptr() == whole.data_ptr()
+    assert every.values.data_ptr() == whole.data_ptr()
     assert every.sha256 == hashlib.sha256(PIXELS.tobytes()).hexdigest()
 
 
@@ -161,7 +163,7 @@ def test_a_small_part_of_a_large_array_does_not_keep_all_of_it():
     whole = torch.from_numpy(PIXELS.copy())
     test = load_examples({"train": whole[:36], "test": whole[36:]}, "test")
     assert isinstance(test, Examples)
-    assert test.pixels.untyped_storage().nbytes() == PIXELS[36:].size
+    assert test.values.untyped_storage().nbytes() == PIXELS[36:].size
 
 
 @pytest.mark.parametrize("path", [".", "../pictures", "./", "../pictures/."])

@@ -117,7 +117,7 @@ def test_more_damaged_images_than_may_be_are_counted_and_named(monkeypatch):
     for name in list(PICTURES)[::2]:
         Path("images", name).write_bytes(b"hello")
     with pytest.raises(DataError) as caught:
-        load_examples("images", "train", max_damaged=3)
+        load_examples("images", "train", shape=(1, 9, 10), max_damaged=3)
     assert "images of the train split of images are damaged, more than data.max_damaged = 3" in str(
         caught.value
     )
@@ -154,7 +154,7 @@ def test_a_worker_that_is_killed_is_a_sentence_and_leaves_no_process(reading):
     batches = reading.read(torch.arange(len(reading)).split(8))
     next(batches)
     os.kill(min(children() - before), signal.SIGKILL)
-    with pytest.raises(DataError, match=r"A process that reads images died .* ZOO_WORKERS=1 "):
+    with pytest.raises(DataError, match=r"A process that reads examples died .* ZOO_WORKERS=1 "):
         list(batches)
     assert none_left(before)
 
@@ -166,7 +166,7 @@ def test_every_way_in_which_a_dead_worker_shows_is_one_sentence(reading, monkeyp
         raise error("gone")
 
     monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", dying)
-    with pytest.raises(DataError, match=r"A process that reads images died \(gone\)"):
+    with pytest.raises(DataError, match=r"A process that reads examples died \(gone\)"):
         list(reading.read(torch.arange(len(reading)).split(8)))
 
 
@@ -296,5 +296,5 @@ def test_where_nothing_can_be_shared_a_sentence_says_so_and_no_loader_is_torn_do
     monkeypatch.setattr("multiprocessing.Event", read_only)
     monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", lambda loader: pytest.fail("made"))
     images = load_examples(Pictures(), "train")
-    with pytest.raises(DataError, match=r"1 processes cannot read images here .*ZOO_WORKERS=0"):
+    with pytest.raises(DataError, match=r"1 processes cannot read examples here .*ZOO_WORKERS=0"):
         next(images.in_order(8))

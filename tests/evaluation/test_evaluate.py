@@ -87,7 +87,7 @@ def test_nothing_depends_on_batches_threads_or_the_global_generator(monkeypatch)
 def test_the_first_images_are_measured_alike_in_a_smaller_run():
     model, images = small(), load_examples("digits", "test")
     few = evaluate_model(model, images, limit=40)
-    cut = evaluate_model(model, Examples("digits", "test", images.pixels[:40]))
+    cut = evaluate_model(model, Examples("digits", "test", images.values[:40]))
     assert few.dataset_sha256 == images.sha256 != cut.dataset_sha256
     assert few == cut.model_copy(update={"dataset_sha256": few.dataset_sha256})
 
@@ -154,7 +154,7 @@ def test_a_model_without_a_recipe_needs_a_dataset():
 
 
 def test_a_stream_has_the_numbers_and_the_sha256_of_the_same_images_in_memory(monkeypatch):
-    model, pixels = small(), load_examples("digits", "test").pixels
+    model, pixels = small(), load_examples("digits", "test").values
     held = load_examples(pixels.numpy(), "train")
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     streamed = load_examples(iter(pixels), "train")

@@ -25,7 +25,7 @@ stream.FEW = 0
 load.IN_MEMORY *= not streamed
 try:
     images = load_examples(name, "train", shape=(1, 9, 10) if streamed else None)
-    read = images.in_order(8) if streamed else [images.pixels]
+    read = images.in_order(8) if streamed else [images.values]
     import torch
     from zoo.data.examples import sha256_of
     print(type(images).__name__, sha256_of(torch.cat(list(read))))

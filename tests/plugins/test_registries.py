@@ -203,7 +203,7 @@ def dataset(body: str) -> Package:
 def test_a_packages_dataset_goes_by_name(installed):
     installed(dataset("np.full((dict(train=20, validation=5, test=4)[split], 9, 7), 3, np.uint8)"))
     images = load_examples("acme", "test")
-    assert (images.dataset, tuple(images.pixels.shape)) == ("acme", (4, 1, 9, 7))
+    assert (images.dataset, tuple(images.values.shape)) == ("acme", (4, 1, 9, 7))
     assert len(load_examples("acme", "train+validation")) == 25
 
 

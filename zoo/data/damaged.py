@@ -1,4 +1,4 @@
-"""Images that cannot be read: how many may be left out."""
+"""Examples that cannot be read: how many may be left out."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ log = logging.getLogger("zoo")
 LISTED = 5
 
 
-def damaged_numbers(mine: Iterable[tuple[int, str]], most: int, where: str) -> list[int]:
-    """The numbers of the images that some process cannot read, all of which are named in a warning.
+def damaged_numbers(
+    mine: Iterable[tuple[int, str]], most: int, where: str, nouns: str = "images"
+) -> list[int]:
+    """The numbers of the examples that some process cannot read, all of which are named in a warning.
 
     `mine` are those of this process: number and sentence. Raises DataError for more than `most`.
     """
@@ -23,11 +25,12 @@ def damaged_numbers(mine: Iterable[tuple[int, str]], most: int, where: str) -> l
     names += f"; and {len(damaged) - LISTED:,} more" if len(damaged) > LISTED else ""
     if len(damaged) > most:
         raise DataError(
-            f"{len(damaged):,} images of the {where} are damaged, more than data.max_damaged = "
+            f"{len(damaged):,} {nouns} of the {where} are damaged, more than data.max_damaged = "
             f"{most:,}: {names}"
         )
     if damaged:
         one = len(damaged) == 1
-        some = "A damaged image is" if one else f"{len(damaged):,} damaged images are"
+        noun = nouns if nouns == "series" else nouns.removesuffix("s")
+        some = f"A damaged {noun} is" if one else f"{len(damaged):,} damaged {nouns} are"
         log.warning("%s left out: %s", some, names)
     return [number for number, _ in damaged]

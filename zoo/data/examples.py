@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.misfits import is_channels_last, misfit
-from zoo.errors import DataError
 from zoo.runtime import environment
-
-log = logging.getLogger("zoo")
+from zoo.specs.domains import Domain, domain_of
 
 IN_MEMORY = environment.size("ZOO_IN_MEMORY", 2**29)
-"""Bytes of pixels up to which a split is held in memory: `ZOO_IN_MEMORY`, in MiB or as 1GB. More is streamed."""
+"""Bytes of values up to which a split is held in memory: `ZOO_IN_MEMORY`, in MiB or as 1GB. More is streamed."""
 
 PIECE = 256
-"""Images that are read at once where nobody says how many."""
+"""Examples that are read at once where nobody says how many."""
 AVERAGED = 65_536
 """Most images behind a mean image: their levels add up exactly, in float32 too."""
 
@@ -33,7 +27,7 @@ class ExamplesInOrder(Protocol):
     """What `Examples` and streamed ones have in common here."""
 
     @property
-    def shape(self) -> tuple[int, int, int]: ...
+    def shape(self) -> tuple[int, ...]: ...
     def __len__(self) -> int: ...
     def order(self, seed: int, epoch: int) -> Tensor: ...
     def read(self, batches: Iterable[Tensor]) -> Iterator[Tensor]: ...
@@ -41,60 +35,69 @@ class ExamplesInOrder(Protocol):
 
 @dataclass(frozen=True)
 class Examples:
-    """Images of one split of a dataset, in memory.
-
-    `pixels` is `(N, C, H, W)`, uint8, 0 to 255; whoever gave them may share their memory.
-    """
+    """Examples of one split of a dataset, in memory."""
 
     dataset: str
     split: str
-    pixels: Tensor
+    values: Tensor
+    """Images `(N, C, H, W)`, uint8, 0 to 255; rows `(N, D)` or series `(N, C, L)`, float32 or float64.
+    They may share the memory of what was given."""
     keys: list[str] | None = field(default=None, repr=False)
-    """What each image is called; None is its number."""
+    """The key of each example; None is its number."""
     ordered: Callable[[int, int], Tensor] | None = field(default=None, repr=False)
     """The order of an epoch, where they would have one of their own if they were streamed."""
 
     @cached_property
     def sha256(self) -> str:
-        """Of the bytes of the pixels, in that order."""
-        return sha256_of(self.pixels)
+        """Of the bytes of the values, in that order."""
+        return sha256_of(self.values)
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of one image."""
-        return tuple(self.pixels.shape[1:])  # pyright: ignore[reportReturnType]  # always three
+    def shape(self) -> tuple[int, ...]:
+        """Of one example."""
+        return tuple(self.values.shape[1:])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the values."""
+        return self.values.dtype
+
+    @property
+    def domain(self) -> Domain:
+        """What one example is: an image, a row or a series."""
+        return domain_of(self.shape)
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.values)
 
     def key(self, number: int) -> str:
-        """What an image is called."""
+        """The key of an example."""
         return str(number) if self.keys is None else self.keys[number]
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone."""
+        """All numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone."""
         order = self.ordered(seed, epoch) if self.ordered else shuffled(len(self), seed, epoch)
-        return order.to(self.pixels.device)
+        return order.to(self.values.device)
 
     def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
-        """The images of each batch of numbers, `(n, C, H, W)` uint8, on the device of the pixels.
+        """The examples of each batch of numbers, `(n, *shape)`, on the device of the values.
 
-        `epoch_seed` is of the random part of a transform, of which images in memory have none.
+        `epoch_seed` is of the random part of a transform, which examples in memory do not have.
         """
         for numbers in batches:
-            yield self.pixels.index_select(0, numbers.to(self.pixels.device))
+            yield self.values.index_select(0, numbers.to(self.values.device))
 
     def mean(self) -> Tensor:
-        """The mean image, `(C, H, W)` float32 in [0, 1]."""
+        """The mean image, `(C, H, W)` float32 in [0, 1]. Of rows and series see `moments`."""
         return mean_of(self)
 
     def first(self, count: int) -> Tensor:
-        """The first images, `(n, C, H, W)` uint8."""
-        return self.pixels[:count]
+        """The first examples, `(n, *shape)`."""
+        return self.values[:count]
 
     def to(self, device: torch.device) -> Examples:
-        """The same with its pixels on a device."""
-        return replace(self, pixels=self.pixels.to(device))
+        """The same with its values on a device."""
+        return replace(self, values=self.values.to(device))
 
 
 def shuffled(count: int, seed: int, epoch: int) -> Tensor:
@@ -116,36 +119,6 @@ def mean_of(images: ExamplesInOrder) -> Tensor:
     return total.float() / len(some) / 255
 
 
-def sha256_of(pixels: Tensor) -> str:
-    """Hex sha256 of the bytes of a uint8 tensor, in row-major order."""
-    return hashlib.sha256(pixels.cpu().contiguous().numpy()).hexdigest()  # pyright: ignore[reportArgumentType]  # a buffer
-
-
-def as_images(given: object, what: str) -> Tensor:
-    """`(N, C, H, W)` uint8 from that or `(N, H, W)`, a tensor or an array. Raises DataError."""
-    pixels = as_tensor(given)
-    if (
-        pixels is None
-        or pixels.dim() not in (3, 4)
-        or 0 in pixels.shape[1:]
-        or is_channels_last(pixels.shape)
-    ):
-        raise DataError(misfit(given, what))
-    if pixels.dim() == 3:
-        if len(pixels) == 3 < min(pixels.shape[1:]):
-            log.warning(
-                "%s is %s: three gray images. One color image is x[None].",
-                what,
-                tuple(pixels.shape),
-            )
-        pixels = pixels[:, None]
-    return pixels.cpu().contiguous()
-
-
-def as_tensor(given: object) -> Tensor | None:
-    """A tensor or an array of uint8, of any shape; None for anything else. Nothing is copied."""
-    if isinstance(given, np.ndarray) and given.dtype == np.uint8:
-        with warnings.catch_warnings():  # of arrays that must not be written, which nobody does
-            warnings.simplefilter("ignore")
-            return torch.from_numpy(np.ascontiguousarray(given))
-    return given if isinstance(given, Tensor) and given.dtype == torch.uint8 else None
+def sha256_of(values: Tensor) -> str:
+    """Hex sha256 of the bytes of a tensor, in row-major order."""
+    return hashlib.sha256(values.cpu().contiguous().numpy()).hexdigest()  # pyright: ignore[reportArgumentType]  # a buffer

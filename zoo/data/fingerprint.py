@@ -1,4 +1,4 @@
-"""What tells a split's images from others, for whoever resumes: nothing is read a second time."""
+"""What tells a split's examples from others, for whoever resumes: nothing is read a second time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from zoo.data.stream import StreamedExamples
 from zoo.errors import DataError
 
 Fingerprint = dict[str, int | str]
-"""Plain JSON: `images`, how many; `pixels`, their sha256, where they are in memory; `files` where they
-are streamed: a sha256 of which images they are of which files, by the files' sizes and times of change."""
+"""Plain JSON: `examples`, how many; `values`, their sha256, where they are in memory; `files` where they
+are streamed: a sha256 of which examples they are of which files, by the files' sizes and times of change."""
 
 
-def fingerprint(images: Examples | StreamedExamples) -> Fingerprint:
+def fingerprint(examples: Examples | StreamedExamples) -> Fingerprint:
     """The fingerprint of a split. A Python object that is streamed has a count alone."""
-    if isinstance(images, Examples):
-        return {"images": len(images), "pixels": images.sha256}
-    told: Fingerprint = {"images": len(images)}
-    digest, any_marks, source = hashlib.sha256(images.numbers.tobytes()), False, images.source
+    if isinstance(examples, Examples):
+        return {"examples": len(examples), "values": examples.sha256}
+    told: Fingerprint = {"examples": len(examples)}
+    digest, any_marks, source = hashlib.sha256(examples.numbers.tobytes()), False, examples.source
     for first in range(0, len(source), PIECE):
         try:
             marks = source.marks(first, min(PIECE, len(source) - first))
@@ -33,8 +33,8 @@ def fingerprint(images: Examples | StreamedExamples) -> Fingerprint:
 def difference(before: Mapping[str, object], now: Fingerprint) -> str:
     """What tells two fingerprints apart, as a clause; empty where nothing does."""
     told = {
-        "images": f"{before.get('images')} images then and {now.get('images')} now",
-        "pixels": "other pixels now than then",
+        "examples": f"{before.get('examples')} examples then and {now.get('examples')} now",
+        "values": "other values now than then",
         "files": "files that were replaced or changed since (by their sizes and times of change, which "
         "cp -p and rsync -a keep)",
     }

@@ -27,7 +27,7 @@ def note_levels(sources: Iterable[Source], what: str) -> None:
     """
     highest = 0
     for source in sources:
-        for pixels in _looked_at(source):
+        for pixels in () if source.is_real else _looked_at(source):
             highest = max(highest, int(pixels.max()))
             if highest > 1:
                 return
@@ -43,7 +43,7 @@ def _looked_at(source: Source) -> Iterator[Tensor]:
     while isinstance(source, Named):
         source = source.source
     if isinstance(source, InMemory):
-        yield from filter(len, source.pixels.split(PIECE))
+        yield from filter(len, source.values.split(PIECE))
         return
     if not len(source):
         return

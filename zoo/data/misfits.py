@@ -1,4 +1,4 @@
-"""What is said of arrays that are not images of 8-bit levels, and what makes them so."""
+"""What is said of arrays that are neither images, rows nor series, and what makes them so."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-WANTED = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255."
+IMAGES = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255"
 ONE_IMAGE = (
     "an image is (C, H, W) or (H, W), uint8, 0 to 255, or Pillow's, alone or the first in a tuple "
-    "or dict."
+    "or dict"
 )
+REAL = {
+    1: ("rows are (N, D), float32 or float64", "a row is (D,), float32 or float64"),
+    2: ("series are (N, C, L), float32 or float64", "a series is (C, L), float32 or float64"),
+}
+"""By rank: of many and of one."""
 CHANNELS = 4
 """A last side of so few is of channels where the others are longer."""
 SAMPLED = 2**20
@@ -24,25 +29,62 @@ def is_channels_last(shape: Sequence[int]) -> bool:
 
 
 def misfit(
-    given: object, what: str, *, is_one: bool = False, shape: tuple[int, ...] | None = None
+    given: object,
+    what: str,
+    *,
+    is_one: bool = False,
+    shape: tuple[int, ...] | None = None,
+    wanted: tuple[int, ...] | None = None,
 ) -> str:
-    """What an object is, what images are (or an image, if it should be one), and what makes them of it.
+    """What an object is, what examples are (or one, if it should be one), and what makes them of it.
 
-    Its `shape` is given where it is the beginning of what is not in memory.
+    Its `shape` is given where it is the beginning of what is not in memory; `wanted` is a model's.
     """
-    wanted = ONE_IMAGE if is_one else WANTED
     if not isinstance(given, Tensor | np.ndarray):
-        return f"{what} is {type(given).__name__}; {wanted}"
-    shape, x = tuple(given.shape) if shape is None else shape, "x"
-    found = f"{what} is {shape}, {str(given.dtype).removeprefix('torch.')}"
+        return f"{what} is {type(given).__name__}; {_wanted(wanted, is_one)}."
+    shape = tuple(given.shape) if shape is None else shape
+    name = str(given.dtype).removeprefix("torch.")
+    found = f"{what} is {shape}, {name}"
+    rank = len(shape) - (not is_one)
+    is_float = given.dtype.kind == "f" if isinstance(given, np.ndarray) else name.find("float") >= 0
+    means_series = len(wanted) < 3 if wanted else is_float
+    if (rank == 1 and min(shape) > 0) or (rank == 2 and means_series and min(shape) > 0):
+        return f"{found}; {REAL[rank][is_one]}.{_real_advice(given)}"
+    if rank not in (2, 3):
+        column = " One column is x[:, None]." if rank == 0 and is_float and not is_one else ""
+        return f"{found}; {_wanted(wanted, is_one)}.{column}"
+    x = "x"
     if is_channels_last(shape):
         found += ", channels last"
         first = len(shape) - 3
         order = (*range(first), first + 2, first, first + 1)
         x = f"x.{'permute' if isinstance(given, Tensor) else 'transpose'}{order}"
         x += "[None]" if not first and not is_one else ""
-    could_fit = len(shape) in ((2, 3) if is_one else (3, 4)) and min(shape) > 0
-    return f"{found}; {wanted}{_advice(x, given) if could_fit else ''}"
+    advice = _advice(x, given) if min(shape) > 0 else ""
+    return f"{found}; {ONE_IMAGE if is_one else IMAGES}.{advice}"
+
+
+def _wanted(wanted: tuple[int, ...] | None, is_one: bool) -> str:
+    """What examples are: those of a model's rank, or of every one."""
+    if wanted is None:
+        return "; ".join(
+            [ONE_IMAGE if is_one else IMAGES, *(said[is_one] for said in REAL.values())]
+        )
+    return REAL[len(wanted)][is_one] if len(wanted) in REAL else ONE_IMAGE if is_one else IMAGES
+
+
+def _real_advice(given: Tensor | np.ndarray) -> str:
+    """The expression that makes float32 or float64 of them; nothing where there is none."""
+    name = (
+        str(given.dtype).removeprefix("torch.") if isinstance(given, Tensor) else given.dtype.name
+    )
+    if isinstance(given, np.ndarray) and given.dtype.kind in "OUS":
+        return " Encode categories as numbers (one-hot, say), then x.astype(np.float64)."
+    if not name.startswith(("float", "bfloat", "int", "uint", "bool")):
+        return ""
+    exact = ("int64", "uint64", "int32", "uint32", "float64", "float128", "longdouble")
+    real = "float64" if name in exact else "float32"
+    return f" Try x.{f'to(torch.{real})' if isinstance(given, Tensor) else f'astype(np.{real})'}."
 
 
 def _advice(x: str, given: Tensor | np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""A dataset's name, file, folder or object -> its images."""
+"""A dataset's name, file, folder or object -> its examples."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
+from zoo.data.agreement import check_agreement, check_one_shape
 from zoo.data.examples import IN_MEMORY, Examples
 from zoo.data.levels import note_levels
 from zoo.data.named.registry import NAMED, is_here, read_named
@@ -22,11 +23,12 @@ from zoo.data.sources.folders import is_pattern, read_file, read_folder, read_pa
 from zoo.data.sources.hub import PREFIX as HF_DATASET
 from zoo.data.sources.hub import read_hf_dataset
 from zoo.data.sources.image_files import SUFFIXES, ImageFiles
-from zoo.data.sources.objects import can_hold_images, read_object
+from zoo.data.sources.objects import can_hold_examples, read_object
 from zoo.data.sources.packages import read_plugin
 from zoo.data.splits import SPLITS, describe, numbers_of
 from zoo.data.stream import StreamedExamples
 from zoo.data.transform import as_pixels
+from zoo.data.values import Shape, from_table
 from zoo.errors import DataError, InputError, OfflineError, UnknownNameError, did_you_mean
 from zoo.io.files import with_home
 from zoo.plugins import entry_points as plugins
@@ -37,9 +39,10 @@ log = logging.getLogger("zoo")
 Dataset = str | Path | Tensor | np.ndarray | Iterable | Mapping | TorchDataset
 """A name or path, or a Python object: see KINDS."""
 AnyExamples = Examples | StreamedExamples
-Shape = tuple[int, int, int]
 KINDS = "a folder of images, tar shards, hf-dataset:org/name, parquet files, or a .npy or .npz file"
-IN_PYTHON = "uint8 images as a tensor, an array, a torch Dataset or an iterable"
+IN_PYTHON = (
+    "uint8 images, or float rows or series, as a tensor, an array, a torch Dataset or an iterable"
+)
 
 
 def load_examples(
@@ -52,26 +55,28 @@ def load_examples(
     max_damaged: int = 0,
     keep_fitting: bool = False,
 ) -> AnyExamples:
-    """One split of a dataset, uint8: in memory if it fits there (`IN_MEMORY`), else streamed.
+    """One split of a dataset: in memory if it fits there (`IN_MEMORY`), else streamed.
 
     Args:
         dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`, `sprites`, or one that an
             installed package has); a folder of images; tar shards: a folder of them, or a pattern such as
             `photos/train-{000..099}.tar`; `hf-dataset:org/name`; parquet files; a `.npy` or `.npz`
-            file. Or uint8 images: a tensor or array `(N, C, H, W)` or `(N, H, W)`; a torch Dataset;
-            an iterable, which is read once; a mapping of train, validation and test to these.
+            file. Or objects: a tensor or array, uint8 images `(N, C, H, W)` or `(N, H, W)`, or float32 or
+            float64 rows `(N, D)` or series `(N, C, L)`; a data frame of numbers; a torch Dataset; an
+            iterable, which is read once; a mapping of train, validation and test to these.
         split: `train`, `validation`, `test`, or `train+validation`. None is test; of data without
             parts it is all of them, as "all". A part that the data do not name is a tenth, held out
-            by a hash of each image's key: see `zoo.data.splits`.
-        shape: channels, height and width that a model takes; None is that of the first image.
+            by a hash of each example's key: see `zoo.data.splits`.
+        shape: `input_shape` of a model, which also says what an ambiguous array is; None is that of
+            the first example.
         transform: what makes images of any size fit; None does nothing.
         column: of parquet files, where several hold images; "auto" finds it.
-        max_damaged: images that may be left out because they cannot be read.
+        max_damaged: examples that may be left out because they cannot be read, or hold NaN.
         keep_fitting: leave images alone that already have the height and width of `shape`.
 
     Raises:
         UnknownNameError: for a name that is not a dataset's.
-        DataError: for images that are missing, damaged or of another size than the first.
+        DataError: for examples that are missing, damaged, not finite, or not of the model's shape.
         InputError: for an unknown split.
     """
     opened = open_dataset(
@@ -99,26 +104,29 @@ def open_dataset(
     """Several splits of a dataset by name, read once; as `load_examples` otherwise."""
     for split in splits:
         _check_split(split)
-    name, what, found = _find(dataset, column)
+    name, what, found = _find(dataset, column, shape)
     source, transform = Joined(list(found.values())), transform or Transform()
     if keep_fitting and source.shape == shape:
         transform = Transform()
-    _check_one_shape(found, what)
+    check_one_shape(found, what)
+    check_agreement(found, what, shape, transform)
     note_levels(found.values(), what)
     numbers = _numbers_of(found, what, splits)
     opened: dict[str, AnyExamples] = {}
     for split in (_split_of(wanted, found) for wanted in splits):
         if not len(numbers[split]):
-            raise DataError(f"The {split} split of {name} is empty: give it more images.")
-        if transform == Transform() and (pixels := source.held(numbers[split])) is not None:
-            opened[split] = Examples(name, split, pixels)
+            raise DataError(f"The {split} split of {name} is empty: give it more {source.nouns}.")
+        leaves_out = max_damaged and source.is_real
+        is_as_it_is = transform == Transform() and not leaves_out
+        if is_as_it_is and (values := source.held(numbers[split])) is not None:
+            opened[split] = Examples(name, split, values)
             continue
-        fitting = shape or _natural_shape(source, transform)
+        fitting = shape or _shape_of(source, transform)
         stream = StreamedExamples(
             name, split, source, numbers[split], fitting, transform, keep_fitting
         )
         stream = stream.without_damaged(max_damaged) if max_damaged else stream
-        fits = len(stream) * math.prod(fitting) <= IN_MEMORY
+        fits = len(stream) * math.prod(fitting) * source.dtype.itemsize <= IN_MEMORY
         varies = transform.is_random and split not in ("validation", "test")
         opened[split] = stream.held() if fits and not varies else stream
     return opened
@@ -127,7 +135,7 @@ def open_dataset(
 def find_source(
     dataset: Dataset, split: str | None = None, column: str = FOUND
 ) -> tuple[str, str, Source, np.ndarray]:
-    """A dataset's name, a split's, all its images of any sizes, and the numbers of the split's.
+    """A dataset's name, a split's, all its examples of any sizes, and the numbers of the split's.
 
     Without a split it is the test split; of a dataset without parts, all of it, as "all".
     Errors as `load_examples`.
@@ -155,7 +163,7 @@ def _check_split(split: str | None) -> None:
 def _numbers_of(
     found: dict[str, Source], what: str, splits: tuple[str | None, ...]
 ) -> dict[str, np.ndarray]:
-    """The numbers of the images of each split; of all, as "all", if no split is asked for.
+    """The numbers of the examples of each split; of all, as "all", if no split is asked for.
 
     How a user's own data were divided is said in a line.
     """
@@ -175,33 +183,37 @@ def open_all(
     column: str = FOUND,
     max_damaged: int = 0,
 ) -> StreamedExamples:
-    """All images of image files and datasets, whatever part they are in, in order.
+    """All examples of image files and datasets, whatever part they are in, in order.
 
     Of one dataset without parts their keys are its own; otherwise those of a part or of one of
     several datasets begin with its name, as in `train/0` and `b.npy/0`.
 
     Args:
         files: paths of images, and what `load_examples` takes by name or path.
-        shape: channels, height and width that a model takes; or its channels alone, where the first
-            image says the size.
+        shape: `input_shape` of a model; or its channels alone, where the first image says the size.
         transform: what makes images of any size fit; where it does nothing they must be of `shape`.
 
-    Raises UnknownNameError, DataError: for files that are missing or damaged, and no images at all.
+    Raises UnknownNameError, DataError: for files that are missing or damaged, and no examples at all.
     """
-    found: list[Source] = []
+    found: dict[str, Source] = {}
+    wanted = (shape, 1, 1) if isinstance(shape, int) else shape
     for are_images, group in itertools.groupby(files, _is_image_file):
         if are_images:
-            found.append(ImageFiles(Path(), list(group)))
+            paths = list(group)
+            found[paths[0]] = ImageFiles(Path(), paths)
             continue
         for file in group:
-            parts = _find(file, column)[2]
-            named = parts if "all" in parts else {p: Named(p, one) for p, one in parts.items()}
-            found += [Named(file, one) if len(files) > 1 else one for one in named.values()]
-    source = Joined(found)
+            parts = _find(file, column, wanted)[2]
+            for part, one in parts.items():
+                one = one if part == "all" else Named(part, one)
+                name = file if part == "all" else f"{file}: {part}"
+                found[name] = Named(file, one) if len(files) > 1 else one
+    source = Joined(list(found.values()))
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not len(source):
-        raise DataError(f"There is no image in {name!r}.")
-    note_levels(found, repr(name))
+        raise DataError(f"There is no example in {name!r}.")
+    check_agreement(found, repr(name), shape, transform)
+    note_levels(found.values(), repr(name))
     if isinstance(shape, int):
         _, height, width = as_pixels(source.read(0)).shape
         shape = (shape, height, width)
@@ -217,10 +229,15 @@ def _is_image_file(path: str) -> bool:
     return True
 
 
-def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:
-    """What to call a dataset in numbers and in errors, and its images by part."""
+def _find(
+    dataset: Dataset, column: str, wanted: Shape | None = None
+) -> tuple[str, str, dict[str, Source]]:
+    """What to call a dataset in numbers and in errors, and its examples by part.
+
+    `wanted` is the shape that a model takes.
+    """
     if not isinstance(dataset, str | Path):
-        return _find_object(dataset)
+        return _find_object(dataset, wanted)
     if not str(dataset).strip():
         raise InputError(f"A dataset is a name, {KINDS}, or {IN_PYTHON}; got {str(dataset)!r}.")
     if isinstance(dataset, str) and dataset in NAMED:
@@ -228,7 +245,7 @@ def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:
         return dataset, dataset, _in_memory(read_named(dataset), dataset)
     if isinstance(dataset, str) and (plugin := plugins.named("dataset", dataset)):
         _note_folder(dataset)
-        return dataset, str(plugin), _in_memory(read_plugin(plugin), str(plugin))
+        return dataset, str(plugin), _in_memory(read_plugin(plugin), str(plugin), wanted)
     if str(dataset).startswith(HF_DATASET):
         return str(dataset), str(dataset), read_hf_dataset(str(dataset), column)
     path = with_home(dataset, DataError)
@@ -236,13 +253,13 @@ def _find(dataset: Dataset, column: str) -> tuple[str, str, dict[str, Source]]:
     if os.path.isdir(path):
         return name, repr(str(path)), read_folder(path, column)
     if os.path.lexists(path):
-        return name, repr(str(path)), read_file(path, column)
+        return name, repr(str(path)), read_file(path, column, wanted)
     if is_pattern(str(dataset)):
         return name, repr(str(dataset)), read_pattern(str(dataset), column)
     if (
         isinstance(dataset, Path)
         or "/" in dataset
-        or dataset.lower().endswith((".npy", ".npz", ".parquet"))
+        or dataset.lower().endswith((".npy", ".npz", ".parquet", ".csv"))
     ):
         near = did_you_mean(path.name, _beside(path))
         raise DataError(f"There is no file or folder {str(dataset)!r}.{near}")
@@ -267,47 +284,34 @@ def _beside(path: Path) -> list[str]:
     return []
 
 
-def _find_object(dataset: object) -> tuple[str, str, dict[str, Source]]:
-    if isinstance(dataset, Tensor | np.ndarray):
-        name = "tensor" if isinstance(dataset, Tensor) else "array"
-        return name, f"The {name}", {"all": InMemory(dataset, f"The {name}")}
+def _find_object(dataset: object, wanted: Shape | None) -> tuple[str, str, dict[str, Source]]:
     name = type(dataset).__name__
-    if not can_hold_images(dataset):
+    dataset = from_table(dataset, f"The {name}")
+    if isinstance(dataset, Tensor | np.ndarray):
+        name = {"Tensor": "tensor", "ndarray": "array"}.get(name, name)
+        return name, f"The {name}", {"all": InMemory(dataset, f"The {name}", wanted)}
+    if not can_hold_examples(dataset):
         raise InputError(
             f"A dataset is a name, {KINDS}, or {IN_PYTHON}; got {name} {str(dataset)[:60]!r}."
         )
-    return name, f"The {name}", read_object(dataset, f"The {name}")
+    return name, f"The {name}", read_object(dataset, f"The {name}", wanted)
 
 
-def _in_memory(found: Mapping[str, object], what: str) -> dict[str, Source]:
-    return {part: InMemory(given, f"{what}: its {part} split") for part, given in found.items()}
+def _in_memory(
+    found: Mapping[str, object], what: str, wanted: Shape | None = None
+) -> dict[str, Source]:
+    return {
+        part: InMemory(given, f"{what}: its {part} split", wanted) for part, given in found.items()
+    }
 
 
-def _check_one_shape(found: dict[str, Source], what: str) -> None:
-    shapes = {part: source.shape for part, source in found.items()}
-    if None not in shapes.values() and len(set(shapes.values())) > 1:
-        listed = ", ".join(f"{part} {shape}" for part, shape in shapes.items())
-        raise DataError(f"All images of a dataset have one size; {what} has {listed}.")
-
-
-def _natural_shape(source: Source, transform: Transform) -> Shape:
-    """Of the images where no model says it: the first one's, in color if any is."""
+def _shape_of(source: Source, transform: Transform) -> Shape:
+    """Where no model says it: the first example's, after the transform."""
     if source.shape and transform == Transform():
         return source.shape
-    every = _readable(source)
-    first = next(every, None)
-    channels, height, width = (as_pixels(source.read(0)) if first is None else first).shape
-    if transform.resize != "off":
-        height = width = transform.resize
-    in_color = channels == 3 or any(pixels.shape[0] == 3 for pixels in every)
-    return (3 if in_color else channels, height, width)
-
-
-def _readable(source: Source) -> Iterator[Tensor]:
-    """Without those that are damaged: who reads the images of a split says which."""
-    for number in range(len(source)):
-        with suppress(DataError):
-            yield as_pixels(source.read(number))
+    channels, height, width = as_pixels(source.read(0)).shape
+    side = transform.resize
+    return (channels, height, width) if side == "off" else (channels, side, side)
 
 
 def check_at_hand(dataset: Dataset, offline: bool) -> None:

@@ -1,4 +1,4 @@
-"""From gray levels to what a model is shown under each protocol.
+"""From values in data to what a model is shown under each protocol: levels of images, or real rows and series.
 
 In training the draw is fresh for every batch; in testing it is one draw, the same everywhere for
 ever.
@@ -15,8 +15,8 @@ from torch import Tensor
 from zoo.specs.protocols import Protocol, check_known
 
 DRAW_BITS = 24
-UNCHANGED = ("gray", "levels")
-"""Protocols that show an image as it is."""
+UNCHANGED = ("gray", "levels", "real")
+"""Protocols that show an example as it is."""
 
 
 def as_gray(pixels: Tensor) -> Tensor:
@@ -24,12 +24,17 @@ def as_gray(pixels: Tensor) -> Tensor:
     return pixels.float().div_(255)
 
 
+def as_input(values: Tensor) -> Tensor:
+    """Levels of images as float32 in [0, 1]; rows and series as they are."""
+    return as_gray(values) if values.dtype == torch.uint8 else values
+
+
 def training_draw(
     shape: tuple[int, ...], protocol: Protocol, generator: torch.Generator
 ) -> Tensor | None:
     """What a batch of that shape needs to be shown in training, on the generator's device.
 
-    Coins, 0 to 254 uint8, for `binarized`; uniform in [0, 1) for `dequantized`; None for `gray` and `levels`.
+    Coins, 0 to 254 uint8, for `binarized`; uniform in [0, 1) for `dequantized`; None for the others.
     """
     device = generator.device
     if protocol in UNCHANGED:
@@ -39,13 +44,16 @@ def training_draw(
     return torch.rand(shape, device=device, generator=generator)
 
 
-def shown_in_training(pixels: Tensor, protocol: Protocol, drawn: Tensor | None) -> Tensor:
-    """Levels `(N, C, H, W)`, uint8, as float32 in [0, 1], by their rows of a `training_draw`."""
+def shown_in_training(values: Tensor, protocol: Protocol, drawn: Tensor | None) -> Tensor:
+    """Levels `(N, C, H, W)`, uint8, as float32 in [0, 1], by their rows of a `training_draw`.
+
+    `real` values are as they are, float32 or float64 in the user's units.
+    """
     if drawn is None:
-        return as_gray(pixels)
+        return as_input(values)
     if protocol == "binarized":
-        return (drawn < pixels).float()  # coins are 0..254, so a level v is 1 with chance v / 255
-    return pixels.float().add_(drawn).div_(256)
+        return (drawn < values).float()  # coins are 0..254, so a level v is 1 with chance v / 255
+    return values.float().add_(drawn).div_(256)
 
 
 def shifted(pixels: Tensor, moves: Tensor) -> Tensor:
@@ -60,8 +68,10 @@ def shifted(pixels: Tensor, moves: Tensor) -> Tensor:
     return taken.view_as(pixels) * inside[:, None]
 
 
-def shown_in_testing(pixels: Tensor, protocol: Protocol, first: int = 0) -> Tensor:
+def shown_in_testing(values: Tensor, protocol: Protocol, first: int = 0) -> Tensor:
     """Images of a split from number `first` on, `(N, C, H, W)` uint8, as float32 in [0, 1], by the fixed draw.
+
+    `real` values are as they are.
 
     The draw of a pixel is the top 24 bits u of NumPy's `Philox(key=0).random_raw`, in row-major
     order over the split: binarized, v is 1 iff u * 255 < v * 2**24; dequantized, it is
@@ -69,8 +79,8 @@ def shown_in_testing(pixels: Tensor, protocol: Protocol, first: int = 0) -> Tens
     """
     check_known(protocol)
     if protocol in UNCHANGED:
-        return as_gray(pixels)
-    levels = pixels.cpu().numpy().astype(np.int64)
+        return as_input(values)
+    levels = values.cpu().numpy().astype(np.int64)
     whole, rest = divmod(first * math.prod(levels.shape[1:]), 4)  # it draws four at a time
     raw = np.random.Philox(key=0).advance(whole).random_raw(rest + levels.size)[rest:]
     draw = (raw >> np.uint64(64 - DRAW_BITS)).astype(np.int64).reshape(levels.shape)

@@ -82,7 +82,7 @@ def numbers_of(found: dict[str, Source], what: str) -> dict[str, np.ndarray]:
         pool, source = numbers[drawn_from], found[drawn_from]
         if len(pool) <= len(missing):
             raise DataError(
-                f"{what} has {len(pool)} images{' in train' if drawn_from == 'train' else ''}; "
+                f"{what} has {len(pool)} {source.nouns}{' in train' if drawn_from == 'train' else ''}; "
                 f"{len(missing) + 1} at least are needed to hold out {' and '.join(missing)}."
             )
         places = np.array([place(key) for key in source.split_keys()])

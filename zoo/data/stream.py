@@ -1,4 +1,4 @@
-"""Images that are not held in memory: read by worker processes, ahead of whoever uses them."""
+"""Examples that are not held in memory: read by worker processes, ahead of whoever uses them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO, NamedTuple
 
@@ -26,23 +26,24 @@ from zoo.data.transform import Fit
 from zoo.errors import DataError
 from zoo.runtime import environment, processes
 from zoo.specs.data import Transform
+from zoo.specs.domains import Domain, domain_of
 
 FEW = 512
-"""Images that are read at once without workers: starting those would take longer."""
+"""Examples that are read at once without workers: starting those would take longer."""
 PREFETCHED = 2
 """Batches that a worker may be ahead."""
 RAISED_IN_WORKER = "in DataLoader worker process"
 """What torch writes into an error that a worker handed over."""
 
 Read = tuple[Tensor | None, list[tuple[int, str]]]
-"""Images `(n, C, H, W)`, or None if any failed; and the number of each that failed, with its sentence."""
+"""Examples `(n, *shape)`, or None if any failed; and the number of each that failed, with its sentence."""
 
 
 @dataclass(frozen=True)
 class StreamedExamples:
-    """Images of one split of a dataset, read when they are needed. As `Examples`, but for `pixels`.
+    """Examples of one split of a dataset, read when they are needed. As `Examples`, but for `values`.
 
-    A batch is the same whoever reads it: it depends on the numbers of its images, and in training
+    A batch is the same whoever reads it: it depends on the numbers of its examples, and in training
     on the seed and the epoch.
     """
 
@@ -50,31 +51,42 @@ class StreamedExamples:
     split: str
     source: Source
     numbers: np.ndarray
-    """Of the split's images, in the source, `(N,)` int64."""
-    shape: tuple[int, int, int]
+    """Of the split's examples, in the source, `(N,)` int64."""
+    shape: tuple[int, ...]
     transform: Transform
+    """Of images; rows and series are as they are."""
     keep_fitting: bool = False
     """Whether the transform leaves images alone that already have the height and width of `shape`."""
 
     sha256 = ""
     """Not known before all are read: who measures them hashes them."""
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the values."""
+        return self.source.dtype
+
+    @property
+    def domain(self) -> Domain:
+        """What one example is: an image, a row or a series."""
+        return domain_of(self.shape)
+
     def __len__(self) -> int:
         return len(self.numbers)
 
     def key(self, number: int) -> str:
-        """What an image is called."""
+        """The key of an example."""
         return self.source.key(int(self.numbers[number]))
 
     def keys(self, first: int, count: int) -> list[str]:
-        """What images that follow one another are called."""
+        """The keys of consecutive examples."""
         numbers = self.numbers[first : first + count]
         if is_run(numbers):
             return self.source.keys(int(numbers[0]), count)
         return [self.source.key(int(number)) for number in numbers]
 
     def marks(self, first: int, count: int) -> bytes:
-        """What changes when images that follow one another do: their keys, and as `Source.marks`."""
+        """What changes when consecutive examples do: their keys, and as `Source.marks`."""
         numbers = self.numbers[first : first + count]
         runs = [(int(n), 1) for n in numbers]
         if is_run(numbers):
@@ -87,9 +99,9 @@ class StreamedExamples:
         return list(self.source.paths(0, len(self.source)))
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        """All image numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone.
+        """All numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone.
 
-        A large set's shards follow one another in an order drawn anew, and so do the images within
+        A large set's shards follow one another in an order drawn anew, and so do the examples within
         some thousand neighbors, so that few files are read at a time.
         """
         if self.source.shards is None or len(self) <= self.source.whole:
@@ -102,23 +114,23 @@ class StreamedExamples:
         return torch.cat([p[torch.randperm(len(p), generator=generator)] for p in pieces])
 
     def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
-        """The images of each batch of numbers, `(n, C, H, W)` uint8.
+        """The examples of each batch of numbers, `(n, *shape)`.
 
         With an `epoch_seed` the transform's random part is drawn from it and the image's number.
-        Raises DataError for a damaged image, with its key, and for a worker that dies.
+        Raises DataError for a damaged example, with its key, and for a worker that dies.
         """
         reader = _Reader(self, epoch_seed)
-        for pixels, failures in _read_ahead(reader, batches, len(self)):
-            if pixels is None:
+        for values, failures in _read_ahead(reader, batches, len(self)):
+            if values is None:
                 raise DataError(failures[0][1])
-            yield pixels
+            yield values
 
     def mean(self) -> Tensor:
-        """The mean image, `(C, H, W)` float32 in [0, 1]."""
+        """The mean image, `(C, H, W)` float32 in [0, 1]. Of rows and series see `moments`."""
         return mean_of(self)
 
     def first(self, count: int) -> Tensor:
-        """The first images, `(n, C, H, W)` uint8."""
+        """The first examples, `(n, *shape)`."""
         return next(self.read([torch.arange(min(count, len(self)))]))
 
     def to(self, device: torch.device) -> StreamedExamples:
@@ -126,26 +138,28 @@ class StreamedExamples:
         return self
 
     def without_damaged(self, most: int) -> StreamedExamples:
-        """The same without the images that cannot be read, each of which is named.
+        """The same without the examples that cannot be read, each of which is named.
 
-        Every image is read once, shared among the processes. Raises DataError for more than `most`.
+        Every example is read once, shared among the processes. Raises DataError for more than `most`.
         """
         pieces = torch.arange(len(self)).split(PIECE)[processes.index() :: processes.count()]
         found = _read_ahead(_Reader(self, None), pieces, len(self))
         where = f"{self.split} split of {self.dataset}"
-        bad = damaged_numbers([bad for _, some in found for bad in some], most, where)
+        bad = damaged_numbers(
+            [bad for _, some in found for bad in some], most, where, self.source.nouns
+        )
         return replace(self, numbers=np.delete(self.numbers, bad))
 
     def held(self) -> Examples:
         """All of them in memory, in order."""
-        pixels = torch.empty(len(self), *self.shape, dtype=torch.uint8)
-        for piece, read in zip(pixels.split(PIECE), self.in_order(PIECE), strict=True):
+        values = torch.empty(len(self), *self.shape, dtype=self.dtype)
+        for piece, read in zip(values.split(PIECE), self.in_order(PIECE), strict=True):
             piece.copy_(read)
         keys = [self.key(number) for number in range(len(self))]
-        return Examples(self.dataset, self.split, pixels, keys, self.order)
+        return Examples(self.dataset, self.split, values, keys, self.order)
 
     def in_order(self, size: int, start: int = 0) -> Iterator[Tensor]:
-        """All images from `start` on in order, `size` at a time. Errors as `read`."""
+        """All examples from `start` on in order, `size` at a time. Errors as `read`."""
         count = len(self)
         batches = (
             torch.arange(first, min(first + size, count)) for first in range(start, count, size)
@@ -165,6 +179,7 @@ class _Kept(NamedTuple):
     place: str
     """Opens it, for as long as the worker lives; empty where there is no such memory either."""
     shape: tuple[int, ...]
+    dtype: torch.dtype
     why: str
 
 
@@ -173,35 +188,38 @@ class _Reader(Dataset):
 
     def __init__(self, images: StreamedExamples, epoch_seed: int | None) -> None:
         self.images, self.epoch_seed = images, epoch_seed
-        self.fit = Fit(images.shape, images.transform, images.keep_fitting)
+        self.fit = Fit(
+            images.shape, images.transform, images.keep_fitting
+        )  # unused by rows and series
         self.kept: deque[BinaryIO] = deque(maxlen=PREFETCHED + 1)  # one more may be being read
 
     def __getitem__(self, numbers: np.ndarray) -> Read | _Kept:
         """In a worker process."""
-        pixels, failures = self.batch(torch.from_numpy(numbers))
-        if pixels is None:
-            return pixels, failures
+        values, failures = self.batch(torch.from_numpy(numbers))
+        if values is None:
+            return values, failures
         try:
-            pixels.share_memory_()  # torch would do it later, where a failure loses the batch
+            values.share_memory_()  # torch would do it later, where a failure loses the batch
         except (RuntimeError, OSError) as full:  # 64 MB in a container where nobody said otherwise
-            return self._kept(pixels, _first_line(full))
-        return pixels, failures
+            return self._kept(values, _first_line(full))
+        return values, failures
 
-    def _kept(self, pixels: Tensor, why: str) -> _Kept:
-        shape = tuple(pixels.shape)
+    def _kept(self, values: Tensor, why: str) -> _Kept:
+        shape, dtype = tuple(values.shape), values.dtype
         try:
-            file = os.fdopen(os.memfd_create("zoo-images"), "wb")
-            file.write(pixels.contiguous().numpy().data)
+            file = os.fdopen(os.memfd_create("zoo-examples"), "wb")
+            file.write(values.contiguous().numpy().reshape(-1).view(np.uint8).data)
             file.flush()
         except (AttributeError, OSError):  # AttributeError: not Linux
-            return _Kept("", shape, why)
+            return _Kept("", shape, dtype, why)
         self.kept.append(file)
-        return _Kept(f"/proc/{os.getpid()}/fd/{file.fileno()}", shape, why)
+        return _Kept(f"/proc/{os.getpid()}/fd/{file.fileno()}", shape, dtype, why)
 
     def batch(self, numbers: Tensor) -> Read:
-        """The images of a batch of numbers, or why there are none."""
-        if (run := self.run(numbers)) is not None:
-            return run, []
+        """The examples of a batch of numbers, or why there are none."""
+        with suppress(DataError):  # of one of them: it is named below
+            if (run := self.run(numbers)) is not None:
+                return run, []
         fitted, failures = [], []
         for number in numbers.tolist():
             try:
@@ -211,18 +229,20 @@ class _Reader(Dataset):
         return None if failures else torch.stack(fitted), failures
 
     def run(self, numbers: Tensor) -> Tensor | None:
-        """Images that need no fitting and follow one another, read at once where they can be."""
+        """Examples that need no fitting, read at once where the source can. Raises DataError."""
         source, places = self.images.source, self.images.numbers[numbers.numpy()]
         if (
             self.fit.transform != Transform()
             or source.shape != self.images.shape
-            or not is_run(places)
+            or not len(places)
         ):
             return None
-        return source.read_run(int(places[0]), len(places))
+        return source.read_some(places)
 
     def _one(self, number: int) -> Tensor:
         source, seed = self.images.source, None
+        if source.is_real:
+            return source.read(number)  # pyright: ignore[reportReturnType]  # no picture
         if self.epoch_seed is not None:
             seed = (self.epoch_seed * 1_000_003 + number) % 2**63
         return self.fit(source.read(number), source.title(number), seed)
@@ -247,11 +267,11 @@ def _read_ahead(reader: _Reader, batches: Iterable[Tensor], count: int) -> Itera
         if not isinstance(read, _Kept):
             yield read
         elif read.place:
-            levels = np.fromfile(read.place, np.uint8)
-            yield torch.from_numpy(levels.reshape(read.shape)), []
+            data = torch.from_numpy(np.fromfile(read.place, np.uint8))
+            yield data.view(read.dtype).view(read.shape), []
         else:
             raise DataError(
-                f"Processes that read images cannot hand them over ({read.why}). ZOO_WORKERS=0 reads "
+                f"Processes that read examples cannot hand them over ({read.why}). ZOO_WORKERS=0 reads "
                 "them without."
             )
 
@@ -286,11 +306,11 @@ def _from_workers(
     del found  # ends the workers, now that no error holds it
     if is_begun:
         raise DataError(
-            f"A process that reads images died ({why}): it was killed, or memory ran out. "
+            f"A process that reads examples died ({why}): it was killed, or memory ran out. "
             "ZOO_WORKERS=1 starts fewer of them."
         )
     raise DataError(
-        f"{workers} processes cannot read images here ({why}). ZOO_WORKERS=0 reads them without."
+        f"{workers} processes cannot read examples here ({why}). ZOO_WORKERS=0 reads them without."
     )
 
 
@@ -316,7 +336,7 @@ def _first_line(failure: BaseException) -> str:
 
 
 def worker_count() -> int:
-    """Processes that read images: `ZOO_WORKERS`, else one a core, at most 8, shared with its peers."""
+    """Processes that read examples: `ZOO_WORKERS`, else one a core, at most 8, shared with its peers."""
     if (said := environment.count("ZOO_WORKERS")) is not None:
         return said
     return max(1, min(8, processes.processors() // processes.on_this_machine()))

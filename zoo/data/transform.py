@@ -27,7 +27,7 @@ class Fit:
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], transform: Transform, keep_fitting: bool = False
+        self, shape: tuple[int, ...], transform: Transform, keep_fitting: bool = False
     ) -> None:
         self.shape, self.transform, self.keep_fitting = shape, transform, keep_fitting
         self.generator = torch.Generator()

@@ -74,14 +74,14 @@ def test_the_parts_of_digits_are_fixed():
     parts = open_dataset("digits", ("train", "validation", "test", "train+validation"))
     assert [len(images) for images in parts.values()] == [1297, 200, 300, 1497]
     assert all(images.shape == (1, 8, 8) for images in parts.values())
-    joined = torch.cat([parts["train"].pixels, parts["validation"].pixels])
-    assert torch.equal(parts["train+validation"].pixels, joined)
+    joined = torch.cat([parts["train"].values, parts["validation"].values])
+    assert torch.equal(parts["train+validation"].values, joined)
 
 
 def test_digits_have_levels_from_0_to_255():
     from sklearn.datasets import load_digits
 
-    test = load_examples("digits", "test").pixels[:, 0].numpy()
+    test = load_examples("digits", "test").values[:, 0].numpy()
     assert test.dtype == np.uint8
     assert np.array_equal(test, np.rint(load_digits().images[-300:] * 255 / 16))
     assert (test.min(), test.max()) == (0, 255)
@@ -92,12 +92,12 @@ def test_the_validation_part_is_the_last_5000_training_images(data, monkeypatch)
     write_kin(data, counts=dict(REAL.values()))
     parts = open_dataset("kmnist", ("train", "validation", "test", "train+validation"))
     assert [len(images) for images in parts.values()] == [55_000, 5_000, 10_000, 60_000]
-    first = {name: int(images.pixels[0, 0, 0, 0]) for name, images in parts.items()}
+    first = {name: int(images.values[0, 0, 0, 0]) for name, images in parts.items()}
     assert first == {"train": 0, "validation": 55_000 % 256, "test": 0, "train+validation": 0}
     for images in parts.values():
         assert images.shape == (1, 28, 28)
-        assert images.pixels.dtype == torch.uint8
-        assert torch.equal(images.pixels[5], images.pixels[5, 0, 0, 0].expand(1, 28, 28))
+        assert images.values.dtype == torch.uint8
+        assert torch.equal(images.values[5], images.values[5, 0, 0, 0].expand(1, 28, 28))
 
 
 def test_a_home_folder_in_zoo_data_is_found(tmp_path, monkeypatch):
@@ -279,7 +279,7 @@ def test_data_that_are_here_need_no_torchvision(data, monkeypatch):
 
 
 def test_other_digits_than_the_published_ones_are_refused(monkeypatch):
-    other = load_examples("digits", "train").pixels.new_zeros(1797, 1, 8, 8)
+    other = load_examples("digits", "train").values.new_zeros(1797, 1, 8, 8)
     monkeypatch.setattr(named, "_digits", lambda: other)
     assert "digits is not what it was in this scikit-learn" in refused("digits", DataError)
 

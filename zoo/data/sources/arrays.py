@@ -1,10 +1,11 @@
-"""Images from a `.npy` or `.npz` file. Nothing here unpickles."""
+"""Examples from a `.npy` or `.npz` file. Nothing here unpickles."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,9 +15,10 @@ from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
 from zoo.data.examples import IN_MEMORY, PIECE, sha256_of
-from zoo.data.misfits import SAMPLED, is_channels_last, misfit
+from zoo.data.misfits import SAMPLED, misfit
 from zoo.data.sources.base import InMemory, Source
 from zoo.data.splits import one_of_each
+from zoo.data.values import DTYPES, Shape, kind_of, note_series
 from zoo.errors import DataError
 from zoo.io.files import open_regular
 
@@ -24,14 +26,15 @@ NPY = np.lib.format.MAGIC_PREFIX
 
 
 class ArrayFile(Source):
-    """A `.npy` of uint8 images that is not held in memory: each image is read from its place."""
+    """A `.npy` that is not held in memory: each example is read from its place."""
 
-    def __init__(self, path: Path, shape: tuple[int, ...], offset: int) -> None:
-        channels_first = (shape[0], 1, *shape[1:]) if len(shape) == 3 else shape
+    def __init__(
+        self, path: Path, count: int, shape: Shape, dtype: torch.dtype, offset: int
+    ) -> None:
+        """`count` examples of that shape and dtype begin at byte `offset`."""
         self.path, self.offset = str(path), offset
-        self.count, *self.sides = channels_first
-        self.shape = (self.sides[0], self.sides[1], self.sides[2])
-        self.bytes = math.prod(self.sides)
+        self.count, self.shape, self.dtype = count, shape, dtype
+        self.bytes = math.prod(shape) * dtype.itemsize
         self.file: int | None = None
 
     def __getstate__(self) -> dict:
@@ -41,7 +44,7 @@ class ArrayFile(Source):
         return self.count
 
     def title(self, number: int) -> str:
-        return f"{self.path!r}: image {number}"
+        return f"{self.path!r}: {self.noun} {number}"
 
     def paths(self, first: int, count: int) -> list[str]:
         return [self.path]
@@ -52,11 +55,20 @@ class ArrayFile(Source):
         return found[0]
 
     def read_run(self, first: int, count: int) -> Tensor | None:
+        return self.read_some(np.arange(first, first + count))
+
+    def read_some(self, numbers: np.ndarray) -> Tensor | None:
         if self.file is None:
             self.file = os.open(self.path, os.O_RDONLY)
-        pixels = torch.empty(count, *self.sides, dtype=torch.uint8)
-        read = os.preadv(self.file, [pixels.numpy().data], self.offset + first * self.bytes)
-        return pixels if read == count * self.bytes else None
+        values = torch.empty(len(numbers), *(self.shape or ()), dtype=self.dtype)
+        data = values.view(-1).view(torch.uint8).numpy().data
+        begins = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+        for begin, end in pairwise(begins):  # of numbers that follow one another
+            place = data[begin * self.bytes : end * self.bytes]
+            start = self.offset + int(numbers[begin]) * self.bytes
+            if os.preadv(self.file, [place], start) != len(place):
+                return None
+        return self.finite(values, numbers)
 
     def split_keys(self) -> Iterator[str]:
         for first in range(0, len(self), PIECE):
@@ -66,8 +78,8 @@ class ArrayFile(Source):
             yield from map(sha256_of, rows)
 
 
-def read_array(path: Path) -> dict[str, Source]:
-    """The images of a `.npy`, or those of a `.npz` whose arrays are named as parts.
+def read_array(path: Path, wanted: Shape | None = None) -> dict[str, Source]:
+    """The examples of a `.npy`, or those of a `.npz` whose arrays are named as parts.
 
     A `.npz` with one array has one part, "all". Raises DataError for pickles and damage.
     """
@@ -76,20 +88,20 @@ def read_array(path: Path) -> dict[str, Source]:
         try:
             is_npy = file.read(len(NPY)) == NPY
             if is_npy and os.fstat(file.fileno()).st_size > IN_MEMORY:
-                return {"all": _streamed(path, file)}
+                return {"all": _streamed(path, file, wanted)}
             file.seek(0)
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
-                return {"all": InMemory(loaded, what)}
+                return {"all": InMemory(loaded, what, wanted)}
             if parts := one_of_each(loaded.files, what):
                 _check_size(loaded, list(parts.values()), what)
                 return {
-                    part: InMemory(loaded[name], f"{what}: its {part} split")
+                    part: InMemory(loaded[name], f"{what}: its {part} split", wanted)
                     for part, name in parts.items()
                 }
             if len(loaded.files) == 1:
                 _check_size(loaded, loaded.files, what)
-                return {"all": InMemory(loaded[loaded.files[0]], what)}
+                return {"all": InMemory(loaded[loaded.files[0]], what, wanted)}
         except DataError:
             raise
         except Exception as broken:  # NumPy and zipfile raise errors of any kind for other bytes
@@ -109,14 +121,14 @@ def _check_size(archive: NpzFile, names: Sequence[str], what: str) -> None:
     size = sum(sizes[name] for name in names)
     if size > IN_MEMORY:
         raise DataError(
-            f"{what} holds {size:,} bytes of images. More than {IN_MEMORY:,} are streamed, which a "
+            f"{what} holds {size:,} bytes. More than {IN_MEMORY:,} are streamed, which a "
             f".npz cannot be: np.save each array as a .npy, or set ZOO_IN_MEMORY={-(-size // 2**20)} "
             "(MiB)."
         )
 
 
-def _streamed(path: Path, file: BinaryIO) -> ArrayFile:
-    """Where the images of a `.npy` lie, whose first bytes were read."""
+def _streamed(path: Path, file: BinaryIO, wanted: Shape | None) -> ArrayFile:
+    """The examples of a `.npy`, whose first bytes were read, at their places."""
     what = repr(str(path))
     file.seek(0)
     version = np.lib.format.read_magic(file)
@@ -124,15 +136,18 @@ def _streamed(path: Path, file: BinaryIO) -> ArrayFile:
         version, np.lib.format.read_array_header_2_0
     )
     shape, fortran, dtype = read(file)
-    is_sound = len(shape) in (3, 4) and min(shape) > 0
-    if not is_sound or dtype != np.uint8 or is_channels_last(shape):
+    kind = kind_of(DTYPES.get(dtype), shape, wanted)
+    if kind is None or min(shape) < 1:
+        is_sound = len(shape) > 0 and min(shape) > 0 and not dtype.hasobject
         first = np.fromfile(file, dtype, min(SAMPLED, math.prod(shape)) if is_sound else 0)
-        raise DataError(misfit(first, what, shape=shape))
-    if file.tell() + math.prod(shape) != os.fstat(file.fileno()).st_size:
-        raise DataError(f"{what} is cut short: it is not {shape} bytes of images.")
+        raise DataError(misfit(first, what, shape=shape, wanted=wanted))
+    if file.tell() + math.prod(shape) * dtype.itemsize != os.fstat(file.fileno()).st_size:
+        raise DataError(f"{what} is cut short: it is not {shape} of {dtype}.")
     if fortran:
         raise DataError(
-            f"{what} is in Fortran order, in which no image lies in one piece. It is too large for "
+            f"{what} is in Fortran order, in which no example lies in one piece. It is too large for "
             "memory: np.save(path, np.ascontiguousarray(x)) writes it so that it can be streamed."
         )
-    return ArrayFile(path, shape, file.tell())
+    of_one = (1, *shape[1:]) if kind == "image" and len(shape) == 3 else shape[1:]
+    note_series(of_one, what, wanted)
+    return ArrayFile(path, shape[0], of_one, DTYPES[dtype], file.tell())

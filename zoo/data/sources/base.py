@@ -1,4 +1,4 @@
-"""`Source`: images of any sizes that are read one at a time, by any process, in any order."""
+"""`Source`: examples that are read one at a time, by any process, in any order; images of any sizes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.examples import as_images, sha256_of
+from zoo.data.examples import sha256_of
+from zoo.data.values import Shape, as_values, first_not_finite, not_finite
 from zoo.errors import DataError
+from zoo.specs.domains import domain_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,35 +22,53 @@ if TYPE_CHECKING:
 class Source:
     """A kind of dataset: what a new one has to say. It can be pickled, and opens files where it reads."""
 
-    shape: tuple[int, int, int] | None = None
-    """Of every image, where that is known before they are read."""
+    shape: Shape | None = None
+    """Of every example, where that is known before they are read; of rows and series it is."""
+    dtype: torch.dtype = torch.uint8
+    """Of the values: uint8 of images, float32 or float64 of rows and series."""
     shards: np.ndarray | None = None
-    """The number of the first image of each file that holds many, where neighbors are read together."""
+    """The number of the first example of each file that holds many, where neighbors are read together."""
     together = 16_384
-    """Images of shards that follow one another, among which an epoch's order is drawn."""
+    """Consecutive examples of shards, among which an epoch's order is drawn."""
     whole = 131_072
-    """A split of so many images is shuffled as a whole all the same."""
+    """Splits up to this size are shuffled as a whole all the same."""
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it holds rows or series, not images."""
+        return self.dtype != torch.uint8
+
+    @property
+    def noun(self) -> str:
+        """One example: `image`, `row` or `series`."""
+        return domain_of(self.shape).noun if self.is_real and self.shape else "image"
+
+    @property
+    def nouns(self) -> str:
+        """Several examples: `images`, `rows` or `series`."""
+        return domain_of(self.shape).nouns if self.is_real and self.shape else "images"
 
     def __len__(self) -> int:
         raise NotImplementedError
 
     def key(self, number: int) -> str:
-        """What the image is called: a path, a key of its shard, or its number."""
+        """The key of an example: a path, a key of its shard, or its number."""
         return str(number)
 
     def title(self, number: int) -> str:
-        """What to call the image in errors."""
+        """What to call the example in errors."""
         return repr(self.key(number))
 
     def read(self, number: int) -> Image | Tensor:
-        """One image: Pillow's, gray ("L") or color ("RGB"), or `(C, H, W)` uint8.
+        """One example. An image is Pillow's, gray ("L") or color ("RGB"), or `(C, H, W)` uint8; a row
+        or a series is of the source's shape and dtype, and finite.
 
         Raises DataError, with its title, for one that is damaged.
         """
         raise NotImplementedError
 
     def keys(self, first: int, count: int) -> list[str]:
-        """Of images that follow one another."""
+        """Of consecutive examples."""
         numbers = range(first, first + count)
         if type(self).key is Source.key:  # a million of them are asked for
             return list(map(str, numbers))
@@ -62,29 +82,39 @@ class Source:
         return self.keys(0, len(self))
 
     def paths(self, first: int, count: int) -> Sequence[str]:
-        """The files that images which follow one another are read from."""
+        """The files that consecutive examples are read from."""
         return ()
 
     def marks(self, first: int, count: int) -> bytes:
-        """What changes when images that follow one another do, without reading any.
+        """What changes when consecutive examples do, without reading any.
 
-        Their pixels, where they are in memory; else size and time of their files. Raises DataError
+        Their values, where they are in memory; else size and time of their files. Raises DataError
         for a file that is gone.
         """
-        if (pixels := self.held(np.arange(first, first + count))) is not None:
-            return pixels.numpy().tobytes()
+        if (values := self.held(np.arange(first, first + count))) is not None:
+            return values.numpy().tobytes()
         return b"".join(map(_state_of, self.paths(first, count)))
 
     def held(self, numbers: np.ndarray) -> Tensor | None:
-        """Images of these numbers, `(n, C, H, W)` uint8, where all are in memory; a view if it can be."""
+        """Examples of these numbers, `(n, *shape)`, where all are in memory; a view if it can be."""
         return None
 
     def read_run(self, first: int, count: int) -> Tensor | None:
-        """Images that follow one another, `(count, C, H, W)` uint8, where the source has them so.
+        """Consecutive examples, `(count, *shape)`, where the source has them so.
 
-        None where they are read one at a time.
+        None where they are read one at a time. Raises DataError as `read`.
         """
         return None
+
+    def read_some(self, numbers: np.ndarray) -> Tensor | None:
+        """Examples of these numbers, `(n, *shape)`; None and errors as of `read_run`."""
+        return self.read_run(int(numbers[0]), len(numbers)) if is_run(numbers) else None
+
+    def finite(self, values: Tensor, numbers: Sequence[int] | np.ndarray) -> Tensor:
+        """Examples of these numbers, as they are. Raises DataError for NaN and infinity."""
+        if (bad := first_not_finite(values)) is not None:
+            raise DataError(not_finite(values[bad], self.title(int(numbers[bad]))))
+        return values
 
 
 def _state_of(path: str) -> bytes:
@@ -120,35 +150,37 @@ class Texts(Sequence[str]):
 
 
 class InMemory(Source):
-    """Images of one size, `(N, C, H, W)` or `(N, H, W)` uint8, that are in memory."""
+    """Images of one size, rows or series that are in memory, as `as_values` understands an array."""
 
-    def __init__(self, given: object, what: str) -> None:
+    def __init__(self, given: object, what: str, wanted: Shape | None = None) -> None:
         self.what = what
-        self.pixels = as_images(given, what)
-        channels, height, width = self.pixels.shape[1:]
-        self.shape = (channels, height, width)
+        self.values = as_values(given, what, wanted)
+        self.shape, self.dtype = tuple(self.values.shape[1:]), self.values.dtype
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.values)
 
     def title(self, number: int) -> str:
-        return f"{self.what}: image {number}"
+        return f"{self.what}: {self.noun} {number}"
 
     def read(self, number: int) -> Tensor:
-        return self.pixels[number]
+        return self.read_run(number, 1)[0]
 
     def split_keys(self) -> Iterable[str]:
-        return (sha256_of(row) for row in self.pixels)
+        return (sha256_of(row) for row in self.values)
 
     def read_run(self, first: int, count: int) -> Tensor:
-        return self.pixels[first : first + count]
+        return self.finite(self.values[first : first + count], range(first, first + count))
+
+    def read_some(self, numbers: np.ndarray) -> Tensor:
+        return self.finite(self.values[torch.from_numpy(numbers)], numbers)
 
     def held(self, numbers: np.ndarray) -> Tensor:
         if is_run(numbers):
             view = self.read_run(int(numbers[0]), len(numbers))
-            if view.untyped_storage().nbytes() <= 2 * view.numel():  # else it would keep all of it
+            if view.untyped_storage().nbytes() <= 2 * view.nbytes:  # else it would keep all of it
                 return view
-        return self.pixels[torch.from_numpy(numbers)]
+        return self.read_some(numbers)
 
 
 class Named(Source):
@@ -156,7 +188,7 @@ class Named(Source):
 
     def __init__(self, name: str, source: Source) -> None:
         self.name, self.source = name, source
-        self.shape, self.shards = source.shape, source.shards
+        self.shape, self.dtype, self.shards = source.shape, source.dtype, source.shards
 
     def __len__(self) -> int:
         return len(self.source)
@@ -185,6 +217,9 @@ class Named(Source):
     def read_run(self, first: int, count: int) -> Tensor | None:
         return self.source.read_run(first, count)
 
+    def read_some(self, numbers: np.ndarray) -> Tensor | None:
+        return self.source.read_some(numbers)
+
     def held(self, numbers: np.ndarray) -> Tensor | None:
         return self.source.held(numbers)
 
@@ -197,6 +232,7 @@ class Joined(Source):
         self.ends = np.cumsum([len(part) for part in parts])
         shapes = {part.shape for part in parts}
         self.shape = shapes.pop() if len(shapes) == 1 else None
+        self.dtype = self.parts[0].dtype if self.parts else torch.uint8
         if any(part.shards is not None for part in parts):
             starts = [end - len(part) for end, part in zip(self.ends, parts, strict=True)]
             own = [[0] if part.shards is None else part.shards for part in parts]
@@ -238,8 +274,20 @@ class Joined(Source):
             runs.append(run)
         return torch.cat(runs) if len(runs) > 1 else runs[0]
 
+    def read_some(self, numbers: np.ndarray) -> Tensor | None:
+        which, values = np.searchsorted(self.ends, numbers, side="right"), None
+        for number in np.unique(which):
+            mine, part = which == number, self.parts[number]
+            some = part.read_some(numbers[mine] - (int(self.ends[number]) - len(part)))
+            if some is None or mine.all():
+                return some
+            if values is None:
+                values = torch.empty(len(numbers), *some.shape[1:], dtype=some.dtype)
+            values[torch.from_numpy(mine)] = some
+        return values
+
     def _runs(self, first: int, count: int) -> Iterator[tuple[Source, int, int]]:
-        """The parts of images that follow one another: their first one in each, and how many."""
+        """The parts of consecutive examples: their first one in each, and how many."""
         end = first + count
         while first < end:
             part, own = self._at(first)

@@ -15,6 +15,7 @@ from zoo.data.sources.image_files import SUFFIXES, ImageFiles
 from zoo.data.sources.parquet import read_parquet
 from zoo.data.sources.shards import COMPRESSED, Shards, expanded
 from zoo.data.splits import by_name
+from zoo.data.values import Shape
 from zoo.errors import DataError
 
 KINDS = {"images": SUFFIXES, "tar shards": (".tar", *COMPRESSED), "parquet files": (".parquet",)}
@@ -115,15 +116,22 @@ def _note_parts_below(folder: Path, names: Sequence[str]) -> None:
         )
 
 
-def read_file(path: Path, column: str) -> dict[str, Source]:
-    """The images of one file. Raises DataError for a file of no kind that is known."""
+def read_file(path: Path, column: str, wanted: Shape | None = None) -> dict[str, Source]:
+    """The examples of one file; `wanted` is a model's shape. Raises DataError for a file of another kind."""
     name = path.name.lower()
     if name.endswith(KINDS["tar shards"]):
         return _shards({"all": [path]}, column)
     if name.endswith(KINDS["parquet files"]):
         return read_parquet({"all": [path]}, column)
     if name.endswith((".npy", ".npz")):
-        return read_array(path)
+        return read_array(path, wanted)
+    if name.endswith((".csv", ".tsv")):
+        comma = "','" if name.endswith(".csv") else r"'\t'"
+        raise DataError(
+            f"{str(path)!r} is text, which is not read. Write its columns of numbers as a .npy once: "
+            f"np.save('table.npy', np.loadtxt({str(path)!r}, delimiter={comma}, skiprows=1)), or "
+            "pandas' to_numpy('float64') and np.save."
+        )
     raise DataError(
         f"{str(path)!r} is neither a folder of images nor a .npy, .npz, .tar or .parquet file."
     )

@@ -1,4 +1,4 @@
-"""Images of Python objects: datasets of torch and of others, iterables of images, and parts of them."""
+"""Examples of Python objects: datasets of torch and of others, iterables of examples, and parts of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -15,44 +15,55 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from zoo.data.examples import as_tensor, sha256_of
-from zoo.data.misfits import is_channels_last, misfit
+from zoo.data.examples import sha256_of
 from zoo.data.sources.base import InMemory, Source
 from zoo.data.sources.image_files import eight_bits
 from zoo.data.splits import one_of_each
 from zoo.data.transform import as_pixels
+from zoo.data.values import Shape, as_example, from_table, note_series
 from zoo.errors import DataError, ZooError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 COMPARED = 8
-"""Images of a dataset that are read twice, to see whether it draws them at random."""
+"""Examples of a dataset that are read twice, to see whether it draws them at random."""
 
 
 class MapStyle(Source):
-    """Images of an object that has a length and gives an item for a number."""
+    """Examples of an object that has a length and gives an item for a number.
 
-    def __init__(self, given: Any, what: str) -> None:
-        self.given, self.what = given, what
+    The first says whether they are rows or series, unless images are wanted.
+    """
+
+    def __init__(self, given: Any, what: str, wanted: Shape | None = None) -> None:
+        self.given, self.what, self.wanted = given, what, wanted
         with _blamed(what):
             self.count = len(given)
+        if self.count and (wanted is None or len(wanted) < 3):
+            with suppress(DataError):  # reading it says so
+                _begin(self, self._example(0))
 
     def __len__(self) -> int:
         return self.count
 
     def title(self, number: int) -> str:
-        return f"{self.what}: image {number}"
+        return f"{self.what}: {self.noun} {number}"
 
     def read(self, number: int) -> Image | Tensor:
-        with _blamed(self.title(number)):
+        example = self._example(number)
+        return _like_the_first(self, example, number) if self.is_real else example
+
+    def _example(self, number: int) -> Image | Tensor:
+        title = f"{self.what}: item {number}"
+        with _blamed(title):
             item = self.given[number]
-        return image_of(item, self.title(number))
+        return example_of(item, title, self.shape if self.is_real else self.wanted)
 
     def split_keys(self) -> Iterator[str]:
-        """Of each image's pixels; an image that cannot be read counts by its number.
+        """Of each example's values; one that cannot be read counts by its number.
 
-        Raises DataError for a dataset that gives other images each time they are read.
+        Raises DataError for a dataset that gives other examples each time they are read.
         """
         for number in range(len(self)):
             key = self._split_key(number)
@@ -71,13 +82,13 @@ class MapStyle(Source):
 
 
 class Spooled(Source):
-    """Images that came once, one after the other, kept in a file that has no name: it goes when they do."""
+    """Examples that came once, kept in a file that has no name: it goes when they do."""
 
-    def __init__(self, given: Iterable[object], what: str) -> None:
-        self.what = what
+    def __init__(self, given: Iterable[object], what: str, wanted: Shape | None = None) -> None:
+        self.what, self.wanted = what, wanted
         try:
-            with tempfile.TemporaryFile(prefix="zoo-images-") as file:
-                self.ends, self.shapes = _spool(given, what, file)
+            with tempfile.TemporaryFile(prefix="zoo-examples-") as file:
+                self.ends, self.shapes = self._spool(given, file)
                 file.flush()
                 self._keep(os.dup(file.fileno()))
         except OSError as failure:  # of this file: the dataset's own are blamed on it
@@ -100,27 +111,42 @@ class Spooled(Source):
         self.__dict__ |= state
         self._keep(state["file"].detach())
 
+    def _spool(self, given: Iterable[object], file: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
+        """Writes every example; gives where each ends, after a 0, and their shapes `(N, rank)`."""
+        ends, shapes = array("q", [0]), array("l")
+        for number, item in enumerate(_items(given, self.what)):
+            wanted = self.shape if self.is_real else self.wanted
+            example = as_pixels(example_of(item, f"{self.what}: item {number}", wanted))
+            if number == 0:
+                _begin(self, example)
+            if self.is_real or example.dtype != torch.uint8:
+                example = _like_the_first(self, example, number)
+            file.write(example.contiguous().numpy().reshape(-1).view(np.uint8).data)
+            ends.append(ends[-1] + example.nbytes)
+            shapes.extend(example.shape)
+        return np.array(ends), np.array(shapes).reshape(-1, len(self.shape or (1, 1, 1)))
+
     def __len__(self) -> int:
         return len(self.shapes)
 
     def title(self, number: int) -> str:
-        return f"{self.what}: image {number}"
+        return f"{self.what}: {self.noun} {number}"
 
     def read(self, number: int) -> Tensor:
         start, end = (int(place) for place in self.ends[number : number + 2])
         data = bytearray(os.pread(self.file, end - start, start))
         if len(data) < end - start:
             raise DataError(f"{self.title(number)} is cut short in its temporary file.")
-        return torch.frombuffer(data, dtype=torch.uint8).view(*self.shapes[number].tolist())
+        return torch.frombuffer(data, dtype=self.dtype).view(*self.shapes[number].tolist())
 
     def split_keys(self) -> Iterator[str]:
         return (sha256_of(self.read(number)) for number in range(len(self)))
 
 
-def read_object(given: Any, what: str) -> dict[str, Source]:
-    """The images of an object by part. Raises DataError for what holds none."""
+def read_object(given: Any, what: str, wanted: Shape | None = None) -> dict[str, Source]:
+    """The examples of an object by part; `wanted` is a model's shape. Raises DataError for what holds none."""
     if not isinstance(given, Mapping):
-        return {"all": _source(given, what)}
+        return {"all": _source(given, what, wanted)}
     by_text = {str(name): name for name in given}
     parts = one_of_each(list(by_text), what)
     if not parts or len(parts) < len(by_text):
@@ -129,62 +155,69 @@ def read_object(given: Any, what: str) -> dict[str, Source]:
             "train, and validation or test or both."
         )
     return {
-        part: _source(given[by_text[name]], f"{what}: its {part} split")
+        part: _source(given[by_text[name]], f"{what}: its {part} split", wanted)
         for part, name in parts.items()
     }
 
 
-def can_hold_images(given: object) -> bool:
+def can_hold_examples(given: object) -> bool:
     """Whether an object may be a dataset: it can be counted and indexed, or iterated over."""
     return not isinstance(given, str | bytes | bytearray) and (
         isinstance(given, Iterable) or _is_map_style(given)
     )
 
 
-def image_of(item: object, title: str) -> Image | Tensor:
-    """The image that an item is or holds: Pillow's, gray or color, or `(C, H, W)` uint8."""
+def example_of(item: object, title: str, wanted: Shape | None = None) -> Image | Tensor:
+    """The example that an item is or holds: Pillow's image, gray or color, or as `as_example` gives it."""
     from PIL.Image import Image
 
     parts = tuple(item.values()) if isinstance(item, Mapping) else item
     if isinstance(parts, tuple | list):
-        item = next((part for part in parts if isinstance(part, Tensor | np.ndarray | Image)), item)
+        item = next(filter(_is_no_label, parts), item)
     if isinstance(item, Image):
         return eight_bits(item, title)
-    pixels = as_tensor(item)
-    if (
-        pixels is None
-        or pixels.dim() not in (2, 3)
-        or 0 in pixels.shape
-        or is_channels_last(pixels.shape)
-    ):
-        raise DataError(misfit(item, title, is_one=True))
-    return (pixels[None] if pixels.dim() == 2 else pixels).cpu()
+    return as_example(item, title, wanted)
 
 
-def _source(given: Any, what: str) -> Source:
+def _is_no_label(part: object) -> bool:
+    """Whether it is a picture, or an array of more than one number."""
+    from PIL.Image import Image
+
+    return isinstance(part, Image) or (isinstance(part, Tensor | np.ndarray) and part.ndim > 0)
+
+
+def _begin(source: MapStyle | Spooled, first: Image | Tensor) -> None:
+    """Takes shape and dtype from the first example, where it is a row or a series."""
+    if isinstance(first, Tensor) and first.dtype != torch.uint8:
+        source.shape, source.dtype = tuple(first.shape), first.dtype
+        note_series(source.shape, source.what, source.wanted)
+
+
+def _like_the_first(source: MapStyle | Spooled, example: Image | Tensor, number: int) -> Tensor:
+    """A row or a series. Raises DataError for one that differs from the first, and for NaN."""
+    if not isinstance(example, Tensor):
+        raise DataError(f"{source.title(number)} is an image; the first is a {source.noun}.")
+    if (tuple(example.shape), example.dtype) != (source.shape, source.dtype):
+        found = f"{tuple(example.shape)}, {str(example.dtype).removeprefix('torch.')}"
+        first = f"{source.shape}, {str(source.dtype).removeprefix('torch.')}"
+        raise DataError(f"{source.title(number)} is {found}; the first is {first}.")
+    return source.finite(example[None], [number])[0]
+
+
+def _source(given: Any, what: str, wanted: Shape | None) -> Source:
+    given = from_table(given, what)
     if isinstance(given, Tensor | np.ndarray):
-        return InMemory(given, what)
+        return InMemory(given, what, wanted)
     if _is_map_style(given):
-        return MapStyle(given, what)
+        return MapStyle(given, what, wanted)
     if not isinstance(given, Iterable) or isinstance(given, str | bytes):
-        raise DataError(f"{what} is {type(given).__name__}, not a dataset of images.")
-    return Spooled(given, what)
+        raise DataError(f"{what} is {type(given).__name__}, not a dataset.")
+    return Spooled(given, what, wanted)
 
 
 def _is_map_style(given: object) -> bool:
     methods = hasattr(given, "__len__") and hasattr(given, "__getitem__")
     return methods and not isinstance(given, IterableDataset)
-
-
-def _spool(given: Iterable[object], what: str, file: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
-    """Writes every image; gives where each ends, after a 0, and their shapes `(N, 3)`."""
-    ends, shapes = array("q", [0]), array("l")
-    for number, item in enumerate(_items(given, what)):
-        pixels = as_pixels(image_of(item, f"{what}: image {number}"))
-        file.write(pixels.contiguous().numpy().data)
-        ends.append(ends[-1] + pixels.numel())
-        shapes.extend(pixels.shape)
-    return np.array(ends), np.array(shapes).reshape(-1, 3)
 
 
 def _items(given: Iterable[object], what: str) -> Iterator[object]:
