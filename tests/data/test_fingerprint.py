@@ -81,7 +81,9 @@ def test_fewer_images_are_told_even_where_one_split_was_held_and_one_is_streamed
     folder()
     monkeypatch.setattr("zoo.data.open.IN_MEMORY", 0)
     now = fingerprint(load_examples("photos", "train"))
-    assert difference(before, now) == f"{before['examples']} examples then and {now['examples']} now"
+    assert (
+        difference(before, now) == f"{before['examples']} examples then and {now['examples']} now"
+    )
     assert difference(before | {"examples": now["examples"]}, now) == ""
 
 

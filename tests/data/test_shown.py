@@ -111,3 +111,12 @@ def test_every_protocol_has_an_identity_that_stays():
         "levels": "5a221361",
         "real": "170e7879",
     }
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_real_values_are_shown_as_they_are(dtype):
+    values = torch.randn(5, 3, generator=GENERATOR, dtype=dtype) * 1e9
+    assert training_draw(values.shape, "real", GENERATOR) is None
+    for shown in (shown_in_testing(values, "real"), shown_in_training(values, "real", None)):
+        assert shown.dtype == dtype
+        assert torch.equal(shown, values)

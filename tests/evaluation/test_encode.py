@@ -20,9 +20,9 @@ from PIL import Image
 import zoo
 from zoo.cli import main
 from zoo.data import as_gray
+from zoo.data.moments import Moments
 from zoo.errors import DataError, InputError, ZooError
 from zoo.evaluation import codes, encode
-from zoo.evaluation.moments import Moments
 from zoo.io.files import GrowingFile
 from zoo.specs.data import Transform
 

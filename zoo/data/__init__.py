@@ -1,10 +1,12 @@
-"""Images: where they come from, how they are split into parts, and what a model is shown."""
+"""Examples: where they come from, how they are split into parts, and what a model is shown."""
 
 from zoo.data.examples import Examples
 from zoo.data.fingerprint import Fingerprint, difference, fingerprint
+from zoo.data.moments import moments
 from zoo.data.open import AnyExamples, load_examples, open_all, open_dataset
 from zoo.data.shown import (
     as_gray,
+    as_input,
     shifted,
     shown_in_testing,
     shown_in_training,
@@ -18,9 +20,11 @@ __all__ = [
     "Fingerprint",
     "StreamedExamples",
     "as_gray",
+    "as_input",
     "difference",
     "fingerprint",
     "load_examples",
+    "moments",
     "open_all",
     "open_dataset",
     "shifted",

@@ -211,7 +211,7 @@ def open_all(
     source = Joined(list(found.values()))
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not len(source):
-        raise DataError(f"There is no example in {name!r}.")
+        raise DataError(f"There is no {source.noun} in {name!r}.")
     check_agreement(found, repr(name), shape, transform)
     note_levels(found.values(), repr(name))
     if isinstance(shape, int):

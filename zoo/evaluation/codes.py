@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.moments import Moments
 from zoo.errors import InputError, WeightsError, ZooError
-from zoo.evaluation.moments import Moments
 from zoo.io.files import GrowingFile, read_regular, remove, write_atomically
 
 MAX_JOURNAL_BYTES = 2**30

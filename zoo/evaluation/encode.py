@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from zoo.data import StreamedExamples, as_gray
+from zoo.data.moments import Moments
 from zoo.errors import InputError, ZooError
 from zoo.evaluation.codes import CodeFiles, Done
 from zoo.evaluation.measure import batch_size
-from zoo.evaluation.moments import Moments
 from zoo.evaluation.tiles import check_tile, encode_tiled
 from zoo.folder.weights import weights_bytes
 from zoo.io.locks import locked

@@ -1,0 +1,87 @@
+"""Mean and standard deviation of each channel or column, of more numbers than fit in memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.data.examples import PIECE, Examples
+from zoo.data.stream import StreamedExamples
+from zoo.errors import DataError
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What is known of the numbers of each channel, `(C,)`, in float64.
+
+    Merged batch by batch by Chan, Golub and LeVeque (1983), which loses no digits where the mean is
+    large. The same batches in the same order give the same bits.
+    """
+
+    count: int
+    """Numbers of one channel."""
+    mean: np.ndarray
+    squares: np.ndarray
+    """Sum of the squared deviations from the mean."""
+
+    @classmethod
+    def none(cls, channels: int) -> Moments:
+        """Of no numbers at all."""
+        return cls(0, np.zeros(channels), np.zeros(channels))
+
+    def with_batch(self, values: np.ndarray) -> Moments:
+        """Those of a batch `(N, C, ...)` added."""
+        numbers = values.reshape(*values.shape[:2], -1).astype(np.float64)  # (N, C, numbers)
+        new = numbers.shape[0] * numbers.shape[2]
+        mean = numbers.mean((0, 2))
+        squares = np.square(numbers - mean[:, None]).sum((0, 2))
+        count, apart = self.count + new, mean - self.mean
+        between = np.square(apart) * (self.count * new / count)
+        return Moments(count, self.mean + apart * (new / count), self.squares + squares + between)
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviation of each channel, `(C,)`; the mean square is over N, not N - 1."""
+        return np.sqrt(self.squares / self.count)
+
+    @property
+    def overall_std(self) -> float:
+        """Standard deviation of all numbers, whatever their channel, around their one mean."""
+        return math.sqrt((self.squares / self.count).mean() + self.mean.var())
+
+
+def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each column of rows, or of each channel of series.
+
+    They are taken about the first example, so that columns such as timestamps keep their digits, and
+    in pieces of a fixed size: bitwise identical for examples in memory and streamed ones, and for
+    any number of workers or processes.
+
+    Args:
+        examples: rows `(N, D)` or series `(N, C, L)`, N >= 1.
+
+    Returns:
+        mean and scale, float64, `(D,)` of rows and `(C, 1)` of series. The mean square is over N; the
+        scale of a constant column is 1.
+
+    Raises:
+        DataError: for a column whose squares overflow.
+    """
+    begin = examples.first(1).cpu().double().numpy()  # (1, D) or (1, C, L)
+    begin = begin if begin.ndim == 2 else begin[..., :1]
+    found = Moments.none(begin.shape[1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for values in examples.read(torch.arange(len(examples)).split(PIECE)):
+            found = found.with_batch(values.cpu().double().numpy() - begin)
+    mean, scale = begin[0] + found.mean.reshape(begin.shape[1:]), found.std.reshape(begin.shape[1:])
+    if (wide := np.flatnonzero(~np.isfinite(scale))).size:
+        place = "column" if scale.ndim == 1 else "channel"
+        raise DataError(
+            f"The {examples.split} split of {examples.dataset}: the values of {place} {wide[0]} are too "
+            "large to be standardized. Divide them by a constant."
+        )
+    return torch.from_numpy(mean), torch.from_numpy(np.where(scale == 0, 1.0, scale))
