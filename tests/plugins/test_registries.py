@@ -221,11 +221,11 @@ def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
     [
         ("1 / 0", PluginError, "failed to give its train images: ZeroDivisionError"),
         ("None", DataError, "its train split is NoneType; images are"),
-        ("np.zeros((3, 8, 8))", DataError, "its train split is (3, 8, 8), float64; images are"),
+        ("np.zeros((3, 1, 8, 8))", DataError, "train split is (3, 1, 8, 8), float64; images are"),
         (
             "np.zeros((3, 8), np.uint8)",
             DataError,
-            "is (3, 8), uint8; images are (N, C, H, W) or (N, H, W), uint8, 0 to 255.",
+            "is (3, 8), uint8; rows are (N, D), float32 or float64. Try x.astype(np.float32).",
         ),
         (
             "np.zeros((3, 8, 8 + len(split)), np.uint8)",
