@@ -207,7 +207,6 @@ class AveragesItsWeight(Plain):
     def __init__(self, spec):
         super().__init__(spec)
         self.register_buffer("average", self.weight.detach().clone())
-        self.mean = self.weight.mean().item()
 
 
 DEFECTS = [
