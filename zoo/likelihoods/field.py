@@ -18,7 +18,7 @@ from zoo.specs.domains import domain_of
 from zoo.specs.validation import ByKind
 
 ELSEWHERE = (
-    " If a package provides it, install that; if a program of yours registers it, run that first."
+    " Other kinds come from installed packages, or from a program that registers them first."
 )
 
 
