@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from contextlib import AbstractContextManager
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -28,7 +29,8 @@ class LikelihoodHead(nn.Module):
     def __init__(self, likelihood: Likelihood, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.likelihood, self.shape = likelihood, tuple(shape)
-        self._is_ours = type(likelihood).__module__.startswith("zoo.")
+        cls = type(likelihood)
+        self._blamed = "" if cls.__module__.startswith("zoo.") else registry.title_of(cls)
         with self._guarded("failed to give its parameters"):
             own = likelihood.parameters(self.shape)
             for name, start in own.items():
@@ -38,9 +40,11 @@ class LikelihoodHead(nn.Module):
     def distribution(self, outputs: Tensor) -> Distribution:
         """Distribution over examples `(*batch, *shape)` from decoder outputs `(*batch, *outputs)`."""
         own = {name: getattr(self, name).float() for name in self._own}
+        if not self._blamed or torch.compiler.is_compiling():  # a graph needs no guard
+            return self.likelihood.distribution(outputs, self.shape, **own)
         with self._guarded("failed to give its distribution"):
             found = self.likelihood.distribution(outputs, self.shape, **own)
-        return found if self._is_ours else self._checked(found, outputs)
+        return self._checked(found, outputs)
 
     def outputs_for(self, mean: Tensor) -> Tensor:
         """Decoder outputs whose expected example is `mean`, of shape `shape`."""
@@ -57,12 +61,9 @@ class LikelihoodHead(nn.Module):
         batch = outputs.shape[: outputs.dim() - len(self.likelihood.outputs(self.shape))]
         if gave != (wanted := (*batch, "|", *self.shape)):
             raise PluginError(
-                f"{registry.title_of(type(self.likelihood))} gave a distribution of shape (batch | event) "
-                f"{gave}, not {wanted}."
+                f"{self._blamed} gave a distribution of shape (batch | event) {gave}, not {wanted}."
             )
         return found
 
     def _guarded(self, doing: str) -> AbstractContextManager[None]:
-        if self._is_ours:
-            return contextlib.nullcontext()
-        return blamed(registry.title_of(type(self.likelihood)), doing)
+        return blamed(self._blamed, doing) if self._blamed else contextlib.nullcontext()
