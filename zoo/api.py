@@ -44,7 +44,7 @@ def build(
     family, fields = families.expanded(family_or_spec, spec_fields)
     spec, problems = family.parse(fields)
     if spec is None:
-        raise SpecError(listed(f"This {family.spec_class.__name__}", problems))
+        raise SpecError(listed(f"This {family.spec_class.__name__}", problems), problems=problems)
     return family.build(spec, seed)
 
 

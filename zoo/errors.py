@@ -19,21 +19,47 @@
     ├── OfflineError                      something that only the network has
     └── HubError                          the Hugging Face Hub refused or failed
 
-A message says what happened, with the value, and then what to do next.
+A message says what happened, with the value, and then what to do next. The facts in it are attributes:
+
+    .problems                            of any: one line each, where several things are wrong with settings
+    .path                                of any: the file or folder that it is about, or None
+    .name, .known                        of UnknownNameError: what was asked for, and what there is
+    .missing, .unexpected, .misshapen    of MismatchError: names of tensors
+
+They survive pickling, by which processes hand errors to one another.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 
 
 class ZooError(Exception):
     """The parent of every error that the zoo raises on purpose."""
 
+    def __init__(
+        self,
+        *args: object,
+        problems: Iterable[str] = (),
+        path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(*args)
+        self.problems = tuple(problems)
+        """One line for each problem, where settings were checked; all of them, however many the message lists."""
+        self.path = None if path is None else os.fspath(path)
+        """The file or folder that it is about, where one is known."""
+
 
 class UnknownNameError(ZooError, LookupError):
     """No model, family, dataset or recipe has that name."""
+
+    def __init__(self, *args: object, name: str = "", known: Iterable[str] = ()) -> None:
+        super().__init__(*args)
+        self.name = name
+        self.known = tuple(known)
+        """The names that would have been right."""
 
 
 class SourceError(ZooError):
@@ -66,6 +92,20 @@ class IntegrityError(WeightsError):
 
 class MismatchError(WeightsError):
     """Tensors that are not the ones that the Spec asks for."""
+
+    def __init__(
+        self,
+        *args: object,
+        missing: Iterable[str] = (),
+        unexpected: Iterable[str] = (),
+        misshapen: Iterable[str] = (),
+        path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(*args, path=path)
+        self.missing = tuple(missing)
+        self.unexpected = tuple(unexpected)
+        self.misshapen = tuple(misshapen)
+        """Tensors of another shape or dtype."""
 
 
 class UnsafeFormatError(WeightsError):

@@ -71,7 +71,9 @@ def _model(name: str, json_: bool) -> None:
         raise UnknownNameError(
             f"No model or family named {name!r}.{hint} "
             f"`zoo list` shows all {len(published.list_models())} models, "
-            "`zoo list --families` the families."
+            "`zoo list --families` the families.",
+            name=name,
+            known=known,
         ) from None
     info = read_info(found.folder, found.origin, found.line, found.files)
     made_by = info.provider

@@ -262,12 +262,14 @@ def _find(
         or dataset.lower().endswith((".npy", ".npz", ".parquet", ".csv"))
     ):
         near = did_you_mean(path.name, _beside(path))
-        raise DataError(f"There is no file or folder {str(dataset)!r}.{near}")
+        raise DataError(f"There is no file or folder {str(dataset)!r}.{near}", path=path)
     of_packages = {plugin.name for plugin in plugins.installed("dataset") if not plugin.problem}
     names = [*NAMED, *sorted(of_packages)]
     near = did_you_mean(dataset, _beside(path)) or did_you_mean(dataset.lower(), names)
     raise UnknownNameError(
-        f"No dataset named {dataset!r}.{near} Datasets: {', '.join(names)}; or {KINDS}."
+        f"No dataset named {dataset!r}.{near} Datasets: {', '.join(names)}; or {KINDS}.",
+        name=dataset,
+        known=names,
     )
 
 

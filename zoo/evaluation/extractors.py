@@ -181,7 +181,9 @@ def find_extractor(source: str, access: Access = ONLINE) -> Extractor:
         except UnknownNameError as unknown:
             near = did_you_mean(name, PUBLISHED)
             raise UnknownNameError(
-                f"There is no extractor {name[:60]!r}.{near} Networks: {', '.join(PUBLISHED)}; or a model. {unknown}"
+                f"There is no extractor {name[:60]!r}.{near} Networks: {', '.join(PUBLISHED)}; or a model. {unknown}",
+                name=name,
+                known=PUBLISHED,
             ) from None
     weights = _given(name, given) if has_file else _fetched(name, access)
     known, called = PUBLISHED[name], name + DECLARED if has_file else name

@@ -144,7 +144,7 @@ def _parsed(one: Measured) -> Metrics:
     known = one.model_dump(mode="json", include=set(Metrics.model_fields))
     metrics, problems = checked(Metrics, known)
     if metrics is None:
-        raise ZooError(listed(layout.METRICS, problems))
+        raise ZooError(listed(layout.METRICS, problems), problems=problems)
     return metrics
 
 

@@ -87,18 +87,19 @@ def read_config(
     if "format" not in fields:
         owner = next((owner for key, owner in _OTHERS.items() if key in fields), None)
         why = f"it looks like {owner}" if owner else "it has no 'format'"
-        raise SourceError(f"{where!r} is not a zoo model ({why}).")
+        raise SourceError(f"{where!r} is not a zoo model ({why}).", path=where)
     if fields["format"] != FORMAT:
-        raise WeightsError(_other_format(fields, where))
+        raise WeightsError(_other_format(fields, where), path=where)
     if config is None:
-        raise WeightsError(listed(where, problems))
+        raise WeightsError(listed(where, problems), problems=problems, path=where)
     try:
         spec, problems = families.get(config.family).parse(config.spec)
     except UnknownNameError as unknown:
         raise no_family(config.family, config.provider, what, unknown) from None
     if spec is None:
         doubt = provenance(config.family, config.provider)
-        raise SpecError("\n".join(filter(None, [listed(where, problems), doubt])))
+        text = "\n".join(filter(None, [listed(where, problems), doubt]))
+        raise SpecError(text, problems=problems, path=where)
     return config, spec
 
 
@@ -109,7 +110,8 @@ def _of_diffusers(fields: Mapping[str, Any], where: str) -> tuple[Config, Spec]:
     said = cls.from_diffusers(fields)  # pyright: ignore[reportAttributeAccessIssue]  # these have it
     spec, problems = family.parse(said)
     if spec is None:
-        raise SpecError(f"{listed(where, problems)}\nIt was {foreign.versions(fields)}.")
+        text = f"{listed(where, problems)}\nIt was {foreign.versions(fields)}."
+        raise SpecError(text, problems=problems, path=where)
     config = Config.model_construct(
         format=FORMAT, family=family.name, spec=said, weights_sha256="", provider=family.provider
     )
@@ -169,7 +171,7 @@ def read_metrics(folder: Path) -> Record | None:
     where = str(folder / METRICS)
     record, problems = checked(Record, parse_json(text.encode(), where))
     if record is None:
-        raise WeightsError(listed(where, problems))
+        raise WeightsError(listed(where, problems), problems=problems, path=where)
     return record
 
 
@@ -216,21 +218,25 @@ def names_in(folder: Path) -> list[str]:
     try:
         return os.listdir(folder)
     except FileNotFoundError:
-        raise SourceError(f"There is no folder {str(folder)!r}.") from None
+        raise SourceError(f"There is no folder {str(folder)!r}.", path=folder) from None
     except NotADirectoryError:
         if folder.suffix in PICKLES:
-            raise UnsafeFormatError(f"{str(folder)!r} is a pickle. {NO_PICKLES}") from None
+            raise UnsafeFormatError(
+                f"{str(folder)!r} is a pickle. {NO_PICKLES}", path=folder
+            ) from None
         if folder.suffix == ".toml":
             raise SourceError(
                 f"{str(folder)!r} is a file of settings, not a model: `zoo train` takes a recipe, and "
-                "`zoo sweep` a sweep."
+                "`zoo sweep` a sweep.",
+                path=folder,
             ) from None
         raise SourceError(
-            f"{str(folder)!r} is not a folder. Name the folder that holds {CONFIG} and {WEIGHTS}."
+            f"{str(folder)!r} is not a folder. Name the folder that holds {CONFIG} and {WEIGHTS}.",
+            path=folder,
         ) from None
     except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
         why = getattr(failure, "strerror", failure)
-        raise SourceError(f"Cannot open {str(folder)!r}: {why}.") from None
+        raise SourceError(f"Cannot open {str(folder)!r}: {why}.", path=folder) from None
 
 
 def without(
@@ -245,18 +251,21 @@ def without(
         part = min((name.partition("/")[0] for name in names if "vae" in name), default="")
         such_as = f", such as {where.rstrip('/')}/{part}" if part else ""
         return SourceError(
-            f"{where!r} is a whole pipeline of diffusers. Name its autoencoder{such_as}."
+            f"{where!r} is a whole pipeline of diffusers. Name its autoencoder{such_as}.",
+            path=where,
         )
     pickles = [name for name in names if Path(name).suffix in PICKLES]
     if pickles:
         found = ", ".join(map(repr, pickles[:3]))
-        return UnsafeFormatError(f"{where!r} has {found} and no {missing}. {NO_PICKLES}")
+        text = f"{where!r} has {found} and no {missing}. {NO_PICKLES}"
+        return UnsafeFormatError(text, path=where)
     if missing == CONFIG and "model" in names and RECIPE in names:
-        return SourceError(f"{where!r} is a run's folder. Its model is {where.rstrip('/')}/model.")
+        text = f"{where!r} is a run's folder. Its model is {where.rstrip('/')}/model."
+        return SourceError(text, path=where)
     if of_diffusers:
-        return SourceError(foreign.about_weights(names, where, of_diffusers))
+        return SourceError(foreign.about_weights(names, where, of_diffusers), path=where)
     there = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
-    return SourceError(f"{where!r} is not a zoo model: it has no {missing}; {there}.")
+    return SourceError(f"{where!r} is not a zoo model: it has no {missing}; {there}.", path=where)
 
 
 _OTHERS = {

@@ -123,7 +123,8 @@ def _check_sha256(actual: str, expected: str, path: Path, source: Source) -> Non
     if expected and actual != expected:  # a plain folder of diffusers' says none
         raise IntegrityError(
             f"sha256 of {str(path)!r} is {actual[:12]}..., expected {expected[:12]}...: its bytes "
-            f"have changed. {_fix(source)}"
+            f"have changed. {_fix(source)}",
+            path=path,
         )
 
 

@@ -83,7 +83,8 @@ def read_tensors(path: Path, limit: int, check: Callable[[str], None]) -> Tensor
             reader.skip()
             check(reader.sha256)
             raise WeightsError(
-                f"{str(path)!r} is not a safetensors file ({broken}). Nothing was loaded."
+                f"{str(path)!r} is not a safetensors file ({broken}). Nothing was loaded.",
+                path=path,
             ) from None
         tensors = {name: reader.tensor(entry) for name, entry in entries.items()}
     check(reader.sha256)

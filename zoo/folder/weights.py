@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import safetensors.torch
 import torch
@@ -32,8 +33,13 @@ def assign(model: Autoencoder, tensors: dict[str, Tensor], *, widened: bool = Fa
     `widened` takes floating tensors of any width, and makes them the model's.
     """
     expected = model.state_dict()
-    if differences := _differences(tensors, expected, widened):
-        raise MismatchError(f"The tensors do not fit the Spec: {differences}. Nothing was loaded.")
+    if found := _differences(tensors, expected, widened):
+        raise MismatchError(
+            f"The tensors do not fit the Spec: {found.said}. Nothing was loaded.",
+            missing=found.missing,
+            unexpected=found.unexpected,
+            misshapen=found.misshapen,
+        )
     for name, tensor in tensors.items():
         if not _is_finite(tensor):
             too_narrow = " float16 ends at 65,504: ask its author for full weights."
@@ -49,28 +55,51 @@ def assign(model: Autoencoder, tensors: dict[str, Tensor], *, widened: bool = Fa
 def check_savable(model: Autoencoder, fresh: Autoencoder) -> None:
     """Raises WeightsError for a model that could not be loaded: `fresh` is one of the same Spec."""
     tensors = {name: _as_saved(tensor) for name, tensor in model.state_dict().items()}
-    if differences := _differences(tensors, fresh.state_dict(), False):
+    if found := _differences(tensors, fresh.state_dict(), False):
         raise WeightsError(
-            f"The model is not what its Spec says, and could not be loaded: {differences}. Nothing was "
+            f"The model is not what its Spec says, and could not be loaded: {found.said}. Nothing was "
             "saved. Make what pruned or reparametrized it permanent (prune.remove, "
             "parametrize.remove_parametrizations), and keep added layers in a module of your own."
         )
 
 
+@dataclass(frozen=True)
+class _Differences:
+    """Tensors that are not the expected ones."""
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    misshapen: Mapping[str, str]
+    """What is wrong, by name."""
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.unexpected or self.misshapen)
+
+    @property
+    def said(self) -> str:
+        """All of it, as a clause."""
+        missing = [f"missing {name}" for name in self.missing]
+        unexpected = [f"unexpected {name[:80]!r}" for name in self.unexpected]
+        other = list(self.misshapen.values())
+        return "; ".join(_first(missing) + _first(unexpected) + _first(other))
+
+
 def _differences(
     tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], widened: bool
-) -> str:
-    """What is missing, unexpected or misshapen among tensors, as a clause, or nothing."""
-    missing = [f"missing {name}" for name in expected if name not in tensors]
-    unexpected = [f"unexpected {name[:80]!r}" for name in tensors if name not in expected]
-    other = []
+) -> _Differences:
+    """What is missing, unexpected or misshapen among tensors."""
+    misshapen = {}
     for name in sorted(expected.keys() & tensors.keys()):
         got, wanted = tensors[name], expected[name]
         if got.shape != wanted.shape:
-            other.append(f"{name} is {tuple(got.shape)}, expected {tuple(wanted.shape)}")
+            misshapen[name] = f"{name} is {tuple(got.shape)}, expected {tuple(wanted.shape)}"
         elif got.dtype != wanted.dtype and not (widened and got.is_floating_point()):
-            other.append(f"{name} is {got.dtype}, expected {wanted.dtype}")
-    return "; ".join(_first(missing) + _first(unexpected) + _first(other))
+            misshapen[name] = f"{name} is {got.dtype}, expected {wanted.dtype}"
+    return _Differences(
+        tuple(name for name in expected if name not in tensors),
+        tuple(name for name in tensors if name not in expected),
+        misshapen,
+    )
 
 
 def _is_finite(tensor: Tensor) -> bool:

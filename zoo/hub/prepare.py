@@ -156,7 +156,8 @@ def _load_back(copy: Path, source: Path) -> ModelInfo:
         info = store.load_source(Source(copy, str(copy))).info
     except ZooError as wrong:
         text = str(wrong).replace(str(copy), str(source))
-        raise type(wrong)(f"{text}\nNothing was pushed.") from None
+        wrong.args = (f"{text}\nNothing was pushed.",)
+        raise
     assert info is not None
     changed = info.metrics.training.overrides.values() if info.metrics else ()
     for text in map(str, (info.data, *changed)):

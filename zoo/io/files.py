@@ -27,7 +27,7 @@ def read_regular(path: Path, limit: int, error: type[ZooError] = WeightsError) -
         try:
             return file.read(size)
         except OSError as failure:
-            raise error(f"Cannot read {str(path)!r}: {failure.strerror}.") from None
+            raise error(f"Cannot read {str(path)!r}: {failure.strerror}.", path=path) from None
 
 
 def check_size(file: BinaryIO, path: Path, limit: int, error: type[ZooError] = WeightsError) -> int:
@@ -35,7 +35,8 @@ def check_size(file: BinaryIO, path: Path, limit: int, error: type[ZooError] = W
     size = os.fstat(file.fileno()).st_size
     if size > limit:
         raise error(
-            f"{str(path)!r} has {size:,} bytes; at most {limit:,} are right. It was not read."
+            f"{str(path)!r} has {size:,} bytes; at most {limit:,} are right. It was not read.",
+            path=path,
         )
     return size
 
@@ -49,10 +50,10 @@ def open_regular(path: Path, error: type[ZooError] = WeightsError) -> Iterator[B
             path, flags | getattr(os, "O_NONBLOCK", 0)
         )  # a fifo would make it wait
     except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
-        raise error(f"Cannot open {str(path)!r}: {_cause(failure)}.") from None
+        raise error(f"Cannot open {str(path)!r}: {_cause(failure)}.", path=path) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise error(f"{str(path)!r} is not a regular file; it was not read.")
+        raise error(f"{str(path)!r} is not a regular file; it was not read.", path=path)
     with os.fdopen(descriptor, "rb") as file:
         yield file
 
@@ -64,7 +65,9 @@ def with_home(path: str | Path, error: type[ZooError] = ZooError) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise error(f"{str(path)!r} begins with a home folder that does not exist.") from None
+        raise error(
+            f"{str(path)!r} begins with a home folder that does not exist.", path=path
+        ) from None
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -226,12 +229,14 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise ZooError(f"{str(folder)!r} is a file where a folder is needed.") from None
+        raise ZooError(
+            f"{str(folder)!r} is a file where a folder is needed.", path=folder
+        ) from None
 
 
 def _check_replaceable(path: Path) -> None:
     if os.path.exists(path) and not os.path.isfile(path):
-        raise ZooError(f"{str(path)!r} is not a regular file; it was not replaced.")
+        raise ZooError(f"{str(path)!r} is not a regular file; it was not replaced.", path=path)
 
 
 @contextmanager
@@ -242,7 +247,7 @@ def writing(path: Path) -> Iterator[None]:
     except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
         full = isinstance(failure, OSError) and failure.errno == errno.ENOSPC
         hint = " Free some space and try again." if full else ""
-        raise ZooError(f"Cannot write {str(path)!r}: {_cause(failure)}.{hint}") from None
+        raise ZooError(f"Cannot write {str(path)!r}: {_cause(failure)}.{hint}", path=path) from None
 
 
 def _cause(failure: OSError | ValueError) -> str:

@@ -52,7 +52,9 @@ def get(kind: str) -> type[Likelihood]:
         known = list_likelihoods()
         raise UnknownNameError(
             f"No likelihood of kind {kind[:100]!r}.{did_you_mean(kind, known)} "
-            f"Kinds here: {', '.join(known)}."
+            f"Kinds here: {', '.join(known)}.",
+            name=kind,
+            known=known,
         )
     return load(plugin)
 

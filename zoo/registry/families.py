@@ -66,13 +66,19 @@ def get(name: str) -> Family:
         return _of_this_program(name)
     if name in PRESETS:
         preset = PRESETS[name]
-        raise UnknownNameError(f"{name!r} is a preset of family {preset.family!r}, not a family.")
+        raise UnknownNameError(
+            f"{name!r} is a preset of family {preset.family!r}, not a family.",
+            name=name,
+            known=list_families(),
+        )
     plugin = plugins.named("family", name)
     if plugin is None:
         known = list_families()
         raise UnknownNameError(
             f"No family named {name[:100]!r}.{did_you_mean(name, known)} "
-            f"Families here: {', '.join(known)}."
+            f"Families here: {', '.join(known)}.",
+            name=name,
+            known=known,
         )
     return _of_package(plugin)
 

@@ -19,12 +19,18 @@ def no_family(
     if there is None:
         return UnknownNameError(
             f"This {what} was saved by a program that registered family {family!r} itself, "
-            "and no package has it: run the code with @zoo.register first, or ask its author."
+            "and no package has it: run the code with @zoo.register first, or ask its author.",
+            name=family,
+            known=unknown.known,
         )
     name = there.distribution
     if canonical(name) == DISTRIBUTION:
         newer = _too_old(DISTRIBUTION, __version__, there)
-        return UnknownNameError(f"This model's family is not installed. {unknown} {newer}".strip())
+        return UnknownNameError(
+            f"This model's family is not installed. {unknown} {newer}".strip(),
+            name=family,
+            known=unknown.known,
+        )
     says = f"This {what} says that family {family!r} comes from"
     try:
         here = version(name)

@@ -35,12 +35,16 @@ def line(name: str) -> IndexLine:
     if "/" in name:
         raise UnknownNameError(
             f"{name!r} is not the name of a published model: `zoo list` shows all {len(names)}. A "
-            "folder or a repo on the Hub is measured by `zoo eval`."
+            "folder or a repo on the Hub is measured by `zoo eval`.",
+            name=name,
+            known=names,
         )
     hint = what_it_is(name) or did_you_mean(name, names)
     raise UnknownNameError(
         f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. (A folder is "
-        f"written ./{name}.)"
+        f"written ./{name}.)",
+        name=name,
+        known=names,
     )
 
 

@@ -145,7 +145,7 @@ def parse_protocol(text: str) -> ReconstructionProtocol:
         fields[key] = int(value) if value.isdigit() else value
     protocol, problems = checked(ReconstructionProtocol, fields)
     if protocol is None:
-        raise InputError(listed(f"The protocol {text[:200]!r}", problems))
+        raise InputError(listed(f"The protocol {text[:200]!r}", problems), problems=problems)
     return protocol
 
 

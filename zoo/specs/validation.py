@@ -40,7 +40,7 @@ def validated(
     """
     model, problems = checked(cls, fields)
     if model is None:
-        raise error(listed(what, problems))
+        raise error(listed(what, problems), problems=problems)
     return model
 
 
@@ -82,9 +82,9 @@ def parse_json(data: bytes, where: str) -> dict[str, Any]:
         if _depth(value) > MAX_DEPTH:
             raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     except (ValueError, RecursionError) as broken:
-        raise WeightsError(f"{where!r} is not JSON: {broken}.") from None
+        raise WeightsError(f"{where!r} is not JSON: {broken}.", path=where) from None
     if not isinstance(value, dict):
-        raise WeightsError(f"{where!r} holds {_shown(value)}, not an object.")
+        raise WeightsError(f"{where!r} holds {_shown(value)}, not an object.", path=where)
     return value
 
 

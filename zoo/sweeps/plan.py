@@ -66,7 +66,7 @@ def load_plan(file: str | Path) -> Plan:
     if not problems:
         problems = _disagreements(sweep, trials)
     if problems:
-        raise RecipeError(listed(what, problems))
+        raise RecipeError(listed(what, problems), problems=problems)
     return Plan(sweep, base, tuple(trials))
 
 

@@ -49,7 +49,7 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
             specs.append(spec)
             break
     if not specs:
-        raise SpecError(listed(f"{cls.__name__} with its defaults", problems))
+        raise SpecError(listed(f"{cls.__name__} with its defaults", problems), problems=problems)
     home, most = specs[0].input_shape, max(MOST_PARAMETERS, 2 * of.parameters(specs[0]))
     for _ in range(TRIES):
         shape = dice.choice((home, home, *GRAY[:4], *COLOR[:2], *ODD))

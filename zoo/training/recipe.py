@@ -67,7 +67,7 @@ class Recipe:
             problems += _disagreements(family, spec, data, training)
         if problems or not (spec and data and training):
             what = f"The recipe {name!r}" if name else "This recipe"
-            raise RecipeError(listed(what, problems))
+            raise RecipeError(listed(what, problems), problems=problems)
         return cls(family, spec, data, training, name)
 
     def sections(self) -> dict[str, dict[str, Any]]:
@@ -165,7 +165,9 @@ def _read(recipe: str | Path | Mapping[str, Any]) -> tuple[str | None, Mapping[s
             names = published.list_recipes()
             raise UnknownNameError(
                 f"No recipe named {recipe!r}.{did_you_mean(recipe, names)} "
-                f"Recipes: {', '.join(names)}; or the path of a .toml file."
+                f"Recipes: {', '.join(names)}; or the path of a .toml file.",
+                name=recipe,
+                known=names,
             )
     else:
         path = with_home(recipe, RecipeError)
