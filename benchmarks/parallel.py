@@ -160,7 +160,7 @@ class LossOf(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model._loss(x).total
+        return self.model.loss(x).total
 
 
 def train_ddp(batch: int) -> None:

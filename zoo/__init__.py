@@ -43,7 +43,7 @@ _MODULES = {
     "zoo.likelihoods.base": ("Likelihood",),
     "zoo.likelihoods.registry": ("register_likelihood",),
     "zoo.measuring": ("evaluate", "measure_reconstructions", "verify"),
-    "zoo.models": ("Autoencoder", "Loss", "VariationalAutoencoder"),
+    "zoo.models": ("Autoencoder", "Batch", "Loss", "VariationalAutoencoder"),
     "zoo.registry.families": ("list_families", "register"),
     "zoo.registry.published": ("list_models",),
     "zoo.specs.base": ("Spec",),

@@ -35,6 +35,7 @@ from zoo.measuring import evaluate as evaluate
 from zoo.measuring import measure_reconstructions as measure_reconstructions
 from zoo.measuring import verify as verify
 from zoo.models import Autoencoder as Autoencoder
+from zoo.models import Batch as Batch
 from zoo.models import Loss as Loss
 from zoo.models import VariationalAutoencoder as VariationalAutoencoder
 from zoo.registry.families import list_families as list_families

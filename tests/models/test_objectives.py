@@ -6,10 +6,10 @@ import json
 
 import pytest
 import torch
+from zoo.models.importance import systematic
 
 import zoo
 from zoo.errors import RecipeError
-from zoo.models.importance import systematic
 from zoo.specs.objectives import ELBO, IWAE
 from zoo.training.recipe import Recipe
 

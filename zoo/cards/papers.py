@@ -21,6 +21,7 @@ def papers_of(info: ModelInfo) -> list[str]:
     if getattr(getattr(info.spec, "prior", None), "kind", "") == "vamp":
         papers.append(VAMP)
     training = tomllib.loads(info.recipe or "").get("training", {})
-    if training.get("objective", {}).get("kind") == "iwae":
+    objective = training.get("objective")
+    if isinstance(objective, dict) and objective.get("kind") == "iwae":
         papers.append(IWAE)
     return papers

@@ -24,12 +24,15 @@ kl_divergence(_standard, _standard)
 
 
 def draw_at(posterior: Distribution, noise: Tensor) -> Tensor:
-    """What `rsample` of a Gaussian gives at this noise `(N, *latent_shape)`, bit for bit.
+    """What `rsample` of a Gaussian gives at this noise `(*draws, N, *latent_shape)`, bit for bit.
 
     Any other posterior draws by itself.
     """
     base = posterior.base_dist if isinstance(posterior, Independent) else posterior
-    return base.loc + noise * base.scale if isinstance(base, Normal) else posterior.rsample()
+    if isinstance(base, Normal):
+        return base.loc + noise * base.scale
+    batch = len(posterior.batch_shape) + len(posterior.event_shape)
+    return posterior.rsample(noise.shape[: noise.dim() - batch])
 
 
 def divergence(posterior: Distribution, prior: Distribution, z: Tensor) -> Tensor:

@@ -29,12 +29,15 @@ from zoo.evaluation.measure import (
     measure_elbo,
     measure_likelihood,
     measure_nll,
+    measure_objective,
     measure_own,
     per_batch,
 )
 from zoo.evaluation.reconstruction import measure_batch
 from zoo.likelihoods.fitting import check_protocol, fitting_protocols
 from zoo.models import Autoencoder, VariationalAutoencoder
+from zoo.models.objectives import Objective, build
+from zoo.models.objectives.deterministic import ReconstructionError
 from zoo.registry import families
 from zoo.runtime import processes
 from zoo.specs.data import DataSettings, Transform, data_settings
@@ -217,25 +220,24 @@ def reconstruction_errors(model: Autoencoder, images: AnyExamples, count: int) -
         )
 
 
-def validation_loss(model: Autoencoder, images: AnyExamples, protocol: Protocol) -> float:
-    """The loss that choices minimize, in nats per image, with fixed noise.
+def validation_loss(
+    model: Autoencoder, objective: Objective, *, images: AnyExamples, protocol: Protocol
+) -> float:
+    """What choices minimize, in nats per example, with fixed noise: the objective, or what stands in for it.
 
-    A variational family's is its negative ELBO with the Spec's weight of the KL, whatever else is
-    trained: an importance-weighted bound, or a total correlation.
+    That is the negative ELBO, with the Spec's weight of the KL, where an importance-weighted bound
+    or a total correlation is trained.
     """
+    measured = build(objective.settings.validated())
+    if isinstance(objective, ReconstructionError):
+        measured = objective
 
-    def measure(levels: Tensor, first: int) -> dict[str, Tensor]:
-        shown = shown_in_testing(levels, protocol, first).to(model.device)
-        if isinstance(model, VariationalAutoencoder):
-            terms = measure_elbo(model, shown, first, seed=0)
-            weight = model.loss_weights.get("kl", 1.0)
-            return {"loss": terms["reconstruction"] + weight * terms["kl"]}
-        if scores := measure_likelihood(model, shown):
-            return {"loss": scores["reconstruction"]}
-        return {"loss": model._loss(shown).total.cpu().expand(len(shown))}
+    def measure(values: Tensor, first: int) -> dict[str, Tensor]:
+        return measure_objective(model, measured, shown_in_testing(values, protocol, first), first)
 
     with torch.inference_mode(), exact_float32():
-        numbers = joined(per_batch(images, len(images), batch_size(model.spec.input_size), measure))
+        size = batch_size(model.spec.input_size)
+        numbers = joined(per_batch(images, len(images), size, measure))
         return mean_of(numbers["loss"])[0]
 
 

@@ -15,10 +15,15 @@ from zoo.data import AnyExamples, as_gray
 from zoo.errors import InputError
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
 from zoo.models import Autoencoder, VariationalAutoencoder
-from zoo.models.variational import VALUES_AT_ONCE
+from zoo.models.loss import Batch
+from zoo.models.objectives import NegativeELBO, Objective
+from zoo.models.objectives.base import reconstruction
+from zoo.models.objectives.bounds import VALUES_AT_ONCE
+from zoo.models.primitives import parts_of
 from zoo.registry import families
 from zoo.runtime import processes
 from zoo.specs.metrics import OwnNumber
+from zoo.specs.objectives import ELBO
 
 IMAGES_AT_ONCE = 500
 
@@ -82,39 +87,55 @@ def exact_float32() -> Iterator[None]:
 def measure_elbo(
     model: VariationalAutoencoder, shown: Tensor, first: int, seed: int
 ) -> dict[str, Tensor]:
-    """The negative ELBO's terms of each image `(N, C, H, W)`, at beta = 1.
+    """The negative ELBO's terms of each example `(N, *input_shape)`, at beta = 1.
 
-    The one-sample "reconstruction" and the closed-form "kl", `(N,)` in nats; `first` is the
-    number of the first image in its split.
+    The one-sample "reconstruction" and the closed-form "kl" of all groups of latents, `(N,)` in nats;
+    `first` is the number of the first example in its split.
     """
-    x = shown.to(model.device)
+    x = model.standardized(shown)
     noise = elbo_noise(seed, first, len(x), model.latent_shape).to(x.device)
-    reconstruction, kl = model.elbo_terms(x, noise)
+    terms = dict(NegativeELBO(ELBO()).loss(model, Batch.of(x), noise).per_example)
+    reconstruction = terms.pop("reconstruction")
+    kl = torch.stack(list(terms.values())).sum(0)
     return {"reconstruction": reconstruction.cpu(), "kl": kl.cpu()}
 
 
 def measure_nll(
     model: VariationalAutoencoder, shown: Tensor, seed: int, samples: int, first: int = 0
 ) -> Tensor:
-    """Minus the importance-weighted bound with K = `samples` of each image, `(N,)`, float64."""
+    """Minus the importance-weighted bound with K = `samples` of each example, `(N,)`, float64."""
     device = model.device
     bounds = []
-    for image, x in enumerate(shown.split(1), first):
-        noise = image_noise(seed, image, samples, model.latent_shape, IMPORTANCE_STREAM)
-        bounds.append(model.importance_bound(x.to(device), noise[:, None].to(device)).cpu())
+    for number, x in enumerate(model.standardized(shown).split(1), first):
+        noise = image_noise(seed, number, samples, model.latent_shape, IMPORTANCE_STREAM)
+        bounds.append(model.importance_bound(x, noise[:, None].to(device)).cpu())
     return -torch.cat(bounds)
 
 
 def measure_likelihood(model: Autoencoder, shown: Tensor) -> dict[str, Tensor]:
-    """-log p(x | encode(x)) of each image as "reconstruction", `(N,)` in nats.
+    """-log p(x | encode(x)) of each example as "reconstruction", `(N,)` in nats.
 
     Nothing for a family without a likelihood.
     """
-    likelihood = getattr(model, "_likelihood", None)
-    if likelihood is None:
+    if "likelihood" not in parts_of(type(model)):
         return {}
-    x = shown.to(model.device)
-    return {"reconstruction": -likelihood(model._encode(x)).log_prob(x).cpu()}
+    x = model.standardized(shown)
+    nats = reconstruction(model, model._likelihood(model._encode(x)), x)
+    return {"reconstruction": nats.cpu()}
+
+
+def measure_objective(
+    model: Autoencoder, objective: Objective, shown: Tensor, first: int
+) -> dict[str, Tensor]:
+    """An objective's weighted "loss" of each example, `(N,)` in nats, with fixed noise.
+
+    Where it has no value per example, it is the batch's for each of them.
+    """
+    x = model.standardized(shown)
+    noise = elbo_noise(0, first, len(x), model.latent_shape).to(x.device)[0]
+    loss = objective.loss(model, Batch.of(x), noise)
+    scores = loss.scores if loss.per_example else loss.total.expand(len(x))
+    return {"loss": scores.cpu()}
 
 
 def measure_own(model: Autoencoder, batches: Iterable[Tensor]) -> dict[str, OwnNumber]:
@@ -142,7 +163,7 @@ def measure_own(model: Autoencoder, batches: Iterable[Tensor]) -> dict[str, OwnN
 
 def code_sums(model: Autoencoder, shown: Tensor) -> Tensor:
     """The codes of images added up, and their squares: `(2, d)`, float64."""
-    codes = model._encode(shown.to(model.device)).flatten(1).cpu().double()
+    codes = model._encode(model.standardized(shown)).flatten(1).cpu().double()
     return torch.stack([codes.sum(0), codes.square().sum(0)])
 
 

@@ -20,8 +20,6 @@ class Row:
     summary: str
     papers: tuple[str, ...] = ()
     """Where the method is from."""
-    is_variational: bool = False
-    """Whether its models have a prior."""
     small: Mapping[str, Any] = field(default_factory=dict)
     """Fields of a model that the conformance kit checks in a minute, where the defaults give a large one."""
 

@@ -17,6 +17,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from zoo.errors import InputError, PluginError
 from zoo.models.interface import Autoencoder
+from zoo.models.primitives import Primitives
 from zoo.models.variational import VariationalAutoencoder
 from zoo.specs.base import Spec
 from zoo.specs.metrics import MAX_UNIT, PICTURES, is_taken
@@ -64,11 +65,8 @@ def check_class(cls: Any, what: str) -> type[Autoencoder]:
     spec = getattr(cls, "Spec", None)
     if not (isinstance(spec, type) and issubclass(spec, Spec)):
         raise PluginError(f"{what} has no Spec. Add `Spec = ...`, a subclass of zoo.Spec.")
-    variational = issubclass(cls, VariationalAutoencoder)
-    inner = ("_posterior", "_likelihood") if variational else ("_encode", "_decode", "_loss")
-    parent = VariationalAutoencoder if variational else Autoencoder
     problem = (
-        _not_overridden(cls, parent, inner)
+        _lacking(cls)
         or _not_overridden(spec, Spec, ("latent_shape",))
         or _lax(spec)
         or _own_names(cls)
@@ -122,6 +120,16 @@ def sharing(tensors: Mapping[str, Tensor]) -> str:
         if start < end:
             return " and ".join(sorted((one, other)))
     return ""
+
+
+def _lacking(cls: type[Autoencoder]) -> str:
+    """Which of the methods that every family needs a class leaves out, or nothing."""
+    if issubclass(cls, VariationalAutoencoder):
+        return _not_overridden(cls, Primitives, ("_posterior", "_likelihood"))
+    encoder = _not_overridden(cls, Primitives, ("_encode",))
+    if cls._likelihood is not Primitives._likelihood:
+        return encoder
+    return encoder or _not_overridden(cls, Primitives, ("_decode",))
 
 
 def _not_overridden(cls: type, parent: type, names: tuple[str, ...]) -> str:

@@ -16,7 +16,32 @@ HAIR = 0.1
 """How far rounding, or a bicubic resize, takes values beyond [0, 1]."""
 
 
-def about_images(x: Any, method: str, spec: Spec) -> str:
+def about_inputs(x: Any, method: str, spec: Spec) -> str:
+    """Why these cannot be a model's inputs, and what to write instead."""
+    return (_about_images if spec.domain.is_image else _about_real)(x, method, spec)
+
+
+def _about_real(x: Any, method: str, spec: Spec) -> str:
+    sides = ", ".join(map(str, spec.input_shape))
+    wanted = f"{method} takes (N, {sides}), float32 or float64, finite"
+    if not isinstance(x, torch.Tensor):
+        hint = " Try torch.as_tensor(x)." if hasattr(x, "__array__") or type(x) is list else ""
+        return f"{wanted}; got {type(x).__name__}.{hint}"
+    got = f"{wanted}; got {_described(x)}"
+    if tuple(x.shape[1:]) == spec.input_shape:
+        if x.dtype not in FLOATS:
+            return f"{got}. Try x.double()."
+        wrong = (~torch.isfinite(x)).nonzero()[0].tolist()
+        place = f"x[{', '.join(map(str, wrong))}]"
+        return f"{got}: {place} is {x[tuple(wrong)].item()}. Drop such {spec.domain.nouns}, or impute values."
+    if tuple(x.shape) == spec.input_shape:
+        return f"{got}. Try x[None]."
+    if x.dim() == 2 and x.shape[1] == spec.input_size:
+        return f"{got}. Try x.view(-1, {sides})."
+    return f"{got}."
+
+
+def _about_images(x: Any, method: str, spec: Spec) -> str:
     """Why these cannot be images, and what to write instead."""
     shape, where = spec.input_shape, ""
     sides = ", ".join(map(str, shape))

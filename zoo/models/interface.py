@@ -4,69 +4,47 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.distributions import Distribution
 
 from zoo.errors import InputError
-from zoo.models.inputs import about_codes, about_images
+from zoo.models.inputs import about_codes, about_inputs
+from zoo.models.loss import Batch, Loss
+from zoo.models.objectives import objective_for
+from zoo.models.primitives import Primitives, parts_of
+from zoo.models.standardization import Restored
 from zoo.runtime import processes
 from zoo.runtime.devices import FLOATS
-from zoo.specs import base
 from zoo.specs.info import ModelInfo
+from zoo.specs.objectives import Gradient, ObjectiveSettings
 
 OF_VARIATIONAL = ("sample", "elbo", "log_likelihood", "log_weights", "posterior", "prior")
 """What a family without a prior lacks."""
 
 
-@dataclass(frozen=True)
-class Loss:
-    """A loss as its terms, each a scalar tensor in nats per image, and their constant weights."""
-
-    terms: dict[str, Tensor]
-    weights: dict[str, float] = field(default_factory=dict)
-    statistics: dict[str, Tensor] = field(default_factory=dict, repr=False)
-    """What buffers learn from a batch without a gradient: means over its images, for `_learn`."""
-
-    @property
-    def total(self) -> Tensor:
-        """Weighted sum of the terms, a scalar tensor; a term without a weight weighs 1."""
-        return self.scaled({})
-
-    def scaled(self, factors: dict[str, float]) -> Tensor:
-        """The total with some weights multiplied by a factor, by name: a warm-up."""
-        weighted = [
-            term * (self.weights.get(name, 1.0) * factors.get(name, 1.0))
-            for name, term in self.terms.items()
-        ]
-        return torch.stack(weighted).sum()
-
-
-def full_precision(device: torch.device) -> torch.autocast:
-    """Turns autocast off: log-probabilities, KL terms and sums stay float32 whatever the networks do."""
-    return torch.autocast(device.type, enabled=False)
-
-
-class Autoencoder(nn.Module):
-    """A model that turns images into codes and codes into images.
+class Autoencoder(Primitives):
+    """A model that turns examples into codes and codes into examples.
 
     A family is a subclass with a `Spec`, built from one Spec, its only argument. It implements
-    `_encode`, `_decode` and `_loss`, which get inputs that the public methods have checked. One
-    with a `_likelihood` too, codes -> a distribution over images, has -log p(x | z) measured.
+    `_encode` and `_decode`, or `_likelihood` in place of `_decode`, where -log p(x | z) can be
+    measured; they get values that the public methods have checked. What it is trained on follows
+    from these: see `zoo.models.objectives`; or it implements a `_loss` of its own.
 
     Called as a function, a model in train mode gives its `Loss`, as torchvision's detectors do, and
     one in eval mode reconstructs: with `ddp = DistributedDataParallel(model)`, a step of training is
     `ddp(x).total.backward()`.
 
-    The public methods check shape and dtype, and values of a tensor on the CPU: on a GPU the check
-    would force a synchronization at every step, and under `torch.func.vmap` there are no values.
+    Examples are images `(N, C, H, W)` in [0, 1]; or rows `(N, D)` or series `(N, C, L)` in the user's
+    own units, which the model standardizes: float64 keeps all digits of a timestamp. The public
+    methods check shape and dtype, and values of a tensor on the CPU: on a GPU the check would force
+    a synchronization at every step, and under `torch.func.vmap` there are no values.
     """
 
-    Spec: ClassVar[type[base.Spec]]
     own_metrics: ClassVar[Mapping[str, str]] = {}
     """Numbers that the family adds to the zoo's, by name, with their units; `_measure` gives them."""
     own_pictures: ClassVar[Mapping[str, str]] = {}
@@ -76,58 +54,48 @@ class Autoencoder(nn.Module):
     info: ModelInfo | None = None
     """What is known of a model that was loaded or trained; None for one that was only built."""
 
-    def __init__(self, spec: base.Spec) -> None:
-        super().__init__()
-        self.spec = spec
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights are."""
-        return next(self.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of its weights."""
-        return next(self.parameters()).dtype
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        """Shape of one image's code."""
-        return self.spec.latent_shape
-
     def encode(self, x: Tensor) -> Tensor:
-        """Codes of images, deterministic: for a variational model, the posterior's mean.
+        """Codes of examples, deterministic: for a variational model, the posterior's mean.
 
         Args:
-            x: `(N, C, H, W)`, floating point in [0, 1].
+            x: `(N, *input_shape)`: images, floating point in [0, 1]; rows or series, finite.
 
         Returns:
             `(N, *latent_shape)`, in the model's dtype.
 
         Raises:
-            InputError: for another shape or dtype, and on the processor for another range.
+            InputError: for another shape or dtype, and on the CPU for other values.
                 (A graph of `torch.compile` or `torch.export` cannot raise for a value either.)
         """
-        return self._encode(self._images(x, "encode"))
+        return self._encode(self._inputs(x, "encode"))
 
     def decode(self, z: Tensor) -> Tensor:
-        """The expected images of codes.
+        """The expected examples of codes.
 
         Args:
             z: `(*batch, *latent_shape)`, floating point; any leading batch shape.
 
         Returns:
-            `(*batch, C, H, W)`, in [0, 1].
+            `(*batch, *input_shape)`: images in [0, 1]; rows and series in the user's units, float64.
 
         Raises:
-            InputError: for another shape or dtype, and on the processor for values that are not
-                finite.
+            InputError: for another shape or dtype, and on the CPU for values that are not finite.
         """
-        return self._decode(self._codes(z))
+        return self._restored(self._decode(self._codes(z)))
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """`decode(encode(x))`: images `(N, C, H, W)` in [0, 1] to the same shape and range."""
-        return self._decode(self._encode(self._images(x, "reconstruct")))
+        """`decode(encode(x))`: `(N, *input_shape)` to the same shape and range."""
+        return self._restored(self._decode(self._encode(self._inputs(x, "reconstruct"))))
+
+    def likelihood(self, z: Tensor) -> Distribution:
+        """p(x | z): batch `(*batch,)`, event `input_shape`, for codes `(*batch, *latent_shape)`.
+
+        Raises InputError for a family without a likelihood.
+        """
+        if "likelihood" not in parts_of(type(self)):
+            raise InputError(f"{type(self).__name__} has no likelihood: only decode.")
+        likelihood = self._likelihood(self._codes(z))
+        return Restored(likelihood, self.standardization) if self.standardization else likelihood
 
     def forward(self, x: Tensor) -> Tensor | Loss:
         """In train mode the same as `loss`, in eval mode the same as `reconstruct`.
@@ -137,13 +105,45 @@ class Autoencoder(nn.Module):
         """
         return self.loss(x) if self.training else self.reconstruct(x)
 
-    def loss(self, x: Tensor) -> Loss:
-        """The training loss of a batch of images `(N, C, H, W)` in [0, 1], in nats per image.
+    def loss(
+        self,
+        x: Tensor,
+        target: Tensor | None = None,
+        *,
+        objective: ObjectiveSettings | None = None,
+        gradient: Gradient = "reparameterized",
+    ) -> Loss:
+        """The training loss of a batch of examples `(N, *input_shape)`, in nats.
 
         In train mode the buffers of a family that learns them, such as a codebook, learn from it: where
         the program has connected its processes, as for DistributedDataParallel, from those of all.
+
+        Args:
+            x: examples, as `encode` takes them.
+            target: what the model is to give back; None is `x` itself.
+            objective: what is minimized, from `zoo.specs.objectives`: `ELBO()`, `IWAE(samples=K)`, ...;
+                None is the family's own.
+            gradient: the gradient estimator: `"reparameterized"`; for the ELBO also `"stl"` (sticking
+                the landing, Roeder et al. 2017, eq. 8) and for the importance-weighted bound `"dreg"`
+                (doubly reparameterized, Tucker et al. 2019, eq. 8), which have less variance.
+
+        Raises:
+            InputError: as `encode`, for no examples at all, for an objective that the family cannot
+                be trained on, and for a gradient that is not one of the objective's.
         """
-        return self._learned(self._loss(self._batch(x)))
+        inputs = self._inputs(x, "loss")
+        if not len(inputs):
+            raise InputError(f"loss is a mean over {self.spec.domain.nouns}; got none.")
+        batch = Batch(inputs, inputs if target is None else self._inputs(target, "loss"))
+        chosen = objective_for(self, objective, gradient)
+        loss = chosen.loss(
+            self,
+            batch,
+            chosen.noise(self, self.spec.code_shape(tuple(inputs.shape[1:])), len(batch)),
+        )
+        if self.training and loss.statistics:
+            self._learn(_over_processes(loss.statistics))
+        return loss
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -172,46 +172,11 @@ class Autoencoder(nn.Module):
             raise InputError(f"{found}: zoo.load loads any.")
         return model
 
-    def _encode(self, x: Tensor) -> Tensor:
-        """Codes `(N, *latent_shape)` of checked images `(N, C, H, W)`; N may be 0."""
-        raise NotImplementedError
-
-    def _decode(self, z: Tensor) -> Tensor:
-        """Images `(*batch, C, H, W)` in [0, 1] of codes `(*batch, *latent_shape)`; batch may be ()."""
-        raise NotImplementedError
-
-    def _loss(self, x: Tensor) -> Loss:
-        """The terms by name, each a scalar: nats, summed over pixels and latents, mean over images."""
-        raise NotImplementedError
-
-    def _noise(self, size: int, generator: torch.Generator | None) -> Tensor:
-        """What a `_loss` that takes `noise` is given: the random numbers of a whole batch, a row an image.
-
-        Standard normal, `(size, *latent_shape)`, on the generator's device. In a training every
-        process draws them all and takes the rows of its images.
-        """
-        device = generator.device if generator else self.device
-        noise = torch.empty(size, *self.latent_shape, device=device)
-        return noise.normal_(generator=generator)
-
-    def _learn(self, statistics: Mapping[str, Tensor]) -> None:
-        """Changes buffers by a loss's `statistics`: in a training those of the whole batch, after its step.
-
-        Args:
-            statistics: means over all images of the batch, whoever computed its parts.
-        """
-
-    def _learned(self, loss: Loss) -> Loss:
-        """The loss, from whose statistics a model in train mode has learned."""
-        if self.training and getattr(loss, "statistics", None):
-            self._learn(_over_processes(loss.statistics))
-        return loss
-
     def _measure(self, batches: Iterable[Tensor]) -> Mapping[str, float]:
         """A number for each name in `own_metrics`, of a whole split.
 
         Args:
-            batches: gray images `(N, C, H, W)` in [0, 1], checked, in the order of the split.
+            batches: examples `(N, *input_shape)` as the model computes on them, in the order of the split.
         """
         return {}
 
@@ -219,7 +184,7 @@ class Autoencoder(nn.Module):
         """Images `(rows, columns, C, H, W)` in [0, 1] for each name in `own_pictures`.
 
         Args:
-            x: gray images `(N, C, H, W)` in [0, 1] that the model was not trained on, checked.
+            x: images `(N, C, H, W)` in [0, 1] that the model was not trained on.
         """
         return {}
 
@@ -229,19 +194,19 @@ class Autoencoder(nn.Module):
         A family that cannot do this leaves its weights as they are.
         """
 
-    def _images(self, x: Tensor, method: str) -> Tensor:
-        """`x`, checked, on the model's device and in its dtype."""
-        if not _is_float(x) or x.dim() != 4 or not self.spec.takes(tuple(x.shape[1:])):
-            raise InputError(about_images(x, method, self.spec))
-        if is_readable(x) and x.numel() and not (x.min() >= 0 and x.max() <= 1):
-            raise InputError(about_images(x, method, self.spec))  # NaN compares false
-        return x.to(device=self.device, dtype=self.dtype)
+    def _inputs(self, x: Tensor, method: str) -> Tensor:
+        """`x`, checked, as the model computes on it: see `standardized`."""
+        spec = self.spec
+        fits = _is_float(x) and x.dim() == len(spec.input_shape) + 1
+        if not fits or not spec.takes(tuple(x.shape[1:])):
+            raise InputError(about_inputs(x, method, spec))
+        if is_readable(x) and x.numel() and not _has_range(x, spec.domain.is_image):
+            raise InputError(about_inputs(x, method, spec))
+        return self.standardized(x)
 
-    def _batch(self, x: Tensor) -> Tensor:
-        """`_images` for a loss, of which there is a mean."""
-        if not len(images := self._images(x, "loss")):
-            raise InputError("loss is a mean over images; got none.")
-        return images
+    def _restored(self, x: Tensor) -> Tensor:
+        """Values of `_decode` in the user's units."""
+        return x if self.standardization is None else self.standardization.restore(x)
 
     def _codes(self, z: Tensor) -> Tensor:
         sides = len(self.latent_shape)
@@ -267,8 +232,15 @@ def _over_processes(statistics: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 
 def _front_door() -> ModuleType:
-    """The package itself, which was imported before this room: what is in it, the rooms below gave it."""
+    """The package itself, which was imported before this room: it has what the rooms below define."""
     return sys.modules[__name__.partition(".")[0]]
+
+
+def _has_range(x: Tensor, is_image: bool) -> bool:
+    """Whether values are in [0, 1], or, of rows and series, finite. NaN compares false."""
+    if is_image:
+        return bool(x.min() >= 0 and x.max() <= 1)
+    return bool(torch.isfinite(x).all())
 
 
 def _is_float(x: object) -> bool:

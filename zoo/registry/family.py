@@ -46,13 +46,18 @@ class Family:
         return self.row.spec if self.row else self.cls.Spec
 
     @property
+    def parts(self) -> frozenset[str]:
+        """What its models give to objectives: see `zoo.models.primitives.parts_of`. Raises PluginError."""
+        if self.row is not None:
+            return frozenset(self.row.spec.parts)
+        from zoo.models.primitives import parts_of
+
+        return parts_of(self.cls)
+
+    @property
     def is_variational(self) -> bool:
         """Whether its models have a prior, and so samples and a bound. Raises PluginError."""
-        if self.row:
-            return self.row.is_variational
-        from zoo.models.variational import VariationalAutoencoder
-
-        return issubclass(self.cls, VariationalAutoencoder)
+        return {"posterior", "prior", "likelihood"} <= self.parts
 
     @property
     def own_pictures(self) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from zoo.errors import SpecError
 from zoo.specs.domains import KINDS, MOST, Domain, Kind, domain_of
+from zoo.specs.objectives import ObjectiveSettings
 from zoo.specs.validation import Strict, validated
 
 MAX_PARAMETERS = 1_000_000_000
@@ -29,10 +30,11 @@ class Spec(Strict):
 
     domains: ClassVar[tuple[Kind, ...]] = ("image",)
     """What its models can be built for; an `input_shape` of another kind is refused."""
-    objectives: ClassVar[tuple[str, ...]] = ("elbo",)
-    """What a recipe's training.objective may be, by kind, for a variational family."""
-    mixes_images: ClassVar[bool] = False
-    """Whether the loss compares the images of a batch: then the mean over a batch's parts is another loss."""
+    parts: ClassVar[tuple[str, ...]] = ()
+    """What the models of a built-in family give to objectives: see `zoo.models.primitives.parts_of`."""
+    objective: ClassVar[ObjectiveSettings | None] = None
+    """What the family is trained on by default; None is what its parts allow: see `default_objective`."""
+
     if TYPE_CHECKING:  # what zoo.load gives has fields of its family, which only the name says
 
         def __getattr__(self, name: str) -> Any: ...
@@ -62,8 +64,13 @@ class Spec(Strict):
         return self.domain.size
 
     @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """Constant weights of the loss's terms, by name; a term without one has weight 1."""
+        return {}
+
+    @property
     def latent_shape(self) -> tuple[int, ...]:
-        """Shape of one image's code."""
+        """Shape of one example's code."""
         raise NotImplementedError
 
     @property

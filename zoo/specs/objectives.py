@@ -1,18 +1,52 @@
-"""What a variational training minimizes, by name. No torch here."""
+"""What training minimizes, by name, and what each objective needs of a family. No torch here."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from zoo.errors import did_you_mean
 from zoo.specs.validation import Strict
 
+Gradient = Literal["reparameterized", "stl", "dreg"]
 
-class ELBO(Strict):
+
+class ObjectiveSettings(Strict):
+    """What objectives share."""
+
+    kind: str
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Parts that a family must have: see `zoo.models.primitives.parts_of`."""
+    gradients: ClassVar[tuple[Gradient, ...]] = ("reparameterized",)
+    """Gradient estimators that it has."""
+    weighted: ClassVar[tuple[str, ...] | None] = None
+    """Terms that a Spec may weight; None is any."""
+    mixes: ClassVar[bool] = False
+    """Whether it compares the examples of a batch with one another."""
+    paper: ClassVar[str] = ""
+
+    def validated(self) -> ObjectiveSettings:
+        """What is measured on the validation split in its place: it has a value for each example."""
+        return self
+
+    def mixes_examples(self) -> bool:
+        """Whether the loss of a batch is another than the mean of the losses of its parts."""
+        return self.mixes
+
+
+class Likelihood(ObjectiveSettings):
+    """-log p(x | z) at the code, plus the family's regularizers: maximum likelihood, without a prior."""
+
+    kind: Literal["likelihood"] = "likelihood"  # pyright: ignore[reportIncompatibleVariableOverride]
+    needs = ("code", "likelihood")
+
+
+class ELBO(ObjectiveSettings):
     """The negative evidence lower bound: reconstruction plus KL, each with the Spec's weight."""
 
-    kind: Literal["elbo"] = "elbo"
+    kind: Literal["elbo"] = "elbo"  # pyright: ignore[reportIncompatibleVariableOverride]
     free_bits: float = Field(
         default=0.0,
         ge=0,
@@ -20,14 +54,23 @@ class ELBO(Strict):
         description="nats below which the KL of a group of latents, as a mean over the batch, is not "
         "lowered further (Kingma et al. 2016, eq. 15)",
     )
+    needs = ("posterior", "prior", "likelihood")
+    gradients = ("reparameterized", "stl")
+    weighted = ("reconstruction", "kl")
+
+    def validated(self) -> ELBO:
+        return ELBO()
+
+    def mixes_examples(self) -> bool:
+        return self.free_bits > 0
 
 
-class IWAE(Strict):
-    """The importance-weighted bound, with its sign turned (Burda et al. 2016, eq. 8)."""
+class IWAE(ObjectiveSettings):
+    """The negative importance-weighted bound (Burda et al. 2016, eq. 8)."""
 
-    kind: Literal["iwae"] = "iwae"
+    kind: Literal["iwae"] = "iwae"  # pyright: ignore[reportIncompatibleVariableOverride]
     samples: int = Field(
-        default=5, ge=1, le=10_000, description="draws K of each image's posterior"
+        default=5, ge=1, le=10_000, description="draws K of each example's posterior"
     )
     resampled: Literal["off"] | Annotated[int, Field(ge=1, le=10_000)] = Field(
         default="off",
@@ -46,6 +89,10 @@ class IWAE(Strict):
         le=10_000,
         description="draws in those epochs; all take part in the gradient",
     )
+    needs = ("ungrouped posterior", "prior", "likelihood")
+    gradients = ("reparameterized", "dreg")
+    weighted = ()
+    paper = "Burda et al., Importance Weighted Autoencoders, ICLR 2016, arXiv:1509.00519"
 
     @model_validator(mode="after")
     def _no_more_than_all(self):
@@ -55,26 +102,52 @@ class IWAE(Strict):
             raise ValueError(f"warmup_samples: at most samples, which is {self.samples}")
         return self
 
+    def validated(self) -> ELBO:
+        return ELBO()
+
     def after(self, epochs: float) -> IWAE:
-        """The bound that is trained after so many epochs."""
+        """The bound that is trained after that many epochs."""
         return self if epochs >= self.warmup_epochs else IWAE(samples=self.warmup_samples)
 
     @property
     def noises(self) -> int:
-        """Standard normal codes that an image takes: one of each draw, and one to choose by."""
+        """Standard normal codes per example: one for each draw, and one to choose by."""
         return self.samples + (self.resampled != "off")
 
 
-class Pixels(Strict):
-    """The error of a reconstruction's pixels, with a KL and a distance in an extractor's features.
+class TotalCorrelation(ObjectiveSettings):
+    """The negative ELBO with the total correlation of the code weighted by the Spec.
 
-    What autoencoders behind diffusion models are trained on (Rombach et al. 2022, appendix G), but for
-    its adversary. Sums over an image's values.
+    `minibatch`: the KL is split into the mutual information of example and code, the total
+    correlation of the code's numbers, and each number's own KL (Chen et al. 2018, eq. 2).
+    `discriminator`: the KL plus the total correlation as a discriminator estimates it (Kim & Mnih
+    2018, eq. 2).
     """
 
-    kind: Literal["pixels"] = "pixels"
+    kind: Literal["total-correlation"] = "total-correlation"  # pyright: ignore[reportIncompatibleVariableOverride]
+    estimator: Literal["minibatch", "discriminator"] = Field(
+        default="minibatch",
+        description="how it is estimated: by minibatch-weighted sampling, or by the family's discriminator",
+    )
+    needs = ("ungrouped posterior", "prior", "likelihood")
+    gradients = ("reparameterized", "stl")
+    weighted = ("reconstruction", "kl", "mutual_information", "total_correlation", "dimension_kl")
+    mixes = True
+
+    def validated(self) -> ELBO:
+        return ELBO()
+
+
+class Pixels(ObjectiveSettings):
+    """The error of a reconstruction's values, with a KL and a distance in an extractor's features.
+
+    What autoencoders behind diffusion models are trained on (Rombach et al. 2022, appendix G), without
+    its adversary. Sums over an example's values.
+    """
+
+    kind: Literal["pixels"] = "pixels"  # pyright: ignore[reportIncompatibleVariableOverride]
     error: Literal["l1", "l2"] = Field(
-        default="l1", description="absolute or squared differences of values in [0, 1]"
+        default="l1", description="absolute or squared differences of values"
     )
     kl: float = Field(
         default=1e-6, ge=0, le=1e3, description="weight of the posterior's KL, where there is one"
@@ -91,8 +164,47 @@ class Pixels(Strict):
         description="lpips-vgg, lpips-alex or lpips-squeeze, with =FILE@SHA256 if not fetched; or a "
         "model of the zoo's, whose codes are compared",
     )
+    needs = ("code",)
 
 
-GRADIENTS = {"elbo": "stl", "iwae": "dreg"}
-"""The gradient of lower variance of each objective, besides "reparameterized"."""
-Objective = Annotated[ELBO | IWAE | Pixels, Field(discriminator="kind")]
+class Own(ObjectiveSettings):
+    """The loss that a family defines itself, by its method `_loss`."""
+
+    kind: Literal["own"] = "own"  # pyright: ignore[reportIncompatibleVariableOverride]
+    needs = ("loss",)
+
+
+Objective = Annotated[
+    Likelihood | ELBO | IWAE | TotalCorrelation | Pixels | Own, Field(discriminator="kind")
+]
+AnyObjective = Likelihood | ELBO | IWAE | TotalCorrelation | Pixels | Own
+
+
+def default_objective(parts: Collection[str]) -> AnyObjective:
+    """What a family with these parts is trained on where nothing else is said."""
+    candidates = (Own(), ELBO(), Likelihood(), Pixels(error="l2", kl=0.0))
+    return next(one for one in candidates if set(one.needs) <= set(parts))
+
+
+def misfit(
+    objective: ObjectiveSettings,
+    parts: Collection[str],
+    weights: Mapping[str, float],
+    gradient: str,
+) -> str:
+    """Why a family with these parts and loss weights cannot be trained on an objective, or nothing."""
+    kind = objective.kind
+    needed = set(objective.needs)
+    if isinstance(objective, TotalCorrelation) and objective.estimator == "discriminator":
+        needed.add("discriminator")
+    if missing := sorted(needed - set(parts)):
+        return f"{kind!r} needs {' and '.join(f'a {part}' for part in missing)}"
+    if objective.weighted is not None and (lost := set(weights) - set(objective.weighted)):
+        return (
+            f"{kind!r} has no term {min(lost)!r}, which the model weights by {weights[min(lost)]}"
+        )
+    if gradient not in objective.gradients:
+        known = " or ".join(map(repr, objective.gradients))
+        near = did_you_mean(str(gradient), objective.gradients)
+        return f"gradient is {known} for objective {kind!r}; got {gradient!r}.{near}"
+    return ""

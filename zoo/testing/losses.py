@@ -8,16 +8,20 @@ import torch
 from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
 
 from zoo.distributions.mixture import NormalMixture
-from zoo.models import Autoencoder, Loss
+from zoo.models import Autoencoder, Batch, Loss
+from zoo.models.objectives import NegativeELBO
+from zoo.models.objectives.bounds import log_weights
+from zoo.specs.objectives import ELBO, Gradient
 from zoo.testing.outputs import variational
 from zoo.testing.subject import FailedError, NotMeasuredError, Subject, expect, expect_close, images
 
 DRAWS, FEW = 4_000, 50
+GRADIENTS: tuple[Gradient, ...] = ("stl", "reparameterized")
 
 
 @torch.no_grad()
 def check_loss(subject: Subject) -> None:
-    """The loss is named terms, each a finite scalar, and the total is their weighted sum."""
+    """The loss is named terms, finite, a number for each example or one of a batch; the total is their weighted sum."""
     for spec in subject.specs:
         model, x = subject.build(spec).train(), images(spec)
         with torch.random.fork_rng(devices=[]):
@@ -30,8 +34,12 @@ def check_loss(subject: Subject) -> None:
         expect(loss.terms, "the loss has no terms")
         unknown = sorted(loss.weights.keys() - loss.terms.keys())
         expect(not unknown, f"weights for unknown terms: {', '.join(unknown)}")
-        for name, term in loss.terms.items():
+        for name, term in loss.per_example.items():
+            shape = tuple(term.shape)
+            expect(shape == (len(x),), f"the term {name!r} is {shape}, not one number per example")
+        for name, term in loss.batch.items():
             expect(term.dim() == 0, f"the term {name!r} is {tuple(term.shape)}, not a scalar")
+        for name, term in loss.terms.items():
             expect(torch.isfinite(term), f"the term {name!r} is {float(term)}, for {spec!r}")
         total = sum(float(t) * loss.weights.get(n, 1.0) for n, t in loss.terms.items())
         close = abs(float(loss.total) - total) <= 1e-4 * max(1.0, abs(total))
@@ -90,23 +98,27 @@ def check_elbo(subject: Subject) -> None:
     """The ELBO's two terms are what draws from the posterior say they are; `loss` has the same KL."""
     model, x = variational(subject), images(subject.spec, 4)
     expect(tuple(model.elbo(x).shape) == (4,), "elbo does not give one number per image")
-    stl = model.loss(x, gradient="stl").terms.keys()
-    expect(stl == model.loss(x).terms.keys(), "gradient='stl' has other terms")
+    stl, plain = (model.loss(x, objective=ELBO(), gradient=one) for one in GRADIENTS)
+    expect(stl.terms.keys() == plain.terms.keys(), "gradient='stl' has other terms")
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(DRAWS, 4, *model.latent_shape, generator=generator)
     with torch.no_grad():
         posterior, prior = model.posterior(x), model.prior()
-        z = model._codes_from(posterior, noise)  # (K, N, *latent_shape)
+        seen = Batch.of(model.standardized(x))
+        z = model._infer(seen.input, noise).z  # (K, N, *latent_shape)
         drawn = (posterior.log_prob(z) - prior.log_prob(z)).double()  # (K, N)
-        _, kl = model.elbo_terms(x, noise)  # (N,), of as many draws
-        reconstruction, _ = model.elbo_terms(x, noise[:FEW])
+        bound = NegativeELBO(ELBO())
+        many = dict(bound.loss(model, seen, noise).per_example)
+        few = bound.loss(model, seen, noise[:FEW]).per_example["reconstruction"]  # (N,)
         scores = -model.likelihood(z[:FEW]).log_prob(x).double().mean(0)  # (N,)
         terms = model.loss(x).terms
-    _expect_mean(kl, drawn, "elbo_terms: the KL")
+    del many["reconstruction"]
+    kl = torch.stack(list(many.values())).sum(0)  # (N,), of as many draws
+    _expect_mean(kl, drawn, "the ELBO's KL")
     if "kl" in terms and not isinstance(prior, NormalMixture):  # then it is taken at one draw
         _expect_mean(terms["kl"].expand(1), drawn.mean(1, keepdim=True), "loss: the term 'kl'")
     most = float(1e-4 * scores.abs().max() + 1e-3)
-    expect_close(reconstruction.double(), scores, "elbo_terms: the reconstruction", most)
+    expect_close(few.double(), scores, "the ELBO's reconstruction", most)
 
 
 def check_prior_codes(subject: Subject) -> None:
@@ -148,8 +160,9 @@ def check_importance_bound(subject: Subject) -> None:
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(5, 3, *model.latent_shape, generator=generator)
     with torch.no_grad():
-        weights = model.log_weights(x, model.posterior(x), noise).double()  # (K, N)
-        bounds = {k: model.importance_bound(x, noise[:k]) for k in (1, 2, 5)}  # (N,)
+        seen = model.standardized(x)
+        weights = model._log_weights(seen, noise).double()  # (K, N)
+        bounds = {k: model.importance_bound(seen, noise[:k]) for k in (1, 2, 5)}  # (N,)
     slack = 1e-5 * float(weights.abs().max()) + 1e-5  # float32 weights, decoded in other batches
     for k, bound in bounds.items():
         expect(bound.dtype == torch.float64, "the importance-weighted bound is not float64")
@@ -164,10 +177,11 @@ def check_linear_gaussian(subject: Subject) -> str:
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(DRAWS, 3, *model.latent_shape, generator=generator)
     posterior, prior = model.posterior(x), model.prior()
-    own = model.log_weights(x, posterior, noise[:5])
-    plain = model._weights_at(x, model._codes_from(posterior, noise[:5]), posterior)
+    x = model.standardized(x)
+    own = model._log_weights(x, noise[:5])
+    plain = log_weights(model, x, model._infer(x, noise[:5]).z, posterior)
     slack = 1e-5 * float(plain.abs().max()) + 1e-4
-    expect_close(own, plain, "log_weights is not log p(x | z) + log p(z) - log q(z | x)", slack)
+    expect_close(own, plain, "_log_weights is not log p(x | z) + log p(z) - log q(z | x)", slack)
     latents = len(model.latent_shape)
     codes, pixels = math.prod(model.latent_shape), model.spec.input_size
     loc, scale = _gaussians(prior)  # (M, d)
@@ -176,12 +190,12 @@ def check_linear_gaussian(subject: Subject) -> str:
 
     def likelihood(z: torch.Tensor) -> Independent:
         mean = 0.5 + z.flatten(-latents) @ slope
-        return Independent(Normal(mean.unflatten(-1, model.spec.input_shape), 1.0), 3)
+        sides = model.spec.input_shape
+        return Independent(Normal(mean.unflatten(-1, sides), 1.0), len(sides))
 
+    codes_drawn = model._infer(x, noise).z
     model._likelihood = likelihood
-    weights = model._weights_at(
-        x, model._codes_from(posterior, noise), posterior
-    ).double()  # (K, N)
+    weights = log_weights(model, x, codes_drawn, posterior).double()  # (K, N)
     bound = weights.logsumexp(0) - math.log(DRAWS)
     flat = x.flatten(1)
     if len(loc):

@@ -7,13 +7,12 @@ from torch import Tensor, nn
 
 from zoo.data import shifted, shown_in_training
 from zoo.errors import RecipeError, TrainingError
-from zoo.models import Autoencoder
+from zoo.models import Autoencoder, Batch
 from zoo.runtime import processes
-from zoo.specs.objectives import IWAE
 from zoo.specs.protocols import Protocol
 from zoo.training.optimizer import build_optimizer, learning_rate
 from zoo.training.parallel import Draws, Share, Summation
-from zoo.training.recipe import Recipe, mixed_images
+from zoo.training.recipe import Recipe, mixing
 from zoo.training.step import TrainingStep, warmup_factors
 
 
@@ -26,7 +25,8 @@ class Stepper:
         self.model, self.settings = model, recipe.training
         self.protocol: Protocol = recipe.data.protocol
         self.device = device
-        why = mixed_images(recipe.spec, self.settings)
+        self.core = TrainingStep(model, self.settings)
+        why = mixing(self.core.objective.settings)
         if why and processes.are_many():
             raise TrainingError(
                 f"The launcher started {processes.count()} processes, but {why}, so on each process's "
@@ -34,9 +34,8 @@ class Stepper:
             )
         self.share = Share(self.settings, images)
         self.sum = Summation(model, self.settings.exact_shards != "off")
-        self.core = TrainingStep(model, self.settings)
         self.module: nn.Module | None = None if self.settings.compile else self.core
-        self.draws = Draws(self.settings, device, self._noise if self.core.takes_noise else None)
+        self.draws = Draws(self.settings, device, self._noise)
         self.optimizer = build_optimizer(model, self.settings)
         self.steps_per_epoch = -(-images // self.settings.batch_size)
         self.steps = self.settings.epochs * self.steps_per_epoch
@@ -62,12 +61,15 @@ class Stepper:
             group["lr"] = self.rate(step)
         epochs_done = step / self.steps_per_epoch
         factors = warmup_factors(self.settings, epochs_done)
-        if isinstance(self.settings.objective, IWAE):
-            self.core.options["objective"] = self.settings.objective.after(epochs_done)
+        self.core.at(epochs_done)
         moves = self.draws.moves(size, (1 - step / self.steps) ** 2)
         drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
         before = self._buffers() if self.checks_buffers else {}
         self.optimizer.zero_grad()
+        if (
+            self.model.spec.domain.is_image
+        ):  # others are standardized in float64, on the CPU where need be
+            pixels = pixels.to(self.device, non_blocking=True)
         parts = self.share.rows(size)
         levels = pixels.split([rows.stop - rows.start for rows, _ in parts])
         wished, told = torch.tensor(wishes, device=self.device), None
@@ -75,8 +77,9 @@ class Stepper:
             if moves is not None:
                 own = shifted(own, moves[rows])
             shown = shown_in_training(own, self.protocol, drawn if drawn is None else drawn[rows])
+            batch = Batch.of(self.model.standardized(shown))
             computed = self._backward(
-                shown, noise if noise is None else noise[rows], factors, weight
+                batch, noise if noise is None else noise[rows], factors, weight
             )
             now = torch.cat([computed * weight, wished])
             if self.sum.is_exact:
@@ -98,23 +101,19 @@ class Stepper:
         return torch.cat([told[:count], told[end:]])
 
     def _backward(
-        self, shown: Tensor, noise: Tensor | None, factors: dict[str, float], weight: float
+        self, batch: Batch, noise: Tensor | None, factors: dict[str, float], weight: float
     ) -> Tensor:
         """Adds a part's gradient to the parameters'; its terms and statistics `(T + S,)`, still on the device."""
         if self.module is None:
-            self.module = self.core.compiled(shown, noise)
-        terms, statistics = self.module(shown, noise)
+            self.module = self.core.compiled(batch.input, batch.target, noise)
+        terms, statistics = self.module(batch.input, batch.target, noise)
         self._check_warmups()
         (self.core.total(terms, factors) * weight).backward()
         return torch.cat([terms.detach(), *(one.detach().flatten() for one in statistics)])
 
-    def _noise(self, size: int, generator: torch.Generator) -> Tensor:
-        """What the loss of a batch takes, a row for each image."""
-        objective = self.core.options.get("objective")
-        if isinstance(objective, IWAE):
-            draws = self.model._noise(size * objective.noises, generator)
-            return draws.unflatten(0, (size, objective.noises))
-        return self.model._noise(size, generator)
+    def _noise(self, size: int, generator: torch.Generator) -> Tensor | None:
+        """What the loss of a batch takes, a row per example."""
+        return self.core.objective.noise(self.model, self.model.latent_shape, size, generator)
 
     def _buffers(self) -> dict[str, Tensor]:
         return {name: buffer.clone() for name, buffer in self.model.named_buffers()}

@@ -18,6 +18,7 @@ from torch import Tensor
 from zoo.data import AnyExamples, Fingerprint, difference
 from zoo.errors import TrainingError
 from zoo.models import Autoencoder
+from zoo.models.objectives import Objective
 from zoo.runtime import processes
 from zoo.training.batch import Stepper
 from zoo.training.checkpoint import RunProgress, State, restore_checkpoint, save_checkpoint
@@ -58,7 +59,7 @@ def fit(
     device: torch.device,
     checkpoint: Path,
     resume: bool,
-    validate: Callable[[Autoencoder], float] | None,
+    validate: Callable[[Autoencoder, Objective], float] | None,
     on_progress: Callable[[Update], None],
     on_epoch: Callable[[Autoencoder], None] | None = None,
     history: History | None = None,
@@ -73,7 +74,7 @@ def fit(
         device: where it computes.
         checkpoint: file that is written at once and then every few minutes, and read if `resume`.
         resume: continue from the checkpoint.
-        validate: the loss of a model on the validation split, measured after every epoch.
+        validate: a model's loss on the validation split by an objective, measured after every epoch.
         on_progress: called with an Update every few steps.
         on_epoch: called after every epoch with the model as it would be saved, in eval mode.
         history: is told each epoch's losses.
@@ -104,7 +105,7 @@ class _Loop:
         self.checkpoint, self.validate = checkpoint, validate
         self.on_progress, self.on_epoch = on_progress, on_epoch
         self.device = device
-        self.images: AnyExamples = images.to(device)
+        self.images: AnyExamples = images.to(device) if model.spec.domain.is_image else images
         self.model = _channels_last(model.to(device)).train()
         self.stepper = Stepper(model, recipe, len(images), device)
         self.steps_per_epoch = self.stepper.steps_per_epoch
@@ -207,9 +208,7 @@ class _Loop:
         """One step; the number of images, and their terms and wishes, still on the device."""
         progress, batch_size = self.state.progress, self.settings.batch_size
         size = min(batch_size, len(self.images) - progress.step_in_epoch * batch_size)
-        told = self.stepper.step(
-            pixels.to(self.device, non_blocking=True), size, progress.steps, wishes
-        )
+        told = self.stepper.step(pixels, size, progress.steps, wishes)
         progress.steps += 1
         progress.step_in_epoch += 1
         if self.state.average:
@@ -280,11 +279,11 @@ class _Loop:
         progress.epoch += 1
         progress.step_in_epoch, progress.images, progress.sums = 0, 0, []
 
-    def _validate(self, validate: Callable[[Autoencoder], float]) -> float:
+    def _validate(self, validate: Callable[[Autoencoder, Objective], float]) -> float:
         """The validation loss of the weights that would be saved now; the best ones are kept."""
         progress = self.state.progress
         with self._as_saved():
-            loss = validate(self.model)
+            loss = validate(self.model, self.stepper.core.objective)
             best = math.inf if progress.best_loss is None else progress.best_loss
             is_best = math.isfinite(loss) and loss < best
             if not math.isfinite(loss) and processes.is_first():

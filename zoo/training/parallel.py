@@ -61,12 +61,12 @@ class Draws:
         self,
         settings: TrainingSettings,
         device: torch.device,
-        noise: Callable[[int, torch.Generator], Tensor] | None,
+        noise: Callable[[int, torch.Generator], Tensor | None],
     ) -> None:
         self.generator = torch.Generator(device).manual_seed(settings.seed)
         self.shift = settings.shift
         self.noise = noise
-        """Gives what the loss of a batch takes; None where it draws by itself, or not at all."""
+        """Gives the random numbers of a batch's loss, if it has any."""
 
     def moves(self, size: int, chance: float) -> Tensor | None:
         """Pixels by which each image is moved down and right, `(size, 2)`, by that chance, else 0.
@@ -84,7 +84,7 @@ class Draws:
     ) -> tuple[Tensor | None, Tensor | None]:
         """What the protocol draws, `(size, C, H, W)`, and the loss's noise, `(size, ...)`."""
         drawn = training_draw((size, *shape), protocol, self.generator)
-        return drawn, self.noise and self.noise(size, self.generator)
+        return drawn, self.noise(size, self.generator)
 
 
 class Summation:

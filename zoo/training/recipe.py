@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,13 @@ from zoo.likelihoods.fitting import check_protocol
 from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
 from zoo.specs.data import DataSettings, parsed
-from zoo.specs.objectives import ELBO, GRADIENTS, Pixels
+from zoo.specs.objectives import (
+    ELBO,
+    ObjectiveSettings,
+    Pixels,
+    default_objective,
+    misfit,
+)
 from zoo.specs.validation import checked, listed
 from zoo.training.hints import hinted
 from zoo.training.settings import TrainingSettings
@@ -240,8 +246,9 @@ def _disagreements(
             )
         if training.accumulate > 1:
             problems.append("training.accumulate: exact_shards says into how many parts already")
+    objective = objective_of(spec, families.get(family).parts, training)
     for name in ("accumulate", "exact_shards"):
-        if getattr(training, name) not in ("off", 1) and (why := mixed_images(spec, training)):
+        if getattr(training, name) not in ("off", 1) and (why := mixing(objective)):
             problems.append(
                 f"training.{name}: {why}, so in parts it is another loss. For less memory, lower batch_size"
             )
@@ -253,36 +260,36 @@ def _fitting(protocol: str) -> str:
     return "gaussian" if protocol == "dequantized" else "discretized-logistic"
 
 
-def mixed_images(spec: Spec, training: TrainingSettings) -> str:
+def mixing(objective: ObjectiveSettings) -> str:
     """Why the loss of a batch is not the mean of its parts' losses; nothing where it is."""
-    if spec.mixes_images:
-        return "the loss of this family compares the images of a batch with one another"
-    if isinstance(training.objective, ELBO) and training.objective.free_bits:
+    if not objective.mixes_examples():
+        return ""
+    if isinstance(objective, ELBO):
         return "free bits are of the mean KL of a whole batch"
-    return ""
+    return f"{objective.kind!r} compares the examples of a batch with one another"
 
 
 def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> list[str]:
-    """What is asked of a family that it cannot do, or of an objective."""
-    kind, gradient = training.objective.kind, training.gradient
-    if isinstance(training.objective, Pixels):
-        if bool(training.objective.perceptual) != (training.objective.extractor != "off"):
-            return ["training.objective: perceptual and extractor are given together"]
-        if "pixels" in spec.objectives:
-            return []
-    elif not families.get(family).is_variational:
-        asked = {
-            "gradient": gradient != "reparameterized",
-            "objective": training.objective != ELBO(),
-        }
-        return [f"training.{name}: for variational families" for name in asked if asked[name]]
-    if training.objective != ELBO() and kind not in spec.objectives:
-        known = " or ".join(map(repr, spec.objectives))
-        said = f"is trained on {known}" if known else "has an objective of its own"
-        return [f"training.objective: {family!r} {said}"]
-    if gradient not in ("reparameterized", GRADIENTS[kind]):
-        return [f"training.gradient: {gradient!r} is not for {kind}; {GRADIENTS[kind]!r} is"]
+    """What an objective asks of a family that it has not, or of itself."""
+    parts = families.get(family).parts
+    objective = objective_of(spec, parts, training)
+    if isinstance(objective, Pixels) and bool(objective.perceptual) != (
+        objective.extractor != "off"
+    ):
+        return ["training.objective: perceptual and extractor are given together"]
+    if wrong := misfit(objective, parts, spec.loss_weights, training.gradient):
+        place = "gradient" if training.gradient not in objective.gradients else "objective"
+        return [f"training.{place}: {family!r} cannot be trained so: {wrong}"]
     return []
+
+
+def objective_of(
+    spec: Spec, parts: Collection[str], training: TrainingSettings
+) -> ObjectiveSettings:
+    """What a recipe's training minimizes, the family's default filled in."""
+    if training.objective != "default":
+        return training.objective
+    return spec.objective or default_objective(parts)
 
 
 def _set_all(sections: dict[str, Any], overrides: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zoo.specs.objectives import ELBO, Objective
+from zoo.specs.objectives import Gradient, Objective
 from zoo.specs.optimizers import Adam, AdamW
 from zoo.specs.validation import Strict
 
@@ -39,11 +39,12 @@ class TrainingSettings(Strict):
         default={},
         description="epochs over which a loss term's weight rises from 0, by the term's name",
     )
-    objective: Objective = Field(
-        default=ELBO(),
-        description="what a variational family's training minimizes: {kind = 'elbo', free_bits = 0.0}, "
-        "or for `vae` {kind = 'iwae', samples = K, resampled = 'off'}; for diffusers' families "
-        "{kind = 'pixels', error = 'l1', kl = 1e-6, perceptual = 0.0, extractor = 'off'}",
+    objective: Literal["default"] | Objective = Field(
+        default="default",
+        description="what is minimized; default is the family's own. {kind = 'elbo', free_bits = 0.0} and "
+        "{kind = 'iwae', samples = K, resampled = 'off'} need a posterior, a prior and a likelihood, as does "
+        "{kind = 'total-correlation', estimator = 'minibatch'}; {kind = 'likelihood'} needs a likelihood; "
+        "{kind = 'pixels', error = 'l1', kl = 1e-6, perceptual = 0.0, extractor = 'off'} fits any family",
     )
     init: str = Field(
         default="off",
@@ -54,7 +55,7 @@ class TrainingSettings(Strict):
     trains: Literal["all", "decoder"] = Field(
         default="all", description="decoder keeps every code as it is, bit for bit"
     )
-    gradient: Literal["reparameterized", "stl", "dreg"] = Field(
+    gradient: Gradient = Field(
         default="reparameterized",
         description="with less variance: stl (sticking the landing) for the ELBO, "
         "dreg (doubly reparameterized) for iwae",

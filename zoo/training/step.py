@@ -3,58 +3,70 @@
 from __future__ import annotations
 
 import copy
-import inspect
+import logging
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import PluginError, RecipeError
 from zoo.evaluation.extractors import find_extractor
-from zoo.models import Autoencoder, Loss, VariationalAutoencoder
+from zoo.models import Autoencoder, Batch, Loss
+from zoo.models.loss import weighted_sum
+from zoo.models.objectives import Objective, build, default_of, objective_for
 from zoo.registry import families
-from zoo.specs.objectives import ELBO, Pixels
+from zoo.specs.objectives import IWAE, Pixels
 from zoo.training.settings import TrainingSettings
+
+log = logging.getLogger("zoo")
 
 
 class TrainingStep(nn.Module):
-    """Images as shown -> the terms of their loss. The only thing that `torch.compile` wraps."""
+    """A batch as shown -> the terms of its loss. The only thing that `torch.compile` wraps."""
 
     def __init__(self, model: Autoencoder, settings: TrainingSettings) -> None:
         super().__init__()
         self.model = model
         self.bf16 = settings.precision == "bf16"
-        variational = isinstance(model, VariationalAutoencoder)
-        takes = inspect.signature(model._loss).parameters
-        self.options: dict[str, object] = {"gradient": settings.gradient} if variational else {}
-        if settings.objective != ELBO():
-            if "objective" not in takes:
-                raise RecipeError("training.objective: the loss of this family takes none.")
-            self.options["objective"] = settings.objective
-            if isinstance(settings.objective, Pixels) and settings.objective.perceptual:
-                extractor = find_extractor(settings.objective.extractor)
-                if extractor.kind == "inception":
-                    raise RecipeError("training.objective: inception gives a loss no gradient.")
-                self.options["extractor"] = extractor.to(model.device).distance
-        self.takes_noise = "noise" in takes
+        self.settings = settings
+        self.objective = self._objective(settings)
         self.once = settings.accumulate == 1 and settings.exact_shards == "off"
         self.term_names: tuple[str, ...] = ()
         self.weights: dict[str, float] = {}
         self.statistics: dict[str, torch.Size] = {}
         """The shape of each of the loss's statistics, by name."""
 
-    def forward(self, shown: Tensor, noise: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The loss of `(N, C, H, W)` at noise for each: its terms `(T,)`, in nats per image, and its statistics."""
-        given = self.options | ({"noise": noise} if self.takes_noise else {})
+    def _objective(self, settings: TrainingSettings) -> Objective:
+        chosen = default_of(self.model) if settings.objective == "default" else settings.objective
+        distance = None
+        if isinstance(chosen, Pixels) and chosen.perceptual:
+            extractor = find_extractor(chosen.extractor)
+            if extractor.kind == "inception":
+                raise RecipeError("training.objective: inception gives a loss no gradient.")
+            distance = extractor.to(self.model.device).distance
+        return objective_for(self.model, chosen, settings.gradient, distance)
+
+    def at(self, epochs_done: float) -> None:
+        """Makes the objective the one that is trained after that many epochs."""
+        chosen = self.settings.objective
+        if isinstance(chosen, IWAE) and chosen.warmup_epochs:
+            now = chosen.after(epochs_done)
+            if now != self.objective.settings:
+                self.objective = build(now, self.settings.gradient)
+
+    def forward(
+        self, shown: Tensor, target: Tensor, noise: Tensor | None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The loss of a `Batch` at noise for each: its terms `(T,)`, in nats, and its statistics."""
         with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.bf16):
-            loss = self.model._loss(shown, **given)
+            loss = self.objective.loss(self.model, Batch(shown, target), noise)
         if not torch.compiler.is_compiling():
-            self._look_at(loss)
+            self._inspect(loss)
         return torch.stack(list(loss.terms.values())), tuple(loss.statistics.values())
 
     def total(self, terms: Tensor, factors: dict[str, float]) -> Tensor:
         """The loss to step on: the weighted sum of the terms, some weights times a warm-up's factor."""
         named = dict(zip(self.term_names, terms.unbind(), strict=True))
-        return Loss(named, self.weights).scaled(factors)
+        return weighted_sum(named, self.weights, factors)
 
     def learn(self, learned: Tensor) -> None:
         """Gives the model a whole batch's statistics, one after the other in one vector."""
@@ -62,19 +74,20 @@ class TrainingStep(nn.Module):
         named = zip(self.statistics.items(), learned.split(sizes), strict=True)
         self.model._learn({name: one.view(shape) for (name, shape), one in named})
 
-    def _look_at(self, loss: Loss) -> None:
+    def _inspect(self, loss: Loss) -> None:
+        """Notes the names of the terms of the first loss, which must be one that can be stepped on."""
         if not self.term_names:
             _check_loss(self.model, loss)
             self.term_names, self.weights = tuple(loss.terms), dict(loss.weights)
             self.statistics = {name: one.shape for name, one in loss.statistics.items()}
 
-    def compiled(self, shown: Tensor, noise: Tensor | None) -> nn.Module:
-        """Itself, compiled: what a compiled loss cannot be asked is asked of a copy, with one batch."""
+    def compiled(self, shown: Tensor, target: Tensor, noise: Tensor | None) -> nn.Module:
+        """Itself, compiled. A copy's first loss, which is not compiled, gives the names of its terms."""
         with torch.random.fork_rng():
-            looked_at = copy.deepcopy(self)
-            looked_at(shown, noise)
-        self.term_names, self.weights = looked_at.term_names, looked_at.weights
-        self.statistics = looked_at.statistics
+            uncompiled = copy.deepcopy(self)
+            uncompiled(shown, target, noise)
+        self.term_names, self.weights = uncompiled.term_names, uncompiled.weights
+        self.statistics = uncompiled.statistics
         graphs = shown.device.type == "cuda" and self.once  # else a part would overwrite another's
         return torch.compile(self, mode="reduce-overhead" if graphs else None)  # pyright: ignore[reportReturnType]  # a module stays one
 
@@ -82,17 +95,25 @@ class TrainingStep(nn.Module):
 def _check_loss(model: Autoencoder, loss: object) -> None:
     """Raises PluginError for a first loss that cannot be stepped on."""
     what = families.title_of(model)
-    if not isinstance(loss, Loss) or not loss.terms:
+    if not isinstance(loss, Loss) or not (loss.per_example or loss.batch):
         raise PluginError(f"{what}: its loss is not a zoo.Loss with terms, but {str(loss)[:60]!r}.")
-    for name, term in loss.terms.items():
+    for name, term in loss.per_example.items():
+        if not isinstance(term, Tensor) or term.dim() != 1:
+            raise PluginError(
+                f"{what}: the term {name!r} of its loss is not a tensor with a value for each example, "
+                "(N,). A scalar goes into Loss(batch={...})."
+            )
+    for name, term in loss.batch.items():
         if not isinstance(term, Tensor) or term.dim() != 0:
             raise PluginError(f"{what}: the term {name!r} of its loss is not a scalar tensor.")
+    if not loss.per_example:
+        log.warning("%s: its loss has no term per example, so it gives no scores.", what)
     if not loss.total.requires_grad:
         raise PluginError(f"{what}: its loss has no gradient.")
 
 
 def warmup_factors(settings: TrainingSettings, epochs_done: float) -> dict[str, float]:
-    """What each warming term's weight is multiplied by, after so many epochs."""
+    """What each warming term's weight is multiplied by, after that many epochs."""
     return {
         name: min(1.0, epochs_done / epochs) if epochs > 0 else 1.0
         for name, epochs in settings.term_warmup_epochs.items()

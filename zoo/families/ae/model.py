@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from zoo.families.ae.spec import AESpec
-from zoo.models.interface import Autoencoder, Loss, full_precision
+from zoo.models.interface import Autoencoder
 from zoo.models.parts.bodies import ACTIVATIONS, build_decoder, build_encoder
 from zoo.models.parts.likelihoods import LikelihoodHead
 
@@ -37,10 +37,6 @@ class AE(Autoencoder):
         """The layer by its tensors' published name, by which `torch.func.functional_call` looks for it."""
         return self.to_code
 
-    def likelihood(self, z: Tensor) -> Distribution:
-        """Distribution over images `(*batch, C, H, W)` given codes `(*batch, latent_dim)`."""
-        return self._likelihood(self._codes(z))
-
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():
             self.decoder.set_output_bias(self.likelihood_head.outputs_for(mean))
@@ -55,14 +51,6 @@ class AE(Autoencoder):
         return self.likelihood_head.distribution(
             logits.float().reshape(*z.shape[:-1], *logits.shape[1:])
         )
-
-    def _decode(self, z: Tensor) -> Tensor:
-        return self._likelihood(z).mean.to(z.dtype)
-
-    def _loss(self, x: Tensor) -> Loss:
-        likelihood = self._likelihood(self._encode(x))
-        with full_precision(x.device):
-            return Loss({"reconstruction": -likelihood.log_prob(x.float()).mean()})
 
 
 def _to_published_names(model: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:

@@ -42,6 +42,8 @@ class VectorSpec(Spec):
 class AESpec(VectorSpec):
     """An autoencoder: example -> code -> example."""
 
+    parts: ClassVar = ("code", "likelihood")
+
     latent_activation: Literal["identity", "relu", "tanh"] = Field(
         default="identity", description="what the code goes through last"
     )

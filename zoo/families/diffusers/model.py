@@ -7,12 +7,13 @@ as diffusers' pipelines do it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
+from zoo.distributions.gaussians import normal
 from zoo.errors import InputError, NotInstalledError
 from zoo.families.diffusers.spec import (
     AutoencoderDCSpec,
@@ -21,8 +22,9 @@ from zoo.families.diffusers.spec import (
     DiffusersSpec,
     VQModelSpec,
 )
-from zoo.models.interface import Autoencoder, Loss, full_precision, is_readable
-from zoo.specs.objectives import Pixels
+from zoo.models.interface import Autoencoder, is_readable
+from zoo.models.loss import Code
+from zoo.models.primitives import full_precision
 
 try:
     import diffusers
@@ -32,9 +34,6 @@ except ModuleNotFoundError as missing:
         "is not installed: pip install 'autoencoder-zoo[diffusers]'"
     ) from missing
 
-Distance = Callable[[Tensor, Tensor], Tensor]
-"""Between images `(N, C, H, W)` in [0, 1], one by one: `(N,)`."""
-PIXELS = Pixels()
 _RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Layers of attention as files from before diffusers 0.17 call them."""
 
@@ -77,37 +76,12 @@ class DiffusersAutoencoder(Autoencoder):
         images = self._image(self._finite(images, "decode")).clamp(0, 1)
         return images.reshape(*batch, *images.shape[1:])
 
-    def _loss(
-        self,
-        x: Tensor,
-        *,
-        objective: Pixels = PIXELS,
-        extractor: Distance | None = None,
-    ) -> Loss:
-        x_hat = self._image(self.network.decode(self._latents(2.0 * x - 1.0)).sample)
-        return self._scored(x_hat, x, objective, extractor)
+    def _output(self, z: Tensor) -> Tensor:
+        return self._image(self.network.decode(self._unscaled(z)).sample)
 
     def _image(self, decoded: Tensor) -> Tensor:
         """The network's image in [-1, 1], and beyond, as one in [0, 1], and beyond."""
         return decoded * 0.5 + 0.5
-
-    def _scored(
-        self,
-        x_hat: Tensor,
-        x: Tensor,
-        objective: Pixels,
-        extractor: Distance | None,
-        **terms: Tensor,
-    ) -> Loss:
-        """The loss of reconstructions, with further terms."""
-        with full_precision(x.device):
-            apart = x_hat.float() - x.float()
-            error = apart.abs() if objective.error == "l1" else apart.square()
-            scored = {objective.error: error.sum((1, 2, 3)).mean(), **terms}
-            if extractor is not None:
-                scored["perceptual"] = extractor(x_hat.float().clamp(0, 1), x.float()).mean()
-        weights = {"kl": objective.kl, "perceptual": objective.perceptual}
-        return Loss(scored, {name: weights[name] for name in weights if name in scored})
 
     def _latents(self, images: Tensor) -> Tensor:
         """What the network makes of images in [-1, 1]: `(N, c, h, w)`, not scaled yet."""
@@ -166,21 +140,28 @@ class AutoencoderKL(DiffusersAutoencoder):
         mean, deviation = (like.new_tensor(one).view(-1, 1, 1) for one in self.moments)
         return mean, deviation
 
-    def _loss(
-        self,
-        x: Tensor,
-        *,
-        noise: Tensor | None = None,
-        objective: Pixels = PIXELS,
-        extractor: Distance | None = None,
-    ) -> Loss:
-        posterior = self.network.encode(2.0 * x - 1.0).latent_dist
-        noise = torch.randn_like(posterior.mean) if noise is None else noise
-        latents = posterior.mean + posterior.std * noise
-        x_hat = self._image(self.network.decode(latents).sample)
-        with full_precision(x.device):
-            kl = posterior.kl().float().mean()
-        return self._scored(x_hat, x, objective, extractor, kl=kl)
+    def posterior(self, x: Tensor) -> Distribution:
+        """q(z | x): batch `(N,)`, event a code's shape, for images `(N, C, H, W)` in [0, 1]."""
+        return self._posterior(self._inputs(x, "posterior"))
+
+    def prior(self) -> Distribution:
+        """What training pulls the posterior toward: a standard normal before codes are scaled."""
+        return self._prior_over(torch.zeros(1, *self.latent_shape, device=self.device))
+
+    def _prior_over(self, z: Tensor) -> Distribution:
+        zeros = torch.zeros(z.shape[1:], device=z.device)
+        return normal(self._scaled(zeros), self._deviations(torch.ones_like(zeros)), 3)
+
+    def _posterior(self, x: Tensor) -> Distribution:
+        latents = self.network.encode(2.0 * x - 1.0).latent_dist
+        mean, deviation = latents.mean.float(), latents.std.float()
+        return normal(self._scaled(mean), self._deviations(deviation), 3)
+
+    def _deviations(self, latents: Tensor) -> Tensor:
+        """Standard deviations of latents, scaled as codes are."""
+        if self.moments is None:
+            return latents * self.spec.scaling_factor
+        return latents * self.spec.scaling_factor / self._moments(latents)[1]
 
 
 class VQModel(DiffusersAutoencoder):
@@ -188,19 +169,17 @@ class VQModel(DiffusersAutoencoder):
 
     Spec = VQModelSpec
 
-    def _loss(
-        self,
-        x: Tensor,
-        *,
-        objective: Pixels = PIXELS,
-        extractor: Distance | None = None,
-    ) -> Loss:
+    def _code(self, x: Tensor, noise: Tensor | None) -> Code:
         latents = self._latents(2.0 * x - 1.0)
-        decoded, commitment = self.network.decode(latents, return_dict=False)
+        quantized, commitment, _ = self.network.quantize(latents)
         values = latents[0].numel()  # the network gives a mean over a code's numbers
-        commitment = commitment.float().mean() * values
-        x_hat = self._image(decoded)
-        return self._scored(x_hat, x, objective, extractor, commitment=commitment)
+        with full_precision(x.device):
+            commitment = commitment.float().mean() * values
+        return Code(self._scaled(quantized), batch={"commitment": commitment})
+
+    def _output(self, z: Tensor) -> Tensor:
+        latents = self._unscaled(z)
+        return self._image(self.network.decode(latents, force_not_quantize=True).sample)
 
 
 class AutoencoderTiny(DiffusersAutoencoder):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from zoo.specs.base import Shape, Spec
+from zoo.specs.objectives import Pixels
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Count = Annotated[int, Field(ge=0, le=64)]
@@ -28,6 +29,8 @@ DEFAULT_SIZE = 512
 class DiffusersSpec(Spec):
     """What they share. `input_shape` names a usual size: any that the stride divides is taken."""
 
+    parts: ClassVar = ("code",)
+
     input_shape: Shape = Field(
         description="channels; and the height and width, in pixels, that are usual for it"
     )
@@ -37,7 +40,7 @@ class DiffusersSpec(Spec):
         default=False, description="whether float16 is known to overflow in it"
     )
 
-    objectives: ClassVar[tuple[str, ...]] = ("pixels",)
+    objective: ClassVar = Pixels()
     MADE_BY: ClassVar[str]
     """The class of diffusers."""
     UNUSED: ClassVar[tuple[str, ...]] = ()
@@ -118,6 +121,8 @@ class _Convolutional(DiffusersSpec):
 
 class AutoencoderKLSpec(_Convolutional):
     """`AutoencoderKL`, of Stable Diffusion and FLUX (Rombach et al. 2022)."""
+
+    parts: ClassVar = ("code", "posterior", "prior", "ungrouped posterior")
 
     MADE_BY = "AutoencoderKL"
 

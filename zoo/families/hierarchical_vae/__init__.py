@@ -14,6 +14,5 @@ ROWS = (
             "Vahdat & Kautz, NVAE: A Deep Hierarchical Variational Autoencoder, NeurIPS 2020, "
             "arXiv:2007.03898",
         ),
-        is_variational=True,
     ),
 )

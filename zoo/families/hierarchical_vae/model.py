@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
 from zoo.distributions.gaussians import divergence, normal, without_gradient
+from zoo.distributions.mixture import NormalMixture
 from zoo.errors import InputError
 from zoo.families.hierarchical_vae.spec import HierarchicalVAESpec
 from zoo.families.hierarchical_vae.top_down import (
@@ -22,12 +23,13 @@ from zoo.families.hierarchical_vae.top_down import (
     drawn_kl,
     given,
 )
-from zoo.models.interface import Loss, full_precision
+from zoo.models.objectives.base import reconstruction
+from zoo.models.objectives.bounds import in_chunks
 from zoo.models.parts.bodies import ConvDecoder, ConvEncoder, bounded
 from zoo.models.parts.likelihoods import LikelihoodHead
-from zoo.models.parts.priors import NormalMixture, build_prior
-from zoo.models.variational import Gradient, VariationalAutoencoder, at_least, draws_at_once
-from zoo.specs.objectives import ELBO, IWAE
+from zoo.models.parts.priors import build_prior
+from zoo.models.primitives import Inference, full_precision
+from zoo.models.variational import VariationalAutoencoder
 
 PRIOR_BOUND = 2.0
 """Within which plus and minus the means and log-variances of the priors on a grid stay. Where they lie is
@@ -45,6 +47,7 @@ class HierarchicalVAE(VariationalAutoencoder):
     """
 
     Spec = HierarchicalVAESpec
+    grouped = True
     spec: HierarchicalVAESpec
 
     def __init__(self, spec: HierarchicalVAESpec) -> None:
@@ -59,7 +62,7 @@ class HierarchicalVAE(VariationalAutoencoder):
             for channels in spec.groups
         )
         self.likelihood_head = LikelihoodHead(spec.likelihood, spec.input_shape)
-        self.vamp = build_prior(spec.prior, spec.input_shape)
+        self.vamp = build_prior(spec.prior, spec.domain)
 
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():
@@ -80,25 +83,34 @@ class HierarchicalVAE(VariationalAutoencoder):
         chosen = self._checked(temperatures)
         return self._sampled(n, seed, functools.partial(self._prior_codes, temperatures=chosen))
 
-    def elbo_terms(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """As every variational family's; the KL of a group is in closed form given those above it."""
-        features = self._features(x).repeated(len(noise))
+    def _infer(self, x: Tensor, noise: Tensor, stl: bool = False) -> Inference:
+        """As every variational family's, in one descent; the KL of a group is `kl_1`, `kl_2`, ..."""
+        drawn = noise.shape[:-1]
+        times = drawn[0] if len(drawn) > 1 else 1
+        features = self._features(x)
+        features = features.repeated(times) if times > 1 else features
         descent = self._descend(features, at(self._split(noise)), self._top_prior())
-        scores = self._likelihood_at(descent.grid).log_prob(x.float().repeat(len(noise), 1, 1, 1))
-        kl = torch.stack(self._divergences(descent)).sum(0)
-        return -scores.view(noise.shape[:2]).mean(0), kl.view(noise.shape[:2]).mean(0)
+        with full_precision(x.device):
+            groups = zip(descent.posteriors, descent.priors, descent.latents, strict=True)
+            if stl:
+                kls = [without_gradient(q).log_prob(z) - p.log_prob(z) for q, p, z in groups]
+            else:
+                kls = [divergence(q, p, z[None]) for q, p, z in groups]
+        kl = {f"kl_{number}": one.view(drawn) for number, one in enumerate(kls, 1)}
+        likelihood = self._likelihood_at(descent.grid, drawn)
+        return Inference(descent.codes.view(noise.shape), kl, likelihood)
 
-    def log_weights(self, x: Tensor, posterior: Distribution, noise: Tensor) -> Tensor:
+    def _log_weights(self, x: Tensor, noise: Tensor) -> Tensor:
         """As every variational family's: one descent for each draw."""
-        assert isinstance(posterior, TopDownPosterior)
-        weights, top = [], self._top_prior()
-        for part in noise.split(draws_at_once(x)):
-            features = posterior.features.repeated(len(part))
+        image, top = self._features(x), self._top_prior()
+
+        def weigh(part: Tensor) -> Tensor:
+            features = image.repeated(len(part))
             descent = self._descend(features, at(self._split(part)), top)
-            likelihood = self._likelihood_at(descent.grid)
-            scores = likelihood.log_prob(x.float().repeat(len(part), 1, 1, 1))
-            weights.append((scores - drawn_kl(descent)).view(part.shape[:2]))
-        return torch.cat(weights)
+            likelihood = self._likelihood_at(descent.grid, part.shape[:2])
+            return -reconstruction(self, likelihood, x) - drawn_kl(descent).view(part.shape[:2])
+
+        return in_chunks(weigh, noise, x)
 
     def _posterior(self, x: Tensor) -> TopDownPosterior:
         return TopDownPosterior(self, self._features(x))
@@ -106,30 +118,6 @@ class HierarchicalVAE(VariationalAutoencoder):
     def _likelihood(self, z: Tensor) -> Distribution:
         descent = self._descend(None, given(self._split(z)))
         return self._likelihood_at(descent.grid, z.shape[:-1])
-
-    def _loss(
-        self,
-        x: Tensor,
-        gradient: Gradient = "reparameterized",
-        noise: Tensor | None = None,
-        objective: ELBO | IWAE = ELBO(),  # noqa: B008  # immutable
-    ) -> Loss:
-        assert objective.kind == "elbo"
-        if noise is None:
-            noise = torch.randn(len(x), *self.latent_shape, device=x.device)
-        descent = self._descend(self._features(x), at(self._split(noise)), self._top_prior())
-        likelihood = self._likelihood_at(descent.grid)
-        with full_precision(x.device):
-            if gradient == "stl":
-                posteriors = [without_gradient(one) for one in descent.posteriors]
-                groups = zip(posteriors, descent.priors, descent.latents, strict=True)
-                divergences = [q.log_prob(z) - p.log_prob(z) for q, p, z in groups]
-            else:
-                divergences = self._divergences(descent)
-            terms = {"reconstruction": -likelihood.log_prob(x.float()).mean()}
-            for number, kl in enumerate(divergences, 1):
-                terms[f"kl_{number}"] = at_least(kl.mean(), objective.free_bits)
-        return Loss(terms, self.loss_weights)
 
     def _features(self, x: Tensor) -> Features:
         grid = self.encoder.grid(x)
@@ -181,11 +169,6 @@ class HierarchicalVAE(VariationalAutoencoder):
         return self.likelihood_head.distribution(
             logits if batch is None else logits.reshape(*batch, *shape)
         )
-
-    def _divergences(self, descent: Descent) -> list[Tensor]:
-        """KL of each group's posterior to its prior, `(N,)`, given the latents above."""
-        groups = zip(descent.posteriors, descent.priors, descent.latents, strict=True)
-        return [divergence(q, p, z[None]) for q, p, z in groups]
 
     def _split(self, codes: Tensor) -> list[Tensor]:
         """The groups of codes or noise `(*batch, D)`: `(prod(batch), *shape)` each."""

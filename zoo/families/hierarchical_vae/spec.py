@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,6 +19,8 @@ from zoo.specs.parts import (
 
 class HierarchicalVAESpec(Spec):
     """A VAE whose latents lie in groups, each drawn given those above it: a vector, then grids."""
+
+    parts: ClassVar = ("code", "likelihood", "posterior", "prior")
 
     latent_dim: Width = Field(description="numbers in the top group, a vector")
     groups: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(

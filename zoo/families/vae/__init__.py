@@ -10,7 +10,6 @@ ROWS = (
         "zoo.families.vae.model:VAE",
         "variational autoencoder",
         ("Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, arXiv:1312.6114",),
-        is_variational=True,
     ),
     Preset("conv-vae", "vae", {"body": {"kind": "conv"}}, "`vae` with a convolutional body"),
     Preset(
@@ -32,7 +31,6 @@ ROWS = (
             "Chen et al., Isolating Sources of Disentanglement in Variational Autoencoders, NeurIPS "
             "2018, arXiv:1802.04942",
         ),
-        is_variational=True,
     ),
     Row(
         "factor-vae",
@@ -40,6 +38,5 @@ ROWS = (
         "zoo.families.vae.disentangling:FactorVAE",
         "variational, its total correlation measured by a discriminator",
         ("Kim & Mnih, Disentangling by Factorizing, ICML 2018, arXiv:1802.05983",),
-        is_variational=True,
     ),
 )

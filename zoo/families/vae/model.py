@@ -30,7 +30,7 @@ class GaussianVAE(VariationalAutoencoder):
         outputs = spec.likelihood.outputs(spec.input_shape)
         self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
         self.likelihood_head = LikelihoodHead(spec.likelihood, spec.input_shape)
-        self.vamp = build_prior(spec.prior, spec.input_shape)
+        self.vamp = build_prior(spec.prior, spec.domain)
 
     def prior(self) -> Distribution:
         return super().prior() if self.vamp is None else self.vamp(self._posterior)
@@ -66,7 +66,3 @@ class VAE(GaussianVAE):
     """A VAE (Kingma & Welling 2014); with another `beta` than 1, a beta-VAE (Higgins et al. 2017, eq. 4)."""
 
     Spec = VAESpec
-
-    @property
-    def loss_weights(self) -> dict[str, float]:
-        return {} if self.spec.beta == 1 else {"kl": self.spec.beta}

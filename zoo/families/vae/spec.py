@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from zoo.families.ae.spec import VectorSpec
+from zoo.specs.objectives import TotalCorrelation
 from zoo.specs.parts import NormalPrior, Prior, Width
 
 Weight = Annotated[float, Field(gt=0.0, le=1000.0)]
@@ -14,6 +15,8 @@ Weight = Annotated[float, Field(gt=0.0, le=1000.0)]
 
 class PosteriorSpec(VectorSpec):
     """A variational autoencoder with a diagonal Gaussian posterior (Kingma & Welling 2014)."""
+
+    parts: ClassVar = ("code", "likelihood", "posterior", "prior", "ungrouped posterior")
 
     heads: Literal["joint", "separate"] = Field(
         default="joint",
@@ -37,25 +40,29 @@ class VAESpec(PosteriorSpec):
     )
 
     @property
-    def objectives(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]  # read from Specs, not classes
-        return ("elbo", "iwae") if self.beta == 1 else ("elbo",)
+    def loss_weights(self) -> dict[str, float]:
+        return {} if self.beta == 1 else {"kl": self.beta}
 
 
 class BetaTCVAESpec(PosteriorSpec):
     """A VAE whose loss weights the total correlation of its codes (Chen et al. 2018)."""
 
-    mixes_images: ClassVar[bool] = True
-    objectives: ClassVar[tuple[str, ...]] = ()
+    objective: ClassVar = TotalCorrelation(estimator="minibatch")
 
     beta: Weight = Field(
         default=6.0, description="weight of the total correlation in the loss; 1 is a plain VAE"
     )
 
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        return {"total_correlation": self.beta}
+
 
 class FactorVAESpec(PosteriorSpec):
     """A VAE with a penalty on the total correlation of its codes, which a discriminator measures."""
 
-    mixes_images: ClassVar[bool] = True
+    parts: ClassVar = (*PosteriorSpec.parts, "discriminator")
+    objective: ClassVar = TotalCorrelation(estimator="discriminator")
 
     gamma: Weight = Field(default=10.0, description="weight of the total correlation in the loss")
     discriminator: tuple[Width, ...] = Field(
@@ -64,3 +71,7 @@ class FactorVAESpec(PosteriorSpec):
         max_length=32,
         description="units of the hidden layers that tell codes from shuffled ones",
     )
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        return {"total_correlation": self.gamma}

@@ -16,15 +16,17 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from zoo.families.vq_vae.spec import VQVAESpec
-from zoo.models.interface import Autoencoder, Loss, full_precision
+from zoo.models.interface import Autoencoder
+from zoo.models.loss import Code
 from zoo.models.parts.bodies import GridDecoder, GridEncoder
 from zoo.models.parts.likelihoods import LikelihoodHead
+from zoo.models.primitives import full_precision
 from zoo.runtime import processes
 
 DECAY = 0.99
 """Of the codebook's moving averages: the paper's gamma."""
 DEAD = 0.01
-"""A vector that is used less often than this fraction of an equal share of uses begins anew."""
+"""A vector that is used less often than this fraction of an equal share of uses restarts."""
 PICTURE = 8
 """Rows and columns of the picture of the codebook."""
 
@@ -33,9 +35,9 @@ class VQVAE(Autoencoder):
     """A VQ-VAE with a spatial code `(latent_dim, h, w)`; `encode` gives the codebook's vectors.
 
     The codebook follows the encoder by exponential moving averages (appendix A.1), not by a
-    gradient: `_loss` gives the statistics of a batch, and `_learn` takes them in. A vector that
-    hardly any place is nearest to begins anew at one of the batch's encoder outputs, all of them at the
-    first step. (A vector that began anew in the last steps of a training with `ema_decay` is
+    gradient: `_code` gives the statistics of a batch, and `_learn` takes them in. A vector that
+    hardly any place is nearest to restarts at one of the batch's encoder outputs, all of them at the
+    first step. (A vector that restarted in the last steps of a training with `ema_decay` is
     averaged with where it was before.)
     """
 
@@ -59,19 +61,12 @@ class VQVAE(Autoencoder):
         self.register_buffer("codebook", 0.2 * torch.randn(spec.codes, numbers))  # (K, D)
         self.register_buffer("uses", torch.zeros(spec.codes))  # (K,), of one image, on average
 
-    def likelihood(self, z: Tensor) -> Distribution:
-        """Distribution over images `(*batch, C, H, W)` given codes `(*batch, latent_dim, h, w)`."""
-        return self._likelihood(self._codes(z))
-
     def set_output_mean(self, mean: Tensor) -> None:
         with torch.no_grad():
             self.decoder.set_output_bias(self.likelihood_head.outputs_for(mean))
 
     def _encode(self, x: Tensor) -> Tensor:
         return self._vectors(self._nearest(self._outputs(x)))  # (N, D, h, w)
-
-    def _decode(self, z: Tensor) -> Tensor:
-        return self._likelihood(z).mean.to(z.dtype)  # (*batch, C, H, W)
 
     def _likelihood(self, z: Tensor) -> Distribution:
         codes = z.reshape(-1, *z.shape[-3:])  # (prod(batch), D, h, w)
@@ -83,29 +78,20 @@ class VQVAE(Autoencoder):
     def _outputs(self, x: Tensor) -> Tensor:
         return self.to_vectors(self.encoder(x))  # (N, D, h, w)
 
-    def _loss(self, x: Tensor, noise: Tensor | None = None) -> Loss:
-        """Eq. 3, without the codebook's term: a reconstruction and a commitment, in nats.
-
-        Args:
-            x: images `(N, C, H, W)` in [0, 1].
-            noise: rows of what `_noise` gives for the whole batch; None draws it here.
-        """
+    def _code(self, x: Tensor, noise: Tensor | None) -> Code:
+        """Vectors whose gradient skips the codebook, and their commitment (eq. 3), in nats."""
         h = self._outputs(x)  # (N, D, h, w)
         numbers = self._nearest(h)  # (N, h, w)
         z = self._vectors(numbers)  # (N, D, h, w)
-        likelihood = self._likelihood(h + (z - h).detach())  # gradients skip the codebook
         with full_precision(x.device):
             commitment = (h.float() - z.float()).square().flatten(1).sum(1)  # (N,)
-            terms = {
-                "reconstruction": -likelihood.log_prob(x.float()).mean(),
-                "commitment": commitment.mean(),
-            }
-            h = h.detach().float()
-            statistics = self._statistics(h, numbers, noise) if self.training else {}
-        return Loss(terms, {"commitment": self.spec.commitment}, statistics)
+            statistics = {}
+            if self.training:
+                statistics = self._statistics(h.detach().float(), numbers, noise)
+        return Code(h + (z - h).detach(), {"commitment": commitment}, statistics=statistics)
 
-    def _noise(self, size: int, generator: torch.Generator | None) -> Tensor:
-        """For each vector one place in a batch, where it may begin anew: `(size, K)` int64.
+    def _code_noise(self, size: int, generator: torch.Generator | None) -> Tensor:
+        """For each vector one place in a batch, where it may restart: `(size, K)` int64.
 
         The place's number in the row of its image, from 0; -1 in the others.
         """
@@ -115,13 +101,13 @@ class VQVAE(Autoencoder):
         images = torch.randint(size, (1, codes), generator=generator, device=device)
         places = torch.randint(height * width, (1, codes), generator=generator, device=device)
         none = torch.full((size, codes), -1, dtype=torch.int64, device=device)
+        if (
+            generator is None
+        ):  # a batch of this process alone: one of connected ones chooses a vector's place
+            index, count = processes.group()
+            others = torch.arange(codes, device=device) % count != index  # (K,)
+            places = places.masked_fill(others, -1)
         return none.scatter(0, images, places)
-
-    def _own_noise(self, size: int) -> Tensor:
-        """As `_noise`, for this process's batch. Of connected processes one chooses a vector's place."""
-        index, count = processes.group()
-        others = torch.arange(self.spec.codes, device=self.device) % count != index  # (K,)
-        return self._noise(size, None).masked_fill(others, -1)
 
     def _statistics(self, h: Tensor, numbers: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
         """What the codebook learns from encoder outputs `(N, D, h, w)`: means over the images.
@@ -133,7 +119,7 @@ class VQVAE(Autoencoder):
         count, codes = len(h), self.spec.codes
         outputs = h.movedim(1, -1).flatten(0, 2)  # (N * h * w, D)
         nearest = F.one_hot(numbers.flatten(), codes).to(h.dtype)  # (N * h * w, K)
-        noise = self._own_noise(count) if noise is None else noise  # (N, K)
+        noise = self._code_noise(count, None) if noise is None else noise  # (N, K)
         image = noise.argmax(0)  # (K,)
         place = noise.amax(0)  # (K,), -1 where it lies in another part of the batch
         chosen = (place >= 0).to(h.dtype)  # (K,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ from zoo.specs.parts import GridBody
 
 class VQVAESpec(Spec):
     """A VQ-VAE: a code is a small picture of vectors from a codebook (van den Oord et al. 2017)."""
+
+    parts: ClassVar = ("code", "likelihood")
 
     latent_dim: Annotated[int, Field(ge=1, le=1024)] = Field(
         description="numbers in a codebook's vector"
@@ -32,6 +34,10 @@ class VQVAESpec(Spec):
         le=1000.0,
         description="weight of the commitment term in the loss: the paper's beta",
     )
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        return {"commitment": self.commitment}
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:

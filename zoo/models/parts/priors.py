@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from zoo.distributions.mixture import NormalMixture
-from zoo.specs.domains import domain_of
+from zoo.specs.domains import Domain
 from zoo.specs.parts import NormalPrior, VampPrior
 
 Encode = Callable[[Tensor], Distribution]
 
 
-def build_prior(prior: NormalPrior | VampPrior, input_shape: tuple[int, ...]) -> Vamp | None:
+def build_prior(prior: NormalPrior | VampPrior, domain: Domain) -> Vamp | None:
     """The module that gives a learned prior; None for a standard normal, which has no parameters."""
-    return None if isinstance(prior, NormalPrior) else Vamp(prior.components, input_shape)
+    return None if isinstance(prior, NormalPrior) else Vamp(prior.components, domain)
 
 
 class Vamp(nn.Module):
@@ -26,13 +26,17 @@ class Vamp(nn.Module):
     Those of images are held as logits; those of a real domain as they are, standardized.
     """
 
-    def __init__(self, components: int, input_shape: tuple[int, ...]) -> None:
+    def __init__(self, components: int, domain: Domain) -> None:
         super().__init__()
-        self.is_image = domain_of(input_shape).is_image
-        self.logits = nn.Parameter(torch.randn(components, *input_shape) - float(self.is_image))
+        self.is_image = domain.is_image
+        start = torch.randn(components, *domain.shape)
+        self.logits = nn.Parameter(start - 1.0 if self.is_image else start)
 
     def forward(self, encode: Encode) -> NormalMixture:
-        """The mixture, by the family's own `encode`: examples `(K, *input_shape)` -> Gaussians over `(d,)`."""
+        """The mixture, by the family's own `encode`: `(K, *input_shape)` -> Gaussians over `(d,)`.
+
+        Pseudo-inputs are images by their logits, or standardized rows and series.
+        """
         posterior = encode(torch.sigmoid(self.logits) if self.is_image else self.logits)
         assert isinstance(posterior, Independent)
         assert isinstance(posterior.base_dist, Normal)

@@ -97,9 +97,6 @@ class VQVAE(zoo.Autoencoder):
     def _encode(self, x: Tensor) -> Tensor:
         return self._vectors(self._nearest(self.encoder(x)))  # (N, D, h, w)
 
-    def _decode(self, z: Tensor) -> Tensor:
-        return self._likelihood(z).mean.to(z.dtype)  # (*batch, C, H, W)
-
     def _likelihood(self, z: Tensor) -> Distribution:
         """Independent Bernoulli pixels; a gray image gets its cross-entropy."""
         logits = self.decoder(z.reshape(-1, *z.shape[-3:]))  # (prod(batch), C, H, W)
@@ -107,16 +104,16 @@ class VQVAE(zoo.Autoencoder):
         pixels = Bernoulli(logits=logits, validate_args=False)
         return Independent(pixels, 3, validate_args=False)
 
-    def _loss(self, x: Tensor) -> zoo.Loss:
-        h = self.encoder(x)  # (N, D, h, w)
+    def _loss(self, batch: zoo.Batch, noise: Tensor) -> zoo.Loss:
+        h = self.encoder(batch.input)  # (N, D, h, w)
         z = self._vectors(self._nearest(h))  # (N, D, h, w)
         likelihood = self._likelihood(h + (z - h).detach())  # gradients skip the codebook
         terms = {  # eq. 3
-            "reconstruction": -likelihood.log_prob(x.float()).mean(),
+            "reconstruction": -likelihood.log_prob(batch.target.float()),  # (N,)
             "codebook": _squared_distance(z, h.detach()),
             "commitment": _squared_distance(h, z.detach()),
         }
-        return zoo.Loss(terms, {"commitment": self.spec.commitment})
+        return zoo.Loss(terms, weights={"commitment": self.spec.commitment})
 
     def _nearest(self, h: Tensor) -> Tensor:
         """The number of the nearest vector at each place, `(N, h, w)` int64."""
@@ -188,5 +185,5 @@ class Doubling(nn.ConvTranspose2d):
 
 
 def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Between vectors at the same place, summed over places, mean over images: a scalar, float32."""
-    return (a.float() - b.float()).square().sum(dim=(1, 2, 3)).mean()
+    """Between vectors at the same place, summed over places: `(N,)`, float32."""
+    return (a.float() - b.float()).square().sum(dim=(1, 2, 3))

@@ -6,10 +6,10 @@ what does not hold.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
+from torch.distributions import Bernoulli, Distribution, Independent
 
 import zoo
 
@@ -46,14 +46,8 @@ class Thing(zoo.Autoencoder):
         h = F.silu(self.encoder(x.flatten(1)))  # (N, hidden)
         return self.to_code(h)  # (N, latent_dim)
 
-    def _decode(self, z: Tensor) -> Tensor:
-        return torch.sigmoid(self._logits(z))  # (*batch, C, H, W), in [0, 1]
-
-    def _loss(self, x: Tensor) -> zoo.Loss:
-        logits = self._logits(self._encode(x))  # (N, C, H, W)
-        nats = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
-        return zoo.Loss({"reconstruction": nats.flatten(1).sum(1).mean()})  # nats per image
-
-    def _logits(self, z: Tensor) -> Tensor:
-        h = F.silu(self.from_code(z))  # (*batch, hidden)
-        return self.decoder(h).unflatten(-1, self.spec.input_shape)  # (*batch, C, H, W)
+    def _likelihood(self, z: Tensor) -> Distribution:
+        h = F.silu(self.from_code(z.to(self.dtype)))  # (*batch, hidden)
+        logits = self.decoder(h).float().unflatten(-1, self.spec.input_shape)  # (*batch, C, H, W)
+        pixels = Bernoulli(logits=logits, validate_args=False)  # gray pixels have a score too
+        return Independent(pixels, 3, validate_args=False)  # batch (*batch,), event (C, H, W)

@@ -1,0 +1,80 @@
+"""Objectives of a code that is not drawn, and a family's own loss."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zoo.distributions.gaussians import divergence, draw_at
+from zoo.models.loss import Batch, Loss
+from zoo.models.objectives.base import Distance, Objective, Shape, reconstruction
+from zoo.models.primitives import Primitives, full_precision, parts_of
+from zoo.specs.objectives import Gradient, Likelihood, Own, Pixels
+
+
+class NegativeLogLikelihood(Objective[Likelihood]):
+    """-log p(x | z) at the code that `encode` gives, plus the family's regularizers."""
+
+    def noise(
+        self, model: Primitives, code: Shape, size: int, generator: torch.Generator | None = None
+    ) -> Tensor | None:
+        return model._code_noise(size, generator)
+
+    def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
+        code = model._code(batch.input, noise)
+        nats = reconstruction(model, model._likelihood(code.z), batch.target)
+        per_example = {"reconstruction": nats, **code.per_example}
+        return Loss(per_example, code.batch, model.loss_weights, code.statistics)
+
+
+class ReconstructionError(Objective[Pixels]):
+    """The error of a reconstruction's values, summed; with the KL of a posterior, if there is one."""
+
+    def __init__(
+        self,
+        settings: Pixels,
+        gradient: Gradient = "reparameterized",
+        distance: Distance | None = None,
+    ) -> None:
+        super().__init__(settings, gradient)
+        self.distance = distance
+        """In an extractor's features, where the settings name one."""
+
+    def noise(
+        self, model: Primitives, code: Shape, size: int, generator: torch.Generator | None = None
+    ) -> Tensor | None:
+        if "posterior" in parts_of(type(model)):
+            return model._noise(code, size, generator)
+        return model._code_noise(size, generator)
+
+    def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
+        settings, x = self.settings, batch.target
+        terms, batch_terms, statistics = {}, {}, {}
+        if "posterior" in parts_of(type(model)):
+            posterior = model._posterior(batch.input)
+            assert noise is not None
+            z = draw_at(posterior, noise)
+            with full_precision(x.device):
+                terms["kl"] = divergence(posterior, model._prior_over(z), z[None])
+        else:
+            code = model._code(batch.input, noise)
+            z, batch_terms, statistics = code.z, code.batch, code.statistics
+            terms |= code.per_example
+        x_hat = model._output(z)
+        with full_precision(x.device):
+            apart = x_hat.float() - x.float()
+            error = apart.abs() if settings.error == "l1" else apart.square()
+            terms = {settings.error: error.flatten(1).sum(1), **terms}
+            if self.distance is not None:
+                terms["perceptual"] = self.distance(x_hat.float().clamp(0, 1), x.float())
+        weights = {"kl": settings.kl, "perceptual": settings.perceptual}
+        weights = {name: weights[name] for name in weights if name in terms}
+        return Loss(terms, batch_terms, dict(model.loss_weights) | weights, statistics)
+
+
+class OwnLoss(Objective[Own]):
+    """A family's own `_loss`."""
+
+    def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
+        assert noise is not None
+        return model._loss(batch, noise)
