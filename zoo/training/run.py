@@ -141,8 +141,6 @@ def _train(
         f"{_work(recipe, images[recipe.data.fit], trained)}, in {recipe.training.precision} on {where}."
     )
     kept = encoding(model) if recipe.training.trains == "decoder" else {}
-    if model.standardization is not None and recipe.training.init == "off":
-        model.standardization.set(*processes.from_first(images[recipe.data.fit].moments))
     if recipe.training.output_bias == "training-mean":
         model.set_output_mean(model.standardized(images[recipe.data.fit].mean()[None])[0])
     validate = None
