@@ -26,7 +26,7 @@ x = 1
 
 [model]
 family = "vae"
-input_shape = [1, 8]
+input_shape = [1, 8, 8, 8]
 latent_dim = "three"
 latentdim = 4
 body = {kind = "mlpp"}
@@ -59,7 +59,7 @@ output_bias = ""
 
 ITS_PROBLEMS = [
     "modle: there is no such section. Did you mean 'model'?",
-    "model.input_shape.2: missing",
+    "model.input_shape: 1, 2 or 3 sides: (D,) a row, (C, L) a series, (C, H, W) an image",
     "model.latent_dim: input should be a valid integer, not 'three'",
     "model.body: kind should be one of 'mlp', 'conv', not 'mlpp'. Did you mean 'mlp'?",
     "model.likelihood.variance: there is no such field. Known: kind, scale.",

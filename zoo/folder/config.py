@@ -46,6 +46,8 @@ from zoo.specs.validation import Strict, checked, listed, parse_json
 from zoo.version import DISTRIBUTION, __version__
 
 FORMAT = "autoencoder-zoo/1"
+"""What every 1.x reads. A later 1.x may add fields that have a default, families, likelihoods and kinds of
+everything; a folder without them means what it meant. What changes a meaning is format 2."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
