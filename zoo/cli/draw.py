@@ -32,7 +32,7 @@ def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -
     import zoo
     from zoo.errors import DataError, InputError, OfflineError
     from zoo.evaluation.evaluate import check_shape, examples_for
-    from zoo.evaluation.figures import draw_all, draw_without_images
+    from zoo.evaluation.figures import draw_all, draw_without_examples
     from zoo.io.files import check_not_another, with_home, write_atomically
     from zoo.measuring import recipe_of, trained_on
 
@@ -43,7 +43,7 @@ def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -
         check_shape(loaded, images)
         pictures = draw_all(loaded, images.first(256))
     except (OfflineError, DataError, InputError) as absent:
-        pictures = draw_without_images(loaded)
+        pictures = draw_without_examples(loaded)
         if dataset or not pictures:
             raise
         say(f"Samples only, for the other pictures need images: {absent}")

@@ -2,64 +2,73 @@
 
 from __future__ import annotations
 
-import io
-
 import torch
 from torch import Tensor
 
-from zoo.data import AnyExamples, as_gray
-from zoo.data.named.registry import torchvision_part
+from zoo.data import AnyExamples, as_input
+from zoo.evaluation.curves import Plot
+from zoo.evaluation.grids import Grid, draw_grid
 from zoo.folder.layout import MAX_FIGURE_BYTES
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
 
-SCALE_TO = 56
-"""Least height of one drawn image, in pixels: smaller ones are enlarged by a whole factor."""
 
-
-def draw_all(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
-    """Every figure of a model's folder, by name: PNG bytes that depend on model and images alone.
+def draw_all(model: Autoencoder, values: Tensor) -> dict[str, bytes]:
+    """Every figure of a model's folder, by name: PNG bytes that depend on model and examples alone.
 
     Args:
         model: any model.
-        pixels: some images that it was not trained on, `(N, C, H, W)` uint8; 256 are used.
+        values: some examples that it was not trained on, `(N, *input_shape)` as data has them: levels
+            of images, uint8; rows and series, float. 256 are used.
     """
-    figures = {"reconstructions": draw_reconstructions(model, pixels[:16])}
-    figures |= draw_without_images(model)
-    figures["traversals"] = draw_traversals(model, pixels[:256])
-    return figures | draw_own(model, pixels[:256])
+    figures = {"reconstructions": draw_reconstructions(model, values)}
+    figures |= draw_without_examples(model)
+    figures["traversals"] = draw_traversals(model, values[:256])
+    return figures | draw_own(model, values[:256])
 
 
-def draw_without_images(model: Autoencoder) -> dict[str, bytes]:
-    """Those of them that need no images: the samples of a variational model."""
+def draw_without_examples(model: Autoencoder) -> dict[str, bytes]:
+    """Those of them that need no examples: the samples of a variational model."""
     is_variational = isinstance(model, VariationalAutoencoder)
-    return {"samples": draw_samples(model, 64)} if is_variational else {}
+    return {"samples": draw_samples(model)} if is_variational else {}
 
 
-def draw_beside(model: Autoencoder, images: AnyExamples, count: int = 8) -> dict[str, bytes]:
-    """Pictures to stand beside those of other models of the same images: PNG bytes by name.
+def draw_beside(model: Autoencoder, examples: AnyExamples, count: int = 8) -> dict[str, bytes]:
+    """Pictures to stand beside those of other models of the same examples: PNG bytes by name.
 
-    `originals` and `reconstructions` are a row each of the same first images; `samples`, of a
-    variational model, is a square.
+    `originals` and `reconstructions` are the same first examples; `samples`, of a variational
+    model, is a square.
     """
-    pixels = images.first(count)  # (N, C, H, W)
+    x = _standardized(model, examples.first(count))  # (N, *input_shape)
+    drawer = _drawer(model)
     with families.guarded(model, "failed to be drawn"):
         pictures = {
-            "originals": _png(as_gray(pixels), count),
-            "reconstructions": _png(_reconstructed(model, as_gray(pixels)), count),
+            "originals": drawer.draw_each(x.float().cpu(), count),
+            "reconstructions": drawer.draw_each(_reconstructed(model, x), count),
         }
         if isinstance(model, VariationalAutoencoder):
             pictures["samples"] = draw_samples(model, 25)
         return pictures
 
 
-def draw_own(model: Autoencoder, pixels: Tensor) -> dict[str, bytes]:
+def _drawer(model: Autoencoder) -> Grid | Plot:
+    """What draws examples of a model's domain."""
+    domain = model.spec.domain
+    return Grid() if domain.is_image else Plot(domain)
+
+
+def _standardized(model: Autoencoder, values: Tensor) -> Tensor:
+    """Values as data has them, `(N, *input_shape)`, as the model computes on them."""
+    return model.standardized(as_input(values))
+
+
+def draw_own(model: Autoencoder, values: Tensor) -> dict[str, bytes]:
     """The pictures that a family adds, by name. Raises PluginError where it fails to draw them."""
     if not model.own_pictures:
         return {}
     with families.guarded(model, "failed to draw its own pictures"):
         with torch.inference_mode():
-            given = model._draw(as_gray(pixels).to(model.device, model.dtype))
+            given = model._draw(_standardized(model, values))
         if given.keys() != model.own_pictures.keys():
             wanted = ", ".join(model.own_pictures)
             raise ValueError(f"_draw(self, x) gives {list(given)}; own_pictures names {wanted}")
@@ -72,59 +81,47 @@ def _grid(images: Tensor) -> bytes:
         raise ValueError(f"a picture is images (rows, columns, C, H, W); got {tuple(images.shape)}")
     if not ((images >= 0) & (images <= 1)).all():
         raise ValueError("a picture has values outside [0, 1]")
-    picture = _png(images.flatten(0, 1).float().cpu(), images.shape[1])
+    picture = draw_grid(images.flatten(0, 1).float().cpu(), images.shape[1])
     if len(picture) > MAX_FIGURE_BYTES:
         raise ValueError(f"a picture has {len(picture):,} bytes; at most {MAX_FIGURE_BYTES:,} fit")
     return picture
 
 
-def draw_reconstructions(model: Autoencoder, pixels: Tensor, per_row: int = 8) -> bytes:
-    """Rows of originals `(N, C, H, W)` uint8, each above the row of their reconstructions."""
-    x = as_gray(pixels)
-    y = _reconstructed(model, x)
-    rows = [part for pair in zip(x.split(per_row), y.split(per_row), strict=True) for part in pair]
-    return _png(torch.cat(rows), per_row)
+def draw_reconstructions(model: Autoencoder, values: Tensor) -> bytes:
+    """The first examples `(N, *input_shape)`, as data has them, and their reconstructions."""
+    drawer = _drawer(model)
+    x = _standardized(model, values[: drawer.pairs])
+    return drawer.draw_pairs(x.float().cpu(), _reconstructed(model, x))
 
 
 def _reconstructed(model: Autoencoder, x: Tensor) -> Tensor:
-    """`decode(encode(x))` of images `(N, C, H, W)` in [0, 1], on the processor."""
+    """`decode(encode(x))` of examples `(N, *input_shape)` as the model computes on them, on the CPU."""
     with torch.inference_mode():
-        return model._decode(model._encode(x.to(model.device, model.dtype))).float().cpu()
+        return model._decode(model._encode(x)).float().cpu()
 
 
-def draw_samples(model: VariationalAutoencoder, count: int, seed: int = 0) -> bytes:
-    """Expected images of codes drawn from the prior."""
-    return _png(model.sample(count, seed=seed).float().cpu(), max(1, round(count**0.5)))
+def draw_samples(model: VariationalAutoencoder, count: int | None = None, seed: int = 0) -> bytes:
+    """Expected examples of codes drawn from the prior."""
+    drawer = _drawer(model)
+    count = count or drawer.samples
+    x = model.standardized(model.sample(count, seed=seed))
+    return drawer.draw_each(x.float().cpu(), max(1, round(count**0.5)))
 
 
-def draw_traversals(model: Autoencoder, pixels: Tensor, steps: int = 9, rows: int = 10) -> bytes:
-    """One latent a row, moved over three standard deviations of the codes of these images.
+def draw_traversals(model: Autoencoder, values: Tensor, steps: int = 9, rows: int = 10) -> bytes:
+    """One latent a row, moved over three standard deviations of the codes of these examples.
 
-    The middle of every row is the reconstruction of the first image `(N, C, H, W)` uint8. The
-    rows are the latents whose codes vary most.
+    The middle of every row is the reconstruction of the first example, `(N, *input_shape)` as data
+    has them. The rows are the latents whose codes vary most.
     """
     with torch.inference_mode():
-        codes = model._encode(as_gray(pixels).to(model.device, model.dtype)).flatten(1)  # (N, d)
+        codes = model._encode(_standardized(model, values)).flatten(1)  # (N, d)
         spread = codes.std(0) if len(codes) > 1 else torch.ones_like(codes[0])
         chosen = spread.argsort(descending=True, stable=True)[:rows]
         offsets = torch.linspace(-3, 3, steps, device=codes.device)
         z = codes[0].repeat(len(chosen), steps, 1)  # (rows, steps, d)
         for row, latent in enumerate(chosen.tolist()):
             z[row, :, latent] += offsets * spread[latent]
-        images = model._decode(z.flatten(0, 1).unflatten(-1, model.latent_shape))
-    return _png(images.float().cpu(), steps)
-
-
-def _png(images: Tensor, per_row: int) -> bytes:
-    """A grid of images `(N, C, H, W)` in [0, 1], `per_row` in a row."""
-    from PIL import Image
-
-    factor = max(1, -(-SCALE_TO // images.shape[-2]))
-    large = images.repeat_interleave(factor, -2).repeat_interleave(factor, -1)
-    if large.shape[1] not in (1, 3):
-        large = large[:, :1]  # other than gray and color: the first channel
-    grid = torchvision_part("utils").make_grid(large, nrow=per_row, padding=2, pad_value=1.0)
-    levels = grid.mul(255).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
-    buffer = io.BytesIO()
-    Image.fromarray(levels).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+        moved = model._decode(z.flatten(0, 1).unflatten(-1, model.latent_shape))
+    x = moved.float().cpu().unflatten(0, (len(chosen), steps))
+    return _drawer(model).draw_traversals(x, chosen.tolist())

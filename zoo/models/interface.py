@@ -184,7 +184,7 @@ class Autoencoder(Primitives):
         """Images `(rows, columns, C, H, W)` in [0, 1] for each name in `own_pictures`.
 
         Args:
-            x: images `(N, C, H, W)` in [0, 1] that the model was not trained on.
+            x: examples `(N, *input_shape)` as the model computes on them, that it was not trained on.
         """
         return {}
 
