@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from torch import Tensor
 from zoo.data import AnyExamples, StreamedExamples, load_examples, shown_in_testing
 from zoo.data.examples import PIECE
 from zoo.data.factors import Factors
+from zoo.data.moments import moments
 from zoo.data.open import Dataset
 from zoo.errors import InputError
 from zoo.evaluation.disentanglement import check_factors, measure_factors
@@ -41,9 +44,10 @@ from zoo.models.objectives.deterministic import ReconstructionError
 from zoo.registry import families
 from zoo.runtime import processes
 from zoo.specs.data import DataSettings, Transform, data_settings
+from zoo.specs.domains import domain_of
 from zoo.specs.metrics import Metrics
 from zoo.specs.protocols import Protocol, identity
-from zoo.specs.reconstruction import native
+from zoo.specs.reconstruction import reconstruction_identity
 
 
 def evaluate_model(
@@ -108,7 +112,7 @@ def evaluate_each(
         protocol = own_first[0 if isinstance(model, VariationalAutoencoder) else -1]
     check_protocol(protocol, model.spec)
     if limit is not None and limit < 1:
-        raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
+        raise InputError(f"limit is a number of examples, 1 or more; got {limit}.")
     if nll_samples < 0:
         raise InputError(f"nll_samples is a number of draws, 0 or more; got {nll_samples}.")
     count = min(len(images), limit or len(images))
@@ -138,7 +142,7 @@ def evaluate_each(
         split=images.split,
         protocol=protocol,
         protocol_id=identity(protocol),
-        reconstruction_id=native(images.shape[0]).identity,
+        reconstruction_id=reconstruction_identity(model.spec.domain),
         n_examples=count,
         dataset_sha256=images.sha256 or sha256,
         seed=seed,
@@ -214,10 +218,26 @@ def _real(dataset: str | Path) -> str:
 def reconstruction_errors(model: Autoencoder, images: AnyExamples, count: int) -> dict[str, Tensor]:
     """`mse`, `psnr` and `ssim` alone of the first images, `(N,)` each, as `evaluate_model` takes them."""
     with torch.inference_mode(), exact_float32():
-        size = batch_size(model.spec.input_size)
-        return joined(
-            per_batch(images, count, size, lambda levels, _: measure_batch(model, levels))
-        )
+        size, errors = batch_size(model.spec.input_size), errors_of(model, images)
+        return joined(per_batch(images, count, size, lambda values, _: errors(values)))
+
+
+def errors_of(model: Autoencoder, images: AnyExamples) -> Callable[[Tensor], dict[str, Tensor]]:
+    """What takes the errors of the reconstructions of a batch of a split, `(N,)` by name.
+
+    `mse`, `psnr` and `ssim` of images. Of rows and series `mse` alone, in units of each column's or
+    channel's variance over the split, so that models of the same examples compare.
+    """
+    if model.spec.domain.is_image:
+        return functools.partial(measure_batch, model)
+    _, scale = processes.from_first(lambda: moments(images))
+
+    def errors(values: Tensor) -> dict[str, Tensor]:
+        x = values.double().cpu()
+        x_hat = model.reconstruct(values).double().cpu()
+        return {"mse": ((x_hat - x) / scale).square().flatten(1).mean(1)}
+
+    return errors
 
 
 def validation_loss(
@@ -250,11 +270,12 @@ def _numbers(
     One process reads a stream once. Of several, the first reads it once more, to hash it in order.
     """
     hashed, many = hashlib.sha256(), processes.are_many()
+    errors = errors_of(model, images)
     streamed = isinstance(images, StreamedExamples)
 
     def measure(levels: Tensor, first: int) -> dict[str, Tensor]:
         shown = shown_in_testing(levels, protocol, first)
-        found = measure_batch(model, levels)
+        found = errors(levels)
         if streamed and not many:
             hashed.update(levels.contiguous().numpy().data)
         if not isinstance(model, VariationalAutoencoder):
@@ -269,7 +290,7 @@ def _numbers(
     if isinstance(model, VariationalAutoencoder):
         total = "bce_plus_kl" if protocol == "gray" else "neg_elbo"
         numbers[total] = numbers["reconstruction"].double() + numbers["kl"].double()
-        if total == "neg_elbo":
+        if total == "neg_elbo" and model.spec.domain.is_image:
             values |= _bits(*mean_of(numbers[total]), model.spec.input_size, protocol)
         values["active_units"] = active_units(torch.stack(codes).sum(0), count)
     if streamed and many:
@@ -321,9 +342,8 @@ def means_of(per_image: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def check_shape(model: Autoencoder, images: AnyExamples) -> None:
-    """Raises InputError for images of another shape than the model takes."""
+    """Raises InputError for examples of another shape than the model takes."""
     if images.shape != model.spec.input_shape:
         raise InputError(
-            f"The model takes images of {model.spec.input_shape}; {images.dataset} has "
-            f"{images.shape}."
+            f"The model takes {model.spec.domain}; {images.dataset} has {domain_of(images.shape)}."
         )

@@ -9,7 +9,7 @@ from zoo.evaluation.evaluate import examples_for, means_of, reconstruction_error
 from zoo.models import Autoencoder
 from zoo.specs.data import data_settings
 from zoo.specs.protocols import Protocol, identity
-from zoo.specs.reconstruction import native
+from zoo.specs.reconstruction import reconstruction_identity
 from zoo.specs.record import Measured, Record
 
 
@@ -42,7 +42,7 @@ def reconstructions_again(model: Autoencoder) -> tuple[Record, list[str]]:
             )
         ids = {
             "protocol_id": identity(cast(Protocol, one.protocol)),
-            "reconstruction_id": native(images.shape[0]).identity,
+            "reconstruction_id": reconstruction_identity(model.spec.domain),
         }
         return one.model_copy(update=values | ids)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from zoo.errors import MismatchError, WeightsError
 from zoo.models import Autoencoder
 from zoo.models.contract import sharing
+from zoo.models.standardization import FLOAT64
 
 SLACK_BYTES = 16 * 2**20
 """How far the file's size may be from the Spec's, so that a wrong tensor can be named."""
@@ -47,6 +48,11 @@ def assign(model: Autoencoder, tensors: dict[str, Tensor], *, widened: bool = Fa
                 f"{name} holds numbers that are not finite. Nothing was loaded."
                 + (too_narrow if tensor.dtype == torch.float16 else "")
             )
+    scale = tensors.get(FLOAT64[1])
+    if model.standardization is not None and scale is not None and not (scale > 0).all():
+        raise WeightsError(
+            f"{FLOAT64[1]} holds a number that is not more than 0. Nothing was loaded."
+        )
     model.load_state_dict(
         {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}, assign=True
     )
@@ -54,7 +60,7 @@ def assign(model: Autoencoder, tensors: dict[str, Tensor], *, widened: bool = Fa
 
 def check_savable(model: Autoencoder, fresh: Autoencoder) -> None:
     """Raises WeightsError for a model that could not be loaded: `fresh` is one of the same Spec."""
-    tensors = {name: _as_saved(tensor) for name, tensor in model.state_dict().items()}
+    tensors = {name: _as_saved(name, tensor) for name, tensor in model.state_dict().items()}
     if found := _differences(tensors, fresh.state_dict(), False):
         raise WeightsError(
             f"The model is not what its Spec says, and could not be loaded: {found.said}. Nothing was "
@@ -115,7 +121,7 @@ def _first(problems: list[str], most: int = 6) -> list[str]:
 
 
 def weights_bytes(model: Autoencoder) -> bytes:
-    """`model.safetensors` for a model: floating tensors as float32, the others as they are.
+    """`model.safetensors` for a model: floating tensors as float32, but for a standardization's, which are float64.
 
     Raises WeightsError for weights that are not finite or that share memory.
     """
@@ -123,13 +129,13 @@ def weights_bytes(model: Autoencoder) -> bytes:
     if shared := sharing(state):
         raise WeightsError(f"{shared} share memory: nothing was saved. Give each its own tensor.")
     for name, tensor in state.items():
-        plain = _as_saved(tensor.detach().cpu().contiguous())
+        plain = _as_saved(name, tensor.detach().cpu().contiguous())
         if not _is_finite(plain):
             raise WeightsError(f"{name} holds numbers that are not finite: nothing was saved.")
         tensors[name] = plain.clone()
     return safetensors.torch.save(tensors, metadata={"format": "pt"})
 
 
-def _as_saved(tensor: Tensor) -> Tensor:
-    """A floating tensor as float32, another as it is."""
-    return tensor.float() if tensor.is_floating_point() else tensor
+def _as_saved(name: str, tensor: Tensor) -> Tensor:
+    """A floating tensor as float32, but for a standardization's; another as it is."""
+    return tensor.float() if tensor.is_floating_point() and name not in FLOAT64 else tensor

@@ -18,6 +18,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from zoo.errors import InputError, PluginError
 from zoo.models.interface import Autoencoder
 from zoo.models.primitives import Primitives
+from zoo.models.standardization import FLOAT64
 from zoo.models.variational import VariationalAutoencoder
 from zoo.specs.base import Spec
 from zoo.specs.metrics import MAX_UNIT, PICTURES, is_taken
@@ -101,7 +102,8 @@ def _unsavable(model: Autoencoder) -> str:
     """Why a model cannot be saved and loaded back, or nothing."""
     tensors = model.state_dict()
     for name, tensor in tensors.items():
-        if tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype != torch.float32):
+        wanted = torch.float64 if name in FLOAT64 else torch.float32
+        if tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype != wanted):
             return f"{name} is {str(tensor.dtype).removeprefix('torch.')}; weights are float32"
         if not tensor.is_contiguous():
             return f"{name} is not contiguous; make it so when it is built"

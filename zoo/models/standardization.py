@@ -11,6 +11,9 @@ from torch.distributions import Distribution
 
 from zoo.specs.domains import Domain
 
+FLOAT64 = ("standardization.mean", "standardization.scale")
+"""The tensors of a model's state that are float64; all other floating ones are float32 in a file."""
+
 
 class Standardization(nn.Module):
     """(x - mean) / scale for each column of a row, or each channel of a series.

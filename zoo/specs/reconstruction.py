@@ -16,6 +16,7 @@ from pydantic import Field
 
 from zoo.errors import InputError, did_you_mean
 from zoo.specs.data import Transform
+from zoo.specs.domains import Domain
 from zoo.specs.ground import Ground
 from zoo.specs.validation import Strict, checked, listed
 
@@ -107,6 +108,14 @@ the shorter side resized to 256, and the center cropped."""
 def native(channels: int) -> ReconstructionProtocol:
     """The protocol of a model's own images, as they are: that of `mse`, `psnr` and `ssim` anywhere."""
     return ReconstructionProtocol().for_channels(channels)
+
+
+def reconstruction_identity(domain: Domain) -> str:
+    """Identity of how `mse`, `psnr` and `ssim` are taken of examples of a domain."""
+    if domain.is_image:
+        return native(domain.shape[0]).identity
+    settings = ("mse", "per-column-variance-of-the-split")
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
 
 
 def _named(name: str) -> ReconstructionProtocol:

@@ -16,6 +16,7 @@ import torch
 from zoo.cards.card import render_card
 from zoo.cards.record import record_of
 from zoo.data import AnyExamples, fingerprint, open_dataset
+from zoo.data.moments import moments
 from zoo.data.open import Dataset
 from zoo.errors import DataError, PluginError, RecipeError, TrainingError, UnknownNameError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
@@ -141,6 +142,8 @@ def _train(
         f"{_work(recipe, images[recipe.data.fit], trained)}, in {recipe.training.precision} on {where}."
     )
     kept = encoding(model) if recipe.training.trains == "decoder" else {}
+    if model.standardization is not None and recipe.training.init == "off":
+        model.standardization.set(*processes.from_first(lambda: moments(images[recipe.data.fit])))
     if recipe.training.output_bias == "training-mean":
         model.set_output_mean(model.standardized(images[recipe.data.fit].mean()[None])[0])
     validate = None
