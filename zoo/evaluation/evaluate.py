@@ -140,6 +140,7 @@ def evaluate_each(
     metrics = Metrics(
         dataset=images.dataset,
         split=images.split,
+        domain=model.spec.domain.kind,
         protocol=protocol,
         protocol_id=identity(protocol),
         reconstruction_id=reconstruction_identity(model.spec.domain),

@@ -133,13 +133,13 @@ class _Loop:
         for split, before in self.state.progress.data.items():
             if told := difference(before, data[split]):
                 raise TrainingError(
-                    f"The {split} images of {self.images.dataset} have changed since this run was "
+                    f"The {split} {self.images.domain.nouns} of {self.images.dataset} have changed since this run was "
                     f"started: {told}. Restore them to resume, or train anew with another --out."
                 )
         before, now = self.state.progress.processes, processes.count()
         if before != now and self.settings.exact_shards == "off":
             log.warning(
-                "This run was trained on %d process%s and goes on on %d: its bits will differ. "
+                "This run was trained on %d process%s and is resumed on %d: its bits will differ. "
                 "exact_shards would keep them.",
                 before,
                 "es" * (before > 1),

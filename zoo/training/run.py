@@ -236,7 +236,7 @@ def plan(recipe: Recipe) -> str:
 def _work(recipe: Recipe, images: AnyExamples, parameters: int) -> str:
     steps = -(-len(images) // recipe.training.batch_size) * recipe.training.epochs
     return (
-        f"{parameters:,} parameters on {len(images):,} images of {images.dataset} ({images.split}) "
+        f"{parameters:,} parameters on {len(images):,} {images.domain.nouns} of {images.dataset} ({images.split}) "
         f"for {steps:,} steps"
     )
 
