@@ -19,7 +19,7 @@ from PIL import Image
 
 import zoo
 from zoo.cli import main
-from zoo.data import as_gray
+from zoo.data import as_gray, open_all
 from zoo.data.moments import Moments
 from zoo.errors import DataError, InputError, ZooError
 from zoo.evaluation import codes, encode
@@ -254,3 +254,23 @@ def test_the_command_fits_images_as_the_models_recipe_says(model, capsys):
         main(["encode", "./model", "large.png", "-o", "codes.npy", "--device", "cpu"])
     assert not end.value.code, capsys.readouterr().err
     assert np.load("codes.npy").shape == (1, 3)
+
+
+def test_rows_are_encoded_in_their_own_units(monkeypatch):
+    rows = np.random.Generator(np.random.Philox(5)).normal(size=(700, 5)) + 1.7e9
+    np.save("table.npy", rows)
+    model = zoo.build("ae", input_shape=(5,), latent_dim=2, body={"kind": "mlp", "hidden": [4]})
+    given = []
+
+    def taken(self, x):
+        given.append(x)
+        return self._encode((x - 1.7e9).float())
+
+    monkeypatch.setattr(type(model), "encode", taken)
+    examples = open_all(["table.npy"], shape=(5,), transform=Transform())
+    done = encode.encode_images(model.eval(), examples, Path("codes.npy"), device=CPU)
+    assert done == 700
+    assert np.array_equal(torch.cat(given).numpy(), rows)
+    assert np.load("codes.npy").shape == (700, 2)
+    with pytest.raises(InputError, match=r"Mirror images are of images; the model takes 5-column"):
+        encode.encode_images(model, examples, Path("b.npy"), device=CPU, flipped=True)

@@ -162,3 +162,19 @@ def test_what_is_not_plain_data_is_refused(value):
     message = refused(changed(training__seed=value, data__fit="x"))
     assert "training: not plain numbers, strings and lists: " in message
     assert "data.fit: " in message
+
+
+def test_what_is_done_to_images_is_refused_of_rows():
+    rows = {"family": "ae", "input_shape": [30], "latent_dim": 2, "body": {"kind": "mlp"}}
+    data = {"dataset": "table.npy", "protocol": "real"}
+    assert Recipe.parse({"model": rows, "data": data}).spec.domain.is_real
+    with pytest.raises(RecipeError) as caught:
+        Recipe.parse(
+            {
+                "model": rows,
+                "data": data | {"transform": {"flip": True}},
+                "training": {"shift": 2},
+            }
+        )
+    assert "data.transform: for images; this model takes 30-column rows" in str(caught.value)
+    assert "training.shift: for images; this model takes 30-column rows" in str(caught.value)

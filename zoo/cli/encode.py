@@ -52,10 +52,10 @@ def encode(
     overwrite: bool,
     device: str,
 ) -> None:
-    """Encode FILES with a MODEL: images, or datasets by name, folder or file.
+    """Encode FILES with a MODEL: images, or datasets by name, folder or file; tables as .npy files.
 
-    The codes go to a .npy file, float32, one row an image, in the order of the files. Beside
-    codes.npy, codes.keys.jsonl has what each image is called, and codes.json the codes' mean and
+    The codes go to a .npy file, float32, one row an example, in the order of the files. Beside
+    codes.npy, codes.keys.jsonl has the key of each example, and codes.json the codes' mean and
     standard deviation by channel. After a stop the same command goes on.
     """
     from zoo.data import open_all
@@ -83,6 +83,8 @@ def encode(
     if loaded.spec.stride and said is None:
         protocol = protocol or "native"
     tile = "off"
+    if protocol is not None and not loaded.spec.domain.is_image:
+        raise InputError(f"{protocol} is for images; the model takes {loaded.spec.domain}.")
     if protocol is not None:
         asked = parse_protocol(protocol)
         tile, transform = asked.tile, asked.transform
@@ -109,7 +111,7 @@ def encode(
     outputs += shard_paths(out, len(images), shards) if shards else []
     check_apart(outputs, [*files, *images.paths()])
     for flipped, target in enumerate(targets):
-        with _progress_shown(len(images)) as on_progress:
+        with _progress_shown(len(images), images.domain.nouns) as on_progress:
             done = encode_images(
                 loaded,
                 images,
@@ -122,7 +124,7 @@ def encode(
             )
         if done < len(images):
             raise click.ClickException(
-                f"interrupted after {done:,} of {len(images):,} images. The same command goes on."
+                f"interrupted after {done:,} of {len(images):,} {images.domain.nouns}. The same command goes on."
             )
         sides = " x ".join(map(str, loaded.spec.code_shape(images.shape)))
         say(f"{target}: {done:,} x {sides}, float32")
@@ -132,10 +134,10 @@ def encode(
 
 
 @contextmanager
-def _progress_shown(count: int) -> Iterator[Callable[[int], None]]:
-    """Gives what is called with the number of images done: a bar on a terminal, else lines."""
+def _progress_shown(count: int, nouns: str) -> Iterator[Callable[[int], None]]:
+    """Gives what is called with the number of examples done: a bar on a terminal, else lines."""
     if not sys.stderr.isatty():
-        yield _lines(count)
+        yield _lines(count, nouns)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -146,7 +148,7 @@ def _progress_shown(count: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bars.update(bar, completed=done)
 
 
-def _lines(count: int) -> Callable[[int], None]:
+def _lines(count: int, nouns: str) -> Callable[[int], None]:
     """A line in so many seconds, so that a short run prints none."""
     last = time.monotonic()
 
@@ -154,6 +156,6 @@ def _lines(count: int) -> Callable[[int], None]:
         nonlocal last
         if time.monotonic() - last >= SECONDS_PER_LINE:
             last = time.monotonic()
-            print(f"encoded {done:,} of {count:,} images", file=sys.stderr, flush=True)
+            print(f"encoded {done:,} of {count:,} {nouns}", file=sys.stderr, flush=True)
 
     return on_progress

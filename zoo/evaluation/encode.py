@@ -1,4 +1,4 @@
-"""All images of a dataset -> a `.npy` of their codes, in pieces: a stop at any moment loses seconds."""
+"""All examples of a dataset -> a `.npy` of their codes, in pieces: a stop at any moment loses seconds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = logging.getLogger("zoo")
 
 SECONDS_PER_NOTE = 2.0
 """A process that is killed goes back to its last note."""
-OTHERS = "its images are others, or their files' sizes or times have changed"
+OTHERS = "its examples are others, or their files' sizes or times have changed"
 
 
 def encode_images(
@@ -57,7 +57,7 @@ def encode_images(
 
     Args:
         model: in eval mode, as `zoo.load` gives it; it is moved to the device.
-        images: of the model's shape.
+        images: examples of the model's shape.
         target: its name ends in `.npy`. Codes of these very images that are there already are left
             as they are.
         device: where to compute.
@@ -76,10 +76,10 @@ def encode_images(
         DataError: for a damaged image; ZooError: where the disk is full or read-only.
     """
     if not model.spec.takes(images.shape):
-        raise InputError(
-            f"The model takes no images of {' x '.join(map(str, images.shape))}. A protocol such as "
-            "center-256 makes them fit."
-        )
+        fit = " A protocol such as center-256 makes them fit." if images.domain.is_image else ""
+        raise InputError(f"The model takes no {images.domain}.{fit}")
+    if flipped and not images.domain.is_image:
+        raise InputError(f"Mirror images are of images; the model takes {model.spec.domain}.")
     check_tile(model, tile)
     about = _about(model, images, device) | {"tile": tile, "flipped": flipped}
     in_use = f"Another process writes {str(target)!r}. Wait for it, or choose another name."
@@ -173,7 +173,9 @@ def _encoded(
             done = Done(0, 0, Moments.none(codes.shape[1]), "")
         keys = images.keys(done.images, len(codes))
         if not np.isfinite(codes).all():
-            raise InputError(f"Codes of images {keys[0]!r} to {keys[-1]!r} are not all finite.")
+            raise InputError(
+                f"Codes of {images.domain.nouns} {keys[0]!r} to {keys[-1]!r} are not all finite."
+            )
         digest.update(images.marks(done.images, len(codes)))
         done = Done(
             done.images + len(codes),
@@ -187,10 +189,14 @@ def _encoded(
         yield done
 
 
-def _codes(model: Autoencoder, pixels: Tensor, tile: Literal["off"] | int) -> np.ndarray:
-    """Codes `(n, *latent_shape)` float32 of levels `(n, C, H, W)` uint8."""
+def _codes(model: Autoencoder, values: Tensor, tile: Literal["off"] | int) -> np.ndarray:
+    """Codes `(n, *latent_shape)` float32 of examples as data hold them."""
+    values = values.to(model.device)
     with families.guarded(model, "failed to encode"), torch.inference_mode():
-        codes = encode_tiled(model, as_gray(pixels.to(model.device)), tile)
-        if codes.shape != (len(pixels), *model.spec.code_shape(tuple(pixels.shape[1:]))):
-            raise ValueError(f"_encode gives {tuple(codes.shape)} for {len(pixels)} images")
+        is_image = model.spec.domain.is_image
+        codes = encode_tiled(model, as_gray(values), tile) if is_image else model.encode(values)
+        if codes.shape != (len(values), *model.spec.code_shape(tuple(values.shape[1:]))):
+            raise ValueError(
+                f"_encode gives {tuple(codes.shape)} for {len(values)} {model.spec.domain.nouns}"
+            )
         return codes.float().cpu().numpy()

@@ -17,7 +17,7 @@ from zoo.io.files import read_regular, with_home
 from zoo.likelihoods.fitting import check_protocol
 from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
-from zoo.specs.data import DataSettings, parsed
+from zoo.specs.data import DataSettings, Transform, parsed
 from zoo.specs.objectives import (
     ELBO,
     ObjectiveSettings,
@@ -236,6 +236,12 @@ def _disagreements(
                 f"model.likelihood = {{kind = {_fitting(data.protocol)!r}}}."
             )
         problems.append(f"data.protocol: {said}")
+    for name, of_images in (
+        ("data.transform", data.transform != Transform()),
+        ("training.shift", bool(training.shift)),
+    ):
+        if of_images and spec.domain.is_real:
+            problems.append(f"{name}: for images; this model takes {spec.domain}")
     if training.early_stopping != "off" and data.fit != "train":
         problems.append("training.early_stopping: needs the validation split: data.fit = 'train'")
     if training.exact_shards != "off":
