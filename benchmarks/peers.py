@@ -48,7 +48,7 @@ def main() -> None:
     from arms.with_zoo import differences, prepare
 
     import zoo
-    from zoo.data.named.registry import data_folder
+    from zoo.datasets.idx import data_folder
     from zoo.io.files import write_atomically
 
     with tempfile.TemporaryDirectory() as work:

@@ -51,7 +51,7 @@ from comparison import (
 
 import zoo
 from zoo.data import Examples, load_examples
-from zoo.data.named.registry import data_folder
+from zoo.datasets.idx import data_folder
 from zoo.runtime.devices import bf16_cost
 from zoo.training.loop import STEPS_PER_READ, Update, fit
 from zoo.training.recipe import load_recipe

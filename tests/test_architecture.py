@@ -15,6 +15,7 @@ ORDER = [
     "errors",
     "io",
     "runtime",
+    "datasets",
     "specs",
     "plugins",
     "distributions",

@@ -73,7 +73,7 @@ def test_datasets(verb):
 
 
 def test_reserved_names_are_those_of_the_zoo():
-    from zoo.data.named.registry import NAMED
+    from zoo.datasets import NAMED
 
     assert plugins._reserved["family"] == {*families.BUILT_IN, *families.PRESETS}
     assert plugins._reserved["dataset"] == set(NAMED)

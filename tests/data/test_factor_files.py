@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.data.factors import factors_behind, factors_known, factors_of
-from zoo.data.named import sprites
+from zoo.datasets import sprite_images as sprites
 from zoo.errors import DataError, InputError
 from zoo.specs.record import Measured
 
@@ -67,7 +67,7 @@ def test_sprites_know_their_factors_and_other_images_do_not():
     assert np.array_equal(known.values, sprites.factors("test"))
     assert factors_of("sprites", "test", False) is None
     for other, name in (("digits", "'digits'"), (np.zeros((3, 8, 8), np.uint8), "This dataset")):
-        with pytest.raises(InputError, match=rf"{name} knows no factors .* give a CSV file"):
+        with pytest.raises(InputError, match=rf"{name} has no known factors .* give a CSV file"):
             factors_of(other, "test", True)
 
 

@@ -17,7 +17,7 @@ from zoo.cli.bench import print_results
 from zoo.cli.eval import evaluate as eval_verb
 from zoo.data.examples import Examples
 from zoo.data.factors import Factors
-from zoo.data.named import sprites
+from zoo.datasets import sprite_images as sprites
 from zoo.errors import DataError, InputError
 from zoo.evaluation import disentanglement
 from zoo.evaluation.evaluate import evaluate_model
@@ -120,7 +120,7 @@ def test_what_cannot_be_scored_is_refused(model, table):
         zoo.evaluate(vae(1), "digits", factors=table)
     with pytest.raises(InputError, match=r"need 20 images at least, .* got 19"):
         zoo.evaluate(model, "digits", factors=table, limit=19)
-    with pytest.raises(InputError, match="'digits' knows no factors"):
+    with pytest.raises(InputError, match="'digits' has no known factors"):
         zoo.evaluate(model, "digits", factors=True)
     write(table, [[7, n % 3] for n in range(COUNT)])
     with pytest.raises(InputError, match=r"The factor 'left' of .* is 7 in all 300 images"):
@@ -204,7 +204,7 @@ def test_the_command_prints_them_last_and_as_json(model, table, tmp_path):
     printed = json.loads(CliRunner().invoke(eval_verb, given).output)
     assert printed["factors"] == ["left", "right"]
     alone = CliRunner().invoke(eval_verb, [source, "--dataset", "digits", "--factors"])
-    assert "'digits' knows no factors" in str(alone.exception)
+    assert "'digits' has no known factors" in str(alone.exception)
 
 
 def test_a_model_of_sprites_is_scored_against_their_factors():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoo.data.named import sprites
+from zoo.datasets import sprite_images as sprites
 from zoo.evaluation.factors import dci, factor_vae_score, mig, sap
 
 SIZES = (3, 4, 5, 2)

@@ -285,11 +285,11 @@ def test_where_nothing_was_measured_nothing_passed():
 
 
 def test_offline_no_image_is_fetched_and_what_needs_one_is_not_measured(monkeypatch, tmp_path):
-    def download(name):
-        raise AssertionError(f"{name} was asked for")
+    def download(self):
+        raise AssertionError(f"{self.name} was asked for")
 
     monkeypatch.setenv("ZOO_DATA", str(tmp_path))
-    monkeypatch.setattr("zoo.data.named.registry._download", download)
+    monkeypatch.setattr("zoo.datasets.idx.IDX._download", download)
     report = zoo.verify("vae-mnist-20", offline=True)
     numbers = [check for check in report.checks if check.what.startswith("mnist")]
     assert {check.result for check in numbers} == {"not measured"}

@@ -20,7 +20,7 @@ import torch
 import zoo
 from zoo.cli import main
 from zoo.data import load_examples
-from zoo.data.named.labels import test_labels as labels_of
+from zoo.datasets import NAMED
 from zoo.errors import InputError
 from zoo.page.contents import by_umap, contents, packed, principal_components, within_square
 from zoo.page.read import CONTENTS, END, FILES, START
@@ -113,12 +113,10 @@ def test_the_map_is_laid_out_by_umap_where_that_is_asked_for(tmp_path, digits, m
 
 
 def test_labels_are_those_of_the_test_images(digits):
-    found = labels_of("digits")
-    assert found is not None
-    labels, classes = found
+    labels = NAMED["digits"].test_labels()
+    assert labels is not None
     assert len(labels) == len(digits)
-    assert len(classes) == 10
-    assert labels_of("no-such-dataset") is None
+    assert len(NAMED["digits"].classes) == 10
 
 
 def results(report) -> dict[str, str]:

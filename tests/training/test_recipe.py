@@ -167,14 +167,11 @@ def test_what_is_not_plain_data_is_refused(value):
 def test_what_is_done_to_images_is_refused_of_rows():
     rows = {"family": "ae", "input_shape": [30], "latent_dim": 2, "body": {"kind": "mlp"}}
     data = {"dataset": "table.npy", "protocol": "real"}
-    assert Recipe.parse({"model": rows, "data": data}).spec.domain.is_real
+    training = {"epochs": 1}
+    parsed = Recipe.parse({"model": rows, "data": data, "training": training})
+    assert parsed.spec.domain.is_real
+    data["transform"], training["shift"] = {"flip": True}, 2
     with pytest.raises(RecipeError) as caught:
-        Recipe.parse(
-            {
-                "model": rows,
-                "data": data | {"transform": {"flip": True}},
-                "training": {"shift": 2},
-            }
-        )
+        Recipe.parse({"model": rows, "data": data, "training": training})
     assert "data.transform: for images; this model takes 30-column rows" in str(caught.value)
     assert "training.shift: for images; this model takes 30-column rows" in str(caught.value)

@@ -7,9 +7,10 @@ import tomllib
 from collections.abc import Sequence
 
 from zoo.cards import FIGURES, MARKER
-from zoo.cards.front_matter import DATASETS, front_matter
+from zoo.cards.front_matter import front_matter
 from zoo.cards.papers import papers_of
 from zoo.cards.record import heading, rows
+from zoo.datasets import NAMED
 from zoo.errors import RecipeError
 from zoo.io.text import number, printable, with_error
 from zoo.registry import families, published
@@ -114,8 +115,10 @@ def _what_it_is(info: ModelInfo) -> str:
 
 def _data(info: ModelInfo) -> str:
     """The dataset's name in prose, with a link to the Hub."""
-    name, hub = DATASETS.get(info.data or "", (_escaped(info.data or "its data"), None))
-    return f"[{name}](https://huggingface.co/datasets/{hub})" if hub else name
+    if (named := NAMED.get(info.data or "")) is None:
+        return _escaped(info.data or "its data")
+    hub = named.hub
+    return f"[{named.title}](https://huggingface.co/datasets/{hub})" if hub else named.title
 
 
 def _made_to_fit(info: ModelInfo) -> str:

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from zoo.cards.record import rows
+from zoo.datasets import NAMED
 from zoo.registry import families
 from zoo.specs.info import ModelInfo
 from zoo.specs.record import Record
-
-DATASETS = {
-    "mnist": ("MNIST", "ylecun/mnist"),
-    "fashion-mnist": ("Fashion-MNIST", "zalando-datasets/fashion_mnist"),
-    "kmnist": ("Kuzushiji-MNIST", "tanganke/kmnist"),
-    "digits": ("the 8 x 8 digits of scikit-learn", None),
-    "sprites": ("the 64 x 64 sprites that the zoo draws", None),
-}
-"""By the zoo's name: what people call it, and the Hub's id."""
 
 
 def front_matter(info: ModelInfo, title: str, record: Record) -> str:
@@ -29,7 +21,7 @@ def front_matter(info: ModelInfo, title: str, record: Record) -> str:
 
     generates = families.get(info.family).is_variational
     task = "unconditional-image-generation" if generates else "image-feature-extraction"
-    on_hub = {name: there for name, (_, there) in DATASETS.items()}
+    on_hub = {name: one.hub for name, one in NAMED.items()}
     dataset = on_hub.get(info.data or "")
     results = [
         EvalResult(

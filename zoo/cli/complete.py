@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def _names(kind: str) -> list[str]:
     """Names of a kind that are known here; a word that is no kind stands for itself."""
+    from zoo.datasets import NAMED
     from zoo.plugins import entry_points as plugins
     from zoo.registry import published
 
@@ -25,7 +26,7 @@ def _names(kind: str) -> list[str]:
         return list_families()
     if kind == "datasets":
         installed = [plugin.name for plugin in plugins.installed("dataset") if not plugin.problem]
-        return [*plugins.DATASETS, *installed]
+        return [*NAMED, *installed]
     listed = {"models": published.list_models, "recipes": published.list_recipes}
     return listed[kind]() if kind in listed else [kind]
 

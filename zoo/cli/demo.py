@@ -87,7 +87,7 @@ def _measure() -> None:
     from zoo.bench.entries import measure_models
     from zoo.cli.standings import print_results
     from zoo.data import load_examples
-    from zoo.data.named.registry import data_folder
+    from zoo.datasets.idx import data_folder
     from zoo.errors import DataError, OfflineError
     from zoo.registry import published
 

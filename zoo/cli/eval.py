@@ -21,6 +21,7 @@ from zoo.cli.output import (
     print_json,
     say,
 )
+from zoo.datasets import WITH_FACTORS
 
 if TYPE_CHECKING:
     from zoo.specs.reconstruction import Reconstructions
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     default=False,
     metavar="[FILE]",
     help="Score codes against the factors of each image: a CSV file's, or those that the dataset "
-    "knows, as sprites does.",
+    f"knows ({', '.join(WITH_FACTORS)}).",
 )
 @max_damaged_option
 @column_option

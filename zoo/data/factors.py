@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.data.named import sprites
 from zoo.data.splits import SPLITS
+from zoo.datasets import NAMED, WITH_FACTORS
 from zoo.errors import DataError, InputError
 from zoo.io.files import read_regular, with_home
 from zoo.specs.metrics import Metrics
@@ -39,10 +39,11 @@ class Factors:
 
 
 def factors_known(dataset: object, split: str) -> Factors | None:
-    """Those that a dataset knows, or None. Of the zoo's own, sprites do."""
-    if not isinstance(dataset, str) or dataset != "sprites" or split not in SPLITS:
+    """Those that a dataset knows, or None."""
+    named = NAMED.get(dataset) if isinstance(dataset, str) else None
+    if named is None or not named.factors or split not in SPLITS:
         return None
-    return Factors(tuple(sprites.FACTORS), sprites.factors(split), "sprites")
+    return Factors(named.factors, named.factors_of(split), named.name)
 
 
 def factors_behind(published: Metrics) -> Factors | None:
@@ -72,7 +73,7 @@ def factors_of(dataset: object, split: str, given: str | Path | bool) -> Factors
         return known
     name = repr(str(dataset)) if isinstance(dataset, str | Path) else "This dataset"
     raise InputError(
-        f"{name} knows no factors (sprites does): give a CSV file of them, with a line of names, "
+        f"{name} has no known factors ({', '.join(WITH_FACTORS)} has them): give a CSV file of them, with a line of names, "
         "then a line of whole numbers for each image."
     )
 

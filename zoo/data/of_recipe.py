@@ -12,10 +12,10 @@ import os
 import shlex
 from pathlib import Path
 
-from zoo.data.named.registry import NAMED
 from zoo.data.sources.folders import is_pattern
 from zoo.data.sources.hub import PREFIX as HF_DATASET
 from zoo.data.sources.shards import expanded
+from zoo.datasets import NAMED
 from zoo.errors import DataError
 from zoo.io.files import with_home
 from zoo.plugins import entry_points as plugins

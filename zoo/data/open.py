@@ -17,7 +17,6 @@ from torch.utils.data import Dataset as TorchDataset
 from zoo.data.agreement import check_agreement, check_one_shape
 from zoo.data.examples import IN_MEMORY, Examples
 from zoo.data.levels import note_levels
-from zoo.data.named.registry import NAMED, is_here, read_named
 from zoo.data.sources.base import InMemory, Joined, Named, Source
 from zoo.data.sources.folders import is_pattern, read_file, read_folder, read_pattern
 from zoo.data.sources.hub import PREFIX as HF_DATASET
@@ -29,6 +28,7 @@ from zoo.data.splits import SPLITS, describe, numbers_of
 from zoo.data.stream import StreamedExamples
 from zoo.data.transform import as_pixels
 from zoo.data.values import Shape, from_table
+from zoo.datasets import NAMED
 from zoo.errors import DataError, InputError, OfflineError, UnknownNameError, did_you_mean
 from zoo.io.files import with_home
 from zoo.plugins import entry_points as plugins
@@ -58,8 +58,7 @@ def load_examples(
     """One split of a dataset: in memory if it fits there (`IN_MEMORY`), else streamed.
 
     Args:
-        dataset: a name (`mnist`, `fashion-mnist`, `kmnist`, `digits`, `sprites`, or one that an
-            installed package has); a folder of images; tar shards: a folder of them, or a pattern such as
+        dataset: a name (of `zoo.datasets.NAMED`, or one that an installed package has); a folder of images; tar shards: a folder of them, or a pattern such as
             `photos/train-{000..099}.tar`; `hf-dataset:org/name`; parquet files; a `.npy` or `.npz`
             file. Or objects: a tensor or array, uint8 images `(N, C, H, W)` or `(N, H, W)`, or float32 or
             float64 rows `(N, D)` or series `(N, C, L)`; a data frame of numbers; a torch Dataset; an
@@ -242,7 +241,7 @@ def _find(
         raise InputError(f"A dataset is a name, {KINDS}, or {IN_PYTHON}; got {str(dataset)!r}.")
     if isinstance(dataset, str) and dataset in NAMED:
         _note_folder(dataset)
-        return dataset, dataset, _in_memory(read_named(dataset), dataset)
+        return dataset, dataset, _in_memory(NAMED[dataset].read(), dataset)
     if isinstance(dataset, str) and (plugin := plugins.named("dataset", dataset)):
         _note_folder(dataset)
         return dataset, str(plugin), _in_memory(read_plugin(plugin), str(plugin), wanted)
@@ -327,4 +326,5 @@ def check_at_hand(dataset: Dataset, offline: bool) -> None:
 
 def is_at_hand(dataset: str) -> bool:
     """Whether a dataset can be read without a network; another thing is whether it is sound."""
-    return is_here(dataset) and not dataset.startswith(HF_DATASET)
+    named = NAMED.get(dataset)
+    return (named is None or named.is_here()) and not dataset.startswith(HF_DATASET)

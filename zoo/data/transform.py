@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.named.registry import torchvision_part
 from zoo.errors import DataError
+from zoo.runtime.torchvision import torchvision_part
 from zoo.specs.data import Transform
 
 if TYPE_CHECKING:

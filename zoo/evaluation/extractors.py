@@ -23,7 +23,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.data.named.registry import torchvision_part
 from zoo.errors import (
     InputError,
     IntegrityError,
@@ -39,6 +38,7 @@ from zoo.hub.find import ONLINE, Access, find
 from zoo.io.files import read_regular, with_home
 from zoo.models import Autoencoder
 from zoo.runtime import processes
+from zoo.runtime.torchvision import torchvision_part
 from zoo.specs.reconstruction import DECLARED, ExtractorKind
 
 MOST_BYTES = 2**30

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.data import AnyExamples, as_gray
-from zoo.data.named.labels import test_labels
+from zoo.datasets import NAMED
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import evaluate_each
 from zoo.export.formats import ONNX
@@ -96,15 +96,16 @@ def _images(
     model: Autoencoder, images: AnyExamples, pixels: Tensor, codes: Tensor, split: str
 ) -> dict[str, Any]:
     """Images `(N, C, H, W)` uint8 and codes `(N, d)`, their places, classes and numbers."""
-    labels = test_labels(images.dataset) if split == "test" else None
+    named = NAMED.get(images.dataset) if split == "test" else None
+    labels = named and named.test_labels()
     numbers = _numbers(model, images, len(pixels))
     return {
         "name": f"{images.dataset} {split}",
         "count": len(pixels),
         "levels": packed(pixels.contiguous().numpy().tobytes()),
         "codes": floats(codes),
-        "labels": labels and labels[0][: len(pixels)],
-        "classes": labels and list(labels[1]),
+        "labels": labels and labels[: len(pixels)],
+        "classes": list(named.classes) if named and labels else None,
         "numbers": {name: floats(values) for name, values in numbers.items()},
     }
 

@@ -27,6 +27,7 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo.datasets import NAMED
 from zoo.errors import PluginError, did_you_mean
 from zoo.plugins.guards import cause
 
@@ -38,10 +39,8 @@ GROUPS: dict[Kind, str] = {
     "dataset": "autoencoder_zoo.datasets",
     "registry": "autoencoder_zoo.registries",
 }
-DATASETS = ("mnist", "fashion-mnist", "kmnist", "digits", "sprites")
-"""The zoo's own, listed here so that `zoo list` imports nothing heavy."""
 _reserved: dict[Kind, set[str]] = {kind: set() for kind in GROUPS}
-_reserved["dataset"].update(DATASETS)
+_reserved["dataset"].update(NAMED)
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 """Names of families, likelihoods, datasets and registries: lower-case words joined by '-'."""
 

@@ -6,6 +6,7 @@ import fnmatch
 from pathlib import Path
 from typing import Literal
 
+from zoo.datasets import NAMED
 from zoo.errors import PluginError, UnknownNameError, did_you_mean
 from zoo.plugins import entry_points as plugins
 from zoo.registry import index
@@ -52,7 +53,7 @@ def what_it_is(name: str) -> str:
     """What a name that is no model's is, as a sentence; else nothing."""
     if name in list_recipes():
         return f" It is a recipe: zoo train {name}."
-    if name in plugins.DATASETS:
+    if name in NAMED:
         return f" It is a dataset: `zoo list '*{name}*'` lists models of it."
     if name.endswith(".toml"):
         return " A recipe's file goes to `zoo train`, a sweep's to `zoo sweep`."

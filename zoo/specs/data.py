@@ -1,4 +1,4 @@
-"""The [data] of a recipe: which images, and what is done to them before a model sees them. No torch here."""
+"""The [data] of a recipe: which examples, and what is done to them before a model sees them. No torch here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from zoo.datasets import NAMED
 from zoo.errors import InputError, RecipeError
 from zoo.specs.protocols import Protocol
 from zoo.specs.validation import Strict, validated
@@ -53,12 +54,12 @@ class Transform(Strict):
 
 
 class DataSettings(Strict):
-    """Which images, which of them, and what the model is shown."""
+    """Which examples, which of them, and what the model is shown."""
 
     dataset: str = Field(
-        description="mnist, fashion-mnist, kmnist, digits, sprites, or an installed package's; a folder of "
+        description=f"{', '.join(NAMED)}, or an installed package's; a folder of "
         "images; tar shards, such as photos/train-{000..099}.tar; hf-dataset:org/name; a folder of parquet files; "
-        "a .npy or .npz file"
+        "a .npy or .npz file of images, rows or series"
     )
     fit: Literal["train", "train+validation"] = Field(
         default="train",
@@ -67,7 +68,7 @@ class DataSettings(Strict):
     )
     protocol: Protocol = Field(
         description="binarized or gray for a Bernoulli likelihood, levels for a discretized logistic one, "
-        "dequantized for others"
+        "dequantized for other images; real for rows and series"
     )
     transform: Transform = Field(
         default=Transform(),
@@ -79,7 +80,9 @@ class DataSettings(Strict):
         "with several images a sample, what follows the first dot of their names, as seg.png",
     )
     max_damaged: int = Field(
-        default=0, ge=0, description="images that may be left out because they cannot be read"
+        default=0,
+        ge=0,
+        description="examples that may be left out because they cannot be read, or are not finite",
     )
 
 

@@ -18,14 +18,14 @@ import pytest
 import torch
 
 from zoo.data import load_examples, open_dataset
-from zoo.data.named import registry as named
-from zoo.data.named.registry import SHA256, TORCHVISION, data_folder
+from zoo.datasets import NAMED, WITH_FACTORS, digits, idx
+from zoo.datasets.idx import data_folder
 from zoo.errors import DataError, OfflineError, UnknownNameError, ZooError
 
 TRAIN, TEST = "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"
 COUNTS = {TRAIN: 6_000, TEST: 1_000}
 """A tenth of the real ones, to be quick."""
-REAL = named.IDX_FILES
+REAL = idx.FILES
 NO_NAME = urllib.error.URLError(OSError(-2, "Name or service not known"))
 
 
@@ -34,7 +34,7 @@ def data(tmp_path, monkeypatch) -> Path:
     """ZOO_DATA, empty, and a network that is not there."""
     monkeypatch.setenv("ZOO_DATA", str(tmp_path / "data"))
     network_fails(monkeypatch, NO_NAME)
-    monkeypatch.setattr(named, "IDX_FILES", {"train": (TRAIN, 6_000), "test": (TEST, 1_000)})
+    monkeypatch.setattr(idx, "FILES", {"train": (TRAIN, 6_000), "test": (TEST, 1_000)})
     return tmp_path / "data"
 
 
@@ -88,7 +88,7 @@ def test_digits_have_levels_from_0_to_255():
 
 
 def test_the_validation_part_is_the_last_5000_training_images(data, monkeypatch):
-    monkeypatch.setattr(named, "IDX_FILES", REAL)
+    monkeypatch.setattr(idx, "FILES", REAL)
     write_kin(data, counts=dict(REAL.values()))
     parts = open_dataset("kmnist", ("train", "validation", "test", "train+validation"))
     assert [len(images) for images in parts.values()] == [55_000, 5_000, 10_000, 60_000]
@@ -124,7 +124,7 @@ def test_missing_data_say_where_they_would_lie_and_what_to_do(data, name):
     assert message.startswith(f"{name} is not in {str(data)!r} and could not be downloaded (")
     assert "Name or service not known" in message
     assert "Connect to the internet once, or set ZOO_DATA" in message
-    assert f"torchvision's layout ({TORCHVISION[name]}/raw/)." in message
+    assert f"torchvision's layout ({NAMED[name].torchvision}/raw/)." in message
 
 
 @pytest.mark.parametrize("missing", [TRAIN, TEST])
@@ -237,10 +237,10 @@ def test_a_damaged_file_is_refused_by_name(data, damage):
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_bytes_that_are_not_the_published_ones_are_refused(data, name):
-    write_kin(data, TORCHVISION[name])
+    write_kin(data, NAMED[name].torchvision)
     message = refused(name, DataError)
     assert "sha256 of the train images is " in message
-    assert f"expected {SHA256[name, 'train'][:12]}" in message
+    assert f"expected {NAMED[name].sha256['train'][:12]}" in message
     assert "Delete that folder" in message
 
 
@@ -264,7 +264,7 @@ def test_a_clash_of_torch_and_torchvision_says_which_versions(monkeypatch):
     def clash(name):
         raise RuntimeError("operator torchvision::nms does not exist")
 
-    monkeypatch.setattr(named, "import_module", clash)
+    monkeypatch.setattr("zoo.runtime.torchvision.import_module", clash)
     message = refused("mnist", DataError)
     assert "torchvision::nms does not exist" in message
     assert f"and torch {torch.__version__}" in message
@@ -279,9 +279,11 @@ def test_data_that_are_here_need_no_torchvision(data, monkeypatch):
 
 
 def test_other_digits_than_the_published_ones_are_refused(monkeypatch):
-    other = load_examples("digits", "train").values.new_zeros(1797, 1, 8, 8)
-    monkeypatch.setattr(named, "_digits", lambda: other)
-    assert "digits is not what it was in this scikit-learn" in refused("digits", DataError)
+    other = {"all": np.zeros((1797, 8, 8), np.uint8)}
+    monkeypatch.setattr(digits.Digits, "whole", lambda self: other)
+    assert "digits differ from the published ones in the installed scikit-learn" in refused(
+        "digits", DataError
+    )
 
 
 @pytest.mark.parametrize(
@@ -294,3 +296,30 @@ def test_a_misspelled_dataset_gets_the_nearest(written, meant):
     assert (
         "Datasets: mnist, fashion-mnist, kmnist, digits, sprites; or a folder of images" in message
     )
+
+
+# Records
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_record_says_what_others_ask_of_it(name):
+    record = NAMED[name]
+    assert record.name == name
+    assert record.title
+    assert len(set(record.classes)) == len(record.classes) > 1
+    assert all(len(digest) == 64 for digest in record.sha256.values())
+    assert (name in WITH_FACTORS) == bool(record.factors)
+    labels = record.test_labels()  # none, where nothing was downloaded
+    assert labels is None or (min(labels) >= 0 and max(labels) < len(record.classes))
+
+
+def test_labels_of_kin_are_read_and_damaged_ones_are_as_if_missing(data):
+    raw = write_kin(data, "KMNIST")
+    path = raw / "t10k-labels-idx1-ubyte"
+    labels = np.arange(10_000).astype(np.uint8) % 10
+    whole = (0x0801).to_bytes(4, "big") + (10_000).to_bytes(4, "big") + labels.tobytes()
+    path.write_bytes(whole)
+    assert NAMED["kmnist"].test_labels() == labels.tolist()
+    for damaged in (whole[:-1], b"x" + whole[1:], whole[:-1] + b"\x0a"):
+        path.write_bytes(damaged)
+        assert NAMED["kmnist"].test_labels() is None

@@ -10,7 +10,8 @@ import torch
 
 from zoo.data import load_examples
 from zoo.data.examples import sha256_of
-from zoo.data.named.registry import read_named, sprites
+from zoo.datasets import NAMED
+from zoo.datasets import sprite_images as sprites
 from zoo.errors import DataError
 from zoo.specs.data import Transform
 
@@ -19,7 +20,7 @@ SHA256 = "06a15242bd2287833b48bcd4831ffaf166022b693649d1f716699aa1d7caf61e"
 
 @pytest.fixture(scope="module")
 def parts():
-    return read_named("sprites")
+    return {part: torch.from_numpy(images) for part, images in NAMED["sprites"].read().items()}
 
 
 def test_every_machine_draws_the_same_bytes(parts):
@@ -32,7 +33,7 @@ def test_the_parts_are_fixed(parts):
         "validation": 5_000,
         "train": 77_160,
     }
-    assert all(pixels.shape[1:] == (1, 64, 64) for pixels in parts.values())
+    assert all(pixels.shape[1:] == (64, 64) for pixels in parts.values())
 
 
 def test_every_combination_is_in_one_part_once():
@@ -51,7 +52,7 @@ def test_an_image_shows_its_factors(parts, split):
         shape, scale, angle, x, y = factors[number]
         alone = np.zeros((64, 64), np.uint8)
         alone[2 * y : 2 * y + 34, 2 * x : 2 * x + 34] = sprites.patch(shape, scale, angle)
-        assert np.array_equal(parts[split][number, 0].numpy(), alone)
+        assert np.array_equal(parts[split][number].numpy(), alone)
 
 
 @pytest.mark.parametrize(("shape", "different"), [(0, 5), (1, 10), (2, 20)])
@@ -104,5 +105,5 @@ def test_they_are_resized_as_any_images_are():
 
 def test_a_numpy_that_draws_otherwise_is_refused(monkeypatch):
     monkeypatch.setattr(sprites, "images", lambda: np.zeros((92_160, 64, 64), np.uint8))
-    with pytest.raises(DataError, match="sprites is not what it was in this NumPy"):
-        read_named("sprites")
+    with pytest.raises(DataError, match="sprites differ from the published ones"):
+        NAMED["sprites"].read()

@@ -1,1 +1,0 @@
-"""The datasets that have a name in the zoo."""
