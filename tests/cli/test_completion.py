@@ -13,6 +13,7 @@ from click.shell_completion import ShellComplete
 
 import zoo
 from zoo.cli import cli
+from zoo.datasets import NAMED
 from zoo.plugins import entry_points as plugins
 from zoo.registry import families, published
 
@@ -69,12 +70,10 @@ def test_families():
 
 @pytest.mark.parametrize("verb", ["draw", "eval"])
 def test_datasets(verb):
-    assert completed(verb, "vae-mnist-20", "--dataset", "") == [*plugins.DATASETS]
+    assert completed(verb, "vae-mnist-20", "--dataset", "") == [*NAMED]
 
 
 def test_reserved_names_are_those_of_the_zoo():
-    from zoo.datasets import NAMED
-
     assert plugins._reserved["family"] == {*families.BUILT_IN, *families.PRESETS}
     assert plugins._reserved["dataset"] == set(NAMED)
 
