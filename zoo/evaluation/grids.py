@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoo.data.named.registry import torchvision_part
+from zoo.runtime.torchvision import torchvision_part
 
 SCALE_TO = 56
 """Least height of one drawn image, in pixels: smaller ones are enlarged by a whole factor."""
