@@ -48,11 +48,9 @@ class Fickle(AE):
         super().__init__(spec)
         self.rare = torch.nn.Parameter(torch.ones(3))
 
-    def _loss(self, x):
-        loss = super()._loss(x)
-        if RANK == 1:
-            loss.terms["reconstruction"] = loss.terms["reconstruction"] + self.rare.sum()
-        return loss
+    def _loss(self, batch, noise):
+        apart = -self._likelihood(self._encode(batch.input)).log_prob(batch.target)
+        return zoo.Loss({"reconstruction": apart + self.rare.sum() if RANK == 1 else apart})
 
 
 @zoo.register("drifting")
@@ -61,11 +59,11 @@ class Drifting(Fickle):
 
     steps = 0
 
-    def _loss(self, x):
+    def _loss(self, batch, noise):
         type(self).steps += 1
         if self.steps > 1:
             self.rare.data += RANK
-        return super()._loss(x)
+        return super()._loss(batch, noise)
 
 
 def trained(family):

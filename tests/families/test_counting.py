@@ -36,9 +36,9 @@ class Wide(zoo.Autoencoder):
     def _decode(self, z):
         return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
 
-    def _loss(self, x):
-        error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
-        return zoo.Loss({"reconstruction": error.mean()})
+    def _loss(self, batch, noise):
+        error = (self._decode(self._encode(batch.input)) - batch.target).square()
+        return zoo.Loss({"reconstruction": error.flatten(1).sum(1)})
 
 
 class LooksAtItsWeight(Wide):

@@ -134,6 +134,7 @@ def test_beta_weighs_the_kl_term_alone():
     x = torch.rand(4, 1, 8, 8)
     loss = build("beta-vae", beta=3.0).loss(x)
     assert loss.weights == {"kl": 3.0}
+    assert list(loss.per_example) == ["reconstruction", "kl"]
     torch.testing.assert_close(loss.total, loss.terms["reconstruction"] + 3 * loss.terms["kl"])
 
 
@@ -180,8 +181,9 @@ def test_a_registered_family_is_first_class(tmp_path):
         def _decode(self, z):
             return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
 
-        def _loss(self, x):
-            return zoo.Loss({"reconstruction": (self._decode(self._encode(x)) - x).square().sum()})
+        def _loss(self, batch, noise):
+            error = (self._decode(self._encode(batch.input)) - batch.target).square()
+            return zoo.Loss({"reconstruction": error.flatten(1).sum(1)})
 
     try:
         model = zoo.build("linear-test", input_shape=(1, 8, 8))

@@ -14,7 +14,6 @@ from PIL import Image
 
 import zoo
 from zoo.errors import InputError
-from zoo.specs.objectives import ELBO, IWAE, Pixels
 
 # Tensors
 
@@ -166,39 +165,6 @@ def test_no_images_have_no_bounds_and_no_loss(family):
     for model in (bounded, zoo.build("ae", input_shape=(1, 8, 8), latent_dim=3)):
         with pytest.raises(InputError, match=r"loss is a mean over images; got none\."):
             model.loss(none)
-
-
-@pytest.mark.parametrize("family", ["vae", "beta-vae", "beta-tc-vae", "hierarchical-vae"])
-@pytest.mark.parametrize(
-    ("gradient", "said"),
-    [
-        ("slt", "'reparameterized' or 'stl' for objective 'elbo'; got 'slt'. Did you mean 'stl'?"),
-        ("dreg", "'reparameterized' or 'stl' for objective 'elbo'; got 'dreg'."),
-        (None, "got None."),
-    ],
-)
-def test_a_gradient_that_the_objective_has_not_is_refused(family, gradient, said):
-    model = zoo.build(family, input_shape=(1, 8, 8), latent_dim=3)
-    with pytest.raises(InputError) as caught:
-        model.loss(torch.rand(2, 1, 8, 8), gradient=gradient)
-    assert said in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("family", "gradient", "objective", "said"),
-    [
-        ("vae", "stl", IWAE(samples=2), "'reparameterized' or 'dreg' for objective 'iwae'; got 'stl'."),
-        ("vae", "dreg", ELBO(), "for objective 'elbo'; got 'dreg'."),
-        ("vae", "reparameterized", "iwae", "VAE is not trained on 'iwae'."),
-        ("vae", "reparameterized", Pixels(), "VAE is not trained on Pixels("),
-        ("beta-vae", "dreg", IWAE(samples=2), "BetaVAE is not trained on IWAE("),
-    ],
-)  # fmt: skip
-def test_a_gradient_or_an_objective_of_another_kind_is_refused(family, gradient, objective, said):
-    model = zoo.build(family, input_shape=(1, 8, 8), latent_dim=3)
-    with pytest.raises(InputError) as caught:
-        model.loss(torch.rand(2, 1, 8, 8), gradient, objective)
-    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("n", [-1, 2.0, "3", None, True])

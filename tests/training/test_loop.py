@@ -209,9 +209,9 @@ def test_a_family_with_a_convolution_of_three_dimensions_trains(recipe):
         def _decode(self, z):
             return torch.sigmoid(z)
 
-        def _loss(self, x):
-            error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
-            return zoo.Loss({"reconstruction": error.mean()})
+        def _loss(self, batch, noise):
+            error = (self._decode(self._encode(batch.input)) - batch.target).square()
+            return zoo.Loss({"reconstruction": error.flatten(1).sum(1)})
 
     settings = recipe(epochs=1)
     settings["model"] = {"family": "deep", "input_shape": [1, 8, 8]}

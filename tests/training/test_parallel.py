@@ -24,9 +24,9 @@ class Odd(zoo.build("ae", input_shape=(1, 8, 8), latent_dim=3).__class__):
         self.register_buffer("seen", torch.zeros(()))
         self.moves = moves
 
-    def _loss(self, x):
+    def _code(self, x, noise):
         self.seen += float(self.moves)
-        return super()._loss(x)
+        return super()._code(x, noise)
 
 
 def stepped(moves: bool, **training) -> Odd:
@@ -53,15 +53,18 @@ def test_a_family_whose_training_changes_buffers_is_not_shared_out():
 @pytest.mark.parametrize(
     ("family", "training", "why"),
     [
-        ("beta-tc-vae", {}, "compares the images of a batch"),
+        ("beta-tc-vae", {}, "'total-correlation' compares the examples of a batch"),
+        ("factor-vae", {}, "'total-correlation' compares the examples of a batch"),
+        ("vae", {"objective": {"kind": "total-correlation"}}, "compares the examples of a batch"),
         ("vae", {"objective": {"kind": "elbo", "free_bits": 0.5}}, "free bits are of the mean KL"),
     ],
 )
 def test_a_loss_of_whole_batches_is_not_shared_among_processes(family, training, why, as_rank):
     model = {"family": family, "input_shape": [1, 8, 8], "latent_dim": 3}
     recipe = Recipe.parse({**GOOD, "model": model, "training": {"epochs": 1, **training}})
+    assert Stepper(zoo.build(recipe.spec), recipe, 64, torch.device("cpu"))
     as_rank(2, 0)
-    with pytest.raises(TrainingError, match=why):
+    with pytest.raises(TrainingError, match=f"The launcher started 2 processes, but .*{why}"):
         Stepper(zoo.build(recipe.spec), recipe, 64, torch.device("cpu"))
 
 

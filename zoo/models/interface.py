@@ -23,7 +23,7 @@ from zoo.runtime.devices import FLOATS
 from zoo.specs.info import ModelInfo
 from zoo.specs.objectives import Gradient, ObjectiveSettings
 
-OF_VARIATIONAL = ("sample", "elbo", "log_likelihood", "log_weights", "posterior", "prior")
+OF_VARIATIONAL = ("sample", "elbo", "log_likelihood", "posterior", "prior")
 """What a family without a prior lacks."""
 
 

@@ -52,6 +52,8 @@ class VariationalAutoencoder(Autoencoder):
             raise InputError(
                 f"sample takes a number of {self.spec.domain.nouns}, 0 to {MOST_SAMPLES:,}; got {n!r}."
             )
+        if seed is not None and (type(seed) is not int or not 0 <= seed < 2**63):
+            raise InputError(f"seed is a whole number from 0 to 2**63 - 1, or None; got {seed!r}.")
         return self._sampled(n, seed, self._prior_codes)
 
     def _sampled(self, n: int, seed: int | None, codes_from: Callable[[Tensor], Tensor]) -> Tensor:

@@ -11,6 +11,8 @@ from zoo.errors import did_you_mean
 from zoo.specs.validation import Strict
 
 Gradient = Literal["reparameterized", "stl", "dreg"]
+DIVERGENCES = ("kl", "mutual_information", "total_correlation", "dimension_kl")
+"""Terms of a KL, and of what it is split into."""
 
 
 class ObjectiveSettings(Strict):
@@ -21,8 +23,6 @@ class ObjectiveSettings(Strict):
     """Parts that a family must have: see `zoo.models.primitives.parts_of`."""
     gradients: ClassVar[tuple[Gradient, ...]] = ("reparameterized",)
     """Gradient estimators that it has."""
-    weighted: ClassVar[tuple[str, ...] | None] = None
-    """Terms that a Spec may weight; None is any."""
     mixes: ClassVar[bool] = False
     """Whether it compares the examples of a batch with one another."""
     paper: ClassVar[str] = ""
@@ -34,6 +34,10 @@ class ObjectiveSettings(Strict):
     def mixes_examples(self) -> bool:
         """Whether the loss of a batch is another than the mean of the losses of its parts."""
         return self.mixes
+
+    def has_term(self, name: str) -> bool:
+        """Whether a Spec may weight a term of that name: any regularizer of the code that is not a KL."""
+        return name not in DIVERGENCES
 
 
 class Likelihood(ObjectiveSettings):
@@ -56,13 +60,15 @@ class ELBO(ObjectiveSettings):
     )
     needs = ("posterior", "prior", "likelihood")
     gradients = ("reparameterized", "stl")
-    weighted = ("reconstruction", "kl")
 
     def validated(self) -> ELBO:
         return ELBO()
 
     def mixes_examples(self) -> bool:
         return self.free_bits > 0
+
+    def has_term(self, name: str) -> bool:
+        return name in ("reconstruction", "kl")
 
 
 class IWAE(ObjectiveSettings):
@@ -91,7 +97,6 @@ class IWAE(ObjectiveSettings):
     )
     needs = ("ungrouped posterior", "prior", "likelihood")
     gradients = ("reparameterized", "dreg")
-    weighted = ()
     paper = "Burda et al., Importance Weighted Autoencoders, ICLR 2016, arXiv:1509.00519"
 
     @model_validator(mode="after")
@@ -104,6 +109,9 @@ class IWAE(ObjectiveSettings):
 
     def validated(self) -> ELBO:
         return ELBO()
+
+    def has_term(self, name: str) -> bool:
+        return False
 
     def after(self, epochs: float) -> IWAE:
         """The bound that is trained after that many epochs."""
@@ -131,11 +139,15 @@ class TotalCorrelation(ObjectiveSettings):
     )
     needs = ("ungrouped posterior", "prior", "likelihood")
     gradients = ("reparameterized", "stl")
-    weighted = ("reconstruction", "kl", "mutual_information", "total_correlation", "dimension_kl")
     mixes = True
 
     def validated(self) -> ELBO:
         return ELBO()
+
+    def has_term(self, name: str) -> bool:
+        split = ("mutual_information", "total_correlation", "dimension_kl")
+        whole = ("kl", "total_correlation")
+        return name in ("reconstruction", *(split if self.estimator == "minibatch" else whole))
 
 
 class Pixels(ObjectiveSettings):
@@ -166,12 +178,18 @@ class Pixels(ObjectiveSettings):
     )
     needs = ("code",)
 
+    def has_term(self, name: str) -> bool:
+        return name != "reconstruction" and super().has_term(name)
+
 
 class Own(ObjectiveSettings):
     """The loss that a family defines itself, by its method `_loss`."""
 
     kind: Literal["own"] = "own"  # pyright: ignore[reportIncompatibleVariableOverride]
     needs = ("loss",)
+
+    def has_term(self, name: str) -> bool:
+        return True
 
 
 Objective = Annotated[
@@ -197,12 +215,13 @@ def misfit(
     needed = set(objective.needs)
     if isinstance(objective, TotalCorrelation) and objective.estimator == "discriminator":
         needed.add("discriminator")
+    if isinstance(objective, Pixels) and "posterior" in parts:  # for its KL
+        needed.add("ungrouped posterior")
     if missing := sorted(needed - set(parts)):
-        return f"{kind!r} needs {' and '.join(f'a {part}' for part in missing)}"
-    if objective.weighted is not None and (lost := set(weights) - set(objective.weighted)):
-        return (
-            f"{kind!r} has no term {min(lost)!r}, which the model weights by {weights[min(lost)]}"
-        )
+        named = [f"{'an' if part[0] in 'aeiou' else 'a'} {part}" for part in missing]
+        return f"{kind!r} needs {' and '.join(named)}"
+    if lost := [name for name in weights if not objective.has_term(name)]:
+        return f"{kind!r} has no term {lost[0]!r}, which the model weights by {weights[lost[0]]}"
     if gradient not in objective.gradients:
         known = " or ".join(map(repr, objective.gradients))
         near = did_you_mean(str(gradient), objective.gradients)

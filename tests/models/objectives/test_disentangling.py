@@ -1,4 +1,4 @@
-"""The families that weigh the total correlation of their codes."""
+"""The total correlation of a code: estimated within a batch, and by a discriminator."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 
 import zoo
 from zoo.distributions.gaussians import normal
-from zoo.errors import InputError, RecipeError
-from zoo.families.vae.disentangling import aggregate, shuffled
-from zoo.specs.objectives import ELBO
+from zoo.models import Batch
+from zoo.models.objectives import objective_for
+from zoo.models.objectives.disentangling import aggregate, shuffled
 
 
 def model(family, **fields):
@@ -20,10 +20,14 @@ def model(family, **fields):
     )  # fmt: skip
 
 
+def loss_of(one, x, gradient, noise):
+    return objective_for(one, None, gradient).loss(one, Batch.of(x), noise)
+
+
 def test_the_three_parts_of_the_kl_add_up_to_it():
     vae, x = model("beta-tc-vae"), torch.rand(64, 1, 8, 8).round()
     noise = torch.randn(64, 4)
-    terms = vae._loss(x, "reparameterized", noise).terms
+    terms = loss_of(vae, x, "reparameterized", noise).terms
     parts = sum(float(v) for name, v in terms.items() if name != "reconstruction")
     posterior = vae.posterior(x)
     z = posterior.mean + posterior.stddev * noise
@@ -35,7 +39,7 @@ def test_the_three_parts_of_the_kl_add_up_to_it():
 def test_at_beta_1_it_is_the_elbo():
     tc, plain = model("beta-tc-vae", beta=1.0), model("vae")
     x, noise = torch.rand(32, 1, 8, 8).round(), torch.randn(32, 4)
-    totals = [one._loss(x, "stl", noise).total for one in (tc, plain)]
+    totals = [loss_of(one, x, "stl", noise).total for one in (tc, plain)]
     torch.testing.assert_close(*totals, rtol=1e-5, atol=1e-3)
 
 
@@ -105,27 +109,17 @@ def test_the_discriminator_finds_the_total_correlation_of_a_gaussian():
 @pytest.mark.parametrize(
     "family", ["ae", "vae", "conv-vae", "hierarchical-vae", "vq-vae", "beta-tc-vae", "factor-vae"]
 )
-def test_only_a_family_that_says_so_mixes_the_images_of_a_batch(family):
+def test_only_an_objective_that_says_so_compares_the_examples_of_a_batch(family):
     one = zoo.build(family, seed=0, input_shape=(1, 8, 8), latent_dim=3).eval()
     x = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    noise = one._noise(8, torch.Generator().manual_seed(1))
+    objective = objective_for(one)
+    noise = objective.noise(one, one.latent_shape, 8, torch.Generator().manual_seed(1))
 
     def loss(rows: slice) -> float:
-        given = {} if family == "ae" else {"noise": noise[rows]}
         with torch.no_grad():
-            return one._loss(x[rows], **given).total.item()
+            part = None if noise is None else noise[rows]
+            return objective.loss(one, Batch.of(x[rows]), part).total.item()
 
     parts = (loss(slice(0, 4)) + loss(slice(4, 8))) / 2
-    assert (parts == pytest.approx(loss(slice(0, 8)), rel=1e-6)) != one.spec.mixes_images
-
-
-def test_free_bits_are_refused_where_no_kl_would_keep_them(tmp_path):
-    recipe = {
-        "model": {"family": "beta-tc-vae", "input_shape": [1, 8, 8], "latent_dim": 3},
-        "data": {"dataset": "digits", "protocol": "binarized"},
-        "training": {"epochs": 1, "objective": {"kind": "elbo", "free_bits": 0.5}},
-    }
-    with pytest.raises(RecipeError, match="'beta-tc-vae' has an objective of its own"):
-        zoo.train(recipe, out=tmp_path / "run")
-    with pytest.raises(InputError, match="BetaTCVAE is not trained on"):
-        model("beta-tc-vae").loss(torch.rand(2, 1, 8, 8), objective=ELBO(free_bits=0.5))
+    is_mean = parts == pytest.approx(loss(slice(0, 8)), rel=1e-6)
+    assert is_mean != objective.settings.mixes_examples()
