@@ -147,7 +147,7 @@ def test_a_loss_shifts_by_the_sum_of_the_log_scales_and_has_the_same_gradient(fa
     found, wanted = losses
     assert list(found.terms) == list(wanted.terms)
     shift = found.terms["reconstruction"] - wanted.terms["reconstruction"]
-    assert float(shift) == pytest.approx(LOG_VOLUME, abs=1e-3)
+    assert shift.item() == pytest.approx(LOG_VOLUME, abs=1e-3)
     for ours, theirs in zip(one.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-3, atol=1e-3)
 
