@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import zoo
@@ -20,13 +21,15 @@ from zoo.sklearn import Encoder
 
 
 class RowsSpec(zoo.Spec):
+    domains = ("vector",)
+
     @property
     def latent_shape(self):
         return (2,)
 
 
 class Rows(zoo.Autoencoder):
-    """Takes rows of any numbers for images: scikit-learn's checks have rows of one to ten, some negative."""
+    """Takes rows of any width: scikit-learn's checks have rows of one to ten numbers."""
 
     Spec = RowsSpec
 
@@ -35,15 +38,12 @@ class Rows(zoo.Autoencoder):
         generator = torch.Generator().manual_seed(0)
         self.weight = torch.nn.Parameter(torch.randn(spec.input_size, 2, generator=generator))
 
-    def _images(self, x, method):
-        return super()._images(torch.sigmoid(x.double()).float(), method)
-
     def _encode(self, x):
         # float32 has other last bits for a row in another place, on some processors
-        return (x.double().flatten(1) @ self.weight.double()).float()
+        return (x.double() @ self.weight.double()).float()
 
     def _decode(self, z):
-        return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
+        return z @ self.weight.T
 
 
 class OfAnyWidth(Encoder):
@@ -52,13 +52,13 @@ class OfAnyWidth(Encoder):
     def fit(self, X, y=None):  # noqa: N803
         width = (X if hasattr(X, "shape") else np.asarray(X)).shape[-1] or 1
         with pytest.MonkeyPatch.context() as patch:
-            model = Rows(RowsSpec(input_shape=(1, 1, width)))
+            model = Rows(RowsSpec(input_shape=(width,)))
             patch.setattr("zoo.sklearn.load", lambda source, device: model)
             return super().fit(X, y)
 
 
 NOT_PASSED = {
-    "check_transformers_unfitted_stateless": "without fit its model is a published one, of images",
+    "check_transformers_unfitted_stateless": "without fit it loads a model by its name",
 }
 
 
@@ -91,6 +91,13 @@ def test_it_needs_no_fit(digits):
     codes = Encoder("vae-digits-8").transform(digits[0][:3])
     assert (codes.shape, codes.dtype) == ((3, 8), np.float32)
     assert Encoder("vae-digits-8").inverse_transform(codes).shape == (3, 1, 8, 8)
+
+
+def test_flat_rows_come_back_flat_without_a_fit(digits):
+    encoder = Encoder("vae-digits-8")
+    assert encoder.inverse_transform(encoder.transform(digits[0][:3])).shape == (3, 64)
+    images = digits[0][:3].reshape(-1, 8, 8)
+    assert encoder.inverse_transform(encoder.transform(images)).shape == (3, 8, 8)
 
 
 def test_it_loads_its_model_once(digits, monkeypatch):
@@ -151,3 +158,103 @@ def test_codes_of_another_model_are_refused():
 def test_an_unknown_model_is_named_when_it_is_fitted(digits):
     with pytest.raises(UnknownNameError, match="Did you mean 'vae-digits-8'"):
         Encoder("vae-digit-8").fit(digits[0])
+
+
+# Rows and series
+
+
+def a_table(count: int = 40) -> np.ndarray:
+    """Rows whose first column is a timestamp, float64."""
+    rows = np.random.default_rng(0).normal(size=(count, 5)) * [3600, 1, 10, 1e-3, 1]
+    return rows + np.array([1.7e9, 0, -5, 0, 1])
+
+
+def model_of(x: np.ndarray) -> zoo.Autoencoder:
+    """A model that standardizes such examples, untrained."""
+    model = zoo.build(
+        "ae", input_shape=x.shape[1:], latent_dim=2, body={"kind": "mlp"}, seed=0
+    ).eval()
+    assert model.standardization is not None
+    axes = (0,) if x.ndim == 2 else (0, 2)
+    mean, scale = (torch.tensor(f(x, axis=axes, keepdims=True))[0] for f in (np.mean, np.std))
+    model.standardization.set(mean, scale)
+    return model
+
+
+@pytest.fixture
+def loads_it(monkeypatch):
+    """Gives what makes every Encoder load a model of some examples."""
+
+    def loads(x: np.ndarray) -> zoo.Autoencoder:
+        model = model_of(x)
+        monkeypatch.setattr("zoo.sklearn.load", lambda source, device: model)
+        return model
+
+    return loads
+
+
+def test_rows_are_taken_and_given_in_the_users_units(loads_it):
+    rows = a_table()
+    model = loads_it(rows)
+    with torch.no_grad():
+        z = model.encode(torch.tensor(rows))
+        y = model.decode(z)
+    for encoder in (Encoder("table"), Encoder("table").fit(rows)):
+        codes = encoder.transform(rows)
+        np.testing.assert_allclose(codes, z, rtol=1e-5, atol=1e-6)
+        back = encoder.inverse_transform(codes)
+        assert back.dtype == np.float64
+        np.testing.assert_array_equal(back, y)
+    assert not np.array_equal(
+        codes, encoder.transform(rows + np.array([1, 0, 0, 0, 0]))
+    )  # a second later
+
+
+def test_a_data_frame_of_rows_is_taken(loads_it):
+    pandas = pytest.importorskip("pandas")
+    rows = a_table()
+    loads_it(rows)
+    frame = pandas.DataFrame(rows, columns=list("abcde"))
+    encoder = Encoder("table").fit(frame)
+    assert encoder.feature_names_in_.tolist() == list("abcde")
+    np.testing.assert_array_equal(encoder.transform(frame), Encoder("table").transform(rows))
+
+
+def test_a_table_goes_through_a_pipeline_with_scalers_on_both_sides(loads_it):
+    rows = a_table()
+    labels = rows[:, 1] > 0
+    loads_it(StandardScaler().fit_transform(rows))
+    steps = (StandardScaler(), Encoder("table"), StandardScaler(), LogisticRegression())
+    pipeline = make_pipeline(*steps).fit(rows, labels)
+    assert pipeline.predict(rows).shape == labels.shape
+    undone = make_pipeline(*steps[:2]).fit(rows)
+    assert undone.inverse_transform(undone.transform(rows)).shape == rows.shape
+
+
+def test_series_are_taken_with_their_axes_or_flat(loads_it):
+    series = np.random.default_rng(0).normal(size=(6, 2, 16)) * 1e3 + 1e6
+    loads_it(series)
+    flat = series.reshape(6, -1)
+    codes = Encoder("series").fit_transform(series)
+    np.testing.assert_array_equal(Encoder("series").fit_transform(flat), codes)
+    assert Encoder("series").fit(flat).inverse_transform(codes).shape == (6, 32)
+    assert Encoder("series").fit(series).inverse_transform(codes).shape == (6, 2, 16)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (np.zeros((2, 4)), r"encode takes \(N, 5\), float32 or float64, finite; got \(2, 4\)"),
+        (
+            np.zeros((2, 1, 5)),
+            r"encode takes \(N, 5\), float32 or float64, finite; got \(2, 1, 5\)",
+        ),
+        (np.full((2, 5), np.nan), "contains NaN"),
+    ],
+    ids=["width", "dimensions", "nan"],
+)
+def test_other_rows_are_refused(loads_it, given, why):
+    loads_it(a_table())
+    for do in (Encoder("table").fit, Encoder("table").transform):
+        with pytest.raises(ValueError, match=why):
+            do(given)

@@ -1,4 +1,4 @@
-"""A trained model as a transformer of scikit-learn's: images -> codes, in pipelines and searches."""
+"""A trained model as a transformer of scikit-learn's: examples -> codes, in pipelines and searches."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
 from zoo.api import load
+from zoo.errors import InputError
 from zoo.models import Autoencoder
+from zoo.models.inputs import about_inputs
 
 AT_ONCE = 500
-"""Images that are encoded or decoded in one go."""
+"""Examples that are encoded or decoded at once."""
 
 
 class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Codes of images. The model is trained already: `fit` loads it, and `transform` does without `fit`.
+    """Codes of examples. The model is trained already: `fit` loads it, and `transform` works without `fit`.
 
-    Images are `(N, C, H, W)`, gray ones `(N, H, W)`, or flat rows `(N, C * H * W)`, numbers in [0, 1].
+    A model of rows takes `(N, D)`, float32 or float64 in the user's units: it standardizes them itself.
+    One of series takes `(N, C, L)`, and one of images `(N, C, H, W)`, numbers in [0, 1], gray ones
+    `(N, H, W)` too; both also take flat rows, `(N, C * L)` and `(N, C * H * W)`.
 
     Args:
         model: what `zoo.load` takes: a published name, a folder, a repo on the Hub.
@@ -35,39 +39,44 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803  # its name in scikit-learn
-        """Loads the model and checks the images; nothing is learned from them.
+        """Loads the model and checks the examples; nothing is learned from them.
 
-        Raises what `zoo.load` does, and ValueError for what are not images of the model's shape.
+        Raises what `zoo.load` does, and ValueError for examples that the model does not take.
         """
         self.model_ = load(self.model, device=self.device)
-        self._images(self.model_, X, is_fit=True)
-        self.shape_ = tuple(getattr(X, "shape", ()))[1:]
+        self.model_._inputs(self._examples(self.model_, X, is_fit=True), "encode")
+        self.shape_ = _layout(X)
         return self
 
     def transform(self, X: Any) -> np.ndarray:  # noqa: N803
-        """Codes of images, `(N, D)` float32, flat; a variational model's are posterior means.
+        """Codes of examples, `(N, D)` float32, flat; a variational model's are posterior means.
 
-        Raises ValueError for what are not images of the model's shape.
+        Raises ValueError for examples that the model does not take.
         """
         model = self._loaded()
         with torch.inference_mode():
-            parts = self._images(model, X).split(AT_ONCE)
-            return torch.cat([model.encode(x).flatten(1).cpu() for x in parts]).numpy()
+            parts = self._examples(model, X).split(AT_ONCE)
+            codes = torch.cat([model.encode(x).flatten(1).cpu() for x in parts]).numpy()
+        if "model_" not in vars(self):
+            self._given = _layout(X)
+        return codes
 
     def inverse_transform(self, X: Any) -> np.ndarray:  # noqa: N803
-        """The expected images of codes `(N, D)`: float32 in [0, 1], in the layout that it was fitted on.
+        """The expected examples of codes `(N, D)`, in the layout that it was fitted on.
 
-        Without a fit they are `(N, C, H, W)`.
+        Without a fit the layout is that of the last `transform`, else the model's own. Images are
+        float32 in [0, 1]; rows and series float64, in the user's units.
 
-        Raises ValueError for what are not codes of the model's.
+        Raises ValueError for codes of another shape than the model's.
         """
         model = self._loaded()
         codes = torch.tensor(check_array(X, dtype="float32"))
         if codes.shape[1] == math.prod(model.latent_shape):
             codes = codes.unflatten(1, model.latent_shape)
         with torch.inference_mode():
-            images = torch.cat([model.decode(z).cpu() for z in codes.split(AT_ONCE)])
-        return images.reshape(len(images), *vars(self).get("shape_", images.shape[1:])).numpy()
+            x = torch.cat([model.decode(z).cpu() for z in codes.split(AT_ONCE)])
+        layout = vars(self).get("shape_", vars(self).get("_given", ()))
+        return x.reshape(len(x), *(layout or model.spec.input_shape)).numpy()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -80,21 +89,31 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return math.prod(self._loaded().latent_shape)
 
     def _loaded(self) -> Autoencoder:
+        """The model; without a fit it is loaded once for each `model` and `device`."""
         if "model_" in vars(self):
             return self.model_
-        asked = (str(self.model), str(self.device))
-        if vars(self).get("_cached", (None, None))[0] != asked:
-            self._cached = asked, load(self.model, device=self.device)
+        requested = (str(self.model), str(self.device))
+        if vars(self).get("_cached", (None, None))[0] != requested:
+            self._cached = requested, load(self.model, device=self.device)
+            self._given = ()
         return self._cached[1]
 
-    def _images(self, model: Autoencoder, X: Any, is_fit: bool = False) -> Tensor:  # noqa: N803
-        """Images `(N, C, H, W)`, checked. Raises ValueError."""
+    def _examples(self, model: Autoencoder, X: Any, is_fit: bool = False) -> Tensor:  # noqa: N803
+        """Examples as the model takes them, but for their values. Raises ValueError."""
         shape = model.spec.input_shape
-        given = list(getattr(X, "shape", ()))[1:]
-        if [1] * (len(given) == 2) + given == list(shape):
+        dtypes = [np.float32] if model.spec.domain.is_image else [np.float64, np.float32]
+        given = _layout(X)
+        if len(given) > 1:  # of several axes: scikit-learn checks rows alone
+            is_gray = model.spec.domain.is_image and len(given) == 2
+            if (1, *given) != shape if is_gray else given != shape:
+                array = np.asarray(X, dtype=dtypes[0])
+                raise InputError(about_inputs(torch.tensor(array), "encode", model.spec))
             X = np.asarray(X).reshape(len(X), -1)  # noqa: N806
-        elif len(given) > 1:  # refused with what to write
-            return model._images(torch.tensor(np.asarray(X, dtype=np.float32)), "encode")
-        rows = torch.tensor(validate_data(self, X, reset=is_fit, dtype=np.float32))
+        rows = torch.tensor(validate_data(self, X, reset=is_fit, dtype=dtypes))
         fits = rows.shape[1] == math.prod(shape)
-        return model._images(rows.unflatten(1, shape) if fits else rows, "encode")
+        return rows.unflatten(1, shape) if fits else rows
+
+
+def _layout(X: Any) -> tuple[int, ...]:  # noqa: N803
+    """The shape of one example; () for what has no shape, such as a list."""
+    return tuple(getattr(X, "shape", ()))[1:]
