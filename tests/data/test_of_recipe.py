@@ -16,7 +16,7 @@ from zoo.bench.entries import measure_models
 from zoo.cli import main
 from zoo.data.of_recipe import dataset_of
 from zoo.errors import DataError
-from zoo.export.images import images_for_check
+from zoo.export.examples import examples_for_check
 
 RECIPE = '[data]\ndataset = {!r}\nprotocol = "binarized"\n'
 
@@ -112,7 +112,7 @@ def test_no_verb_reads_what_a_pulled_recipe_names(mine, outside, spelled, capsys
     assert f"Its recipe names {str(outside)!r}" in capsys.readouterr().err
     assert run("draw", model, "-o", "drawn") == 0
     assert "reconstructions" not in os.listdir("drawn")
-    images, called = images_for_check(zoo.load(model))
+    images, called = examples_for_check(zoo.load(model))
     assert (called, len(images)) == ("64 random images", 64)
     found = {check.what: check for check in zoo.verify(model).checks}
     again = found["digits test, dequantized"]  # metrics.json still says digits

@@ -10,7 +10,7 @@ import torch
 
 import zoo
 from zoo.errors import ExportError, InputError, ZooError
-from zoo.export.images import images_for_check
+from zoo.export.examples import examples_for_check
 from zoo.families.ae.spec import VectorSpec
 from zoo.registry import families
 
@@ -109,19 +109,74 @@ def test_a_model_that_trains_or_is_narrow_is_exported_as_in_eval_mode_and_float3
 
 
 def test_real_images_are_taken_where_they_are_and_nothing_is_downloaded(monkeypatch):
-    images, what = images_for_check(zoo.load("vae-digits-8"))
+    images, what = examples_for_check(zoo.load("vae-digits-8"))
     assert (len(images), what) == (64, "64 test images of digits")
     monkeypatch.setenv("ZOO_DATA", str(Path("empty").absolute()))
-    images, what = images_for_check(zoo.load("vae-mnist-20"))
+    images, what = examples_for_check(zoo.load("vae-mnist-20"))
     assert (images.shape, what) == ((64, 1, 28, 28), "64 random images")
 
 
 def test_large_images_are_compared_two_at_a_time():
     body = {"kind": "conv", "channels": [2] * 6}
     model = zoo.build("conv-ae", input_shape=(3, 512, 512), latent_dim=2, body=body)
-    images, what = images_for_check(model)
+    images, what = examples_for_check(model)
     assert (images.shape, what) == ((2, 3, 512, 512), "2 random images")
     assert not Path("empty").exists()
+
+
+# Rows and series
+
+
+def table(shape: tuple[int, ...], family: str = "vae") -> tuple[zoo.Autoencoder, torch.Tensor]:
+    """A model whose first column or channel is a timestamp, and examples in the user's units."""
+    model = zoo.build(family, input_shape=shape, latent_dim=3, body={"kind": "mlp"}, seed=0).eval()
+    assert model.standardization is not None
+    model.standardization.mean[0] += 1.7e9
+    model.standardization.scale[0] *= 3600
+    noise = torch.randn(5, *shape, generator=torch.Generator().manual_seed(0))
+    return model, model.standardization.restore(noise)
+
+
+@pytest.mark.parametrize(("shape", "noun"), [((6,), "rows"), ((2, 16), "series")])
+@pytest.mark.parametrize("family", ["ae", "vae"])
+def test_graphs_of_rows_and_series_take_and_give_the_users_units(shape, noun, family):
+    model, x = table(shape, family)
+    done = zoo.export_onnx(model, "out")
+    assert done.checked_on == f"64 random {noun}"
+    with torch.no_grad():
+        z = model.encode(x)
+        y = model.decode(z)
+    found = run(Path("out/encoder.onnx"), x)
+    torch.testing.assert_close(found, z, rtol=1e-5, atol=1e-5)
+    a_second = torch.zeros_like(x)
+    a_second[:, 0] = 1.0
+    assert not torch.equal(run(Path("out/encoder.onnx"), x + a_second), found)
+    given = run(Path("out/decoder.onnx"), z)
+    assert given.dtype == torch.float64
+    torch.testing.assert_close(given, y, rtol=0, atol=1e-5 * 3600)
+    for part, takes, gives in (("encoder", noun, "codes"), ("decoder", "codes", noun)):
+        session = onnxruntime.InferenceSession(f"out/{part}.onnx")
+        assert [one.name for one in (*session.get_inputs(), *session.get_outputs())] == [
+            takes,
+            gives,
+        ]
+        types = {"codes": "tensor(float)", noun: "tensor(double)"}
+        assert session.get_inputs()[0].type == types[takes]
+        assert session.get_outputs()[0].type == types[gives]
+
+
+@pytest.mark.parametrize(("shape", "noun"), [((6,), "rows"), ((2, 16), "series")])
+def test_the_readme_and_the_program_of_rows_and_series_say_so(shape, noun):
+    model, x = table(shape)
+    zoo.export_torch(model, "out")
+    encoder = torch.export.load("out/encoder.pt2").module()
+    torch.testing.assert_close(encoder(x), model.encode(x), rtol=1e-5, atol=1e-5)
+    text = Path("out/README.md").read_text()
+    sides = ", ".join(map(str, shape))
+    assert f"| `{noun}` (n, {sides}) | `codes` (n, 3) |" in text
+    assert f"n is any number of {noun}; {noun} are float64, in the units of the training" in text
+    assert f"codes = encoder({noun})  # {noun}: a tensor, float64" in text
+    assert "image" not in text
 
 
 # What is refused

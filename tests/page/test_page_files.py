@@ -84,6 +84,14 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path, digits):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize("shape", [(6,), (2, 16)])
+def test_a_model_of_rows_or_series_is_refused_with_what_draws_it(tmp_path, shape):
+    model = zoo.build("vae", input_shape=shape, latent_dim=2, body={"kind": "mlp"})
+    with pytest.raises(InputError, match=r"A page shows images, .* of .*(rows|series): `zoo draw`"):
+        write_page(model, None, "", tmp_path / "page")
+    assert not (tmp_path / "page").exists()
+
+
 def test_places_of_codes_lie_within_the_square():
     for codes in (torch.randn(50, 7), torch.randn(2, 1), torch.zeros(5, 3)):
         places = within_square(principal_components(codes))

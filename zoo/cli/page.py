@@ -41,6 +41,7 @@ def page(
     umap: bool,
 ) -> None:
     """Write a page that runs a MODEL in the browser: sliders, a map of codes, your own images.
+    (Models of rows and series have no page: `zoo draw` draws what they do.)
 
     The folder needs no server and asks none for anything: open its index.html from the disk, or
     put it on any web server. It needs pip install 'autoencoder-zoo[export]'.
@@ -49,10 +50,12 @@ def page(
     from zoo.errors import DataError, InputError, OfflineError
     from zoo.evaluation.evaluate import check_shape, examples_for
     from zoo.measuring import recipe_of, trained_on
+    from zoo.page.contents import check_is_of_images
     from zoo.page.serve import show
     from zoo.page.write import write_page
 
     loaded = zoo.load(model)
+    check_is_of_images(loaded)
     try:
         named = dataset or trained_on(loaded)[0]
         images = examples_for(loaded, named, split, recipe_of(loaded))

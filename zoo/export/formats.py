@@ -36,7 +36,7 @@ class Format:
     note: str
     """What the README says of the files."""
     example: str
-    """Python that turns `images` into `codes` and back."""
+    """Python that turns examples into `codes` and back; `EXAMPLES` is what the graphs call them."""
 
 
 def _onnx_bytes(program: ExportedProgram, part: Part) -> bytes:
@@ -91,13 +91,13 @@ ONNX = Format(
     needs=("onnx", "onnxscript", "onnxruntime"),
     bytes_of=_onnx_bytes,
     opened=_run_onnx,
-    note=f"Opset {OPSET}, its own operators alone; float32, the weights within the file.",
+    note=f"Opset {OPSET}, standard operators alone; weights and codes are float32, the weights within the file.",
     example="""\
 import onnxruntime
 
 encoder, decoder = (onnxruntime.InferenceSession(f"{part}.onnx") for part in ("encoder", "decoder"))
-[codes] = encoder.run(["codes"], {"images": images})  # images: a NumPy array
-[images] = decoder.run(["images"], {"codes": codes})""",
+[codes] = encoder.run(["codes"], {"EXAMPLES": EXAMPLES})  # EXAMPLES: a NumPy array, DTYPE
+[EXAMPLES] = decoder.run(["EXAMPLES"], {"codes": codes})""",
 )
 
 TORCH = Format(
@@ -107,11 +107,11 @@ TORCH = Format(
     needs=(),
     bytes_of=_torch_bytes,
     opened=_run_torch,
-    note="Programs of `torch.export`, float32; each has all the model's weights.",
+    note="Programs of `torch.export`; weights and codes are float32; each has all the model's weights.",
     example="""\
 import torch
 
 encoder, decoder = (torch.export.load(f"{part}.pt2").module() for part in ("encoder", "decoder"))
-codes = encoder(images)  # images: a tensor
-images = decoder(codes)""",
+codes = encoder(EXAMPLES)  # EXAMPLES: a tensor, DTYPE
+EXAMPLES = decoder(codes)""",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from zoo.errors import ExportError
 from zoo.models import Autoencoder
 from zoo.plugins.guards import cause
 from zoo.specs.base import Spec
+from zoo.specs.domains import Domain
 
 
 @dataclass(frozen=True)
@@ -25,21 +27,37 @@ class Part:
     name: str
     takes: str
     gives: str
-    method: str
+    apply: Callable[[Autoencoder, Tensor], Tensor]
 
     def file(self, suffix: str) -> str:
         return f"{self.name}{suffix}"
 
     def shapes(self, spec: Spec) -> tuple[str, str]:
-        """Of input and output, such as `(n, 20)`: n is any number of images."""
-        of = {"images": spec.input_shape, "codes": spec.latent_shape}
+        """Of input and output, such as `(n, 20)`: n is any number of examples."""
+        of = {spec.domain.nouns: spec.input_shape, "codes": spec.latent_shape}
         shown = {what: f"(n, {', '.join(map(str, shape))})" for what, shape in of.items()}
         return shown[self.takes], shown[self.gives]
 
 
-ENCODER = Part("encoder", "images", "codes", "_encode")
-DECODER = Part("decoder", "codes", "images", "_decode")
-PARTS = (ENCODER, DECODER)
+def parts_for(domain: Domain) -> tuple[Part, Part]:
+    """Encoder and decoder: examples in the user's units on one side, codes on the other."""
+    return (
+        Part("encoder", domain.nouns, "codes", _codes),
+        Part("decoder", "codes", domain.nouns, _examples),
+    )
+
+
+def input_dtype(domain: Domain) -> torch.dtype:
+    """Of examples: float64 holds the digits of a timestamp, until the graph has standardized it."""
+    return torch.float64 if domain.is_real else torch.float32
+
+
+def _codes(model: Autoencoder, x: Tensor) -> Tensor:
+    return model._encode(model.standardized(x))
+
+
+def _examples(model: Autoencoder, z: Tensor) -> Tensor:
+    return model._restored(model._decode(z))
 
 
 class Unchecked(nn.Module):
@@ -47,18 +65,18 @@ class Unchecked(nn.Module):
 
     def __init__(self, model: Autoencoder, part: Part) -> None:
         super().__init__()
-        self.model, self.method = model, part.method
+        self.model, self.part = model, part
         self.eval()
 
     def forward(self, given: Tensor) -> Tensor:
-        return getattr(self.model, self.method)(given)
+        return self.part.apply(self.model, given)
 
 
 def program_of(model: Autoencoder, part: Part, given: Tensor) -> ExportedProgram:
-    """What `torch.export` makes of a part, for any number of images.
+    """What `torch.export` makes of a part, for any number of examples.
 
     Args:
-        model: on the processor, float32, in eval mode.
+        model: on the CPU, float32, in eval mode.
         part: the part.
         given: some of its input, `(n, ...)`.
 

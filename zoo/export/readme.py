@@ -6,12 +6,13 @@ import hashlib
 from importlib.metadata import version
 
 from zoo.export.formats import Format
-from zoo.export.parts import PARTS
+from zoo.export.parts import input_dtype, parts_for
 from zoo.folder.weights import weights_bytes
 from zoo.io.text import printable
 from zoo.models import Autoencoder
 from zoo.registry import published
 from zoo.registry.families import title_of
+from zoo.specs.domains import Domain
 from zoo.version import DISTRIBUTION, __version__
 
 
@@ -22,13 +23,15 @@ def readme(model: Autoencoder, form: Format, differences: dict[str, float], chec
         model: what was exported.
         form: the kind of file.
         differences: largest difference from the model's own output, by file.
-        checked_on: on which images.
+        checked_on: on which examples.
     """
+    domain = model.spec.domain
+    dtype = str(input_dtype(domain)).removeprefix("torch.")
     sha256 = hashlib.sha256(weights_bytes(model)).hexdigest()
     rows = [
         f"| `{part.file(form.suffix)}` | `{part.takes}` {takes} | `{part.gives}` {gives} "
         f"| {differences[part.file(form.suffix)]:.1e} |"
-        for part in PARTS
+        for part in parts_for(model.spec.domain)
         for takes, gives in [part.shapes(model.spec)]
     ]
     return "\n".join(
@@ -42,19 +45,36 @@ def readme(model: Autoencoder, form: Format, differences: dict[str, float], chec
             "|---|---|---|---|",
             *rows,
             "",
-            f"{form.note} n is any number of images; images are floats in [0, 1]. The encoder does "
-            "what the model's `encode` does, the decoder what `decode` does; neither checks its "
-            "input.",
+            f"{form.note} n is any number of {domain.nouns}; {_range(domain)}. The encoder does what "
+            "the model's `encode` does, the decoder what `decode` does; neither checks its input.",
             "",
-            f"The difference is the largest one from the model's own output, of {printable(checked_on)}, run "
-            f"by {form.by} {version(form.by)}.",
+            f"The difference is the largest one from the model's own output{_unit(domain)}, for "
+            f"{printable(checked_on)}, run by {form.by} {version(form.by)}.",
             "",
             "```python",
-            form.example,
+            form.example.replace("EXAMPLES", domain.nouns).replace("DTYPE", dtype),
             "```",
             "",
         ]
     )
+
+
+def _range(domain: Domain) -> str:
+    """The values of examples."""
+    if domain.is_image:
+        return "images are float32 in [0, 1]"
+    return (
+        f"{domain.nouns} are float64, in the units of the training data: the graphs standardize them, so "
+        "that a timestamp of 1.7e9 keeps its digits"
+    )
+
+
+def _unit(domain: Domain) -> str:
+    """Of the difference of examples."""
+    if domain.is_image:
+        return ""
+    column = "column" if domain.kind == "vector" else "channel"
+    return f", for {domain.nouns} in standard deviations of each {column}"
 
 
 def _called(model: Autoencoder, sha256: str) -> str:

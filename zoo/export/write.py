@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,9 @@ import torch
 from torch import Tensor
 
 from zoo.errors import ExportError, InputError, ZooError
+from zoo.export.examples import examples_for_check
 from zoo.export.formats import ONNX, TORCH, Format
-from zoo.export.images import images_for_check
-from zoo.export.parts import DECODER, ENCODER, Part, Unchecked, program_of
+from zoo.export.parts import Part, Unchecked, parts_for, program_of
 from zoo.export.readme import readme
 from zoo.io.files import staged, with_home, write_atomically
 from zoo.models import Autoencoder
@@ -33,19 +34,21 @@ class Exported:
 
     folder: Path
     checked_on: str
-    """The images on which graphs and model were compared, such as `64 test images of mnist`."""
+    """The examples on which graphs and model were compared, such as `64 test images of mnist`."""
     differences: dict[str, float]
-    """Largest difference from the model's own output, by file."""
+    """Largest difference from the model's own output, by file; of rows and series in standard
+    deviations of each column or channel."""
 
 
 def export_onnx(model: Autoencoder, folder: str | Path) -> Exported:
     """Writes what `encode` and `decode` do as ONNX: encoder.onnx, decoder.onnx and a README.md.
 
-    The encoder takes `images`, float32 `(n, C, H, W)` in [0, 1], and gives `codes`, float32
-    `(n, *latent_shape)`; the decoder takes `codes` and gives `images`. n is any number of images.
-    Neither checks its input. Before anything is written onnxruntime runs both beside the model, on
-    test images of the dataset of its recipe or, where that is not here, on random ones: they may
-    differ by 1e-5, times the largest number of the output where that is above 1.
+    The encoder takes `images`, float32 `(n, C, H, W)` in [0, 1], or `rows` `(n, D)` or `series`
+    `(n, C, L)`, float64 in the user's units, and gives `codes`, float32 `(n, *latent_shape)`; the
+    decoder takes `codes` and gives examples. n is any number of them. Neither checks its input.
+    Before anything is written onnxruntime runs both beside the model, on test examples of the dataset
+    of its recipe or, where that is not here, on random ones: they may differ by 1e-5, times the
+    largest number of the output where that is above 1. Rows and series are compared standardized.
 
     Args:
         model: any model; it is exported in float32, and is not changed.
@@ -70,11 +73,11 @@ def _export(model: Autoencoder, folder: Path, form: Format) -> Exported:
     check_installed(form)
     _check_empty(folder)
     plain = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
-    images, checked_on = images_for_check(model)
+    x, checked_on = examples_for_check(model)
     with families.guarded(model, "failed to encode"):
-        codes = plain._encode(images)
+        codes = plain._encode(plain.standardized(x))
     files, differences = {}, {}
-    for part, given in ((ENCODER, images), (DECODER, codes)):
+    for part, given in zip(parts_for(model.spec.domain), (x, codes), strict=True):
         name = part.file(form.suffix)
         with in_a_sentence(part):
             files[name] = form.bytes_of(program_of(plain, part, given), part)
@@ -132,9 +135,13 @@ def difference(
 def gap(
     model: Autoencoder, part: Part, given: Tensor, run: Callable[[Tensor], Tensor]
 ) -> tuple[float, float]:
-    """The largest difference between a graph and the model, one image being given and all at once;
-    and what rounding explains."""
+    """The largest difference between a graph and the model, one example being given and all at once;
+    and what rounding explains. Rows and series are compared standardized."""
     own = Unchecked(model, part)
     expected = torch.cat([own(given[:1]), own(given)])
     found = torch.cat([run(given[:1]), run(given)])
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return math.inf, 0.0
+    if model.standardization is not None and part.gives != "codes":
+        expected, found = map(model.standardization, (expected, found))
     return float((found - expected).abs().max()), CLOSE * max(1.0, float(expected.abs().max()))

@@ -17,7 +17,7 @@ from zoo.datasets import NAMED
 from zoo.errors import InputError
 from zoo.evaluation.evaluate import evaluate_each
 from zoo.export.formats import ONNX
-from zoo.export.parts import PARTS, program_of
+from zoo.export.parts import parts_for, program_of
 from zoo.export.write import check_installed, in_a_sentence
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.page.prior import PRIOR, Prior, prior_of
@@ -42,9 +42,10 @@ def contents(
         split: what they are called, such as `test`.
         umap: the map is laid out by UMAP, not by principal components.
 
-    Raises InputError without `autoencoder-zoo[export]`, or umap-learn where it is asked for; ExportError for a model that cannot be
-    exported, PluginError for one that fails.
+    Raises InputError for a model of rows or series, and without `autoencoder-zoo[export]` or a umap-learn
+    that was asked for; ExportError for a model that cannot be exported, PluginError for one that fails.
     """
+    check_is_of_images(model)
     check_installed(ONNX)
     places_of = by_umap() if umap else principal_components
     plain = copy.deepcopy(model).to("cpu", torch.float32).eval().requires_grad_(False)
@@ -72,6 +73,16 @@ def contents(
     }
 
 
+def check_is_of_images(model: Autoencoder) -> None:
+    """Raises InputError for a model of rows or series."""
+    domain = model.spec.domain
+    if not domain.is_image:
+        raise InputError(
+            f"A page shows images, and this model is of {domain}: `zoo draw` draws what it does, `zoo "
+            "export` writes it as graphs."
+        )
+
+
 def _first(model: Autoencoder, images: AnyExamples | None) -> Tensor | None:
     """The images that are on the map, `(N, C, H, W)` uint8, 2 or more; None leaves it out."""
     size = max(model.spec.input_size, math.prod(model.latent_shape))
@@ -84,7 +95,7 @@ def _graphs(
     model: Autoencoder, images: Tensor, codes: Tensor, prior: Prior | None
 ) -> Iterator[tuple[str, bytes]]:
     """Each network by its name: ONNX."""
-    for part, given in zip(PARTS, (images, codes), strict=True):
+    for part, given in zip(parts_for(model.spec.domain), (images, codes), strict=True):
         with in_a_sentence(part):
             graph = ONNX.bytes_of(program_of(model, part, given), part)
         yield part.name, graph

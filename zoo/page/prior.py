@@ -13,7 +13,7 @@ from zoo.export.write import in_a_sentence
 from zoo.models import Autoencoder, VariationalAutoencoder
 
 COUNT = 256
-PRIOR = Part("prior", "noise", "codes", "_prior_codes")
+PRIOR = Part("prior", "noise", "codes", lambda model, noise: model._prior_codes(noise))
 
 
 @dataclass(frozen=True)

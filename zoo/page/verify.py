@@ -15,7 +15,7 @@ from zoo.api import load
 from zoo.errors import WeightsError, ZooError
 from zoo.evaluation.report import Check, Report
 from zoo.export.formats import ONNX
-from zoo.export.parts import PARTS, Part
+from zoo.export.parts import Part, parts_for
 from zoo.export.write import check_installed, gap
 from zoo.models import Autoencoder
 from zoo.page.prior import PRIOR, prior_of
@@ -85,7 +85,9 @@ def _networks(model: Autoencoder, held: dict[str, Any]) -> list[Check]:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(COUNT, *model.spec.input_shape, generator=generator)
     codes = model._encode(images)
-    given: list[tuple[Part, Tensor]] = list(zip(PARTS, (images, codes), strict=True))
+    given: list[tuple[Part, Tensor]] = list(
+        zip(parts_for(model.spec.domain), (images, codes), strict=True)
+    )
     prior = prior_of(model)
     if prior and prior.graph:
         given.append((PRIOR, torch.randn(COUNT, *prior.noise, generator=generator)))

@@ -1,0 +1,43 @@
+"""Examples on which a graph and its model are compared."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import torch
+from torch import Tensor
+
+from zoo.data import as_input
+from zoo.data.open import is_at_hand
+from zoo.errors import ZooError
+from zoo.evaluation.evaluate import examples_for
+from zoo.evaluation.measure import batch_size
+from zoo.export.parts import input_dtype
+from zoo.measuring import recipe_of, trained_on
+from zoo.models import Autoencoder
+
+COUNT = 64
+"""Examples that are compared at once, fewer of large ones: never fewer than 2."""
+
+
+def examples_for_check(model: Autoencoder) -> tuple[Tensor, str]:
+    """Examples `(N, *input_shape)` as graphs take them, and what to call them: test examples, if its
+    recipe's dataset is here.
+
+    None is downloaded: else they are random. Images are float32 in [0, 1]; rows and series float64.
+    """
+    domain = model.spec.domain
+    count = max(2, min(COUNT, batch_size(domain.size)))
+    with suppress(ZooError):
+        dataset, _ = trained_on(model)
+        if is_at_hand(dataset):
+            examples = examples_for(model, dataset, "test", recipe_of(model))
+            x = as_input(examples.first(count)).to(input_dtype(domain))
+            return x, f"{len(x)} test {domain.nouns} of {examples.dataset}"
+    generator = torch.Generator().manual_seed(0)
+    shape = (count, *model.spec.input_shape)
+    if model.standardization is None:
+        x = torch.rand(shape, generator=generator)
+    else:
+        x = model.standardization.restore(torch.randn(shape, generator=generator)).cpu()
+    return x, f"{count} random {domain.nouns}"
