@@ -213,3 +213,17 @@ def test_another_dtype_of_the_model_leaves_its_buffers_float64(dtype):
 def test_half_double_and_float_do_too():
     for one in (model().half(), model().double(), model().float()):
         assert one.standardization.mean.dtype == torch.float64
+
+
+def test_a_saved_model_has_the_same_buffers_bit_for_bit(tmp_path):
+    one = model()
+    one.standardization.mean[1] = 1 / 3
+    zoo.save(one, tmp_path / "model")
+    for dtype in ("float32", "bfloat16"):
+        found = zoo.load(tmp_path / "model", dtype=dtype)
+        for name in ("mean", "scale"):
+            ours, theirs = (getattr(m.standardization, name) for m in (found, one))
+            assert ours.dtype == torch.float64
+            assert torch.equal(ours, theirs)
+    users, _ = rows()
+    assert torch.equal(zoo.load(tmp_path / "model").encode(users), one.encode(users))

@@ -133,15 +133,16 @@ def test_a_broken_plugin_does_not_hide_the_other_problems(monkeypatch):
         ),
         (
             {"training__gradient": "stl", "model__family": "ae"},
-            "training.gradient: for variational families",
+            "training.gradient: 'ae' cannot be trained so: gradient is 'reparameterized' for "
+            "objective 'likelihood'; got 'stl'.",
         ),
         (
             {"training__accumulate": 2, "model__family": "beta-tc-vae"},
-            "training.accumulate: the loss of this family compares the images of a batch",
+            "training.accumulate: 'total-correlation' compares the examples of a batch",
         ),
         (
             {"training__exact_shards": 4, "model__family": "factor-vae"},
-            "training.exact_shards: the loss of this family compares the images of a batch",
+            "training.exact_shards: 'total-correlation' compares the examples of a batch",
         ),
         (
             {"training__accumulate": 2, "training__objective": {"kind": "elbo", "free_bits": 0.5}},
