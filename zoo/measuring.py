@@ -84,7 +84,8 @@ def evaluate(
 
     from zoo.data.factors import factors_of
     from zoo.data.open import check_at_hand
-    from zoo.evaluation.evaluate import evaluate_model, examples_for
+    from zoo.evaluation.evaluate import evaluate_model
+    from zoo.evaluation.examples import examples_for
     from zoo.folder import store
     from zoo.models.contract import unwrapped
     from zoo.runtime.devices import find_rank_device

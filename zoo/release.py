@@ -25,7 +25,8 @@ from zoo.cards.record import record_of, record_text
 from zoo.data import AnyExamples
 from zoo.data.factors import factors_known
 from zoo.errors import InputError, IntegrityError, RecipeError, ZooError
-from zoo.evaluation.evaluate import evaluate_model, examples_for, protocols_of
+from zoo.evaluation.evaluate import evaluate_model, protocols_of
+from zoo.evaluation.examples import examples_for
 from zoo.evaluation.figures import draw_all
 from zoo.evaluation.remeasure import reconstructions_again
 from zoo.folder import layout, store

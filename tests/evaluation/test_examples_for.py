@@ -12,7 +12,7 @@ from PIL import Image
 
 import zoo
 from zoo.errors import DataError, InputError, OfflineError
-from zoo.evaluation.evaluate import examples_for
+from zoo.evaluation.examples import examples_for
 from zoo.specs.data import Transform
 
 RECIPE = """

@@ -11,7 +11,8 @@ from torch import Tensor
 from zoo.data.factors import factors_behind
 from zoo.data.of_recipe import dataset_of
 from zoo.errors import DataError, OfflineError, ZooError
-from zoo.evaluation.evaluate import evaluate_each, examples_for
+from zoo.evaluation.evaluate import evaluate_each
+from zoo.evaluation.examples import examples_for
 from zoo.evaluation.figures import draw_beside
 from zoo.models import Autoencoder
 from zoo.runtime.devices import find_rank_device

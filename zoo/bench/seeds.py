@@ -9,7 +9,8 @@ from pathlib import Path
 from zoo.cards.record import environment
 from zoo.data import AnyExamples
 from zoo.errors import TrainingError
-from zoo.evaluation.evaluate import evaluate_model, examples_for, protocols_of
+from zoo.evaluation.evaluate import evaluate_model, protocols_of
+from zoo.evaluation.examples import examples_for
 from zoo.models import Autoencoder
 from zoo.runtime.devices import find_device
 from zoo.specs.record import SeedRun, SeedRuns, spreads_of

@@ -31,7 +31,8 @@ def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -
     """
     import zoo
     from zoo.errors import DataError, InputError, OfflineError
-    from zoo.evaluation.evaluate import check_shape, examples_for
+    from zoo.evaluation.evaluate import check_shape
+    from zoo.evaluation.examples import examples_for
     from zoo.evaluation.figures import draw_all, draw_without_examples
     from zoo.io.files import check_not_another, with_home, write_atomically
     from zoo.measuring import recipe_of, trained_on

@@ -48,7 +48,8 @@ def page(
     """
     import zoo
     from zoo.errors import DataError, InputError, OfflineError
-    from zoo.evaluation.evaluate import check_shape, examples_for
+    from zoo.evaluation.evaluate import check_shape
+    from zoo.evaluation.examples import examples_for
     from zoo.measuring import recipe_of, trained_on
     from zoo.page.contents import check_is_of_images
     from zoo.page.serve import show

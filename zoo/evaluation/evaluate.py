@@ -6,19 +6,16 @@ import copy
 import functools
 import hashlib
 import math
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from zoo.data import AnyExamples, StreamedExamples, load_examples, shown_in_testing
+from zoo.data import AnyExamples, StreamedExamples, shown_in_testing
 from zoo.data.examples import PIECE
 from zoo.data.factors import Factors
 from zoo.data.moments import moments
-from zoo.data.open import Dataset
 from zoo.errors import InputError
 from zoo.evaluation.disentanglement import check_factors, measure_factors
 from zoo.evaluation.measure import (
@@ -43,7 +40,6 @@ from zoo.models.objectives import Objective, build
 from zoo.models.objectives.deterministic import ReconstructionError
 from zoo.registry import families
 from zoo.runtime import processes
-from zoo.specs.data import DataSettings, Transform, data_settings
 from zoo.specs.domains import domain_of
 from zoo.specs.metrics import Metrics
 from zoo.specs.protocols import Protocol, identity
@@ -159,61 +155,6 @@ def protocols_of(model: Autoencoder, own: Protocol) -> list[Protocol]:
     variational = isinstance(model, VariationalAutoencoder)
     fitting = (variational and fitting_protocols(model.spec)) or (own,)
     return sorted(fitting, key=lambda protocol: protocol != own)
-
-
-def examples_for(
-    model: Autoencoder,
-    dataset: Dataset,
-    split: str | None,
-    recipe: str | None = None,
-    *,
-    own: bool | None = None,
-    transform: Transform | None = None,
-    column: str | None = None,
-    max_damaged: int | None = None,
-) -> AnyExamples:
-    """A split of a dataset, made to fit a model.
-
-    The recipe's own dataset is read as the recipe says. Of any other the recipe's transform makes
-    images fit that do not: those of the model's height and width are left alone.
-
-    Args:
-        model: whose shape the images must have.
-        dataset: as `load_examples` takes it.
-        split: None is test, and all of another dataset that has no parts.
-        recipe: recipe.toml's text; None is the one that the model knows, if it does.
-        own: whether this is the recipe's own dataset; None is where it has its name or path.
-        transform, column, max_damaged: as `load_examples` takes them; None is as said above.
-    """
-    recipe = recipe or (model.info.recipe if model.info else None)
-    said = data_settings(recipe) if recipe else None
-    if own is None:
-        own = said is not None and is_dataset_of(said, dataset)
-    defaults = said if said and own else DataSettings.model_construct()
-    if transform is not None:
-        keep_fitting = False
-    else:
-        transform, keep_fitting = (said.transform if said else None), not own
-    return load_examples(
-        dataset,
-        split or ("test" if own else None),
-        shape=model.spec.input_shape,
-        transform=transform,
-        column=defaults.column if column is None else column,
-        max_damaged=defaults.max_damaged if max_damaged is None else max_damaged,
-        keep_fitting=keep_fitting,
-    )
-
-
-def is_dataset_of(said: DataSettings, dataset: Dataset) -> bool:
-    """Whether a dataset is the one that a recipe names: a name, or a path however it is spelled."""
-    if not isinstance(dataset, str | Path):
-        return False
-    return str(dataset) == said.dataset or _real(dataset) == _real(said.dataset)
-
-
-def _real(dataset: str | Path) -> str:
-    return os.path.realpath(os.path.expanduser(str(dataset)))
 
 
 def reconstruction_errors(model: Autoencoder, images: AnyExamples, count: int) -> dict[str, Tensor]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from zoo.errors import InputError
-from zoo.evaluation.evaluate import examples_for, means_of, reconstruction_errors
+from zoo.evaluation.evaluate import means_of, reconstruction_errors
+from zoo.evaluation.examples import examples_for
 from zoo.models import Autoencoder
 from zoo.specs.data import data_settings
 from zoo.specs.protocols import Protocol, identity

@@ -18,7 +18,8 @@ from zoo.errors import (
     ZooError,
 )
 from zoo.evaluation.agreement import beside_subset, differences
-from zoo.evaluation.evaluate import evaluate_model, examples_for
+from zoo.evaluation.evaluate import evaluate_model
+from zoo.evaluation.examples import examples_for
 from zoo.evaluation.report import Check, Report
 from zoo.folder import layout, store
 from zoo.folder.config import read_text
