@@ -85,6 +85,8 @@ def encode(
     tile = "off"
     if protocol is not None and not loaded.spec.domain.is_image:
         raise InputError(f"{protocol} is for images; the model takes {loaded.spec.domain}.")
+    if flip and not loaded.spec.domain.is_image:
+        raise InputError(f"--flip is for images; the model takes {loaded.spec.domain}.")
     if protocol is not None:
         asked = parse_protocol(protocol)
         tile, transform = asked.tile, asked.transform

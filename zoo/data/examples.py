@@ -122,3 +122,9 @@ def mean_of(images: ExamplesInOrder) -> Tensor:
 def sha256_of(values: Tensor) -> str:
     """Hex sha256 of the bytes of a tensor, in row-major order."""
     return hashlib.sha256(values.cpu().contiguous().numpy()).hexdigest()  # pyright: ignore[reportArgumentType]  # a buffer
+
+
+def sha256_of_each(values: Tensor) -> Iterator[str]:
+    """Hex sha256 of the bytes of each example `(N, ...)`, in row-major order."""
+    rows = values.cpu().contiguous().flatten(1).numpy()
+    return (hashlib.sha256(row).hexdigest() for row in rows)

@@ -8,7 +8,7 @@ provides is used, and not before. A package that fails affects only what it prov
     [project.entry-points."autoencoder_zoo.likelihoods"]
     laplace = "acme_vq:Laplace"         # a subclass of zoo.Likelihood of that kind
     [project.entry-points."autoencoder_zoo.datasets"]
-    rings = "acme_vq.rings:rings"       # split -> uint8 images (N, C, H, W) or (N, H, W)
+    rings = "acme_vq.rings:rings"       # split -> an array, as zoo.data.values says
     [project.entry-points."autoencoder_zoo.registries"]
     acme = "acme_vq.registry"           # a folder of the package: index.toml, models, recipes/
 """

@@ -14,7 +14,7 @@ import torch
 from numpy.lib.npyio import NpzFile
 from torch import Tensor
 
-from zoo.data.examples import IN_MEMORY, PIECE, sha256_of
+from zoo.data.examples import IN_MEMORY, PIECE, sha256_of_each
 from zoo.data.misfits import SAMPLED, misfit
 from zoo.data.sources.base import InMemory, Source
 from zoo.data.splits import one_of_each
@@ -75,7 +75,7 @@ class ArrayFile(Source):
             rows = self.read_run(first, min(PIECE, len(self) - first))
             if rows is None:
                 raise DataError(f"{self.path!r} is cut short.")
-            yield from map(sha256_of, rows)
+            yield from sha256_of_each(rows)
 
 
 def read_array(path: Path, wanted: Shape | None = None) -> dict[str, Source]:

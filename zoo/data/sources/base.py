@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.data.examples import sha256_of
+from zoo.data.examples import PIECE, sha256_of_each
 from zoo.data.values import Shape, as_values, first_not_finite, not_finite
 from zoo.errors import DataError
 from zoo.specs.domains import domain_of
@@ -167,7 +167,8 @@ class InMemory(Source):
         return self.read_run(number, 1)[0]
 
     def split_keys(self) -> Iterable[str]:
-        return (sha256_of(row) for row in self.values)
+        for piece in self.values.split(PIECE):
+            yield from sha256_of_each(piece)
 
     def read_run(self, first: int, count: int) -> Tensor:
         return self.finite(self.values[first : first + count], range(first, first + count))

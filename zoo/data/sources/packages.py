@@ -1,4 +1,4 @@
-"""Datasets that installed packages provide: a callable that gives uint8 images for each split."""
+"""Datasets that installed packages provide: a callable that gives images, rows or series for each split."""
 
 from __future__ import annotations
 
