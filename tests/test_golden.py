@@ -73,6 +73,43 @@ VARIANTS = {
         "scaling_factor": 0.5,
         "shift_factor": 0.1,
     },
+    "asymmetric-autoencoder-kl": {
+        "input_shape": (1, 8, 10),
+        "out_channels": 1,
+        "latent_channels": 2,
+        "down_block_out_channels": (4, 6),
+        "down_block_types": ["DownEncoderBlock2D"] * 2,
+        "up_block_out_channels": (4, 8),
+        "up_block_types": ["UpDecoderBlock2D"] * 2,
+        "norm_num_groups": 2,
+    },
+    "autoencoder-kl-flux2": {
+        "input_shape": (1, 8, 10),
+        "out_channels": 1,
+        "latent_channels": 2,
+        "block_out_channels": (4,),
+        "down_block_types": ["DownEncoderBlock2D"],
+        "up_block_types": ["UpDecoderBlock2D"],
+        "layers_per_block": 1,
+        "norm_num_groups": 2,
+    },
+    "autoencoder-kl-hunyuan-image": {
+        "input_shape": (1, 8, 10),
+        "out_channels": 1,
+        "latent_channels": 2,
+        "block_out_channels": (32, 32),
+        "layers_per_block": 1,
+        "spatial_compression_ratio": 2,
+        "scaling_factor": 0.5,
+    },
+    "autoencoder-kl-kvae": {
+        "input_shape": (1, 8, 10),
+        "channels": 32,
+        "num_enc_blocks": 1,
+        "num_dec_blocks": 0,
+        "z_channels": 2,
+        "ch_mult": (1, 1),
+    },
     "autoencoder-tiny": {
         "input_shape": (1, 8, 10),
         "out_channels": 1,
@@ -128,13 +165,14 @@ def outputs(model: zoo.Autoencoder) -> dict[str, torch.Tensor]:
         if model.standardization is not None:  # 1.7e9 leaves a relative tolerance no meaning
             assert x_hat.dtype == torch.float64
             found["x_hat"] = model.standardization(x_hat)
-        if isinstance(model, zoo.VariationalAutoencoder):
+        if hasattr(model, "posterior"):
             posterior = model.posterior(x)
             if isinstance(posterior, Independent):
                 found["variance"] = posterior.variance
             else:
                 found["posterior_log_prob"] = posterior.log_prob(z)
                 found["prior_log_prob"] = model.prior().log_prob(z)
+        if isinstance(model, zoo.VariationalAutoencoder):
             found["log_prob"] = model.likelihood(z).log_prob(x)
         return found
 

@@ -254,8 +254,11 @@ def _purpose(info: ModelInfo, measured: Measured | None) -> str:
     if measured and measured.active_units is not None:
         used = f"{measured.active_units} are in use: the others hold nothing"
         bad += f". Of its {latents} latents, {used}"
-    if families.get(info.family).is_variational:
+    family = families.get(info.family)
+    if family.is_variational:
         bad += ". Samples show the expected image, which is smoother than a real one"
+    elif "prior" in family.parts:
+        bad += ". It has no likelihood, and codes drawn from its prior need not give images"
     else:
         bad += ". It has no prior: random codes do not give images"
     return f"## What it is for, and what not\n\n{good}.\n\n{bad}."

@@ -151,9 +151,11 @@ class Autoencoder(Primitives):
         except AttributeError:
             if name not in OF_VARIATIONAL:
                 raise
+        parts = parts_of(type(self))
+        lacks = [part for part in ("prior", "posterior", "likelihood") if part not in parts]
         raise AttributeError(
-            f"{type(self).__name__} has no {name!r}: it is not variational, it has no prior and no "
-            "posterior. A 'vae' has; this model has encode, decode and reconstruct."
+            f"{type(self).__name__} has no {name!r}: it is not variational, it has no "
+            f"{' and no '.join(lacks)}. A 'vae' has; this model has encode, decode and reconstruct."
         )
 
     def push_to_hub(self, repo_id: str, **options: Any) -> Any:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import InputError, PluginError, SpecError
+from zoo.errors import InputError, NotInstalledError, PluginError, SpecError
 from zoo.families.rows import Row
 from zoo.plugins.guards import blamed
 from zoo.specs.base import MAX_PARAMETERS, Spec, check_latent_shape, plain_fields
@@ -99,6 +99,8 @@ class Family:
         try:
             with self.guarded("failed to build a model from its Spec"), torch.device("meta"):
                 count = sum(parameter.numel() for parameter in cls(spec).parameters())
+        except NotInstalledError:
+            raise
         except PluginError as failure:
             raise PluginError(
                 f"{failure} (It was built on the meta device, where parameters are counted before "

@@ -1,4 +1,4 @@
-"""Small networks of diffusers' four classes, and the settings that made them."""
+"""Small networks of diffusers' image classes, and the settings that made them."""
 
 from __future__ import annotations
 
@@ -46,10 +46,68 @@ NETS: dict[str, tuple[str, dict[str, Any]]] = {
         "AutoencoderKL",
         {**STAGES, "latents_mean": [0.1, 0.2, -0.3, 0.0], "latents_std": [1.5, 2.0, 0.5, 1.0]},
     ),
+    "asymmetric": (
+        "AsymmetricAutoencoderKL",
+        {
+            "down_block_types": STAGES["down_block_types"],
+            "down_block_out_channels": (32, 64),
+            "up_block_types": STAGES["up_block_types"],
+            "up_block_out_channels": (48, 80),
+            "layers_per_up_block": 2,
+            "norm_num_groups": 16,
+        },
+    ),
+    "flux2": (
+        "AutoencoderKLFlux2",
+        {
+            **STAGES,
+            "decoder_block_out_channels": (32, 96),
+            "layers_per_block": 1,
+            "latent_channels": 4,
+        },
+    ),
+    "hunyuan": (
+        "AutoencoderKLHunyuanImage",
+        {
+            "in_channels": 3,
+            "out_channels": 3,
+            "latent_channels": 4,
+            "block_out_channels": (32, 64, 128),
+            "layers_per_block": 1,
+            "spatial_compression_ratio": 4,
+            "sample_size": 64,
+            "scaling_factor": 0.75289,
+        },
+    ),
+    "hunyuan, unmatched": (
+        "AutoencoderKLHunyuanImage",
+        {
+            "in_channels": 3,
+            "out_channels": 3,
+            "latent_channels": 4,
+            "block_out_channels": (32, 32, 32),
+            "layers_per_block": 1,
+            "spatial_compression_ratio": 2,
+            "sample_size": 64,
+            "downsample_match_channel": False,
+            "upsample_match_channel": False,
+        },
+    ),
+    "kvae": (
+        "AutoencoderKLKVAE",
+        {
+            "channels": 32,
+            "num_enc_blocks": 1,
+            "num_dec_blocks": 1,
+            "z_channels": 4,
+            "ch_mult": (1, 2),
+        },
+    ),
     "tiny": ("AutoencoderTiny", TINY),
     "dc": ("AutoencoderDC", DC),
     "vq": ("VQModel", {**STAGES, "vq_embed_dim": 4, "num_vq_embeddings": 16}),
     "vq, spatial": ("VQModel", {**STAGES, "norm_type": "spatial"}),
+    "vq, looked up": ("VQModel", {**STAGES, "lookup_from_codebook": True}),
 }
 
 
@@ -58,7 +116,11 @@ def make(name: str) -> Any:
     cls, settings = NETS[name]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return getattr(diffusers, cls)(**settings).eval()
+        net = getattr(diffusers, cls)(**settings).eval()
+        if cls == "AutoencoderKLFlux2":  # as if statistics had been taken
+            net.bn.running_mean.normal_()
+            net.bn.running_var.uniform_(0.5, 2.0)
+        return net
 
 
 def saved(name: str, folder: Path, **how: Any) -> Path:

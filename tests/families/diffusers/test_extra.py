@@ -43,7 +43,9 @@ def test_its_families_are_the_zoos_own_and_no_plugins(zoo_without):
     assert "latent_channels" in zoo_without("show", "autoencoder-kl").stdout
 
 
-@pytest.mark.parametrize("name", ["kl", "tiny", "dc", "vq"])
+@pytest.mark.parametrize(
+    "name", ["kl", "asymmetric", "flux2", "hunyuan", "kvae", "tiny", "dc", "vq"]
+)
 def test_what_is_known_of_a_model_needs_neither_diffusers_nor_torch(name, tmp_path):
     folder = saved(name, tmp_path / "net")
     code = """
@@ -85,5 +87,5 @@ def test_who_asks_for_one_is_told_what_to_install(words, zoo_without, tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     error = done.stderr.splitlines()[-1]
-    assert error.startswith("Error: Families autoencoder-kl, -tiny, -dc and vq-model are")
+    assert error.startswith("Error: The family's networks are those of the diffusers library")
     assert error.endswith(ASKED)

@@ -9,15 +9,28 @@ import shutil
 import diffusers
 import pytest
 import torch
+from diffusers.models import autoencoders
 from nets import NETS, make, saved
 from safetensors.torch import load_file, save_file
+from torch.distributions import kl_divergence
 
 import zoo
-from zoo.errors import InputError, MismatchError, SourceError, SpecError, WeightsError
+from zoo.errors import (
+    InputError,
+    MismatchError,
+    NotInstalledError,
+    SourceError,
+    SpecError,
+    WeightsError,
+)
 from zoo.families.diffusers import format as foreign
+from zoo.models.loss import Batch
+from zoo.models.objectives import objective_for
 from zoo.registry import families
+from zoo.specs.objectives import Pixels
 
 WHOLE, INDEX = foreign.WHOLE, f"{foreign.WHOLE}.index.json"
+POSTERIORS = [name for name in NETS if re.match("kl|asym|flux2|hunyuan|kvae", name)]
 X = torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(0))
 
 
@@ -31,7 +44,16 @@ def pipelines(net, x):
             latents = given.latent_dist.mode()
         else:
             latents = given.latent if "latent" in given else given.latents
-        if known.get("latents_mean"):
+        if "patch_size" in known:
+            n, c, h, w = latents.shape  # as Flux2Pipeline does it
+            patched = latents.view(n, c, h // 2, 2, w // 2, 2).permute(0, 1, 3, 5, 2, 4)
+            patched = patched.reshape(n, 4 * c, h // 2, w // 2)
+            mean = net.bn.running_mean.view(1, -1, 1, 1)
+            std = torch.sqrt(net.bn.running_var.view(1, -1, 1, 1) + known.batch_norm_eps)
+            codes = (patched - mean) / std
+            back = (codes * std + mean).reshape(n, c, 2, 2, h // 2, w // 2)
+            back = back.permute(0, 1, 4, 2, 5, 3).reshape(latents.shape)
+        elif known.get("latents_mean"):
             mean = torch.tensor(known.latents_mean).view(1, -1, 1, 1)
             std = torch.tensor(known.latents_std).view(1, -1, 1, 1)
             codes = (latents - mean) * known.scaling_factor / std
@@ -40,8 +62,8 @@ def pipelines(net, x):
             codes = (latents - known.shift_factor) * known.scaling_factor
             back = codes / known.scaling_factor + known.shift_factor
         else:
-            codes = latents * known.scaling_factor
-            back = codes / known.scaling_factor
+            scale = known.get("scaling_factor") or 1.0
+            codes, back = latents * scale, latents * scale / scale
         return codes, (net.decode(back).sample * 0.5 + 0.5).clamp(0, 1)
 
 
@@ -87,7 +109,8 @@ def test_it_goes_back_to_diffusers_with_its_settings_and_every_bit(name, tmp_pat
         if isinstance(value, str) and isinstance(after[key], list):
             after[key] = " ".join({*after[key]})
     differences = {key for key in before if before[key] != after[key]}
-    assert differences <= {"sample_size", "block_out_channels"}  # which nothing is computed from
+    # nothing is computed from these
+    assert differences <= {"sample_size", "block_out_channels"}
     again = zoo.load(tmp_path / "back")
     assert (again.spec, torch.equal(again.encode(X), model.encode(X))) == (model.spec, True)
 
@@ -145,9 +168,11 @@ def change(folder, **fields):
 @pytest.mark.parametrize(
     ("fields", "error", "says"),
     [
-        ({"_class_name": "AutoencoderKLWan"}, SourceError, "of diffusers' 'AutoencoderKLWan', an autoencoder that the zoo does not support. Supported are AutoencoderKL, AutoencoderTiny, AutoencoderDC, VQModel, which are of images; those of video and audio are not."),
-        ({"_class_name": "UNet2DConditionModel"}, SourceError, "of diffusers' 'UNet2DConditionModel', which is not an autoencoder. Name the folder of the pipeline's autoencoder, often 'vae'."),
-        ({"_class_name": 3}, SourceError, "of diffusers' '3', which is not an autoencoder."),
+        ({"_class_name": "AutoencoderKLWan"}, SourceError, "is of diffusers' AutoencoderKLWan, a video autoencoder; the zoo takes images. Supported are AutoencoderKL, AsymmetricAutoencoderKL,"),
+        ({"_class_name": "AutoencoderOobleck"}, SourceError, "is of diffusers' AutoencoderOobleck, an audio autoencoder; the zoo takes images."),
+        ({"_class_name": "AutoencoderRAE"}, SourceError, "is of diffusers' AutoencoderRAE, an autoencoder that the zoo does not support."),
+        ({"_class_name": "UNet2DConditionModel"}, SourceError, "of diffusers' UNet2DConditionModel, which is not an autoencoder. Name the folder of the pipeline's autoencoder, often 'vae'."),
+        ({"_class_name": 3}, SourceError, "of diffusers' 3, which is not an autoencoder."),
         ({"latent_chanels": 4}, SpecError, "latent_chanels: there is no such field. Did you mean 'latent_channels'?"),
         ({"latent_channels": -4}, SpecError, "latent_channels: input should be greater than or equal to 1"),
         ({"scaling_factor": 0}, SpecError, "scaling_factor: input should be greater than 0"),
@@ -311,3 +336,70 @@ def test_a_network_that_overflows_says_so(tmp_path):
     model = zoo.load(tmp_path / "net", dtype="float16")
     with pytest.raises(InputError, match=r"encode gave numbers that are not finite in float16: .*force_upcast"):  # fmt: skip
         model.encode(X)
+
+
+@pytest.mark.parametrize("size", [(32, 40), (48, 16)])
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_its_posterior_is_diffusers_own_shifted_and_scaled_as_codes_are(name, size, tmp_path):
+    model = zoo.load(saved(name, tmp_path / "net"))
+    x = torch.rand(2, 3, *size)
+    with torch.no_grad():
+        theirs = model.network.encode(2.0 * x - 1.0).latent_dist
+        posterior, prior = model.posterior(x), model._prior_over(model.encode(x))
+        draw = posterior.mean + posterior.stddev
+        back = model._unscaled(draw)
+    assert posterior.batch_shape == (2,)
+    assert torch.equal(posterior.mean, model.encode(x))
+    torch.testing.assert_close(back, theirs.mean + theirs.std, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(kl_divergence(posterior, prior), theirs.kl(), rtol=1e-5, atol=1e-4)
+    assert model.posterior(x[:0]).event_shape == posterior.event_shape
+    assert model.prior().event_shape == model.latent_shape
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_its_loss_is_the_networks_own_error_kl_and_commitment(name, tmp_path):
+    model = zoo.load(saved(name, tmp_path / "net")).train()
+    net, shown = model.network, 2.0 * X - 1.0
+    noise = torch.randn(2, *model.spec.code_shape(X.shape[1:]))
+    with torch.no_grad():
+        loss = objective_for(model, Pixels(error="l2", kl=1e-3)).loss(model, Batch.of(X), noise)
+        if name in POSTERIORS:
+            theirs = net.encode(shown).latent_dist
+            flat = torch.pixel_shuffle(noise, 2) if name == "flux2" else noise
+            decoded, other = net.decode(theirs.mean + theirs.std * flat).sample, theirs.kl().mean()
+        elif name.startswith("vq"):
+            latents = net.encode(shown).latents
+            decoded, commitment = net.decode(latents, return_dict=False)
+            other = commitment * latents[0].numel()
+        else:
+            decoded = net(shown).sample
+    error = (decoded * 0.5 + 0.5 - X).square().flatten(1).sum(1)
+    torch.testing.assert_close(loss.per_example["l2"], error, rtol=1e-4, atol=1e-3)
+    for term in {"kl", "commitment"} & loss.terms.keys():
+        torch.testing.assert_close(loss.terms[term], other, rtol=1e-4, atol=1e-3)
+    assert set(loss.terms) - {"l2"} == ({"kl"} if name in POSTERIORS else {"commitment"} if name.startswith("vq") else set())  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["kl", "flux2", "vq"])
+def test_a_narrow_model_trains_too(name, tmp_path):
+    model = zoo.load(saved(name, tmp_path / "net"), dtype="bfloat16").train()
+    assert torch.isfinite(model.loss(X).total)
+
+
+def test_what_it_lacks_to_be_sampled_is_named(tmp_path):
+    model = zoo.load(saved("kl", tmp_path / "net"))
+    with pytest.raises(AttributeError, match=r"has no 'sample': .* it has no likelihood"):
+        model.sample(1)
+
+
+def test_a_class_that_the_installed_diffusers_lacks_is_named(tmp_path, monkeypatch):
+    folder = saved("kvae", tmp_path / "net")
+    monkeypatch.setattr(families.get("autoencoder-kl-kvae").spec_class, "MADE_BY", "NextKVAE")
+    with pytest.raises(NotInstalledError, match=r"has no NextKVAE: pip install -U diffusers"):
+        zoo.load(folder)
+
+
+def test_every_autoencoder_of_diffusers_is_taken_or_refused_by_name():
+    known = {*foreign.CLASSES, *foreign.VIDEO, *foreign.AUDIO, *foreign.OTHERS}
+    found = {name for name, one in vars(autoencoders).items() if isinstance(one, type)}
+    assert found - known <= set()

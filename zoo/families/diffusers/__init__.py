@@ -1,8 +1,14 @@
 """Autoencoders of the diffusers library, as families."""
 
+from zoo.families.diffusers.kl_spec import (
+    AsymmetricAutoencoderKLSpec,
+    AutoencoderKLFlux2Spec,
+    AutoencoderKLHunyuanImageSpec,
+    AutoencoderKLKVAESpec,
+    AutoencoderKLSpec,
+)
 from zoo.families.diffusers.spec import (
     AutoencoderDCSpec,
-    AutoencoderKLSpec,
     AutoencoderTinySpec,
     VQModelSpec,
 )
@@ -13,9 +19,58 @@ ROWS = (
     Row(
         "autoencoder-kl",
         AutoencoderKLSpec,
-        "zoo.families.diffusers.model:AutoencoderKL",
+        "zoo.families.diffusers.kl_model:AutoencoderKL",
         "diffusers' AutoencoderKL, of Stable Diffusion and FLUX",
         small=_CONVOLUTIONAL,
+    ),
+    Row(
+        "asymmetric-autoencoder-kl",
+        AsymmetricAutoencoderKLSpec,
+        "zoo.families.diffusers.kl_model:AsymmetricAutoencoderKL",
+        "diffusers' AsymmetricAutoencoderKL, with a large decoder",
+        small={
+            "down_block_out_channels": (16,),
+            "up_block_out_channels": (24,),
+            "norm_num_groups": 8,
+        },
+    ),
+    Row(
+        "autoencoder-kl-flux2",
+        AutoencoderKLFlux2Spec,
+        "zoo.families.diffusers.kl_model:AutoencoderKLFlux2",
+        "diffusers' AutoencoderKLFlux2, of FLUX.2",
+        small={
+            "down_block_types": ("DownEncoderBlock2D",),
+            "up_block_types": ("UpDecoderBlock2D",),
+            "latent_channels": 4,
+            "layers_per_block": 1,
+            **_CONVOLUTIONAL,
+        },
+    ),
+    Row(
+        "autoencoder-kl-hunyuan-image",
+        AutoencoderKLHunyuanImageSpec,
+        "zoo.families.diffusers.kl_model:AutoencoderKLHunyuanImage",
+        "diffusers' AutoencoderKLHunyuanImage, of HunyuanImage 2.1",
+        small={
+            "latent_channels": 4,
+            "block_out_channels": (32, 32),
+            "layers_per_block": 1,
+            "spatial_compression_ratio": 2,
+        },
+    ),
+    Row(
+        "autoencoder-kl-kvae",
+        AutoencoderKLKVAESpec,
+        "zoo.families.diffusers.kl_model:AutoencoderKLKVAE",
+        "diffusers' AutoencoderKLKVAE, of Kandinsky",
+        small={
+            "channels": 32,
+            "num_enc_blocks": 1,
+            "num_dec_blocks": 1,
+            "z_channels": 4,
+            "ch_mult": (1, 1),
+        },
     ),
     Row(
         "autoencoder-tiny",

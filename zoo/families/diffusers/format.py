@@ -21,11 +21,55 @@ CLASS, VERSION = "_class_name", "_diffusers_version"
 PIPELINE = "model_index.json"
 CLASSES = {
     "AutoencoderKL": "autoencoder-kl",
+    "AsymmetricAutoencoderKL": "asymmetric-autoencoder-kl",
+    "AutoencoderKLFlux2": "autoencoder-kl-flux2",
+    "AutoencoderKLHunyuanImage": "autoencoder-kl-hunyuan-image",
+    "AutoencoderKLKVAE": "autoencoder-kl-kvae",
     "AutoencoderTiny": "autoencoder-tiny",
     "AutoencoderDC": "autoencoder-dc",
     "VQModel": "vq-model",
 }
 """Families by the class of diffusers that they are."""
+VIDEO = frozenset(
+    {
+        "AutoencoderKLAllegro",
+        "AutoencoderKLCogVideoX",
+        "AutoencoderKLCosmos",
+        "AutoencoderKLHunyuanImageRefiner",
+        "AutoencoderKLHunyuanVideo",
+        "AutoencoderKLHunyuanVideo15",
+        "AutoencoderKLKVAEVideo",
+        "AutoencoderKLLTX2Video",
+        "AutoencoderKLLTXVideo",
+        "AutoencoderKLMagvit",
+        "AutoencoderKLMiniMaxH3",
+        "AutoencoderKLMochi",
+        "AutoencoderKLQwenImage",
+        "AutoencoderKLQwenImage21",
+        "AutoencoderKLTemporalDecoder",
+        "AutoencoderKLWan",
+        "AutoencoderVidTok",
+        "Kandinsky6SRVAE",
+        "LTX2VideoDiffusionDecoderModel",
+    }
+)
+"""Classes whose networks take `(N, C, T, H, W)`, or decode frames: an image is a video of one."""
+AUDIO = frozenset(
+    {
+        "AutoencoderKLKVAEAudio",
+        "AutoencoderKLLTX2Audio",
+        "AutoencoderKLMiniMaxH3Audio",
+        "AutoencoderOobleck",
+        "AutoencoderSAME",
+        "Cosmos3AVAEAudioTokenizer",
+        "LongCatAudioDiTVae",
+        "MMAudioVAE",
+        "MMAudioVocoder",
+        "MiniMaxMusic3Vocoder",
+    }
+)
+OTHERS = frozenset({"AutoencoderRAE", "ConsistencyDecoderVAE", "RFD4ProteinaAutoencoder"})
+"""Of images by another library's network, by a decoder that draws, and of proteins."""
 WHOLE = "diffusion_pytorch_model.safetensors"
 WEIGHTS = re.compile(
     r"diffusion_pytorch_model(?:\.(?P<variant>[a-z0-9_]{1,20}))?"
@@ -45,20 +89,28 @@ def is_diffusers(fields: Mapping[str, Any]) -> bool:
 
 
 def family_of(fields: Mapping[str, Any], where: str) -> str:
-    """The family of a config.json. Raises SourceError for another class than these four."""
+    """The family of a config.json. Raises SourceError for a class that is none."""
     name = str(fields[CLASS])[:100]
     if name in CLASSES:
         return CLASSES[name]
-    known = ", ".join(CLASSES)
-    if any(word in name.lower() for word in ("autoencoder", "vae", "vq")):
-        raise SourceError(
-            f"{where!r} is of diffusers' {name!r}, an autoencoder that the zoo does not support. "
-            f"Supported are {known}, which are of images; those of video and audio are not."
-        )
+    supported = f"Supported are {', '.join(CLASSES)}."
+    if kind := _kind(name):
+        raise SourceError(f"{where!r} is of diffusers' {name}, {kind}. {supported}", path=where)
     raise SourceError(
-        f"{where!r} is of diffusers' {name!r}, which is not an autoencoder. Name the folder of the "
-        f"pipeline's autoencoder, often 'vae'. Supported are {known}."
+        f"{where!r} is of diffusers' {name}, which is not an autoencoder. Name the folder of the "
+        f"pipeline's autoencoder, often 'vae'. {supported}",
+        path=where,
     )
+
+
+def _kind(name: str) -> str:
+    """What a class of diffusers is that no family is, by its name; nothing where it is no autoencoder."""
+    if name in VIDEO:
+        return "a video autoencoder; the zoo takes images"
+    if name in AUDIO:
+        return "an audio autoencoder; the zoo takes images"
+    likely = any(word in name.lower() for word in ("autoencoder", "vae", "vq"))
+    return "an autoencoder that the zoo does not support" if likely or name in OTHERS else ""
 
 
 def versions(fields: Mapping[str, Any]) -> str:

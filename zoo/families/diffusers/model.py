@@ -1,8 +1,8 @@
 """diffusers' autoencoders as families: their own networks, with one range, one scale, one method each.
 
-Images are in [0, 1] here and in [-1, 1] in all four networks: the change is made in this file alone.
-A code is the posterior's mode (or what the encoder gives), shifted and scaled as the config says and
-as diffusers' pipelines do it.
+Images are in [0, 1] here and in [-1, 1] in all of the networks: `_shown` and `_image` alone change that.
+A code is what the encoder gives (or the posterior's mode, in `kl_model`), shifted and scaled as the
+config says and as diffusers' pipelines do it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
-from zoo.distributions.gaussians import normal
 from zoo.errors import InputError, NotInstalledError
 from zoo.families.diffusers.spec import (
     AutoencoderDCSpec,
-    AutoencoderKLSpec,
     AutoencoderTinySpec,
     DiffusersSpec,
     VQModelSpec,
@@ -30,8 +27,8 @@ try:
     import diffusers
 except ModuleNotFoundError as missing:
     raise NotInstalledError(
-        "Families autoencoder-kl, -tiny, -dc and vq-model are networks of the diffusers library, which "
-        "is not installed: pip install 'autoencoder-zoo[diffusers]'"
+        "The family's networks are those of the diffusers library, which is not installed: "
+        "pip install 'autoencoder-zoo[diffusers]'"
     ) from missing
 
 _RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -47,11 +44,13 @@ class DiffusersAutoencoder(Autoencoder):
 
     decoding = ("network.decoder.", "network.post_quant_conv.")
     spec: DiffusersSpec
-    shift = 0.0
-    """What is subtracted from a latent before it is scaled."""
 
     def __init__(self, spec: DiffusersSpec) -> None:
         super().__init__(spec)
+        if not hasattr(diffusers, spec.MADE_BY):
+            raise NotInstalledError(
+                f"diffusers {diffusers.__version__} has no {spec.MADE_BY}: pip install -U diffusers"
+            )
         self.network: Any = getattr(diffusers, spec.MADE_BY)(**spec.to_diffusers())
 
     @classmethod
@@ -64,7 +63,7 @@ class DiffusersAutoencoder(Autoencoder):
     def _encode(self, x: Tensor) -> Tensor:
         if not x.numel():  # the networks' attention has no shape for none
             return x.new_empty(0, *self.spec.code_shape(tuple(x.shape[1:])))
-        return self._finite(self._scaled(self._latents(2.0 * x - 1.0)), "encode")
+        return self._finite(self._scaled(self._latents(self._shown(x))), "encode")
 
     def _decode(self, z: Tensor) -> Tensor:
         batch, (height, width) = z.shape[:-3], z.shape[-2:]
@@ -77,7 +76,11 @@ class DiffusersAutoencoder(Autoencoder):
         return images.reshape(*batch, *images.shape[1:])
 
     def _output(self, z: Tensor) -> Tensor:
-        return self._image(self.network.decode(self._unscaled(z)).sample)
+        return self._image(self.network.decode(self._unscaled(z.to(self.dtype))).sample)
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """Images in [0, 1] as the network takes them."""
+        return 2.0 * x - 1.0
 
     def _image(self, decoded: Tensor) -> Tensor:
         """The network's image in [-1, 1], and beyond, as one in [0, 1], and beyond."""
@@ -88,15 +91,17 @@ class DiffusersAutoencoder(Autoencoder):
         return self.network.encode(images).latents
 
     def _scaled(self, latents: Tensor) -> Tensor:
-        moved = latents - self.shift if self.shift else latents
-        return moved * self.spec.scaling_factor
+        """Latents `(N, c, h, w)` of the network as codes."""
+        shift, scale = self.spec.shift, self.spec.scale
+        return (latents - shift if shift else latents) * scale
 
     def _unscaled(self, z: Tensor) -> Tensor:
-        latents = z / self.spec.scaling_factor
-        return latents + self.shift if self.shift else latents
+        """Codes as latents."""
+        shift, latents = self.spec.shift, z / self.spec.scale
+        return latents + shift if shift else latents
 
     def _finite(self, values: Tensor, method: str) -> Tensor:
-        """Raises InputError where a narrow dtype overflowed; on the processor only, as elsewhere."""
+        """Raises InputError where a narrow dtype overflowed; on the CPU only, as elsewhere."""
         if self.training or not is_readable(values):
             return values
         if torch.isfinite(values).all():
@@ -109,68 +114,13 @@ class DiffusersAutoencoder(Autoencoder):
         )
 
 
-class AutoencoderKL(DiffusersAutoencoder):
-    """`AutoencoderKL` of diffusers: a Gaussian posterior on a grid, of which the mode is the code."""
-
-    Spec = AutoencoderKLSpec
-
-    def __init__(self, spec: AutoencoderKLSpec) -> None:
-        super().__init__(spec)
-        self.shift = 0.0 if spec.shift_factor == "off" else spec.shift_factor
-        self.moments = None if spec.latents_mean == "off" else (spec.latents_mean, spec.latents_std)
-
-    def _latents(self, images: Tensor) -> Tensor:
-        return self.network.encode(images).latent_dist.mode()
-
-    def _scaled(self, latents: Tensor) -> Tensor:
-        if self.moments is None:
-            return super()._scaled(latents)
-        mean, deviation = self._moments(latents)
-        return (latents - mean) * self.spec.scaling_factor / deviation
-
-    def _unscaled(self, z: Tensor) -> Tensor:
-        if self.moments is None:
-            return super()._unscaled(z)
-        mean, deviation = self._moments(z)
-        return z * deviation / self.spec.scaling_factor + mean
-
-    def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each channel of a latent, `(c, 1, 1)` both."""
-        assert self.moments is not None
-        mean, deviation = (like.new_tensor(one).view(-1, 1, 1) for one in self.moments)
-        return mean, deviation
-
-    def posterior(self, x: Tensor) -> Distribution:
-        """q(z | x): batch `(N,)`, event a code's shape, for images `(N, C, H, W)` in [0, 1]."""
-        return self._posterior(self._inputs(x, "posterior"))
-
-    def prior(self) -> Distribution:
-        """What training pulls the posterior toward: a standard normal before codes are scaled."""
-        return self._prior_over(torch.zeros(1, *self.latent_shape, device=self.device))
-
-    def _prior_over(self, z: Tensor) -> Distribution:
-        zeros = torch.zeros(z.shape[1:], device=z.device)
-        return normal(self._scaled(zeros), self._deviations(torch.ones_like(zeros)), 3)
-
-    def _posterior(self, x: Tensor) -> Distribution:
-        latents = self.network.encode(2.0 * x - 1.0).latent_dist
-        mean, deviation = latents.mean.float(), latents.std.float()
-        return normal(self._scaled(mean), self._deviations(deviation), 3)
-
-    def _deviations(self, latents: Tensor) -> Tensor:
-        """Standard deviations of latents, scaled as codes are."""
-        if self.moments is None:
-            return latents * self.spec.scaling_factor
-        return latents * self.spec.scaling_factor / self._moments(latents)[1]
-
-
 class VQModel(DiffusersAutoencoder):
     """`VQModel` of diffusers: a code is the encoder's vectors, which `decode` rounds to the codebook's."""
 
     Spec = VQModelSpec
 
     def _code(self, x: Tensor, noise: Tensor | None) -> Code:
-        latents = self._latents(2.0 * x - 1.0)
+        latents = self._latents(self._shown(x))
         quantized, commitment, _ = self.network.quantize(latents)
         values = latents[0].numel()  # the network gives a mean over a code's numbers
         with full_precision(x.device):
@@ -178,18 +128,15 @@ class VQModel(DiffusersAutoencoder):
         return Code(self._scaled(quantized), batch={"commitment": commitment})
 
     def _output(self, z: Tensor) -> Tensor:
-        latents = self._unscaled(z)
-        return self._image(self.network.decode(latents, force_not_quantize=True).sample)
+        quantized = self._unscaled(z.to(self.dtype))
+        condition = quantized if self.spec.norm_type == "spatial" else None
+        return self._image(self.network.decoder(self.network.post_quant_conv(quantized), condition))
 
 
 class AutoencoderTiny(DiffusersAutoencoder):
     """`AutoencoderTiny` of diffusers (TAESD), whose decoder clamps a code's numbers by a tanh."""
 
     Spec = AutoencoderTinySpec
-
-    def __init__(self, spec: AutoencoderTinySpec) -> None:
-        super().__init__(spec)
-        self.shift = spec.shift_factor
 
 
 class AutoencoderDC(DiffusersAutoencoder):

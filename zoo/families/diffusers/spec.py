@@ -1,4 +1,4 @@
-"""The Specs of diffusers' autoencoders: the settings of its classes, strictly. No torch here.
+"""The Specs of diffusers' autoencoders without a posterior: the settings of its classes, strictly. No torch here.
 
 Field names, defaults and meanings are those of the classes of diffusers; `None` is written `"off"`.
 What a config.json of diffusers says beyond the Spec (who wrote it, where it was) is not a setting.
@@ -6,7 +6,7 @@ What a config.json of diffusers says beyond the Spec (who wrote it, where it was
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -34,8 +34,6 @@ class DiffusersSpec(Spec):
     input_shape: Shape = Field(
         description="channels; and the height and width, in pixels, that are usual for it"
     )
-    latent_channels: Width = Field(description="channels of a code")
-    scaling_factor: Scale = Field(description="what a code is multiplied with")
     force_upcast: bool = Field(
         default=False, description="whether float16 is known to overflow in it"
     )
@@ -43,26 +41,41 @@ class DiffusersSpec(Spec):
     objective: ClassVar = Pixels()
     MADE_BY: ClassVar[str]
     """The class of diffusers."""
+    SIZED: ClassVar[bool] = True
+    """Whether that class takes the usual size."""
     UNUSED: ClassVar[tuple[str, ...]] = ()
     """Fields that diffusers writes into a config.json of this class and builds nothing from."""
+    ADDED: ClassVar[tuple[str, ...]] = ()
+    """Fields that this class of diffusers does not take."""
     PER_STAGE: ClassVar[Mapping[str, str]] = {}
     """Fields with an entry for each stage, and the field that has the stages; one alone is all's."""
 
     @property
-    def channels(self) -> int:
+    def code_channels(self) -> int:
         """Channels of a code."""
         return self.latent_channels
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        _, height, width = self.input_shape
-        return self.channels, height // self.stride, width // self.stride
+        return self.code_channels, *(side // self.stride for side in self.input_shape[1:])
+
+    @property
+    def shift(self) -> float:
+        """What is subtracted from a latent before it is scaled."""
+        return _number(getattr(self, "shift_factor", "off"), 0.0)
+
+    @property
+    def scale(self) -> float:
+        """What a latent is multiplied by."""
+        return _number(getattr(self, "scaling_factor", "off"), 1.0)
 
     @model_validator(mode="after")
-    def _stride_divides_the_size(self):
-        _, height, width = self.input_shape
+    def _images_fit(self):
+        channels, height, width = self.input_shape
         if height % self.stride or width % self.stride:
             raise ValueError(f"height and width are multiples of {self.stride}")
+        if getattr(self, "out_channels", channels) != channels:
+            raise ValueError("out_channels is the number of channels of an image")
         return self
 
     @classmethod
@@ -81,11 +94,23 @@ class DiffusersSpec(Spec):
 
     def to_diffusers(self) -> dict[str, Any]:
         """The arguments of the class of diffusers."""
-        fields = {k: None if v == "off" else v for k, v in self if k != "input_shape"}
-        return {"in_channels": self.input_shape[0], **fields}
+        added = ("input_shape", *self.ADDED)
+        fields = {k: None if v == "off" else v for k, v in self if k not in added}
+        size = {"sample_size": max(self.input_shape[1:])} if self.SIZED else {}
+        return {"in_channels": self.input_shape[0], **fields, **size}
 
 
-class _Convolutional(DiffusersSpec):
+def _number(given: Literal["off"] | float, otherwise: float) -> float:
+    return otherwise if given == "off" else given
+
+
+def check_groups(widths: Iterable[int], groups: int) -> None:
+    """Raises ValueError for a number of channels that group norm cannot divide."""
+    if wrong := [width for width in widths if width % groups]:
+        raise ValueError(f"norm_num_groups = {groups} does not divide {wrong[0]}")
+
+
+class Convolutional(DiffusersSpec):
     """Stages of residual blocks with group norm, as AutoencoderKL and VQModel have."""
 
     out_channels: Width = 3
@@ -95,7 +120,6 @@ class _Convolutional(DiffusersSpec):
     layers_per_block: Annotated[int, Field(ge=1, le=64)] = 1
     act_fn: Activation = "silu"
     norm_num_groups: Width = 32
-    scaling_factor: Scale = 0.18215
     mid_block_add_attention: bool = True
 
     @property
@@ -109,57 +133,24 @@ class _Convolutional(DiffusersSpec):
             raise ValueError(
                 "block_out_channels, down_block_types and up_block_types have an entry for each stage"
             )
-        if wrong := [one for one in self.block_out_channels if one % self.norm_num_groups]:
-            raise ValueError(f"norm_num_groups = {self.norm_num_groups} does not divide {wrong[0]}")
-        if self.out_channels != self.input_shape[0]:
-            raise ValueError("out_channels is the number of channels of an image")
-        return self
-
-    def to_diffusers(self) -> dict[str, Any]:
-        return super().to_diffusers() | {"sample_size": max(self.input_shape[1:])}
-
-
-class AutoencoderKLSpec(_Convolutional):
-    """`AutoencoderKL`, of Stable Diffusion and FLUX (Rombach et al. 2022)."""
-
-    parts: ClassVar = ("code", "posterior", "prior", "ungrouped posterior")
-
-    MADE_BY = "AutoencoderKL"
-
-    latent_channels: Width = 4
-    shift_factor: Literal["off"] | Number = "off"
-    latents_mean: Literal["off"] | tuple[Number, ...] = "off"
-    latents_std: Literal["off"] | tuple[Scale, ...] = "off"
-    force_upcast: bool = True
-    use_quant_conv: bool = True
-    use_post_quant_conv: bool = True
-
-    @model_validator(mode="after")
-    def _statistics_fit(self):
-        for name in ("latents_mean", "latents_std"):
-            given = getattr(self, name)
-            if given != "off" and len(given) != self.latent_channels:
-                raise ValueError(f"{name} has a number for each of the latent_channels")
-        if (self.latents_mean == "off") != (self.latents_std == "off"):
-            raise ValueError("latents_mean and latents_std are given together")
-        if self.latents_mean != "off" and self.shift_factor != "off":
-            raise ValueError("shift_factor and latents_mean are two ways to say the same: give one")
+        check_groups(self.block_out_channels, self.norm_num_groups)
         return self
 
 
-class VQModelSpec(_Convolutional):
+class VQModelSpec(Convolutional):
     """`VQModel`, of latent diffusion with a codebook (Rombach et al. 2022)."""
 
     MADE_BY = "VQModel"
 
     latent_channels: Width = 3
+    scaling_factor: Scale = 0.18215
     num_vq_embeddings: Annotated[int, Field(ge=2, le=2**20)] = 256
     vq_embed_dim: Literal["off"] | Width = "off"
     norm_type: Literal["group", "spatial"] = "group"
     lookup_from_codebook: bool = False
 
     @property
-    def channels(self) -> int:
+    def code_channels(self) -> int:
         return self.latent_channels if self.vq_embed_dim == "off" else self.vq_embed_dim
 
 
@@ -167,6 +158,7 @@ class AutoencoderTinySpec(DiffusersSpec):
     """`AutoencoderTiny`, a distilled AutoencoderKL (TAESD)."""
 
     MADE_BY = "AutoencoderTiny"
+    SIZED = False
     UNUSED = ("block_out_channels",)
 
     out_channels: Width = 3
@@ -202,8 +194,6 @@ class AutoencoderTinySpec(DiffusersSpec):
         for name in ("encoder_block_out_channels", "decoder_block_out_channels"):
             if len(set(getattr(self, name))) > 1:  # its convolutions between stages keep the width
                 raise ValueError(f"{name} are all the same")
-        if self.out_channels != self.input_shape[0]:
-            raise ValueError("out_channels is the number of channels of an image")
         return self
 
 
@@ -211,6 +201,8 @@ class AutoencoderDCSpec(DiffusersSpec):
     """`AutoencoderDC`, the deep compression autoencoder of SANA (Chen et al. 2024)."""
 
     MADE_BY = "AutoencoderDC"
+    SIZED = False
+    ADDED = ("force_upcast",)
     PER_STAGE: ClassVar[Mapping[str, str]] = {
         "encoder_block_types": "encoder_block_out_channels",
         "decoder_block_types": "decoder_block_out_channels",
@@ -260,8 +252,3 @@ class AutoencoderDCSpec(DiffusersSpec):
         if len(self.encoder_block_out_channels) != len(self.decoder_block_out_channels):
             raise ValueError("encoder and decoder have as many stages")
         return self
-
-    def to_diffusers(self) -> dict[str, Any]:
-        fields = super().to_diffusers()
-        del fields["force_upcast"]
-        return fields

@@ -1,0 +1,119 @@
+"""diffusers' autoencoders with a posterior: a Gaussian over each latent, of which the mode is the code."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from zoo.distributions.gaussians import normal
+from zoo.families.diffusers.kl_spec import (
+    AsymmetricAutoencoderKLSpec,
+    AutoencoderKLFlux2Spec,
+    AutoencoderKLHunyuanImageSpec,
+    AutoencoderKLKVAESpec,
+    AutoencoderKLSpec,
+)
+from zoo.families.diffusers.model import DiffusersAutoencoder
+
+
+class GaussianAutoencoder(DiffusersAutoencoder):
+    """What they share. Posterior and prior are over codes: shifted and scaled as these are."""
+
+    def posterior(self, x: Tensor) -> Distribution:
+        """q(z | x): batch `(N,)`, event a code's shape, for images `(N, C, H, W)` in [0, 1]."""
+        return self._posterior(self._inputs(x, "posterior"))
+
+    def prior(self) -> Distribution:
+        """What training pulls the posterior toward: a standard normal before codes are scaled."""
+        return self._prior_over(torch.zeros(1, *self.latent_shape, device=self.device))
+
+    def _prior_over(self, z: Tensor) -> Distribution:
+        zeros = torch.zeros_like(self._unscaled(z[:1].float()))
+        return normal(self._scaled(zeros)[0], self._spread(torch.ones_like(zeros))[0], 3)
+
+    def _posterior(self, x: Tensor) -> Distribution:
+        if not x.numel():
+            none = x.new_empty(0, *self.spec.code_shape(tuple(x.shape[1:]))).float()
+            return normal(none, none, 3)
+        latents = self.network.encode(self._shown(x)).latent_dist
+        mean, deviation = self._scaled(latents.mean.float()), self._spread(latents.std.float())
+        return normal(self._finite(mean, "posterior"), self._finite(deviation, "posterior"), 3)
+
+    def _latents(self, images: Tensor) -> Tensor:
+        return self.network.encode(images).latent_dist.mode()
+
+    def _spread(self, deviations: Tensor) -> Tensor:
+        """Standard deviations of latents as those of codes."""
+        return deviations * self.spec.scale
+
+
+class AutoencoderKL(GaussianAutoencoder):
+    """`AutoencoderKL` of diffusers, of Stable Diffusion and FLUX."""
+
+    Spec = AutoencoderKLSpec
+
+    def __init__(self, spec: AutoencoderKLSpec) -> None:
+        super().__init__(spec)
+        self.moments = None if spec.latents_mean == "off" else (spec.latents_mean, spec.latents_std)
+
+    def _scaled(self, latents: Tensor) -> Tensor:
+        if self.moments is None:
+            return super()._scaled(latents)
+        return self._spread(latents - self._per_channel(0, latents))
+
+    def _unscaled(self, z: Tensor) -> Tensor:
+        if self.moments is None:
+            return super()._unscaled(z)
+        return z * self._per_channel(1, z) / self.spec.scale + self._per_channel(0, z)
+
+    def _spread(self, deviations: Tensor) -> Tensor:
+        spread = super()._spread(deviations)
+        return spread if self.moments is None else spread / self._per_channel(1, deviations)
+
+    def _per_channel(self, which: int, like: Tensor) -> Tensor:
+        """The mean (0) or standard deviation (1) of each channel of a latent, `(c, 1, 1)`."""
+        assert self.moments is not None
+        return like.new_tensor(self.moments[which]).view(-1, 1, 1)
+
+
+class AsymmetricAutoencoderKL(GaussianAutoencoder):
+    """`AsymmetricAutoencoderKL` of diffusers; a hole's surroundings are not given to its decoder."""
+
+    Spec = AsymmetricAutoencoderKLSpec
+
+
+class AutoencoderKLFlux2(GaussianAutoencoder):
+    """`AutoencoderKLFlux2` of diffusers: 2 x 2 latents are one place of a code, standardized by buffers."""
+
+    Spec = AutoencoderKLFlux2Spec
+
+    def _scaled(self, latents: Tensor) -> Tensor:
+        mean, deviation = self._moments(latents)
+        return (torch.pixel_unshuffle(latents.contiguous(), 2) - mean) / deviation
+
+    def _unscaled(self, z: Tensor) -> Tensor:
+        mean, deviation = self._moments(z)
+        return torch.pixel_shuffle(z * deviation + mean, 2)
+
+    def _spread(self, deviations: Tensor) -> Tensor:
+        return torch.pixel_unshuffle(deviations, 2) / self._moments(deviations)[1]
+
+    def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each channel of a code, `(4 c, 1, 1)` both."""
+        statistics = self.network.bn
+        variance = statistics.running_var + self.spec.batch_norm_eps
+        mean, deviation = statistics.running_mean.to(like.dtype), variance.sqrt().to(like.dtype)
+        return mean.view(-1, 1, 1), deviation.view(-1, 1, 1)
+
+
+class AutoencoderKLHunyuanImage(GaussianAutoencoder):
+    """`AutoencoderKLHunyuanImage` of diffusers: few, wide codes."""
+
+    Spec = AutoencoderKLHunyuanImageSpec
+
+
+class AutoencoderKLKVAE(GaussianAutoencoder):
+    """`AutoencoderKLKVAE` of diffusers, whose decoder is shown the code at every stage."""
+
+    Spec = AutoencoderKLKVAESpec
