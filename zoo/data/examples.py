@@ -109,13 +109,15 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
 def mean_of(images: ExamplesInOrder) -> Tensor:
     """The mean image, `(C, H, W)` float32 in [0, 1]; of many, that of the first in an order.
 
-    Sums of so many levels are exact, whoever adds them up.
+    Sums of so many levels are exact, in any order. Of rows and series, the mean in float64.
     """
     some = torch.arange(len(images))
     some = images.order(0, 0)[:AVERAGED] if len(images) > AVERAGED else some
     total = torch.zeros(images.shape, dtype=torch.float64)
     for levels in images.read(some.split(PIECE)):
         total += levels.cpu().sum(0, dtype=torch.float64)
+    if domain_of(images.shape).is_real:
+        return total / len(some)
     return total.float() / len(some) / 255
 
 

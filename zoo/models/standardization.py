@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +85,3 @@ class Restored(Distribution):
     def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
         """Draws, `(*sample_shape, *batch, *shape)`, float64."""
         return self.standardization.restore(self.base.sample(torch.Size(sample_shape)))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.base, name)
