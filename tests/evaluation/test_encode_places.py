@@ -34,10 +34,10 @@ def test_another_model_or_dataset_in_its_place_is_refused(model):
     with pytest.raises(InputError, match="its weights_sha256 is"):
         encoded(small_model(seed=1), ["many.npy"], "cut")
     np.save("many.npy", PIXELS[::-1])
-    with pytest.raises(InputError, match=r"its images are others.*with --overwrite"):
+    with pytest.raises(InputError, match=r"its examples are others.*with --overwrite"):
         encoded(model, ["many.npy"], "cut")
     np.save("many.npy", PIXELS[:900])
-    with pytest.raises(InputError, match="its images is 1700, not 900"):
+    with pytest.raises(InputError, match="its n_examples is 1700, not 900"):
         encoded(model, ["many.npy"], "cut")
     assert as_it_is("cut") == before
     files = encoded(model, ["many.npy"], "cut", overwrite=True)
@@ -52,7 +52,7 @@ def test_images_that_were_encoded_and_then_replaced_are_not_gone_on_from(model, 
     encoded(model, [dataset], "cut", on_progress=stop_at(500, KeyboardInterrupt()))
     before = as_it_is("cut")
     dataset_of(kind, np.concatenate([PIXELS[:400], PIXELS[1000:1300]]))
-    with pytest.raises(InputError, match="its images are others"):
+    with pytest.raises(InputError, match="its examples are others"):
         encoded(model, [dataset], "cut")
     assert as_it_is("cut") == before
     again = encoded(model, [dataset], "cut", overwrite=True)
@@ -87,7 +87,7 @@ def test_codes_of_something_else_are_replaced_only_where_that_is_said(model):
     with pytest.raises(InputError, match=r"its weights_sha256 is"):
         encoded(small_model(seed=1), ["many.npy"], "out")
     np.save("many.npy", PIXELS[::-1])
-    with pytest.raises(InputError, match=r"its images are others.*--overwrite"):
+    with pytest.raises(InputError, match=r"its examples are others.*--overwrite"):
         encoded(model, ["many.npy"], "out")
     assert as_it_is("out") == before
     fewer = encoded(model, ["fewer.npy"], "out", overwrite=True)

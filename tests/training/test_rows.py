@@ -104,6 +104,7 @@ def test_a_decoder_starts_at_the_mean_series(tmp_path):
     [
         {"ema_decay": 0.9, "early_stopping": 2},
         {"accumulate": 2},
+        {"exact_shards": 2, "precision": "bf16"},
         {"objective": {"kind": "iwae", "samples": 3}, "gradient": "dreg"},
         {"objective": {"kind": "pixels", "error": "l2"}},
         {"objective": {"kind": "total-correlation"}},
