@@ -191,10 +191,11 @@ def _encoded(
 
 def _codes(model: Autoencoder, values: Tensor, tile: Literal["off"] | int) -> np.ndarray:
     """Codes `(n, *latent_shape)` float32 of examples as data hold them."""
-    values = values.to(model.device)
     with families.guarded(model, "failed to encode"), torch.inference_mode():
-        is_image = model.spec.domain.is_image
-        codes = encode_tiled(model, as_gray(values), tile) if is_image else model.encode(values)
+        if model.spec.domain.is_image:
+            codes = encode_tiled(model, as_gray(values.to(model.device)), tile)
+        else:  # float64 goes to the device after it is standardized
+            codes = model.encode(values)
         if codes.shape != (len(values), *model.spec.code_shape(tuple(values.shape[1:]))):
             raise ValueError(
                 f"_encode gives {tuple(codes.shape)} for {len(values)} {model.spec.domain.nouns}"

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from zoo.data import AnyExamples, as_gray
+from zoo.data import AnyExamples, as_input
 from zoo.errors import InputError
 from zoo.evaluation.noise import IMPORTANCE_STREAM, elbo_noise, image_noise
 from zoo.models import Autoencoder, VariationalAutoencoder
@@ -139,16 +139,15 @@ def measure_objective(
 
 
 def measure_own(model: Autoencoder, batches: Iterable[Tensor]) -> dict[str, OwnNumber]:
-    """A family's own numbers of gray images, given as batches of levels `(N, C, H, W)` uint8.
+    """A family's own numbers of examples, given as batches `(N, *input_shape)` as data hold them.
 
     Raises PluginError where the family fails to give them.
     """
     if not model.own_metrics:
         return {}
-    device = model.device
-    gray = (as_gray(levels.to(device)) for levels in batches)
+    inputs = (model.standardized(as_input(values)) for values in batches)
     with families.guarded(model, "failed to measure its own metrics"):
-        given = {name: float(value) for name, value in model._measure(gray).items()}
+        given = {name: float(value) for name, value in model._measure(inputs).items()}
         if given.keys() != model.own_metrics.keys():
             wanted = ", ".join(model.own_metrics)
             raise ValueError(
