@@ -196,12 +196,13 @@ Objective = Annotated[
     Likelihood | ELBO | IWAE | TotalCorrelation | Pixels | Own, Field(discriminator="kind")
 ]
 AnyObjective = Likelihood | ELBO | IWAE | TotalCorrelation | Pixels | Own
+_DEFAULTS = (Own(), ELBO(), Likelihood(), Pixels(error="l2", kl=0.0))
+"""What families are trained on where nothing else is said: the first whose needs are met."""
 
 
 def default_objective(parts: Collection[str]) -> AnyObjective:
     """What a family with these parts is trained on where nothing else is said."""
-    candidates = (Own(), ELBO(), Likelihood(), Pixels(error="l2", kl=0.0))
-    return next(one for one in candidates if set(one.needs) <= set(parts))
+    return next(one for one in _DEFAULTS if set(one.needs) <= set(parts))
 
 
 def misfit(
