@@ -30,14 +30,17 @@ from zoo.hub.pull import pull as pull
 from zoo.hub.push import Published as Published
 from zoo.hub.push import push as push
 from zoo.likelihoods.base import Likelihood as Likelihood
+from zoo.likelihoods.field import AnyLikelihood as AnyLikelihood
 from zoo.likelihoods.registry import register_likelihood as register_likelihood
 from zoo.measuring import evaluate as evaluate
 from zoo.measuring import measure_reconstructions as measure_reconstructions
 from zoo.measuring import verify as verify
 from zoo.models import Autoencoder as Autoencoder
 from zoo.models import Batch as Batch
+from zoo.models import Code as Code
 from zoo.models import Loss as Loss
 from zoo.models import VariationalAutoencoder as VariationalAutoencoder
+from zoo.models.parts.likelihoods import LikelihoodHead as LikelihoodHead
 from zoo.registry.families import list_families as list_families
 from zoo.registry.families import register as register
 from zoo.registry.published import list_models as list_models

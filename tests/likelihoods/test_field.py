@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import Field
 
 from zoo.errors import InputError, SpecError
 from zoo.families.vae.spec import VAESpec
-from zoo.likelihoods.field import AnyLikelihood, default_likelihood
+from zoo.likelihoods.field import AnyLikelihood
 from zoo.likelihoods.fitting import check_protocol, fitting_protocols
 from zoo.likelihoods.gaussian import GaussianLikelihood
 from zoo.specs.validation import Strict, validated
@@ -17,7 +16,7 @@ class Thing(Strict):
     """What a Spec of any domain has."""
 
     input_shape: tuple[int, ...]
-    likelihood: AnyLikelihood = Field(default_factory=default_likelihood)
+    likelihood: AnyLikelihood
 
 
 def made(**fields) -> Thing:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from zoo.errors import PluginError, UnknownNameError
@@ -40,14 +40,6 @@ class _ByKind(ByKind):
         return [*registry.at_hand().values()]
 
 
-AnyLikelihood = Annotated[Likelihood, _ByKind()]
-"""Declared after `input_shape`, with `default_factory=default_likelihood`."""
-
-
-DEFAULTS = "bernoulli for images, gaussian for vectors and series"
-"""The default in words, as the schema of a Spec gives it."""
-
-
 def default_likelihood(fields: Mapping[str, Any]) -> Likelihood:
     """The likelihood of a Spec that names none: `bernoulli` for images, `gaussian` for real values.
 
@@ -57,6 +49,18 @@ def default_likelihood(fields: Mapping[str, Any]) -> Likelihood:
     shape = fields.get("input_shape")
     is_real = shape is not None and domain_of(shape).is_real
     return GaussianLikelihood() if is_real else BernoulliLikelihood()
+
+
+AnyLikelihood = Annotated[
+    Likelihood,
+    _ByKind(),
+    Field(
+        default_factory=default_likelihood,
+        description="how an example is scored given its code",
+        json_schema_extra={"default": "bernoulli for images, gaussian for vectors and series"},
+    ),
+]
+"""The type of a Spec's field `likelihood`, with its default and its description: `likelihood: AnyLikelihood`."""
 
 
 def _validated(value: Any, info: ValidationInfo) -> Likelihood:

@@ -1,7 +1,7 @@
 """What a model is: the interface of a family, and the parts that families share."""
 
 from zoo.models.interface import Autoencoder
-from zoo.models.loss import Batch, Loss
+from zoo.models.loss import Batch, Code, Loss
 from zoo.models.variational import VariationalAutoencoder
 
-__all__ = ["Autoencoder", "Batch", "Loss", "VariationalAutoencoder"]
+__all__ = ["Autoencoder", "Batch", "Code", "Loss", "VariationalAutoencoder"]

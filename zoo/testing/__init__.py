@@ -5,13 +5,17 @@
     def test_my_family():
         zoo.testing.check_family("vq")
 
-The same as `zoo plugins check vq`. The zoo's own families pass through it too.
+The same as `zoo plugins check vq`. The zoo's own families pass it too. A family that takes images,
+rows and series is checked on each.
 
     random_specs.py   valid Specs, drawn
-    subject.py        the family under test, its Specs, images of their sizes
+    subject.py        the family under test, its Specs, examples of their shapes
     construction.py   Spec -> model: JSON, sizes, tensors, names
+    parts.py          what a family declares is what it implements, and each part works
     outputs.py        what the methods give: shapes, dtypes, ranges, determinism
-    losses.py         losses, gradients, bounds
+    units.py          rows and series in the user's units, at both ends
+    losses.py         losses and gradients
+    bounds.py         the ELBO, the importance-weighted bound, the prior's codes
     persistence.py    saved, loaded, trained, measured, drawn
     portability.py    copied, compiled, exported, on other devices
     new.py            writes the template of a new package
@@ -20,14 +24,24 @@ The same as `zoo plugins check vq`. The zoo's own families pass through it too.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from zoo.errors import NotInstalledError, PluginError, UnknownNameError, ZooError
 from zoo.evaluation.report import Check, Report
 from zoo.plugins.guards import cause
 from zoo.registry import families
-from zoo.testing import construction, losses, outputs, persistence, portability
+from zoo.testing import (
+    bounds,
+    construction,
+    losses,
+    outputs,
+    parts,
+    persistence,
+    portability,
+    units,
+)
 from zoo.testing.subject import FailedError, NotMeasuredError, Subject
 
 __all__ = ["CHECKS", "Subject", "answer", "check_family", "checks_of"]
@@ -39,19 +53,23 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "encode": outputs.check_encode,
     "decode": outputs.check_decode,
     "loss": losses.check_loss,
-    "sum over pixels": losses.check_sum_over_pixels,
+    "parts": parts.check_parts,
+    "sum over values": losses.check_sum_over_values,
+    "examples apart": losses.check_examples_apart,
     "seeds": construction.check_seeds,
     "tensor names": construction.check_tensor_names,
     "reconstruct": outputs.check_reconstruct,
     "deterministic": outputs.check_deterministic,
     "dtypes": outputs.check_dtypes,
+    "units": units.check_units,
+    "densities": units.check_densities,
     "distributions": outputs.check_distributions,
     "sample": outputs.check_sample,
     "gradients": losses.check_gradients,
-    "ELBO": losses.check_elbo,
-    "prior codes": losses.check_prior_codes,
-    "importance-weighted bound": losses.check_importance_bound,
-    "linear-Gaussian bound": losses.check_linear_gaussian,
+    "ELBO": bounds.check_elbo,
+    "prior codes": bounds.check_prior_codes,
+    "importance-weighted bound": bounds.check_importance_bound,
+    "linear-Gaussian bound": bounds.check_linear_gaussian,
     "save and load": persistence.check_save_and_load,
     "own metrics and pictures": persistence.check_own,
     "training": persistence.check_training,
@@ -60,18 +78,20 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "torch.compile": portability.check_compile,
     "devices": portability.check_devices,
 }
-"""Every check by its name, in the order in which they run. One that needs a prior or another device
-says so where there is none."""
+"""Every check by its name, in the order in which they run, each for every domain of the family. One
+that needs a prior or another device says so where there is none."""
 
 FIRST = ("defaults", "build", "encode", "decode", "loss")
 """If one of these fails, nearly all others would fail for the same reason: they are not run."""
 
 
-def check_family(family: str) -> Report:
+def check_family(family: str, small: Mapping[str, Any] | None = None) -> Report:
     """Checks a family: its Specs, its models, and all that the zoo does with them.
 
     Args:
         family: its name: built in, registered, or from an installed package.
+        small: fields of the Spec that are set in every model, where the defaults give a large one,
+            such as `{"hidden": 64}`.
 
     Returns:
         Every check with its result; "not measured" where something is missing here.
@@ -80,7 +100,7 @@ def check_family(family: str) -> Report:
         UnknownNameError: for an unknown family.
         PluginError: if any check fails, with a sentence for each.
     """
-    report = Report(family, tuple(checks_of(family)))
+    report = Report(family, tuple(checks_of(family, small)))
     failed = [check for check in report.checks if check.result == "failed"]
     if failed:
         said = "".join(f"\n  {check.what}: {check.detail}" for check in failed)
@@ -90,13 +110,13 @@ def check_family(family: str) -> Report:
     return report
 
 
-def checks_of(family: str) -> Iterator[Check]:
+def checks_of(family: str, small: Mapping[str, Any] | None = None) -> Iterator[Check]:
     """The same, one check after another; what fails is in the results.
 
     Raises UnknownNameError for an unknown family.
     """
     try:
-        subject = Subject.of(family)
+        subject = Subject.of(family, small)
     except (UnknownNameError, NotInstalledError):
         raise
     except (Exception, SystemExit) as failure:  # whatever a family's Spec does
@@ -110,7 +130,26 @@ def checks_of(family: str) -> Iterator[Check]:
 
 
 def answer(name: str, subject: Subject) -> Check:
-    """One check, by its name, of one family."""
+    """One check, by its name, of one family, on every domain that it takes.
+
+    One domain that fails is a failure; what could be measured of none is not measured.
+    """
+    found = {nouns: _answer(name, part) for nouns, part in subject.by_domain().items()}
+    results = {check.result for check in found.values()}
+    result = next(one for one in ("failed", "passed", "not measured") if one in results)
+    domains_of: dict[str, list[str]] = {}
+    for nouns, check in found.items():
+        if check.result == result:
+            domains_of.setdefault(check.detail, []).append(nouns)
+    said = [
+        detail if len(nouns) == len(found) else f"{' and '.join(nouns)}: {detail}"
+        for detail, nouns in domains_of.items()
+    ]
+    return Check(name, result, "; ".join(said))
+
+
+def _answer(name: str, subject: Subject) -> Check:
+    """One check on one domain."""
     check = CHECKS[name]
     try:
         return Check(name, "passed", check(subject) or (check.__doc__ or "").splitlines()[0])

@@ -8,7 +8,7 @@ import tomllib
 import tomli_w
 import torch
 
-from zoo.testing.subject import Subject, expect, images
+from zoo.testing.subject import Subject, expect, inputs
 
 
 def check_defaults(subject: Subject) -> str:
@@ -17,7 +17,7 @@ def check_defaults(subject: Subject) -> str:
     lacking = [name for name, field in fields.items() if field.is_required()]
     lacking = ", ".join(n for n in lacking if n not in ("input_shape", "latent_dim"))
     expect(not lacking, f"{lacking}: no default; only input_shape and latent_dim may lack one")
-    return f"images of {subject.spec.input_shape}, and {len(subject.specs) - 1} Specs drawn besides"
+    return f"{subject.spec.domain}, and {len(subject.specs) - 1} Specs drawn besides"
 
 
 def check_json(subject: Subject) -> None:
@@ -59,7 +59,7 @@ def check_tensor_names(subject: Subject) -> None:
     """Names, shapes and dtypes of the state dict stay what they are from the first build on."""
     for spec in subject.specs:
         model, first = subject.build(spec).train(), _described(subject.build(spec, seed=1))
-        model.loss(images(spec)).total.backward()
+        model.loss(inputs(spec)).total.backward()
         now = _described(model.eval())
         changed = sorted(n for n in first.keys() | now.keys() if first.get(n) != now.get(n))
         expect(not changed, f"another seed or a training step changes {', '.join(changed)}")

@@ -19,10 +19,10 @@ from zoo.folder.layout import files_of
 from zoo.likelihoods.fitting import fitting_protocols
 from zoo.registry.sources import Source
 from zoo.testing.losses import mean_loss
-from zoo.testing.subject import Subject, expect, expect_unchanged, images, levels
+from zoo.testing.subject import Subject, expect, expect_unchanged, inputs, values
 from zoo.training.run import train
 
-IMAGES = 256
+EXAMPLES = 256
 EPOCHS = 4
 
 
@@ -30,7 +30,7 @@ def check_save_and_load(subject: Subject) -> None:
     """A saved model comes back bit for bit, and the same model gives the same bytes."""
     with tempfile.TemporaryDirectory(prefix="zoo-check-") as scratch:
         for number, spec in enumerate(subject.specs):
-            model, x = subject.build(spec), images(spec)
+            model, x = subject.build(spec), inputs(spec)
             one, two = Path(scratch, f"{number}"), Path(scratch, f"{number}-again")
             store.save(model, one)
             loaded = store.load_source(Source(one, str(one)))
@@ -47,12 +47,12 @@ def check_save_and_load(subject: Subject) -> None:
 
 def check_own(subject: Subject) -> str:
     """A model is measured and drawn, with the metrics and pictures that the family adds."""
-    model, pixels = subject.build(), levels(subject.spec, 64)
+    model, data = subject.build(), values(subject.spec.input_shape, 64)
     with expect_unchanged(model, "measured or drawn"):
-        metrics = evaluate_model(model, Examples("digits", "train", pixels))
+        metrics = evaluate_model(model, Examples("digits", "train", data))
         with torch.inference_mode():
-            again = measure_own(model, [pixels])
-        pictures = draw_all(model, pixels)
+            again = measure_own(model, [data])
+        pictures = draw_all(model, data)
     expect(metrics.own == again, f"its own metrics are {again} the second time, not {metrics.own}")
     expect(all(pictures.values()), "a picture is empty")
     expect(not model.training, "it is left in training mode when it is measured or drawn")
@@ -61,10 +61,10 @@ def check_own(subject: Subject) -> str:
 
 
 def check_training(subject: Subject) -> str:
-    """A short training on digits lowers the loss, gives the same weights again, and is kept whole."""
+    """A short training on examples made of digits lowers the loss, gives the same weights again, and is kept whole."""
     with tempfile.TemporaryDirectory(prefix="zoo-check-") as scratch:
         data = Path(scratch, "digits.npy")
-        np.save(data, levels(subject.spec, IMAGES).numpy())
+        np.save(data, values(subject.spec.input_shape, EXAMPLES).numpy())
         own = fitting_protocols(subject.spec) or ("gray",)
         recipe = {
             "model": {"family": subject.family.name, **subject.spec.model_dump(mode="json")},
@@ -81,11 +81,11 @@ def check_training(subject: Subject) -> str:
                 train(recipe, out=Path(scratch, out), device="cpu").model for out in ("one", "two")
             )
         back = store.load_source(Source(Path(scratch, "one", "model"), "one"))
-    x = images(subject.spec)
+    x = inputs(subject.spec)
     with torch.no_grad():
         same = torch.equal(back.encode(x), one.encode(x)) and torch.equal(back(x), one(x))
     expect(same, "a trained model differs after loading: is all its state in the state dict?")
-    x = images(subject.spec, 128)
+    x = inputs(subject.spec, 128)
     before, after = (mean_loss(model, x) for model in (subject.build(), one))
     expect(after < before, f"{EPOCHS} epochs take the loss from {before:g} to {after:g}")
     same = all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))

@@ -9,13 +9,13 @@ import torch
 
 from zoo.evaluation.measure import exact_float32
 from zoo.runtime.devices import find_device
-from zoo.testing.subject import CLOSE, NotMeasuredError, Subject, expect, expect_close, images
+from zoo.testing.subject import CLOSE, NotMeasuredError, Subject, expect, expect_close, inputs
 
 
 @torch.no_grad()
 def check_deepcopy(subject: Subject) -> None:
     """A deep copy is the same model, and shares no memory with the first."""
-    model, x = subject.build(), images(subject.spec)
+    model, x = subject.build(), inputs(subject.spec)
     twin = copy.deepcopy(model)
     expect(torch.equal(twin.encode(x), model.encode(x)), "a deep copy encodes differently")
     first = {tensor.data_ptr() for tensor in model.state_dict().values() if tensor.numel()}
@@ -25,13 +25,14 @@ def check_deepcopy(subject: Subject) -> None:
 
 @torch.no_grad()
 def check_export(subject: Subject) -> None:
-    """`torch.export` makes a graph of `decode(encode(x))`, for any number of images."""
-    model, x = subject.build(), images(subject.spec)
+    """`torch.export` makes a graph of `decode(encode(x))`, for any number of examples."""
+    model, x = subject.build(), inputs(subject.spec)
     dynamic = ({0: torch.export.Dim("n", min=1, max=4096)},)
     whole = torch.nn.Sequential(model)  # alone, torch refuses a module with a part called `code`
     with warnings.catch_warnings(action="ignore"):
         program = torch.export.export(whole, (x[:3],), dynamic_shapes=dynamic)
-    expect_close(program.module()(x), model(x), "the exported graph differs")
+    ours, theirs = (model.standardized(y) for y in (program.module()(x), model(x)))
+    expect_close(ours, theirs, "the exported graph differs")
 
 
 def check_compile(subject: Subject) -> None:
@@ -39,11 +40,12 @@ def check_compile(subject: Subject) -> None:
 
     The graphs are run as they are: what a compiler's code makes of them is torch's own business.
     """
-    model, x = subject.build(), images(subject.spec)
+    model, x = subject.build(), inputs(subject.spec)
     try:
         with warnings.catch_warnings(action="ignore"):
             compiled = torch.compile(model.reconstruct, fullgraph=True, backend="eager")
-            expect_close(compiled(x), model.reconstruct(x), "the compiled graph differs")
+            ours, theirs = (model.standardized(y) for y in (compiled(x), model.reconstruct(x)))
+            expect_close(ours, theirs, "the compiled graph differs")
             loss = torch.compile(model.train().loss, fullgraph=True, backend="aot_eager")
             loss(x).total.backward()
     finally:
@@ -54,19 +56,21 @@ def check_compile(subject: Subject) -> None:
 
 
 def check_devices(subject: Subject) -> str:
-    """Another device gives what the processor gives."""
+    """Another device gives what the CPU gives."""
     device = find_device("auto")
     if device.type == "cpu":
         raise NotMeasuredError("there is no GPU here")
-    model, x = subject.build(), images(subject.spec)
+    model, x = subject.build(), inputs(subject.spec)
     twin = copy.deepcopy(model).to(device)
     with torch.no_grad(), exact_float32():
         for method, given in (("encode", x), ("decode", model.encode(x))):
             ours, theirs = getattr(model, method)(given), getattr(twin, method)(given)
             expect(theirs.device.type == device.type, f"{method} gives a tensor on {theirs.device}")
+            if method == "decode":
+                ours, theirs = model.standardized(ours), model.standardized(theirs.cpu())
             most = 10 * CLOSE * float(ours.abs().max().clamp(min=1))
             expect_close(theirs.cpu(), ours, f"{method} differs on {device}", most)
     loss = twin.train().loss(x.to(device)).total
     loss.backward()
     expect(torch.isfinite(loss), f"the loss on {device} is {loss.item()}")
-    return f"{device} agrees with the processor"
+    return f"{device} agrees with the CPU"

@@ -1,4 +1,4 @@
-"""Drawing valid Specs: the default one, and others whose fields are drawn within their bounds."""
+"""Drawing valid Specs: the default ones, and others whose fields are drawn within their bounds."""
 
 from __future__ import annotations
 
@@ -10,30 +10,48 @@ from typing import Any
 
 from zoo.errors import SpecError
 from zoo.registry import families
+from zoo.registry.family import Family
 from zoo.specs.base import Spec
+from zoo.specs.domains import Kind
 from zoo.specs.validation import Schema, alternatives, listed
 
-DRAWN = 4
+DRAWN, MORE = 4, 2
+"""Specs that are drawn of the first domain, and of each other one."""
 TRIES = 60
 GRAY = tuple((1, size, size) for size in (8, 16, 28, 32, 64, 256))
 COLOR = tuple((3, size, size) for size in (8, 32, 64, 128, 224, 256))
 ODD = ((3, 9, 13), (1, 36, 20), (4, 32, 32))
-"""Sizes of images: the first that the default Spec takes is the family's."""
+SHAPES: Mapping[Kind, tuple[tuple[int, ...], ...]] = {
+    "image": (*GRAY, *COLOR, *ODD),
+    "series": ((1, 32), (2, 24), (3, 17), (1, 128), (4, 1024)),
+    "vector": ((12,), (5,), (31,), (1,), (256,)),
+}
+"""Shapes of each kind: the first that the default Spec takes is the family's."""
+SMALL: Mapping[Kind, tuple[tuple[int, ...], ...]] = {
+    "image": (*GRAY[:4], *COLOR[:2], *ODD),
+    "series": SHAPES["series"][:4],
+    "vector": SHAPES["vector"],
+}
+"""Those of drawn Specs."""
 MOST_PARAMETERS = 500_000
 """Of a drawn Spec, or twice as many as the default one has: the kit is quick, not thorough at size."""
 
 
-def draw_specs(family: str, seed: int = 0) -> list[Spec]:
-    """The default Spec, made small where it is large, for the smallest image, and up to four drawn ones.
+def draw_specs(family: str, small: Mapping[str, Any] | None = None, seed: int = 0) -> list[Spec]:
+    """The default Spec of each domain that the family takes, then drawn ones of each.
 
-    A family or a preset is meant by its name.
+    Args:
+        family: its name, or a preset's.
+        small: fields that are set in every Spec, which make a model small whose defaults are large.
+        seed: of the draws.
 
-    Raises SpecError where no image size makes a valid Spec of the defaults; else as
-    `Family.parse`.
+    Raises:
+        SpecError: where no shape of a domain makes a valid Spec of the defaults.
+        The errors of `Family.parse`.
     """
     of, fixed = families.expanded(family)
     cls = of.spec_class
-    fixed |= of.row.small if of.row else {}
+    fixed |= (of.row.small if of.row else {}) | (small or {})
     dice = random.Random(seed)
     schema = cls.model_json_schema(by_alias=False)
     known = schema.get("$defs", {})
@@ -41,25 +59,35 @@ def draw_specs(family: str, seed: int = 0) -> list[Spec]:
     schema["properties"] = fields
     needed = [n for n in schema.get("required", ()) if n in fields and n not in fixed]
     usual = {**{n: _draw(fields[n], known, dice) for n in needed}, **fixed}
-    problems: list[str] = []
-    specs: list[Spec] = []
-    for shape in (*GRAY, *COLOR, *ODD):
+    kinds = [kind for kind in SHAPES if kind in cls.domains]
+    found = {kind: _default(of, usual, kind) for kind in kinds}
+    specs = [spec for spec, _ in found.values() if spec is not None]
+    lacking = [problems for spec, problems in found.values() if spec is None]
+    if lacking and not (fixed and specs):  # a preset with a body for images takes images alone
+        raise SpecError(listed(f"{cls.__name__} with its defaults", lacking[0]), problems=lacking[0])
+    most = max(MOST_PARAMETERS, *(2 * of.parameters(spec) for spec in specs))
+    for home, wanted in zip(specs.copy(), (DRAWN, *[MORE] * len(kinds)), strict=False):
+        drawn: list[Spec] = []
+        for _ in range(TRIES):
+            shape = dice.choice((home.input_shape,) * 2 + SMALL[home.domain.kind])
+            spec, _ = of.parse({**fixed, **_fields(schema, known, dice), "input_shape": shape})
+            with contextlib.suppress(SpecError):  # more parameters than the zoo builds
+                if spec is not None and spec not in specs + drawn and of.parameters(spec) <= most:
+                    drawn.append(spec)
+            if len(drawn) == wanted:
+                break
+        specs += drawn
+    return specs
+
+
+def _default(of: Family, usual: Mapping[str, Any], kind: Kind) -> tuple[Spec | None, list[str]]:
+    """The Spec for the first shape that the defaults take; else None, and the problems of the last."""
+    spec, problems = None, []
+    for shape in SHAPES[kind]:
         spec, problems = of.parse({"input_shape": shape, **usual})
         if spec is not None:
-            specs.append(spec)
             break
-    if not specs:
-        raise SpecError(listed(f"{cls.__name__} with its defaults", problems), problems=problems)
-    home, most = specs[0].input_shape, max(MOST_PARAMETERS, 2 * of.parameters(specs[0]))
-    for _ in range(TRIES):
-        shape = dice.choice((home, home, *GRAY[:4], *COLOR[:2], *ODD))
-        spec, _ = of.parse({**fixed, **_fields(schema, known, dice), "input_shape": shape})
-        with contextlib.suppress(SpecError):  # more parameters than the zoo builds
-            if spec is not None and spec not in specs and of.parameters(spec) <= most:
-                specs.append(spec)
-        if len(specs) > DRAWN:
-            break
-    return specs
+    return spec, problems
 
 
 def _fields(model: Schema, known: Mapping[str, Schema], dice: random.Random) -> dict[str, Any]:

@@ -1,17 +1,18 @@
-"""What is checked: a family, some Specs of it, and images of their sizes."""
+"""What is checked: a family, some Specs of it, and examples of their shapes."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zoo.data import load_examples
+from zoo.data import Examples, as_input, load_examples, moments
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.registry.family import Family
@@ -20,6 +21,8 @@ from zoo.testing.random_specs import draw_specs
 
 CLOSE = 1e-4
 """How far float32 may be off where another batch, or another device, rounds otherwise."""
+TIMESTAMP = 1.7e9
+"""What the first column of rows, or channel of series, is near: float32 holds it to 128."""
 
 
 class FailedError(Exception):
@@ -57,34 +60,67 @@ class Subject:
 
     family: Family
     specs: tuple[Spec, ...]
-    """The default one first, for the smallest images that it takes; the others are drawn."""
+    """The default ones first, each for the smallest shape of a domain that it takes; the others are drawn."""
 
     @classmethod
-    def of(cls, family: str) -> Subject:
-        """With Specs drawn from a fixed seed. Errors as `zoo.build`."""
-        return cls(families.expanded(family)[0], tuple(draw_specs(family)))
+    def of(cls, family: str, small: Mapping[str, Any] | None = None) -> Subject:
+        """With Specs drawn from a fixed seed; `small` are fields of all of them. Errors as `zoo.build`."""
+        return cls(families.expanded(family)[0], tuple(draw_specs(family, small)))
 
     @property
     def spec(self) -> Spec:
-        """The default one."""
+        """The default one, of the first domain."""
         return self.specs[0]
 
+    def by_domain(self) -> dict[str, Subject]:
+        """The same with the Specs of one domain each, by the word for its examples."""
+        nouns = dict.fromkeys(spec.domain.nouns for spec in self.specs)
+        return {
+            noun: Subject(self.family, tuple(s for s in self.specs if s.domain.nouns == noun))
+            for noun in nouns
+        }
+
     def build(self, spec: Spec | None = None, seed: int = 0) -> Autoencoder:
-        """An untrained model, in eval mode."""
-        return self.family.build(spec or self.spec, seed).eval()
+        """An untrained model, in eval mode, standardized as a training on `inputs` would."""
+        spec = spec or self.spec
+        model = self.family.build(spec, seed).eval()
+        if model.standardization is not None:
+            model.standardization.set(*_moments(spec.input_shape))
+        return model
 
 
-def images(spec: Spec, count: int = 8) -> Tensor:
-    """Digits in [0, 1], `(count, C, H, W)`, in the size that a Spec asks for."""
-    return levels(spec, count).float() / 255
+def inputs(spec: Spec, count: int = 8) -> Tensor:
+    """Examples `(count, *input_shape)` as users give them: images in [0, 1]; rows and series in odd units."""
+    return as_input(values(spec.input_shape, count))
 
 
-def levels(spec: Spec, count: int) -> Tensor:
-    """Digits as gray levels, `(count, C, H, W)` uint8, in the size that a Spec asks for."""
-    channels, height, width = spec.input_shape
+def values(shape: tuple[int, ...], count: int) -> Tensor:
+    """Examples `(count, *shape)` as data hold them, made of digits.
+
+    Images are uint8 levels. Rows and series are float64, in units of 1000 to 0.001 with an offset,
+    the first column or channel near 1.7e9.
+    """
     digits = _digits()[:count].float()
-    sized = F.interpolate(digits, (height, width), mode="nearest")
-    return sized.repeat(1, channels, 1, 1).to(torch.uint8)
+    if len(shape) == 3:
+        sized = F.interpolate(digits, shape[1:], mode="nearest")
+        return sized.repeat(1, shape[0], 1, 1).to(torch.uint8)
+    flat = digits.flatten(1).double() / 255  # (count, 64)
+    columns = torch.arange(shape[0])
+    if len(shape) == 1:
+        varied = _digits().flatten(1).float().std(0).argsort(descending=True, stable=True)
+        found = flat[:, varied[columns % len(varied)]]  # (count, D)
+    else:
+        path = F.interpolate(flat[:, None], shape[1], mode="linear")[:, 0]  # (count, L)
+        found = torch.stack([path.roll(int(c), 1) for c in columns], 1)  # (count, C, L)
+    unit = 10.0 ** (3 - columns.double() % 4 * 2)  # (D,) or (C,)
+    offset = (-5 * unit).where(columns > 0, torch.tensor(TIMESTAMP).double())
+    sides = (-1, *[1] * (len(shape) - 1))
+    return found * unit.view(sides) + offset.view(sides)
+
+
+@functools.cache
+def _moments(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    return moments(Examples("digits", "train", values(shape, 512)))
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from zoo.likelihoods.field import DEFAULTS, AnyLikelihood, default_likelihood
+from zoo.likelihoods.field import AnyLikelihood
 from zoo.specs.base import Spec
 from zoo.specs.domains import KINDS, Kind
 from zoo.specs.parts import Body, ConvBody, MLPBody, Width
@@ -18,11 +18,7 @@ class VectorSpec(Spec):
     domains: ClassVar[tuple[Kind, ...]] = KINDS
     latent_dim: Width = Field(description="numbers in a code")
     body: Body = Field(default=MLPBody(), description="the layers of encoder and decoder")
-    likelihood: AnyLikelihood = Field(
-        default_factory=default_likelihood,
-        description="how an example is scored given its code",
-        json_schema_extra={"default": DEFAULTS},
-    )
+    likelihood: AnyLikelihood
 
     @property
     def latent_shape(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from zoo.likelihoods.field import DEFAULTS, AnyLikelihood, default_likelihood
+from zoo.likelihoods.field import AnyLikelihood
 from zoo.specs.base import Spec
 from zoo.specs.parts import (
     ConvBody,
@@ -30,11 +30,7 @@ class HierarchicalVAESpec(Spec):
         description="channels of each group below it, a grid of the body's smallest height and width",
     )
     body: ConvBody = Field(default=ConvBody(), description="the layers of encoder and decoder")
-    likelihood: AnyLikelihood = Field(
-        default_factory=default_likelihood,
-        description="how an example is scored given its code",
-        json_schema_extra={"default": DEFAULTS},
-    )
+    likelihood: AnyLikelihood
     prior: Prior = Field(
         default=NormalPrior(),
         description="what the top group is drawn from: a standard normal, or learned",

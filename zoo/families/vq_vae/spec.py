@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from zoo.likelihoods.field import DEFAULTS, AnyLikelihood, default_likelihood
+from zoo.likelihoods.field import AnyLikelihood
 from zoo.specs.base import Spec
 from zoo.specs.parts import GridBody
 
@@ -23,11 +23,7 @@ class VQVAESpec(Spec):
     body: GridBody = Field(
         default=GridBody(), description="the convolutions of encoder and decoder"
     )
-    likelihood: AnyLikelihood = Field(
-        default_factory=default_likelihood,
-        description="how an example is scored given its code",
-        json_schema_extra={"default": DEFAULTS},
-    )
+    likelihood: AnyLikelihood
     commitment: float = Field(
         default=0.25,
         ge=0.0,

@@ -22,6 +22,9 @@ class LikelihoodHead(nn.Module):
         likelihood: of the Spec.
         shape: of one example.
 
+    Attributes:
+        outputs: shape of what a decoder gives for one code.
+
     Raises:
         PluginError: for a package's likelihood that fails, or gives something of the wrong shape.
     """
@@ -31,6 +34,8 @@ class LikelihoodHead(nn.Module):
         self.likelihood, self.shape = likelihood, tuple(shape)
         cls = type(likelihood)
         self._blamed = "" if cls.__module__.startswith("zoo.") else registry.title_of(cls)
+        with self._guarded("failed to give its outputs"):
+            self.outputs = tuple(likelihood.outputs(self.shape))
         with self._guarded("failed to give its parameters"):
             own = likelihood.parameters(self.shape)
             for name, start in own.items():
@@ -58,7 +63,7 @@ class LikelihoodHead(nn.Module):
         """What a package's likelihood gave, if it is a distribution over examples."""
         is_one = isinstance(found, Distribution)
         gave = (*found.batch_shape, "|", *found.event_shape) if is_one else type(found).__name__
-        batch = outputs.shape[: outputs.dim() - len(self.likelihood.outputs(self.shape))]
+        batch = outputs.shape[: outputs.dim() - len(self.outputs)]
         if gave != (wanted := (*batch, "|", *self.shape)):
             raise PluginError(
                 f"{self._blamed} gave a distribution of shape (batch | event) {gave}, not {wanted}."
