@@ -23,9 +23,9 @@ class Good(zoo.Autoencoder):
         self.weight = torch.nn.Parameter(0.1 * torch.randn(spec.input_size, spec.width))
     def _encode(self, x): return x.flatten(1) @ self.weight
     def _decode(self, z): return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
-    def _loss(self, x):
-        error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
-        return zoo.Loss({"reconstruction": error.mean()})
+    def _loss(self, batch, noise):
+        error = self._decode(self._encode(batch.input)) - batch.target
+        return zoo.Loss({"reconstruction": error.square().flatten(1).sum(1)})
 """
 
 RECIPE = """
@@ -84,7 +84,7 @@ AT_IMPORT = {
     ),
     "half": (
         f"{GOOD}class Model(zoo.Autoencoder): Spec = GoodSpec\n",
-        "Model does not implement _encode and _decode and _loss",
+        "Model does not implement _encode and _decode",
     ),
 }
 """By the family's name: the module, and what is said of it wherever it is met."""
@@ -171,10 +171,17 @@ IN_TRAINING = {
     "late-exit": ("raise SystemExit(0)", "failed: SystemExit: 0. --debug shows where."),
     "late-empty": ("return zoo.Loss({})", "its loss is not a zoo.Loss with terms"),
     "late-vector": (
-        "return zoo.Loss({'a': x})",
+        "return zoo.Loss(batch={'a': batch.input})",
         "the term 'a' of its loss is not a scalar tensor.",
     ),
-    "late-constant": ("return zoo.Loss({'a': x.sum()})", "its loss has no gradient."),
+    "late-scalar": (
+        "return zoo.Loss({'a': batch.input.sum()})",
+        "(N,). A scalar goes into Loss(batch={...}).",
+    ),
+    "late-constant": (
+        "return zoo.Loss({'a': batch.input.flatten(1).sum(1)})",
+        "its loss has no gradient.",
+    ),
 }
 """By the family's name: what its loss does, and what `zoo train NAME` says of it."""
 
@@ -182,7 +189,7 @@ IN_TRAINING = {
 def fails_late(name: str, loss: str) -> Package:
     """A package whose family fails when it is trained, and a recipe NAME."""
     module = name.replace("-", "_")
-    code = f"{MARK}{GOOD}class Late(Good):\n    def _loss(self, x): {loss}\n"
+    code = f"{MARK}{GOOD}class Late(Good):\n    def _loss(self, batch, noise): {loss}\n"
     files = {
         f"{module}/__init__.py": code,
         f"{module}/models/recipes/{name}.toml": RECIPE.format(name=name),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 import zoo
+from zoo.specs.objectives import ELBO
 
 
 class PlainSpec(zoo.Spec):
@@ -16,6 +17,8 @@ class PlainSpec(zoo.Spec):
 
 
 class Plain(zoo.Autoencoder):
+    """Without defects: squared errors, a loss of its own."""
+
     Spec = PlainSpec
 
     def __init__(self, spec):
@@ -28,15 +31,15 @@ class Plain(zoo.Autoencoder):
     def _decode(self, z):
         return torch.sigmoid(z @ self.weight.T).unflatten(-1, self.spec.input_shape)
 
-    def _loss(self, x):
-        error = (self._decode(self._encode(x)) - x).square().flatten(1).sum(1)
-        return zoo.Loss({"reconstruction": error.mean()})
+    def _loss(self, batch, noise):
+        error = self._decode(self._encode(batch.input)) - batch.target
+        return zoo.Loss({"reconstruction": error.square().flatten(1).sum(1)})
 
 
-class AveragesOverPixels(Plain):
-    def _loss(self, x):
-        error = (self._decode(self._encode(x)) - x).square().flatten(1).mean(1)
-        return zoo.Loss({"reconstruction": 100 * error.mean()})
+class AveragesOverValues(Plain):
+    def _loss(self, batch, noise):
+        error = self._decode(self._encode(batch.input)) - batch.target
+        return zoo.Loss({"reconstruction": 100 * error.square().flatten(1).mean(1)})
 
 
 class Samples(Plain):
@@ -76,19 +79,31 @@ class Single(Plain):
         return super()._encode(x).float()
 
 
-class PerImage(Plain):
-    def _loss(self, x):
-        return zoo.Loss({"reconstruction": (self._decode(self._encode(x)) - x).flatten(1).sum(1)})
+class Scalar(Plain):
+    def _loss(self, batch, noise):
+        return zoo.Loss({"reconstruction": super()._loss(batch, noise).total})
+
+
+class PerExampleOfABatch(Plain):
+    def _loss(self, batch, noise):
+        return zoo.Loss(batch=super()._loss(batch, noise).per_example)
 
 
 class Unweighted(Plain):
-    def _loss(self, x):
-        return zoo.Loss(super()._loss(x).terms, {"comitment": 0.5})
+    def _loss(self, batch, noise):
+        return zoo.Loss(super()._loss(batch, noise).per_example, weights={"comitment": 0.5})
+
+
+class WeighsNothing(Plain):
+    class Spec(PlainSpec):
+        @property
+        def loss_weights(self):
+            return {"commitment": 0.5}
 
 
 class NotALoss(Plain):
-    def _loss(self, x):
-        return super()._loss(x).total
+    def _loss(self, batch, noise):
+        return super()._loss(batch, noise).total
 
 
 class Total(zoo.Loss):
@@ -98,14 +113,21 @@ class Total(zoo.Loss):
 
 
 class WrongTotal(Plain):
-    def _loss(self, x):
-        return Total(super()._loss(x).terms)
+    def _loss(self, batch, noise):
+        return Total(super()._loss(batch, noise).per_example)
+
+
+class ComparesExamples(Plain):
+    def _loss(self, batch, noise):
+        error = super()._loss(batch, noise).per_example["reconstruction"]
+        return zoo.Loss({"reconstruction": error + (error - error.mean()).abs()})
 
 
 class Detached(Plain):
-    def _loss(self, x):
-        z = self._encode(x).detach()
-        return zoo.Loss({"reconstruction": z.sum() + 0 * self.weight.sum() * float("inf")})
+    def _loss(self, batch, noise):
+        z = self._encode(batch.input).detach()
+        nothing = 0 * self.weight.sum() * float("inf")
+        return zoo.Loss({"reconstruction": z.sum(1) + nothing})
 
 
 class Unused(Plain):
@@ -135,15 +157,15 @@ class Counts(Plain):
 
 
 class GrowsInTraining(Plain):
-    def _loss(self, x):
+    def _loss(self, batch, noise):
         self.register_buffer("seen", torch.zeros(()))
-        return super()._loss(x)
+        return super()._loss(batch, noise)
 
 
 class Climbs(Plain):
-    def _loss(self, x):
-        loss = super()._loss(x).total
-        return zoo.Loss({"reconstruction": 2 * loss.detach() - loss})
+    def _loss(self, batch, noise):
+        error = super()._loss(batch, noise).per_example["reconstruction"]
+        return zoo.Loss({"reconstruction": 2 * error.detach() - error})
 
 
 class Branches(Plain):
@@ -177,9 +199,9 @@ class Uncopied(Plain):
         return self
 
 
-class SumsImages(Plain):
-    def _loss(self, x):
-        return zoo.Loss({"reconstruction": len(x) * super()._loss(x).total})
+class SumsExamples(Plain):
+    def _loss(self, batch, noise):
+        return zoo.Loss(batch={"reconstruction": len(batch) * super()._loss(batch, noise).total})
 
 
 class Forgets(Plain):
@@ -188,9 +210,9 @@ class Forgets(Plain):
     def _encode(self, x):
         return super()._encode(x) * self.scale
 
-    def _loss(self, x):
+    def _loss(self, batch, noise):
         self.scale = 2.0
-        return super()._loss(x)
+        return super()._loss(batch, noise)
 
 
 class ChangesItself(Plain):
@@ -199,6 +221,31 @@ class ChangesItself(Plain):
     def _measure(self, batches):
         self.weight.data += 1
         return {"usage": 1.0}
+
+
+class SaysTooMuchDecodes(Plain):
+    decoding = ("weight",)
+
+
+class DecodesWithNothing(Plain):
+    decoding = ("decoder.",)
+
+
+class OtherParts(Plain):
+    class Spec(PlainSpec):
+        parts = ("code", "likelihood")
+
+
+class OtherObjective(Plain):
+    class Spec(PlainSpec):
+        objective = ELBO()
+
+
+class LossOfABatch(Plain):
+    """No defect: its loss has no value per example."""
+
+    def _loss(self, batch, noise):
+        return zoo.Loss(batch={"reconstruction": super()._loss(batch, noise).total})
 
 
 class AveragesItsWeight(Plain):
@@ -211,16 +258,32 @@ class AveragesItsWeight(Plain):
 
 DEFECTS = [
     (Samples, "deterministic", "is it sampling?"),
-    (LooksAtTheBatch, "deterministic", "an image's code depends on its batch"),
+    (LooksAtTheBatch, "deterministic", "an example's code depends on its batch"),
     (Flattens, "decode", "decode gives (64,), not (1, 8, 8)"),
     (OneCodeAtATime, "decode", "decode gives (1, 1, 8, 8), not (1, 8, 8)"),
     (Logits, "decode", "decode gives values outside [0, 1]"),
     (Float64, "encode", "encode gives torch.float64, not float32"),
     (Single, "dtypes", "a torch.float64 model encodes to torch.float32"),
-    (PerImage, "loss", "the term 'reconstruction' is (8,), not a scalar"),
+    (
+        Scalar,
+        "loss",
+        "the term 'reconstruction' is (), not one number per example: a scalar goes into",
+    ),
+    (PerExampleOfABatch, "loss", "the term 'reconstruction' is (8,), not a scalar"),
     (Unweighted, "loss", "weights for unknown terms: comitment"),
-    (NotALoss, "loss", "loss gives Tensor, not zoo.Loss"),
+    (WeighsNothing, "loss", "the Spec's loss_weights name terms that the loss lacks: commitment"),
+    (NotALoss, "loss", "NotALoss._loss gives Tensor, not zoo.Loss"),
     (WrongTotal, "loss", "the weighted sum of the terms is"),
+    (
+        ComparesExamples,
+        "examples apart",
+        "the term 'reconstruction' of an example depends on its batch",
+    ),
+    (AveragesOverValues, "sum over values", "is it a mean over values?"),
+    (SaysTooMuchDecodes, "parts", "encode uses a tensor that decoding = ('weight',) names"),
+    (DecodesWithNothing, "parts", "decoding names no tensor: ('decoder.',)"),
+    (OtherParts, "parts", "Spec.parts and the methods of OtherParts differ in: likelihood, loss"),
+    (OtherObjective, "parts", "'elbo' needs a likelihood and a posterior and a prior"),
     (Detached, "gradients", "the gradient of weight is not finite"),
     (Unused, "gradients", "other gets no gradient from the loss"),
     (Counts, "deterministic", "uses changes when the model is used"),
@@ -236,7 +299,7 @@ DEFECTS = [
     (NaNMetrics, "own metrics and pictures", "these are not all finite"),
     (FlatPicture, "own metrics and pictures", "a picture is images (rows, columns, C, H, W)"),
     (Uncopied, "deepcopy", "a deep copy shares weight with the first"),
-    (SumsImages, "loss", "not a mean"),
+    (SumsExamples, "loss", "not a mean"),
     (Forgets, "training", "a trained model differs after loading"),
     (
         ChangesItself,

@@ -11,7 +11,7 @@ import torch
 from defects import (
     DEFECTS,
     AveragesItsWeight,
-    AveragesOverPixels,
+    LossOfABatch,
     Plain,
     PlainSpec,
     Samples,
@@ -24,7 +24,7 @@ from zoo.cli import main
 from zoo.errors import PluginError, UnknownNameError
 from zoo.families.ae.spec import VectorSpec
 from zoo.registry import families
-from zoo.testing.subject import images
+from zoo.testing.subject import inputs
 
 ALL = [*DEFECTS, *VARIATIONAL_DEFECTS]
 OF_PRIORS = {
@@ -35,6 +35,7 @@ OF_PRIORS = {
     "importance-weighted bound",
     "linear-Gaussian bound",
 }
+OF_REALS = {"units", "densities"}
 
 
 OWN = [
@@ -56,8 +57,10 @@ def test_the_zoos_own_families_pass(family):
     assert report.passed
     assert [check.what for check in report.checks] == list(zoo.testing.CHECKS)
     left_out = {check.what for check in report.checks if check.result == "not measured"}
+    subject = zoo.testing.Subject.of(family)
     assert left_out - {"devices"} == (
-        set() if families.expanded(family)[0].is_variational else OF_PRIORS
+        (set() if subject.family.is_variational else OF_PRIORS)
+        | (set() if {"rows", "series"} & subject.by_domain().keys() else OF_REALS)
     )
 
 
@@ -68,7 +71,7 @@ def test_the_zoos_own_families_compile_to_machine_code(family):
     """The kit compiles with a backend that needs no C++ compiler; this is the one that people get."""
     torch.compiler.reset()  # each family by itself: all of them compile the same few functions
     subject = zoo.testing.Subject.of(family)
-    model, x = subject.build(), images(subject.spec)
+    model, x = subject.build(), inputs(subject.spec)
     for method, given in (("encode", x), ("decode", model.encode(x).detach())):
         compiled = torch.compile(getattr(model, method), fullgraph=True)
         torch.testing.assert_close(compiled(given), getattr(model, method)(given))
@@ -83,7 +86,7 @@ def registered() -> Iterator[str]:
     families._registered.pop("on-trial", None)
 
 
-@pytest.mark.parametrize("cls", [Gaussian, AveragesItsWeight])
+@pytest.mark.parametrize("cls", [Plain, Gaussian, AveragesItsWeight])
 def test_a_family_without_defects_passes(registered, cls):
     zoo.register(registered)(cls)
     assert zoo.testing.check_family(registered).passed
@@ -138,12 +141,12 @@ def test_a_field_without_a_default_fails(registered):
         zoo.testing.check_family(registered)
 
 
-@pytest.mark.parametrize("cls", [AveragesOverPixels])
-def test_a_mean_over_pixels_in_the_place_of_a_sum_is_noticed(registered, cls):
-    zoo.register(registered)(cls)
-    answer = zoo.testing.answer("sum over pixels", zoo.testing.Subject.of(registered))
-    assert answer.result == "failed"
-    assert "is it a mean over pixels?" in answer.detail
+def test_a_loss_of_scalars_passes_and_is_named(registered):
+    zoo.register(registered)(LossOfABatch)
+    found = {check.what: check for check in zoo.testing.check_family(registered).checks}
+    assert found["loss"].result == "passed"
+    assert found["loss"].detail == "gives no scores per example: reconstruction is of a batch"
+    assert found["examples apart"].result == "not measured"
 
 
 def test_the_report_counts_what_it_leaves_unmeasured(registered, capsys):
@@ -152,6 +155,6 @@ def test_the_report_counts_what_it_leaves_unmeasured(registered, capsys):
         main(["plugins", "check", registered])
     assert end.value.code in (0, None)
     last = capsys.readouterr().out.splitlines()[-1]
-    not_measured = len(OF_PRIORS) + (not torch.cuda.is_available())
+    not_measured = len(OF_PRIORS | OF_REALS) + (not torch.cuda.is_available())
     passed = len(zoo.testing.CHECKS) - not_measured
     assert last == f"{registered}: {passed} passed, {not_measured} not measured"

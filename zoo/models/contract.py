@@ -128,10 +128,8 @@ def _lacking(cls: type[Autoencoder]) -> str:
     """Which of the methods that every family needs a class leaves out, or nothing."""
     if issubclass(cls, VariationalAutoencoder):
         return _not_overridden(cls, Primitives, ("_posterior", "_likelihood"))
-    encoder = _not_overridden(cls, Primitives, ("_encode",))
-    if cls._likelihood is not Primitives._likelihood:
-        return encoder
-    return encoder or _not_overridden(cls, Primitives, ("_decode",))
+    has_likelihood = cls._likelihood is not Primitives._likelihood
+    return _not_overridden(cls, Primitives, ("_encode",) if has_likelihood else ("_encode", "_decode"))
 
 
 def _not_overridden(cls: type, parent: type, names: tuple[str, ...]) -> str:

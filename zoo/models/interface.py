@@ -191,9 +191,10 @@ class Autoencoder(Primitives):
         return {}
 
     def set_output_mean(self, mean: Tensor) -> None:
-        """Starts the decoder's bias where it gives the training set's mean image `(C, H, W)`.
+        """Starts the decoder's bias where it gives the training set's mean, of shape `input_shape`.
 
-        A family that cannot do this leaves its weights as they are.
+        Of rows and series, which are standardized, that is 0. A family that cannot do this leaves its
+        weights as they are.
         """
 
     def _inputs(self, x: Tensor, method: str) -> Tensor:

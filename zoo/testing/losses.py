@@ -44,7 +44,9 @@ def check_loss(subject: Subject) -> str:
         unknown = sorted(loss.weights.keys() - loss.terms.keys())
         expect(not unknown, f"weights for unknown terms: {', '.join(unknown)}")
         lost = sorted(spec.loss_weights.keys() - loss.terms.keys())
-        expect(not lost, f"the Spec's loss_weights name terms that the loss lacks: {', '.join(lost)}")
+        expect(
+            not lost, f"the Spec's loss_weights name terms that the loss lacks: {', '.join(lost)}"
+        )
         for name, term in loss.terms.items():
             expect(torch.isfinite(term), f"the term {name!r} is {float(term)}, for {spec!r}")
         total = sum(float(t) * loss.weights.get(n, 1.0) for n, t in loss.terms.items())
@@ -95,7 +97,9 @@ def check_examples_apart(subject: Subject) -> str:
                 sentence = f"the term {name!r} of an example depends on its batch"
                 expect_close(term, among, sentence, most)
     if draws:
-        raise NotMeasuredError("its loss draws by itself: the noise that _loss is given has a row per example")
+        raise NotMeasuredError(
+            "its loss draws by itself: the noise that _loss is given has a row per example"
+        )
     return ""
 
 

@@ -38,7 +38,9 @@ def check_decode(subject: Subject) -> None:
             z = 5 * torch.randn(*batch, *spec.latent_shape, generator=generator)
             _expect_examples(model.decode(z), batch, spec, "decode")
         z = torch.randn(2, 3, *spec.latent_shape, generator=generator)
-        alone, among = (model.standardized(y) for y in (model.decode(z[1, 2]), model.decode(z)[1, 2]))
+        alone, among = (
+            model.standardized(y) for y in (model.decode(z[1, 2]), model.decode(z)[1, 2])
+        )
         expect_close(among, alone, "a code is decoded differently in a batch than alone")
 
 

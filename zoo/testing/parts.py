@@ -36,7 +36,10 @@ def check_parts(subject: Subject) -> str:
     cls, spec = subject.family.cls, subject.spec
     parts = parts_of(cls)
     if spec.parts and (wrong := parts.symmetric_difference(spec.parts)):
-        expect(False, f"Spec.parts and the methods of {cls.__name__} differ in: {', '.join(wrong)}")
+        expect(
+            False,
+            f"Spec.parts and the methods of {cls.__name__} differ in: {', '.join(sorted(wrong))}",
+        )
     model = subject.build().train()
     default = default_of(model)
     problem = misfit(default, parts, model.loss_weights, "reparameterized")
@@ -68,4 +71,3 @@ def _check_decoding(subject: Subject) -> None:
             tensor.add_(1)
         same = torch.equal(model.encode(x), before)
         expect(same, f"encode uses a tensor that decoding = {model.decoding} names")
-

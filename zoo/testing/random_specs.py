@@ -51,7 +51,7 @@ def draw_specs(family: str, small: Mapping[str, Any] | None = None, seed: int = 
     """
     of, fixed = families.expanded(family)
     cls = of.spec_class
-    fixed |= (of.row.small if of.row else {}) | (small or {})
+    fixed |= {**(of.row.small if of.row else {}), **(small or {})}
     dice = random.Random(seed)
     schema = cls.model_json_schema(by_alias=False)
     known = schema.get("$defs", {})
@@ -59,12 +59,14 @@ def draw_specs(family: str, small: Mapping[str, Any] | None = None, seed: int = 
     schema["properties"] = fields
     needed = [n for n in schema.get("required", ()) if n in fields and n not in fixed]
     usual = {**{n: _draw(fields[n], known, dice) for n in needed}, **fixed}
-    kinds = [kind for kind in SHAPES if kind in cls.domains]
+    kinds: list[Kind] = [kind for kind in SHAPES if kind in cls.domains]
     found = {kind: _default(of, usual, kind) for kind in kinds}
     specs = [spec for spec, _ in found.values() if spec is not None]
     lacking = [problems for spec, problems in found.values() if spec is None]
     if lacking and not (fixed and specs):  # a preset with a body for images takes images alone
-        raise SpecError(listed(f"{cls.__name__} with its defaults", lacking[0]), problems=lacking[0])
+        raise SpecError(
+            listed(f"{cls.__name__} with its defaults", lacking[0]), problems=lacking[0]
+        )
     most = max(MOST_PARAMETERS, *(2 * of.parameters(spec) for spec in specs))
     for home, wanted in zip(specs.copy(), (DRAWN, *[MORE] * len(kinds)), strict=False):
         drawn: list[Spec] = []

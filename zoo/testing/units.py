@@ -27,7 +27,9 @@ def check_units(subject: Subject) -> None:
         assert own is not None
         assert theirs is not None
         exact = ((x - own.mean) / own.scale).float()
-        expect_close(model.standardized(x), exact, "values lose digits before they are standardized", 0)
+        expect_close(
+            model.standardized(x), exact, "values lose digits before they are standardized", 0
+        )
         turns = [FACTORS[i % len(FACTORS)] for i in range(len(own.mean))]
         factor = torch.tensor(turns, dtype=torch.float64).view_as(own.scale)
         theirs.set(own.mean * factor, own.scale * factor)

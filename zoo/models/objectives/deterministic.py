@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from zoo.distributions.gaussians import divergence, draw_at
+from zoo.errors import PluginError
 from zoo.models.loss import Batch, Loss
 from zoo.models.objectives.base import Distance, Objective, Shape, reconstruction
 from zoo.models.primitives import Primitives, full_precision, parts_of
@@ -77,4 +78,8 @@ class OwnLoss(Objective[Own]):
 
     def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
         assert noise is not None
-        return model._loss(batch, noise)
+        loss = model._loss(batch, noise)
+        if not isinstance(loss, Loss):
+            name = type(model).__name__
+            raise PluginError(f"{name}._loss gives {type(loss).__name__}, not zoo.Loss.")
+        return loss
