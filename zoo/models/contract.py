@@ -129,7 +129,9 @@ def _lacking(cls: type[Autoencoder]) -> str:
     if issubclass(cls, VariationalAutoencoder):
         return _not_overridden(cls, Primitives, ("_posterior", "_likelihood"))
     has_likelihood = cls._likelihood is not Primitives._likelihood
-    return _not_overridden(cls, Primitives, ("_encode",) if has_likelihood else ("_encode", "_decode"))
+    return _not_overridden(
+        cls, Primitives, ("_encode",) if has_likelihood else ("_encode", "_decode")
+    )
 
 
 def _not_overridden(cls: type, parent: type, names: tuple[str, ...]) -> str:

@@ -104,14 +104,10 @@ def values(shape: tuple[int, ...], count: int) -> Tensor:
     if len(shape) == 3:
         sized = F.interpolate(digits, shape[1:], mode="nearest")
         return sized.repeat(1, shape[0], 1, 1).to(torch.uint8)
-    flat = digits.flatten(1).double() / 255  # (count, 64)
+    walk = digits.flatten(1).double().cumsum(1) / 2_000  # (count, 64): neighbors are alike
+    path = F.interpolate(walk[:, None], shape[-1], mode="linear")  # (count, 1, D or L)
     columns = torch.arange(shape[0])
-    if len(shape) == 1:
-        varied = _digits().flatten(1).float().std(0).argsort(descending=True, stable=True)
-        found = flat[:, varied[columns % len(varied)]]  # (count, D)
-    else:
-        path = F.interpolate(flat[:, None], shape[1], mode="linear")[:, 0]  # (count, L)
-        found = torch.stack([path.roll(int(c), 1) for c in columns], 1)  # (count, C, L)
+    found = path[:, 0] if len(shape) == 1 else torch.cat([path.roll(int(c), 2) for c in columns], 1)
     unit = 10.0 ** (3 - columns.double() % 4 * 2)  # (D,) or (C,)
     offset = (-5 * unit).where(columns > 0, torch.tensor(TIMESTAMP).double())
     sides = (-1, *[1] * (len(shape) - 1))
