@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from huggingface_hub import ModelCard
 
 import zoo
 from zoo.cards import MARKER
 from zoo.cards.card import render_card, source_in
-from zoo.cards.record import record_text
+from zoo.cards.record import record_of, record_text
+from zoo.evaluation.figures import draw_all
+from zoo.folder import store
 from zoo.registry import families, published
+from zoo.specs.metrics import Metrics
 from zoo.specs.record import Seeds, Spread
 from zoo.training.recipe import load_recipe
 
@@ -158,3 +163,64 @@ def test_a_spread_over_seeds_stands_beside_the_numbers_that_were_measured_alike(
     assert "3 seeds" not in others
     assert "Nothing was chosen among them." in others
     assert gray.neg_elbo is None
+
+
+@pytest.mark.parametrize(
+    ("family", "shape", "told"),
+    [
+        (
+            "vae",
+            (6,),
+            [
+                "turns a row of 6 numbers into 3 numbers and back",
+                "x: (N, 6), float32 or float64, in the data's units",
+                "Nats are per row",
+                "where the variance of each column is 1. It bounds -log p(x) of such a row by 9 nats",
+                "Rows of another size than 6 columns are refused, as are missing values (NaN)",
+                "Samples are expected rows",
+                "Rows, a bar for each column",
+            ],
+        ),
+        (
+            "ae",
+            (2, 16),
+            [
+                "turns a series of 2 x 16 (channels, steps) into 3 numbers and back",
+                "x: (N, 2, 16), float32 or float64, in the data's units",
+                "where the variance of each channel is 1",
+                "random codes do not give series",
+                "over them their reconstructions",
+            ],
+        ),
+    ],
+)
+def test_a_card_of_rows_or_series_does_not_speak_of_images(family, shape, told, tmp_path):
+    model = zoo.build(family, input_shape=shape, latent_dim=3, body={"kind": "mlp"}, seed=0)
+    values = torch.randn(20, *shape, dtype=torch.float64)
+    variational = isinstance(model, zoo.VariationalAutoencoder)
+    measured = Metrics(
+        dataset="table.npy",
+        domain=model.spec.domain.kind,
+        split="test",
+        protocol="real",
+        n_examples=20,
+        dataset_sha256="0" * 64,
+        seed=0,
+        mse=0.25,
+        **({"neg_elbo": 9.0} if variational else {}),
+    )
+    store.save_folder(
+        model,
+        tmp_path / "model",
+        metrics=record_of([measured]),
+        figures=draw_all(model, values),
+        card=render_card,
+    )
+    card = (tmp_path / "model/README.md").read_text()
+    for sentence in told:
+        assert sentence in card
+    found = re.findall(r"\b(?:images?|pixels?|psnr|ssim|dB|levels?)\b", card, re.IGNORECASE)
+    assert not found
+    data = ModelCard(card).data
+    assert data.pipeline_tag == "feature-extraction"
+    assert ("tabular" in data.tags, "time-series" in data.tags) == (shape == (6,), shape != (6,))

@@ -92,7 +92,7 @@ def charts_of(standing: Standing) -> list[Chart]:
             Chart(
                 f"{where}-rate-distortion",
                 title,
-                f"{title} in nats per image. {said}.",
+                f"{title} in nats per {standing.ground.noun}. {said}.",
                 lambda figure: plot_plane(figure, standing, plane),
                 4.3,
             )

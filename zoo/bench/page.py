@@ -31,6 +31,7 @@ ABOUT = {
     "bce_plus_kl": "cross-entropy against gray levels plus KL, as tutorials print it; no likelihood",
     "mse, psnr, ssim": "of decode(encode(x)), for examples as they are, whatever the protocol",
     "active_units": "latents whose posterior mean varies by more than 0.01",
+    "real": "rows and series are shown as they are; nats of a density in their own units",
     "binarized": "each pixel is a coin with its gray level as probability, drawn once, the same for all",
     "dequantized": "a level becomes a uniform draw from its 1/256 of [0, 1]; nats of a density",
     "gray": "the model is shown gray levels as they are",
@@ -61,7 +62,7 @@ def render_page(entries: Sequence[Entry], command: str, settings: Mapping[str, o
     parts = [
         f"<h1>{title}</h1>",
         "<p>Every number here was measured by one command. Models share a table where they saw the "
-        "same images in the same way, and only there.</p>",
+        "same examples in the same way, and only there.</p>",
         f"<pre><code>{_text(command)}</code></pre>",
         _list(settings),
         f'<nav aria-label="Datasets"><ul>{links}<li><a href="#models">The models</a></li>'
@@ -69,8 +70,8 @@ def render_page(entries: Sequence[Entry], command: str, settings: Mapping[str, o
         *sections,
         _models(entries),
         '<section aria-labelledby="reading"><h2 id="reading">How to read it</h2>',
-        f"<p>{_text(RULE)} ± is one standard error over the images. Nats are per image, less is "
-        "better; numbers of another protocol, another K or other images are never ranked "
+        f"<p>{_text(RULE)} ± is one standard error over the examples. Nats are per example, less is "
+        "better; numbers of another protocol, another K or other examples are never ranked "
         "together.</p>",
         f"{_list(ABOUT)}</section>",
     ]
@@ -157,24 +158,24 @@ def _pictures(standing: Standing) -> str:
     drawn = [row.entry for row in standing.rows if row.entry.pictures]
     if not drawn:
         return ""
-    name = _text(standing.ground.dataset)
-    originals = _image(drawn[0].pictures["originals"], f"Images of {name}")
+    name, nouns = _text(standing.ground.dataset), standing.ground.nouns
+    originals = _image(drawn[0].pictures["originals"], f"{nouns.capitalize()} of {name}")
     strips = [f"<span>originals</span>{originals}"]
     for one in drawn:
-        what = f"The same images of {name} after encoding and decoding by {_text(one.model)}"
+        what = f"The same {nouns} of {name} after encoding and decoding by {_text(one.model)}"
         image = _image(one.pictures["reconstructions"], what)
         strips.append(f"<span>{_text(one.model)}</span>{image}")
     parts = [
-        "<h3>The same images, reconstructed</h3>",
+        f"<h3>The same {nouns}, reconstructed</h3>",
         f'<div class="strips">{"".join(strips)}</div>',
     ]
     if samples := [one for one in drawn if "samples" in one.pictures]:
         grids = [
-            f"<figure>{_image(one.pictures['samples'], f'25 samples of {_text(one.model)}')}"
+            f"<figure>{_image(one.pictures['samples'], f'samples of {_text(one.model)}')}"
             f"<figcaption>{_text(one.model)}</figcaption></figure>"
             for one in samples
         ]
-        parts.append("<h3>Samples: expected images of codes drawn from the prior, seed 0</h3>")
+        parts.append(f"<h3>Samples: expected {nouns} of codes drawn from the prior, seed 0</h3>")
         parts.append(f'<div class="grids">{"".join(grids)}</div>')
     return "\n".join(parts)
 

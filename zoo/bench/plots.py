@@ -146,7 +146,8 @@ def plot_intervals(figure: Figure, standing: Standing, name: str, rows: list[Pla
     axes.tick_params(axis="x", length=3, width=0.7)
     axes.set_ylim(len(rows) - 0.45, -0.55)
     zero = "" if from_zero else "; the axis does not begin at 0"
-    axes.set_xlabel(f"{name} ({unit}{' per image' if unit == 'nats' else ''}){zero}")
+    per = f" per {standing.ground.noun}" if unit == "nats" else ""
+    axes.set_xlabel(f"{name} ({unit}{per}){zero}")
     axes.spines[["top", "right", "left"]].set_visible(False)
     note = _behind(standing, name) + (_about_color(standing) if name == standing.main else "")
     _head(axes, TITLES[name], standing, note)

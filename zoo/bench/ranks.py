@@ -17,7 +17,7 @@ SURE = 2.0
 """Standard errors by which two numbers must differ to rank one before the other."""
 RULE = (
     "Rank: 1, and 1 more for every model that is better by two standard errors of the difference, "
-    "which is taken image by image. What differs by less shares a rank."
+    "which is taken example by example. What differs by less shares a rank."
 )
 
 
@@ -57,12 +57,12 @@ class Standing:
 
     @property
     def nll_examples(self) -> list[int]:
-        """On how many images the bounds were taken: several where models have different ones."""
+        """On how many examples the bounds were taken: several where models have different ones."""
         return sorted({n for row in self.rows if (n := row.measured.nll_n_examples)})
 
     @property
     def nll_note(self) -> str:
-        """K of the bounds, and the images behind them; empty without bounds."""
+        """K of the bounds, and the examples behind them; empty without bounds."""
         if "nll" not in self.names:
             return ""
         samples = sorted({k for row in self.rows if (k := row.measured.nll_samples)})
@@ -106,7 +106,7 @@ def check_comparable(name: str, one: Entry, other: Entry) -> None:
 def difference(name: str, one: Entry, other: Entry) -> tuple[float, float]:
     """By how much a number of `one` is greater than the other's, and the standard error of that.
 
-    Both saw the same images, so the error is that of the differences image by image; where those
+    Both saw the same examples, so the error is that of the differences example by example; where those
     are not known, that of independent means, which is greater.
 
     Raises InputError for numbers that do not compare, or are not there.
@@ -137,7 +137,7 @@ def _standing(ground: Ground, rows: Sequence[tuple[Entry, Metrics]]) -> Standing
 
 
 def _rank(main: str, entry: Entry, all_: Sequence[tuple[Entry, Metrics]]) -> int | None:
-    """One more than the models that are surely better; None of a single image, where nothing is sure."""
+    """One more than the models that are surely better; None of a single example, where nothing is sure."""
     if entry.measured and entry.measured.n_examples == 1:
         return None
     better = 0

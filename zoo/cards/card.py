@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 
-from zoo.cards import FIGURES, MARKER
+from zoo.cards import FIGURES, MARKER, words
 from zoo.cards.front_matter import front_matter
 from zoo.cards.papers import papers_of
 from zoo.cards.record import heading, rows
@@ -15,6 +15,7 @@ from zoo.errors import RecipeError
 from zoo.io.text import number, printable, with_error
 from zoo.registry import families, published
 from zoo.specs.data import data_settings
+from zoo.specs.domains import Domain
 from zoo.specs.ground import ground_of
 from zoo.specs.info import ModelInfo
 from zoo.specs.metrics import OF_FACTORS
@@ -24,20 +25,9 @@ from zoo.version import DISTRIBUTION
 MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
 
 BODIES = {"mlp": "fully connected", "conv": "convolutional"}
-CAPTIONS = {
-    "reconstructions": "Originals, and below each row their reconstructions.",
-    "samples": "Expected images of codes drawn from the prior.",
-    "traversals": "One latent a row, moved over three standard deviations around one image's code.",
-}
-NOTES = (
-    "Nats are per image, lower is better; ± is one standard error. `binarized` draws each pixel as "
-    "a coin with its gray level as probability, once; `gray` is the cross-entropy against gray "
-    "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of gray "
-    "images through `decode(encode(x))`."
-)
 SPREAD = (
     "The last column is the mean of trainings by the same recipe that differ in the seed alone, ± "
-    "their standard deviation, on the same images. Nothing was chosen among them."
+    "their standard deviation, on the same {}. Nothing was chosen among them."
 )
 
 ON_FACTORS = (
@@ -69,7 +59,7 @@ def render_card(info: ModelInfo, source: str | None = None) -> str:
         _what_it_is(info),
         _how_to_load(info, source),
         _how_it_ended(record.training),
-        _numbers(record),
+        _numbers(record, info.spec.domain),
         _pictures(info),
         _purpose(info, record.measured[0] if record.measured else None),
         _again(info, record, source),
@@ -108,8 +98,8 @@ def _what_it_is(info: ModelInfo) -> str:
     )
     return (
         f"This is {'a variational' if variational else 'an'} autoencoder (family `{info.family}`, "
-        f"{', '.join(about)}) {trained}. It turns an image of {_times(info.spec.input_shape)} "
-        f"(channels, height, width) into {_times(info.spec.latent_shape)} numbers and back."
+        f"{', '.join(about)}) {trained}. It turns {words.what_it_takes(info.spec.domain)} "
+        f"into {words.times(info.spec.latent_shape)} numbers and back."
     )
 
 
@@ -130,18 +120,12 @@ def _made_to_fit(info: ModelInfo) -> str:
     return f" ({done})" if done else ""
 
 
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
 def _how_to_load(info: ModelInfo, source: str | None) -> str:
-    channels, *size = map(str, info.spec.input_shape)
-    shape = ", ".join([channels, *(("H", "W") if info.spec.stride else size)])
     where = f'"{source}")' if source else '"./folder")  # where these files are'
     return f"""```python
 import zoo  # pip install autoencoder-zoo{_and_its_family(info)}
 model = zoo.load({where}
-z = model.encode(x)  # x: (N, {shape}), float in [0, 1]; x_hat = model.decode(z)
+z = model.encode(x)  # x: {words.inputs(info.spec)}; x_hat = model.decode(z)
 ```"""
 
 
@@ -169,17 +153,19 @@ def _how_it_ended(training: Ending) -> str:
     return "\n\n".join(lines)
 
 
-def _numbers(record: Record) -> str:
+def _numbers(record: Record, domain: Domain) -> str:
     if not record.measured:
         return "## Numbers\n\nNothing was measured of these weights."
     parts = ["## Numbers"]
     for one in record.measured:
         parts.append(f"On {_escaped(heading(one))}:\n\n" + _table(one, record.seeds))
     if record.seeds:
-        parts.append(SPREAD)
+        parts.append(SPREAD.format(domain.nouns))
     if record.baselines:
-        parts.append(_beside(record.measured[0], record.baselines))
-    notes = [NOTES] + [ON_FACTORS] * any(one.mig is not None for one in record.measured)
+        parts.append(_beside(record.measured[0], record.baselines, domain))
+    notes = [words.notes(domain)] + [ON_FACTORS] * any(
+        one.mig is not None for one in record.measured
+    )
     notes += [OF_LEVELS] * any(one.protocol == "levels" for one in record.measured)
     return "\n\n".join(parts) + "\n\n" + " ".join(notes)
 
@@ -203,11 +189,11 @@ def _is_spread(seeds: Seeds, one: Measured, name: str) -> bool:
     return name in seeds.metrics and ground_of(seeds, name) == ground_of(one, name)
 
 
-def _beside(own: Measured, others: dict[str, Measured]) -> str:
+def _beside(own: Measured, others: dict[str, Measured], domain: Domain) -> str:
     some = ("neg_elbo", "nll", "reconstruction", "kl", "active_units", "mse", *OF_FACTORS)
     names = [name for name in some if any(_compares(name, own, one) for one in others.values())]
     lines = [
-        "Beside it, on the same images:\n",
+        f"Beside it, on the same {domain.nouns}:\n",
         "| model | " + " | ".join(f"`{name}`" for name in names) + " |",
         "|---" * (len(names) + 1) + "|",
     ]
@@ -224,7 +210,9 @@ def _compares(name: str, own: Measured, one: Measured) -> bool:
 
 def _pictures(info: ModelInfo) -> str:
     own = families.get(info.family).own_pictures
-    captions = CAPTIONS | {name: _escaped(caption) for name, caption in own.items()}
+    captions = words.captions(info.spec.domain) | {
+        name: _escaped(caption) for name, caption in own.items()
+    }
     shown = [
         f"![{name}]({FIGURES}/{name}.png)\n\n{caption}"
         for name, caption in captions.items()
@@ -234,33 +222,20 @@ def _pictures(info: ModelInfo) -> str:
 
 
 def _purpose(info: ModelInfo, measured: Measured | None) -> str:
-    latents = _times(info.spec.latent_shape)
-    good = f"Codes of {latents} numbers for images like those of {_data(info)}"
-    refused = f"of another size than {_times(info.spec.input_shape)}"
-    if stride := info.spec.stride:
-        refused = f"whose height and width {stride} does not divide"
-    bad = (
-        f"Examples {refused} are refused, and other kinds of image come back as the nearest thing it "
-        "has seen"
-    )
+    domain, latents = info.spec.domain, words.times(info.spec.latent_shape)
+    good = f"Codes of {latents} numbers for {domain.nouns} like those of {_data(info)}"
+    bad = words.refused(info.spec)
     if measured and measured.mse is not None:
-        good += (
-            f", from which they come back with a squared error of {_shown(measured, 'mse')} per "
-            f"pixel ({_shown(measured, 'psnr')} dB)"
-        )
+        error = words.error(domain, _shown(measured, "mse"), _shown(measured, "psnr"))
+        good += f", from which they come back with {error}"
     if measured and measured.neg_elbo is not None:
         bound = _shown(measured, "neg_elbo")
-        good += f". It bounds -log p(x) of such an image by {bound} nats on average"
+        one = f"{words.article(domain)} {domain.noun}"
+        good += f". It bounds -log p(x) of such {one} by {bound} nats on average"
     if measured and measured.active_units is not None:
         used = f"{measured.active_units} are in use: the others hold nothing"
         bad += f". Of its {latents} latents, {used}"
-    family = families.get(info.family)
-    if family.is_variational:
-        bad += ". Samples show the expected image, which is smoother than a real one"
-    elif "prior" in family.parts:
-        bad += ". It has no likelihood, and codes drawn from its prior need not give images"
-    else:
-        bad += ". It has no prior: random codes do not give images"
+    bad += f". {words.samples(domain, families.get(info.family))}"
     return f"## What it is for, and what not\n\n{good}.\n\n{bad}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zoo.cards import words
 from zoo.cards.record import rows
 from zoo.datasets import NAMED
 from zoo.registry import families
@@ -19,8 +20,7 @@ def front_matter(info: ModelInfo, title: str, record: Record) -> str:
     """
     from huggingface_hub import EvalResult, ModelCardData
 
-    generates = families.get(info.family).is_variational
-    task = "unconditional-image-generation" if generates else "image-feature-extraction"
+    task = words.task(info.spec.domain, families.get(info.family).is_variational)
     on_hub = {name: one.hub for name, one in NAMED.items()}
     dataset = on_hub.get(info.data or "")
     results = [
@@ -44,7 +44,7 @@ def front_matter(info: ModelInfo, title: str, record: Record) -> str:
         license_name=info.license_details.get("license_name"),
         license_link=info.license_details.get("license_link"),
         pipeline_tag=task,
-        tags=["autoencoder", info.family, "pytorch", "safetensors"],
+        tags=["autoencoder", info.family, *words.tags(info.spec.domain), "pytorch", "safetensors"],
         datasets=[dataset] if dataset else None,
         model_name=title if results else None,
         eval_results=results or None,

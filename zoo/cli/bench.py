@@ -49,7 +49,7 @@ def bench(
 ) -> None:
     """Measure published models (all, or NAMES) on their test sets, beside their published numbers.
 
-    Models share a table where they saw the same images under the same protocol; the best stands
+    Models share a table where they saw the same examples under the same protocol; the best stands
     first, and what differs by less than two standard errors shares a rank. A model whose data are
     not here is named, and not measured; where that is so of all of them, the command fails. What was trained already in the folder of --runs is not
     trained again.
@@ -105,9 +105,7 @@ def _measure(
         print_results(results)
     failed = [one.model for one in results if one.error]
     if not failed and not any(one.measured for one in results):
-        raise click.ClickException(
-            "nothing was measured, for no model's images are here: see above."
-        )
+        raise click.ClickException("nothing was measured, for no model's data are here: see above.")
     if processes.is_first():
         if json_ is not None:
             entries = [one.as_json() for one in results]

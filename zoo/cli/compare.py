@@ -70,7 +70,8 @@ def compare(
     """Compare reconstructions of MODELS on IMAGES: a folder, tar shards, or a dataset's name.
 
     Every model sees the same images under the same protocol. A rank is shared by models whose PSNR
-    differs by less than two standard errors of the difference, taken image by image.
+    differs by less than two standard errors of the difference, taken image by image. Models of rows and
+    series are measured by `zoo eval`.
     """
     if picture is not None and picture.suffix.lower() != ".png":
         raise click.UsageError(f"--picture {str(picture)!r} does not end in .png.")

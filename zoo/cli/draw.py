@@ -17,17 +17,17 @@ from zoo.cli.output import name_for, say
 )
 @click.option(
     "--dataset",
-    help="Images to draw.  [default: its recipe's]",
+    help="Images, rows or series to draw.  [default: its recipe's]",
     shell_complete=complete.datasets,
 )
 @click.option(
     "--split",
-    help="train, validation or test.  [default: test; all of other images without parts]",
+    help="train, validation or test.  [default: test; all of others without parts]",
 )
 def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -> None:
     """Draw what a MODEL does: reconstructions, samples and latent traversals, as PNG files.
 
-    Without images only the samples are drawn. Other pictures of the same names are not replaced.
+    Rows are drawn as bars and series as lines. Without data only the samples are drawn. Other pictures of the same names are not replaced.
     """
     import zoo
     from zoo.errors import DataError, InputError, OfflineError
@@ -47,7 +47,7 @@ def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -
         pictures = draw_without_examples(loaded)
         if dataset or not pictures:
             raise
-        say(f"Samples only, for the other pictures need images: {absent}")
+        say(f"Samples only, for the other pictures need {loaded.spec.domain.nouns}: {absent}")
     files = {folder / f"{name}.png": picture for name, picture in pictures.items()}
     for path, picture in files.items():
         check_not_another(path, picture)

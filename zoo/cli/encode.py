@@ -34,7 +34,7 @@ SECONDS_PER_LINE = 30.0
     "--shards",
     type=click.IntRange(1),
     metavar="N",
-    help="Write them as tar shards of N images too, codes-00000-of-00012.tar and so on, in WebDataset's layout.",
+    help="Write them as tar shards of N examples too, codes-00000-of-00012.tar and so on, in WebDataset's layout.",
 )
 @max_damaged_option
 @column_option
@@ -52,9 +52,10 @@ def encode(
     overwrite: bool,
     device: str,
 ) -> None:
-    """Encode FILES with a MODEL: images, or datasets by name, folder or file; tables as .npy files.
+    """Encode FILES with a MODEL: images, or datasets by name, folder or file; rows and series as .npy
+    files or other datasets.
 
-    The codes go to a .npy file, float32, one row an example, in the order of the files. Beside
+    The codes go to a .npy file, float32, one code per example, in the order of the files. Beside
     codes.npy, codes.keys.jsonl has the key of each example, and codes.json the codes' mean and
     standard deviation by channel. After a stop the same command goes on.
     """

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @click.argument("model", shell_complete=complete.models)
-@click.argument("images", required=False, shell_complete=complete.datasets)
+@click.argument("data", required=False, shell_complete=complete.datasets)
 @click.option(
     "--dataset",
-    help="The same as IMAGES.",
+    help="The same as DATA.",
     shell_complete=complete.datasets,
 )
 @click.option(
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--protocol",
-    help="binarized, dequantized, levels or gray; or for reconstructions of IMAGES alone native, whole or "
+    help="binarized, dequantized, levels or gray, and real for rows and series; or for reconstructions of images alone native, whole or "
     "center-N (see `zoo compare`).  [default: its recipe's; without one, native where the family takes any size]",
 )
 @nll_samples_option
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     flag_value=True,
     default=False,
     metavar="[FILE]",
-    help="Score codes against the factors of each image: a CSV file's, or those that the dataset "
+    help="Score codes against the factors of each example: a CSV file's, or those that the dataset "
     f"knows ({', '.join(WITH_FACTORS)}).",
 )
 @max_damaged_option
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 @as_json
 def evaluate(
     model: str,
-    images: str | None,
+    data: str | None,
     dataset: str | None,
     split: str | None,
     protocol: str | None,
@@ -78,16 +78,16 @@ def evaluate(
     device: str,
     json_: bool,
 ) -> None:
-    """Measure a MODEL on IMAGES: a name, a folder of images, tar shards, a .npy or .npz; without
-    them, on its recipe's. What stands behind `--factors` is its file, so MODEL comes first.
+    """Measure a MODEL on DATA: a name, a folder of images, tar shards, a .npy or .npz of images, rows or
+    series; without it, on its recipe's. What stands behind `--factors` is its file, so MODEL comes first.
     """
     import zoo
     from zoo.cards.record import heading, lines_of
     from zoo.specs.reconstruction import is_reconstruction
 
-    if images and dataset:
-        raise click.UsageError("IMAGES and --dataset are the same: give one.")
-    dataset = images or dataset
+    if data and dataset:
+        raise click.UsageError("DATA and --dataset are the same: give one.")
+    dataset = data or dataset
     check_order([dataset] if dataset else [])
     if dataset and not (protocol or nll_samples or factors):
         known = zoo.info(model)
@@ -98,7 +98,7 @@ def evaluate(
             raise click.UsageError(f"{protocol} measures reconstructions alone.")
         if dataset is None:
             raise click.UsageError(
-                f"Under {protocol} say which IMAGES: a folder, or a dataset's name."
+                f"Under {protocol} say which images: a folder, or a dataset's name."
             )
         found = zoo.measure_reconstructions(
             model,

@@ -24,9 +24,9 @@ from zoo.cli.output import say
     help="Folder for encoder.pt2 and decoder.pt2, of torch.export: new or empty.",
 )
 def export(model: str, onnx: Path | None, torch_: Path | None) -> None:
-    """Write a MODEL's encoder and decoder as graphs that run without the zoo, for any number of images.
+    """Write a MODEL's encoder and decoder as graphs that run without the zoo, for any number of examples.
 
-    Each is compared with the model, on test images if its dataset is here, before it is written;
+    Each is compared with the model, on test examples if its dataset is here, before it is written;
     a README.md beside them says names, shapes and differences. ONNX needs
     pip install 'autoencoder-zoo[export]'.
     """

@@ -29,7 +29,7 @@ max_damaged_option = click.option(
     "--max-damaged",
     type=click.IntRange(0),
     metavar="N",
-    help="Leave out up to N images that cannot be read.  [default: as the model's recipe does, else 0]",
+    help="Leave out up to N examples that cannot be read.  [default: as the model's recipe does, else 0]",
 )
 column_option = click.option(
     "--column",
@@ -39,7 +39,7 @@ limit_option = click.option(
     "--limit",
     type=click.IntRange(1),
     metavar="N",
-    help="Measure on the first N images only.",
+    help="Measure on the first N examples only.",
 )
 nll_samples_option = click.option(
     "--nll-samples",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import complete
 from zoo.cli.output import as_json, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from zoo.specs.base import Spec
 
 
 @click.command()
@@ -94,13 +97,11 @@ def _model(name: str, json_: bool) -> None:
             }
         )
         return
-    shape = " x ".join(map(str, info.spec.input_shape))
-    if stride := info.spec.stride:
-        shape = f"{info.spec.input_shape[0]} x H x W, multiples of {stride}"
+    domain = info.spec.domain
     for what, value in (
         ("model", info.origin),
         ("family", f"{info.family}, of {package or 'the program that saved it'}"),
-        ("images", f"{shape} (channels, height, width), float in [0, 1]"),
+        (domain.nouns, _inputs(info.spec)),
         ("codes", " x ".join(map(str, info.spec.latent_shape))),
         ("parameters", f"{info.parameters:,}"),
         ("trained on", info.data or "unknown"),
@@ -113,6 +114,18 @@ def _model(name: str, json_: bool) -> None:
             say(f"  {field} = {_toml_value(value)}")
     for line in summary(info.metrics):
         say(line)
+
+
+def _inputs(spec: Spec) -> str:
+    """What a model takes: shape and range."""
+    if spec.domain.kind == "vector":
+        return f"{spec.domain.size} columns, float32 or float64, in the data's units"
+    shape = " x ".join(map(str, spec.input_shape))
+    if spec.domain.kind == "series":
+        return f"{shape} (channels, steps), float32 or float64, in the data's units"
+    if spec.stride:
+        shape = f"{spec.input_shape[0]} x H x W, multiples of {spec.stride}"
+    return f"{shape} (channels, height, width), float in [0, 1]"
 
 
 def _toml_value(value: Any) -> str:

@@ -30,7 +30,7 @@ def check_factors(
     """
     if len(factors.values) != len(images):
         raise DataError(
-            f"{factors.source} has factors of {len(factors.values):,} images; the {images.split} "
+            f"{factors.source} has factors of {len(factors.values):,} {model.spec.domain.nouns}; the {images.split} "
             f"split of {images.dataset} has {len(images):,}. Give one row for each, in their order."
         )
     if (latents := math.prod(model.latent_shape)) < 2:

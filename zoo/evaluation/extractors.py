@@ -177,7 +177,7 @@ def find_extractor(source: str, access: Access = ONLINE) -> Extractor:
             )
         try:
             how = {"token": access.token, "offline": access.offline}
-            return Codes(store.load_source(find(source, **how)))
+            model = store.load_source(find(source, **how))
         except UnknownNameError as unknown:
             near = did_you_mean(name, PUBLISHED)
             raise UnknownNameError(
@@ -185,6 +185,12 @@ def find_extractor(source: str, access: Access = ONLINE) -> Extractor:
                 name=name,
                 known=PUBLISHED,
             ) from None
+        if not model.spec.domain.is_image:
+            raise InputError(
+                f"An extractor takes images; {source} takes {model.spec.domain}. The error of {model.spec.domain.nouns} "
+                "is measured by `zoo eval`."
+            )
+        return Codes(model)
     weights = _given(name, given) if has_file else _fetched(name, access)
     known, called = PUBLISHED[name], name + DECLARED if has_file else name
     if known.kind == "inception":

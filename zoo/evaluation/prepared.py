@@ -78,6 +78,11 @@ def prepared_images(
     Arguments and errors as of `zoo.data.load_examples`.
     """
     name, split, source, numbers = find_source(dataset, split, column)
+    if source.is_real:
+        raise DataError(
+            f"Reconstruction protocols are for images, and {name} holds {source.nouns}: `zoo eval`, "
+            "zoo.evaluate, measures the error of their reconstructions."
+        )
     images = PreparedImages(name, split, source, numbers, protocol)
     return images.without_damaged(max_damaged) if max_damaged else images
 

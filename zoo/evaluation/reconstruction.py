@@ -71,9 +71,11 @@ def measure_reconstructions(
         device: where it computes; None is where the model is.
 
     Raises:
-        InputError: for images of a size that the model does not take, and a limit below 1.
+        InputError: for a model of rows or series, images of a size that the model does not take, and a
+            limit below 1.
         DataError: for images that are damaged or too small.
     """
+    check_is_of_images(model)
     if limit is not None and limit < 1:
         raise InputError(f"limit is a number of images, 1 or more; got {limit}.")
     device = device or model.device
@@ -136,6 +138,16 @@ def measure_reconstructions(
         **(_in_features(extractor, every, seen) if extractor else {}),
     )
     return Measured(summary, per_image)
+
+
+def check_is_of_images(model: Autoencoder) -> None:
+    """Raises InputError for a model of rows or series."""
+    domain = model.spec.domain
+    if not domain.is_image:
+        raise InputError(
+            f"Reconstruction protocols are for images, and this model is of {domain}: `zoo eval`, "
+            "zoo.evaluate, measures the error of their reconstructions."
+        )
 
 
 def reconstruct_levels(

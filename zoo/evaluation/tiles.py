@@ -44,9 +44,8 @@ def check_tile(model: Autoencoder, tile: Literal["off"] | int) -> None:
         return
     stride = model.spec.stride
     if not stride:
-        size = " x ".join(map(str, model.spec.input_shape))
         raise InputError(
-            f"tile={tile} is for models of images of any size; this one takes {size} alone. "
+            f"tile={tile} is for models of images of any size; this one takes {model.spec.domain} alone. "
             "Leave tile out."
         )
     if tile % stride:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from zoo.cards.card import CAPTIONS
 from zoo.cards.record import heading, rows
+from zoo.cards.words import captions
 from zoo.gallery.plane import Point, plane
 from zoo.io.text import printable, with_error
 from zoo.registry import families
@@ -80,10 +80,12 @@ def index_page(models: Sequence[Shown], datasets: Sequence[str]) -> str:
 def model_page(model: Shown) -> str:
     """Pictures, numbers, Spec, how to load it, and its card."""
     info = model.info
+    domain = info.spec.domain
+    titles = captions(domain)
     facts = {
         "family": info.family,
         "trained on": info.data or "unknown",
-        "images": " x ".join(map(str, info.spec.input_shape)),
+        domain.nouns: " x ".join(map(str, domain.shape)),
         "codes": " x ".join(map(str, info.spec.latent_shape)),
         "parameters": f"{info.parameters:,}",
         "license": info.license or "unknown",
@@ -95,7 +97,7 @@ def model_page(model: Shown) -> str:
         root="../",
         model=model,
         load=f'import zoo\nmodel = zoo.load("{model.name}")',
-        pictures=[(CAPTIONS.get(name, name), path) for name, path in model.figures.items()],
+        pictures=[(titles.get(name, name), path) for name, path in model.figures.items()],
         numbers=[(heading(one), rows(one)) for one in model.measured],
         facts=facts,
         spec=families.get(info.family).plain_fields(info.spec),
@@ -161,7 +163,7 @@ def _table(
             )
             for model, one in ordered
         ],
-        plane=plane(points, plane_title) if len(points) > 1 else None,
+        plane=plane(points, plane_title, ground.noun) if len(points) > 1 else None,
         plane_title=plane_title,
     )
     return [table]

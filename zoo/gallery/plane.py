@@ -15,18 +15,18 @@ LETTER, LINE = 7.5, 15
 class Point(NamedTuple):
     name: str
     rate: float
-    """KL, in nats per image."""
+    """KL, in nats per example."""
     distortion: float
-    """-log p(x | z), in nats per image."""
+    """-log p(x | z), in nats per example."""
 
 
-def plane(points: Sequence[Point], title: str) -> Markup:
-    """An SVG figure of two models or more; less is better both ways."""
+def plane(points: Sequence[Point], title: str, noun: str = "image") -> Markup:
+    """An SVG figure of two models or more; less is better both ways. A `noun` is one example."""
     xs, ys = _around([p.rate for p in points]), _around([p.distortion for p in points])
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">',
         f'<path class="axis" d="M{LEFT} {MARGIN}V{HEIGHT - BOTTOM}H{WIDTH - MARGIN}"/>',
-        _words((WIDTH + LEFT) / 2, HEIGHT - 8, "rate: KL (nats per image)"),
+        _words((WIDTH + LEFT) / 2, HEIGHT - 8, f"rate: KL (nats per {noun})"),
         f'<g transform="rotate(-90)">{_words(-(HEIGHT - BOTTOM) / 2, 14, "distortion: -log p(x | z)")}</g>',
     ]
     for low, high, horizontal in ((*xs, True), (*ys, False)):

@@ -33,6 +33,11 @@ class Ground:
     """What an example is."""
 
     @property
+    def noun(self) -> str:
+        """One example in a word."""
+        return Domain(self.domain, ()).noun
+
+    @property
     def nouns(self) -> str:
         """The examples in a word: images, rows or series."""
         return Domain(self.domain, ()).nouns

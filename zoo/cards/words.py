@@ -1,0 +1,129 @@
+"""What a card says of its model's examples: images, rows or series."""
+
+from __future__ import annotations
+
+from zoo.registry.family import Family
+from zoo.specs.base import Spec
+from zoo.specs.domains import Domain
+
+NOTES = (
+    "Nats are per image, lower is better; ± is one standard error. `binarized` draws each pixel as "
+    "a coin with its gray level as probability, once; `gray` is the cross-entropy against gray "
+    "levels, as tutorials print it, which is no likelihood. `mse`, `psnr` and `ssim` are of gray "
+    "images through `decode(encode(x))`."
+)
+
+
+def times(shape: tuple[int, ...]) -> str:
+    """Such as `1 x 28 x 28`."""
+    return " x ".join(map(str, shape))
+
+
+def article(domain: Domain) -> str:
+    return "an" if domain.is_image else "a"
+
+
+def column(domain: Domain) -> str:
+    """What has a mean and a scale of its own."""
+    return "column" if domain.kind == "vector" else "channel"
+
+
+def what_it_takes(domain: Domain) -> str:
+    """One example, by its size."""
+    if domain.kind == "vector":
+        return f"a row of {domain.size} numbers"
+    if domain.kind == "series":
+        return f"a series of {times(domain.shape)} (channels, steps)"
+    return f"an image of {times(domain.shape)} (channels, height, width)"
+
+
+def inputs(spec: Spec) -> str:
+    """What `encode` takes, as a comment in code."""
+    sides = list(map(str, spec.input_shape))
+    if spec.stride:
+        sides[1:] = ["H", "W"]
+    values = (
+        "float in [0, 1]" if spec.domain.is_image else "float32 or float64, in the data's units"
+    )
+    return f"(N, {', '.join(sides)}), {values}"
+
+
+def task(domain: Domain, is_variational: bool) -> str:
+    """The Hub's name of what it is for: for rows and series it has one that names no kind of data."""
+    if domain.is_real:
+        return "feature-extraction"
+    return "unconditional-image-generation" if is_variational else "image-feature-extraction"
+
+
+def tags(domain: Domain) -> list[str]:
+    """The Hub's tags of the kind of data."""
+    return {"vector": ["tabular"], "series": ["time-series"], "image": []}[domain.kind]
+
+
+def captions(domain: Domain) -> dict[str, str]:
+    """Under the pictures, by name."""
+    if domain.is_image:
+        return {
+            "reconstructions": "Originals, and below each row their reconstructions.",
+            "samples": "Expected images of codes drawn from the prior.",
+            "traversals": "One latent a row, moved over three standard deviations around one image's code.",
+        }
+    drawn = {
+        "vector": "Rows, a bar for each column, and beside it that of the reconstruction",
+        "series": "Series, wide and pale, and over them their reconstructions",
+    }[domain.kind]
+    unit = f"in standard deviations from the mean of each {column(domain)}"
+    return {
+        "reconstructions": f"{drawn}, {unit}.",
+        "samples": f"Expected {domain.nouns} of codes drawn from the prior, {unit}.",
+        "traversals": "One latent in each row of panels, moved over three standard deviations around one "
+        f"{domain.noun}'s code.",
+    }
+
+
+def notes(domain: Domain) -> str:
+    """What the numbers are."""
+    if domain.is_image:
+        return NOTES
+    return (
+        f"Nats are per {domain.noun}, lower is better; ± is one standard error. They are of a density in "
+        f"the data's own units: other units shift them, and they may be negative. `mse` is of "
+        f"{domain.nouns} through `decode(encode(x))`, per value, where the variance of each "
+        f"{column(domain)} in the training data is 1."
+    )
+
+
+def error(domain: Domain, mse: str, psnr: str) -> str:
+    """How well examples come back."""
+    if domain.is_image:
+        return f"a squared error of {mse} per pixel ({psnr} dB)"
+    return f"a squared error of {mse} per value, where the variance of each {column(domain)} is 1"
+
+
+def refused(spec: Spec) -> str:
+    """Which examples a model does not take, and which it does not know."""
+    domain = spec.domain
+    if domain.is_image:
+        others = f"of another size than {times(spec.input_shape)}"
+        if spec.stride:
+            others = f"whose height and width {spec.stride} does not divide"
+        return (
+            f"Examples {others} are refused, and other kinds of image come back as the nearest thing it "
+            "has seen"
+        )
+    size = f"{domain.size} columns" if domain.kind == "vector" else times(domain.shape)
+    return (
+        f"{domain.nouns.capitalize()} of another size than {size} are refused, as are missing values "
+        f"(NaN), and {domain.nouns} unlike those come back as the nearest thing it has seen"
+    )
+
+
+def samples(domain: Domain, family: Family) -> str:
+    """What codes of no example give."""
+    if family.is_variational:
+        if domain.is_image:
+            return "Samples show the expected image, which is smoother than a real one"
+        return f"Samples are expected {domain.nouns}, which vary less than real ones"
+    if "prior" in family.parts:
+        return f"It has no likelihood, and codes drawn from its prior need not give {domain.nouns}"
+    return f"It has no prior: random codes do not give {domain.nouns}"
