@@ -15,7 +15,7 @@ from zoo.registry import families
 
 TEMPLATE = Path(__file__).with_name("template")
 VARIATIONAL = "variational_model.py"
-"""What stands in the place of model.py in a package whose family is a VAE."""
+"""What model.py is in a package whose family is a VAE."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_.][A-Za-z0-9]+)*")
 
 

@@ -1,4 +1,4 @@
-"""What the zoo counts on, and that the recipe runs."""
+"""What the zoo relies on, and that the recipe runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import zoo
 import zoo.testing
 
 
-def test_the_family_keeps_what_the_zoo_counts_on():
+def test_the_family_does_what_the_zoo_relies_on():
     zoo.testing.check_family("thing")
 
 
