@@ -124,7 +124,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["eval", "./model", "--dataset", "digits", "--split", "tset"], "Did you mean 'test'?"),
         (
             ["eval", "./model", "--dataset", "digits", "--protocol", "x"],
-            "There is no protocol 'x'. Protocols: binarized",
+            "Unknown protocol 'x'. Protocols: binarized",
         ),
         (
             ["eval", "./model", "--dataset", "digits", "--device", "cuda:99"],
@@ -142,7 +142,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["train", "text.png"], "No recipe named 'text.png'"),
         (
             ["train", "vae-digits-8", "epoch=5"],
-            "training.epoch: there is no such field. Did you mean",
+            "training.epoch: unknown field. Did you mean",
         ),
         (
             ["train", "vae-digits-8", "epochs=[[["],

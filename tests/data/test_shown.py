@@ -91,7 +91,7 @@ def test_training_draws_afresh_and_on_average_shows_the_gray_level():
 def test_a_protocol_that_there_is_not_is_refused(protocol, hint):
     with pytest.raises(InputError) as caught:
         shown_in_testing(LEVELS, protocol)
-    assert f"There is no protocol {protocol!r}.{hint} Protocols: binarized" in str(caught.value)
+    assert f"Unknown protocol {protocol!r}.{hint} Protocols: binarized" in str(caught.value)
 
 
 def test_an_image_is_moved_and_nothing_comes_in():

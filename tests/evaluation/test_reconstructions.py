@@ -169,18 +169,18 @@ def test_a_protocol_by_name_and_back(text, fields):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("center", "There is no reconstruction protocol 'center'"),
-        ("center-4", "a size is from 8 to 4096"),
-        ("center-9999", "a size is from 8 to 4096"),
+        ("center", "Unknown reconstruction protocol 'center'"),
+        ("center-4", "sizes range from 8 to 4096"),
+        ("center-9999", "sizes range from 8 to 4096"),
         ("native:resampler=lanzcos", "Did you mean 'lanczos'?"),
-        ("native:sizes=3", "sizes: there is no such field"),
+        ("native:sizes=3", "sizes: unknown field"),
         ("native:crop", "'crop' is not a setting: write name=value."),
-        ("native:ssim=range 2", "ssim: there is no such field"),
+        ("native:ssim=range 2", "ssim: unknown field"),
         ("centre-256", "Did you mean 'center-256'?"),
-        ("native:colour=gray", "colour: there is no such field. Did you mean 'color'?"),
+        ("native:colour=gray", "colour: unknown field. Did you mean 'color'?"),
         ("native:color=grey", "Did you mean 'gray'?"),
         ("native:code=draw", "code: input should be 'mean'"),
-        ("", "There is no reconstruction protocol ''"),
+        ("", "Unknown reconstruction protocol ''"),
     ],
 )
 def test_a_protocol_that_is_none_gets_a_sentence(text, says):
@@ -277,7 +277,7 @@ WRONG = {
     "crop, not resized": (under("native:crop=32"), "resize is 32 and off"),
     "JPEG, not PNG": (of(jpeg), "the images differ"),
     "resampler": (under("center-32:resampler=bilinear"), "resampler is bicubic and bilinear"),
-    "SSIM's range": (refused(protocol("center-32:ssim=range 2")), "ssim: there is no such field"),
+    "SSIM's range": (refused(protocol("center-32:ssim=range 2")), "ssim: unknown field"),
     "backbone": (by_backbones, "the extractor is lpips-alex (declared)"),
     "a draw, not the mode": (refused(protocol("center-32:code=draw")), "code: input should be 'mean'"),
     "another list of images": (of(another_list), "there are 6 and 5 images"),
@@ -357,7 +357,7 @@ def test_ssim_that_is_left_out_for_a_small_image_is_said(any_size, tmp_path):
         Image.new("RGB", (32, side)).save(tmp_path / f"{number}.png")
     found = measured(any_size, tmp_path, "native").summary
     assert (found.ssim, found.n_small) == (None, 1)
-    assert "SSIM is left out: 1 image is below 11 pixels" in found.left_out
+    assert "SSIM is omitted: 1 image is smaller than its 11-pixel window" in found.left_out
 
 
 def test_a_model_that_gives_no_numbers_is_refused_with_the_images_key(photos):

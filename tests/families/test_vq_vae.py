@@ -58,8 +58,11 @@ def test_it_builds_for_any_image_and_counts_its_parameters(shape, likelihood):
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"body": {"kind": "conv", "channels": [4] * 4}}, "8 x 8 pixels can be halved 3 times"),
-        ({"body": {"kind": "conv", "hidden": [9]}}, "body.hidden: there is no such field"),
+        (
+            {"body": {"kind": "conv", "channels": [4] * 4}},
+            "8 x 8 pixels can be halved at most 3 times",
+        ),
+        ({"body": {"kind": "conv", "hidden": [9]}}, "body.hidden: unknown field"),
         ({"body": {"kind": "mlp"}}, "body.kind: input should be 'conv'"),
         ({"codes": 1}, "codes: input should be greater than or equal to 2"),
         ({"commitment": -1.0}, "commitment: input should be greater than or equal to 0"),

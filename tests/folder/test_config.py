@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("no_hang")
         (b"\xef\xbb\xbf{}", "is not JSON: Unexpected UTF-8 BOM"),
         (b"[1, 2]", "holds a list, not an object"),
         (b"3", "holds 3, not an object"),
-        (b'{"format": "autoencoder-zoo/1", "format": "x"}', "a key stands twice"),
+        (b'{"format": "autoencoder-zoo/1", "format": "x"}', "duplicate key"),
         (b"[" * 63_000, "is not JSON: maximum recursion depth"),
         (b'{"a":' * 12_000, "is not JSON: maximum recursion depth"),
         (b'"' + b'\\"' * 31_000, "is not JSON: Unterminated string"),
@@ -154,7 +154,7 @@ def test_a_config_with_control_characters_gives_a_printable_message(here, bad):
         ("input_shape", [1, 8, 8, 8], "input_shape: 1, 2 or 3 sides"),
         ("input_shape", [1, 8], "'bernoulli' is not for series"),
         ("likelihood", None, "likelihood: input should be an object, not null"),
-        ("haeds", "joint", "haeds: there is no such field. Did you mean 'heads'?"),
+        ("haeds", "joint", "haeds: unknown field. Did you mean 'heads'?"),
     ],
     ids=lambda value: str(value)[:20] if not isinstance(value, int) else "number",
 )
@@ -193,7 +193,7 @@ def test_all_wrong_fields_of_a_spec_are_told_at_once_and_counted(here):
     assert "has 4 problems" in message
     assert "Did you mean 'joint'?" in message
     assert "Did you mean 'mlp'?" in message
-    assert r"\n  x\x1b\n: there is no such field" in message.replace("\n", r"\n")
+    assert r"\n  x\x1b\n: unknown field" in message.replace("\n", r"\n")
 
 
 def test_thousands_of_unknown_fields_give_a_message_of_bounded_size(here):
@@ -254,7 +254,7 @@ def test_a_field_of_a_newer_provider_says_to_upgrade(here):
     with_config(here, provider={"distribution": "autoencoder-zoo", "version": "9.4"})
     with_spec(here, codebook=512)
     message = refused(here, SpecError)
-    assert "codebook: there is no such field" in message
+    assert "codebook: unknown field" in message
     assert f"written by autoencoder-zoo 9.4; this is {__version__}" in message
     assert message.endswith("pip install -U autoencoder-zoo")
 

@@ -47,7 +47,7 @@ def test_a_likelihood_of_images_alone_is_refused_for_rows_with_those_that_fit(ki
     lines = str(caught.value).splitlines()[1:]
     assert lines == [
         f"  likelihood: {kind!r} is not for rows, and input_shape (5,) is of 5-column rows; use 'gaussian'",
-        "  extra: there is no such field. Known: input_shape, likelihood.",
+        "  extra: unknown field. Known: input_shape, likelihood.",
     ]
 
 
@@ -63,11 +63,11 @@ def test_fields_are_those_of_the_kind_in_json_and_in_python():
     [
         ({"kind": "gausian"}, "likelihood: kind should be one of 'bernoulli', 'continuous-bernoulli', "
          "'gaussian', 'discretized-logistic', not 'gausian'. Did you mean 'gaussian'?"),
-        ({}, "likelihood: needs a 'kind', which says what the other fields mean"),
+        ({}, "likelihood: missing discriminator field 'kind'"),
         ("gausian", "likelihood: input should be an object, not 'gausian'. Write {kind = \"gaussian\"}."),
         (None, "likelihood: input should be an object, not null"),
         ({"kind": "gaussian", "components": 3},
-         "likelihood.components: there is no such field. Known: kind, scale."),
+         "likelihood.components: unknown field. Known: kind, scale."),
         ({"kind": "gaussian", "scale": 0},
          "likelihood.scale: input should be 'learned' or 'per-column' or greater than or equal to 0.001, not 0"),
     ],

@@ -99,7 +99,7 @@ def test_its_fields_are_checked_with_all_others():
         zoo.build("vae", input_shape=(1, 8, 8), likelihood={"kind": "laplace", "flor": 0.1})
     assert str(caught.value).splitlines()[1:] == [
         "  latent_dim: missing",
-        "  likelihood.flor: there is no such field. Did you mean 'floor'?",
+        "  likelihood.flor: unknown field. Did you mean 'floor'?",
     ]
 
 

@@ -140,7 +140,7 @@ AT_BUILD = {
     "odd-shape": (
         f"{GOOD}class S(GoodSpec):\n    @property\n    def latent_shape(self): return [3]\n"
         "class Model(Good): Spec = S\n",
-        "latent_shape is a tuple of whole numbers of 1 or more, not [3]",
+        "latent_shape must be a tuple of positive integers, not [3]",
     ),
 }
 """The same, of what can be known only once a model is built."""

@@ -70,7 +70,7 @@ def test_an_older_package_says_so_where_the_spec_is_not_valid(saved):
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(SpecError) as caught:
         zoo.load(folder)
-    assert "depth: there is no such field" in str(caught.value)
+    assert "depth: unknown field" in str(caught.value)
     assert "written by acme-good 0.10; this is 0.3" in str(caught.value)
 
 

@@ -61,12 +61,12 @@ def test_every_kind_of_mistake_is_told_at_once():
     for line in (
         "input_shape: 1, 2 or 3 sides: (D,) a row, (C, L) a series, (C, H, W) an image",
         "latent_dim: input should be a valid integer, not '20'",
-        "body.hiden: there is no such field. Did you mean 'hidden'?",
+        "body.hiden: unknown field. Did you mean 'hidden'?",
         "not 'bernouli'. Did you mean 'bernoulli'?",
         "not 'seperate'. Did you mean 'separate'?",
         "log_variance_bound: input should be 'off' or greater than or equal to 1, not 0.5",
         "beta: input should be greater than 0, not 0",
-        "latentdim: there is no such field. Did you mean 'latent_dim'?",
+        "latentdim: unknown field. Did you mean 'latent_dim'?",
     ):
         assert line in message
 
@@ -146,7 +146,7 @@ def test_a_spec_knows_its_domain():
 def test_an_image_halved_too_often_is_refused():
     message = refused(input_shape=(1, 8, 40), body={"kind": "conv", "channels": [2] * 4})
     assert "body.channels has 4 entries" in message
-    assert "8 x 40 pixels can be halved 3 times" in message
+    assert "8 x 40 pixels can be halved at most 3 times" in message
 
 
 @pytest.mark.parametrize(

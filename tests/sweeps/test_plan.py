@@ -93,8 +93,8 @@ def test_every_problem_is_told_at_once_with_the_nearest_right_name(sweep_file):
         "seeds: a seed stands twice",
         "training.seed: goes into seeds = [0, 1, ...]",
         "training.learning_rate: is set twice",
-        "mdel: there is no such section. Did you mean 'model'?",
-        "model.latnt_dim: there is no such field. Did you mean 'latent_dim'?",
+        "mdel: unknown section. Did you mean 'model'?",
+        "model.latnt_dim: unknown field. Did you mean 'latent_dim'?",
         "training.epochs: input should be a valid integer, not 'many'",
         "training.learning_rate: input should be greater than 0, not -1",
     ):
@@ -105,7 +105,7 @@ def test_every_problem_is_told_at_once_with_the_nearest_right_name(sweep_file):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("metirc = 'mse'", "metirc: there is no such field. Did you mean 'metric'?"),
+        ("metirc = 'mse'", "metirc: unknown field. Did you mean 'metric'?"),
         ("", "metric: missing"),
         ('metric = "nll"', "a training does not measure the nll"),
         ('metric = "ssim"', "ssim is not measured of all these trials; what is: active_units"),
@@ -121,7 +121,7 @@ def test_every_problem_is_told_at_once_with_the_nearest_right_name(sweep_file):
         (METRIC + "[random]\ntrials = 1\n[random.settings]\nepochs = 3", "{low = ..., high = ...}"),
         (
             METRIC + "[random]\ntrials = 1\n[random.settings]\nepochs = {lo = 1, high = 2}",
-            "random.settings.epochs.lo: there is no such field. Did you mean 'low'?",
+            "random.settings.epochs.lo: unknown field. Did you mean 'low'?",
         ),
         (
             METRIC + "[random]\ntrials = 1\n[random.settings]\nepochs = {low = 2, high = 1}",
@@ -144,7 +144,7 @@ def test_every_problem_is_told_at_once_with_the_nearest_right_name(sweep_file):
             "resources.device: input should be 'cpu' or 'cuda'",
         ),
         (METRIC + "[resources]\nthreads = 0", "resources.threads: input should be greater than"),
-        (METRIC + "[resources]\ngpus = 1", "resources.gpus: there is no such field"),
+        (METRIC + "[resources]\ngpus = 1", "resources.gpus: unknown field"),
         ("metric = [", "is not TOML"),
     ],
     ids=str,

@@ -58,13 +58,13 @@ output_bias = ""
 """
 
 ITS_PROBLEMS = [
-    "modle: there is no such section. Did you mean 'model'?",
+    "modle: unknown section. Did you mean 'model'?",
     "model.input_shape: 1, 2 or 3 sides: (D,) a row, (C, L) a series, (C, H, W) an image",
     "model.latent_dim: input should be a valid integer, not 'three'",
     "model.body: kind should be one of 'mlp', 'conv', not 'mlpp'. Did you mean 'mlp'?",
-    "model.likelihood.variance: there is no such field. Known: kind, scale.",
+    "model.likelihood.variance: unknown field. Known: kind, scale.",
     "model.heads: input should be 'joint' or 'separate', not 'jiont'. Did you mean 'joint'?",
-    "model.latentdim: there is no such field. Did you mean 'latent_dim'?",
+    "model.latentdim: unknown field. Did you mean 'latent_dim'?",
     "data.dataset: input should be a valid string, not 5",
     "data.fit: input should be 'train' or 'train+validation', not 'trian'. Did you mean 'train'?",
     "data.protocol: input should be 'binarized', 'dequantized', 'gray', 'levels' or 'real', not 'binarised'. "
@@ -84,7 +84,7 @@ ITS_PROBLEMS = [
     "training.output_bias: input should be 'training-mean' or 'default', not ''",
     "training.precision: input should be 'float32' or 'bf16', not 'fp16'. Did you mean 'bf16'?",
     "training.seed: input should be greater than or equal to 0, not -1",
-    "training.epoch: there is no such field. Did you mean 'epochs'?",
+    "training.epoch: unknown field. Did you mean 'epochs'?",
 ]
 
 

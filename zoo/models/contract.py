@@ -21,7 +21,7 @@ from zoo.models.primitives import Primitives
 from zoo.models.standardization import FLOAT64
 from zoo.models.variational import VariationalAutoencoder
 from zoo.specs.base import Spec
-from zoo.specs.metrics import MAX_UNIT, PICTURES, is_taken
+from zoo.specs.metrics import MAX_UNIT, PICTURES, is_reserved
 
 METRIC = re.compile(r"[a-z][a-z0-9_]{0,39}")
 PICTURE = re.compile(r"[a-z][a-z0-9-]*")
@@ -153,7 +153,7 @@ def _lax(spec: type[Spec]) -> str:
 def _own_names(cls: type[Autoencoder]) -> str:
     """What is wrong with the names of a family's own metrics and pictures, or nothing."""
     for attribute, pattern, is_another, longest in (
-        ("own_metrics", METRIC, is_taken, MAX_UNIT),
+        ("own_metrics", METRIC, is_reserved, MAX_UNIT),
         ("own_pictures", PICTURE, PICTURES.__contains__, 1_000),
     ):
         for name, text in getattr(cls, attribute).items():

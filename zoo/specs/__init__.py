@@ -1,11 +1,12 @@
-"""What is said of a model as validated, immutable data, without torch: its Spec, and what is known of it.
+"""Validated, immutable settings and records, without torch.
 
-validation.py  strict settings, every problem told at once
-base.py        `Spec`, which every family's subclasses
-parts.py       bodies and likelihoods
-families.py    the Specs of the built-in families; that of vq-vae is in vq_vae.py
-protocols.py   what a model is shown when it is measured
-metrics.py     what is measured of it
-record.py      metrics.json
-info.py        what is known of a model without reading its weights
+validation.py      strict settings; all problems are reported at once
+base.py            `Spec`, the base class of every family's Spec
+domains.py         images, series and rows
+parts.py           bodies and priors
+objectives.py      training objectives; optimizers.py: optimizers
+data.py            a recipe's [data]
+protocols.py       how examples are presented for likelihoods; reconstruction.py: for reconstructions
+metrics.py         metrics of a model; record.py: metrics.json; ground.py: which of them compare
+info.py            `ModelInfo`, what is known without reading the weights
 """

@@ -1,4 +1,4 @@
-"""`Spec`: what function a model is, as validated, immutable data. No torch here."""
+"""`Spec`: a model's architecture as validated, immutable data. No torch here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SpecT = TypeVar("SpecT", bound="Spec")
 
 
 class Spec(Strict):
-    """What every family's Spec has. A family subclasses it and adds fields with defaults."""
+    """Base class of every family's Spec. A family subclasses it and adds fields with defaults."""
 
     input_shape: Shape = Field(
         description="shape of one example: (D,) a row, (C, L) a series, (C, H, W) an image",
@@ -29,19 +29,19 @@ class Spec(Strict):
     )
 
     domains: ClassVar[tuple[Kind, ...]] = ("image",)
-    """What its models can be built for; an `input_shape` of another kind is refused."""
+    """Domains that the family supports; an `input_shape` of any other is refused."""
     parts: ClassVar[tuple[str, ...]] = ()
-    """What the models of a built-in family give to objectives: see `zoo.models.primitives.parts_of`."""
+    """Parts that a built-in family offers to objectives: see `zoo.models.primitives.parts_of`."""
     objective: ClassVar[ObjectiveSettings | None] = None
-    """What the family is trained on by default; None is what its parts allow: see `default_objective`."""
+    """The family's default objective; None derives it from its parts: see `default_objective`."""
 
-    if TYPE_CHECKING:  # what zoo.load gives has fields of its family, which only the name says
+    if TYPE_CHECKING:  # a loaded Spec has its family's fields, known only at run time
 
         def __getattr__(self, name: str) -> Any: ...
 
     @field_validator("input_shape")
     @classmethod
-    def _shape_is_of_a_domain(cls, shape: Shape) -> Shape:
+    def _check_domain(cls, shape: Shape) -> Shape:
         if not 1 <= len(shape) <= len(KINDS):
             raise ValueError("1, 2 or 3 sides: (D,) a row, (C, L) a series, (C, H, W) an image")
         domain = domain_of(shape)
@@ -55,12 +55,12 @@ class Spec(Strict):
 
     @property
     def domain(self) -> Domain:
-        """What the examples are: images, series or rows."""
+        """The kind of examples (images, series or rows) and their shape."""
         return domain_of(self.input_shape)
 
     @property
     def input_size(self) -> int:
-        """Values in one example."""
+        """Number of values in one example."""
         return self.domain.size
 
     @property
@@ -75,15 +75,15 @@ class Spec(Strict):
 
     @property
     def stride(self) -> int:
-        """What divides the height and width of every image that a model takes, whatever input_shape says.
+        """Downsampling factor of a model that takes images of any size divisible by it.
 
-        A code's last two sides are an image's over the stride. 0, which most families leave it at: a
-        model takes images of input_shape alone.
+        A code's height and width are the image's divided by the stride. 0, the default: only images of
+        `input_shape`.
         """
         return 0
 
     def takes(self, image: tuple[int, ...]) -> bool:
-        """Whether images of that shape, `(C, H, W)`, can be encoded."""
+        """Whether images of this shape, `(C, H, W)`, can be encoded."""
         if not self.stride:
             return image == self.input_shape
         channels, *size = image or (0,)
@@ -91,45 +91,45 @@ class Spec(Strict):
         return channels == self.input_shape[0] and divided == [True, True]
 
     def code_shape(self, image: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the code of an image that is taken, `(C, H, W)`."""
+        """Shape of the code of an image of a supported shape, `(C, H, W)`."""
         if not self.stride:
             return self.latent_shape
         return (*self.latent_shape[:-2], *(side // self.stride for side in image[1:]))
 
     def has_codes(self, code: tuple[int, ...]) -> bool:
-        """Whether codes of that shape can be decoded."""
+        """Whether codes of this shape can be decoded."""
         if not self.stride:
             return code == self.latent_shape
         return code[:-2] == self.latent_shape[:-2] and min(code) > 0
 
     @classmethod
     def parse(cls: type[SpecT], fields: Mapping[str, Any]) -> SpecT:
-        """A Spec from plain fields; lists are tuples. Raises SpecError with every problem at once."""
+        """A Spec from plain fields; lists become tuples. Raises SpecError listing every problem."""
         return validated(cls, fields, SpecError, f"This {cls.__name__}")
 
 
 def likelihood_kind(spec: Spec) -> str:
-    """How images are scored, such as `bernoulli`; empty for a family without a likelihood."""
+    """Name of the Spec's likelihood, such as `bernoulli`; empty for a family without one."""
     return str(getattr(getattr(spec, "likelihood", None), "kind", ""))
 
 
 def check_latent_shape(spec: Spec) -> None:
-    """Raises ValueError for a Spec whose codes have no size."""
+    """Raises ValueError unless `latent_shape` is a non-empty tuple of positive integers."""
     shape = spec.latent_shape
     if not (isinstance(shape, tuple) and shape and all(type(n) is int and n > 0 for n in shape)):
-        raise ValueError(f"latent_shape is a tuple of whole numbers of 1 or more, not {shape!r}")
+        raise ValueError(f"latent_shape must be a tuple of positive integers, not {shape!r}")
 
 
 def plain_fields(spec: Spec) -> dict[str, Any]:
-    """The fields as JSON and TOML hold them.
+    """The fields as plain JSON and TOML values.
 
-    Raises whatever Pydantic and tomli-w raise for fields that cannot be said there (null, in TOML),
-    and ValueError for those that come back changed.
+    Raises whatever Pydantic and tomli-w raise for fields that cannot be serialized (null, in TOML),
+    and ValueError for fields that do not survive a JSON round trip.
     """
     import tomli_w
 
     fields = spec.model_dump(mode="json")
     tomli_w.dumps(fields)
     if type(spec).model_validate_json(json.dumps(fields)) != spec:
-        raise ValueError("its fields do not come back from JSON as they were")
+        raise ValueError("its fields do not survive a JSON round trip")
     return fields

@@ -1,4 +1,4 @@
-"""The [data] of a recipe: which examples, and what is done to them before a model sees them. No torch here."""
+"""The [data] section of a recipe: the dataset and its preprocessing. No torch here."""
 
 from __future__ import annotations
 
@@ -14,47 +14,49 @@ from zoo.specs.protocols import Protocol
 from zoo.specs.validation import Strict, validated
 
 FOUND = "auto"
-"""A column that is looked for."""
+"""Detect the image column."""
 
 
 class Transform(Strict):
-    """Resize, then crop to the model's height and width, then flip. `off` is a value.
+    """Resize, then crop to the model's height and width, then flip; `off` skips a step.
 
-    Training crops and flips at random where it says so, drawn from the seed, the epoch and the
-    image's number. Everywhere else a random crop is the one in the center, and nothing is flipped.
+    Random crops and flips apply in training only, drawn from the seed, the epoch and the image's
+    index. Elsewhere a random crop is a center crop, and nothing is flipped.
     """
 
     resize: Literal["off"] | Annotated[int, Field(ge=1, le=16384)] = Field(
-        default="off", description="pixels of the shorter side, with antialiasing"
+        default="off", description="length of the shorter side in pixels, antialiased"
     )
     resampler: Literal["bilinear", "bicubic", "lanczos", "box", "nearest"] = Field(
-        default="bilinear", description="how a resize interpolates"
+        default="bilinear", description="interpolation of the resize"
     )
     crop: Literal["off", "center", "random"] = Field(
         default="off", description="to the model's height and width, after the resize"
     )
-    flip: bool = Field(default=False, description="left to right, every second time, in training")
+    flip: bool = Field(
+        default=False, description="horizontal flip with probability 1/2, training only"
+    )
 
     @property
     def is_random(self) -> bool:
-        """Whether training shows an image differently from epoch to epoch."""
+        """Whether augmentation differs from epoch to epoch."""
         return self.crop == "random" or self.flip
 
     @property
     def in_words(self) -> str:
-        """Such as `resized to 64, cropped in the center`; nothing where nothing is done."""
+        """Such as `resized to 64, cropped in the center`; empty for no transform."""
         how = "" if self.resampler == "bilinear" else f" ({self.resampler})"
-        said = (
+        steps = (
             [f"resized to {self.resize} on the shorter side{how}"] if self.resize != "off" else []
         )
-        said += {"off": [], "center": ["cropped in the center"]}.get(
+        steps += {"off": [], "center": ["cropped in the center"]}.get(
             self.crop, ["cropped at random in training and in the center elsewhere"]
         )
-        return ", ".join([*said, *(["flipped at random in training"] if self.flip else [])])
+        return ", ".join([*steps, *(["flipped at random in training"] if self.flip else [])])
 
 
 class DataSettings(Strict):
-    """Which examples, which of them, and what the model is shown."""
+    """The dataset, its splits, and how its examples are preprocessed."""
 
     dataset: str = Field(
         description=f"{', '.join(NAMED)}, or an installed package's; a folder of "
@@ -63,8 +65,8 @@ class DataSettings(Strict):
     )
     fit: Literal["train", "train+validation"] = Field(
         default="train",
-        description="train leaves the validation split for choices; "
-        "train+validation is for a final run in which nothing is chosen",
+        description="train keeps the validation split for model selection; "
+        "train+validation is for a final run without selection",
     )
     protocol: Protocol = Field(
         description="binarized or gray for a Bernoulli likelihood, levels for a discretized logistic one, "
@@ -72,37 +74,37 @@ class DataSettings(Strict):
     )
     transform: Transform = Field(
         default=Transform(),
-        description="what makes images of any size fit: {resize = 64, crop = 'random', flip = true}",
+        description="fits images of any size to the model: {resize = 64, crop = 'random', flip = true}",
     )
     column: str = Field(
         default=FOUND,
-        description="of parquet files and hf-datasets, where several could hold images; of tar shards "
-        "with several images a sample, what follows the first dot of their names, as seg.png",
+        description="image column of parquet files and hf-datasets with several candidates; for tar shards "
+        "with several images per sample, the name after its first dot, such as seg.png",
     )
     max_damaged: int = Field(
         default=0,
         ge=0,
-        description="examples that may be left out because they cannot be read, or are not finite",
+        description="unreadable or non-finite examples that may be skipped",
     )
 
 
 def transform_of(fields: Mapping[str, object]) -> Transform:
-    """A transform from its fields. Raises InputError for mistakes, all of them listed."""
+    """A transform from its fields. Raises InputError listing every problem."""
     return validated(Transform, dict(fields), InputError, "The transform")
 
 
 def data_settings(recipe: str) -> DataSettings:
-    """The [data] of a model's recipe.toml; the family that [model] names is not looked at.
+    """The [data] section of a recipe.toml; its [model] section is not read.
 
-    Raises RecipeError if it has mistakes.
+    Raises RecipeError if it is invalid.
     """
     section = parsed(recipe.encode(), "The recipe").get("data", {})
     return validated(DataSettings, section, RecipeError, "The recipe's [data]")
 
 
 def parsed(data: bytes, what: str) -> dict[str, Any]:
-    """The tables of a TOML file. Raises RecipeError, with `what` it is."""
+    """The tables of a TOML file. Raises RecipeError, in which `what` names the file."""
     try:
         return tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as broken:  # a number of thousands of digits is one
+    except (ValueError, RecursionError) as broken:  # thousands of digits are a ValueError
         raise RecipeError(f"{what} is not TOML: {broken}.") from None

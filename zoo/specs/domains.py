@@ -1,8 +1,8 @@
 """What one example is: an image, a row of a table, a series. No torch here.
 
-The rank of `input_shape` says which: `(D,)` is a vector, `(C, L)` a series, `(C, H, W)` an image.
-Images are levels, in [0, 1] for a model; vectors and series are real numbers in the user's own
-units, which a model standardizes itself.
+The rank of `input_shape` determines it: `(D,)` is a vector, `(C, L)` a series, `(C, H, W)` an image.
+Images are levels, scaled to [0, 1] for a model; vectors and series are real numbers in the user's
+units, which the model standardizes.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ MOST = {"vector": (1_000_000,), "series": (4096, 1_000_000), "image": (64, 4096,
 
 @dataclass(frozen=True)
 class Domain:
-    """What the examples of an `input_shape` are, and the words for them."""
+    """The kind and shape of examples, with the words for them in messages."""
 
     kind: Kind
     shape: tuple[int, ...]
 
     @property
     def is_image(self) -> bool:
-        """Whether values are levels of an image, in [0, 1] for a model."""
+        """Whether values are levels of an image, scaled to [0, 1] for a model."""
         return self.kind == "image"
 
     @property
@@ -42,22 +42,22 @@ class Domain:
 
     @property
     def size(self) -> int:
-        """Values in one example."""
+        """Number of values in one example."""
         return math.prod(self.shape)
 
     @property
     def noun(self) -> str:
-        """One example: `image`, `row` or `series`."""
+        """Singular: `image`, `row` or `series`."""
         return _WORDS[self.kind][0]
 
     @property
     def nouns(self) -> str:
-        """Several: `images`, `rows` or `series`."""
+        """Plural: `images`, `rows` or `series`."""
         return _WORDS[self.kind][1]
 
     @property
     def axes(self) -> str:
-        """The shape of a batch by the names of its axes, such as `(N, C, H, W)`."""
+        """Axes of a batch, such as `(N, C, H, W)`."""
         return _WORDS[self.kind][2]
 
     def __str__(self) -> str:
@@ -67,5 +67,5 @@ class Domain:
 
 
 def domain_of(shape: tuple[int, ...]) -> Domain:
-    """The domain of an `input_shape` of 1 to 3 sides."""
+    """The domain of an `input_shape` of rank 1 to 3."""
     return Domain(KINDS[len(shape) - 1], shape)

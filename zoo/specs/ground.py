@@ -1,6 +1,6 @@
-"""Which numbers compare: the one definition, for tables, plots, ranks, cards and sites. No torch here.
+"""`Ground`: the single definition of comparable metrics, for tables, plots, ranks, cards and sites. No torch here.
 
-Numbers compare if their grounds are equal: the same examples, under the same protocol, with the same draws.
+Metrics compare if their grounds are equal: same examples, same protocol, same random draws.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from zoo.specs.record import Seeds
 
 @dataclass(frozen=True)
 class Ground:
-    """What numbers share if they compare."""
+    """The conditions that comparable metrics share."""
 
     dataset: str = field(compare=False)
     """A name for the examples, which their hash identifies."""
     split: str
     n_examples: int
     sha256: str
-    """Of the examples; where none is on record, the dataset's name."""
+    """Hash of the examples; if none is recorded, the dataset's name."""
     protocol: str
-    """What models were shown; empty for reconstructions, and codes, of images as they are."""
+    """Protocol of a likelihood; empty for metrics of reconstructions and codes of unchanged examples."""
     seed: int | None = None
-    """Of the draws; None where nothing is drawn."""
+    """Seed of the posterior samples; None for deterministic metrics."""
     details: tuple[tuple[str, object], ...] = ()
-    """What else was settled, by name: a protocol's identity, K of a bound, an extractor."""
+    """Further conditions by name: a protocol's identity, K of a bound, an extractor."""
     domain: Kind = field(default="image", compare=False)
-    """What an example is."""
+    """Kind of the examples."""
 
     @property
     def noun(self) -> str:
@@ -39,7 +39,7 @@ class Ground:
 
     @property
     def nouns(self) -> str:
-        """The examples in a word: images, rows or series."""
+        """Plural noun of the examples: images, rows or series."""
         return Domain(self.domain, ()).nouns
 
     def __str__(self) -> str:
@@ -47,12 +47,12 @@ class Ground:
         return f"{self.dataset}, {self.split} split, {self.n_examples:,} {self.nouns}{shown}"
 
     def is_part_of(self, other: Ground) -> bool:
-        """Whether these are the first of the other's examples, and all else is equal."""
+        """Whether these are the first N of the other's examples, all else being equal."""
         as_many = self.n_examples <= other.n_examples and self.dataset == other.dataset
         return as_many and _of_any_number(self) == _of_any_number(other)
 
     def differs(self, other: Ground) -> str:
-        """What keeps numbers of the two from comparing, in words; nothing where they compare."""
+        """Why metrics on the two grounds do not compare; empty if they do."""
         if self == other:
             return ""
         ours, theirs = dict(self.details), dict(other.details)
@@ -71,15 +71,15 @@ class Ground:
 
 
 def _of_any_number(ground: Ground) -> Ground:
-    """The same without how many examples there are, and the hash of just these."""
+    """The ground without the number of examples and their hash."""
     details = tuple(one for one in ground.details if not one[0].endswith("n_examples"))
     return replace(ground, n_examples=0, sha256="", details=details)
 
 
 def ground_of(measured: Metrics | Seeds, name: str) -> Ground:
-    """What another model's number of that name must share with this one.
+    """The ground of the metric called `name`.
 
-    Numbers of reconstructions are the same under any protocol, and are taken without a draw.
+    Metrics of reconstructions are deterministic and do not depend on the protocol.
     """
     metric = METRICS.get(name)
     if metric is None or metric.of_reconstructions:
@@ -95,9 +95,9 @@ def ground_of(measured: Metrics | Seeds, name: str) -> Ground:
 
 
 def table_ground(measured: Metrics | Seeds, protocol: str) -> Ground:
-    """What the numbers of one table share: those under a protocol, or, if it is empty, of reconstructions.
+    """The ground of a table: of metrics under a protocol, or, if it is empty, of reconstructions.
 
-    Bounds, and scores against factors, need more to compare: see `ground_of`.
+    For importance-weighted bounds and disentanglement scores see `ground_of`.
     """
     if protocol:
         details = {"protocol_id": measured.protocol_id}

@@ -1,4 +1,4 @@
-"""What is measured of a model: the metrics by name, and the `Metrics` of one split and protocol. No torch here."""
+"""The metrics by name, and `Metrics`: those of one model, split and protocol. No torch here."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from zoo.specs.protocols import Protocol
 from zoo.specs.validation import Strict
 
 SUBSET = 500
-"""Images that `zoo verify` measures again by default."""
+"""Number of examples that `zoo verify` re-measures by default."""
 MAX_UNIT = 60
-"""Characters of the unit of a family's own number."""
+"""Longest unit of a family's own metric, in characters."""
 PICTURES = ("reconstructions", "samples", "traversals")
-"""Names of the pictures that the zoo draws of a model."""
+"""Names of the built-in pictures of a model."""
 
 
 class Metric(NamedTuple):
-    """What is known of a number besides its value."""
+    """Unit, reproduction tolerance and scope of a metric."""
 
     unit: str
     tolerance: float
-    """How far it may be off when it is measured again with the same noise, in its own unit."""
+    """Largest difference allowed when it is re-measured with the same noise, in its unit."""
     of_reconstructions: bool = False
-    """Whether it compares `decode(encode(x))` with x as it is, under any protocol."""
+    """Whether it compares `decode(encode(x))` with the unchanged x, whatever the protocol."""
     of_factors: bool = False
-    """Whether it needs the ground-truth factors; under any protocol too."""
+    """Whether it needs ground-truth factors; it does not depend on the protocol either."""
     domains: tuple[Kind, ...] = KINDS
-    """The kinds of example that it is defined for."""
+    """Domains that it is defined for."""
 
     def unit_of(self, kind: Kind) -> str:
-        """Its unit for examples of that kind: real values are standardized by column."""
+        """Its unit for a domain: real values are standardized per column."""
         is_real = self.unit == "per pixel" and kind != "image"
         return "per standardized value" if is_real else self.unit
 
@@ -56,12 +56,12 @@ METRICS = {
     "sap": Metric("", 2e-3, of_factors=True),
     "factor_vae_score": Metric("", 5e-3, of_factors=True),
 }
-"""The zoo's metrics, in the order in which they are shown."""
+"""The built-in metrics, in display order."""
 OF_FACTORS = tuple(name for name, metric in METRICS.items() if metric.of_factors)
 
 
 class OwnNumber(Strict):
-    """A number that a family adds to the zoo's own."""
+    """A metric that a family adds to the built-in ones."""
 
     value: float
     unit: str = Field(max_length=MAX_UNIT, pattern=r"^[^\x00-\x1f\x7f]*$")
@@ -71,44 +71,44 @@ OwnNumbers = dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], OwnN
 
 
 class Metrics(Strict):
-    """Means over examples; `<name>_se` is a mean's standard error. None: not defined or not measured.
+    """Means over examples; `<name>_se` is the standard error of a mean. None: undefined or not measured.
 
-    Nats are per example, summed over values and latents. Lower is better, but for psnr, ssim,
-    active_units, and the scores against factors, which are taken on codes of examples as they are.
+    Nats are per example, summed over values and latents. Lower is better, except for psnr, ssim,
+    active_units, and disentanglement scores, which are computed on codes of unchanged examples.
     """
 
     dataset: str = Field(description="the dataset's name")
-    domain: Kind = Field(default="image", description="what an example is: image, vector or series")
+    domain: Kind = Field(default="image", description="kind of example: image, vector or series")
     split: str = Field(description="train, validation or test")
-    protocol: Protocol = Field(description="what the model was shown: see zoo.specs.protocols")
+    protocol: Protocol = Field(description="how examples were presented: see zoo.specs.protocols")
     protocol_id: str | None = Field(
-        default=None, description="its identity, in eight hex digits: all that it settles"
+        default=None, description="eight hex digits that identify the protocol's settings"
     )
     reconstruction_id: str | None = Field(
         default=None,
-        description="identity of the reconstruction protocol, `native`, of mse, psnr and ssim",
+        description="identity of the reconstruction protocol of mse, psnr and ssim, `native`",
     )
-    n_examples: int = Field(description="examples behind every mean but the nll's")
+    n_examples: int = Field(description="number of examples, for every mean except nll")
     dataset_sha256: str = Field(
-        description="of the whole split's values; with a limit on streamed data, of those that were read"
+        description="hash of the whole split; with a limit on streamed data, of the examples read"
     )
-    seed: int = Field(description="of the posterior's draws")
+    seed: int = Field(description="seed of the posterior samples")
 
     neg_elbo: float | None = Field(
         default=None, description="nats: closed-form KL plus reconstruction"
     )
     neg_elbo_se: float | None = None
     reconstruction: float | None = Field(
-        default=None, description="nats: -log p(x | z), z drawn once"
+        default=None, description="nats: -log p(x | z), one posterior sample z"
     )
     reconstruction_se: float | None = None
-    kl: float | None = Field(default=None, description="nats: KL of the posterior to the prior")
+    kl: float | None = Field(default=None, description="nats: KL from posterior to prior")
     kl_se: float | None = None
-    nll: float | None = Field(default=None, description="nats: minus the importance-weighted bound")
+    nll: float | None = Field(default=None, description="nats: negative importance-weighted bound")
     nll_se: float | None = None
-    nll_samples: int | None = Field(default=None, description="K of that bound")
+    nll_samples: int | None = Field(default=None, description="number of samples K of that bound")
     nll_n_examples: int | None = Field(
-        default=None, description="examples behind the nll: the first ones"
+        default=None, description="nll is computed on the first N examples"
     )
     bits_per_dim: float | None = Field(default=None, description="neg_elbo in bits per pixel value")
     bits_per_dim_se: float | None = None
@@ -118,8 +118,8 @@ class Metrics(Strict):
     )
     mse: float | None = Field(
         default=None,
-        description="squared error per value; of images rounded to 256 levels, as a file is; of real values "
-        "in units of each column's standard deviation",
+        description="squared error per value; images are rounded to 256 levels, as in a file; real values "
+        "are in units of each column's standard deviation",
     )
     mse_se: float | None = None
     psnr: float | None = Field(default=None, description="dB, per image, at most 100")
@@ -137,11 +137,11 @@ class Metrics(Strict):
         default=None, description="mutual information gap, 20 bins (Chen et al. 2018)"
     )
     dci_disentanglement: float | None = Field(
-        default=None, description="of random forests' importances (Eastwood & Williams 2018)"
+        default=None, description="from random forest importances (Eastwood & Williams 2018)"
     )
     dci_completeness: float | None = None
     dci_informativeness: float | None = Field(
-        default=None, description="accuracy of those forests on other images"
+        default=None, description="accuracy of those forests on held-out examples"
     )
     sap: float | None = Field(
         default=None, description="separated attribute predictability (Kumar et al. 2018)"
@@ -150,29 +150,31 @@ class Metrics(Strict):
         default=None, description="accuracy of a majority vote (Kim & Mnih 2018)"
     )
     factors: tuple[str, ...] | None = Field(
-        default=None, description="names of the factors behind those scores"
+        default=None, description="names of the factors of those scores"
     )
-    factors_n_examples: int | None = Field(default=None, description="examples behind those scores")
+    factors_n_examples: int | None = Field(
+        default=None, description="number of examples of those scores"
+    )
     factors_sha256: str | None = Field(
-        default=None, description="of the whole split's factors, int64, row by row"
+        default=None, description="hash of the whole split's factors, int64, row by row"
     )
-    own: OwnNumbers = Field(default={}, description="the family's own, each with its unit")
+    own: OwnNumbers = Field(default={}, description="the family's own metrics, with their units")
 
     def value_of(self, name: str) -> float | None:
-        """A number by its name, the zoo's or the family's own, or None."""
+        """A metric by name, built-in or the family's own, or None."""
         own = self.own.get(name)
         return own.value if own else getattr(self, name) if name in METRICS else None
 
     def error_of(self, name: str) -> float | None:
-        """The standard error of a number, or None."""
+        """The standard error of a metric, or None."""
         return getattr(self, f"{name}_se", None)
 
     def without_factors(self) -> Metrics:
-        """The same as if nothing had been measured against factors."""
+        """The metrics without the disentanglement scores."""
         about = ("factors", "factors_n_examples", "factors_sha256")
         return self.model_copy(update=dict.fromkeys((*OF_FACTORS, *about)))
 
 
-def is_taken(name: str) -> bool:
-    """Whether a name stands for something else among the metrics."""
+def is_reserved(name: str) -> bool:
+    """Whether a family's own metric cannot have this name."""
     return name in METRICS or name in Metrics.model_fields or name.endswith("_se")

@@ -1,4 +1,4 @@
-"""What training minimizes, by name, and what each objective needs of a family. No torch here."""
+"""Settings of the training objectives, and the parts of a family that each requires. No torch here."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from zoo.specs.validation import Strict
 
 Gradient = Literal["reparameterized", "stl", "dreg"]
 DIVERGENCES = ("kl", "mutual_information", "total_correlation", "dimension_kl")
-"""Terms of a KL, and of what it is split into."""
+"""The KL, and the terms of its decomposition."""
 
 
 class ObjectiveSettings(Strict):
-    """What objectives share."""
+    """Base class of objective settings."""
 
     kind: str
     needs: ClassVar[tuple[str, ...]] = ()
-    """Parts that a family must have: see `zoo.models.primitives.parts_of`."""
+    """Parts that the family must have: see `zoo.models.primitives.parts_of`."""
     gradients: ClassVar[tuple[Gradient, ...]] = ("reparameterized",)
-    """Gradient estimators that it has."""
+    """Supported gradient estimators."""
     mixes: ClassVar[bool] = False
-    """Whether it compares the examples of a batch with one another."""
+    """Whether its terms couple the examples of a batch."""
     paper: ClassVar[str] = ""
 
     def validated(self) -> ObjectiveSettings:
-        """What is measured on the validation split in its place: it has a value for each example."""
+        """The objective measured on the validation split, which has a value per example."""
         return self
 
     def mixes_examples(self) -> bool:
-        """Whether the loss of a batch is another than the mean of the losses of its parts."""
+        """Whether the loss of a batch differs from the mean loss of its parts."""
         return self.mixes
 
     def has_term(self, name: str) -> bool:
-        """Whether a Spec may weight a term of that name: any regularizer of the code that is not a KL."""
+        """Whether a Spec may weight this term: by default, any regularizer of the code except a KL."""
         return name not in DIVERGENCES
 
 
 class Likelihood(ObjectiveSettings):
-    """-log p(x | z) at the code, plus the family's regularizers: maximum likelihood, without a prior."""
+    """-log p(x | z) at the code, plus the family's regularizers: maximum likelihood without a prior."""
 
     kind: Literal["likelihood"] = "likelihood"  # pyright: ignore[reportIncompatibleVariableOverride]
     needs = ("code", "likelihood")
 
 
 class ELBO(ObjectiveSettings):
-    """The negative evidence lower bound: reconstruction plus KL, each with the Spec's weight."""
+    """Negative evidence lower bound: reconstruction plus KL, each weighted by the Spec."""
 
     kind: Literal["elbo"] = "elbo"  # pyright: ignore[reportIncompatibleVariableOverride]
     free_bits: float = Field(
         default=0.0,
         ge=0,
         le=1e6,
-        description="nats below which the KL of a group of latents, as a mean over the batch, is not "
-        "lowered further (Kingma et al. 2016, eq. 15)",
+        description="floor in nats of the batch mean of each latent group's KL "
+        "(Kingma et al. 2016, eq. 15)",
     )
     needs = ("posterior", "prior", "likelihood")
     gradients = ("reparameterized", "stl")
@@ -72,35 +72,33 @@ class ELBO(ObjectiveSettings):
 
 
 class IWAE(ObjectiveSettings):
-    """The negative importance-weighted bound (Burda et al. 2016, eq. 8)."""
+    """Negative importance-weighted bound (Burda et al. 2016, eq. 8)."""
 
     kind: Literal["iwae"] = "iwae"  # pyright: ignore[reportIncompatibleVariableOverride]
-    samples: int = Field(
-        default=5, ge=1, le=10_000, description="draws K of each example's posterior"
-    )
+    samples: int = Field(default=5, ge=1, le=10_000, description="posterior samples K per example")
     resampled: Literal["off"] | Annotated[int, Field(ge=1, le=10_000)] = Field(
         default="off",
-        description="draws of the K, chosen by their weight, at which the gradient is taken: the others are "
-        "only decoded (Burda et al. 2016, section 3)",
+        description="backpropagate through this many of the K samples, resampled by importance weight; "
+        "the others are only decoded (Burda et al. 2016, section 3)",
     )
     warmup_epochs: float = Field(
         default=0,
         ge=0,
         le=1e6,
-        description="epochs at the start that take `warmup_samples` draws: many fast ones before a few slow ones",
+        description="initial epochs that use `warmup_samples` samples, which are faster",
     )
     warmup_samples: int = Field(
         default=5,
         ge=1,
         le=10_000,
-        description="draws in those epochs; all take part in the gradient",
+        description="posterior samples in those epochs; the gradient uses all of them",
     )
     needs = ("ungrouped posterior", "prior", "likelihood")
     gradients = ("reparameterized", "dreg")
     paper = "Burda et al., Importance Weighted Autoencoders, ICLR 2016, arXiv:1509.00519"
 
     @model_validator(mode="after")
-    def _no_more_than_all(self):
+    def _at_most_samples(self):
         if self.resampled != "off" and self.resampled > self.samples:
             raise ValueError(f"resampled: at most samples, which is {self.samples}")
         if self.warmup_epochs and self.warmup_samples > self.samples:
@@ -114,28 +112,27 @@ class IWAE(ObjectiveSettings):
         return False
 
     def after(self, epochs: float) -> IWAE:
-        """The bound that is trained after that many epochs."""
+        """The bound to train after `epochs` epochs."""
         return self if epochs >= self.warmup_epochs else IWAE(samples=self.warmup_samples)
 
     @property
     def noises(self) -> int:
-        """Standard normal codes per example: one for each draw, and one to choose by."""
+        """Standard normal noise vectors per example: one per sample, and one for resampling."""
         return self.samples + (self.resampled != "off")
 
 
 class TotalCorrelation(ObjectiveSettings):
-    """The negative ELBO with the total correlation of the code weighted by the Spec.
+    """Negative ELBO with the total correlation of the code weighted by the Spec.
 
-    `minibatch`: the KL is split into the mutual information of example and code, the total
-    correlation of the code's numbers, and each number's own KL (Chen et al. 2018, eq. 2).
-    `discriminator`: the KL plus the total correlation as a discriminator estimates it (Kim & Mnih
-    2018, eq. 2).
+    `minibatch`: the KL is decomposed into the index-code mutual information, the total correlation,
+    and the dimension-wise KL (Chen et al. 2018, eq. 2). `discriminator`: the KL plus the total
+    correlation as estimated by a discriminator (Kim & Mnih 2018, eq. 2).
     """
 
     kind: Literal["total-correlation"] = "total-correlation"  # pyright: ignore[reportIncompatibleVariableOverride]
     estimator: Literal["minibatch", "discriminator"] = Field(
         default="minibatch",
-        description="how it is estimated: by minibatch-weighted sampling, or by the family's discriminator",
+        description="estimator of the total correlation: minibatch-weighted sampling or the family's discriminator",
     )
     needs = ("ungrouped posterior", "prior", "likelihood")
     gradients = ("reparameterized", "stl")
@@ -151,30 +148,30 @@ class TotalCorrelation(ObjectiveSettings):
 
 
 class Pixels(ObjectiveSettings):
-    """The error of a reconstruction's values, with a KL and a distance in an extractor's features.
+    """Reconstruction error in pixel space, plus a weighted KL and a perceptual distance.
 
-    What autoencoders behind diffusion models are trained on (Rombach et al. 2022, appendix G), without
-    its adversary. Sums over an example's values.
+    The loss of latent diffusion autoencoders without its adversarial term (Rombach et al. 2022,
+    appendix G). Errors are summed over an example's values.
     """
 
     kind: Literal["pixels"] = "pixels"  # pyright: ignore[reportIncompatibleVariableOverride]
     error: Literal["l1", "l2"] = Field(
-        default="l1", description="absolute or squared differences of values"
+        default="l1", description="absolute (l1) or squared (l2) error"
     )
     kl: float = Field(
-        default=1e-6, ge=0, le=1e3, description="weight of the posterior's KL, where there is one"
+        default=1e-6, ge=0, le=1e3, description="weight of the KL, for families with a posterior"
     )
     perceptual: float = Field(
         default=0.0,
         ge=0,
         le=1e6,
-        description="weight of the extractor's distance",
+        description="weight of the perceptual distance",
     )
     extractor: str = Field(
         default="off",
         max_length=1000,
-        description="lpips-vgg, lpips-alex or lpips-squeeze, with =FILE@SHA256 if not fetched; or a "
-        "model of the zoo's, whose codes are compared",
+        description="network of the perceptual distance: lpips-vgg, lpips-alex or lpips-squeeze, with "
+        "=FILE@SHA256 if not fetched; or a zoo model, whose codes are compared",
     )
     needs = ("code",)
 
@@ -183,7 +180,7 @@ class Pixels(ObjectiveSettings):
 
 
 class Own(ObjectiveSettings):
-    """The loss that a family defines itself, by its method `_loss`."""
+    """The loss that a family defines in its `_loss` method."""
 
     kind: Literal["own"] = "own"  # pyright: ignore[reportIncompatibleVariableOverride]
     needs = ("loss",)
@@ -201,17 +198,17 @@ _DEFAULTS = (Own(), ELBO(), Likelihood(), Pixels(error="l2", kl=0.0))
 
 
 def default_objective(parts: Collection[str]) -> AnyObjective:
-    """What a family with these parts is trained on where nothing else is said."""
+    """The default objective of a family with these parts."""
     return next(one for one in _DEFAULTS if set(one.needs) <= set(parts))
 
 
-def misfit(
+def incompatibility(
     objective: ObjectiveSettings,
     parts: Collection[str],
     weights: Mapping[str, float],
     gradient: str,
 ) -> str:
-    """Why a family with these parts and loss weights cannot be trained on an objective, or nothing."""
+    """Why a family with these parts and loss weights does not support an objective; empty if it does."""
     kind = objective.kind
     needed = set(objective.needs)
     if isinstance(objective, TotalCorrelation) and objective.estimator == "discriminator":

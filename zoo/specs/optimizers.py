@@ -14,7 +14,7 @@ class Adam(Strict):
 
     kind: Literal["adam"] = "adam"
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
-        default=(0.9, 0.999), description="decay of the running mean and of the running square"
+        default=(0.9, 0.999), description="decay rates of the first and second moment estimates"
     )
 
 
@@ -25,6 +25,6 @@ class AdamW(Adam):
     weight_decay: float = Field(default=0.01, ge=0, le=10, description="per unit of learning rate")
     decays: Literal["matrices", "all"] = Field(
         default="matrices",
-        description="what weight decay acts on: matrices, tensors of two or more dimensions such as dense "
-        "weights and convolution kernels, or all parameters, biases and norms too",
+        description="parameters that weight decay applies to: matrices (tensors of two or more dimensions, "
+        "such as dense weights and convolution kernels) or all, biases and norms included",
     )

@@ -1,4 +1,4 @@
-"""The parts that the built-in families are put together from: bodies and priors. No torch here."""
+"""Settings of the building blocks of families: bodies and priors. No torch here."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Activation = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh"]
 
 
 class MLPBody(Strict):
-    """Fully connected layers: the encoder's, and mirrored, the decoder's."""
+    """Fully connected layers of the encoder, mirrored in the decoder."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: tuple[Width, ...] = Field(
         default=(512, 256),
         max_length=32,
-        description="units of the encoder's hidden layers, the decoder's in reverse",
+        description="units of the encoder's hidden layers; reversed in the decoder",
     )
     activation: Activation = Field(default="relu", description="after every hidden layer")
 
 
 class Convolutions(Strict):
-    """What convolutional bodies share: the strided convolutions and the residual blocks."""
+    """Base of convolutional bodies: strided convolutions and residual blocks."""
 
     kind: Literal["conv"] = "conv"
     channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
@@ -41,7 +41,7 @@ class Convolutions(Strict):
         default=1,
         ge=0,
         le=32,
-        description="residual blocks of two 3x3 convolutions, at the smallest height and width",
+        description="residual blocks of two 3x3 convolutions, at the lowest resolution",
     )
 
     def sizes(self, height: int, width: int) -> list[tuple[int, int]]:
@@ -52,12 +52,12 @@ class Convolutions(Strict):
         return sizes
 
     def check_fits(self, height: int, width: int) -> None:
-        """Raises ValueError for images that cannot be halved so often."""
+        """Raises ValueError for images too small for that many strided convolutions."""
         if min(self.sizes(height, width)[-1]) < 1:
             most = int(math.log2(min(height, width)))
             raise ValueError(
                 f"body.channels has {len(self.channels)} entries, each halving the image; "
-                f"{height} x {width} pixels can be halved {most} times"
+                f"{height} x {width} pixels can be halved at most {most} times"
             )
 
 
@@ -71,23 +71,23 @@ class ConvBody(Convolutions):
 
 
 class GridBody(Convolutions):
-    """Strided convolutions and residual blocks, whose last small picture is kept as one; mirrored."""
+    """Strided convolutions and residual blocks that end in a feature map; mirrored in the decoder."""
 
     activation: Activation = Field(default="silu", description="between all layers")
 
 
 class NormalPrior(Strict):
-    """A standard normal over all latents."""
+    """Standard normal over all latents."""
 
     kind: Literal["normal"] = "normal"
 
 
 class VampPrior(Strict):
-    """The even mixture of the posteriors of learned pseudo-inputs (Tomczak & Welling 2018)."""
+    """Uniform mixture of the posteriors of learned pseudo-inputs (Tomczak & Welling 2018)."""
 
     kind: Literal["vamp"] = "vamp"
     components: int = Field(
-        default=500, ge=1, le=10_000, description="pseudo-inputs, each an image that is learned"
+        default=500, ge=1, le=10_000, description="number of learned pseudo-inputs"
     )
 
 

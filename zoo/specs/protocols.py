@@ -1,9 +1,9 @@
-"""The protocols, by name; which of them fit is a fact of a likelihood.
+"""The protocols by name: how examples are presented to a model. A likelihood lists those that fit it.
 
-`binarized`: a pixel is a coin with its gray level as probability. `dequantized`: a level becomes
-a uniform draw from its 1/256 of [0, 1]. `levels`: an image is its levels, as v / 255, and has a
-probability mass over all 256 of each. `gray`: the cross-entropy against gray levels, as
-tutorials print it, which is not a likelihood. `real`: a row or a series as it is, in its own units.
+`binarized`: each pixel is a Bernoulli sample with its gray level as probability. `dequantized`: a
+level becomes a uniform sample from its 1/256 of [0, 1]. `levels`: values are v / 255, scored by a
+probability mass over the 256 levels. `gray`: cross-entropy against gray levels, common in
+tutorials, which is not a likelihood. `real`: rows and series unchanged, in the user's units.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _SETTINGS: dict[Protocol, tuple[str | int, ...]] = {
     "levels": ("levels-over-255", "mass-of-256-levels"),
     "real": ("values-as-they-are",),
 }
-"""What a protocol settles, as `identity` hashes it: how a level becomes a value, the generator, its
-key, and the bits of each draw. Never reworded: published numbers carry the hash."""
+"""What `identity` hashes of a protocol: how a level becomes a value, the random generator, its key,
+and the bits of each draw. Never reworded: published metrics carry the hash."""
 
 
 def identity(protocol: Protocol) -> str:
-    """Eight hex digits of everything that a protocol settles."""
+    """Eight hex digits that identify a protocol's settings."""
     return hashlib.sha256(json.dumps([protocol, *_SETTINGS[protocol]]).encode()).hexdigest()[:8]
 
 
 def check_known(protocol: str) -> None:
-    """Raises InputError if there is no such protocol."""
+    """Raises InputError for an unknown protocol."""
     if protocol not in (known := get_args(Protocol)):
         raise InputError(
-            f"There is no protocol {protocol!r}.{did_you_mean(str(protocol), known)} Protocols: "
-            f"{', '.join(known)}; and of reconstructions alone native, whole and center-N."
+            f"Unknown protocol {protocol!r}.{did_you_mean(str(protocol), known)} Protocols: "
+            f"{', '.join(known)}; for reconstructions only: native, whole and center-N."
         )

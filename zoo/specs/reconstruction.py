@@ -1,8 +1,7 @@
-"""Reconstruction protocols: everything that a number of a reconstruction depends on, with an identity.
+"""Reconstruction protocols: every setting that a reconstruction metric depends on, with an identity.
 
-Two numbers of one metric compare where the protocol and the images are the same. Published ones seldom
-do: a crop or the full image, a resampler, rounding or not, SSIM with a range of 2 on images in [0, 1].
-No torch here.
+Two values of a metric compare if protocol and images are identical. Published values rarely compare:
+crops, resamplers and rounding differ, or SSIM uses a range of 2 on images in [0, 1]. No torch here.
 """
 
 from __future__ import annotations
@@ -23,39 +22,39 @@ from zoo.specs.validation import Strict, checked, listed
 Size = Annotated[int, Field(ge=8, le=4096)]
 Tile = Annotated[int, Field(ge=64, le=4096)]
 SCORING = ("mse", "psnr-at-most-100", "ssim-gaussian-11-1.5-valid", "range-1")
-"""How reconstructions are scored, as identities hash it: values in [0, 1]; PSNR per image, at most
-100 dB; SSIM with a Gaussian window of 11 pixels and sigma 1.5, within the image, mean of channels."""
+"""Definitions of mse, psnr and ssim, hashed into identities: values in [0, 1]; PSNR per image, at most
+100 dB; SSIM with a Gaussian window of 11 pixels and sigma 1.5, no padding, mean over channels."""
 
 
 class ReconstructionProtocol(Strict):
-    """How an image becomes what a model is shown, and how its reconstruction is scored against that."""
+    """How an image is preprocessed for a model, and how its reconstruction is scored against the result."""
 
     resize: Literal["off"] | Size = Field(
-        default="off", description="pixels of the shorter side, by Pillow, antialiased"
+        default="off", description="length of the shorter side in pixels; antialiased, by Pillow"
     )
     resampler: Literal["bicubic", "bilinear", "lanczos", "box", "nearest"] = "bicubic"
-    crop: Literal["off"] | Size = Field(default="off", description="a square in the center")
+    crop: Literal["off"] | Size = Field(default="off", description="side of a square center crop")
     pad: Literal["off", "reflect"] = Field(
         default="off",
-        description="to the next multiple of the model's stride, at right and bottom; what was added "
-        "is not scored",
+        description="pad right and bottom to the next multiple of the model's stride; the padding is "
+        "not scored",
     )
     tile: Literal["off"] | Tile = Field(
         default="off",
-        description="side in pixels of the tiles into which a large image is cut, each encoded and "
-        "decoded on its own, which bounds memory and changes values near seams",
+        description="side in pixels of tiles that are encoded and decoded separately, which bounds "
+        "memory and changes values near seams",
     )
     color: Literal["auto", "rgb", "gray"] = Field(
-        default="auto", description="channels of every image; auto are those that the model takes"
+        default="auto", description="channels of every image; auto: those of the model"
     )
-    code: Literal["mean"] = Field(default="mean", description="the posterior's mean, never a draw")
+    code: Literal["mean"] = Field(default="mean", description="posterior mean, never a sample")
     rounding: Literal["uint8", "off"] = Field(
         default="uint8",
-        description="whether a reconstruction is rounded to 256 levels, as a file is",
+        description="round reconstructions to 256 levels, as in a file",
     )
 
     def for_channels(self, channels: int) -> ReconstructionProtocol:
-        """The same with the color that a model's channels are, where it was left open."""
+        """The protocol with `color = "auto"` resolved for a model's number of channels."""
         color = {1: "gray", 3: "rgb"}.get(channels)
         if self.color != "auto" or color is None:
             return self
@@ -63,9 +62,9 @@ class ReconstructionProtocol(Strict):
 
     @property
     def identity(self) -> str:
-        """Eight hex digits of every setting, and of how mse, psnr and ssim are defined.
+        """Eight hex digits that identify the settings and the definitions of mse, psnr and ssim.
 
-        It hashes values in this order, not field names, which may be reworded.
+        Values are hashed in this order; field names are not, so they may be reworded.
         """
         settings = (self.resize, self.resampler, self.crop, self.pad, self.tile, self.color)
         all_of_it = [*SCORING, *settings, self.code, self.rounding]
@@ -73,24 +72,24 @@ class ReconstructionProtocol(Strict):
 
     @property
     def title(self) -> str:
-        """Its name where it has one, what differs from that, and its identity."""
+        """Its name, the settings that differ from it, and its identity."""
         return f"{self.words} [{self.identity}]"
 
     @property
     def cropped(self) -> tuple[int, int, int]:
-        """Shape of every image after the crop; 1 x 1 where nothing is cropped."""
+        """Shape of every image after the crop; 1 x 1 without a crop."""
         side = 1 if self.crop == "off" else self.crop
         return 1 if self.color == "gray" else 3, side, side
 
     @property
     def transform(self) -> Transform:
-        """What makes an image fit, as a recipe says it."""
+        """Resize and crop as a recipe's transform."""
         crop = "off" if self.crop == "off" else "center"
         return Transform(resize=self.resize, resampler=self.resampler, crop=crop)
 
     @property
     def words(self) -> str:
-        """As `parse_protocol` takes it."""
+        """The form that `parse_protocol` reads."""
         if self.crop != "off" and self.resize == self.crop:
             name, base = f"center-{self.crop}", _named(f"center-{self.crop}")
         else:
@@ -101,17 +100,17 @@ class ReconstructionProtocol(Strict):
 
 
 NAMES = ("native", "whole", "center-N")
-"""`native`: images as they are, whose size the stride must divide. `whole`: padded to it. `center-256`:
-the shorter side resized to 256, and the center cropped."""
+"""`native`: unchanged images, of a size divisible by the stride. `whole`: padded to a multiple of it.
+`center-256`: shorter side resized to 256, then center-cropped."""
 
 
 def native(channels: int) -> ReconstructionProtocol:
-    """The protocol of a model's own images, as they are: that of `mse`, `psnr` and `ssim` anywhere."""
+    """The protocol of unchanged images, used for `mse`, `psnr` and `ssim` in metrics.json."""
     return ReconstructionProtocol().for_channels(channels)
 
 
 def reconstruction_identity(domain: Domain) -> str:
-    """Identity of how `mse`, `psnr` and `ssim` are taken of examples of a domain."""
+    """Identity of the definitions of `mse`, `psnr` and `ssim` for a domain."""
     if domain.is_image:
         return native(domain.shape[0]).identity
     settings = ("mse", "per-column-variance-of-the-split")
@@ -126,27 +125,27 @@ def _named(name: str) -> ReconstructionProtocol:
 
 
 def is_reconstruction(protocol: str) -> bool:
-    """Whether a protocol's name begins as one of these."""
+    """Whether a protocol's name starts like a reconstruction protocol's."""
     return protocol.startswith(("native", "whole", "center"))
 
 
 def parse_protocol(text: str) -> ReconstructionProtocol:
-    """A protocol from its name, with settings that differ: `center-256:resampler=lanczos:rounding=off`.
+    """A protocol from its name and changed settings: `center-256:resampler=lanczos:rounding=off`.
 
-    Raises InputError for another name, or settings that it has not or cannot have.
+    Raises InputError for an unknown name, and for unknown or invalid settings.
     """
     name, *changes = text.split(":")
     if name not in ("native", "whole") and not re.fullmatch(r"center-\d{1,4}", name):
         names = [one.replace("N", re.sub(r"\D", "", name) or "N") for one in NAMES]  # its own size
         raise InputError(
-            f"There is no reconstruction protocol {name[:60]!r}.{did_you_mean(name, names)} "
-            "There are native (images as they are), whole (padded to the model's stride) and "
+            f"Unknown reconstruction protocol {name[:60]!r}.{did_you_mean(name, names)} "
+            "Known: native (unchanged images), whole (padded to the model's stride) and "
             "center-N, such as center-256."
         )
     try:
         fields: dict[str, Any] = _named(name).model_dump()
     except ValueError:
-        raise InputError(f"{name!r}: a size is from 8 to 4096.") from None
+        raise InputError(f"{name!r}: sizes range from 8 to 4096.") from None
     for change in changes:
         key, is_set, value = change.partition("=")
         if not is_set:
@@ -164,13 +163,13 @@ TITLES: dict[ExtractorKind, tuple[str, str]] = {
     "lpips": ("LPIPS", ""),
     "inception": ("Inception distance", "rFID"),
 }
-"""What distances in an extractor's features are called: one by one, and of all images."""
+"""Names of an extractor's distances: per image pair, and between the sets of images."""
 DECLARED = " (declared)"
-"""What follows the names of an extractor and its distances whose weights are a file's, said to be its own."""
+"""Suffix for an extractor whose weights come from a file that the user declared to be the original."""
 
 
 class Reconstructions(Strict):
-    """What was measured of a model's reconstructions; `<name>_se` is a mean's standard error."""
+    """Metrics of a model's reconstructions; `<name>_se` is the standard error of a mean."""
 
     model: str
     family: str
@@ -178,45 +177,45 @@ class Reconstructions(Strict):
     dataset: str
     split: str
     protocol: ReconstructionProtocol
-    protocol_id: str = Field(description="the protocol's identity")
+    protocol_id: str = Field(description="identity of the protocol")
     n_examples: int
-    n_distinct: int = Field(description="images that differ from all before them")
+    n_distinct: int = Field(description="number of distinct images")
     n_small: int = Field(
         default=0,
-        description="images below 11 pixels, too small for SSIM, which is None with any of them",
+        description="images below 11 pixels, too small for SSIM, which is None if any exist",
     )
-    images_sha256: str = Field(description="of the images as the model was shown them, in order")
+    images_sha256: str = Field(description="hash of the preprocessed images, in order")
     mse: float
-    mse_se: float | None = Field(description="None of a single image, here and below")
+    mse_se: float | None = Field(description="None for a single image, here and below")
     psnr: float = Field(description="dB, higher is better")
     psnr_se: float | None
-    ssim: float | None = Field(description="higher is better; None with an image below 11 pixels")
+    ssim: float | None = Field(description="higher is better; None if an image is below 11 pixels")
     ssim_se: float | None
-    extractor: str | None = Field(default=None, description="what the next two are of")
+    extractor: str | None = Field(default=None, description="feature extractor of the distances")
     extractor_kind: ExtractorKind | None = Field(
         default=None,
-        description="LPIPS and rFID are of their own networks; no model's are called so",
+        description="LPIPS and rFID name the distances of their own networks only",
     )
-    extractor_sha256: str | None = Field(default=None, description="of its weights")
+    extractor_sha256: str | None = Field(default=None, description="hash of its weights")
     feature_distance: float | None = Field(
         default=None,
-        description="between an image and its reconstruction: LPIPS, or squared between features",
+        description="between image and reconstruction: LPIPS, or squared feature distance",
     )
     feature_distance_se: float | None = None
     frechet_distance: float | None = Field(
         default=None,
-        description="between the features of all images and of all reconstructions: of FID's network, "
-        "rFID with these images for its reference",
+        description="between the features of all images and all reconstructions; with FID's network, "
+        "rFID with these images as reference",
     )
-    values_per_pixel: float = Field(description="numbers of a code for each pixel of an image")
+    values_per_pixel: float = Field(description="code values per pixel of an image")
     parameters: int
     seconds_per_image: float = Field(
-        description="to encode and decode one, in this run: the median, without each process's first image"
+        description="median time to encode and decode an image in this run, without each process's first image"
     )
 
     @property
     def ground(self) -> Ground:
-        """What another model's must share with these to compare: images, every setting, the extractor."""
+        """What comparable results share: images, every setting, the extractor."""
         details: dict[str, object] = self.protocol.model_dump()
         if self.extractor_sha256 is not None:
             details["the extractor"] = f"{self.extractor} ({self.extractor_sha256[:8]})"
@@ -232,7 +231,7 @@ class Reconstructions(Strict):
 
     @property
     def distances(self) -> dict[str, tuple[float, float | None]]:
-        """What was measured with the extractor, by what it may be called, with standard errors."""
+        """The extractor's distances by display name, with standard errors."""
         one, other = TITLES[self.extractor_kind or "model"]
         if (self.extractor or "").endswith(DECLARED):
             one, other = one + DECLARED, other + DECLARED
@@ -245,13 +244,13 @@ class Reconstructions(Strict):
 
     @property
     def left_out(self) -> str:
-        """What was not measured and how it is, as a sentence."""
+        """A sentence: which metrics are missing, and how to compute them."""
         known = {name.removesuffix(DECLARED) for name in self.distances}
         missing = [name for name in ("LPIPS", "rFID") if name not in known]
         small = ""
         if self.n_small:
             are = "image is" if self.n_small == 1 else "images are"
-            small = f" SSIM is left out: {self.n_small:,} {are} below 11 pixels, its window."
+            small = f" SSIM is omitted: {self.n_small:,} {are} smaller than its 11-pixel window."
         return (
             f"Not measured: {' and '.join(missing)}. --extractor takes lpips-vgg, lpips-alex, "
             f"lpips-squeeze or inception.{small}"

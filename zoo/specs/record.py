@@ -1,4 +1,4 @@
-"""metrics.json: measurements of a model, of other seeds, and how its training ended. No torch here."""
+"""metrics.json: metrics of a model, their spread over seeds, and how its training ended. No torch here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from zoo.specs.domains import Kind
-from zoo.specs.metrics import METRICS, Metrics, OwnNumbers, is_taken
+from zoo.specs.metrics import METRICS, Metrics, OwnNumbers, is_reserved
 from zoo.specs.validation import Strict
 
 
@@ -23,30 +23,30 @@ class Measured(Metrics):
 
     @field_validator("own")
     @classmethod
-    def _own_has_names_of_its_own(cls, own: OwnNumbers) -> OwnNumbers:
-        if taken := sorted(filter(is_taken, own)):
-            raise ValueError(f"{taken[0]} is a metric of the zoo's own")
+    def _own_names_are_not_reserved(cls, own: OwnNumbers) -> OwnNumbers:
+        if reserved := sorted(filter(is_reserved, own)):
+            raise ValueError(f"{reserved[0]} is the name of a built-in metric")
         return own
 
     @model_validator(mode="after")
-    def _nll_says_of_what(self):
+    def _nll_is_complete(self):
         if self.nll is not None and None in (self.nll_samples, self.nll_n_examples):
             raise ValueError("an nll needs nll_samples and nll_n_examples")
         return self
 
 
 class Spread(Strict):
-    """A metric over trainings that differ in the seed alone."""
+    """Mean and spread of a metric over trainings that differ only in the seed."""
 
     mean: float = Field(description="over the seeds")
     std: float = Field(description="standard deviation over the seeds")
     se: float | None = Field(
-        default=None, description="standard error over the examples, the mean of the seeds'"
+        default=None, description="standard error over examples, averaged over the seeds"
     )
 
 
 class Seeds(BaseModel):
-    """The spread over seeds on one split and protocol. Another version may write more fields."""
+    """Metrics over several seeds, on one split and protocol. Another version may write more fields."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow")
 
@@ -59,18 +59,18 @@ class Seeds(BaseModel):
     n_examples: int
     dataset_sha256: str = ""
     seed: int = 0
-    """Of the posterior's draws: the same in every run."""
+    """Seed of the posterior samples, equal in every run."""
     nll_samples: int | None = None
     nll_n_examples: int | None = None
     factors_n_examples: int | None = None
     factors_sha256: str | None = None
     seeds: tuple[int, ...]
-    """Of the trainings."""
+    """Seeds of the trainings."""
     metrics: dict[str, Spread]
 
 
 HOW_COMPUTED = frozenset({"compile", "training.compile"})
-"""Overrides of how a training is computed, not of what is computed."""
+"""Overrides that change how a training is computed, not its result."""
 
 
 class Ending(BaseModel):
@@ -79,21 +79,21 @@ class Ending(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="allow")
 
     recipe: str | None = None
-    """Name of the published recipe that was run."""
+    """Name of the published recipe."""
     overrides: dict[str, Any] = {}
-    """Settings that were changed for this run, by dotted name."""
+    """Overridden settings, by dotted name."""
     epochs: int | None = None
     max_epochs: int | None = None
     interrupted: bool = False
     best_epoch: int | None = None
     device: str | None = None
-    """What it was trained on: `cpu`, or a GPU's name."""
+    """`cpu`, or the GPU's name."""
     threads: int | None = None
-    """CPU threads of the training."""
+    """Number of CPU threads."""
 
     @property
     def unchanged_recipe(self) -> str | None:
-        """Name of the published recipe that was run as it stands, compiled or not; or None."""
+        """Name of the published recipe if it was run without overrides, compiled or not; else None."""
         return None if self.overrides.keys() - HOW_COMPUTED else self.recipe
 
 
@@ -104,19 +104,19 @@ class Record(BaseModel):
 
     format: str = ""
     measured: tuple[Measured, ...] = ()
-    """The model's metrics, one entry for each split and protocol."""
+    """Metrics of the model, one entry per split and protocol."""
     subset: tuple[Measured, ...] = ()
-    """The same on the first images only, for a quick `zoo verify`."""
+    """Metrics on the first N examples, for a quick `zoo verify`."""
     baselines: dict[str, Measured] = {}
-    """Metrics of other models measured for comparison, by what they are."""
+    """Metrics of baselines, by name."""
     seeds: tuple[Seeds, ...] = ()
-    """How far the metrics of its recipe spread over seeds."""
+    """Spread of the recipe's metrics over seeds."""
     training: Ending = Ending()
     environment: dict[str, Any] = {}
     """Versions, machine, threads and precision of the measurement."""
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, as it was written: defaults are not added."""
+        """Plain data without fields left at their defaults."""
         return self.model_dump(mode="json", exclude_unset=True)
 
 
@@ -125,13 +125,13 @@ class SeedRun(Strict):
 
     seed: int
     weights_sha256: str
-    measured: tuple[Metrics, ...] = Field(description="an entry for each protocol")
+    measured: tuple[Metrics, ...] = Field(description="one entry per protocol")
 
 
 class SeedRuns(Strict):
-    """All trainings of a recipe, which differ in the seed alone. Nothing is chosen among them."""
+    """Trainings of a recipe that differ only in the seed. All are included; none was selected."""
 
-    recipe: str = Field(description="its name, or its file's")
+    recipe: str = Field(description="name of the recipe or of its file")
     recipe_toml: str = Field(description="every setting, with the first seed")
     environment: dict[str, Any] = Field(description="versions, machine, threads and precision")
     runs: tuple[SeedRun, ...] = Field(min_length=2)
@@ -139,7 +139,7 @@ class SeedRuns(Strict):
 
 
 SHARED = tuple(name for name in Seeds.model_fields if name in Metrics.model_fields)
-"""What runs that differ in the seed have in common."""
+"""Fields shared by runs that differ only in the seed."""
 
 
 def spreads_of(runs: tuple[SeedRun, ...]) -> tuple[Seeds, ...]:

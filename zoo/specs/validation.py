@@ -1,6 +1,6 @@
-"""Strict settings: nothing coerced, nothing unknown accepted, and every problem told at once.
+"""Strict settings: no coercion, no unknown fields, and all problems reported at once.
 
-Strict JSON too: no key twice, nothing nested without end, no number that is not finite.
+Strict JSON too: no duplicate keys, bounded nesting, finite numbers only.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from zoo.io.text import printable
 
 MAX_DEPTH = 16
 MAX_LISTED = 50
-UNKNOWN = "there is no such field"
+UNKNOWN = "unknown field"
 
 
 class Strict(BaseModel):
-    """Settings that cannot change, cannot be coerced, and refuse any field they do not know."""
+    """Immutable settings that coerce nothing and refuse unknown fields."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -34,9 +34,9 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def validated(
     cls: type[ModelT], fields: Mapping[str, Any], error: type[ZooError], what: str
 ) -> ModelT:
-    """`cls` from plain fields, through JSON, so that lists are tuples and nothing is coerced.
+    """`cls` from plain fields, through JSON, so that lists become tuples and nothing is coerced.
 
-    Raises `error` with every problem, one per line, each with its value and the nearest right name.
+    Raises `error` with every problem, one per line, each with its value and the closest known name.
     """
     model, problems = checked(cls, fields)
     if model is None:
@@ -47,9 +47,9 @@ def validated(
 def checked(
     cls: type[ModelT], fields: Mapping[str, Any], section: str = ""
 ) -> tuple[ModelT | None, list[str]]:
-    """`cls` from plain fields, or None and a line for every problem.
+    """`cls` from plain fields, or None and one line per problem.
 
-    Each line begins with the field's path, which begins with the section's name if there is one.
+    Each line starts with the field's path, prefixed with the section's name if given.
     """
     try:
         text = json.dumps(dict(fields), default=_plain)
@@ -63,7 +63,7 @@ def checked(
 
 
 def listed(what: str, problems: list[str]) -> str:
-    """The problems under a line that counts them."""
+    """The problems under a line with their number."""
     some = "a problem" if len(problems) == 1 else f"{len(problems):,} problems"
     more = len(problems) - MAX_LISTED
     rest = [f"... and {more:,} more"] if more > 0 else []
@@ -71,16 +71,16 @@ def listed(what: str, problems: list[str]) -> str:
 
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """A JSON object of plain depth, no key twice, all numbers finite; else raises WeightsError."""
+    """A JSON object of bounded depth, without duplicate keys, with finite numbers; else raises WeightsError."""
     try:
         value = json.loads(
             data.decode("utf-8"),
-            object_pairs_hook=_no_key_twice,
+            object_pairs_hook=_unique_keys,
             parse_float=_finite,
             parse_constant=_finite,
         )
         if _depth(value) > MAX_DEPTH:
-            raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+            raise ValueError(f"more than {MAX_DEPTH} levels of nesting")
     except (ValueError, RecursionError) as broken:
         raise WeightsError(f"{where!r} is not JSON: {broken}.", path=where) from None
     if not isinstance(value, dict):
@@ -93,10 +93,10 @@ def _depth(value: object) -> int:
     return 1 + max(map(_depth, inner), default=0) if isinstance(inner, list) else 0
 
 
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("duplicate key")
     return fields
 
 
@@ -116,12 +116,12 @@ def _plain(value: object) -> object:
 def _problems(
     cls: type[BaseModel], invalid: ValidationError, section: str, given: Mapping[str, Any]
 ) -> list[str]:
-    """One line per field; the branches of a union that all failed share theirs."""
+    """One line per field; failed branches of a union are merged into one."""
     found: dict[str, tuple[list[str], str, str]] = {}
     for error in invalid.errors(include_url=False):
         one: dict[str, Any] = dict(error)
         if one["type"] == "too_short" and len(one["input"]) >= one["ctx"]["min_length"]:
-            continue  # pydantic did not count the items that are wrong themselves
+            continue  # pydantic did not count the invalid items
         if one["type"] == "default_factory_not_called":
             continue  # the field that the default depends on is listed
         path, siblings, inner = _locate(cls, one["loc"], given)
@@ -129,19 +129,20 @@ def _problems(
         where = ".".join(printable(step[:60]).replace("\n", "\\n") for step in steps)
         what, hint, value = _problem(path, siblings, one)
         hint = hint or _as_table(inner, one)
-        said, old_hint, _ = found.get(where, ([], "", ""))
-        found[where] = ([*said, what], old_hint or hint, value)
+        messages, old_hint, _ = found.get(where, ([], "", ""))
+        found[where] = ([*messages, what], old_hint or hint, value)
     return [_line(where, *problem) for where, problem in found.items()]
 
 
-def _line(where: str, said: list[str], hint: str, value: str) -> str:
-    whole = " or ".join([said[0], *(text.removeprefix("input should be ") for text in said[1:])])
+def _line(where: str, messages: list[str], hint: str, value: str) -> str:
+    others = [text.removeprefix("input should be ") for text in messages[1:]]
+    whole = " or ".join([messages[0], *others])
     got = f", not {value}" if value else ""
     return (f"{where}: " if where else "") + whole + got + (f".{hint}" if hint else "")
 
 
 def _problem(path: list[str], siblings: list[str], one: dict[str, Any]) -> tuple[str, str, str]:
-    """What is wrong, the nearest right name, and the value, the last two where they help."""
+    """The message, a hint with the closest known name, and the value; the last two may be empty."""
     kind, value = one["type"], one.get("input")
     if kind == "extra_forbidden":
         hint = did_you_mean(path[-1], siblings) or f" Known: {', '.join(siblings)}."
@@ -149,7 +150,7 @@ def _problem(path: list[str], siblings: list[str], one: dict[str, Any]) -> tuple
     if kind == "missing":
         return "missing", "", ""
     if kind == "union_tag_not_found":
-        return "needs a 'kind', which says what the other fields mean", "", ""
+        return "missing discriminator field 'kind'", "", ""
     message = re.sub(r"^Value error, ", "", one["msg"])
     message = message[:1].lower() + message[1:]
     if kind == "union_tag_invalid" and isinstance(value, dict):
@@ -161,7 +162,7 @@ def _problem(path: list[str], siblings: list[str], one: dict[str, Any]) -> tuple
 
 
 def _as_table(inner: list[type[BaseModel]], one: dict[str, Any]) -> str:
-    """How to write a kind that was given by its name alone, where a table is needed."""
+    """A hint for a kind given as a string where a table is required."""
     kinds, value = [kind for model in inner if (kind := _tag(model))], one.get("input")
     if not kinds or not isinstance(value, str) or not one["type"].endswith("_type"):
         return ""
@@ -170,7 +171,7 @@ def _as_table(inner: list[type[BaseModel]], one: dict[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
-    """A JSON value as a person would write it, cut where it is long."""
+    """A JSON value for a message, truncated."""
     if isinstance(value, str):
         return repr(value[:60])
     if isinstance(value, dict | list):
@@ -184,10 +185,10 @@ _BRANCH = re.compile(r"literal\[|constrained-|function-|^(int|float|str|bool)$")
 def _locate(
     cls: type[BaseModel], loc: tuple[int | str, ...], given: Any
 ) -> tuple[list[str], list[str], list[type[BaseModel]]]:
-    """The path as a person would write it, the names of the fields at its end, and what can stand there.
+    """The path without union branches, the field names at its end, and the models allowed there.
 
-    Pydantic's own path also names the branch of most unions on the way; where it does not, the kind
-    that was given does.
+    Pydantic's path includes the branch of most unions; where it does not, the value's kind selects
+    the branch.
     """
     path: list[str] = []
     siblings: list[str] = []
@@ -215,15 +216,15 @@ def _tag(cls: type[BaseModel]) -> str | None:
 
 
 Schema = Mapping[str, Any]
-"""JSON schema, as Pydantic writes it of a settings class."""
+"""JSON schema of a settings class, as written by Pydantic."""
 
 
 def alternatives(field: Schema, known: Mapping[str, Schema]) -> list[Schema]:
-    """What a schema lets stand in one place: the branches of its unions, by reference or not.
+    """The alternatives of a schema: the branches of its unions, with references resolved.
 
     Args:
-        field: the schema of the place.
-        known: what references mean: `$defs` of the whole.
+        field: the schema of a field.
+        known: the schema's `$defs`.
     """
     if "$ref" in field:
         return alternatives(known[field["$ref"].rpartition("/")[2]], known)
@@ -232,15 +233,15 @@ def alternatives(field: Schema, known: Mapping[str, Schema]) -> list[Schema]:
 
 
 class ByKind:
-    """Marks a field, in its annotation, whose models are known by their kinds and can be added to."""
+    """Annotation of a field whose models are selected by `kind` from an extensible registry."""
 
     def models(self) -> list[type[BaseModel]]:
-        """The models that the field takes, as far as they are imported."""
+        """The models that the field accepts, of those imported so far."""
         raise NotImplementedError
 
 
 def models_in(field: FieldInfo) -> list[type[BaseModel]]:
-    """The Pydantic models that a field can hold, however deep."""
+    """The Pydantic models that a field can hold, at any depth."""
     known = [
         model for mark in field.metadata if isinstance(mark, ByKind) for model in mark.models()
     ]

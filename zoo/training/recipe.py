@@ -23,7 +23,7 @@ from zoo.specs.objectives import (
     ObjectiveSettings,
     Pixels,
     default_objective,
-    misfit,
+    incompatibility,
 )
 from zoo.specs.validation import checked, listed
 from zoo.training.hints import hinted
@@ -52,7 +52,7 @@ class Recipe:
     def parse(cls, sections: Mapping[str, Any], name: str | None = None) -> Recipe:
         """A recipe from plain sections. Raises RecipeError with every problem at once."""
         problems = [
-            f"{str(key)[:60]}: there is no such section.{did_you_mean(str(key).lower(), SECTIONS)}"
+            f"{str(key)[:60]}: unknown section.{did_you_mean(str(key).lower(), SECTIONS)}"
             for key in sections
             if key not in SECTIONS
         ]
@@ -283,7 +283,7 @@ def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> lis
         objective.extractor != "off"
     ):
         return ["training.objective: perceptual and extractor are given together"]
-    if wrong := misfit(objective, parts, spec.loss_weights, training.gradient):
+    if wrong := incompatibility(objective, parts, spec.loss_weights, training.gradient):
         place = "gradient" if training.gradient not in objective.gradients else "objective"
         return [f"training.{place}: {family!r} cannot be trained so: {wrong}"]
     return []

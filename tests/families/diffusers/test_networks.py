@@ -173,7 +173,7 @@ def change(folder, **fields):
         ({"_class_name": "AutoencoderRAE"}, SourceError, "is of diffusers' AutoencoderRAE, an autoencoder that the zoo does not support."),
         ({"_class_name": "UNet2DConditionModel"}, SourceError, "of diffusers' UNet2DConditionModel, which is not an autoencoder. Name the folder of the pipeline's autoencoder, often 'vae'."),
         ({"_class_name": 3}, SourceError, "of diffusers' 3, which is not an autoencoder."),
-        ({"latent_chanels": 4}, SpecError, "latent_chanels: there is no such field. Did you mean 'latent_channels'?"),
+        ({"latent_chanels": 4}, SpecError, "latent_chanels: unknown field. Did you mean 'latent_channels'?"),
         ({"latent_channels": -4}, SpecError, "latent_channels: input should be greater than or equal to 1"),
         ({"scaling_factor": 0}, SpecError, "scaling_factor: input should be greater than 0"),
         ({"scaling_factor": "0.18"}, SpecError, "scaling_factor: input should be a valid number"),

@@ -15,7 +15,7 @@ from zoo.models.objectives.disentangling import (
 )
 from zoo.models.primitives import Primitives, parts_of
 from zoo.specs import objectives as settings
-from zoo.specs.objectives import Gradient, ObjectiveSettings, default_objective, misfit
+from zoo.specs.objectives import Gradient, ObjectiveSettings, default_objective, incompatibility
 
 __all__ = [
     "Distance",
@@ -52,7 +52,7 @@ def objective_for(
     if chosen is not None and not isinstance(chosen, ObjectiveSettings):
         raise InputError(f"objective is ELBO(), IWAE(samples=K), ...; got {chosen!r}.")
     one = default_of(model) if chosen is None else chosen
-    if wrong := misfit(one, parts_of(type(model)), model.loss_weights, gradient):
+    if wrong := incompatibility(one, parts_of(type(model)), model.loss_weights, gradient):
         end = "" if wrong.endswith(("?", ".")) else "."
         raise InputError(f"{type(model).__name__} cannot be trained so: {wrong}{end}")
     return build(one, gradient, distance)
