@@ -251,7 +251,7 @@ def test_what_is_no_model_is_refused(tmp_path):
         "vae-digits-8",
         None,
     ):
-        with pytest.raises(InputError, match=r"A model is expected, as zoo\.load gives it, not"):
+        with pytest.raises(InputError, match=r"Expected a model, as returned by zoo\.load, not"):
             zoo.save(other, tmp_path / "model")
 
 

@@ -101,5 +101,5 @@ def test_protocols_that_fit_are_the_likelihoods_own():
     )
     with pytest.raises(InputError, match="'real' is not a protocol of images; use 'levels'"):
         check_protocol("real", spec("discretized-logistic"))
-    with pytest.raises(InputError, match="no protocol 'grey'"):
+    with pytest.raises(InputError, match="Unknown protocol 'grey'"):
         check_protocol("grey", spec("bernoulli"))

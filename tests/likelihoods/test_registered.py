@@ -174,16 +174,16 @@ def test_a_class_that_lacks_something_is_refused(make, said):
     [
         (
             {"parameters": lambda self, shape: 1 / 0},
-            "failed to give its parameters: ZeroDivisionError",
+            "failed to return its parameters: ZeroDivisionError",
         ),
         (
             {"distribution": lambda self, o, shape, **p: 1 / 0},
-            "failed to give its distribution: Zero",
+            "failed to return its distribution: Zero",
         ),
-        ({"distribution": lambda self, o, shape, **p: None}, "gave a distribution of shape"),
+        ({"distribution": lambda self, o, shape, **p: None}, "returned a distribution of shape"),
         (
             {"distribution": lambda self, o, shape, **p: torch.distributions.Normal(o, 1.0)},
-            "gave a distribution of shape",
+            "returned a distribution of shape",
         ),
     ],
 )

@@ -132,7 +132,7 @@ def test_it_says_its_device_and_its_dtype(tmp_path):
 
 def test_from_pretrained_gives_a_model_of_its_class_alone():
     assert zoo.VariationalAutoencoder.from_pretrained("vae-digits-8", dtype="bfloat16").info
-    with pytest.raises(InputError, match="'vae-digits-8' is a VAE, not of class AE: "):
+    with pytest.raises(InputError, match="'vae-digits-8' is of class VAE, not AE; "):
         AE.from_pretrained("vae-digits-8")
 
 

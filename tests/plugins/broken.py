@@ -93,7 +93,7 @@ AT_BUILD = {
     "ignores-spec": (
         f"{GOOD}class Model(Good):\n    def __init__(self, spec):\n"
         "        super().__init__(GoodSpec(input_shape=spec.input_shape, width=7))\n",
-        "Model has another Spec than the one that it was built from",
+        "Model.spec is not the Spec that it was built from",
     ),
     "no-argument": (
         f"{GOOD}class Model(Good):\n    def __init__(self): pass\n",

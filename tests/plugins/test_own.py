@@ -111,7 +111,7 @@ def test_a_family_that_fails_to_give_them_loses_no_weights(cls):
 @pytest.mark.parametrize(
     ("attribute", "value", "said"),
     [
-        ("own_metrics", {"mse": ""}, "'mse' in own_metrics cannot be a name of its own"),
+        ("own_metrics", {"mse": ""}, "'mse' in own_metrics is malformed or reserved"),
         ("own_metrics", {"Bad name": ""}, "'Bad name' in own_metrics"),
         ("own_metrics", {"usage": 3}, "own_metrics['usage'] is not one line"),
         (

@@ -1,4 +1,4 @@
-"""What a model is: the interface of a family, and the parts that families share."""
+"""Base classes of models, their objectives, and the building blocks that families share."""
 
 from zoo.models.interface import Autoencoder
 from zoo.models.loss import Batch, Code, Loss

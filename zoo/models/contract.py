@@ -1,7 +1,7 @@
-"""The contract of a family: what a class and its models must satisfy for the zoo to work with them.
+"""The contract of a family: requirements on its class and on its models.
 
-`check_class` is called where a plugin's class is loaded, `check_model` where a model of it is built;
-`zoo.testing` checks what takes longer.
+`check_class` runs when a plugin's class is loaded, `check_model` when a model is built; `zoo.testing`
+runs the slower checks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HINT = "ConfigDict(frozen=True, strict=True, extra='forbid', allow_inf_nan=False
 
 
 def unwrapped(model: object) -> Autoencoder:
-    """The model inside DataParallel, DistributedDataParallel or what torch.compile returns; or itself.
+    """The model inside DataParallel, DistributedDataParallel or a torch.compile wrapper; or itself.
 
     Raises InputError for anything else.
     """
@@ -45,20 +45,20 @@ def unwrapped(model: object) -> Autoencoder:
             break
         inner = wrapped
     if not isinstance(inner, Autoencoder):
-        raise InputError(f"A model is expected, as zoo.load gives it, not {type(model).__name__}.")
+        raise InputError(f"Expected a model, as returned by zoo.load, not {type(model).__name__}.")
     return inner
 
 
 def check_class(cls: Any, what: str) -> type[Autoencoder]:
-    """The class, if it is a family's.
+    """The class, if it satisfies the contract.
 
     Args:
-        cls: what was found under a family's name.
-        what: what to call it, such as `Plugin 'vq' of acme-vq 0.3`.
+        cls: the object registered under a family's name.
+        what: its name in messages, such as `Plugin 'vq' of acme-vq 0.3`.
 
     Raises:
-        PluginError: if it is not a subclass of Autoencoder, has no Spec or one that lets unknown
-            fields pass, or leaves out part of the interface.
+        PluginError: if it is not a subclass of Autoencoder, has no Spec or one that allows unknown
+            fields, or does not implement a required method.
     """
     if not (isinstance(cls, type) and issubclass(cls, Autoencoder)):
         found = getattr(cls, "__name__", None) or repr(cls)[:60]
@@ -78,19 +78,19 @@ def check_class(cls: Any, what: str) -> type[Autoencoder]:
 
 
 def check_model(model: Autoencoder, spec: Spec, what: str) -> None:
-    """Raises PluginError for a model that does not follow its Spec, or cannot be saved.
+    """Raises PluginError for a model that does not match its Spec or cannot be saved.
 
     Args:
-        model: as its class made it.
-        spec: what it was made from.
-        what: what to call its family.
+        model: a newly built model.
+        spec: the Spec that it was built from.
+        what: name of its family in messages.
     """
     name = type(model).__name__
     problem = ""
     if getattr(model, "spec", None) != spec:
         problem = (
-            f"{name} has another Spec than the one that it was built from. Call "
-            "super().__init__(spec) with that very Spec, first"
+            f"{name}.spec is not the Spec that it was built from. First call "
+            "super().__init__(spec) with the unchanged Spec"
         )
     elif not sum(p.numel() for p in model.parameters()):
         problem = f"{name} has no parameters"
@@ -99,20 +99,20 @@ def check_model(model: Autoencoder, spec: Spec, what: str) -> None:
 
 
 def _unsavable(model: Autoencoder) -> str:
-    """Why a model cannot be saved and loaded back, or nothing."""
+    """Why a model cannot be saved and loaded again; empty if it can."""
     tensors = model.state_dict()
     for name, tensor in tensors.items():
         wanted = torch.float64 if name in FLOAT64 else torch.float32
         if tensor.is_complex() or (tensor.is_floating_point() and tensor.dtype != wanted):
             return f"{name} is {str(tensor.dtype).removeprefix('torch.')}; weights are float32"
         if not tensor.is_contiguous():
-            return f"{name} is not contiguous; make it so when it is built"
+            return f"{name} is not contiguous; call .contiguous() when it is created"
     shared = sharing(tensors)
     return f"{shared} share memory; keep one tensor and use it twice" if shared else ""
 
 
 def sharing(tensors: Mapping[str, Tensor]) -> str:
-    """The names of two tensors that share memory, or nothing."""
+    """The names of two tensors that share memory; empty if none do."""
     spans = sorted(
         (tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size(), name)
         for name, tensor in tensors.items()
@@ -125,7 +125,7 @@ def sharing(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _lacking(cls: type[Autoencoder]) -> str:
-    """Which of the methods that every family needs a class leaves out, or nothing."""
+    """Required methods that a class does not implement; empty if it implements all."""
     if issubclass(cls, VariationalAutoencoder):
         return _not_overridden(cls, Primitives, ("_posterior", "_likelihood"))
     has_likelihood = cls._likelihood is not Primitives._likelihood
@@ -140,9 +140,9 @@ def _not_overridden(cls: type, parent: type, names: tuple[str, ...]) -> str:
 
 
 def _lax(spec: type[Spec]) -> str:
-    """Which Spec, or settings class within it, lets unknown fields pass, if any does."""
+    """Which Spec, or nested settings class, allows unknown fields; empty if none does."""
     if "family" in spec.model_fields:
-        return f"{spec.__name__} has a field 'family', which is reserved: recipes have it"
+        return f"{spec.__name__} has a field 'family', which is reserved for recipes"
     schema = spec.model_json_schema()
     for name, inner in {spec.__name__: schema, **schema.get("$defs", {})}.items():
         if "properties" in inner and inner.get("additionalProperties") is not False:
@@ -151,14 +151,14 @@ def _lax(spec: type[Spec]) -> str:
 
 
 def _own_names(cls: type[Autoencoder]) -> str:
-    """What is wrong with the names of a family's own metrics and pictures, or nothing."""
-    for attribute, pattern, is_another, longest in (
+    """What is wrong with the names of a family's own metrics and pictures; empty if nothing is."""
+    for attribute, pattern, is_known, longest in (
         ("own_metrics", METRIC, is_reserved, MAX_UNIT),
         ("own_pictures", PICTURE, PICTURES.__contains__, 1_000),
     ):
         for name, text in getattr(cls, attribute).items():
-            if not pattern.fullmatch(name) or is_another(name):
-                return f"{name!r} in {attribute} cannot be a name of its own"
+            if not pattern.fullmatch(name) or is_known(name):
+                return f"{name!r} in {attribute} is malformed or reserved"
             if not isinstance(text, str) or not text.isprintable() or len(text) > longest:
                 return f"{attribute}[{name!r}] is not one line of at most {longest} characters"
     return ""

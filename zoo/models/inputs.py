@@ -1,4 +1,4 @@
-"""Sentences about what cannot be images or codes: what it is, and what to write instead."""
+"""Error messages for invalid inputs and codes: what was passed, and what to write instead."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 from zoo.runtime.devices import FLOATS
 from zoo.specs.base import Spec
 
-HAIR = 0.1
-"""How far rounding, or a bicubic resize, takes values beyond [0, 1]."""
+OVERSHOOT = 0.1
+"""How far rounding or a bicubic resize may move values outside [0, 1]."""
 
 
-def about_inputs(x: Any, method: str, spec: Spec) -> str:
-    """Why these cannot be a model's inputs, and what to write instead."""
-    return (_about_images if spec.domain.is_image else _about_real)(x, method, spec)
+def invalid_inputs(x: Any, method: str, spec: Spec) -> str:
+    """Why `x` is not a valid input, and what to write instead."""
+    return (_invalid_images if spec.domain.is_image else _invalid_reals)(x, method, spec)
 
 
-def _about_real(x: Any, method: str, spec: Spec) -> str:
+def _invalid_reals(x: Any, method: str, spec: Spec) -> str:
     sides = ", ".join(map(str, spec.input_shape))
     wanted = f"{method} takes (N, {sides}), float32 or float64, finite"
     if not isinstance(x, torch.Tensor):
@@ -41,8 +41,7 @@ def _about_real(x: Any, method: str, spec: Spec) -> str:
     return f"{got}."
 
 
-def _about_images(x: Any, method: str, spec: Spec) -> str:
-    """Why these cannot be images, and what to write instead."""
+def _invalid_images(x: Any, method: str, spec: Spec) -> str:
     shape, where = spec.input_shape, ""
     sides = ", ".join(map(str, shape))
     if spec.stride:
@@ -55,11 +54,11 @@ def _about_images(x: Any, method: str, spec: Spec) -> str:
     if fits and x.dtype in FLOATS:
         low, high = float(x.min()), float(x.max())
         return f"{got}, with values from {low:.9g} to {high:.9g}.{_in_range(x, low, high)}"
-    return f"{got}.{_written(x, spec)}"
+    return f"{got}.{_conversion(x, spec)}"
 
 
-def about_codes(z: Any, spec: Spec) -> str:
-    """Why these cannot be codes, and what to write instead."""
+def invalid_codes(z: Any, spec: Spec) -> str:
+    """Why `z` is not a valid code, and what to write instead."""
     shape = spec.latent_shape
     sides = f"{shape[0]}, h, w" if spec.stride else ", ".join(map(str, shape))
     wanted = f"decode takes (..., {sides}), float"
@@ -70,18 +69,18 @@ def about_codes(z: Any, spec: Spec) -> str:
     if z.dim() < len(shape) or not spec.has_codes(tuple(z.shape[-len(shape) :])):
         return f"{got}."
     if z.dtype in FLOATS:
-        return f"{got}, with values that are not finite."
+        return f"{got}, with non-finite values."
     return f"{got}. Try z.float()."
 
 
 def _in_range(x: Tensor, low: float, high: float) -> str:
-    """How floating values of another range get into [0, 1]."""
+    """How to map floating-point values of another range to [0, 1]."""
     if not math.isfinite(low + high):
         return ""
-    if low >= -HAIR and high <= 1 + HAIR:
+    if low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
         return " Try x.clamp(0, 1)."
     if low < 0:
-        if low >= -1 - HAIR and high <= 1 + HAIR:
+        if low >= -1 - OVERSHOOT and high <= 1 + OVERSHOOT:
             return " For a range of [-1, 1], try (x + 1) / 2."
         return (
             " If they were standardized, undo it: x * std + mean."
@@ -94,11 +93,11 @@ def _in_range(x: Tensor, low: float, high: float) -> str:
         return " Try x / 255."
     if 255 < high <= 65535:
         return " For 16-bit levels, try x / 65535."
-    return " Divide them by the largest value that is possible."
+    return " Divide by the largest possible value."
 
 
-def _written(x: Tensor, spec: Spec, name: str = "x") -> str:
-    """What to write for a tensor of another shape or dtype, as ` Try ...`, or nothing."""
+def _conversion(x: Tensor, spec: Spec, name: str = "x") -> str:
+    """An expression that fixes shape or dtype, as ` Try ...`; empty if none is known."""
     found, shape = tuple(x.shape), spec.input_shape
     scale = _scale(x)
     for way, arranged in (
@@ -127,7 +126,7 @@ def _written(x: Tensor, spec: Spec, name: str = "x") -> str:
 
 
 def _scale(x: Tensor) -> str:
-    """What makes levels, or another dtype, floats in [0, 1]."""
+    """The expression that converts levels, or another dtype, to floats in [0, 1]."""
     if x.dtype in FLOATS:
         return ""
     if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
@@ -139,7 +138,7 @@ def _scale(x: Tensor) -> str:
 
 
 def _as_tensor(x: Any, spec: Spec) -> str:
-    """What to write for what is no tensor, or nothing."""
+    """An expression that converts a non-tensor; empty if none is known."""
     gray = spec.input_shape[0] == 1
     convert = f'convert("{"L" if gray else "RGB"}")'
     if isinstance(x, str | Path):
@@ -160,7 +159,7 @@ def _as_tensor(x: Any, spec: Spec) -> str:
         tensor = torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError):
         return " Try torch.as_tensor(x)."
-    return _written(tensor, spec, "torch.as_tensor(x)") or " Try torch.as_tensor(x)."
+    return _conversion(tensor, spec, "torch.as_tensor(x)") or " Try torch.as_tensor(x)."
 
 
 def _described(x: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""`Autoencoder`: what every model of the zoo can do."""
+"""`Autoencoder`: the interface of every model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from zoo.errors import InputError
-from zoo.models.inputs import about_codes, about_inputs
+from zoo.models.inputs import invalid_codes, invalid_inputs
 from zoo.models.loss import Batch, Loss
 from zoo.models.objectives import objective_for
 from zoo.models.primitives import Primitives, parts_of
@@ -24,48 +24,48 @@ from zoo.specs.info import ModelInfo
 from zoo.specs.objectives import Gradient, ObjectiveSettings
 
 OF_VARIATIONAL = ("sample", "elbo", "log_likelihood", "posterior", "prior")
-"""What a family without a prior lacks."""
+"""Methods of variational families only."""
 
 
 class Autoencoder(Primitives):
     """A model that turns examples into codes and codes into examples.
 
-    A family is a subclass with a `Spec`, built from one Spec, its only argument. It implements
-    `_encode` and `_decode`, or `_likelihood` in place of `_decode`, where -log p(x | z) can be
-    measured; they get values that the public methods have checked. What it is trained on follows
-    from these: see `zoo.models.objectives`; or it implements a `_loss` of its own.
+    A family is a subclass with a `Spec`, whose constructor takes a Spec only. It implements `_encode`
+    and either `_decode` or, to define -log p(x | z), `_likelihood`; these get values that the public
+    methods have checked. Its default objective follows from the methods that it implements (see
+    `zoo.models.objectives`), or it implements its own `_loss`.
 
-    Called as a function, a model in train mode gives its `Loss`, as torchvision's detectors do, and
-    one in eval mode reconstructs: with `ddp = DistributedDataParallel(model)`, a step of training is
+    Calling a model returns its `Loss` in train mode, like torchvision's detectors, and
+    reconstructions in eval mode: with `ddp = DistributedDataParallel(model)`, a training step is
     `ddp(x).total.backward()`.
 
-    Examples are images `(N, C, H, W)` in [0, 1]; or rows `(N, D)` or series `(N, C, L)` in the user's
-    own units, which the model standardizes: float64 keeps all digits of a timestamp. The public
-    methods check shape and dtype, and values of a tensor on the CPU: on a GPU the check would force
-    a synchronization at every step, and under `torch.func.vmap` there are no values.
+    Examples are images `(N, C, H, W)` in [0, 1], or rows `(N, D)` or series `(N, C, L)` in the user's
+    units, which the model standardizes: float64 keeps all digits of a timestamp. The public methods
+    check shape and dtype, and on the CPU also values: on a GPU the check would force a
+    synchronization at every step, and under `torch.func.vmap` values are not available.
     """
 
     own_metrics: ClassVar[Mapping[str, str]] = {}
-    """Numbers that the family adds to the zoo's, by name, with their units; `_measure` gives them."""
+    """Metrics that the family adds to the built-in ones, by name, with their units: see `_measure`."""
     own_pictures: ClassVar[Mapping[str, str]] = {}
-    """Pictures that the family adds to the zoo's, by name, with their captions; `_draw` gives them."""
+    """Pictures that the family adds to the built-in ones, by name, with captions: see `_draw`."""
     decoding: ClassVar[tuple[str, ...]] = ()
-    """How the names of the tensors begin that `encode` does not use; training them alone keeps all codes."""
+    """Name prefixes of decoder-only tensors; training just these leaves codes unchanged."""
     info: ModelInfo | None = None
-    """What is known of a model that was loaded or trained; None for one that was only built."""
+    """Metadata of a loaded or trained model; None for one that was only built."""
 
     def encode(self, x: Tensor) -> Tensor:
-        """Codes of examples, deterministic: for a variational model, the posterior's mean.
+        """Codes of examples, deterministic: for a variational model, the posterior mean.
 
         Args:
-            x: `(N, *input_shape)`: images, floating point in [0, 1]; rows or series, finite.
+            x: `(N, *input_shape)`, floating point: images in [0, 1]; rows or series, finite.
 
         Returns:
             `(N, *latent_shape)`, in the model's dtype.
 
         Raises:
-            InputError: for another shape or dtype, and on the CPU for other values.
-                (A graph of `torch.compile` or `torch.export` cannot raise for a value either.)
+            InputError: for a wrong shape or dtype, and on the CPU for invalid values (except in graphs
+                of `torch.compile` or `torch.export`).
         """
         return self._encode(self._inputs(x, "encode"))
 
@@ -73,13 +73,13 @@ class Autoencoder(Primitives):
         """The expected examples of codes.
 
         Args:
-            z: `(*batch, *latent_shape)`, floating point; any leading batch shape.
+            z: `(*batch, *latent_shape)`, floating point; any batch shape.
 
         Returns:
             `(*batch, *input_shape)`: images in [0, 1]; rows and series in the user's units, float64.
 
         Raises:
-            InputError: for another shape or dtype, and on the CPU for values that are not finite.
+            InputError: for a wrong shape or dtype, and on the CPU for non-finite values.
         """
         return self._restored(self._decode(self._codes(z)))
 
@@ -93,15 +93,15 @@ class Autoencoder(Primitives):
         Raises InputError for a family without a likelihood.
         """
         if "likelihood" not in parts_of(type(self)):
-            raise InputError(f"{type(self).__name__} has no likelihood: only decode.")
+            raise InputError(f"{type(self).__name__} has no likelihood; use decode.")
         likelihood = self._likelihood(self._codes(z))
         return Restored(likelihood, self.standardization) if self.standardization else likelihood
 
     def forward(self, x: Tensor) -> Tensor | Loss:
-        """In train mode the same as `loss`, in eval mode the same as `reconstruct`.
+        """`loss(x)` in train mode, `reconstruct(x)` in eval mode.
 
-        So an error between `model(x)` and `x` cannot train a variational model as a plain one in
-        silence: a `Loss` is not a tensor.
+        A `Loss` is not a tensor, so training on an error between `model(x)` and `x` fails instead of
+        silently ignoring a variational model's KL.
         """
         return self.loss(x) if self.training else self.reconstruct(x)
 
@@ -115,25 +115,25 @@ class Autoencoder(Primitives):
     ) -> Loss:
         """The training loss of a batch of examples `(N, *input_shape)`, in nats.
 
-        In train mode the buffers of a family that learns them, such as a codebook, learn from it: where
-        the program has connected its processes, as for DistributedDataParallel, from those of all.
+        In train mode it also updates learned buffers, such as a codebook; in a process group, as for
+        DistributedDataParallel, from the batches of all processes.
 
         Args:
-            x: examples, as `encode` takes them.
-            target: what the model is to give back; None is `x` itself.
-            objective: what is minimized, from `zoo.specs.objectives`: `ELBO()`, `IWAE(samples=K)`, ...;
-                None is the family's own.
+            x: examples, as for `encode`.
+            target: what to reconstruct; None is `x` itself.
+            objective: from `zoo.specs.objectives`: `ELBO()`, `IWAE(samples=K)`, ...; None is the
+                family's default.
             gradient: the gradient estimator: `"reparameterized"`; for the ELBO also `"stl"` (sticking
                 the landing, Roeder et al. 2017, eq. 8) and for the importance-weighted bound `"dreg"`
                 (doubly reparameterized, Tucker et al. 2019, eq. 8), which have less variance.
 
         Raises:
-            InputError: as `encode`, for no examples at all, for an objective that the family cannot
-                be trained on, and for a gradient that is not one of the objective's.
+            InputError: as for `encode`, for an empty batch, and for an objective or a gradient that
+                is not supported.
         """
         inputs = self._inputs(x, "loss")
         if not len(inputs):
-            raise InputError(f"loss is a mean over {self.spec.domain.nouns}; got none.")
+            raise InputError(f"loss is a mean over {self.spec.domain.nouns}; got an empty batch.")
         batch = Batch(inputs, inputs if target is None else self._inputs(target, "loss"))
         chosen = objective_for(self, objective, gradient)
         loss = chosen.loss(
@@ -152,33 +152,33 @@ class Autoencoder(Primitives):
             if name not in OF_VARIATIONAL:
                 raise
         parts = parts_of(type(self))
-        lacks = [part for part in ("prior", "posterior", "likelihood") if part not in parts]
+        missing = [part for part in ("prior", "posterior", "likelihood") if part not in parts]
         raise AttributeError(
-            f"{type(self).__name__} has no {name!r}: it is not variational, it has no "
-            f"{' and no '.join(lacks)}. A 'vae' has; this model has encode, decode and reconstruct."
+            f"{type(self).__name__} has no {name!r}: it is not variational and has no "
+            f"{' and no '.join(missing)}. Use encode, decode and reconstruct, or a family such as 'vae'."
         )
 
     def push_to_hub(self, repo_id: str, **options: Any) -> Any:
-        """`zoo.push` of this model, by the name that other libraries have: its options and errors."""
-        return _front_door().push(self, repo_id, **options)
+        """`zoo.push` under the method name common in other libraries; same options and errors."""
+        return _root_package().push(self, repo_id, **options)
 
     @classmethod
     def from_pretrained(cls, source: str | Path, **options: Any) -> Self:
-        """`zoo.load` by the name that other libraries have: its options and errors.
+        """`zoo.load` under the method name common in other libraries; same options and errors.
 
-        Raises InputError too, for a model that is not of this class: `Autoencoder` takes any.
+        Also raises InputError for a model that is not an instance of this class.
         """
-        model = _front_door().load(source, **options)
+        model = _root_package().load(source, **options)
         if not isinstance(model, cls):
-            found = f"{str(source)!r} is a {type(model).__name__}, not of class {cls.__name__}"
-            raise InputError(f"{found}: zoo.load loads any.")
+            found = f"{str(source)!r} is of class {type(model).__name__}, not {cls.__name__}"
+            raise InputError(f"{found}; zoo.load loads any model.")
         return model
 
     def _measure(self, batches: Iterable[Tensor]) -> Mapping[str, float]:
-        """A number for each name in `own_metrics`, of a whole split.
+        """A value for each name in `own_metrics`, over a whole split.
 
         Args:
-            batches: examples `(N, *input_shape)` as the model computes on them, in the order of the split.
+            batches: examples `(N, *input_shape)` as given by `standardized`, in the order of the split.
         """
         return {}
 
@@ -186,43 +186,42 @@ class Autoencoder(Primitives):
         """Images `(rows, columns, C, H, W)` in [0, 1] for each name in `own_pictures`.
 
         Args:
-            x: examples `(N, *input_shape)` as the model computes on them, that it was not trained on.
+            x: held-out examples `(N, *input_shape)` as given by `standardized`.
         """
         return {}
 
     def set_output_mean(self, mean: Tensor) -> None:
-        """Starts the decoder's bias where it gives the training set's mean, of shape `input_shape`.
+        """Initializes the decoder's bias so that it outputs the training set's mean, of shape `input_shape`.
 
-        Of rows and series, which are standardized, that is 0. A family that cannot do this leaves its
-        weights as they are.
+        The mean of rows and series, which are standardized, is 0. The default does nothing.
         """
 
     def _inputs(self, x: Tensor, method: str) -> Tensor:
-        """`x`, checked, as the model computes on it: see `standardized`."""
+        """`standardized(x)`, after checking `x`."""
         spec = self.spec
         fits = _is_float(x) and x.dim() == len(spec.input_shape) + 1
         if not fits or not spec.takes(tuple(x.shape[1:])):
-            raise InputError(about_inputs(x, method, spec))
+            raise InputError(invalid_inputs(x, method, spec))
         if is_readable(x) and x.numel() and not _has_range(x, spec.domain.is_image):
-            raise InputError(about_inputs(x, method, spec))
+            raise InputError(invalid_inputs(x, method, spec))
         return self.standardized(x)
 
     def _restored(self, x: Tensor) -> Tensor:
-        """Values of `_decode` in the user's units."""
+        """Outputs of `_decode` in the user's units."""
         return x if self.standardization is None else self.standardization.restore(x)
 
     def _codes(self, z: Tensor) -> Tensor:
         sides = len(self.latent_shape)
         if not _is_float(z) or z.dim() < sides or not self.spec.has_codes(tuple(z.shape[-sides:])):
-            raise InputError(about_codes(z, self.spec))
+            raise InputError(invalid_codes(z, self.spec))
         codes = z.to(device=self.device, dtype=self.dtype)
         if is_readable(codes) and not torch.isfinite(codes).all():  # a narrower dtype overflows
-            raise InputError(about_codes(z, self.spec))
+            raise InputError(invalid_codes(z, self.spec))
         return codes
 
 
 def _over_processes(statistics: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Means over the batches of all processes that this program has connected, as DDP takes the gradient's."""
+    """Means over the batches of all processes of the group, as DDP averages gradients."""
     _, count = processes.group()
     if count == 1:
         return statistics
@@ -234,13 +233,13 @@ def _over_processes(statistics: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     }
 
 
-def _front_door() -> ModuleType:
-    """The package itself, which was imported before this room: it has what the rooms below define."""
+def _root_package() -> ModuleType:
+    """The `zoo` package, which is imported before this module; a direct import would be circular."""
     return sys.modules[__name__.partition(".")[0]]
 
 
 def _has_range(x: Tensor, is_image: bool) -> bool:
-    """Whether values are in [0, 1], or, of rows and series, finite. NaN compares false."""
+    """Whether images are in [0, 1], or rows and series finite. NaN compares false."""
     if is_image:
         return bool(x.min() >= 0 and x.max() <= 1)
     return bool(torch.isfinite(x).all())
@@ -251,7 +250,7 @@ def _is_float(x: object) -> bool:
 
 
 def is_readable(x: Tensor) -> bool:
-    """Whether values can be checked: on the CPU, in no graph and under no transform of torch.func."""
+    """Whether values can be checked: on the CPU, outside graphs and torch.func transforms."""
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return False
     return not torch._C._are_functorch_transforms_active()

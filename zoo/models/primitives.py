@@ -1,4 +1,4 @@
-"""`Primitives`: what a family is made of, before its inputs are checked. Objectives are written over them."""
+"""`Primitives`: the methods of a family that objectives are written over. Inputs are already checked."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from zoo.specs import base
 
 
 def full_precision(device: torch.device) -> torch.autocast:
-    """Turns autocast off: log-probabilities, KL terms and sums stay float32 whatever the networks do."""
+    """Disables autocast: log-probabilities, KL terms and sums stay float32."""
     return torch.autocast(device.type, enabled=False)
 
 
 @dataclass(frozen=True)
 class Inference:
-    """Codes drawn from posteriors, with all that a bound needs there."""
+    """Posterior samples, with their KL terms and likelihood."""
 
     z: Tensor
     """`(*draws, N, *latent_shape)`"""
@@ -33,15 +33,15 @@ class Inference:
 
 
 class Primitives(nn.Module):
-    """A model as objectives see it: values are images in [0, 1], or standardized rows and series.
+    """The methods of a family, on images in [0, 1] or standardized rows and series.
 
-    A family implements some of these methods. Its parts, by name, are what it implements: see
-    `parts_of`. Every tensor that they are given was checked.
+    A family implements some of them, which determine its parts: see `parts_of`. All tensor arguments
+    have been checked.
     """
 
     Spec: ClassVar[type[base.Spec]]
     grouped: ClassVar[bool] = False
-    """Whether latents are in groups, each with a posterior given the groups before it."""
+    """Whether latents form groups, each with a posterior conditioned on the groups before it."""
     standardization: Standardization | None
 
     def __init__(self, spec: base.Spec) -> None:
@@ -49,18 +49,18 @@ class Primitives(nn.Module):
         self.spec = spec
         self.standardization = Standardization(spec.domain) if spec.domain.is_real else None
 
-    if TYPE_CHECKING:  # what some families lack has no method: hasattr tells
+    if TYPE_CHECKING:  # defined by variational families only
 
         def prior(self) -> Distribution: ...
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Device of its weights."""
         return next(self.parameters()).device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of its weights."""
+        """Dtype of its weights."""
         return next(self.parameters()).dtype
 
     @property
@@ -70,13 +70,13 @@ class Primitives(nn.Module):
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
-        """Constant weights of the loss's terms, by name: the Spec's."""
+        """The Spec's constant weights of the loss's terms, by name."""
         return self.spec.loss_weights
 
     def standardized(self, x: Tensor) -> Tensor:
-        """Values `(N, *input_shape)` as the model computes on them, on its device and in its dtype.
+        """Examples `(N, *input_shape)` on the model's device, in its dtype; rows and series standardized.
 
-        Images are in [0, 1] already; rows and series come in the user's units.
+        Images are in [0, 1]; rows and series are in the user's units.
         """
         if self.standardization is not None:
             x = self.standardization(x).to(self.dtype)
@@ -94,57 +94,57 @@ class Primitives(nn.Module):
         return self._likelihood(z).mean.to(z.dtype)
 
     def _output(self, z: Tensor) -> Tensor:
-        """What the decoder gives for codes, before it is clamped: what an error of values trains on."""
+        """Decoder output before clamping, on which the `pixels` objective trains."""
         return self._decode(z)
 
     def _posterior(self, x: Tensor) -> Distribution:
         """q(z | x) of `(N, *input_shape)`: batch `(N,)`, event `latent_shape`.
 
-        Such as `Independent(Normal(mean, std, validate_args=False), len(latent_shape))`.
+        For example `Independent(Normal(mean, std, validate_args=False), len(latent_shape))`.
         """
         raise NotImplementedError
 
     def _likelihood(self, z: Tensor) -> Distribution:
         """p(x | z) of codes `(*batch, *latent_shape)`, batch may be (): event `input_shape`.
 
-        Such as `Independent(Bernoulli(logits=..., validate_args=False), 3)`: without validation,
-        because a Bernoulli is also asked for the log-probability of values between 0 and 1. Its mean
-        is what `decode` gives.
+        For example `Independent(Bernoulli(logits=..., validate_args=False), 3)`: without validation,
+        because a Bernoulli is also evaluated at values between 0 and 1. Its mean is the
+        reconstruction.
         """
         raise NotImplementedError
 
     def _code(self, x: Tensor, noise: Tensor | None) -> Code:
-        """The code that gradients pass through, and the terms that the family adds to its loss.
+        """The code that gradients pass through, and the family's regularizers.
 
         Args:
             x: `(N, *input_shape)`.
-            noise: the rows of these examples of what `_code_noise` gives for a whole batch.
+            noise: the rows of `_code_noise` for these examples.
         """
         return Code(self._encode(x))
 
     def _infer(self, x: Tensor, noise: Tensor, stl: bool = False) -> Inference:
         """Codes at standard normal noise `(*draws, N, *latent_shape)`, their KL and p(x | z).
 
-        With `stl` the KL is taken at the draw, without the gradient of the posterior's density.
+        With `stl` the KL is estimated at the samples, with the posterior's density detached.
         """
         raise NotImplementedError
 
     def _discriminate(self, z: Tensor, learns: bool) -> Tensor:
-        """A discriminator's logits `(M, 1)` of codes `(M, d)`; its weights are fixed unless it learns."""
+        """A discriminator's logits `(M, 1)` for codes `(M, d)`; its weights are detached unless `learns`."""
         raise NotImplementedError
 
     def _loss(self, batch: Batch, noise: Tensor) -> Loss:
-        """A loss of the family's own, in place of the zoo's objectives.
+        """The family's own loss, replacing the built-in objectives.
 
         Args:
-            batch: what the model is shown and what it is to give back, `(N, *input_shape)` each.
-            noise: standard normal, `(N, *latent_shape)`: use it instead of drawing, so that
-                draws do not depend on the number of processes.
+            batch: input and reconstruction target, `(N, *input_shape)` each.
+            noise: standard normal, `(N, *latent_shape)`: use it instead of sampling, so that
+                results do not depend on the number of processes.
         """
         raise NotImplementedError
 
     def _prior_over(self, z: Tensor) -> Distribution:
-        """The prior over codes of the shape of these, `(N, *shape)`."""
+        """The prior over codes shaped like `z`, `(N, *shape)`."""
         return self.prior()
 
     def _noise(self, code: tuple[int, ...], size: int, generator: torch.Generator | None) -> Tensor:
@@ -153,14 +153,14 @@ class Primitives(nn.Module):
         return torch.empty(size, *code, device=device).normal_(generator=generator)
 
     def _code_noise(self, size: int, generator: torch.Generator | None) -> Tensor | None:
-        """The random numbers of `_code` for a whole batch, a row per example; None where it has none."""
+        """The random numbers of `_code` for a whole batch, one row per example; None if it uses none."""
         return None
 
     def _learn(self, statistics: Mapping[str, Tensor]) -> None:
-        """Changes buffers by a loss's `statistics`: in a training, those of the whole batch, after its step.
+        """Updates buffers from a loss's `statistics`; in a training, after the optimizer step.
 
         Args:
-            statistics: means over all examples of the batch, over all processes.
+            statistics: means over the batch, over all processes.
         """
 
 
@@ -172,11 +172,11 @@ _METHODS = {
     "loss": ("_loss",),
     "discriminator": ("_discriminate",),
 }
-"""The methods of which one gives a part."""
+"""Methods by part; any one of them provides it."""
 
 
 def parts_of(cls: type[Primitives]) -> frozenset[str]:
-    """What a family gives to objectives: the names of the parts whose methods it implements."""
+    """The parts that a family offers to objectives: those whose methods it implements."""
 
     def has(method: str) -> bool:
         own = getattr(cls, method, None)

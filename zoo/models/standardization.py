@@ -1,4 +1,4 @@
-"""Standardization of rows and series: the user's units on one side, what networks compute on on the other."""
+"""Standardization of rows and series: from the user's units to network inputs, and back."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch.distributions import Distribution
 from zoo.specs.domains import Domain
 
 FLOAT64 = ("standardization.mean", "standardization.scale")
-"""The tensors of a model's state that are float64; all other floating ones are float32 in a file."""
+"""The float64 tensors of a model's state; all other floating-point ones are float32 in a file."""
 
 
 class Standardization(nn.Module):
     """(x - mean) / scale for each column of a row, or each channel of a series.
 
     The buffers are float64 whatever the model's dtype, so that a column such as a timestamp of
-    1.7e9 keeps its digits. They start at 0 and 1 and are set from the training data. On a device
-    without float64 they stay on the CPU, and values are standardized there.
+    1.7e9 keeps its digits. They are initialized to 0 and 1 and set from the training data. On a
+    device without float64 they stay on the CPU, where values are then standardized.
     """
 
     mean: Tensor
@@ -34,24 +34,24 @@ class Standardization(nn.Module):
         self.register_buffer("scale", torch.ones(columns, dtype=torch.float64))
 
     def set(self, mean: Tensor, scale: Tensor) -> None:
-        """Sets each column's mean and scale, `(D,)` or `(C, 1)`: the scale is more than 0."""
+        """Sets each column's mean and positive scale, `(D,)` or `(C, 1)`."""
         self.mean.copy_(mean)
         self.scale.copy_(scale)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Values in the user's units `(*batch, *shape)`, standardized, float64."""
+        """Standardizes values `(*batch, *shape)` in the user's units; float64."""
         return (x.to(self.mean.device, torch.float64) - self.mean) / self.scale
 
     def restore(self, x: Tensor) -> Tensor:
-        """Standardized values `(*batch, *shape)` in the user's units, float64."""
+        """Maps standardized values `(*batch, *shape)` to the user's units; float64."""
         return x.to(self.mean.device, torch.float64) * self.scale + self.mean
 
     def log_volume(self) -> Tensor:
-        """Nats by which a density of standardized values exceeds that in the user's units: a float32 scalar."""
+        """log |dx/dy| for x = scale * y + mean, summed over an example: a float32 scalar in nats."""
         return (self.scale.log().sum() * self.repeats).float()
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Moves the buffers with the model, but for their dtype, and not where there is no float64."""
+        """Moves the buffers with the model but keeps their dtype; they stay put without float64 support."""
         for name, buffer in self._buffers.items():
             assert buffer is not None
             device = fn(torch.empty(0)).device
@@ -61,7 +61,7 @@ class Standardization(nn.Module):
 
 
 class Restored(Distribution):
-    """A distribution over standardized values, as one over values in the user's units."""
+    """A distribution over standardized values, transformed to the user's units."""
 
     def __init__(self, base: Distribution, standardization: Standardization) -> None:
         self.base, self.standardization = base, standardization
@@ -74,14 +74,14 @@ class Restored(Distribution):
 
     @property
     def stddev(self) -> Tensor:
-        """Of each value, `(*batch, *shape)`, float64."""
+        """Standard deviation of each value, `(*batch, *shape)`, float64."""
         return self.base.stddev.double() * self.standardization.scale
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Nats of the density of examples `(..., *shape)` in the user's units."""
+        """Log-density in nats of examples `(..., *shape)` in the user's units."""
         standardized = self.standardization(value).float()
         return self.base.log_prob(standardized) - self.standardization.log_volume()
 
     def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
-        """Draws, `(*sample_shape, *batch, *shape)`, float64."""
+        """Samples `(*sample_shape, *batch, *shape)`, float64."""
         return self.standardization.restore(self.base.sample(torch.Size(sample_shape)))

@@ -1,4 +1,4 @@
-"""`VariationalAutoencoder`: a model with a posterior, a prior and a likelihood, and its bounds."""
+"""`VariationalAutoencoder`: a model with posterior, prior and likelihood, and its bounds."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from zoo.models.primitives import Inference, full_precision
 from zoo.specs.objectives import ELBO
 
 SAMPLES_AT_ONCE = 16
-"""Codes of a seeded sample that are decoded in one go."""
+"""Codes decoded at once when sampling with a seed."""
 MOST_SAMPLES = 1_000_000
 
 
 class VariationalAutoencoder(Autoencoder):
     """A latent-variable model p(x | z) p(z) with an amortized Gaussian posterior q(z | x).
 
-    A family implements `_posterior(x)` and `_likelihood(z)`, and, where its prior is not a
-    standard normal, `prior()`: another `Independent` of a `Normal`, or a `NormalMixture`. All
-    distributions are independent over their event dimensions.
+    A family implements `_posterior(x)` and `_likelihood(z)`, and, if its prior is not a standard
+    normal, `prior()`: another `Independent` of a `Normal`, or a `NormalMixture`.
     """
 
     def posterior(self, x: Tensor) -> Distribution:
@@ -37,27 +36,25 @@ class VariationalAutoencoder(Autoencoder):
         return self._posterior(self._inputs(x, "posterior"))
 
     def prior(self) -> Distribution:
-        """p(z): no batch, event `latent_shape`; a standard normal."""
+        """p(z), by default a standard normal: empty batch shape, event `latent_shape`."""
         zeros = torch.zeros(self.latent_shape, device=self.device)
         return normal(zeros, torch.ones_like(zeros), len(self.latent_shape))
 
     def sample(self, n: int, *, seed: int | None = None) -> Tensor:
-        """The expected examples of `n` codes drawn from the prior: `(n, *input_shape)`, as `decode` gives them.
+        """`decode` of `n` codes sampled from the prior, `(n, *input_shape)`.
 
-        With a seed, the first examples of a larger sample are those of a smaller one, bit for bit:
-        codes are decoded in blocks of one size, because a matrix product of another size rounds
-        differently. Raises InputError for a negative or huge `n` and for an invalid seed.
+        With a seed, a smaller sample is bitwise identical to the start of a larger one: codes are
+        decoded in blocks of a fixed size, because rounding of a matrix product depends on its size.
+        Raises InputError for an invalid `n` or seed.
         """
         if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n <= MOST_SAMPLES:
-            raise InputError(
-                f"sample takes a number of {self.spec.domain.nouns}, 0 to {MOST_SAMPLES:,}; got {n!r}."
-            )
+            raise InputError(f"n must be an integer from 0 to {MOST_SAMPLES:,}; got {n!r}.")
         if seed is not None and (type(seed) is not int or not 0 <= seed < 2**63):
-            raise InputError(f"seed is a whole number from 0 to 2**63 - 1, or None; got {seed!r}.")
+            raise InputError(f"seed must be an integer from 0 to 2**63 - 1, or None; got {seed!r}.")
         return self._sampled(n, seed, self._prior_codes)
 
     def _sampled(self, n: int, seed: int | None, codes_from: Callable[[Tensor], Tensor]) -> Tensor:
-        """Examples of the codes that are made from standard normal noise `(n, *_prior_noise_shape)`."""
+        """Decoded codes `codes_from(noise)` at standard normal noise `(n, *_prior_noise_shape)`."""
         shape = self._prior_noise_shape
         if seed is None:
             noise, size = torch.randn(n, *shape), max(1, VALUES_AT_ONCE // self.spec.input_size)
@@ -76,10 +73,10 @@ class VariationalAutoencoder(Autoencoder):
     def elbo(self, x: Tensor, *, samples: int = 1) -> Tensor:
         """The evidence lower bound of each example, `(N,)` in nats.
 
-        Kingma & Welling 2014, eq. 10: the mean over `samples` draws of log p(x | z), less
-        KL(q(z | x) || p(z)), in closed form where the prior is a Gaussian and else at the same
-        draws. At beta = 1, whatever was trained. Of rows and series it bounds the log-density in
-        the user's units.
+        Kingma & Welling 2014, eq. 10: the mean over `samples` samples of log p(x | z), minus
+        KL(q(z | x) || p(z)), in closed form for a Gaussian prior, else estimated from the same
+        samples. Loss weights such as beta are ignored. For rows and series it bounds the log-density
+        in the user's units.
         """
         x = self._inputs(x, "elbo")
         _check_samples(samples)
@@ -92,9 +89,9 @@ class VariationalAutoencoder(Autoencoder):
     def log_likelihood(self, x: Tensor, *, samples: int) -> Tensor:
         """The importance-weighted bound on log p(x) of each example, `(N,)` in nats, float64 on the CPU.
 
-        Burda et al. 2016, eq. 8, with K = `samples`. It rises toward log p(x) with K. Its memory
-        does not grow with K or with the examples, because it has no gradient: to train on the bound,
-        call `loss` with `objective=IWAE(samples=K)`.
+        Burda et al. 2016, eq. 8, with K = `samples`; it approaches log p(x) as K grows. Memory use is
+        independent of K and N, because no gradient is kept: to train on the bound, call `loss` with
+        `objective=IWAE(samples=K)`.
         """
         x = self._inputs(x, "log_likelihood")
         _check_samples(samples)
@@ -108,15 +105,15 @@ class VariationalAutoencoder(Autoencoder):
     def importance_bound(self, x: Tensor, noise: Tensor) -> Tensor:
         """The importance-weighted bound `(N,)` in nats, float64 on the CPU, from noise `(K, N, *latent_shape)`.
 
-        `x` is `(N, *input_shape)` as `standardized` gives it.
+        `x` is `(N, *input_shape)` as given by `standardized`.
         """
-        weights = (
-            self._log_weights(x, noise).cpu().double()
-        )  # (K, N), in this order: MPS has no float64
-        return weights.logsumexp(0) - math.log(len(noise))
+        weights = self._log_weights(
+            x, noise
+        ).cpu()  # (K, N); not .double() first: MPS has no float64
+        return weights.double().logsumexp(0) - math.log(len(noise))
 
     def _log_weights(self, x: Tensor, noise: Tensor) -> Tensor:
-        """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, at the z of this noise."""
+        """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, with z at this noise."""
         posterior = self._posterior(x)
         return log_weights(self, x, draw_at(posterior, noise), posterior)
 
@@ -137,11 +134,11 @@ class VariationalAutoencoder(Autoencoder):
 
     @property
     def _prior_noise_shape(self) -> tuple[int, ...]:
-        """Shape of the noise that makes one code of the prior's; a `NormalMixture` takes one number more."""
+        """Shape of the noise for one prior sample; a `NormalMixture` needs one more number."""
         return self.latent_shape
 
     def _prior_codes(self, noise: Tensor) -> Tensor:
-        """The prior's draws `(n, *latent_shape)` at standard normal noise `(n, *_prior_noise_shape)`."""
+        """Prior samples `(n, *latent_shape)` at standard normal noise `(n, *_prior_noise_shape)`."""
         prior = self.prior()
         if isinstance(prior, NormalMixture):
             return prior.codes_from(noise).to(noise.dtype)
@@ -150,4 +147,4 @@ class VariationalAutoencoder(Autoencoder):
 
 def _check_samples(samples: int) -> None:
     if type(samples) is not int or samples < 1:
-        raise InputError(f"samples is a number of draws, 1 or more; got {samples!r}.")
+        raise InputError(f"samples must be a positive integer; got {samples!r}.")

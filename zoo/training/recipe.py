@@ -285,7 +285,7 @@ def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> lis
         return ["training.objective: perceptual and extractor are given together"]
     if wrong := incompatibility(objective, parts, spec.loss_weights, training.gradient):
         place = "gradient" if training.gradient not in objective.gradients else "objective"
-        return [f"training.{place}: {family!r} cannot be trained so: {wrong}"]
+        return [f"training.{place}: {family!r} does not support this objective: {wrong}"]
     return []
 
 

@@ -11,7 +11,7 @@ import zoo
 from zoo.distributions.gaussians import normal
 from zoo.models import Batch
 from zoo.models.objectives import objective_for
-from zoo.models.objectives.disentangling import aggregate, shuffled
+from zoo.models.objectives.disentangling import aggregate, permuted
 
 
 def model(family, **fields):
@@ -59,7 +59,7 @@ def test_the_aggregate_posterior_of_correlated_codes_has_their_total_correlation
 
 def test_shuffled_codes_keep_each_number_and_lose_its_company():
     z = torch.arange(12.0)[:, None].expand(12, 3).contiguous()
-    mixed = shuffled(z)
+    mixed = permuted(z)
     assert all(torch.equal(mixed[:, j].sort().values, z[:, j]) for j in range(3))
     assert not any(len(set(row.tolist())) < 3 for row in mixed)
 
@@ -96,7 +96,7 @@ def test_the_discriminator_finds_the_total_correlation_of_a_gaussian():
 
     for _ in range(600):
         z = codes(256)
-        told = vae.discriminator(torch.cat([z, shuffled(z)]))[:, 0]
+        told = vae.discriminator(torch.cat([z, permuted(z)]))[:, 0]
         wanted = (torch.arange(512) < 256).float()
         optimizer.zero_grad()
         torch.nn.functional.binary_cross_entropy_with_logits(told, wanted).backward()

@@ -1,6 +1,6 @@
-"""What training minimizes, written once over a family's parts.
+"""Training objectives, written once over the parts of a family.
 
-Training, the validation loss, `evaluate`, `elbo` and `log_likelihood` all come from these classes.
+Training, the validation loss, `evaluate`, `elbo` and `log_likelihood` all use these classes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def default_of(model: Primitives) -> ObjectiveSettings:
-    """What a model is trained on where nothing else is said."""
+    """The default objective of a model's family."""
     return model.spec.objective or default_objective(parts_of(type(model)))
 
 
@@ -39,22 +39,22 @@ def objective_for(
     gradient: Gradient = "reparameterized",
     distance: Distance | None = None,
 ) -> Objective:
-    """An objective for a model: the chosen one, or the family's own.
+    """The chosen objective for a model, or its family's default.
 
     Args:
-        model: what is trained or measured.
+        model: the model to train or measure.
         chosen: None is the family's default.
         gradient: the gradient estimator.
-        distance: of an extractor, where the objective has a perceptual term.
+        distance: perceptual distance, for objectives with a perceptual term.
 
-    Raises InputError for an objective that the family is not fit for, and a gradient that is not its.
+    Raises InputError for an objective or a gradient that the family does not support.
     """
     if chosen is not None and not isinstance(chosen, ObjectiveSettings):
-        raise InputError(f"objective is ELBO(), IWAE(samples=K), ...; got {chosen!r}.")
+        raise InputError(f"objective must be ELBO(), IWAE(samples=K), ...; got {chosen!r}.")
     one = default_of(model) if chosen is None else chosen
     if wrong := incompatibility(one, parts_of(type(model)), model.loss_weights, gradient):
         end = "" if wrong.endswith(("?", ".")) else "."
-        raise InputError(f"{type(model).__name__} cannot be trained so: {wrong}{end}")
+        raise InputError(f"{type(model).__name__} does not support this objective: {wrong}{end}")
     return build(one, gradient, distance)
 
 
@@ -63,7 +63,7 @@ def build(
     gradient: Gradient = "reparameterized",
     distance: Distance | None = None,
 ) -> Objective:
-    """An objective by its settings, for a family that it fits."""
+    """The objective with these settings, for a family that supports it."""
     match one:
         case settings.Likelihood():
             return NegativeLogLikelihood(one, gradient)
@@ -79,4 +79,4 @@ def build(
             return ReconstructionError(one, gradient, distance)
         case settings.Own():
             return OwnLoss(one, gradient)
-    raise InputError(f"No objective of kind {one.kind!r} is known.")
+    raise InputError(f"Unknown objective {one.kind!r}.")

@@ -1,4 +1,4 @@
-"""`Objective`: what a training minimizes, over a family's parts, a batch and its random numbers."""
+"""`Objective`: a loss as a function of a model's parts, a batch and its random numbers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from zoo.models.primitives import Primitives, full_precision
 from zoo.specs.objectives import Gradient, ObjectiveSettings
 
 Distance = Callable[[Tensor, Tensor], Tensor]
-"""Between images `(N, C, H, W)` in [0, 1], one by one: `(N,)`."""
+"""Distance `(N,)` between pairs of images `(N, C, H, W)` in [0, 1]."""
 Shape = tuple[int, ...]
 Settings = TypeVar("Settings", bound=ObjectiveSettings)
 
 
 class Objective(Generic[Settings]):
-    """One objective with its settings; its terms have a value for each example where that is defined."""
+    """An objective with its settings; terms have a value per example wherever that is defined."""
 
     def __init__(self, settings: Settings, gradient: Gradient = "reparameterized") -> None:
         self.settings, self.gradient = settings, gradient
@@ -28,19 +28,19 @@ class Objective(Generic[Settings]):
     def noise(
         self, model: Primitives, code: Shape, size: int, generator: torch.Generator | None = None
     ) -> Tensor | None:
-        """The random numbers that the loss of a whole batch takes, a row per example; or None.
+        """The random numbers of a whole batch's loss, one row per example; or None.
 
         `code` is the shape of one example's code.
         """
         return model._noise(code, size, generator)
 
     def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
-        """The loss of a batch at its rows of the noise."""
+        """The loss of a batch, given its rows of the noise."""
         raise NotImplementedError
 
 
 def reconstruction(model: Primitives, likelihood: Distribution, target: Tensor) -> Tensor:
-    """-log p(target | z) of each example, `(*draws, N)` in nats: of a real domain, in the user's units."""
+    """-log p(target | z) of each example, `(*draws, N)` in nats; for real domains, in the user's units."""
     with full_precision(target.device):
         nats = -likelihood.log_prob(target.float())
         if model.standardization is not None:

@@ -1,4 +1,4 @@
-"""Lower bounds on log p(x), with their sign turned: the ELBO and the importance-weighted bound."""
+"""Negative lower bounds on log p(x): the ELBO and the importance-weighted bound."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from zoo.models.primitives import Primitives, full_precision
 from zoo.specs.objectives import ELBO, IWAE
 
 VALUES_AT_ONCE = 400_000
-"""Values that are decoded in one go: small enough for a CPU's cache, and for any memory."""
+"""Values decoded at once: few enough for a CPU's cache."""
 
 
 class NegativeELBO(Objective[ELBO]):
-    """Reconstruction and KL (Kingma & Welling 2014, eq. 10), means over draws where there are several.
+    """Reconstruction and KL (Kingma & Welling 2014, eq. 10), averaged over posterior samples.
 
-    With `gradient="stl"` the KL is taken at the draw and the score term is left out, whose mean is
-    zero: less variance near the optimum (sticking the landing, Roeder et al. 2017, eq. 8).
+    With `gradient="stl"` the KL is estimated at the samples and its zero-mean score term is dropped,
+    which reduces variance near the optimum (sticking the landing, Roeder et al. 2017, eq. 8).
     """
 
     def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
-        """As any objective; noise may have draws in front, `(K, N, *latent_shape)`."""
+        """See `Objective.loss`; noise may also be `(K, N, *latent_shape)`, for K samples."""
         assert noise is not None
         inference = model._infer(batch.input, noise, stl=self.gradient == "stl")
         nats = reconstruction(model, inference.likelihood, batch.target)
@@ -40,10 +40,9 @@ class NegativeELBO(Objective[ELBO]):
 
 
 class NegativeBound(Objective[IWAE]):
-    """Minus the importance-weighted bound of K draws: one term, `iwae` (Burda et al. 2016, eq. 8).
+    """Negative importance-weighted bound of K samples: one term, `iwae` (Burda et al. 2016, eq. 8).
 
-    `gradient="dreg"` is what stl is for the ELBO: the doubly reparameterized gradient (Tucker et
-    al. 2019, eq. 8).
+    `gradient="dreg"` selects the doubly reparameterized gradient (Tucker et al. 2019, eq. 8).
     """
 
     def noise(
@@ -69,20 +68,20 @@ class NegativeBound(Objective[IWAE]):
 
 
 def log_weights(model: Primitives, target: Tensor, z: Tensor, posterior: Distribution) -> Tensor:
-    """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, of codes `(K, N, *latent_shape)`.
+    """log p(x | z) + log p(z) - log q(z | x), `(K, N)` in nats, for codes `(K, N, *latent_shape)`.
 
-    The codes are decoded in chunks of K; with a gradient, every chunk's graph is kept.
+    Codes are decoded in chunks along K; with gradients enabled, all graphs are kept.
     """
     prior = model.prior()
 
-    def weigh(part: Tensor) -> Tensor:
+    def of_chunk(part: Tensor) -> Tensor:
         score = -reconstruction(model, model._likelihood(part), target)
         return score + prior.log_prob(part) - posterior.log_prob(part)
 
-    return in_chunks(weigh, z, target)
+    return in_chunks(of_chunk, z, target)
 
 
 def in_chunks(function: Callable[[Tensor], Tensor], draws: Tensor, x: Tensor) -> Tensor:
-    """A function of draws `(K, N, ...)`, some of the K at a time: memory does not grow with K."""
+    """`function` of samples `(K, N, ...)`, in chunks along K that bound memory."""
     most = VALUES_AT_ONCE if x.device.type == "cpu" else 64 * VALUES_AT_ONCE  # to fill a GPU
     return torch.cat([function(part) for part in draws.split(max(1, most // x.numel()))])

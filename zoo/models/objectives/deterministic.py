@@ -1,4 +1,4 @@
-"""Objectives of a code that is not drawn, and a family's own loss."""
+"""Objectives of deterministic codes, the reconstruction error, and a family's own loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.specs.objectives import Gradient, Likelihood, Own, Pixels
 
 
 class NegativeLogLikelihood(Objective[Likelihood]):
-    """-log p(x | z) at the code that `encode` gives, plus the family's regularizers."""
+    """-log p(x | z) at the deterministic code, plus the family's regularizers."""
 
     def noise(
         self, model: Primitives, code: Shape, size: int, generator: torch.Generator | None = None
@@ -29,7 +29,7 @@ class NegativeLogLikelihood(Objective[Likelihood]):
 
 
 class ReconstructionError(Objective[Pixels]):
-    """The error of a reconstruction's values, summed; with the KL of a posterior, if there is one."""
+    """Summed reconstruction error, plus the KL for families with a posterior."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class ReconstructionError(Objective[Pixels]):
     ) -> None:
         super().__init__(settings, gradient)
         self.distance = distance
-        """In an extractor's features, where the settings name one."""
+        """Perceptual distance, if the settings name an extractor."""
 
     def noise(
         self, model: Primitives, code: Shape, size: int, generator: torch.Generator | None = None
@@ -63,8 +63,8 @@ class ReconstructionError(Objective[Pixels]):
             terms |= code.per_example
         x_hat = model._output(z)
         with full_precision(x.device):
-            apart = x_hat.float() - x.float()
-            error = apart.abs() if settings.error == "l1" else apart.square()
+            difference = x_hat.float() - x.float()
+            error = difference.abs() if settings.error == "l1" else difference.square()
             terms = {settings.error: error.flatten(1).sum(1), **terms}
             if self.distance is not None:
                 terms["perceptual"] = self.distance(x_hat.float().clamp(0, 1), x.float())

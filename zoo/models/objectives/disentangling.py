@@ -1,4 +1,4 @@
-"""The negative ELBO with a weight on the total correlation of the code."""
+"""The negative ELBO with a weighted total correlation."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from zoo.specs.objectives import TotalCorrelation
 
 
 class MinibatchTotalCorrelation(Objective[TotalCorrelation]):
-    """The KL split in three, estimated within the batch (Chen et al. 2018, eq. 2).
+    """The KL decomposed into three terms, estimated within the batch (Chen et al. 2018, eq. 2).
 
-    The mutual information of example and code, the total correlation of the code's numbers, and
-    each number's own KL. The aggregate posterior is estimated by minibatch-weighted sampling
-    (appendix C.1) without its constant log N, which has no gradient: a term is not what it is over
-    the whole dataset.
+    Index-code mutual information, total correlation, and dimension-wise KL. The aggregate posterior
+    is estimated by minibatch-weighted sampling (appendix C.1) without the constant log N, which has
+    no gradient, so the terms' values differ from those over the whole dataset.
     """
 
     def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
@@ -31,10 +30,10 @@ class MinibatchTotalCorrelation(Objective[TotalCorrelation]):
         z = draw_at(posterior, noise)
         nats = reconstruction(model, model._likelihood(z), batch.target)
         with full_precision(z.device):
-            own = without_gradient(posterior) if self.gradient == "stl" else posterior
+            scored = without_gradient(posterior) if self.gradient == "stl" else posterior
             joint, marginals = aggregate(posterior, z)
             terms = {
-                "mutual_information": own.log_prob(z) - joint,
+                "mutual_information": scored.log_prob(z) - joint,
                 "total_correlation": joint - marginals,
                 "dimension_kl": marginals - model.prior().log_prob(z),
             }
@@ -43,10 +42,10 @@ class MinibatchTotalCorrelation(Objective[TotalCorrelation]):
 
 
 class DiscriminatedTotalCorrelation(Objective[TotalCorrelation]):
-    """The KL plus the total correlation that a discriminator estimates (Kim & Mnih 2018, eq. 2).
+    """The KL plus the total correlation estimated by a discriminator (Kim & Mnih 2018, eq. 2).
 
-    The discriminator is trained in the same step, on codes without gradient: it tells codes from
-    codes whose numbers come from different examples, and its logit estimates the total correlation.
+    The discriminator is trained in the same step, on detached codes, to distinguish codes from
+    dimension-wise permuted ones; its logit estimates the total correlation.
     """
 
     def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
@@ -56,18 +55,18 @@ class DiscriminatedTotalCorrelation(Objective[TotalCorrelation]):
         z = inference.z
         logits = model._discriminate(z, False).float()  # (N, 1)
         codes = z.detach()
-        guesses = model._discriminate(torch.cat([codes, shuffled(codes)]), True).float()  # (2 N, 1)
+        both = model._discriminate(torch.cat([codes, permuted(codes)]), True).float()  # (2 N, 1)
         with full_precision(z.device):
-            real = torch.arange(len(guesses), device=guesses.device) < len(z)
-            error = F.binary_cross_entropy_with_logits(guesses[:, 0], real.float())
+            real = torch.arange(len(both), device=both.device) < len(z)
+            error = F.binary_cross_entropy_with_logits(both[:, 0], real.float())
             means = {"total_correlation": logits.mean(), "discriminator": error}
             return Loss({"reconstruction": nats, **inference.kl}, means, model.loss_weights)
 
 
 def aggregate(posterior: Distribution, z: Tensor) -> tuple[Tensor, Tensor]:
-    """log q(z) and the sum over numbers of log q(z_j), `(N,)` in nats, of codes `(N, d)`.
+    """log q(z) and the sum over dimensions of log q(z_j), `(N,)` in nats, of codes `(N, d)`.
 
-    q(z) is the mean of the posteriors of this very batch.
+    q(z) is the mean of this batch's posteriors.
     """
     assert isinstance(posterior, Independent)
     assert isinstance(posterior.base_dist, Normal)
@@ -77,10 +76,10 @@ def aggregate(posterior: Distribution, z: Tensor) -> tuple[Tensor, Tensor]:
     return pairs.sum(2).logsumexp(1) - shift, (pairs.logsumexp(1) - shift).sum(1)
 
 
-def shuffled(codes: Tensor) -> Tensor:
-    """Codes `(N, d)` whose numbers come from different examples of the batch: column j is rolled by j steps.
+def permuted(codes: Tensor) -> Tensor:
+    """Codes `(N, d)` with each dimension taken from a different example: column j is rolled by j steps.
 
-    An epoch's order is random, so that no more draws are needed.
+    No further random numbers are needed, because an epoch's order is random.
     """
     count, dims = codes.shape
     rows = torch.arange(count, device=codes.device)[:, None]

@@ -1,4 +1,4 @@
-"""The importance-weighted bound as it is trained: doubly reparameterized, and at a few of its draws."""
+"""Gradient estimators of the importance-weighted bound: doubly reparameterized, and resampled."""
 
 from __future__ import annotations
 
@@ -8,71 +8,75 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Codes = Callable[[Tensor], Tensor]
-"""Standard normal noise `(K, N, *latent_shape)` -> codes of the posteriors."""
-Weigh = Callable[[Tensor], Tensor]
-"""Codes `(K, N, *latent_shape)` -> the logarithms of their weights, `(K, N)`."""
+ToCodes = Callable[[Tensor], Tensor]
+"""Standard normal noise `(K, N, *latent_shape)` -> posterior samples."""
+LogWeights = Callable[[Tensor], Tensor]
+"""Codes `(K, N, *latent_shape)` -> log importance weights `(K, N)`."""
 
 
 def log_weight_sum(
-    codes: Codes, weigh: Weigh, noise: Tensor, doubly: bool, resampled: Literal["off"] | int
+    codes: ToCodes,
+    log_weights: LogWeights,
+    noise: Tensor,
+    doubly: bool,
+    resampled: Literal["off"] | int,
 ) -> Tensor:
-    """log of the sum of K draws' weights of each image, `(N,)` in nats, to be trained on.
+    """log of the summed importance weights of each example, `(N,)` in nats, with a gradient.
 
     Args:
-        codes: of the posteriors.
-        weigh: by posteriors without gradient where it comes doubly reparameterized.
-        noise: `(K, N, *latent_shape)`; with `resampled` `(K + 1, N, *latent_shape)`, of which the last chooses.
+        codes: maps noise to posterior samples.
+        log_weights: uses detached posteriors if `doubly`.
+        noise: `(K, N, *latent_shape)`; with `resampled`, `(K + 1, N, *latent_shape)`: the last row drives it.
         doubly: the doubly reparameterized gradient (Tucker et al. 2019, eq. 8).
-        resampled: draws, chosen by their weight, at which the gradient is taken. Its mean is that
-            of all draws (Burda et al. 2016, section 3).
+        resampled: number of samples, resampled by weight, through which to backpropagate: an
+            unbiased estimate of the full gradient (Burda et al. 2016, section 3).
     """
     if resampled == "off":
         z = codes(noise)
-        return (_doubly_reparameterized(weigh, z) if doubly else weigh(z)).logsumexp(0)
-    noise, chooser = noise[:-1], noise[-1].flatten(1)[:, 0]
+        return (_doubly_reparameterized(log_weights, z) if doubly else log_weights(z)).logsumexp(0)
+    noise, selector = noise[:-1], noise[-1].flatten(1)[:, 0]
     with torch.no_grad():
-        weights = weigh(codes(noise))
-        shares = weights.softmax(0)
-        chosen = systematic(shares, chooser, resampled)  # (resampled, N)
-    images = torch.arange(noise.shape[1], device=noise.device)
-    z = codes(noise[chosen, images])
+        logs = log_weights(codes(noise))
+        normalized = logs.softmax(0)
+        chosen = systematic(normalized, selector, resampled)  # (resampled, N)
+    examples = torch.arange(noise.shape[1], device=noise.device)
+    z = codes(noise[chosen, examples])
     if doubly:
-        z = _with_gradient_times(shares[chosen, images], z)
-    mean = weigh(z).mean(0)
-    return weights.logsumexp(0) + mean - mean.detach()
+        z = _with_scaled_gradient(z, normalized[chosen, examples])
+    mean = log_weights(z).mean(0)
+    return logs.logsumexp(0) + mean - mean.detach()
 
 
-def systematic(shares: Tensor, noise: Tensor, count: int) -> Tensor:
-    """Which of K draws `count` even steps through their shares `(K, N)` fall on: `(count, N)`.
+def systematic(weights: Tensor, noise: Tensor, count: int) -> Tensor:
+    """Systematic resampling (Kitagawa 1996): indices `(count, N)` of samples with normalized weights `(K, N)`.
 
-    Standard normal noise `(N,)` draws where the first step falls, so that a draw is taken `count`
-    times its share, in the mean (Kitagawa 1996).
+    Standard normal noise `(N,)` sets the offset. Each sample is selected `count` times its weight in
+    expectation.
     """
     steps = torch.arange(count, device=noise.device)[:, None] + torch.special.ndtr(noise.float())
-    ends = shares.cumsum(0).T.contiguous()  # (N, K)
+    ends = weights.cumsum(0).T.contiguous()  # (N, K)
     found = torch.searchsorted(ends, (steps / count).T.contiguous(), right=True)  # (N, count)
-    return found.T.clamp(max=len(shares) - 1).contiguous()
+    return found.T.clamp(max=len(weights) - 1).contiguous()
 
 
-def _doubly_reparameterized(weigh: Weigh, z: Tensor) -> Tensor:
-    """The draws' weights, of whose gradient a draw's share comes to its code once more: of its square, eq. 8."""
-    if torch.compiler.is_compiling():  # a graph's hook cannot wait for the shares
+def _doubly_reparameterized(log_weights: LogWeights, z: Tensor) -> Tensor:
+    """Log-weights whose gradient w.r.t. z is scaled once more by the normalized weight (DReG, eq. 8)."""
+    if torch.compiler.is_compiling():  # a hook cannot use values computed later in the graph
         with torch.no_grad():
-            shares = weigh(z).softmax(0)
-        return weigh(_with_gradient_times(shares, z))
-    weights = weigh(z)
-    shares = weights.detach().softmax(0)
+            normalized = log_weights(z).softmax(0)
+        return log_weights(_with_scaled_gradient(z, normalized))
+    logs = log_weights(z)
+    normalized = logs.detach().softmax(0)
     if z.requires_grad:
-        z.register_hook(lambda gradient: _scaled(gradient, shares))
-    return weights
+        z.register_hook(lambda gradient: _scaled(gradient, normalized))
+    return logs
 
 
-def _with_gradient_times(factors: Tensor, z: Tensor) -> Tensor:
-    """The same codes `(K, N, *latent_shape)`, whose gradient is multiplied by each one's factor `(K, N)`."""
+def _with_scaled_gradient(z: Tensor, factors: Tensor) -> Tensor:
+    """Codes `(K, N, *latent_shape)`, with their gradient multiplied by factors `(K, N)`."""
     return z.detach() + _scaled(z - z.detach(), factors)
 
 
 def _scaled(codes: Tensor, factors: Tensor) -> Tensor:
-    """Codes `(K, N, *latent_shape)`, each times its factor `(K, N)`."""
+    """Codes `(K, N, *latent_shape)` times factors `(K, N)`."""
     return codes * factors.view(*factors.shape, *[1] * (codes.dim() - 2))

@@ -1,1 +1,1 @@
-"""What families are put together from: encoders and decoders, likelihoods, priors."""
+"""Building blocks of families: encoders and decoders, likelihood heads, priors."""

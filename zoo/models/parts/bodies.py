@@ -1,4 +1,4 @@
-"""Encoders and decoders: the layers from an image to its features, and from a code to logits."""
+"""Encoders and decoders: layers from an example to its features, and from a code to decoder outputs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def build_decoder(
 
 
 class MLP(nn.ModuleList):
-    """Linear layers of the given sizes, with an activation between them and none after the last."""
+    """Linear layers of the given sizes, with an activation between them but not after the last."""
 
     def __init__(self, sizes: list[int], activation: str) -> None:
         super().__init__(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
@@ -51,7 +51,7 @@ class MLP(nn.ModuleList):
 
 
 class MLPEncoder(MLP):
-    """Flattens the example; every layer is followed by the activation, the last one too."""
+    """Flattens the example; an activation follows every layer, including the last."""
 
     def __init__(self, body: MLPBody, input_shape: tuple[int, ...]) -> None:
         sizes = [math.prod(input_shape), *body.hidden]
@@ -64,7 +64,7 @@ class MLPEncoder(MLP):
 
 
 class MLPDecoder(MLP):
-    """The encoder's layers in reverse; the last one gives a number for every value of the example."""
+    """The encoder's layers in reverse, then a linear layer to the output shape."""
 
     def __init__(self, body: MLPBody, input_shape: tuple[int, ...], latent_dim: int) -> None:
         super().__init__(
@@ -76,14 +76,14 @@ class MLPDecoder(MLP):
         return super().forward(z).unflatten(-1, self.input_shape)  # (N, *input_shape)
 
     def set_output_bias(self, logits: Tensor) -> None:
-        """Makes the last layer's bias these logits `(C, H, W)`."""
+        """Sets the last layer's bias to these outputs `(*input_shape)`."""
         last = self[-1]
         assert isinstance(last, nn.Linear)
         last.bias.copy_(logits.flatten())
 
 
 def bounded(values: Tensor, bound: float) -> Tensor:
-    """Values smoothly within plus and minus a bound; small ones nearly as they are."""
+    """Soft clamp to (-bound, bound); close to the identity near zero."""
     return bound * torch.tanh(values / bound)
 
 
@@ -102,7 +102,7 @@ class ResidualBlock(nn.Module):
 
 
 class GridEncoder(nn.Module):
-    """Strided convolutions and residual blocks; an activation after each of them."""
+    """Strided convolutions and residual blocks, each followed by an activation."""
 
     def __init__(self, body: ConvBody | GridBody, input_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class GridEncoder(nn.Module):
 
 
 class ConvEncoder(GridEncoder):
-    """Strided convolutions, residual blocks, dense layers; an activation after each of them."""
+    """Strided convolutions, residual blocks and dense layers, each followed by an activation."""
 
     def __init__(self, body: ConvBody, input_shape: tuple[int, ...]) -> None:
         super().__init__(body, input_shape)
@@ -138,17 +138,17 @@ class ConvEncoder(GridEncoder):
         return self.summary(self.grid(x))
 
     def grid(self, x: Tensor) -> Tensor:
-        """What the convolutions make of images: `(N, channels[-1], h, w)`."""
+        """Feature map `(N, channels[-1], h, w)` of images."""
         return super().forward(x)
 
     def summary(self, grid: Tensor) -> Tensor:
-        """Features `(N, F)` of a grid."""
+        """Features `(N, F)` of a feature map."""
         h = grid.flatten(1)
         return self.activate(self.dense(h)) if len(self.dense) else h  # (N, F)
 
 
 class GridDecoder(nn.Module):
-    """The mirror of GridEncoder: residual blocks, strided transposed convolutions."""
+    """Mirror of GridEncoder: residual blocks, strided transposed convolutions."""
 
     def __init__(self, body: ConvBody | GridBody, input_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -178,19 +178,19 @@ class GridDecoder(nn.Module):
         return self.image(self.refined(h))
 
     def refined(self, h: Tensor) -> Tensor:
-        """A grid `(N, channels[-1], h, w)` after the residual blocks."""
+        """A feature map `(N, channels[-1], h, w)` after the residual blocks."""
         for block in self.blocks:
             h = block(h)
         return h
 
     def image(self, h: Tensor) -> Tensor:
-        """Logits `(N, C, H, W)` of a grid."""
+        """Outputs `(N, C, H, W)` from a feature map."""
         for layer in self.up:
             h = layer(self.activate(h))
         return h  # (N, C, H, W)
 
     def set_output_bias(self, logits: Tensor) -> None:
-        """Makes the last layer's bias each channel's mean of these logits `(C, H, W)`."""
+        """Sets the last layer's bias to the channel means of these outputs `(C, H, W)`."""
         last = self.up[-1]
         assert isinstance(last, nn.ConvTranspose2d)
         assert last.bias is not None
@@ -198,10 +198,12 @@ class GridDecoder(nn.Module):
 
 
 class ConvDecoder(GridDecoder):
-    """The mirror of ConvEncoder: dense layers, residual blocks, strided transposed convolutions."""
+    """Mirror of ConvEncoder: dense layers, residual blocks, strided transposed convolutions."""
 
     def __init__(self, body: ConvBody, input_shape: tuple[int, ...], latent_dim: int) -> None:
-        nn.Module.__init__(self)  # dense layers come first: seeds and the optimizer go by the order
+        nn.Module.__init__(
+            self
+        )  # dense layers first: seeding and optimizer state depend on the order
         self.small = (body.channels[-1], *body.sizes(*input_shape[1:])[-1])
         self.dense = MLP(
             [latent_dim, *reversed(body.hidden), math.prod(self.small)], body.activation
@@ -212,7 +214,7 @@ class ConvDecoder(GridDecoder):
         return self.image(self.grid(z))
 
     def grid(self, z: Tensor) -> Tensor:
-        """What the dense layers and blocks make of codes: `(N, channels[-1], h, w)`."""
+        """Feature map `(N, channels[-1], h, w)` from codes."""
         return self.refined(self.dense(z).unflatten(-1, self.small))
 
 

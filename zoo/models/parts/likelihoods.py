@@ -1,4 +1,4 @@
-"""`LikelihoodHead`: the end of a decoder, which turns its outputs into a distribution over examples."""
+"""`LikelihoodHead`: converts decoder outputs to a distribution over examples."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from zoo.plugins.guards import blamed
 
 
 class LikelihoodHead(nn.Module):
-    """A likelihood and its learned parameters, each a tensor of the head's by its name.
+    """A likelihood with its learned parameters, registered by name.
 
     Args:
-        likelihood: of the Spec.
-        shape: of one example.
+        likelihood: the Spec's likelihood.
+        shape: shape of one example.
 
     Attributes:
-        outputs: shape of what a decoder gives for one code.
+        outputs: shape of the decoder's output for one code.
 
     Raises:
-        PluginError: for a package's likelihood that fails, or gives something of the wrong shape.
+        PluginError: if a package's likelihood fails or returns a distribution of the wrong shape.
     """
 
     def __init__(self, likelihood: Likelihood, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.likelihood, self.shape = likelihood, tuple(shape)
         cls = type(likelihood)
-        self._blamed = "" if cls.__module__.startswith("zoo.") else registry.title_of(cls)
-        with self._guarded("failed to give its outputs"):
+        self._plugin = "" if cls.__module__.startswith("zoo.") else registry.title_of(cls)
+        with self._guarded("failed to return its outputs"):
             self.outputs = tuple(likelihood.outputs(self.shape))
-        with self._guarded("failed to give its parameters"):
+        with self._guarded("failed to return its parameters"):
             own = likelihood.parameters(self.shape)
             for name, start in own.items():
                 self.register_parameter(name, nn.Parameter(start))
@@ -45,30 +45,30 @@ class LikelihoodHead(nn.Module):
     def distribution(self, outputs: Tensor) -> Distribution:
         """Distribution over examples `(*batch, *shape)` from decoder outputs `(*batch, *outputs)`."""
         own = {name: getattr(self, name).float() for name in self._own}
-        if not self._blamed or torch.compiler.is_compiling():  # a graph needs no guard
+        if not self._plugin or torch.compiler.is_compiling():
             return self.likelihood.distribution(outputs, self.shape, **own)
-        with self._guarded("failed to give its distribution"):
+        with self._guarded("failed to return its distribution"):
             found = self.likelihood.distribution(outputs, self.shape, **own)
         return self._checked(found, outputs)
 
     def outputs_for(self, mean: Tensor) -> Tensor:
         """Decoder outputs whose expected example is `mean`, of shape `shape`."""
-        with self._guarded("failed to give its outputs_for"):
+        with self._guarded("failed in outputs_for"):
             return self.likelihood.outputs_for(mean)
 
     def extra_repr(self) -> str:
         return repr(self.likelihood)
 
     def _checked(self, found: Distribution, outputs: Tensor) -> Distribution:
-        """What a package's likelihood gave, if it is a distribution over examples."""
+        """`found`, if it is a distribution over examples. Raises PluginError."""
         is_one = isinstance(found, Distribution)
-        gave = (*found.batch_shape, "|", *found.event_shape) if is_one else type(found).__name__
+        got = (*found.batch_shape, "|", *found.event_shape) if is_one else type(found).__name__
         batch = outputs.shape[: outputs.dim() - len(self.outputs)]
-        if gave != (wanted := (*batch, "|", *self.shape)):
+        if got != (wanted := (*batch, "|", *self.shape)):
             raise PluginError(
-                f"{self._blamed} gave a distribution of shape (batch | event) {gave}, not {wanted}."
+                f"{self._plugin} returned a distribution of shape (batch | event) {got}, not {wanted}."
             )
         return found
 
     def _guarded(self, doing: str) -> AbstractContextManager[None]:
-        return blamed(self._blamed, doing) if self._blamed else contextlib.nullcontext()
+        return blamed(self._plugin, doing) if self._plugin else contextlib.nullcontext()

@@ -1,4 +1,4 @@
-"""Priors that are learned: a mixture of the posteriors of pseudo-inputs."""
+"""Learned priors: the VampPrior, a mixture of the posteriors of pseudo-inputs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Encode = Callable[[Tensor], Distribution]
 
 
 def build_prior(prior: NormalPrior | VampPrior, domain: Domain) -> Vamp | None:
-    """The module that gives a learned prior; None for a standard normal, which has no parameters."""
+    """The module of a learned prior; None for a standard normal, which has no parameters."""
     return None if isinstance(prior, NormalPrior) else Vamp(prior.components, domain)
 
 
 class Vamp(nn.Module):
-    """The mean of the posteriors of K learned pseudo-inputs (Tomczak & Welling 2018, eq. 9).
+    """Uniform mixture of the posteriors of K learned pseudo-inputs (Tomczak & Welling 2018, eq. 9).
 
-    Those of images are held as logits; those of a real domain as they are, standardized.
+    Pseudo-inputs are stored as logits for images, and as standardized values for rows and series.
     """
 
     def __init__(self, components: int, domain: Domain) -> None:
@@ -33,10 +33,7 @@ class Vamp(nn.Module):
         self.logits = nn.Parameter(start - 1.0 if self.is_image else start)
 
     def forward(self, encode: Encode) -> NormalMixture:
-        """The mixture, by the family's own `encode`: `(K, *input_shape)` -> Gaussians over `(d,)`.
-
-        Pseudo-inputs are images by their logits, or standardized rows and series.
-        """
+        """The mixture, where `encode` maps `(K, *input_shape)` to Gaussian posteriors over `(d,)`."""
         posterior = encode(torch.sigmoid(self.logits) if self.is_image else self.logits)
         assert isinstance(posterior, Independent)
         assert isinstance(posterior.base_dist, Normal)
