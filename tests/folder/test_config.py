@@ -116,7 +116,7 @@ def test_every_wrong_field_of_the_config_is_told_at_once(here):
     )
     message = refused(here, WeightsError)
     assert "config.json has 5 problems" in message
-    for where in ("family: ", "spec: ", "weights_sha256: ", "provider: ", "provder: there is no"):
+    for where in ("family: ", "spec: ", "weights_sha256: ", "provider: ", "provder: unknown field"):
         assert f"\n  {where}" in message
     assert "Did you mean 'provider'?" in message
 

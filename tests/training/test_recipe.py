@@ -81,7 +81,7 @@ def test_an_empty_recipe_says_all_that_is_missing():
 def test_sections_that_are_none_are_told_at_once():
     message = refused({"model": 3, "data": [], "training": "x", 1: {}})
     for line in (
-        "1: there is no such section",
+        "1: unknown section",
         "model: a section, [model], not int",
         "data: a section, [data], not list",
         "training: a section, [training], not str",
