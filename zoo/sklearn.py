@@ -16,7 +16,7 @@ from torch import Tensor
 from zoo.api import load
 from zoo.errors import InputError
 from zoo.models import Autoencoder
-from zoo.models.inputs import about_inputs
+from zoo.models.inputs import invalid_inputs
 
 AT_ONCE = 500
 """Examples that are encoded or decoded at once."""
@@ -107,7 +107,7 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             is_gray = model.spec.domain.is_image and len(given) == 2
             if (1, *given) != shape if is_gray else given != shape:
                 array = np.asarray(X, dtype=dtypes[0])
-                raise InputError(about_inputs(torch.tensor(array), "encode", model.spec))
+                raise InputError(invalid_inputs(torch.tensor(array), "encode", model.spec))
             X = np.asarray(X).reshape(len(X), -1)  # noqa: N806
         rows = torch.tensor(validate_data(self, X, reset=is_fit, dtype=dtypes))
         fits = rows.shape[1] == math.prod(shape)

@@ -152,7 +152,7 @@ def test_a_config_with_control_characters_gives_a_printable_message(here, bad):
         ("body", {"kind": "lstm"}, "not 'lstm'"),
         ("body", 5, "body: input should be an object, not 5"),
         ("input_shape", [1, 8, 8, 8], "input_shape: 1, 2 or 3 sides"),
-        ("input_shape", [1, 8], "'bernoulli' is not for series"),
+        ("input_shape", [1, 8], "'bernoulli' does not support series"),
         ("likelihood", None, "likelihood: input should be an object, not null"),
         ("haeds", "joint", "haeds: unknown field. Did you mean 'heads'?"),
     ],

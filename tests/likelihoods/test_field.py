@@ -46,7 +46,7 @@ def test_a_likelihood_of_images_alone_is_refused_for_rows_with_those_that_fit(ki
         made(input_shape=[5], likelihood={"kind": kind}, extra=1)
     lines = str(caught.value).splitlines()[1:]
     assert lines == [
-        f"  likelihood: {kind!r} is not for rows, and input_shape (5,) is of 5-column rows; use 'gaussian'",
+        f"  likelihood: {kind!r} does not support rows, and input_shape (5,) means 5-column rows; use 'gaussian'",
         "  extra: unknown field. Known: input_shape, likelihood.",
     ]
 
@@ -99,7 +99,7 @@ def test_protocols_that_fit_are_the_likelihoods_own():
         "'dequantized' does not fit a bernoulli likelihood; use 'binarized' or 'gray', or a "
         "continuous-bernoulli or gaussian likelihood."
     )
-    with pytest.raises(InputError, match="'real' is not a protocol of images; use 'levels'"):
+    with pytest.raises(InputError, match="'real' is not a protocol for images; use 'levels'"):
         check_protocol("real", spec("discretized-logistic"))
     with pytest.raises(InputError, match="Unknown protocol 'grey'"):
         check_protocol("grey", spec("bernoulli"))

@@ -108,5 +108,7 @@ def test_parameters_per_column_are_each_of_one_column():
 
 
 def test_a_class_that_says_nothing_of_outputs_for_says_so_when_it_is_asked():
-    with pytest.raises(NotImplementedError, match="has no outputs_for, as output_bias needs"):
+    with pytest.raises(
+        NotImplementedError, match="does not implement outputs_for, which output_bias requires"
+    ):
         Likelihood().outputs_for(torch.zeros(3))

@@ -111,7 +111,9 @@ def test_a_kind_that_is_taken_is_refused():
             raise AssertionError
 
     Mine.protocols = ("dequantized",)
-    with pytest.raises(PluginError, match="'gaussian' of likelihood is taken by the zoo"):
+    with pytest.raises(
+        PluginError, match="likelihood kind 'gaussian' is already registered by the zoo"
+    ):
         zoo.register_likelihood(Mine)
 
 
@@ -157,11 +159,14 @@ def badly_named() -> type[zoo.Likelihood]:
         ),
         (
             lambda: changed(domains=("picture",)),
-            "domains is a tuple of 'vector', 'series', 'image'",
+            "domains must be a tuple of 'vector', 'series', 'image'",
         ),
-        (lambda: changed(domains="image"), "domains is a tuple of"),
-        (lambda: changed(protocols=("real",)), "protocols of a likelihood of images is a tuple of"),
-        (lambda: changed(protocols=()), "protocols of a likelihood of images is a tuple of"),
+        (lambda: changed(domains="image"), "domains must be a tuple of"),
+        (
+            lambda: changed(protocols=("real",)),
+            "protocols of an image likelihood must be a tuple of",
+        ),
+        (lambda: changed(protocols=()), "protocols of an image likelihood must be a tuple of"),
     ],
 )
 def test_a_class_that_lacks_something_is_refused(make, said):

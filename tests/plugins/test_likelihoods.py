@@ -95,7 +95,7 @@ def test_a_broken_one_is_a_problem_that_names_its_package(installed):
     for kind, said in {
         "broken": "plugin 'broken' of acme-broken 0.3 failed to load: ZeroDivisionError: division by zero. "
         "Other likelihoods are unaffected",
-        "odd": "plugin 'odd' of acme-odd 0.3 cannot be used: Laplace has the kind 'laplace'",
+        "odd": "plugin 'odd' of acme-odd 0.3 cannot be used: Laplace has kind 'laplace'",
         "three": "plugin 'three' of acme-not 0.3 is 3, which is not a subclass of zoo.Likelihood",
     }.items():
         with pytest.raises(SpecError) as caught:
@@ -116,7 +116,9 @@ def test_two_packages_that_claim_a_kind_are_named(installed):
 
 def test_a_program_cannot_take_the_kind_of_a_package(installed):
     installed(package())
-    with pytest.raises(PluginError, match=r"is taken by an entry point of acme-laplace 0\.3"):
+    with pytest.raises(
+        PluginError, match=r"is already registered by an entry point of acme-laplace 0\.3"
+    ):
         zoo.register_likelihood(registry.get("laplace"))
 
 

@@ -133,7 +133,7 @@ def test_a_broken_plugin_does_not_hide_the_other_problems(monkeypatch):
         ),
         (
             {"training__gradient": "stl", "model__family": "ae"},
-            "training.gradient: 'ae' cannot be trained so: gradient is 'reparameterized' for "
+            "training.gradient: 'ae' does not support this objective: gradient is 'reparameterized' for "
             "objective 'likelihood'; got 'stl'.",
         ),
         (

@@ -13,14 +13,15 @@ from torch.distributions import Distribution
 
 
 class Bernoulli(Distribution):
-    """Independent Bernoulli variables over the values of an example, by their logits `(*batch, *event)`.
+    """Independent Bernoulli distribution over the values of an example, from logits.
 
-    The log-probability is linear in the example, so a gray image gets its cross-entropy. It is
-    computed as `x . logits - sum softplus(logits)`, for any number of codes per example at once.
+    The log-probability is linear in the example, so for a gray image it is the negative
+    cross-entropy. It is computed as `x . logits - sum softplus(logits)`, for any number of codes per
+    example at once.
 
     Args:
         logits: `(*batch, *event)`.
-        event_dims: dimensions of an example: 3 for an image `(C, H, W)`.
+        event_dims: number of dimensions of an example: 3 for an image `(C, H, W)`.
     """
 
     def __init__(self, logits: Tensor, event_dims: int = 3) -> None:
@@ -37,14 +38,14 @@ class Bernoulli(Distribution):
         return torch.sigmoid(self.logits)
 
     def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
-        """Examples of zeros and ones, `(*sample_shape, *batch, *event)`."""
+        """Samples of zeros and ones, `(*sample_shape, *batch, *event)`."""
         with torch.no_grad():
             return torch.bernoulli(self.mean.expand(*sample_shape, *self.logits.shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Nats of each example `(..., *event)`, summed over its values."""
+        """Log-probability in nats of each example `(..., *event)`, summed over its values."""
         logits, value = self._flat(self.logits), self._flat(value)  # (*batch, D)
-        if logits.requires_grad and logits.dim() == 2:  # one code an example: published bits stay
+        if logits.requires_grad and logits.dim() == 2:  # published weights depend on its rounding
             return torch.einsum("...d,...d->...", logits, value) - F.softplus(logits).sum(-1)
         softplus = _SoftplusSum.apply(logits)
         assert isinstance(softplus, Tensor)
@@ -57,8 +58,8 @@ class Bernoulli(Distribution):
 class _SoftplusSum(torch.autograd.Function):
     """The sum of log(1 + exp(l)) over the last dimension of `(*batch, D)`.
 
-    Logarithms are the costly part on a CPU, so one is taken of the product of 16 values. Just as
-    exact: a sigmoid of |l| is at least a half, and such a product does not underflow.
+    Logarithms dominate the cost on a CPU, so one is taken per product of 16 values. This loses no
+    accuracy: sigmoid(|l|) is at least 1/2, so the product does not underflow.
     """
 
     @staticmethod
@@ -78,18 +79,18 @@ class _SoftplusSum(torch.autograd.Function):
 
 
 class ContinuousBernoulli(Bernoulli):
-    """Independent continuous Bernoulli variables on [0, 1] (Loaiza-Ganem & Cunningham 2019, eq. 5).
+    """Independent continuous Bernoulli distribution on [0, 1] (Loaiza-Ganem & Cunningham 2019, eq. 5).
 
-    For a logit l the density of a value x is exp(x l) / (1 + exp(l)) times the constant l / tanh(l / 2),
-    which makes it integrate to one. Computed from logits, it is accurate for all of them; torch's own
-    distribution clamps probabilities and loses the constant beyond |l| = 16.
+    For a logit l the density of a value x is exp(x l) / (1 + exp(l)) times the normalizing constant
+    l / tanh(l / 2). Computed from logits it is accurate everywhere, while torch's implementation
+    clamps probabilities and is wrong beyond |l| = 16.
     """
 
     @property
     def mean(self) -> Tensor:
-        """Expected value of each, `(*batch, *event)`: 1 / (1 - exp(-l)) - 1 / l.
+        """Mean of each value, `(*batch, *event)`: 1 / (1 - exp(-l)) - 1 / l.
 
-        Near zero, where the terms cancel, from its series: exact also where a graph has no expm1.
+        Near zero, where the terms cancel, a series is used, which is accurate also in graphs without expm1.
         """
         near, far = _split_at_zero(self.logits, 0.5)
         square = self.logits.square()
@@ -97,15 +98,15 @@ class ContinuousBernoulli(Bernoulli):
         return torch.where(near, series, -1 / torch.expm1(-far) - 1 / far)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Nats of the density at each example `(..., *event)`, summed over its values."""
+        """Log-density in nats of each example `(..., *event)`, summed over its values."""
         near, far = _split_at_zero(self.logits, 0.02)
-        size = far.abs()  # the constant is even in the logit
+        size = far.abs()  # the constant is an even function of the logit
         exact = size.log() - torch.log(torch.tanh(size / 2))
         constant = torch.where(near, math.log(2) + self.logits.square() / 12, exact)
         return super().log_prob(value) + self._flat(constant).sum(-1)
 
 
 def _split_at_zero(logits: Tensor, bound: float) -> tuple[Tensor, Tensor]:
-    """Mask of logits near zero, where a series is better, and the logits with 1 there."""
+    """Mask of logits near zero, and the logits with those replaced by 1."""
     near = logits.abs() < bound
     return near, torch.where(near, 1.0, logits)

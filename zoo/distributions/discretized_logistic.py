@@ -11,25 +11,25 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 HALF = 1 / 255
-"""Half the width of a level, where levels go from -1 to 1."""
+"""Half the width of a level, for values scaled to [-1, 1]."""
 LOG_SCALES = (-7.0, 7.0)
-"""Least and largest logarithm of a logistic's scale; the least is PixelCNN++'s."""
+"""Bounds of log-scales; the lower one is PixelCNN++'s."""
 FIRST_LOG_SCALE = -1.3
-"""Where a decoder's log-scale of 0 lies: about as wide as photographs' values are spread. A logistic that is much
-wider has nearly all its mass in black and white, and is slow to leave there."""
+"""Offset of the decoder's log-scales: roughly the spread of pixel values in photographs. A much wider logistic
+has nearly all its mass at black and white, and learns slowly."""
 
 
 class DiscretizedLogisticImage(Distribution):
-    """Images of levels v / 255, by a mixture of K discretized logistics for each pixel.
+    """A mixture of K discretized logistics per pixel, over images of levels v / 255.
 
-    A pixel's channels share the component; within one, the mean of a channel is moved by the
-    channels before it, times a coupling within plus or minus 1 (eq. 3). A level has the logistic's
-    mass between half a level below and half a level above it, the first and the last one also all
-    that lies beyond (eq. 2). Values between levels are taken at the nearest one.
+    A pixel's channels share the component; within one, the mean of a channel is shifted by the
+    preceding channels times couplings in [-1, 1] (eq. 3). A level's probability is the logistic's mass
+    within half a level of it; the first and the last level include the tails (eq. 2). Values between
+    levels are rounded to the nearest one.
 
     Args:
-        outputs: what a decoder gives, `(*batch, K (C + 1) (C + 2) / 2, H, W)`: for each component
-            its weight's logit, C means, C log-scales less FIRST_LOG_SCALE, and C (C - 1) / 2 couplings before the tanh.
+        outputs: decoder outputs, `(*batch, K (C + 1) (C + 2) / 2, H, W)`: per component the logit of
+            its weight, C means, C log-scales minus FIRST_LOG_SCALE, and C (C - 1) / 2 couplings before the tanh.
         components: K.
     """
 
@@ -53,23 +53,25 @@ class DiscretizedLogisticImage(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """The expected image `(*batch, C, H, W)` in [0, 1].
+        """The mean image `(*batch, C, H, W)` in [0, 1].
 
-        Of each logistic what is beyond black or white counts as that: exact but for the width of a
-        level. A coupled channel is taken at what is expected of those before it.
+        Logistics are clipped at black and white, which is exact up to the width of a level. Coupled
+        channels use the means of the preceding channels.
         """
         scales, expected = self.log_scales.exp(), []
         for channel in range(self.channels):
             scale = scales[..., channel, :, :]  # (*batch, K, H, W)
             center = self._moved(channel, expected)
             above, below = F.softplus((center + 1) / scale), F.softplus((center - 1) / scale)
-            expected.append((scale * (above - below) - 1).clamp(-1, 1))  # the clipped one's mean
+            expected.append(
+                (scale * (above - below) - 1).clamp(-1, 1)
+            )  # mean of the clipped logistic
         image = torch.stack(expected, -3)  # (*batch, K, C, H, W)
         weights = self.log_weights.exp()[..., None, :, :]
         return ((weights * image).sum(-4) / 2 + 0.5).clamp(0, 1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Nats of the mass of each image `(..., C, H, W)`, summed over its values."""
+        """Log-probability in nats of each image `(..., C, H, W)`, summed over its values."""
         levels = (value * 255).round()
         x = (levels / 127.5 - 1).unsqueeze(-4)  # (..., 1, C, H, W)
         before = list(x.unbind(-3))  # (..., 1, H, W) each
@@ -79,7 +81,7 @@ class DiscretizedLogisticImage(Distribution):
         upper = precision * (x - centers + HALF)  # (..., K, C, H, W)
         lower = precision * (x - centers - HALF)
         first, last = x < -1 + HALF, x > 1 - HALF
-        # sigmoid(a) - sigmoid(b) is sigmoid(a) sigmoid(-b) (1 - exp(b - a)): no difference of near ones
+        # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), which avoids cancellation
         below = F.logsigmoid(upper).masked_fill(last, 0.0)
         above = F.logsigmoid(-lower).masked_fill(first, 0.0)
         inside = torch.log(-torch.expm1(-2 * HALF * precision)).masked_fill(first | last, 0.0)
@@ -87,7 +89,7 @@ class DiscretizedLogisticImage(Distribution):
         return torch.logsumexp(scores + self.log_weights, -3).sum((-2, -1))
 
     def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
-        """Images of levels v / 255, `(*sample_shape, *batch, C, H, W)`."""
+        """Sampled images of levels v / 255, `(*sample_shape, *batch, C, H, W)`."""
         with torch.no_grad():
             shape = (*sample_shape, *self.log_weights.shape)
             uniform = torch.rand(shape, device=self.log_weights.device)
@@ -103,7 +105,7 @@ class DiscretizedLogisticImage(Distribution):
             return ((torch.cat(drawn, -3) + 1) / 2).clamp(0, 1)
 
     def _moved(self, channel: int, before: Sequence[Tensor]) -> Tensor:
-        """A channel's means `(..., K, H, W)`, moved by the channels before it, which go from -1 to 1."""
+        """A channel's means `(..., K, H, W)`, shifted by the preceding channels, which are in [-1, 1]."""
         center = self.means[..., channel, :, :]
         first = channel * (channel - 1) // 2
         for offset, x in enumerate(before):
@@ -112,7 +114,7 @@ class DiscretizedLogisticImage(Distribution):
 
 
 def logistics_of(mean: Tensor, components: int) -> Tensor:
-    """What a decoder gives, `(K (C + 1) (C + 2) / 2, H, W)`, for wide logistics around an image `(C, H, W)`."""
+    """Decoder outputs `(K (C + 1) (C + 2) / 2, H, W)` for wide logistics around an image `(C, H, W)`."""
     channels = len(mean)
     weight = torch.zeros_like(mean[:1])
     scales = torch.zeros_like(mean)

@@ -1,4 +1,4 @@
-"""Diagonal Gaussians over codes: made, drawn from, and held against a prior."""
+"""Diagonal Gaussians over codes: construction, sampling, KL to the prior."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def normal(loc: Tensor, scale: Tensor, event_dims: int) -> Independent:
 
 _standard = normal(torch.zeros(1), torch.ones(1), 1)
 kl_divergence(_standard, _standard)
-"""torch looks the formula up at its first use, in a way that `torch.compile` cannot trace."""
+"""Warms up torch's dispatch of the formula, which `torch.compile` cannot trace."""
 
 
 def draw_at(posterior: Distribution, noise: Tensor) -> Tensor:
-    """What `rsample` of a Gaussian gives at this noise `(*draws, N, *latent_shape)`, bit for bit.
+    """A sample at noise `(*draws, N, *latent_shape)`, bitwise identical to `rsample` of a Gaussian.
 
-    Any other posterior draws by itself.
+    A posterior that is not Gaussian ignores the noise and samples by itself.
     """
     base = posterior.base_dist if isinstance(posterior, Independent) else posterior
     if isinstance(base, Normal):
@@ -36,13 +36,13 @@ def draw_at(posterior: Distribution, noise: Tensor) -> Tensor:
 
 
 def divergence(posterior: Distribution, prior: Distribution, z: Tensor) -> Tensor:
-    """KL(q || p) of each image, `(N,)` in nats: in closed form, or for a mixture at draws `(K, N, d)`."""
+    """KL(q || p) per example, `(N,)` in nats: closed form, or for a mixture estimated at `z`, `(K, N, d)`."""
     if isinstance(prior, NormalMixture):
         return (posterior.log_prob(z) - prior.log_prob(z)).mean(0)
     return kl_divergence(posterior, prior)
 
 
 def without_gradient(posterior: Distribution) -> Distribution:
-    """The same Gaussian, through whose mean and deviation no gradient flows."""
+    """The Gaussian with mean and scale detached."""
     loc, scale = posterior.mean.detach(), posterior.stddev.detach()
     return normal(loc, scale, len(posterior.event_shape))

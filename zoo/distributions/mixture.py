@@ -1,4 +1,4 @@
-"""An even mixture of diagonal Gaussians."""
+"""A uniform mixture of diagonal Gaussians."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 
 class NormalMixture(Distribution):
-    """An even mixture of K diagonal Gaussians over vectors `(d,)`."""
+    """A uniform mixture of K diagonal Gaussians over vectors `(d,)`."""
 
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
         self.loc, self.scale = loc, scale  # (K, d)
@@ -26,12 +26,10 @@ class NormalMixture(Distribution):
         return (self.scale.square() + self.loc.square()).mean(0) - self.mean.square()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Nats of vectors `(*batch, d)`: `(*batch,)`."""
+        """Log-density `(*batch,)` in nats of vectors `(*batch, d)`."""
         z = value.float().flatten(0, -2)  # (B, d)
         precision = self.scale.pow(-2)
-        centered = (
-            self.loc * precision
-        )  # squares are multiplied out: (B, K, d) would not fit in memory
+        centered = self.loc * precision  # squares are expanded to avoid a (B, K, d) tensor
         squares = (
             z.square() @ precision.T - 2 * z @ centered.T + (self.loc * centered).sum(1)
         )  # (B, K)
@@ -40,13 +38,13 @@ class NormalMixture(Distribution):
         return scores.view(value.shape[:-1])
 
     def codes_from(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        """Draws `(n, d)` at standard normal noise `(n, d + 1)`, whose last number chooses a Gaussian."""
+        """Samples `(n, d)` at standard normal noise `(n, d + 1)`, whose last column selects the component."""
         chosen = torch.special.ndtr(noise[:, -1].float()) * len(self.loc)
         component = chosen.long().clamp_(max=len(self.loc) - 1)
         return self.loc[component] + temperature * self.scale[component] * noise[:, :-1].float()
 
     def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
-        """Draws `(*sample_shape, d)`."""
+        """Samples `(*sample_shape, d)`."""
         noise = torch.randn(math.prod(sample_shape), self.loc.shape[1] + 1, device=self.loc.device)
         with torch.no_grad():
             return self.codes_from(noise).view(*sample_shape, *self.event_shape)

@@ -1,9 +1,9 @@
-"""Likelihoods: one class each, its settings and its distribution. No torch until a method is called.
+"""Likelihoods: one class each, with its settings and its distribution. torch is imported in methods only.
 
-base.py      `Likelihood`, what a new one implements
-registry.py  the known ones, by kind: built in, registered in this process, or an installed package's
+base.py      `Likelihood`, the base class
+registry.py  likelihoods by kind: built in, registered in this process, or from an installed package
 field.py     `AnyLikelihood`, the type of a Spec's field, and its default
-fitting.py   which protocols fit a Spec's likelihood
+fitting.py   the protocols that fit a Spec's likelihood
 """
 
 from zoo.likelihoods.bernoulli import BernoulliLikelihood

@@ -1,4 +1,4 @@
-"""`Likelihood`: how an example is scored given its code. No torch until a method is called."""
+"""`Likelihood`: base class of p(x | z). torch is imported in methods only."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Likelihood(Strict):
-    """p(x | z): from what a decoder gives to a distribution over examples.
+    """p(x | z): maps decoder outputs to a distribution over examples.
 
-    A subclass is everything about one likelihood. Its fields are the settings that a Spec and a
-    recipe write as `likelihood = {kind = "laplace", scale = 0.5}`; its methods import torch when
-    they are called, never at the top of the file, so that listing and parsing stay fast:
+    A subclass defines everything about one likelihood. Its fields are the settings written in Specs
+    and recipes as `likelihood = {kind = "laplace", scale = 0.5}`; its methods import torch locally,
+    never at the top of the file, so that listing and parsing stay fast:
 
         @zoo.register_likelihood
         class Laplace(zoo.Likelihood):
@@ -32,29 +32,27 @@ class Likelihood(Strict):
                 each = Laplace(outputs, self.scale, validate_args=False)
                 return Independent(each, len(shape), validate_args=False)
 
-    Shapes below: `shape` is that of one example, `(D,)`, `(C, L)` or `(C, H, W)`; `(*batch,)` is any
-    number of dimensions, for one code an example or many. Tensors are float32. Values of images are
-    in [0, 1]; those of vectors and series are standardized: mean 0 and variance 1 in each column or
-    channel of the training data.
+    Below, `shape` is the shape of one example, `(D,)`, `(C, L)` or `(C, H, W)`, and `(*batch,)` is any
+    batch shape. Tensors are float32. Images are in [0, 1]; vectors and series are standardized: mean
+    0 and variance 1 in each column or channel of the training data.
 
-    A discrete likelihood will also give `masses`, the probability of each level of a value given
-    the values before it, by which a model compresses. Leave that name free.
+    The name `masses` is reserved: for discrete likelihoods, the probability of each level of a value
+    given the preceding values, for compression.
     """
 
     domains: ClassVar[tuple[Kind, ...]] = ("image",)
-    """What it is a distribution over: "vector", "series", "image"."""
+    """Supported domains: "vector", "series", "image"."""
     protocols: ClassVar[tuple[Protocol, ...]] = ("real",)
-    """Protocols of images under which its scores mean something, its own first; vectors and series
-    have "real" alone."""
+    """Valid protocols for images, the default first; vectors and series always use "real"."""
 
     def outputs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of what a decoder gives for one example: by default one number per value."""
+        """Shape of the decoder's output for one example; by default one number per value."""
         return shape
 
     def parameters(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
-        """Parameters that are learned and no decoder gives, by name, at their initial values.
+        """Learned parameters besides the decoder's outputs, by name, at their initial values; none by default.
 
-        A model holds them, so each becomes the tensor `likelihood_head.NAME` of its weights. None by default.
+        Each is saved with the model as the tensor `likelihood_head.NAME`.
         """
         return {}
 
@@ -64,9 +62,9 @@ class Likelihood(Strict):
         """The distribution over examples.
 
         Args:
-            outputs: what a decoder gives, `(*batch, *self.outputs(shape))`.
-            shape: of one example.
-            parameters: the learned ones, by name, as float32.
+            outputs: decoder outputs, `(*batch, *self.outputs(shape))`.
+            shape: shape of one example.
+            parameters: the learned parameters by name, float32.
 
         Returns:
             A distribution with batch shape `(*batch,)` and event shape `shape`, without argument
@@ -75,18 +73,20 @@ class Likelihood(Strict):
         raise NotImplementedError
 
     def outputs_for(self, mean: Tensor) -> Tensor:
-        """Decoder outputs `self.outputs(shape)` whose expected example is `mean`, of shape `shape`, or near it.
+        """Decoder outputs `self.outputs(shape)` whose mean is close to `mean`, of shape `shape`.
 
-        Needed for a recipe's `output_bias = "training-mean"` alone.
+        Required only by a recipe's `output_bias = "training-mean"`.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no outputs_for, as output_bias needs")
+        raise NotImplementedError(
+            f"{type(self).__name__} does not implement outputs_for, which output_bias requires"
+        )
 
     def fitting(self, shape: tuple[int, ...]) -> tuple[Protocol, ...]:
-        """Protocols for examples of that shape, its own first."""
+        """Valid protocols for examples of this shape, the default first."""
         return self.protocols if domain_of(shape).is_image else ("real",)
 
     @classmethod
     def name(cls) -> str:
-        """Its kind; empty for a class without one."""
+        """Its `kind`; empty for a class without one."""
         kind = cls.model_fields.get("kind")
         return str(kind.default) if kind else ""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class BernoulliLikelihood(Likelihood):
-    """Each pixel is a coin whose probability is the decoder's output."""
+    """Independent Bernoulli pixels; the decoder outputs logits."""
 
     kind: Literal["bernoulli"] = "bernoulli"
     protocols = ("binarized", "gray")

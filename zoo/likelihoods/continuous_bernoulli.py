@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ContinuousBernoulliLikelihood(Likelihood):
-    """Each pixel follows a continuous Bernoulli on [0, 1] (Loaiza-Ganem & Cunningham 2019)."""
+    """Independent continuous Bernoulli pixels on [0, 1] (Loaiza-Ganem & Cunningham 2019)."""
 
     kind: Literal["continuous-bernoulli"] = "continuous-bernoulli"
     protocols = ("dequantized",)

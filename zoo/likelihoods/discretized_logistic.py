@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 class DiscretizedLogisticLikelihood(Likelihood):
-    """Each value is one of 256 levels, by a mixture of discretized logistics (Salimans et al. 2017).
+    """Mixture of discretized logistics over 256 levels (Salimans et al. 2017).
 
-    The channels of a pixel share the mixture's component, and the mean of each channel depends
-    linearly on the channels before it.
+    The channels of a pixel share the mixture component, and the mean of each channel depends linearly
+    on the preceding channels.
     """
 
     kind: Literal["discretized-logistic"] = "discretized-logistic"
-    components: int = Field(default=5, ge=1, le=100, description="logistics in a pixel's mixture")
+    components: int = Field(default=5, ge=1, le=100, description="mixture components per pixel")
     protocols = ("levels",)
 
     def outputs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """K (C + 1) (C + 2) / 2 channels: for each component a weight, C means, C scales, C (C - 1) / 2 couplings."""
+        """K (C + 1) (C + 2) / 2 channels: per component a weight, C means, C scales, C (C - 1) / 2 couplings."""
         channels, *size = shape
         return (self.components * (channels + 1) * (channels + 2) // 2, *size)
 

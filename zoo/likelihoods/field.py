@@ -1,4 +1,4 @@
-"""`AnyLikelihood`: the field of a Spec that takes every likelihood that is known here, by its kind."""
+"""`AnyLikelihood`: the type of a Spec's field that accepts any available likelihood, selected by `kind`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ELSEWHERE = (
 
 
 class _ByKind(ByKind):
-    """How Pydantic validates the field and describes it: as the union, tagged by kind, of all known."""
+    """Validation and JSON schema of the field: a union of the available classes, tagged by kind."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -41,10 +41,10 @@ class _ByKind(ByKind):
 
 
 def default_likelihood(fields: Mapping[str, Any]) -> Likelihood:
-    """The likelihood of a Spec that names none: `bernoulli` for images, `gaussian` for real values.
+    """The default likelihood: `bernoulli` for images, `gaussian` for real values.
 
     Args:
-        fields: the fields that are validated already, `input_shape` among them.
+        fields: the fields validated so far, including `input_shape`.
     """
     shape = fields.get("input_shape")
     is_real = shape is not None and domain_of(shape).is_real
@@ -56,7 +56,7 @@ AnyLikelihood = Annotated[
     _ByKind(),
     Field(
         default_factory=default_likelihood,
-        description="how an example is scored given its code",
+        description="p(x | z), the distribution of an example given its code",
         json_schema_extra={"default": "bernoulli for images, gaussian for vectors and series"},
     ),
 ]
@@ -64,13 +64,13 @@ AnyLikelihood = Annotated[
 
 
 def _validated(value: Any, info: ValidationInfo) -> Likelihood:
-    """A likelihood from its fields, or one that was made already."""
+    """A likelihood from its fields, or an instance."""
     if isinstance(value, Likelihood):
         cls, likelihood = _known(value.name(), value), value
         if cls is not type(value):
             raise ValueError(
                 f"{type(value).__name__} is no longer the class registered as {value.name()!r}: "
-                "make one of the current class"
+                "create an instance of the current class"
             )
     elif not isinstance(value, dict):
         raise PydanticCustomError("model_attributes_type", "Input should be an object")
@@ -111,6 +111,6 @@ def _check_domain(cls: type[Likelihood], shape: tuple[int, ...]) -> None:
         return
     fit = [kind for kind, one in registry.at_hand().items() if domain.kind in one.domains]
     raise ValueError(
-        f"{cls.name()!r} is not for {domain.nouns}, and input_shape {shape} is of {domain}; use "
+        f"{cls.name()!r} does not support {domain.nouns}, and input_shape {shape} means {domain}; use "
         f"{' or '.join(map(repr, fit))}"
     )

@@ -1,4 +1,4 @@
-"""Which protocols fit the likelihood of a Spec."""
+"""The protocols that fit a Spec's likelihood."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from zoo.specs.protocols import Protocol, check_known
 
 
 def likelihood_of(spec: Spec) -> Likelihood | None:
-    """The likelihood of a Spec; None for a family without one."""
+    """A Spec's likelihood; None for a family without one."""
     found = getattr(spec, "likelihood", None)
     return found if isinstance(found, Likelihood) else None
 
 
 def fitting_protocols(spec: Spec) -> tuple[Protocol, ...]:
-    """The protocols that fit a Spec, its own first; none for images of a family without a likelihood."""
+    """Protocols that fit a Spec, the default first; empty for images without a likelihood."""
     likelihood = likelihood_of(spec)
     if likelihood is not None:
         return likelihood.fitting(spec.input_shape)
@@ -25,13 +25,13 @@ def fitting_protocols(spec: Spec) -> tuple[Protocol, ...]:
 
 
 def check_protocol(protocol: str, spec: Spec) -> None:
-    """Raises InputError if there is no such protocol, or if it does not fit the Spec."""
+    """Raises InputError for an unknown protocol, or one that does not fit the Spec."""
     check_known(protocol)
     domain, likelihood = domain_of(spec.input_shape), likelihood_of(spec)
     if domain.is_image == (protocol == "real"):
         own = fitting_protocols(spec)
         use = f"; use {' or '.join(map(repr, own))}" if own else ""
-        raise InputError(f"{protocol!r} is not a protocol of {domain.nouns}{use}.")
+        raise InputError(f"{protocol!r} is not a protocol for {domain.nouns}{use}.")
     if likelihood is None or protocol in (fitting := fitting_protocols(spec)):
         return
     others = " or ".join(

@@ -1,4 +1,4 @@
-"""`gaussian`: of images, vectors and series."""
+"""`gaussian`: for images, vectors and series."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from torch.distributions import Distribution
 
 MIN_SCALE_OF_LEVELS = 1 / 256
-"""Smallest learned scale of an image's values: one gray level. Without a floor the density is unbounded."""
+"""Floor of the learned scale of images: one gray level. Without it the density is unbounded."""
 MIN_SCALE_OF_REALS = 1e-3
-"""Smallest learned scale of a vector's or a series' values, in standard deviations of their column."""
+"""Floor of the learned scale of vectors and series, in standard deviations of a column."""
 
 
 class GaussianLikelihood(Likelihood):
-    """Each value is Gaussian around the decoder's output, with one scale, one per column, or a fixed one.
+    """Independent Gaussian values around the decoder's output.
 
-    The mean is the sigmoid of the output for an image, and the output itself for a vector or a
-    series. Scales are in units of [0, 1] for an image, else in standard deviations of a column.
+    The mean is the sigmoid of the output for images, and the output itself for vectors and series.
+    Scales are relative to [0, 1] for images, else to the standard deviation of a column.
     """
 
     kind: Literal["gaussian"] = "gaussian"
     scale: Literal["learned", "per-column"] | Annotated[float, Field(ge=1e-3, le=1e3)] = Field(
         default="learned",
-        description="one scale for all values, one for each column of a vector or channel of a series or "
-        "image, both learned; or a fixed one, in standard deviations of a column (of an image: in [0, 1])",
+        description="learned: one scale for all values; per-column: a learned scale per column of a vector or "
+        "channel of a series or image; or a fixed scale, in standard deviations of a column (images: in [0, 1])",
     )
     domains = KINDS
     protocols = ("dequantized",)
