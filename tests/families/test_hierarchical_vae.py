@@ -54,11 +54,9 @@ class Linear(HierarchicalVAE):
         ]
         self.to_image = torch.randn(sum(sizes), spec.input_size, generator=generator) / 16
 
-    def _descend(self, image, choose, top=None):
-        given = choose
-
+    def _descend(self, image, select, top=None):
         def linear(number, prior, posterior):
-            return given(number, self._linear(number, prior), posterior)
+            return select(number, self._linear(number, prior), posterior)
 
         self.above = []
         descent = super()._descend(image, linear, top)

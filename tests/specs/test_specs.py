@@ -131,7 +131,9 @@ def test_a_shape_of_no_domain_is_refused(shape, said):
 
 def test_a_body_or_a_family_for_images_alone_says_so():
     message = refused("conv-vae", input_shape=(2, 64))
-    assert "a conv body takes images; for a series or a row use body = {kind = 'mlp'}" in message
+    assert (
+        "a conv body supports images only; for series and rows use body = {kind = 'mlp'}" in message
+    )
     for family in ("vq-vae", "hierarchical-vae", "autoencoder-kl"):
         message = refused(family, input_shape=(30,))
         assert "\n  input_shape: this family takes images, not 30-column rows" in message

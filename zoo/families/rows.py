@@ -1,4 +1,4 @@
-"""What the zoo says of a family of its own: a row, written in the family's folder. No torch here."""
+"""Registration records of built-in families, written in each family's folder. No torch here."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ class Row:
     """Its class as `module:name`, imported when a model is built."""
     summary: str
     papers: tuple[str, ...] = ()
-    """Where the method is from."""
+    """References."""
     small: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of a model that the conformance kit checks in a minute, where the defaults give a large one."""
+    """Fields of a model small enough for the conformance kit, if the defaults give a large one."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A name for a family with some fields set. What is built, saved and compared is the family."""
+    """A name for a family with some fields set. Models are built, saved and compared as the family."""
 
     name: str
     family: str
     fields: Mapping[str, Any]
-    """In place of the Spec's defaults; what a user gives goes first."""
+    """Replace the Spec's defaults; the user's values take precedence."""
     summary: str
     papers: tuple[str, ...] = ()
-    """Where the method is from, besides the family's papers."""
+    """References besides the family's."""
 
     def describes(self, spec: Spec) -> bool:
-        """Whether a Spec of the family departs from its defaults where the preset does."""
-        return all(_departs(spec, name, value) for name, value in self.fields.items())
+        """Whether a Spec of the family differs from its defaults in all of the preset's fields."""
+        return all(_differs(spec, name, value) for name, value in self.fields.items())
 
 
-def _departs(spec: Spec, name: str, value: Any) -> bool:
+def _differs(spec: Spec, name: str, value: Any) -> bool:
     own = getattr(spec, name)
     if isinstance(value, Mapping):
         return own.kind == value["kind"]

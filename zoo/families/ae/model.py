@@ -15,7 +15,7 @@ from zoo.models.parts.likelihoods import LikelihoodHead
 
 
 class AE(Autoencoder):
-    """An autoencoder; its loss is the negative log-likelihood of the image given its code."""
+    """An autoencoder; its loss is the negative log-likelihood of the example given its code."""
 
     Spec = AESpec
     decoding = ("decoder.", "likelihood_head.")
@@ -24,7 +24,7 @@ class AE(Autoencoder):
     def __init__(self, spec: AESpec) -> None:
         super().__init__(spec)
         self.encoder = build_encoder(spec.body, spec.input_shape)
-        # called `code` in state_dict: a graph of torch.export can have no part of that name
+        # `code` in state_dict; torch.export does not allow a submodule of that name
         self.to_code = nn.Linear(self.encoder.features, spec.latent_dim)
         self.register_state_dict_post_hook(_to_published_names)
         self.register_load_state_dict_pre_hook(_from_published_names)
@@ -34,7 +34,7 @@ class AE(Autoencoder):
 
     @property
     def code(self) -> nn.Linear:
-        """The layer by its tensors' published name, by which `torch.func.functional_call` looks for it."""
+        """The layer under the published name of its tensors, for `torch.func.functional_call`."""
         return self.to_code
 
     def set_output_mean(self, mean: Tensor) -> None:
@@ -62,7 +62,7 @@ def _from_published_names(model: nn.Module, state: dict[str, Tensor], prefix: st
 
 
 def _rename(state: dict[str, Tensor], before: str, after: str) -> None:
-    """Gives the tensors under one name another; the order stays."""
+    """Renames tensors with the prefix `before`, keeping their order."""
     for name in list(state):
         tensor = state.pop(name)
         state[after + name.removeprefix(before) if name.startswith(before) else name] = tensor

@@ -1,4 +1,4 @@
-"""The Spec of `ae`, and what Specs with a code of one vector share. No torch here."""
+"""The Spec of `ae`, and the base class of Specs with vector codes. No torch here."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from zoo.specs.parts import Body, ConvBody, MLPBody, Width
 
 
 class VectorSpec(Spec):
-    """A code of `latent_dim` numbers, a body, a likelihood."""
+    """Base of Specs with a vector code, a body and a likelihood."""
 
     domains: ClassVar[tuple[Kind, ...]] = KINDS
-    latent_dim: Width = Field(description="numbers in a code")
+    latent_dim: Width = Field(description="dimension of the code")
     body: Body = Field(default=MLPBody(), description="the layers of encoder and decoder")
     likelihood: AnyLikelihood
 
@@ -29,7 +29,7 @@ class VectorSpec(Spec):
         if isinstance(self.body, ConvBody):
             if not self.domain.is_image:
                 raise ValueError(
-                    "a conv body takes images; for a series or a row use body = {kind = 'mlp'}"
+                    "a conv body supports images only; for series and rows use body = {kind = 'mlp'}"
                 )
             self.body.check_fits(*self.input_shape[1:])
         return self
@@ -41,5 +41,5 @@ class AESpec(VectorSpec):
     parts: ClassVar = ("code", "likelihood")
 
     latent_activation: Literal["identity", "relu", "tanh"] = Field(
-        default="identity", description="what the code goes through last"
+        default="identity", description="activation applied to the code"
     )

@@ -1,4 +1,4 @@
-"""The hierarchical variational autoencoder: groups of latents, each drawn given those above it."""
+"""The hierarchical variational autoencoder: groups of latents, each conditioned on those above it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from zoo.distributions.mixture import NormalMixture
 from zoo.errors import InputError
 from zoo.families.hierarchical_vae.spec import HierarchicalVAESpec
 from zoo.families.hierarchical_vae.top_down import (
-    Choose,
     Descent,
     Features,
     Group,
-    at,
-    drawn_kl,
-    given,
+    SelectLatents,
+    fixed,
+    posterior_samples,
+    sampled_kl,
 )
 from zoo.models.objectives.base import reconstruction
 from zoo.models.objectives.bounds import in_chunks
@@ -32,18 +32,18 @@ from zoo.models.primitives import Inference, full_precision
 from zoo.models.variational import VariationalAutoencoder
 
 PRIOR_BOUND = 2.0
-"""Within which plus and minus the means and log-variances of the priors on a grid stay. Where they lie is
-nothing that the likelihood decides: left alone they drift, and the training breaks."""
+"""Soft clamp of the means and log-variances of the grid priors, which the likelihood does not determine:
+unbounded, they drift and training diverges."""
 
 
 class HierarchicalVAE(VariationalAutoencoder):
-    """A VAE of several groups of latents with top-down inference (Soenderby et al. 2016).
+    """A VAE with several groups of latents and top-down inference (Soenderby et al. 2016).
 
-    The top group is a vector; each group below is a grid, whose posterior is its prior moved by what
-    the image says (Vahdat & Kautz 2020, section 3.2), its mean by a number of the prior's deviations:
-    so its KL does not explode where the prior is narrow. A code is all groups, one after the other;
-    `encode` takes each posterior's mean, given those above. Terms of the loss are `kl_1` for the top
-    group, `kl_2`, ...
+    The top group is a vector; each group below is a grid, whose posterior is its prior shifted by
+    image features (Vahdat & Kautz 2020, section 3.2). The mean's shift is in units of the prior's
+    standard deviation, so the KL stays bounded for narrow priors. A code concatenates all groups;
+    `encode` takes each posterior's mean, given the means above. The loss has terms `kl_1` for the
+    top group, `kl_2`, ...
     """
 
     Spec = HierarchicalVAESpec
@@ -69,27 +69,27 @@ class HierarchicalVAE(VariationalAutoencoder):
             self.decoder.set_output_bias(self.likelihood_head.outputs_for(mean))
 
     def prior(self) -> Distribution:
-        """p(z), all groups: no batch, event `latent_shape`. It has no mean in closed form."""
+        """p(z) over all groups: empty batch shape, event `latent_shape`. Its mean has no closed form."""
         return TopDownPrior(self)
 
     def sample(
         self, n: int, *, seed: int | None = None, temperatures: Sequence[float] | None = None
     ) -> Tensor:
-        """As every variational family's, each group's deviations multiplied by its temperature.
+        """See `VariationalAutoencoder.sample`; standard deviations are scaled by temperatures.
 
-        `temperatures` has a number of 0 or more for each group, the top one first; None is 1 for
-        all. Raises InputError for another count of them.
+        `temperatures` has a number of 0 or more per group, top group first; None is 1 for all.
+        Raises InputError for any other `temperatures`.
         """
         chosen = self._checked(temperatures)
         return self._sampled(n, seed, functools.partial(self._prior_codes, temperatures=chosen))
 
     def _infer(self, x: Tensor, noise: Tensor, stl: bool = False) -> Inference:
-        """As every variational family's, in one descent; the KL of a group is `kl_1`, `kl_2`, ..."""
+        """One top-down pass; the KL of the groups is `kl_1`, `kl_2`, ..."""
         drawn = noise.shape[:-1]
         times = drawn[0] if len(drawn) > 1 else 1
         features = self._features(x)
         features = features.repeated(times) if times > 1 else features
-        descent = self._descend(features, at(self._split(noise)), self._top_prior())
+        descent = self._descend(features, posterior_samples(self._split(noise)), self._top_prior())
         with full_precision(x.device):
             groups = zip(descent.posteriors, descent.priors, descent.latents, strict=True)
             if stl:
@@ -101,22 +101,22 @@ class HierarchicalVAE(VariationalAutoencoder):
         return Inference(descent.codes.view(noise.shape), kl, likelihood)
 
     def _log_weights(self, x: Tensor, noise: Tensor) -> Tensor:
-        """As every variational family's: one descent for each draw."""
+        """One top-down pass per sample."""
         image, top = self._features(x), self._top_prior()
 
-        def weigh(part: Tensor) -> Tensor:
+        def of_chunk(part: Tensor) -> Tensor:
             features = image.repeated(len(part))
-            descent = self._descend(features, at(self._split(part)), top)
+            descent = self._descend(features, posterior_samples(self._split(part)), top)
             likelihood = self._likelihood_at(descent.grid, part.shape[:2])
-            return -reconstruction(self, likelihood, x) - drawn_kl(descent).view(part.shape[:2])
+            return -reconstruction(self, likelihood, x) - sampled_kl(descent).view(part.shape[:2])
 
-        return in_chunks(weigh, noise, x)
+        return in_chunks(of_chunk, noise, x)
 
     def _posterior(self, x: Tensor) -> TopDownPosterior:
         return TopDownPosterior(self, self._features(x))
 
     def _likelihood(self, z: Tensor) -> Distribution:
-        descent = self._descend(None, given(self._split(z)))
+        descent = self._descend(None, fixed(self._split(z)))
         return self._likelihood_at(descent.grid, z.shape[:-1])
 
     def _features(self, x: Tensor) -> Features:
@@ -125,14 +125,14 @@ class HierarchicalVAE(VariationalAutoencoder):
         return Features(grid, mean, torch.exp(0.5 * self._bounded(log_variance)))
 
     def _descend(
-        self, image: Features | None, choose: Choose, top: Distribution | None = None
+        self, image: Features | None, select: SelectLatents, top: Distribution | None = None
     ) -> Descent:
-        """From the top group to the decoder's last grid, the latents being chosen on the way.
+        """A top-down pass to the decoder's last feature map, with latents from `select`.
 
-        `top` is the top group's prior; None where nobody asks for it, as it may take time.
+        `top` is the top group's prior; None if it is not needed, as it can be costly.
         """
         descent = Descent([top] if top else [], [image.top] if image else [], [], torch.empty(0))
-        descent.latents.append(choose(0, top, image and image.top))
+        descent.latents.append(select(0, top, image and image.top))
         descent.grid = self.decoder.grid(descent.latents[0].to(self.dtype))
         for number, group in enumerate(self.groups, 1):
             assert isinstance(group, Group)
@@ -140,11 +140,11 @@ class HierarchicalVAE(VariationalAutoencoder):
             prior, posterior = self._gaussian(by_prior), None
             if image is not None:
                 mean, log_variance = group.posterior(descent.grid, image.grid).float().chunk(2, 1)
-                moves = torch.cat([prior.stddev * mean, log_variance], 1)
-                posterior = self._gaussian(by_prior + moves)
+                shifts = torch.cat([prior.stddev * mean, log_variance], 1)
+                posterior = self._gaussian(by_prior + shifts)
                 descent.posteriors.append(posterior)
             descent.priors.append(prior)
-            descent.latents.append(choose(number, prior, posterior))
+            descent.latents.append(select(number, prior, posterior))
             descent.grid = group(descent.grid, descent.latents[-1].to(self.dtype))
         return descent
 
@@ -155,7 +155,7 @@ class HierarchicalVAE(VariationalAutoencoder):
         return normal(zeros, torch.ones_like(zeros), 1)
 
     def _gaussian(self, moments: Tensor) -> Independent:
-        """Of a group on a grid, by mean and log-variance `(N, 2 c, h, w)`."""
+        """The distribution of a grid group from mean and log-variance `(N, 2 c, h, w)`."""
         mean, log_variance = moments.float().chunk(2, 1)
         return normal(mean, torch.exp(0.5 * self._bounded(log_variance)), 3)
 
@@ -171,7 +171,7 @@ class HierarchicalVAE(VariationalAutoencoder):
         )
 
     def _split(self, codes: Tensor) -> list[Tensor]:
-        """The groups of codes or noise `(*batch, D)`: `(prod(batch), *shape)` each."""
+        """Codes or noise `(*batch, D)` by group: `(prod(batch), *shape)` each."""
         shapes = self.spec.group_shapes
         parts = codes.reshape(-1, codes.shape[-1]).split([math.prod(one) for one in shapes], 1)
         return [part.view(-1, *shape) for part, shape in zip(parts, shapes, strict=True)]
@@ -179,7 +179,9 @@ class HierarchicalVAE(VariationalAutoencoder):
     def _codes_from(self, posterior: Distribution, noise: Tensor) -> Tensor:
         assert isinstance(posterior, TopDownPosterior)
         features = posterior.features.repeated(len(noise))
-        return self._descend(features, at(self._split(noise))).codes.view(noise.shape)
+        return self._descend(features, posterior_samples(self._split(noise))).codes.view(
+            noise.shape
+        )
 
     @property
     def _prior_noise_shape(self) -> tuple[int, ...]:
@@ -189,14 +191,13 @@ class HierarchicalVAE(VariationalAutoencoder):
         scales = temperatures or [1.0] * len(self.spec.group_shapes)
         parts = self._split(noise[:, : self.latent_shape[0]])
 
-        def choose(number: int, prior: Distribution | None, _: Distribution | None) -> Tensor:
+        def select(number: int, prior: Distribution | None, _: Distribution | None) -> Tensor:
             assert prior is not None
             if isinstance(prior, NormalMixture):
-                chooses = torch.cat([parts[0], noise[:, -1:]], 1)
-                return prior.codes_from(chooses, scales[0])
+                return prior.codes_from(torch.cat([parts[0], noise[:, -1:]], 1), scales[0])
             return prior.mean + scales[number] * prior.stddev * parts[number].float()
 
-        return self._descend(None, choose, self._top_prior()).codes.to(noise.dtype)
+        return self._descend(None, select, self._top_prior()).codes.to(noise.dtype)
 
     def _checked(self, temperatures: Sequence[float] | None) -> list[float] | None:
         if temperatures is None:
@@ -204,16 +205,16 @@ class HierarchicalVAE(VariationalAutoencoder):
         numbers, count = [float(one) for one in temperatures], len(self.spec.group_shapes)
         if len(numbers) != count:
             raise InputError(
-                f"temperatures has a number for each of the {count} groups of latents; "
+                f"temperatures must have one number for each of the {count} latent groups; "
                 f"got {len(numbers)}."
             )
         if not all(0 <= one < math.inf for one in numbers):
-            raise InputError(f"A temperature is a number of 0 or more; got {numbers}.")
+            raise InputError(f"temperatures must be finite numbers of 0 or more; got {numbers}.")
         return numbers
 
 
 class TopDownPosterior(Distribution):
-    """q(z | x) of all groups: each given those above it."""
+    """q(z | x) of all groups, each conditioned on those above it."""
 
     def __init__(self, model: HierarchicalVAE, features: Features) -> None:
         self.model, self.features = model, features
@@ -222,46 +223,46 @@ class TopDownPosterior(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """The means on the way down, each given the means above it: `(N, D)`."""
+        """Each group's mean, given the means above it: `(N, D)`."""
 
-        def choose(_: int, prior: Distribution | None, posterior: Distribution | None) -> Tensor:
+        def select(_: int, prior: Distribution | None, posterior: Distribution | None) -> Tensor:
             assert posterior is not None
             return posterior.mean
 
-        return self.model._descend(self.features, choose).codes
+        return self.model._descend(self.features, select).codes
 
     def rsample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
-        """Draws `(*sample_shape, N, D)`, with gradients."""
+        """Samples `(*sample_shape, N, D)`, with gradients."""
         batch, codes = len(self.features.loc), self.event_shape[0]
         noise = torch.randn(math.prod(sample_shape), batch, codes, device=self.features.loc.device)
         return self.model._codes_from(self, noise).view(*sample_shape, batch, codes)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Nats of codes `(*, N, D)`: `(*, N)`."""
+        """Log-density `(*, N)` in nats of codes `(*, N, D)`."""
         times = value[..., 0, 0].numel()
-        latents = given(self.model._split(value))
+        latents = fixed(self.model._split(value))
         descent = self.model._descend(self.features.repeated(times), latents)
         pairs = zip(descent.posteriors, descent.latents, strict=True)
         return torch.stack([q.log_prob(z) for q, z in pairs]).sum(0).view(value.shape[:-1])
 
 
 class TopDownPrior(Distribution):
-    """p(z) of all groups: each given those above it."""
+    """p(z) of all groups, each conditioned on those above it."""
 
     def __init__(self, model: HierarchicalVAE) -> None:
         self.model = model
         super().__init__(torch.Size(), torch.Size(model.latent_shape), validate_args=False)
 
     def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
-        """Draws `(*sample_shape, D)`."""
+        """Samples `(*sample_shape, D)`."""
         shape = math.prod(sample_shape), *self.model._prior_noise_shape
         with torch.no_grad():
             codes = self.model._prior_codes(torch.randn(shape, device=self.model.device))
         return codes.view(*sample_shape, *self.event_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Nats of codes `(*, D)`: `(*,)`."""
-        latents = given(self.model._split(value))
+        """Log-density `(*,)` in nats of codes `(*, D)`."""
+        latents = fixed(self.model._split(value))
         descent = self.model._descend(None, latents, self.model._top_prior())
         pairs = zip(descent.priors, descent.latents, strict=True)
         return torch.stack([p.log_prob(z) for p, z in pairs]).sum(0).view(value.shape[:-1])

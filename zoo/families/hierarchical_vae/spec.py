@@ -9,34 +9,29 @@ from pydantic import Field, model_validator
 
 from zoo.likelihoods.field import AnyLikelihood
 from zoo.specs.base import Spec
-from zoo.specs.parts import (
-    ConvBody,
-    NormalPrior,
-    Prior,
-    Width,
-)
+from zoo.specs.parts import ConvBody, NormalPrior, Prior, Width
 
 
 class HierarchicalVAESpec(Spec):
-    """A VAE whose latents lie in groups, each drawn given those above it: a vector, then grids."""
+    """A VAE with groups of latents, each conditioned on those above it: a vector, then grids."""
 
     parts: ClassVar = ("code", "likelihood", "posterior", "prior")
 
-    latent_dim: Width = Field(description="numbers in the top group, a vector")
+    latent_dim: Width = Field(description="dimension of the top group, a vector")
     groups: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
         default=(4,),
         min_length=1,
         max_length=32,
-        description="channels of each group below it, a grid of the body's smallest height and width",
+        description="channels of each group below it, a grid at the body's lowest resolution",
     )
     body: ConvBody = Field(default=ConvBody(), description="the layers of encoder and decoder")
     likelihood: AnyLikelihood
     prior: Prior = Field(
         default=NormalPrior(),
-        description="what the top group is drawn from: a standard normal, or learned",
+        description="distribution of the top group: normal, or vamp, which is learned",
     )
     log_variance_bound: Literal["off"] | Annotated[float, Field(ge=1.0, le=30.0)] = Field(
-        default=6.0, description="log-variances stay within plus or minus this b, as b tanh(v / b)"
+        default=6.0, description="soft clamp of log-variances v to b tanh(v / b)"
     )
 
     @property

@@ -1,4 +1,4 @@
-"""`vae`, and two families that penalize the total correlation of its codes."""
+"""`vae`, and two families that penalize the total correlation of codes."""
 
 from zoo.families.rows import Preset, Row
 from zoo.families.vae.spec import BetaTCVAESpec, FactorVAESpec, VAESpec

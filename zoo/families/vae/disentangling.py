@@ -1,4 +1,4 @@
-"""`vae` with a weight on the total correlation of its codes: `beta-tc-vae` and `factor-vae`."""
+"""VAEs with a weighted total correlation: `beta-tc-vae` and `factor-vae`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.models.parts.bodies import MLP
 
 
 class BetaTCVAE(GaussianVAE):
-    """`vae` whose KL is split in three, with the total correlation weighted by beta (Chen et al. 2018, eq. 2)."""
+    """`vae` with a decomposed KL and its total correlation weighted by beta (Chen et al. 2018, eq. 2)."""
 
     Spec = BetaTCVAESpec
 
@@ -19,8 +19,8 @@ class BetaTCVAE(GaussianVAE):
 class FactorVAE(GaussianVAE):
     """`vae` with a penalty of gamma times the total correlation (Kim & Mnih 2018, eq. 2).
 
-    A discriminator, trained in the same step on codes without gradient, tells them from codes
-    whose numbers come from different examples; its logit estimates the total correlation.
+    A discriminator, trained in the same step on detached codes, distinguishes codes from
+    dimension-wise permuted ones; its logit estimates the total correlation.
     """
 
     Spec = FactorVAESpec

@@ -15,7 +15,7 @@ from zoo.models.variational import VariationalAutoencoder
 
 
 class GaussianVAE(VariationalAutoencoder):
-    """A diagonal Gaussian posterior, and one of two priors."""
+    """Base of VAEs with a diagonal Gaussian posterior over vectors."""
 
     spec: PosteriorSpec
 
@@ -63,6 +63,6 @@ class GaussianVAE(VariationalAutoencoder):
 
 
 class VAE(GaussianVAE):
-    """A VAE (Kingma & Welling 2014); with another `beta` than 1, a beta-VAE (Higgins et al. 2017, eq. 4)."""
+    """A VAE (Kingma & Welling 2014); a beta-VAE unless `beta` is 1 (Higgins et al. 2017, eq. 4)."""
 
     Spec = VAESpec

@@ -20,24 +20,22 @@ class PosteriorSpec(VectorSpec):
 
     heads: Literal["joint", "separate"] = Field(
         default="joint",
-        description="one last layer split into mean and log-variance, or a layer for each",
+        description="one layer for both mean and log-variance, or one layer each",
     )
     log_variance_bound: Literal["off"] | Annotated[float, Field(ge=1.0, le=30.0)] = Field(
-        default=10.0, description="log-variances stay within plus or minus this b, as b tanh(v / b)"
+        default=10.0, description="soft clamp of log-variances v to b tanh(v / b)"
     )
 
     prior: Prior = Field(
         default=NormalPrior(),
-        description="what codes are drawn from: a standard normal, or learned",
+        description="distribution of codes: normal, or vamp, which is learned",
     )
 
 
 class VAESpec(PosteriorSpec):
-    """A variational autoencoder; with another `beta` than 1, a beta-VAE (Higgins et al. 2017)."""
+    """A variational autoencoder; a beta-VAE unless `beta` is 1 (Higgins et al. 2017)."""
 
-    beta: Weight = Field(
-        default=1.0, description="weight of the KL term in the loss; 1 is a plain VAE"
-    )
+    beta: Weight = Field(default=1.0, description="weight of the KL in the loss; 1 is a plain VAE")
 
     @property
     def loss_weights(self) -> dict[str, float]:
@@ -59,7 +57,7 @@ class BetaTCVAESpec(PosteriorSpec):
 
 
 class FactorVAESpec(PosteriorSpec):
-    """A VAE with a penalty on the total correlation of its codes, which a discriminator measures."""
+    """A VAE that penalizes the total correlation of its codes, estimated by a discriminator."""
 
     parts: ClassVar = (*PosteriorSpec.parts, "discriminator")
     objective: ClassVar = TotalCorrelation(estimator="discriminator")
@@ -69,7 +67,7 @@ class FactorVAESpec(PosteriorSpec):
         default=(256, 256, 256),
         min_length=1,
         max_length=32,
-        description="units of the hidden layers that tell codes from shuffled ones",
+        description="units of the discriminator's hidden layers",
     )
 
     @property

@@ -1,4 +1,4 @@
-"""`vq-vae`: codes made of a codebook's vectors."""
+"""`vq-vae`: discrete codes from a learned codebook."""
 
 from zoo.families.rows import Row
 from zoo.families.vq_vae.spec import VQVAESpec
@@ -8,7 +8,7 @@ ROWS = (
         "vq-vae",
         VQVAESpec,
         "zoo.families.vq_vae.model:VQVAE",
-        "autoencoder whose codes are a codebook's vectors",
+        "autoencoder with vector-quantized codes",
         (
             "van den Oord et al., Neural Discrete Representation Learning, NeurIPS 2017, "
             "arXiv:1711.00937",

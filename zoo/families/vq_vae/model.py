@@ -1,8 +1,7 @@
-"""The family `vq-vae`: an autoencoder whose codes are made of a codebook's vectors.
+"""The family `vq-vae`: an autoencoder with vector-quantized codes.
 
-An encoder turns an image into a small picture of vectors, each vector is replaced by the nearest of
-the codebook's, and a decoder turns those back into an image (van den Oord et al. 2017,
-arXiv:1711.00937).
+The encoder outputs a grid of vectors, each of which is replaced by the nearest codebook vector before
+decoding (van den Oord et al. 2017, arXiv:1711.00937).
 """
 
 from __future__ import annotations
@@ -24,21 +23,20 @@ from zoo.models.primitives import full_precision
 from zoo.runtime import processes
 
 DECAY = 0.99
-"""Of the codebook's moving averages: the paper's gamma."""
+"""Decay of the codebook's moving averages: the paper's gamma."""
 DEAD = 0.01
-"""A vector that is used less often than this fraction of an equal share of uses restarts."""
+"""Codes used less than this fraction of uniform usage are re-initialized (dead codes)."""
 PICTURE = 8
-"""Rows and columns of the picture of the codebook."""
+"""Rows and columns of the codebook's picture."""
 
 
 class VQVAE(Autoencoder):
-    """A VQ-VAE with a spatial code `(latent_dim, h, w)`; `encode` gives the codebook's vectors.
+    """A VQ-VAE with a spatial code `(latent_dim, h, w)`; `encode` returns codebook vectors.
 
-    The codebook follows the encoder by exponential moving averages (appendix A.1), not by a
-    gradient: `_code` gives the statistics of a batch, and `_learn` takes them in. A vector that
-    hardly any place is nearest to restarts at one of the batch's encoder outputs, all of them at the
-    first step. (A vector that restarted in the last steps of a training with `ema_decay` is
-    averaged with where it was before.)
+    The codebook is updated by exponential moving averages of encoder outputs (appendix A.1), not by
+    gradients: `_code` computes the statistics of a batch, and `_learn` applies them. Dead codes are
+    re-initialized at encoder outputs of the batch; at the first step, all codes are. (With
+    `ema_decay`, a code re-initialized in the last steps is averaged with its previous value.)
     """
 
     Spec = VQVAESpec
@@ -79,7 +77,7 @@ class VQVAE(Autoencoder):
         return self.to_vectors(self.encoder(x))  # (N, D, h, w)
 
     def _code(self, x: Tensor, noise: Tensor | None) -> Code:
-        """Vectors whose gradient skips the codebook, and their commitment (eq. 3), in nats."""
+        """Codes with a straight-through gradient, and their commitment loss (eq. 3), in nats."""
         h = self._outputs(x)  # (N, D, h, w)
         numbers = self._nearest(h)  # (N, h, w)
         z = self._vectors(numbers)  # (N, D, h, w)
@@ -91,9 +89,9 @@ class VQVAE(Autoencoder):
         return Code(h + (z - h).detach(), {"commitment": commitment}, statistics=statistics)
 
     def _code_noise(self, size: int, generator: torch.Generator | None) -> Tensor:
-        """For each vector one place in a batch, where it may restart: `(size, K)` int64.
+        """For each codebook vector, a position in the batch to re-initialize it from: `(size, K)` int64.
 
-        The place's number in the row of its image, from 0; -1 in the others.
+        The index of the position in its image's row; -1 in all other rows.
         """
         _, height, width = self.latent_shape
         codes = self.spec.codes
@@ -101,27 +99,25 @@ class VQVAE(Autoencoder):
         images = torch.randint(size, (1, codes), generator=generator, device=device)
         places = torch.randint(height * width, (1, codes), generator=generator, device=device)
         none = torch.full((size, codes), -1, dtype=torch.int64, device=device)
-        if (
-            generator is None
-        ):  # a batch of this process alone: one of connected ones chooses a vector's place
+        if generator is None:  # a batch per process: each vector is assigned to one of them
             index, count = processes.group()
             others = torch.arange(codes, device=device) % count != index  # (K,)
             places = places.masked_fill(others, -1)
         return none.scatter(0, images, places)
 
     def _statistics(self, h: Tensor, numbers: Tensor, noise: Tensor | None) -> dict[str, Tensor]:
-        """What the codebook learns from encoder outputs `(N, D, h, w)`: means over the images.
+        """Codebook statistics of encoder outputs `(N, D, h, w)`, as means over the images.
 
-        "uses" `(K,)` and "sums" `(K, D)` are how many outputs are nearest to each vector, and these
-        added up; "chosen" `(K,)` and "outputs" `(K, D)` are how often an output of a vector's own
-        place in the batch is among them, and that output.
+        "uses" `(K,)` and "sums" `(K, D)` are the number and the sum of the outputs nearest to each
+        vector; "chosen" `(K,)` and "outputs" `(K, D)` are whether a vector's re-initialization
+        position is among these images, and the output there.
         """
         count, codes = len(h), self.spec.codes
         outputs = h.movedim(1, -1).flatten(0, 2)  # (N * h * w, D)
         nearest = F.one_hot(numbers.flatten(), codes).to(h.dtype)  # (N * h * w, K)
         noise = self._code_noise(count, None) if noise is None else noise  # (N, K)
         image = noise.argmax(0)  # (K,)
-        place = noise.amax(0)  # (K,), -1 where it lies in another part of the batch
+        place = noise.amax(0)  # (K,), -1 if it is in another part of the batch
         chosen = (place >= 0).to(h.dtype)  # (K,)
         at_place = h.flatten(2)[image, :, place.clamp(min=0)]  # (K, D)
         sums = {
@@ -134,20 +130,20 @@ class VQVAE(Autoencoder):
 
     @torch.no_grad()
     def _learn(self, statistics: Mapping[str, Tensor]) -> None:
-        """Moves the codebook toward the encoder outputs of a whole batch (appendix A.1, eq. 6-8)."""
+        """Updates the codebook from the statistics of a whole batch (appendix A.1, eq. 6-8)."""
         before = DECAY * self.uses.float()  # (K,)
         uses = before + (1 - DECAY) * statistics["uses"]
         sums = before[:, None] * self.codebook.float() + (1 - DECAY) * statistics["sums"]  # (K, D)
         _, height, width = self.latent_shape
-        share = height * width / self.spec.codes
-        dead = uses < DEAD * share  # (K,)
-        anew = statistics["outputs"] / statistics["chosen"][:, None]  # (K, D)
-        codebook = torch.where(dead[:, None], anew, sums / uses.clamp(min=DEAD * share)[:, None])
-        self.codebook.copy_(codebook)
-        self.uses.copy_(torch.where(dead, share, uses))
+        uniform = height * width / self.spec.codes
+        dead = uses < DEAD * uniform  # (K,)
+        restarts = statistics["outputs"] / statistics["chosen"][:, None]  # (K, D)
+        means = sums / uses.clamp(min=DEAD * uniform)[:, None]  # (K, D)
+        self.codebook.copy_(torch.where(dead[:, None], restarts, means))
+        self.uses.copy_(torch.where(dead, uniform, uses))
 
     def _nearest(self, h: Tensor) -> Tensor:
-        """The number of the nearest vector at each place of `(N, D, h, w)`: `(N, h, w)` int64."""
+        """Index of the nearest codebook vector at each position of `(N, D, h, w)`: `(N, h, w)` int64."""
         with torch.no_grad(), full_precision(h.device):
             codebook = self.codebook.float()  # (K, D)
             product = torch.einsum("ndhw,kd->nhwk", h.float(), codebook)  # (N, h, w, K)
@@ -157,7 +153,7 @@ class VQVAE(Autoencoder):
         return F.embedding(numbers, self.codebook).movedim(-1, 1)  # (N, D, h, w)
 
     def _counts(self, batches: Iterable[Tensor]) -> Tensor:
-        """How often each vector is the nearest one, `(K,)` int64."""
+        """Number of positions at which each vector is nearest, `(K,)` int64."""
         counts = torch.zeros(self.spec.codes, dtype=torch.int64, device=self.device)  # (K,)
         for x in batches:
             numbers = self._nearest(self._outputs(x))  # (N, h, w)

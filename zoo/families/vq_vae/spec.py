@@ -12,14 +12,14 @@ from zoo.specs.parts import GridBody
 
 
 class VQVAESpec(Spec):
-    """A VQ-VAE: a code is a small picture of vectors from a codebook (van den Oord et al. 2017)."""
+    """A VQ-VAE: a code is a grid of codebook vectors (van den Oord et al. 2017)."""
 
     parts: ClassVar = ("code", "likelihood")
 
     latent_dim: Annotated[int, Field(ge=1, le=1024)] = Field(
-        description="numbers in a codebook's vector"
+        description="dimension of a codebook vector"
     )
-    codes: int = Field(default=128, ge=2, le=65_536, description="vectors in the codebook")
+    codes: int = Field(default=128, ge=2, le=65_536, description="size of the codebook")
     body: GridBody = Field(
         default=GridBody(), description="the convolutions of encoder and decoder"
     )
@@ -28,7 +28,7 @@ class VQVAESpec(Spec):
         default=0.25,
         ge=0.0,
         le=1000.0,
-        description="weight of the commitment term in the loss: the paper's beta",
+        description="weight of the commitment loss: the paper's beta",
     )
 
     @property
