@@ -163,7 +163,7 @@ def test_no_images_have_no_bounds_and_no_loss(family):
     bounded, none = zoo.build(family, input_shape=(1, 8, 8), latent_dim=3), torch.zeros(0, 1, 8, 8)
     assert bounded.elbo(none).shape == bounded.log_likelihood(none, samples=2).shape == (0,)
     for model in (bounded, zoo.build("ae", input_shape=(1, 8, 8), latent_dim=3)):
-        with pytest.raises(InputError, match=r"loss is a mean over images; got none\."):
+        with pytest.raises(InputError, match=r"loss is a mean over images; got an empty batch\."):
             model.loss(none)
 
 

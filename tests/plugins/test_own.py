@@ -119,7 +119,7 @@ def test_a_family_that_fails_to_give_them_loses_no_weights(cls):
             {"usage": "u" * 61},
             "own_metrics['usage'] is not one line of at most",
         ),
-        ("own_metrics", {"dataset": ""}, "'dataset' in own_metrics cannot be"),
+        ("own_metrics", {"dataset": ""}, "'dataset' in own_metrics is malformed"),
         ("own_pictures", {"samples": ""}, "'samples' in own_pictures"),
         ("own_pictures", {"../x": ""}, "'../x' in own_pictures"),
     ],
