@@ -64,7 +64,7 @@ def test_its_parameters_are_counted_in_closed_form(name):
 def test_its_recipe_is_the_one_that_was_run(name):
     info = zoo.info(name)
     recipe = load_recipe(name)
-    assert recipe.is_said_by(info.recipe)
+    assert recipe.matches(info.recipe)
     assert recipe.spec == info.spec
     assert info.metrics is not None
     training = info.metrics.training

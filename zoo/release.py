@@ -167,7 +167,7 @@ def note_seeds(name: str, file: Path) -> None:
     info = read_info(line.folder, name, line)
     if info.recipe is None or info.metrics is None:
         raise InputError(f"{name} has no recipe or no numbers for seeds to stand beside.")
-    if not Recipe.parse(tomllib.loads(info.recipe)).is_said_by(found[0].recipe_toml):
+    if not Recipe.parse(tomllib.loads(info.recipe)).matches(found[0].recipe_toml):
         raise RecipeError(f"{str(file)!r} is of another recipe than the one that made {name}.")
     for one in found[0].seeds:
         here = ground_of(one, "reconstruction")
@@ -243,7 +243,7 @@ def _finished_recipe(model: Autoencoder) -> Recipe:
         raise RecipeError(f"{name} was not trained to the end of its recipe.")
     recipe = load_recipe(name)
     run = recipe.with_overrides(training.overrides)
-    if info is None or info.recipe is None or not run.is_said_by(info.recipe):
+    if info is None or info.recipe is None or not run.matches(info.recipe):
         raise RecipeError(f"The recipe {name} has changed since this run: train it again.")
     return recipe
 

@@ -68,5 +68,5 @@ def test_what_a_folder_has_is_not_trained_again_and_another_recipe_is_refused(
     assert trained(3).runs[:2] == first.runs
     path = tmp_path / "small.toml"
     path.write_text(path.read_text().replace("epochs = 1", "epochs = 2"))
-    with pytest.raises(RecipeError, match="has another recipe than this one"):
+    with pytest.raises(RecipeError, match="was started with another recipe"):
         trained(2)

@@ -154,7 +154,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
             "'text.png' is a file; a run needs a folder",
         ),
         (["train", "vae-digits-8", "--out", "model"], "'model' is not empty. Choose another --out"),
-        (["train", "vae-digits-8", "--out", "empty", "--resume"], "There is no run to resume"),
+        (["train", "vae-digits-8", "--out", "empty", "--resume"], "No run to resume"),
         (["train", "vae-digits-8", "--device", "cuda:99"], "'cuda:99' is not available"),
         (["bench", "vae-mnsit-20"], "No model named 'vae-mnsit-20'."),
         (["export", "vae-mnsit-20", "--torch-export", "out"], "Did you mean 'vae-mnist-20'?"),

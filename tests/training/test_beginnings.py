@@ -120,7 +120,7 @@ def test_objectives_have_their_terms(pictures, tmp_path):
     ("training", "error", "says"),
     [
         ({"init": "./nowhere"}, SourceError, "There is no folder"),
-        ({"trains": "decoder"}, RecipeError, "needs an init whose codes are kept"),
+        ({"trains": "decoder"}, RecipeError, "requires training.init"),
         ({"init": "{start}"}, RecipeError, "its block_out_channels is (16, 32), not (16, 16)"),
         ({"init": "{tiny}"}, RecipeError, "it is a AutoencoderTinySpec, not a AutoencoderKLSpec"),
         ({"objective": {"kind": "elbo", "free_bits": 1.0}}, RecipeError, "'elbo' needs a likelihood"),
@@ -141,5 +141,5 @@ def test_a_family_whose_decoder_is_not_apart(pictures, tmp_path):
     model = {"family": "hierarchical-vae", "input_shape": [3, 16, 16], "latent_dim": 4}
     saved(model, tmp_path / "start")
     said = recipe(pictures, model, init=str(tmp_path / "start"), trains="decoder")
-    with pytest.raises(RecipeError, match="does not say what decodes alone"):
+    with pytest.raises(RecipeError, match="does not declare its decoder parameters"):
         zoo.train(said, out=tmp_path / "run", device="cpu")

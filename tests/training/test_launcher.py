@@ -132,7 +132,7 @@ def test_on_another_number_of_processes_it_says_that_bits_differ(stopped, caplog
     write(recipe)
     stopped(2, "launcher")
     zoo.train(recipe, out="a", device="cpu", resume=True)
-    said = "This run was trained on 2 processes and goes on on 1: its bits will differ."
+    said = "Resuming a 2-process run on 1: results will not be bitwise identical."
     assert any(said in record.message for record in caplog.records)
 
 
@@ -157,14 +157,14 @@ def test_a_finished_run_that_is_resumed_says_so_once_and_fails_nowhere():
     code, out, err = run(2, *words, "--resume")
     assert code == 0, err
     assert "Traceback" not in err
-    assert err.count("The run in 'a' is finished: nothing is left to resume.") == 1
+    assert err.count("The run in 'a' is already finished.") == 1
     assert out.count("Trained: a/model") == 1
 
 
 @pytest.mark.parametrize(
     ("training", "why"),
     [
-        ({"exact_shards": 2}, "exact_shards = 2 is shared among 1 or 2 processes; the launcher"),
+        ({"exact_shards": 2}, "exact_shards = 2 supports 1 or 2 processes; the launcher"),
         ({"batch_size": 3}, "A batch of 3 images cannot be cut into 4 parts, for 4 processes"),
     ],
 )

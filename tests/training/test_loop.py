@@ -132,7 +132,7 @@ def test_stopped_at_an_epochs_last_step_it_ends_with_the_same_bits(recipe):
 def test_a_damaged_checkpoint_is_refused(recipe):
     zoo.train(recipe(epochs=1), out="a")
     Path("a/checkpoint.safetensors").write_bytes(b"not a checkpoint")
-    with pytest.raises(TrainingError, match="damaged or of another recipe"):
+    with pytest.raises(TrainingError, match="damaged or belongs to another recipe"):
         zoo.train(recipe(epochs=1), out="a", resume=True)
 
 

@@ -162,9 +162,9 @@ def test_two_processes_measure_the_same_reconstructions_as_one():
         (
             4,
             {"exact_shards": 2},
-            r"exact_shards = 2 is shared among 1 or 2 processes; the launcher ",
+            r"exact_shards = 2 supports 1 or 2 processes; the launcher ",
         ),
-        (3, {"exact_shards": 4}, r"is shared among 1 or 2 or 4 processes; the launcher started 3"),
+        (3, {"exact_shards": 4}, r"supports 1 or 2 or 4 processes; the launcher started 3"),
         (4, {"batch_size": 3}, r"A batch of 3 images cannot be cut into 4 parts, for 4 processes"),
         (2, {"accumulate": 30}, r"A batch of 50 images cannot be cut into 60 parts"),
     ],

@@ -106,7 +106,7 @@ def test_another_family_brings_its_own_body_and_says_so(caplog):
         "model.body": {"kind": "conv"},
     }
     assert [record.message for record in caplog.records] == [
-        "model.family = 'conv-vae': its own body in place of the recipe's."
+        "model.family = 'conv-vae': reset body to its defaults."
     ]
 
 
@@ -121,7 +121,7 @@ def test_what_is_set_with_another_family_stays():
 def test_a_family_without_a_prior_leaves_it_out(caplog):
     given = {"model.family": "ae", "data.protocol": "gray"}
     assert load_recipe(GOOD, given).spec.latent_dim == 3
-    assert "heads, log_variance_bound, prior, beta left out, as it has none" in caplog.text
+    assert "dropped heads, log_variance_bound, prior, beta, which it does not have" in caplog.text
 
 
 def test_a_preset_leaves_what_already_is_as_it_says(caplog):
@@ -241,14 +241,14 @@ def test_another_kind_brings_its_own_fields():
             "model.latent_dim: input should be a valid integer, not an object",
         ),
         ({"model.bdy.hidden": 3}, "model.bdy: unknown field. Did you mean 'body'?"),
-        ({"training": 3}, "training: a section, [training], not int"),
+        ({"training": 3}, "training: must be a section, [training], not int"),
         ({"model": {}}, "model.family: missing"),
         ({"": 1}, "unknown field"),
         ({".": 1}, "unknown field"),
         ({"epochs": 0, "seed": -1, "model.heads": "x"}, "has 3 problems"),
-        ({1: 2}, "Overrides are a mapping from a setting's name to its value"),
-        (["epochs=5"], "Overrides are a mapping from a setting's name to its value"),
-        ("epochs=5", "Overrides are a mapping from a setting's name to its value"),
+        ({1: 2}, "Overrides must be a mapping from setting names to values"),
+        (["epochs=5"], "Overrides must be a mapping from setting names to values"),
+        ("epochs=5", "Overrides must be a mapping from setting names to values"),
     ],
     ids=str,
 )
@@ -271,7 +271,7 @@ def test_a_training_of_images_that_do_not_fit_is_refused_before_it_starts():
 def test_images_that_are_not_there_are_said_to_be_looked_for_in_the_working_folder(dataset):
     Path("recipes").mkdir()
     Path("recipes/mine.toml").write_text(tomli_w.dumps(changed(data__dataset=dataset)))
-    said = f"Paths in a recipe start at the working folder, {os.getcwd()!r}."
+    said = f"Paths in a recipe are relative to the working directory, {os.getcwd()!r}."
     with pytest.raises((DataError, UnknownNameError)) as caught:
         zoo.train("recipes/mine.toml")
     assert str(caught.value).endswith(said)

@@ -53,9 +53,9 @@ def test_a_family_whose_training_changes_buffers_is_not_shared_out():
 @pytest.mark.parametrize(
     ("family", "training", "why"),
     [
-        ("beta-tc-vae", {}, "'total-correlation' compares the examples of a batch"),
-        ("factor-vae", {}, "'total-correlation' compares the examples of a batch"),
-        ("vae", {"objective": {"kind": "total-correlation"}}, "compares the examples of a batch"),
+        ("beta-tc-vae", {}, "'total-correlation' couples the examples of a batch"),
+        ("factor-vae", {}, "'total-correlation' couples the examples of a batch"),
+        ("vae", {"objective": {"kind": "total-correlation"}}, "couples the examples of a batch"),
         ("vae", {"objective": {"kind": "elbo", "free_bits": 0.5}}, "free bits are of the mean KL"),
     ],
 )

@@ -50,8 +50,8 @@ def test_all_settings_are_written_out_and_come_back(tmp_path):
 def test_what_an_earlier_version_did_not_write_is_the_default():
     recipe = load_recipe(changed(training__clip_norm="off"))
     lines = recipe.to_toml().splitlines()
-    assert recipe.is_said_by("\n".join(line for line in lines if "clip_norm" not in line))
-    assert not load_recipe(changed(training__epochs=2)).is_said_by(recipe.to_toml())
+    assert recipe.matches("\n".join(line for line in lines if "clip_norm" not in line))
+    assert not load_recipe(changed(training__epochs=2)).matches(recipe.to_toml())
 
 
 # Everything at once
@@ -71,7 +71,7 @@ def test_an_empty_recipe_says_all_that_is_missing():
     Path("empty.toml").touch()
     assert refused("empty.toml").splitlines() == [
         "This recipe has 4 problems:",
-        "  model.family: missing; families here: " + ", ".join(zoo.list_families()),
+        "  model.family: missing; available: " + ", ".join(zoo.list_families()),
         "  data.dataset: missing",
         "  data.protocol: missing",
         "  training.epochs: missing",
@@ -82,9 +82,9 @@ def test_sections_that_are_none_are_told_at_once():
     message = refused({"model": 3, "data": [], "training": "x", 1: {}})
     for line in (
         "1: unknown section",
-        "model: a section, [model], not int",
-        "data: a section, [data], not list",
-        "training: a section, [training], not str",
+        "model: must be a section, [model], not int",
+        "data: must be a section, [data], not list",
+        "training: must be a section, [training], not str",
     ):
         assert f"\n  {line}" in message
 
@@ -138,15 +138,15 @@ def test_a_broken_plugin_does_not_hide_the_other_problems(monkeypatch):
         ),
         (
             {"training__accumulate": 2, "model__family": "beta-tc-vae"},
-            "training.accumulate: 'total-correlation' compares the examples of a batch",
+            "training.accumulate: 'total-correlation' couples the examples of a batch",
         ),
         (
             {"training__exact_shards": 4, "model__family": "factor-vae"},
-            "training.exact_shards: 'total-correlation' compares the examples of a batch",
+            "training.exact_shards: 'total-correlation' couples the examples of a batch",
         ),
         (
             {"training__accumulate": 2, "training__objective": {"kind": "elbo", "free_bits": 0.5}},
-            "training.accumulate: free bits are of the mean KL of a whole batch",
+            "training.accumulate: free bits apply to the mean KL of the whole batch",
         ),
     ],
 )
@@ -174,5 +174,5 @@ def test_what_is_done_to_images_is_refused_of_rows():
     data["transform"], training["shift"] = {"flip": True}, 2
     with pytest.raises(RecipeError) as caught:
         Recipe.parse({"model": rows, "data": data, "training": training})
-    assert "data.transform: for images; this model takes 30-column rows" in str(caught.value)
-    assert "training.shift: for images; this model takes 30-column rows" in str(caught.value)
+    assert "data.transform: for images only; this model takes 30-column rows" in str(caught.value)
+    assert "training.shift: for images only; this model takes 30-column rows" in str(caught.value)

@@ -58,7 +58,7 @@ def test_of_runs_started_at_once_in_one_folder_all_but_one_are_refused(recipe, m
     found = claims(load_recipe(recipe()), "a")
     assert found.count("a") == 1
     (why,) = set(found) - {"a"}
-    assert why == "Another process trains in 'a'. Wait for it, or choose another --out."
+    assert why == "Another process is training in 'a'. Wait for it, or choose another --out."
 
 
 def test_of_resumptions_of_one_run_all_but_one_are_refused(recipe, monkeypatch):
@@ -139,7 +139,9 @@ def test_resume_finds_the_run_of_this_recipe_among_those_of_its_name(recipe):
     for seed in (0, 1, 2):
         assert zoo.train("mine.toml", overrides={"seed": seed}, on_update=stop).interrupted
     assert zoo.train("mine.toml", overrides={"seed": 1}, resume=True).folder == Path("runs/mine-2")
-    with pytest.raises(RecipeError, match="The run in 'runs/mine-3' has another recipe"):
+    with pytest.raises(
+        RecipeError, match="The run in 'runs/mine-3' was started with another recipe"
+    ):
         zoo.train("mine.toml", overrides={"seed": 9}, resume=True)
 
 
@@ -156,7 +158,7 @@ def test_a_finished_run_that_is_resumed_is_returned_as_it_is(recipe, caplog, mon
     assert not again.interrupted
     assert again.metrics.model_dump() == trained.metrics.model_dump()
     assert again.model.info.sha256 == trained.model.info.sha256
-    said = "The run in 'a' is finished: nothing is left to resume."
+    said = "The run in 'a' is already finished."
     assert [record.message for record in caplog.records] == [said]
 
 

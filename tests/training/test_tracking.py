@@ -161,7 +161,7 @@ def test_a_tracker_that_does_not_start_is_a_sentence(recipe, monkeypatch):
         raise OSError("no room")
 
     monkeypatch.setattr(accelerate.TensorBoardTracker, "start", refuse)
-    with pytest.raises(TrainingError, match=r"tensorboard: it did not start \(OSError: no room\)"):
+    with pytest.raises(TrainingError, match=r"tensorboard: failed to start \(OSError: no room\)"):
         zoo.train(recipe(), out="a", track="tensorboard")
 
 

@@ -66,14 +66,14 @@ def train(
     from zoo.cards.record import heading, lines_of
     from zoo.runtime.devices import find_device
     from zoo.training.recipe import load_recipe
-    from zoo.training.run import about_precision, plan
+    from zoo.training.run import precision_warning, plan
     from zoo.training.run import train as run_training
 
     if dry_run:
         resolved = load_recipe(recipe, changes)
         say(resolved.to_toml())
         say(plan(resolved))
-        if said := about_precision(resolved, find_device(device)):
+        if said := precision_warning(resolved, find_device(device)):
             say(said)
         return
     run = run_training(

@@ -126,7 +126,7 @@ def _say_or_compare(plan: Plan, path: Path) -> None:
         write_atomically(path / SWEEP, _toml(here))  # last: with it the folder is a sweep's
         return
     text = read_text(path / RECIPE)
-    if read_sweep(path / SWEEP) != here or text is None or not plan.base.is_said_by(text):
+    if read_sweep(path / SWEEP) != here or text is None or not plan.base.matches(text):
         raise RecipeError(
             f"{str(path)!r} holds another sweep than this one; see its {SWEEP} and {RECIPE}. "
             "Choose another --out."

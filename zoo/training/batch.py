@@ -1,4 +1,4 @@
-"""One batch -> one step of the optimizer, of which each process computes its parts."""
+"""`Stepper`: one optimizer step per batch, computed in parts by all processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zoo.training.step import TrainingStep, warmup_factors
 
 
 class Stepper:
-    """Steps on batches of a training: the loss, the gradient of the whole batch, the optimizer."""
+    """Optimizer steps of a training: loss, gradient of the whole batch, update."""
 
     def __init__(
         self, model: Autoencoder, recipe: Recipe, images: int, device: torch.device
@@ -29,8 +29,8 @@ class Stepper:
         why = mixing(self.core.objective.settings)
         if why and processes.are_many():
             raise TrainingError(
-                f"The launcher started {processes.count()} processes, but {why}, so on each process's "
-                "share it is another loss: train this recipe in one process."
+                f"The launcher started {processes.count()} processes, but {why}, so splitting it changes "
+                "the loss: train this recipe in one process."
             )
         self.share = Share(self.settings, images)
         self.sum = Summation(model, self.settings.exact_shards != "off")
@@ -42,20 +42,20 @@ class Stepper:
         self.checks_buffers = self.sum.is_needed
 
     def rate(self, step: int) -> float:
-        """The learning rate of step 0, 1, ... of the training."""
+        """The learning rate of a step, from 0."""
         return learning_rate(self.settings, step, self.steps)
 
-    def step(self, pixels: Tensor, size: int, step: int, wishes: list[float]) -> Tensor:
-        """One step on a batch of `size` images.
+    def step(self, pixels: Tensor, size: int, step: int, flags: list[float]) -> Tensor:
+        """One step on a batch of `size` examples.
 
         Args:
-            pixels: this process's images of it, `(n, C, H, W)` uint8.
-            size: of the whole batch.
-            step: its number in the training, from 0.
-            wishes: numbers that are added up over all parts and processes.
+            pixels: this process's examples of it, `(n, *input_shape)`: uint8 images, or real values.
+            size: size of the whole batch.
+            step: number of finished steps.
+            flags: numbers that are summed over all parts and processes.
 
         Returns:
-            The batch's terms, in nats per image, and after them the wishes: `(T + W,)`.
+            The batch's terms, in nats per example, followed by the summed flags: `(T + F,)`.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(step)
@@ -66,13 +66,11 @@ class Stepper:
         drawn, noise = self.draws.batch(size, pixels.shape[1:], self.protocol)
         before = self._buffers() if self.checks_buffers else {}
         self.optimizer.zero_grad()
-        if (
-            self.model.spec.domain.is_image
-        ):  # others are standardized in float64, on the CPU where need be
+        if self.model.spec.domain.is_image:  # real values are moved when they are standardized
             pixels = pixels.to(self.device, non_blocking=True)
         parts = self.share.rows(size)
         levels = pixels.split([rows.stop - rows.start for rows, _ in parts])
-        wished, told = torch.tensor(wishes, device=self.device), None
+        own_flags, metrics = torch.tensor(flags, device=self.device), None
         for (rows, weight), own in zip(parts, levels, strict=True):
             if moves is not None:
                 own = shifted(own, moves[rows])
@@ -81,29 +79,29 @@ class Stepper:
             computed = self._backward(
                 batch, noise if noise is None else noise[rows], factors, weight
             )
-            now = torch.cat([computed * weight, wished])
+            part = torch.cat([computed * weight, own_flags])
             if self.sum.is_exact:
-                self.sum.end_part(now)
+                self.sum.end_part(part)
             else:
-                told = now if told is None else told + now
-        if told is not None and self.sum.is_needed:
-            self.sum.end_part(told)
-        if told is None or self.sum.is_needed:
-            told = self.sum.end_batch()
+                metrics = part if metrics is None else metrics + part
+        if metrics is not None and self.sum.is_needed:
+            self.sum.end_part(metrics)
+        if metrics is None or self.sum.is_needed:
+            metrics = self.sum.end_batch()
         if self.settings.clip_norm != "off":
             nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         self.optimizer.step()
         if self.checks_buffers:
             self._check_buffers(before)
-        count, end = len(self.core.term_names), len(told) - len(wishes)
+        count, end = len(self.core.term_names), len(metrics) - len(flags)
         if self.core.statistics:
-            self.core.learn(told[count:end])
-        return torch.cat([told[:count], told[end:]])
+            self.core.learn(metrics[count:end])
+        return torch.cat([metrics[:count], metrics[end:]])
 
     def _backward(
         self, batch: Batch, noise: Tensor | None, factors: dict[str, float], weight: float
     ) -> Tensor:
-        """Adds a part's gradient to the parameters'; its terms and statistics `(T + S,)`, still on the device."""
+        """Accumulates a part's gradient; returns its terms and statistics `(T + S,)`, on the device."""
         if self.module is None:
             self.module = self.core.compiled(batch.input, batch.target, noise)
         terms, statistics = self.module(batch.input, batch.target, noise)
@@ -112,20 +110,20 @@ class Stepper:
         return torch.cat([terms.detach(), *(one.detach().flatten() for one in statistics)])
 
     def _noise(self, size: int, generator: torch.Generator) -> Tensor | None:
-        """What the loss of a batch takes, a row per example."""
+        """The random numbers of a batch's loss, one row per example."""
         return self.core.objective.noise(self.model, self.model.latent_shape, size, generator)
 
     def _buffers(self) -> dict[str, Tensor]:
         return {name: buffer.clone() for name, buffer in self.model.named_buffers()}
 
     def _check_buffers(self, before: dict[str, Tensor]) -> None:
-        """Looks at the first step whether computing a loss has changed what nobody adds up."""
+        """Raises TrainingError if the first step changed buffers, which are not synchronized."""
         now = self._buffers()
         changed = [name for name, old in before.items() if not torch.equal(now[name], old)]
         if changed:
             raise TrainingError(
-                f"Training changes the buffers {', '.join(changed)} of this family, which processes "
-                "and exact_shards do not share: train it in one process, with exact_shards = 'off'."
+                f"Training changes the buffers {', '.join(changed)} of this family, which are not "
+                "synchronized: train it in one process, with exact_shards = 'off'."
             )
         self.checks_buffers = False
 

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file that holds all that a run needs to resume, bit for bit."""
+"""Checkpoints: one safetensors file from which a run resumes with bitwise identical results."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ MAX_BYTES = 64 * 2**30
 
 @dataclass
 class RunProgress:
-    """Where a run is."""
+    """Progress of a run."""
 
     epoch: int = 0
-    """Epochs finished."""
+    """Finished epochs."""
     step_in_epoch: int = 0
     steps: int = 0
-    """Steps done in all."""
+    """Finished steps of the whole run."""
     terms: list[str] = field(default_factory=list)
-    """The names of the loss's terms, once there was a step."""
+    """Names of the loss's terms, known after the first step."""
     sums: list[float] = field(default_factory=list)
     """Each loss term summed over the images of this epoch so far."""
     images: int = 0
@@ -43,29 +43,29 @@ class RunProgress:
     data: dict[str, Fingerprint] = field(default_factory=dict)
     """What the images of each split are."""
     processes: int = 1
-    """With which it was trained last."""
+    """Number of processes that trained it last."""
 
 
 @dataclass
 class State:
-    """All that changes while a model trains."""
+    """Mutable state of a training."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     average: AveragedWeights | None
     best: dict[str, Tensor]
-    """Weights of the best epoch so far, where early stopping needs them."""
+    """Weights of the best epoch so far, with early stopping only."""
     draws: torch.Generator
-    """Of the batches' random numbers: in the same state in every process."""
+    """Generator of the batches' random numbers, in the same state in every process."""
     device: torch.device
     progress: RunProgress
 
 
 def save_checkpoint(path: Path, state: State) -> None:
-    """Writes the whole state; the old checkpoint stays until the new one is complete.
+    """Writes the whole state atomically.
 
-    Every process calls it, and gives its own generators; the first one writes. Raises TrainingError
-    where the weights of the processes differ.
+    Collective: all processes contribute their generators, and the first one writes. Raises
+    TrainingError if the weights differ between processes.
     """
     check_alike(state.model)
     generators = processes.gathered(_generators(state.device))
@@ -88,14 +88,14 @@ def save_checkpoint(path: Path, state: State) -> None:
 
 
 def restore_checkpoint(path: Path, state: State) -> None:
-    """Puts a saved state back, in place. Raises TrainingError for a damaged file, or one of another recipe."""
+    """Restores a saved state in place. Raises TrainingError for a damaged file or another recipe's."""
     data = processes.from_first(lambda: read_regular(path, MAX_BYTES, TrainingError))
     try:
         tensors = safetensors.torch.load(data)
         _restore(tensors, state)
     except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as damaged:
         raise TrainingError(
-            f"The checkpoint {str(path)!r} is damaged or of another recipe ({damaged}). "
+            f"The checkpoint {str(path)!r} is damaged or belongs to another recipe ({damaged}). "
             "Delete the run's folder and train again."
         ) from damaged
 
@@ -113,13 +113,13 @@ def _restore(tensors: dict[str, Tensor], state: State) -> None:
         state.optimizer.state[parameter] = {
             key: torch.empty_like(parameter).copy_(value)  # in the parameter's memory format
             if value.shape == parameter.shape and key != "step"
-            else value.to(parameter.device)  # a fused step wants its count there
+            else value.to(parameter.device)  # fused optimizers keep the step count on the device
             for key, value in saved.items()
         }
     state.progress = RunProgress(**json.loads(bytes(tensors["progress"].numpy())))
     state.draws.set_state(tensors["random.draws"])
     own = _under(f"random.{processes.index()}.", tensors)
-    if "cpu" in own:  # else fewer processes wrote it
+    if "cpu" in own:  # missing if fewer processes wrote it
         torch.set_rng_state(own["cpu"])
     kind = state.device.type
     if kind != "cpu" and kind in own:
@@ -127,7 +127,7 @@ def _restore(tensors: dict[str, Tensor], state: State) -> None:
 
 
 def _generators(device: torch.device) -> dict[str, Tensor]:
-    """The state of torch's global generators, which draw whatever a family draws by itself."""
+    """States of torch's global generators, which families may use."""
     found = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         found[device.type] = torch.get_device_module(device).get_rng_state(device)

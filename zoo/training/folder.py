@@ -1,8 +1,8 @@
-"""A run's folder: its files, how far its run is, and one process at a time in it.
+"""A run's folder: its files, its state, and a lock for exclusive use.
 
-recipe.toml             the recipe as it is run
-checkpoint.safetensors  from the training's first step until its model is measured and saved
-history.jsonl           a line for each epoch, written as it ends
+recipe.toml             the recipe, with overrides applied
+checkpoint.safetensors  exists from the first step until the model is measured and saved
+history.jsonl           one line per epoch, appended as it ends
 model/                  the model's own folder
 """
 
@@ -30,23 +30,23 @@ CHECKPOINT, HISTORY, MODEL, LOCK = "checkpoint.safetensors", "history.jsonl", "m
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Where a run is, whatever state it is in."""
+    """The files of a run, in any state."""
 
     path: Path
 
     @property
     def recipe(self) -> Path:
-        """The recipe as it is run."""
+        """The recipe, with overrides applied."""
         return self.path / layout.RECIPE
 
     @property
     def checkpoint(self) -> Path:
-        """There from the first step on, until all is done."""
+        """Exists from the first step until the run is finished."""
         return self.path / CHECKPOINT
 
     @property
     def history(self) -> Path:
-        """A line of JSON for each epoch."""
+        """One line of JSON per epoch."""
         return self.path / HISTORY
 
     @property
@@ -56,29 +56,29 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether its model is trained, measured and saved."""
+        """Whether the model is trained, measured and saved."""
         return (self.model / layout.CONFIG).exists() and not self.checkpoint.exists()
 
     def is_of(self, recipe: Recipe) -> bool:
-        """Whether a run of this recipe was begun here."""
+        """Whether the folder holds a run of this recipe."""
         with suppress(RecipeError):
             text = read_text(self.recipe)
-            return text is not None and recipe.is_said_by(text)
+            return text is not None and recipe.matches(text)
         return False
 
 
 class History:
-    """history.jsonl, which can be read while the run goes on."""
+    """history.jsonl, which can be read during the run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def begin(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Makes it say these epochs and no others: a run goes back to its checkpoint."""
+        """Truncates the file to these epochs, for a run that resumes from its checkpoint."""
         write_atomically(self.path, "".join(map(_line, records)))
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Adds an epoch. Raises ZooError where the disk fails."""
+        """Appends an epoch. Raises ZooError on I/O errors."""
         with writing(self.path), open(self.path, "ab", buffering=0) as file:
             file.write(_line(record).encode())
 
@@ -89,21 +89,21 @@ def _line(record: Mapping[str, Any]) -> str:
 
 @contextmanager
 def claimed(recipe: Recipe, out: str | Path | None, resume: bool, name: str) -> Iterator[RunFolder]:
-    """The folder of a run, which no other process may have until it ends.
+    """Locks the folder of a run for exclusive use.
 
     Args:
-        recipe: what is trained.
-        out: the folder, new or empty; or, to resume, that of a run of this recipe. None is
-            `runs/<name>` or the next free `runs/<name>-2`, ..., created at once, so that a run that
-            is started beside this one takes another; to resume, the latest run of this recipe.
-        resume: continue the run that is there.
-        name: of the recipe.
+        recipe: the recipe to train.
+        out: the folder, new or empty; or, to resume, the folder of a run of this recipe. None is
+            `runs/<name>` or the next free `runs/<name>-2`, ..., created at once, so that concurrent
+            runs use different folders; to resume, the latest run of this recipe.
+        resume: resume an existing run.
+        name: name of the recipe.
 
-    A new folder in which nothing was written is removed at the end. Raises SourceError for a folder
-    that is in use or of something else, RecipeError for a run of another recipe.
+    A new folder is removed at the end if it is still empty. Raises SourceError for a folder that is in
+    use or is not a run, RecipeError for a run of another recipe.
     """
     first = Path("runs") / name
-    with ExitStack() as held:
+    with ExitStack() as stack:
 
         def claim() -> Path:
             if resume:
@@ -113,48 +113,46 @@ def claimed(recipe: Recipe, out: str | Path | None, resume: bool, name: str) -> 
                 path = next_free(first) if out is None else with_home(out)
                 _check_empty(path)
                 if out is None or not path.exists():
-                    held.callback(_remove_if_empty, path, *[path.parent] * (out is None))
-            in_use = (
-                f"Another process trains in {str(path)!r}. Wait for it, or choose another --out."
-            )
-            held.enter_context(locked(path / LOCK, in_use, SourceError))
+                    stack.callback(_remove_if_empty, path, *[path.parent] * (out is None))
+            in_use = f"Another process is training in {str(path)!r}. Wait for it, or choose another --out."
+            stack.enter_context(locked(path / LOCK, in_use, SourceError))
             if not resume:
-                _check_empty(path)  # another process may have had it until now
+                _check_empty(path)  # again: another process may have held the lock
             return path
 
         yield RunFolder(processes.from_first(claim))
 
 
 def next_free(folder: Path) -> Path:
-    """Creates the folder, or if it is there the first free one of `folder-2`, `folder-3`, ..."""
+    """Creates the folder, or, if it exists, the first free one of `folder-2`, `folder-3`, ..."""
     for place in _numbered(folder):
         with writing(place):
             if _created(place):
                 return place
-    raise AssertionError("there are numbers without end")
+    raise AssertionError("unreachable")
 
 
 def _created(place: Path) -> bool:
-    """Whether the folder is there now and was not before."""
+    """Creates the folder; False if it exists."""
     for last in (False, False, True):
         try:
             os.makedirs(place)
             return True
         except FileExistsError:
             return False
-        except FileNotFoundError:  # whoever leaves nothing in the folder above it removes that too
+        except FileNotFoundError:  # another run may have removed the empty parent folder
             if last:
                 raise
     return False
 
 
 def _latest(first: Path, recipe: Recipe) -> Path:
-    """The last run of this recipe that is not finished, else the last one of it, or of any."""
-    there = [RunFolder(place) for place in itertools.takewhile(Path.exists, _numbered(first))]
-    begun = [run for run in there if run.recipe.exists()]
-    own = [run for run in begun if run.is_of(recipe)]
+    """The latest unfinished run of this recipe, else its latest run, else the latest run of any."""
+    existing = [RunFolder(place) for place in itertools.takewhile(Path.exists, _numbered(first))]
+    started = [run for run in existing if run.recipe.exists()]
+    own = [run for run in started if run.is_of(recipe)]
     unfinished = [run for run in own if not run.is_finished]
-    return (unfinished or own or begun or [RunFolder(first)])[-1].path
+    return (unfinished or own or started or [RunFolder(first)])[-1].path
 
 
 def _numbered(folder: Path) -> Iterator[Path]:
@@ -166,7 +164,7 @@ def _check_empty(path: Path) -> None:
     _check_folder(path)
     if path.is_dir() and set(os.listdir(path)) - {LOCK}:
         raise SourceError(
-            f"{str(path)!r} is not empty. Choose another --out, or --resume the run that is there."
+            f"{str(path)!r} is not empty. Choose another --out, or --resume the existing run."
         )
 
 
@@ -174,10 +172,10 @@ def _check_resumable(path: Path, recipe: Recipe) -> None:
     _check_folder(path)
     text = read_text(path / layout.RECIPE)
     if text is None:
-        raise SourceError(f"There is no run to resume in {str(path)!r}.")
-    if not recipe.is_said_by(text):
+        raise SourceError(f"No run to resume in {str(path)!r}.")
+    if not recipe.matches(text):
         raise RecipeError(
-            f"The run in {str(path)!r} has another recipe than this one; see its {layout.RECIPE}. "
+            f"The run in {str(path)!r} was started with another recipe; see its {layout.RECIPE}. "
             "Resume it with the same settings, or choose another --out."
         )
 
@@ -188,6 +186,6 @@ def _check_folder(path: Path) -> None:
 
 
 def _remove_if_empty(*folders: Path) -> None:
-    with suppress(OSError):  # there is something in it
+    with suppress(OSError):  # not empty
         for folder in folders:
             folder.rmdir()

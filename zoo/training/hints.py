@@ -1,4 +1,4 @@
-"""Where a setting is that was looked for elsewhere, or by the name that other libraries give it. No torch here."""
+"""Hints for unknown fields: settings of another section, or other libraries' names. No torch here."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ ELSEWHERE = {
     "wd": "weight_decay",
     "z_dim": "latent_dim",
 }
-"""What other libraries call a setting."""
+"""Names in other libraries -> settings."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The setting of another library's name, or of a name that is close to it; or the name itself."""
+    """The setting for another library's name, or the closest known name, or the name itself."""
     if name in ELSEWHERE:
         return ELSEWHERE[name]
     return next(iter(difflib.get_close_matches(name.lower(), set(known), n=1, cutoff=0.75)), name)
 
 
 def hinted(problems: list[str], sections: Mapping[str, type[BaseModel] | None]) -> list[str]:
-    """The problems; those of an unknown field name the one that was meant, in whichever section it is."""
+    """The problems, with unknown fields followed by the closest field of any section."""
     known = [path for section, cls in sections.items() if cls for path in _paths(cls, section)]
     return [_hinted(line, known) for line in problems]
 
@@ -71,13 +71,13 @@ def _hinted(line: str, known: list[str]) -> str:
     meant = nearest(name, (one.rpartition(".")[2] for one in known))
     found = [one for one in known if one.rpartition(".")[2] == meant]
     if not unknown or not found or ("Did you mean" in line and meant != ELSEWHERE.get(name, name)):
-        return line  # what is near in its own table comes first
+        return line  # a close match in the same table takes precedence
     best = min(found, key=lambda one: (one.rpartition(".")[0] != table, one.count(".")))
     return f"{path}: {UNKNOWN}. Did you mean {best.removeprefix(f'{table}.')!r}?"
 
 
 def _paths(cls: type[BaseModel], start: str) -> Iterator[str]:
-    """Names of the settings, dotted, and of those in their tables."""
+    """Dotted names of the settings, including nested tables."""
     for name, field in cls.model_fields.items():
         yield f"{start}.{name}"
         for inner in models_in(field):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a training: an orderly end instead of a traceback."""
+"""Graceful handling of Ctrl-C and SIGTERM during a training."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""From a person, and from a scheduler that takes the machine back."""
+"""Ctrl-C, and preemption by a scheduler."""
 
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Either signal sets the event, so that a step is never cut in two; a second one stops at once."""
+    """The first signal sets the event, so that the current step finishes; a second one stops at once."""
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
     before = {one: signal.getsignal(one) or signal.SIG_DFL for one in SIGNALS}
 
-    def put_back() -> None:
+    def restore() -> None:
         for one, handler in before.items():
             signal.signal(one, handler)
 
     def on_interrupt(number, frame):
         interrupted.set()
-        put_back()
+        restore()
 
     for one in SIGNALS:
         signal.signal(one, on_interrupt)
     try:
         yield interrupted
     finally:
-        put_back()
+        restore()

@@ -1,4 +1,4 @@
-"""The training loop: images and a recipe -> weights."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from zoo.training.step import AveragedWeights
 log = logging.getLogger("zoo")
 
 STEPS_PER_READ, SECONDS_PER_READ = 50, 10.0
-"""Steps between two looks at the losses, or seconds where steps are slow: each look waits for the device."""
+"""Steps, or seconds if steps are slow, between two reads of the losses, each of which synchronizes with the device."""
 
 
 @dataclass(frozen=True)
 class Update:
-    """What the loop tells whoever shows its progress."""
+    """Progress of a training, as passed to callbacks."""
 
     epoch: int
     epochs: int
     step: int
     steps_per_epoch: int
     terms: dict[str, float]
-    """Means over this epoch's images so far, in nats per image."""
+    """Means over this epoch's examples so far, in nats per example."""
     validation: float | None = None
-    """Loss on the validation split at an epoch's end, in nats per image, where it is measured."""
+    """Validation loss at the end of an epoch, in nats per example, if it is measured."""
     ended: bool = False
     """Whether the epoch is over."""
 
@@ -65,27 +65,27 @@ def fit(
     history: History | None = None,
     data: Mapping[str, Fingerprint] | None = None,
 ) -> tuple[RunProgress, bool]:
-    """Trains a model in place; at the end it has the weights to be saved (average or best).
+    """Trains a model in place; it ends with the weights to save (last, averaged or best).
 
     Args:
-        model: as built; moved to `device`.
-        images: all training images.
-        recipe: the recipe; its data have been read and checked.
-        device: where it computes.
-        checkpoint: file that is written at once and then every few minutes, and read if `resume`.
-        resume: continue from the checkpoint.
-        validate: a model's loss on the validation split by an objective, measured after every epoch.
+        model: a newly built model; moved to `device`.
+        images: the training examples.
+        recipe: the recipe; its data have been opened and checked.
+        device: device to train on.
+        checkpoint: path of the checkpoint, written at the start and then every few minutes.
+        resume: resume from the checkpoint.
+        validate: computes the validation loss of a model by an objective, after every epoch.
         on_progress: called with an Update every few steps.
-        on_epoch: called after every epoch with the model as it would be saved, in eval mode.
-        history: is told each epoch's losses.
-        data: what each split's images are, by its name; those of a run that is resumed are the same.
+        on_epoch: called after every epoch with the model in eval mode, with the weights to save.
+        history: file of each epoch's losses.
+        data: fingerprint of each split; must match the checkpoint's.
 
     Returns:
-        Where it got to, and whether it was interrupted.
+        The progress, and whether the training was interrupted.
 
     Raises:
-        TrainingError: when a loss is not finite, or a run is resumed with other images.
-        RecipeError: for a warm-up of a term that the loss does not have.
+        TrainingError: if a loss is not finite, or a run is resumed with other data.
+        RecipeError: for a warm-up of an unknown term.
     """
     loop = _Loop(model, images, recipe, device, checkpoint, validate, on_progress, on_epoch)
     loop.history = history if processes.is_first() else None
@@ -118,7 +118,7 @@ class _Loop:
         self.history: History | None = None
 
     def begin(self, resume: bool, data: Mapping[str, Fingerprint]) -> None:
-        """Continues from the checkpoint, or writes the first one."""
+        """Restores the checkpoint, or writes the first one."""
         if resume:
             self._restore(data)
         else:
@@ -128,26 +128,26 @@ class _Loop:
             self.history.begin(self.state.progress.history)
 
     def _restore(self, data: Mapping[str, Fingerprint]) -> None:
-        """The checkpoint's state, on any number of processes."""
+        """Restores the checkpoint, which may be of another number of processes."""
         restore_checkpoint(self.checkpoint, self.state)
         for split, before in self.state.progress.data.items():
-            if told := difference(before, data[split]):
+            if change := difference(before, data[split]):
                 raise TrainingError(
                     f"The {split} {self.images.domain.nouns} of {self.images.dataset} have changed since this run was "
-                    f"started: {told}. Restore them to resume, or train anew with another --out."
+                    f"started: {change}. Restore them to resume, or start a new run with another --out."
                 )
         before, now = self.state.progress.processes, processes.count()
         if before != now and self.settings.exact_shards == "off":
             log.warning(
-                "This run was trained on %d process%s and is resumed on %d: its bits will differ. "
-                "exact_shards would keep them.",
+                "Resuming a %d-process%s run on %d: results will not be bitwise identical. "
+                "exact_shards would keep them so.",
                 before,
                 "es" * (before > 1),
                 now,
             )
 
     def run(self, interrupted: threading.Event) -> bool:
-        """Epochs until the last, or until there is no better one; whether any process was interrupted."""
+        """Trains until the last epoch or early stopping; returns whether it was interrupted."""
         progress = self.state.progress
         progress.processes = processes.count()
         while progress.epoch < self.settings.epochs and not self._stopped_early():
@@ -160,20 +160,20 @@ class _Loop:
     def _epoch(self, interrupted: threading.Event) -> bool:
         """The rest of one epoch; False if it was interrupted before its end."""
         progress = self.state.progress
-        looks_at_once = self.device.type == "cpu"  # elsewhere a look waits for the device
+        reads_freely = self.device.type == "cpu"  # elsewhere reading synchronizes with the device
         by_time = (
-            looks_at_once or not processes.are_many()
-        )  # or processes would look at other steps
-        with closing(self._batches()) as batches:  # its workers end here, not anywhere later
+            reads_freely or not processes.are_many()
+        )  # all processes must read at the same step
+        with closing(self._batches()) as batches:  # ends its workers here
             while progress.step_in_epoch < self.steps_per_epoch:
-                first, window, asked = progress.steps, [], False
+                first, window, is_full = progress.steps, [], False
                 due = time.monotonic() + SECONDS_PER_READ
-                while progress.step_in_epoch < self.steps_per_epoch and not asked:
-                    window.append(self._step(next(batches), self._wishes(interrupted)))
-                    asked = (
+                while progress.step_in_epoch < self.steps_per_epoch and not is_full:
+                    window.append(self._step(next(batches), self._flags(interrupted)))
+                    is_full = (
                         len(window) == STEPS_PER_READ
                         or (by_time and time.monotonic() > due)
-                        or (looks_at_once and any(self._agreed(window, interrupted)))
+                        or (reads_freely and any(self._agreed(window, interrupted)))
                     )
                 self._read(first, window)
                 stop, save = self._agreed(window, interrupted)
@@ -184,19 +184,19 @@ class _Loop:
                     self.last_save = time.monotonic()
         return True
 
-    def _wishes(self, interrupted: threading.Event) -> list[float]:
-        """Whether this process would stop, and whether it would write a checkpoint: more than 0."""
+    def _flags(self, interrupted: threading.Event) -> list[float]:
+        """This process's requests to stop and to write a checkpoint, each 0 or 1."""
         due = time.monotonic() - self.last_save > 60 * self.settings.checkpoint_minutes
         return [float(interrupted.is_set()), float(due and processes.is_first())]
 
     def _agreed(self, window: list[tuple[int, Tensor]], interrupted: threading.Event) -> list[bool]:
-        """What any process wished for at the last step; one alone may as well ask itself now."""
-        alone = not processes.are_many()
-        wishes = self._wishes(interrupted) if alone else window[-1][1][-2:].tolist()
-        return [wish > 0 for wish in wishes]
+        """Whether any process requested to stop, and to write a checkpoint, at the last step."""
+        is_single = not processes.are_many()
+        flags = self._flags(interrupted) if is_single else window[-1][1][-2:].tolist()
+        return [flag > 0 for flag in flags]
 
     def _batches(self) -> Generator[Tensor, None, None]:
-        """This process's images of each batch that is left of the epoch, `(n, C, H, W)` uint8."""
+        """This process's examples of each remaining batch of the epoch, `(n, *input_shape)`."""
         seed, progress = self.settings.seed, self.state.progress
         order = self.images.order(seed, progress.epoch)
         left = order.split(self.settings.batch_size)[progress.step_in_epoch :]
@@ -204,31 +204,30 @@ class _Loop:
         mine = (torch.cat([batch[rows] for rows, _ in share.rows(len(batch))]) for batch in left)
         yield from self.images.read(mine, seed * 1_000_003 + progress.epoch)
 
-    def _step(self, pixels: Tensor, wishes: list[float]) -> tuple[int, Tensor]:
-        """One step; the number of images, and their terms and wishes, still on the device."""
+    def _step(self, pixels: Tensor, flags: list[float]) -> tuple[int, Tensor]:
+        """One step; returns the batch size, and its terms and summed flags, on the device."""
         progress, batch_size = self.state.progress, self.settings.batch_size
         size = min(batch_size, len(self.images) - progress.step_in_epoch * batch_size)
-        told = self.stepper.step(pixels, size, progress.steps, wishes)
+        metrics = self.stepper.step(pixels, size, progress.steps, flags)
         progress.steps += 1
         progress.step_in_epoch += 1
         if self.state.average:
             self.state.average.update(progress.steps)
-        return size, told
+        return size, metrics
 
     def _read(self, first: int, window: list[tuple[int, Tensor]]) -> None:
-        """Adds up the losses of the last steps, after a look that they are finite."""
+        """Checks that the losses of the last steps are finite, and accumulates them."""
         progress, names = self.state.progress, self.stepper.core.term_names
-        told = torch.stack([told for _, told in window]).cpu().double()  # (window, T + 2)
-        values = told[:, : len(names)]
+        rows = torch.stack([metrics for _, metrics in window]).cpu().double()  # (window, T + 2)
+        values = rows[:, : len(names)]
         for offset, row in enumerate(values.tolist()):
             for name, value in zip(names, row, strict=True):
                 if not math.isfinite(value):
                     self._not_finite(first + offset, name, value)
             self.last_finite = dict(zip(names, row, strict=True))
         progress.terms, progress.sums = list(names), progress.sums or [0.0] * len(names)
-        for (count, _), row in zip(
-            window, values.tolist(), strict=True
-        ):  # one by one: no window tells
+        # one by one: sums must not depend on windows
+        for (count, _), row in zip(window, values.tolist(), strict=True):
             progress.sums = [a + count * b for a, b in zip(progress.sums, row, strict=True)]
             progress.images += count
         self.on_progress(self._report())
@@ -280,7 +279,7 @@ class _Loop:
         progress.step_in_epoch, progress.images, progress.sums = 0, 0, []
 
     def _validate(self, validate: Callable[[Autoencoder, Objective], float]) -> float:
-        """The validation loss of the weights that would be saved now; the best ones are kept."""
+        """The validation loss of the weights to save; with early stopping, keeps the best ones."""
         progress = self.state.progress
         with self._as_saved():
             loss = validate(self.model, self.stepper.core.objective)
@@ -300,7 +299,7 @@ class _Loop:
 
     @contextmanager
     def _as_saved(self) -> Iterator[None]:
-        """The model as it would be saved now, in eval mode, for as long as it lasts."""
+        """Temporarily puts the model in eval mode, with the weights to save."""
         with self._final_weights(), torch.random.fork_rng(devices=[]):
             self.model.eval()
             yield
@@ -308,7 +307,7 @@ class _Loop:
 
     @contextmanager
     def _final_weights(self) -> Iterator[None]:
-        """The model with its averaged weights, where there are any, for as long as it lasts."""
+        """Temporarily loads the averaged weights, if any."""
         if self.state.average is None:
             yield
             return
@@ -320,7 +319,7 @@ class _Loop:
             _copy_into(self.model, trained)
 
     def put_final_weights(self) -> None:
-        """Gives the model the weights that are to be saved: the best epoch's, or the average."""
+        """Loads the weights to save: those of the best epoch, or the average."""
         if self.state.best:
             _copy_into(self.model, self.state.best)
         elif self.state.average:
@@ -329,7 +328,7 @@ class _Loop:
 
 
 def _channels_last(model: Autoencoder) -> Autoencoder:
-    """The model, laid out so that convolutions of images are fast; other tensors stay as they are."""
+    """The model with its 4-D tensors in channels-last layout, for fast convolutions."""
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.dim() == 4:
             tensor.data = tensor.data.to(memory_format=torch.channels_last)

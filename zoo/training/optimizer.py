@@ -12,7 +12,7 @@ from zoo.training.settings import TrainingSettings
 
 
 def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """The recipe's optimizer, its update fused into one pass over the parameters."""
+    """The recipe's optimizer, with a fused update."""
     chosen = settings.optimizer
     common = {"lr": settings.learning_rate, "betas": chosen.betas, "fused": True}
     if not isinstance(chosen, AdamW):
@@ -30,7 +30,7 @@ def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim
 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
-    """The rate of step 0, 1, ... of `steps`: a linear warm-up, then a cosine to its last fraction."""
+    """The learning rate of step 0, 1, ... of `steps`: linear warm-up, then constant or cosine decay."""
     if step < settings.warmup_steps:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
     if settings.decay == "off":

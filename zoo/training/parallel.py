@@ -1,8 +1,9 @@
-"""A batch over processes: which images each computes, its random numbers, and the sum of gradients.
+"""Data parallelism: each process's share of a batch, its random numbers, and the sum of gradients.
 
-Every process draws the random numbers of the whole batch and takes its rows, so that they depend on
-the batch alone. Gradients are added up in one vector of fixed layout: DistributedDataParallel lays
-its buckets out anew after the first step, and a resumed run would add in another order.
+Every process draws the random numbers of the whole batch and takes its rows, so that they do not
+depend on the number of processes. Gradients are summed in one vector of fixed layout, because
+DistributedDataParallel rebuilds its buckets after the first step, so a resumed run would sum in
+another order.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from zoo.training.settings import TrainingSettings
 
 
 class Share:
-    """The parts into which a batch is cut, one after the other, and those of this process.
+    """The parts of a batch, and those that this process computes.
 
-    Raises TrainingError where the parts cannot be shared out, or have no image each.
+    Raises TrainingError if the parts cannot be distributed evenly, or would be empty.
     """
 
     def __init__(self, settings: TrainingSettings, images: int) -> None:
@@ -31,7 +32,7 @@ class Share:
         if self.parts % count:
             fitting = " or ".join(str(2**k) for k in range(self.parts.bit_length()))
             raise TrainingError(
-                f"exact_shards = {self.parts} is shared among {fitting} processes; the launcher "
+                f"exact_shards = {self.parts} supports {fitting} processes; the launcher "
                 f"started {count}."
             )
         smallest = min(settings.batch_size, images)
@@ -46,7 +47,7 @@ class Share:
     def rows(self, size: int) -> list[tuple[slice, float]]:
         """The rows of each part of this process in a batch of `size` images, and the part's weight.
 
-        An epoch's last batch may be too small for all parts: an empty one has a row, which weighs 0.
+        In an epoch's last, smaller batch, an empty part is given one row with weight 0.
         """
         starts = [
             (size * part // self.parts, size * (part + 1) // self.parts) for part in self.mine
@@ -55,7 +56,7 @@ class Share:
 
 
 class Draws:
-    """The random numbers of batches, from a generator that is in the same state in every process."""
+    """The random numbers of batches, from a generator in the same state in every process."""
 
     def __init__(
         self,
@@ -66,12 +67,12 @@ class Draws:
         self.generator = torch.Generator(device).manual_seed(settings.seed)
         self.shift = settings.shift
         self.noise = noise
-        """Gives the random numbers of a batch's loss, if it has any."""
+        """Returns the random numbers of a batch's loss, if it uses any."""
 
     def moves(self, size: int, chance: float) -> Tensor | None:
-        """Pixels by which each image is moved down and right, `(size, 2)`, by that chance, else 0.
+        """Random shift of each image down and right in pixels, `(size, 2)`, 0 with probability 1 - chance.
 
-        None where none is ever moved.
+        None if `shift` is 0.
         """
         if not self.shift:
             return None
@@ -82,17 +83,17 @@ class Draws:
     def batch(
         self, size: int, shape: Sequence[int], protocol: Protocol
     ) -> tuple[Tensor | None, Tensor | None]:
-        """What the protocol draws, `(size, C, H, W)`, and the loss's noise, `(size, ...)`."""
+        """The protocol's random numbers, `(size, C, H, W)`, and the loss's noise, `(size, ...)`."""
         drawn = training_draw((size, *shape), protocol, self.generator)
         return drawn, self.noise(size, self.generator)
 
 
 class Summation:
-    """The sum of all parts' gradients and of what is told with them, in every process.
+    """All-reduce of the parts' gradients and metrics.
 
-    Without `exact` each process adds its own parts up first, in place. With it the sum is taken
-    over all parts in pairs, in an order that does not depend on who computed them. A parameter that
-    the loss of no part depends on has no gradient, and the optimizer leaves it alone.
+    Without `exact` each process first accumulates its own parts in place. With it, all parts are
+    summed pairwise, in an order that does not depend on which process computed them. A parameter
+    unused by all parts has no gradient, so the optimizer skips it.
     """
 
     def __init__(self, model: nn.Module, exact: bool) -> None:
@@ -103,18 +104,18 @@ class Summation:
         self.all_used = True
         """Whether the losses of this process's parts depend on every parameter."""
 
-    def end_part(self, told: Tensor) -> None:
-        """Takes the gradient of a part out of the parameters, and what is told with it, `(n,)`."""
+    def end_part(self, metrics: Tensor) -> None:
+        """Moves the gradient of a part out of the parameters, with its metrics `(n,)`."""
         grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
         used = [float(p.grad is not None) for p in self.parameters]
         self.all_used = all(used)
-        flags = torch.tensor(used, device=told.device)
-        self.parts.append(torch.cat([*(grad.flatten() for grad in grads), told, flags]))
+        flags = torch.tensor(used, device=metrics.device)
+        self.parts.append(torch.cat([*(grad.flatten() for grad in grads), metrics, flags]))
         for parameter in self.parameters:
             parameter.grad = None
 
     def end_batch(self) -> Tensor:
-        """Gives the parameters the gradient of the whole batch; returns the sum of what was told."""
+        """Sets the parameters' gradients to those of the whole batch; returns the summed metrics."""
         if self.is_exact:
             total = _pairwise(list(self._shared(_pairwise(self.parts))))
         else:
@@ -122,15 +123,15 @@ class Summation:
             total = self._shared(own)
         self.parts = []
         sizes = [parameter.numel() for parameter in self.parameters]
-        told = len(total) - sum(sizes) - len(sizes)
-        *grads, told, flags = total.split([*sizes, told, len(sizes)])
+        count = len(total) - sum(sizes) - len(sizes)
+        *grads, metrics, flags = total.split([*sizes, count, len(sizes)])
         used = [True] * len(sizes)
-        if not self.all_used:  # a look at the flags waits for the device
+        if not self.all_used:  # reading the flags synchronizes with the device
             used = (flags > 0).tolist()
         for parameter, grad, is_used in zip(self.parameters, grads, used, strict=True):
             if is_used:
                 parameter.grad = torch.empty_like(parameter).copy_(grad.view_as(parameter))
-        return told
+        return metrics
 
     def _shared(self, own: Tensor) -> Tensor:
         """The sum of all processes' vectors `(n,)`, or with `exact` each of them, `(processes, n)`."""
@@ -138,27 +139,27 @@ class Summation:
             return own[None] if self.is_exact else own
         from accelerate.utils import gather, reduce
 
-        sent = own.to(processes.state().device)  # gloo and nccl each have their own
+        sent = own.to(processes.state().device)  # gloo and nccl need their own device
         found = gather(sent[None]) if self.is_exact else reduce(sent, "sum")
         assert isinstance(found, Tensor)
         return found.to(own.device)
 
 
 def _pairwise(vectors: list[Tensor]) -> Tensor:
-    """The sum of 1, 2, 4, ... vectors: neighbors first, so that halves can be added elsewhere."""
+    """Pairwise sum of 1, 2, 4, ... vectors, neighbors first, so that processes can sum their own first."""
     while len(vectors) > 1:
         vectors = [a + b for a, b in zip(vectors[::2], vectors[1::2], strict=True)]
     return vectors[0]
 
 
 INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-"""Dtypes of as many bytes."""
+"""Integer dtypes by size in bytes."""
 
 
 def check_alike(model: nn.Module) -> None:
-    """Raises TrainingError where a weight or buffer has other bits in another process.
+    """Raises TrainingError if a weight or buffer is not bitwise identical in all processes.
 
-    What is compared is the sum of each tensor's bits, read as integers.
+    Compares the sum of each tensor's bits, read as integers.
     """
     if not processes.are_many():
         return
@@ -171,6 +172,6 @@ def check_alike(model: nn.Module) -> None:
         names = ", ".join(apart[:5]) + ", ..." * (len(apart) > 5)
         raise TrainingError(
             f"The processes' weights have diverged: {names}. Gradients are summed over all processes, so "
-            "this family changes its weights in another way, or the machines compute differently. "
+            "this family changes weights outside the optimizer, or the machines' arithmetic differs. "
             "Train it in one process."
         )

@@ -1,4 +1,4 @@
-"""Showing a training's progress: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a training: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS_PER_LINE = 30.0
 
 @contextmanager
 def progress_shown(recipe: Recipe) -> Iterator[Callable[[Update], None]]:
-    """Gives what the loop calls with its reports; writes to standard error."""
+    """Yields a callback that displays updates on standard error."""
     if not processes.is_first():
         yield lambda update: None
         return
@@ -47,14 +47,14 @@ def progress_shown(recipe: Recipe) -> Iterator[Callable[[Update], None]]:
 
 
 class _Lines:
-    """A line when the first epoch ends and the last, and one in so many seconds between."""
+    """A line after the first and the last epoch, and one every SECONDS_PER_LINE in between."""
 
     def __init__(self) -> None:
         self.last = time.monotonic()
 
     def __call__(self, update: Update) -> None:
-        always = update.ended and update.epoch in (1, update.epochs)
-        if not always and time.monotonic() - self.last < SECONDS_PER_LINE:
+        required = update.ended and update.epoch in (1, update.epochs)
+        if not required and time.monotonic() - self.last < SECONDS_PER_LINE:
             return
         self.last = time.monotonic()
         step = "" if update.ended else f" step {update.step}/{update.steps_per_epoch}"
@@ -65,8 +65,8 @@ class _Lines:
         )
 
 
-def say(line: str) -> None:
-    """A line on standard error, from the first process."""
+def log_line(line: str) -> None:
+    """Prints a line to standard error, in the first process only."""
     if processes.is_first():
         print(line, file=sys.stderr, flush=True)
 

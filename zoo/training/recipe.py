@@ -1,4 +1,4 @@
-"""`Recipe`: how a model is trained, as validated, immutable data. No torch here."""
+"""`Recipe`: a model, its data and its training, as validated, immutable data. No torch here."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ log = logging.getLogger("zoo")
 
 SECTIONS = ("model", "data", "training")
 MAX_BYTES = 1_000_000
-"""Largest recipe that is read."""
+"""Largest recipe file."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A family and its Spec, the data, and the training; `name` is the published one or None."""
+    """A family and its Spec, data and training settings; `name` is None unless it is published."""
 
     family: str
     spec: Spec
@@ -46,11 +46,11 @@ class Recipe:
     training: TrainingSettings
     name: str | None = None
     changed: dict[str, Any] = field(default_factory=dict)
-    """The overrides with which it differs from the recipe of that name."""
+    """Its differences from the recipe of that name, as overrides."""
 
     @classmethod
     def parse(cls, sections: Mapping[str, Any], name: str | None = None) -> Recipe:
-        """A recipe from plain sections. Raises RecipeError with every problem at once."""
+        """A recipe from plain sections. Raises RecipeError listing every problem."""
         problems = [
             f"{str(key)[:60]}: unknown section.{did_you_mean(str(key).lower(), SECTIONS)}"
             for key in sections
@@ -60,7 +60,9 @@ class Recipe:
         for key in SECTIONS:
             plain[key] = sections.get(key, {})
             if not isinstance(plain[key], Mapping):
-                problems.append(f"{key}: a section, [{key}], not {type(plain[key]).__name__}")
+                problems.append(
+                    f"{key}: must be a section, [{key}], not {type(plain[key]).__name__}"
+                )
                 plain[key] = {}
         family, spec, wrong = _model(dict(plain["model"]))
         data, wrong_data = checked(DataSettings, plain["data"], "data")
@@ -85,28 +87,28 @@ class Recipe:
         }
 
     def to_toml(self) -> str:
-        """The recipe as it is run, every field written out."""
+        """The recipe as TOML, with every field written out."""
         import tomli_w
 
         return tomli_w.dumps(self.sections())
 
-    def is_said_by(self, text: str) -> bool:
-        """Whether recipe.toml says this recipe; what an earlier version did not write is the default.
+    def matches(self, text: str) -> bool:
+        """Whether a recipe.toml is equal to this recipe; missing fields are defaults.
 
-        Raises RecipeError for a text that is not a recipe.
+        Raises RecipeError for an invalid recipe.
         """
         return Recipe.parse(parsed(text.encode(), "The recipe")).sections() == self.sections()
 
     def with_overrides(self, overrides: Mapping[str, Any]) -> Recipe:
         """The recipe with some settings changed.
 
-        Keys are dotted (`model.latent_dim`); a bare key is a field of [training]. Another `kind` of
-        something (`objective.kind`) brings its own other fields; another `model.family`, those whose
-        defaults are others there, and what it does not know goes: `changed` has these too. Raises
-        RecipeError for unknown settings and for values that do not fit.
+        Keys are dotted (`model.latent_dim`); a bare key is a field of [training]. Changing a `kind`
+        (`objective.kind`) resets the other fields of its table. Changing `model.family` drops fields
+        that the new family lacks and resets those with another default there; `changed` includes
+        these. Raises RecipeError for unknown settings and invalid values.
         """
         if not isinstance(overrides, Mapping) or not all(isinstance(key, str) for key in overrides):
-            raise RecipeError("Overrides are a mapping from a setting's name to its value.")
+            raise RecipeError("Overrides must be a mapping from setting names to values.")
         if not overrides:
             return self
         sections: dict[str, Any] = self.sections()
@@ -124,11 +126,11 @@ def load_recipe(
     """A recipe from a published name, a TOML file's path, a mapping, or itself.
 
     Args:
-        recipe: what to load.
-        overrides: settings to change, as `with_overrides` takes them. They may complete a recipe that
-            lacks something, and mend what is wrong in it.
+        recipe: the recipe to load.
+        overrides: settings to change, as for `with_overrides`; they may complete or correct an
+            invalid recipe.
 
-    Raises UnknownNameError for a name without a recipe, RecipeError for one with mistakes.
+    Raises UnknownNameError for an unknown name, RecipeError for an invalid recipe.
     """
     if isinstance(recipe, Recipe):
         return recipe.with_overrides(overrides or {})
@@ -138,9 +140,9 @@ def load_recipe(
     except RecipeError:
         if not overrides:
             raise
-        mended = copy.deepcopy(dict(sections))
-        _set_all(mended, overrides)
-        found = Recipe.parse(mended, name)
+        corrected = copy.deepcopy(dict(sections))
+        _set_all(corrected, overrides)
+        found = Recipe.parse(corrected, name)
     resolved = found.with_overrides(overrides or {})
     before, now = found.sections()["model"], resolved.sections()["model"]
     gone = [name for name in before if name not in now]
@@ -148,15 +150,15 @@ def load_recipe(
         name for name in now if f"model.{name}" in resolved.changed.keys() - dict(overrides or {})
     ]
     if gone or own:
-        said = [f"its own {', '.join(own)} in place of the recipe's"] * bool(own)
-        said += [f"{', '.join(gone)} left out, as it has none"] * bool(gone)
+        changes = [f"reset {', '.join(own)} to its defaults"] * bool(own)
+        changes += [f"dropped {', '.join(gone)}, which it does not have"] * bool(gone)
         name = (overrides or {}).get("model.family", resolved.family)
-        log.warning("model.family = %r: %s.", name, " and ".join(said))
+        log.warning("model.family = %r: %s.", name, " and ".join(changes))
     return resolved
 
 
 def _read(recipe: str | Path | Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
-    """The name of a recipe, where it is a published one, and its plain sections."""
+    """The name of a published recipe, else None, and the plain sections."""
     if isinstance(recipe, Mapping):
         return None, recipe
     if not isinstance(recipe, str | Path):
@@ -182,14 +184,14 @@ def _read(recipe: str | Path | Mapping[str, Any]) -> tuple[str | None, Mapping[s
 
 
 def _spec_class(family: object) -> type[Spec] | None:
-    """The type of a family's Specs, where there is such a family."""
+    """The Spec class of a family; None if it is unknown."""
     with suppress(ZooError):
         return families.expanded(family)[0].spec_class  # pyright: ignore[reportArgumentType]  # it raises
     return None
 
 
 def _for_family(fields: dict[str, Any], name: object) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What stays of a [model] that becomes one of another family or preset, and what that brings."""
+    """The fields of a [model] that another family or preset keeps, and those that it sets."""
     here, there = _spec_class(fields["family"]), _spec_class(name)
     if here is None or there is None:
         return fields, {}
@@ -212,7 +214,7 @@ def _for_family(fields: dict[str, Any], name: object) -> tuple[dict[str, Any], d
 def _model(fields: dict[str, Any]) -> tuple[str, Spec | None, list[str]]:
     if "family" not in fields:
         known = ", ".join(families.list_families())
-        return "", None, [f"model.family: missing; families here: {known}"]
+        return "", None, [f"model.family: missing; available: {known}"]
     family = fields.pop("family")
     try:
         found, fields = families.expanded(family, fields)
@@ -224,24 +226,24 @@ def _model(fields: dict[str, Any]) -> tuple[str, Spec | None, list[str]]:
 def _disagreements(
     family: str, spec: Spec, data: DataSettings, training: TrainingSettings
 ) -> list[str]:
-    """Settings that are each valid and contradict each other."""
+    """Settings that are valid alone but contradict each other."""
     problems, kind = [], likelihood_kind(spec)
     try:
         check_protocol(data.protocol, spec)
     except InputError as wrong:
-        said = str(wrong)
-        if kind == "bernoulli" and spec.input_shape[0] == 3:  # black and white is no advice
-            said = (
+        problem = str(wrong)
+        if kind == "bernoulli" and spec.input_shape[0] == 3:  # do not suggest binarizing color
+            problem = (
                 f"{data.protocol!r} does not fit a bernoulli likelihood, and color images fit others: set "
                 f"model.likelihood = {{kind = {_fitting(data.protocol)!r}}}."
             )
-        problems.append(f"data.protocol: {said}")
+        problems.append(f"data.protocol: {problem}")
     for name, of_images in (
         ("data.transform", data.transform != Transform()),
         ("training.shift", bool(training.shift)),
     ):
         if of_images and spec.domain.is_real:
-            problems.append(f"{name}: for images; this model takes {spec.domain}")
+            problems.append(f"{name}: for images only; this model takes {spec.domain}")
     if training.early_stopping != "off" and data.fit != "train":
         problems.append("training.early_stopping: needs the validation split: data.fit = 'train'")
     if training.exact_shards != "off":
@@ -251,38 +253,38 @@ def _disagreements(
                 "summed in pairs"
             )
         if training.accumulate > 1:
-            problems.append("training.accumulate: exact_shards says into how many parts already")
+            problems.append("training.accumulate: exact_shards already sets the number of parts")
     objective = objective_of(spec, families.get(family).parts, training)
     for name in ("accumulate", "exact_shards"):
         if getattr(training, name) not in ("off", 1) and (why := mixing(objective)):
             problems.append(
-                f"training.{name}: {why}, so in parts it is another loss. For less memory, lower batch_size"
+                f"training.{name}: {why}, so splitting it changes the loss. To save memory, lower batch_size"
             )
-    return problems + _about_objective(family, spec, training)
+    return problems + _objective_problems(family, spec, training)
 
 
 def _fitting(protocol: str) -> str:
-    """The likelihood of color images that a protocol fits."""
+    """The likelihood of color images that fits a protocol."""
     return "gaussian" if protocol == "dequantized" else "discretized-logistic"
 
 
 def mixing(objective: ObjectiveSettings) -> str:
-    """Why the loss of a batch is not the mean of its parts' losses; nothing where it is."""
+    """Why the loss of a batch is not the mean of its parts' losses; empty if it is."""
     if not objective.mixes_examples():
         return ""
     if isinstance(objective, ELBO):
-        return "free bits are of the mean KL of a whole batch"
-    return f"{objective.kind!r} compares the examples of a batch with one another"
+        return "free bits apply to the mean KL of the whole batch"
+    return f"{objective.kind!r} couples the examples of a batch"
 
 
-def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> list[str]:
-    """What an objective asks of a family that it has not, or of itself."""
+def _objective_problems(family: str, spec: Spec, training: TrainingSettings) -> list[str]:
+    """Problems of an objective's settings, alone or with this family."""
     parts = families.get(family).parts
     objective = objective_of(spec, parts, training)
     if isinstance(objective, Pixels) and bool(objective.perceptual) != (
         objective.extractor != "off"
     ):
-        return ["training.objective: perceptual and extractor are given together"]
+        return ["training.objective: perceptual and extractor must be set together"]
     if wrong := incompatibility(objective, parts, spec.loss_weights, training.gradient):
         place = "gradient" if training.gradient not in objective.gradients else "objective"
         return [f"training.{place}: {family!r} does not support this objective: {wrong}"]
@@ -292,27 +294,27 @@ def _about_objective(family: str, spec: Spec, training: TrainingSettings) -> lis
 def objective_of(
     spec: Spec, parts: Collection[str], training: TrainingSettings
 ) -> ObjectiveSettings:
-    """What a recipe's training minimizes, the family's default filled in."""
+    """The objective of a recipe, with the family's default resolved."""
     if training.objective != "default":
         return training.objective
     return spec.objective or default_objective(parts)
 
 
 def _set_all(sections: dict[str, Any], overrides: Mapping[str, Any]) -> None:
-    """Sets every key, kinds first: what belongs to one is set after it."""
+    """Sets all keys, kinds first, because setting a kind clears its table."""
     for key in sorted(overrides, key=lambda key: not key.endswith(".kind")):
         _set(sections, key, overrides[key])
 
 
 def _set(sections: dict[str, Any], key: str, value: Any) -> None:
-    """Sets one dotted key; a table given as a whole replaces the old one, and so does another kind."""
+    """Sets one dotted key; a table value, or another kind, replaces the whole table."""
     first, *rest = key.split(".")
     is_section = first in SECTIONS or (rest and did_you_mean(first.lower(), SECTIONS))
     *path, last = (first, *rest) if is_section else ("training", first, *rest)
     table = sections
     for step in path:
         if not isinstance(table.get(step), dict):
-            table[step] = {}  # what cannot stand there is said with all other problems
+            table[step] = {}  # reported by validation with all other problems
         table = table[step]
     if last == "kind" and table.get(last) != value:
         table.clear()

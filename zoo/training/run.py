@@ -1,4 +1,4 @@
-"""`train`: a recipe -> a run's folder, with the trained model in it."""
+"""`train`: trains a recipe and saves the model in a run's folder."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from zoo.specs.metrics import Metrics
 from zoo.training.checkpoint import RunProgress
 from zoo.training.folder import History, RunFolder, claimed
 from zoo.training.loop import Update, fit
-from zoo.training.progress import progress_shown, say
+from zoo.training.progress import log_line, progress_shown
 from zoo.training.recipe import Recipe, load_recipe
 from zoo.training.start import begin, check_kept, encoding
 from zoo.training.tracking import check_tracker, tracked
 
 log = logging.getLogger("zoo")
 
-IMITATED = 1.5
-"""bf16 does not pay where its matrix products take this many times as long as float32's."""
+EMULATED = 1.5
+"""Slowdown of bf16 matrix products relative to float32 from which bf16 is not worth using."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Run:
 
     model: Autoencoder
     metrics: Metrics | None
-    """On the validation split where the recipe leaves one, else on the test split; None for an
-    interrupted run, and for one with overrides that leaves no validation split."""
+    """On the validation split, or on the test split if the recipe trains on both others; None for an
+    interrupted run, and for a run with overrides and no validation split."""
     folder: Path
-    """Holds `model/`, the model's own folder, and `history.jsonl`, a line for each epoch."""
+    """Contains `model/`, the model's folder, and `history.jsonl`, one line per epoch."""
     interrupted: bool = False
 
 
@@ -68,32 +68,32 @@ def train(
     track: str | None = None,
     on_update: Callable[[Update], None] | None = None,
 ) -> Run:
-    """Trains a model by a recipe and saves it.
+    """Trains a model from a recipe and saves it.
 
-    The same recipe, seed, precision, threads and device give the same weights, bit for bit, also
-    after a stop at any moment and `resume`.
+    With equal recipe, seed, precision, threads and device, weights are bitwise identical, including
+    after an interruption at any point and `resume`.
 
     Args:
-        recipe: a published recipe's name, a TOML file, a `Recipe`, or a mapping of the same shape.
-        dataset: images to train on instead of those that the recipe names, such as a
-            `torch.utils.data.Dataset`; the recipe's `data.dataset` is then what to call them.
-        out: the run's folder, which no other process may have meanwhile; None is `runs/<name>`, by
-            the recipe's name or its file's, or the next free `runs/<name>-2`, ...
-        overrides: settings to change; dotted keys, a bare one is a field of [training].
-        device: `"auto"` is a GPU where there is one.
-        resume: continue the run in `out`, or the latest one of that name and this recipe. A finished
-            one is returned as it is.
-        track: `"tensorboard"`, `"wandb"` or `"trackio"`, which is told losses, learning rate and
-            speed, and shown pictures after each epoch.
-        on_update: called with what is shown as progress, many times an epoch.
+        recipe: a published recipe's name, a TOML file, a `Recipe`, or a mapping of the same structure.
+        dataset: data to train on instead of the recipe's, such as a `torch.utils.data.Dataset`; the
+            recipe's `data.dataset` is then only its name.
+        out: the run's folder, locked during the run; None is `runs/<name>`, by the name of the recipe
+            or of its file, or the next free `runs/<name>-2`, ...
+        overrides: settings to change, by dotted key; a bare key is a field of [training].
+        device: `"auto"` uses a GPU if available.
+        resume: resume the run in `out`, or the latest run of this name and recipe. A finished run is
+            returned unchanged.
+        track: `"tensorboard"`, `"wandb"` or `"trackio"`: logs losses, learning rate and throughput, and
+            pictures after each epoch.
+        on_update: called with progress many times per epoch.
 
     Raises:
-        RecipeError: for a recipe with mistakes, all of them listed.
+        RecipeError: for an invalid recipe, listing every problem.
         DataError, OfflineError: for data that are missing, damaged or do not fit.
         SourceError: for a folder that is in use or not empty, or without a run to resume.
-        TrainingError: when a loss is not finite, a checkpoint cannot be used, images have changed
-            since the run that is resumed was started, or a tracker is not installed or does not start.
-        DeviceError: for a device that is not available.
+        TrainingError: if a loss is not finite, a checkpoint cannot be used, the data of a resumed run
+            have changed, or a tracker is not installed or does not start.
+        DeviceError: for an unavailable device.
     """
     check_tracker(track)
     resolved = load_recipe(recipe, overrides)
@@ -101,13 +101,12 @@ def train(
     name = Path(recipe).name.removesuffix(".toml") if isinstance(recipe, str | Path) else "run"
     with claimed(resolved, out, resume, name) as folder:
         if resume and processes.from_first(lambda: folder.is_finished):
-            log.warning("The run in %r is finished: nothing is left to resume.", str(folder.path))
-            return _as_it_ended(folder)
+            log.warning("The run in %r is already finished.", str(folder.path))
+            return _finished(folder)
         return _train(resolved, dataset, folder, where, resume, track, on_update)
 
 
-def _as_it_ended(folder: RunFolder) -> Run:
-    """A finished run."""
+def _finished(folder: RunFolder) -> Run:
     model = store.load_source(Source(folder.model, str(folder.model)))
     record = model.info.metrics if model.info else None
     measured = record.measured if record else ()
@@ -123,21 +122,21 @@ def _train(
     track: str | None,
     on_update: Callable[[Update], None] | None,
 ) -> Run:
-    """Trains, from the checkpoint where there is one to resume from."""
-    for said in processes.about_launcher(), about_precision(recipe, device):
-        if said:
-            log.warning(said)
+    """Trains, resuming from the checkpoint if it exists."""
+    for warning in processes.about_launcher(), precision_warning(recipe, device):
+        if warning:
+            log.warning(warning)
     images = _images(recipe, dataset)
     _check_shared(images)
     data = processes.from_first(lambda: {name: fingerprint(one) for name, one in images.items()})
     model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
-    began = begin(model, recipe.training)
+    initial = begin(model, recipe.training)
     resumed = resume and processes.from_first(folder.checkpoint.exists)
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     where = (
         name_of(device) if processes.count() == 1 else f"{processes.count()} x {name_of(device)}"
     )
-    say(
+    log_line(
         f"{'Resuming the training of' if resumed else 'Training'} "
         f"{_work(recipe, images[recipe.data.fit], trained)}, in {recipe.training.precision} on {where}."
     )
@@ -170,7 +169,7 @@ def _train(
             if tracking is not None:
                 tracking.on_update(update)
 
-        with _room_for(recipe, device):
+        with _memory_errors(recipe, device):
             progress, interrupted = fit(
                 model,
                 fitted,
@@ -185,16 +184,16 @@ def _train(
                 data=data,
             )
     check_kept(model, kept)
-    noted = {"device": name_of(device), **began}
-    run = _finish(model.to("cpu"), progress, interrupted, images, recipe, folder, noted)
+    record = {"device": name_of(device), **initial}
+    run = _finish(model.to("cpu"), progress, interrupted, images, recipe, folder, record)
     if not interrupted and processes.is_first():
-        folder.checkpoint.unlink(missing_ok=True)  # last: without it the run is finished
+        folder.checkpoint.unlink(missing_ok=True)  # last: its absence marks the run as finished
     return run
 
 
 @contextmanager
-def _room_for(recipe: Recipe, device: torch.device) -> Iterator[None]:
-    """Raises TrainingError where a step needs more memory than there is."""
+def _memory_errors(recipe: Recipe, device: torch.device) -> Iterator[None]:
+    """Raises TrainingError when out of memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as failure:
@@ -210,27 +209,27 @@ def _room_for(recipe: Recipe, device: torch.device) -> Iterator[None]:
 
 
 def _seed_of_process(recipe: Recipe) -> int:
-    """Of torch's global generator, for families that draw by themselves: their own in every process."""
+    """Seed of torch's global generator in this process, for families that use it."""
     return (recipe.training.seed * 1_000_003 + processes.index() + 1) % 2**63
 
 
-def about_precision(recipe: Recipe, device: torch.device) -> str:
-    """A line on a precision that this device only imitates, and what to do; or nothing."""
+def precision_warning(recipe: Recipe, device: torch.device) -> str:
+    """A warning if bf16 is emulated on this device; else empty."""
     cost = bf16_cost(device) if recipe.training.precision == "bf16" else 0.0
-    if cost < IMITATED:
+    if cost < EMULATED:
         return ""
     published = recipe.name is not None and not recipe.changed
     return (
-        f"precision = 'bf16' is only imitated on this {'processor' if device.type == 'cpu' else device}: "
-        f"its matrix products take {cost:.0f} times as long as in float32. The override is "
-        f"precision=float32{', which gives other weights than the published ones' * published}."
+        f"bf16 is emulated on this {'CPU' if device.type == 'cpu' else device}: matrix products are "
+        f"{cost:.0f}x slower than in float32. Override it with precision=float32"
+        f"{', which changes the weights from the published ones' * published}."
     )
 
 
 def plan(recipe: Recipe) -> str:
-    """What a training would do, in a sentence. Reads the data; errors as `train`."""
+    """A sentence on what would be trained. Opens the data; raises as `train`."""
     images = _images(recipe)[recipe.data.fit]
-    images.first(1)  # does it fit? A stream has not been read
+    images.first(1)  # checks that a stream's examples fit
     parameters = families.get(recipe.family).parameters(recipe.spec)
     return f"Would train {_work(recipe, images, parameters)}."
 
@@ -244,25 +243,22 @@ def _work(recipe: Recipe, images: AnyExamples, parameters: int) -> str:
 
 
 def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyExamples]:
-    """The splits that the run needs: what it fits, and what it is measured on."""
-    splits = (recipe.data.fit, "validation" if recipe.data.fit == "train" else "test")
-    said = recipe.data
+    """The splits to train on and to measure."""
+    settings = recipe.data
+    splits = (settings.fit, "validation" if settings.fit == "train" else "test")
     try:
         images = open_dataset(
-            said.dataset if dataset is None else dataset,
+            settings.dataset if dataset is None else dataset,
             splits,
             shape=recipe.spec.input_shape,
-            transform=said.transform,
-            column=said.column,
-            max_damaged=said.max_damaged,
+            transform=settings.transform,
+            column=settings.column,
+            max_damaged=settings.max_damaged,
         )
     except (DataError, UnknownNameError) as missing:
-        if (
-            dataset is None
-            and not os.path.exists(said.dataset)
-            and said.dataset[:1] not in ("/", "~")
-        ):
-            where = f"Paths in a recipe start at the working folder, {os.getcwd()!r}."
+        name = settings.dataset
+        if dataset is None and not os.path.exists(name) and name[:1] not in ("/", "~"):
+            where = f"Paths in a recipe are relative to the working directory, {os.getcwd()!r}."
             missing.args = (f"{missing} {where}",)
         raise
     shape = images[recipe.data.fit].shape
@@ -273,14 +269,16 @@ def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyExam
         )
     if dataset is None:
         return images
-    return {split: replace(part, dataset=said.dataset) for split, part in images.items()}
+    return {split: replace(part, dataset=settings.dataset) for split, part in images.items()}
 
 
 def _check_shared(images: dict[str, AnyExamples]) -> None:
-    """Raises DataError where processes have different images, as on machines with disks of their own."""
-    seen = [(split, len(one), one.key(0), one.key(len(one) - 1)) for split, one in images.items()]
-    if any(other != seen for other in processes.gathered(seen)):
-        raise DataError("The processes have different images: give every machine the same ones.")
+    """Raises DataError if the processes have different data, as on machines with their own disks."""
+    own = [(split, len(one), one.key(0), one.key(len(one) - 1)) for split, one in images.items()]
+    if any(other != own for other in processes.gathered(own)):
+        raise DataError(
+            "The processes have different data: provide the same files on every machine."
+        )
 
 
 def _finish(
@@ -290,9 +288,9 @@ def _finish(
     images: dict[str, AnyExamples],
     recipe: Recipe,
     folder: RunFolder,
-    noted: dict[str, str],
+    record: dict[str, str],
 ) -> Run:
-    """Measures, draws and saves the model; an interrupted one is saved unmeasured."""
+    """Measures, draws and saves the model; an interrupted one is saved without metrics."""
     ended = {
         "recipe": recipe.name,
         "overrides": recipe.changed,
@@ -301,7 +299,7 @@ def _finish(
         "interrupted": interrupted,
         "best_epoch": progress.best_epoch or None,
         "threads": torch.get_num_threads(),
-        **noted,
+        **record,
     }
 
     def save(measured: Metrics | None, figures: dict[str, bytes]) -> None:
@@ -316,12 +314,11 @@ def _finish(
             card=render_card,
         )
 
-    save(None, {})  # whatever a family does when it is measured and drawn, the weights are kept
+    save(None, {})  # first: measuring or drawing may fail
     held_out = images.get("validation") or images["test"]
     measured = None
-    may_measure = (
-        recipe.data.fit == "train" or not recipe.changed
-    )  # else overrides could be chosen on test
+    # overrides must not be selected on the test split
+    may_measure = recipe.data.fit == "train" or not recipe.changed
     if may_measure and not interrupted:
         measured = evaluate_model(model, held_out, protocol=recipe.data.protocol)
     figures = draw_all(model, held_out.first(256)) if processes.is_first() else {}

@@ -1,4 +1,4 @@
-"""`TrainingSettings`: the [training] of a recipe. No torch here."""
+"""`TrainingSettings`: the [training] section of a recipe. No torch here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Off = Literal["off"]
 
 
 class TrainingSettings(Strict):
-    """What is done, for how long, how fast. `off` is a value."""
+    """Optimization, objective and schedule of a training; `off` disables a setting."""
 
     epochs: int = Field(ge=1, le=1_000_000, description="passes over the images")
     batch_size: int = Field(default=128, ge=1, le=1_000_000, description="images per step")
@@ -22,22 +22,22 @@ class TrainingSettings(Strict):
         default=Adam(),
         description="adam, or adamw with decoupled weight decay of matrices or of all parameters",
     )
-    learning_rate: float = Field(default=1e-3, gt=0, le=10, description="at its highest")
+    learning_rate: float = Field(default=1e-3, gt=0, le=10, description="peak learning rate")
     warmup_steps: int = Field(
         default=0,
         ge=0,
         le=10_000_000,
-        description="steps over which the learning rate rises from 0",
+        description="steps of linear learning rate warm-up from 0",
     )
     decay: Literal["cosine", "off"] = Field(
-        default="off", description="how the learning rate falls after the warm-up"
+        default="off", description="learning rate decay after the warm-up"
     )
     final_learning_rate: float = Field(
-        default=0.01, ge=0, le=1, description="where the decay ends, as a fraction of learning_rate"
+        default=0.01, ge=0, le=1, description="final learning rate as a fraction of learning_rate"
     )
     term_warmup_epochs: dict[str, Annotated[float, Field(ge=0, le=1e6)]] = Field(
         default={},
-        description="epochs over which a loss term's weight rises from 0, by the term's name",
+        description="epochs over which a loss term's weight rises linearly from 0, by term name",
     )
     objective: Literal["default"] | Objective = Field(
         default="default",
@@ -49,60 +49,64 @@ class TrainingSettings(Strict):
     init: str = Field(
         default="off",
         max_length=1000,
-        description="a model of the same family and Spec to begin with instead of weights drawn from the "
-        "seed: a name, a folder, or a repo on the Hub",
+        description="initialize from a model of the same family and Spec: a name, a folder, or a repo on "
+        "the Hub",
     )
     trains: Literal["all", "decoder"] = Field(
-        default="all", description="decoder keeps every code as it is, bit for bit"
+        default="all",
+        description="decoder: train the decoder only, so codes stay bitwise identical",
     )
     gradient: Gradient = Field(
         default="reparameterized",
-        description="with less variance: stl (sticking the landing) for the ELBO, "
+        description="gradient estimator; with less variance: stl (sticking the landing) for elbo, "
         "dreg (doubly reparameterized) for iwae",
     )
     clip_norm: Off | Annotated[float, Field(gt=0, le=1e6)] = Field(
-        default="off", description="largest norm of a step's gradient, over all parameters"
+        default="off", description="clip the global gradient norm to this value"
     )
     ema_decay: Off | Annotated[float, Field(gt=0, lt=1)] = Field(
         default="off",
-        description="exponential moving average of the weights; the average is what is saved",
+        description="decay of an exponential moving average of the weights, which is then saved",
     )
     early_stopping: Off | Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default="off",
-        description="epochs without a better validation loss before it ends; the best is saved",
+        description="patience in epochs without a better validation loss; the best weights are saved",
     )
     output_bias: Literal["training-mean", "default"] = Field(
-        default="default", description="training-mean starts the decoder at the mean training image"
+        default="default",
+        description="training-mean: initialize the decoder's bias to the mean training example",
     )
     shift: int = Field(
         default=0,
         ge=0,
         le=64,
-        description="pixels by which an image is moved at most, each way and afresh each time, 0 "
-        "coming in at the edge: all images at the start, fewer and fewer, and none at the end",
+        description="maximum random translation in pixels, zero-padded, with a probability annealed from "
+        "1 to 0 over the training",
     )
     precision: Literal["float32", "bf16"] = Field(
         default="float32",
-        description="of the networks; losses are float32 always. bf16 is faster on GPUs and on "
-        "processors with bf16 products (avx512_bf16 or amx_bf16 in lscpu); others imitate it, "
-        "many times slower: there, override it with precision=float32",
+        description="precision of the networks; losses are always float32. bf16 is faster on GPUs and on "
+        "CPUs with native support (avx512_bf16 or amx_bf16 in lscpu); on others it is emulated, "
+        "many times slower: override it there with precision=float32",
     )
     accumulate: int = Field(
         default=1,
         ge=1,
         le=1_000_000,
-        description="parts into which a process cuts its share of a batch, to need less memory; not with "
-        "free bits or a total correlation, whose loss is of a whole batch",
+        description="gradient accumulation: parts into which each process splits its share of a batch; not "
+        "with free bits or a total correlation, whose loss couples the whole batch",
     )
     exact_shards: Off | Annotated[int, Field(ge=1, le=1024)] = Field(
         default="off",
-        description="a power of two: parts of a batch, whose gradients are summed in a fixed order, "
-        "so that every number of processes up to it gives the same bits",
+        description="a power of two: parts of a batch whose gradients are summed in a fixed order, so "
+        "results are bitwise identical for any number of processes up to it",
     )
     compile: bool = Field(
-        default=False, description="torch.compile of the loss; on a GPU with CUDA graphs"
+        default=False, description="torch.compile the loss; with CUDA graphs on a GPU"
     )
     checkpoint_minutes: float = Field(
-        default=2.0, ge=0, le=10_000, description="between two checkpoints"
+        default=2.0, ge=0, le=10_000, description="minutes between checkpoints"
     )
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="of weights, order and draws")
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="seed of initialization, shuffling and sampling"
+    )

@@ -1,4 +1,4 @@
-"""Where a training begins, if not at weights drawn from the seed, and which of them it changes."""
+"""Initialization from a trained model, and training of the decoder only."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from zoo.training.settings import TrainingSettings
 
 
 def begin(model: Autoencoder, settings: TrainingSettings) -> dict[str, str]:
-    """Gives a model the weights of the recipe's `init`, and freezes what is not trained.
+    """Loads the weights of the recipe's `init` into a model, and freezes parameters that are not trained.
 
     Returns:
-        What metrics.json says of it: the sha256 of the weights that it began with.
+        Fields for metrics.json: the sha256 of the initial weights, with `init`.
 
     Raises:
-        RecipeError: for another family or Spec, or a family that does not say what decodes alone.
+        RecipeError: for another family or Spec, or a family without `decoding`.
         The errors of `zoo.load`.
     """
-    said = {}
+    record = {}
     if settings.init != "off":
         source = store.load_source(find(settings.init))
         if type(source) is not type(model) or _function(source.spec) != _function(model.spec):
@@ -33,15 +33,17 @@ def begin(model: Autoencoder, settings: TrainingSettings) -> dict[str, str]:
             )
         model.load_state_dict(source.state_dict())
         assert source.info is not None
-        said["init_sha256"] = source.info.sha256
+        record["init_sha256"] = source.info.sha256
     if settings.trains == "decoder":
         if not model.decoding:
-            raise RecipeError("training.trains: this family does not say what decodes alone.")
+            raise RecipeError(
+                "training.trains: this family does not declare its decoder parameters (`decoding`)."
+            )
         if settings.init == "off":
-            raise RecipeError("training.trains = 'decoder' needs an init whose codes are kept.")
+            raise RecipeError("training.trains = 'decoder' requires training.init.")
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith(model.decoding))
-    return said
+    return record
 
 
 def encoding(model: Autoencoder) -> dict[str, Tensor]:
@@ -51,17 +53,17 @@ def encoding(model: Autoencoder) -> dict[str, Tensor]:
 
 
 def check_kept(model: Autoencoder, before: dict[str, Tensor]) -> None:
-    """Raises TrainingError if a tensor of the encoder is not what it was, bit for bit."""
+    """Raises TrainingError unless the encoder's tensors are bitwise identical to `before`."""
     now = model.state_dict()
     changed = [n for n, t in before.items() if not torch.equal(now[n].to(t.device), t)]
     if changed:
         raise TrainingError(
-            f"trains = 'decoder' changed {', '.join(changed[:5])}: codes are other ones now."
+            f"trains = 'decoder' changed {', '.join(changed[:5])}, so codes have changed."
         )
 
 
 def _function(spec: Spec) -> dict:
-    """What a Spec says of the function: images of another size are no other one where any is taken."""
+    """The Spec's fields, without the image size if the model takes any size."""
     fields = spec.model_dump()
     if spec.stride:
         fields["input_shape"] = fields["input_shape"][0]

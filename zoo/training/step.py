@@ -1,4 +1,4 @@
-"""What trains: a module whose `forward` is the loss, and the average of its weights."""
+"""`TrainingStep`, a module whose `forward` is the loss, and `AveragedWeights`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("zoo")
 
 
 class TrainingStep(nn.Module):
-    """A batch as shown -> the terms of its loss. The only thing that `torch.compile` wraps."""
+    """Computes the terms of a batch's loss; the unit that `torch.compile` compiles."""
 
     def __init__(self, model: Autoencoder, settings: TrainingSettings) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class TrainingStep(nn.Module):
         self.term_names: tuple[str, ...] = ()
         self.weights: dict[str, float] = {}
         self.statistics: dict[str, torch.Size] = {}
-        """The shape of each of the loss's statistics, by name."""
+        """Shapes of the loss's statistics, by name."""
 
     def _objective(self, settings: TrainingSettings) -> Objective:
         chosen = default_of(self.model) if settings.objective == "default" else settings.objective
@@ -41,12 +41,12 @@ class TrainingStep(nn.Module):
         if isinstance(chosen, Pixels) and chosen.perceptual:
             extractor = find_extractor(chosen.extractor)
             if extractor.kind == "inception":
-                raise RecipeError("training.objective: inception gives a loss no gradient.")
+                raise RecipeError("training.objective: 'inception' provides no gradient.")
             distance = extractor.to(self.model.device).distance
         return objective_for(self.model, chosen, settings.gradient, distance)
 
     def at(self, epochs_done: float) -> None:
-        """Makes the objective the one that is trained after that many epochs."""
+        """Sets the objective for the current epoch, given the number of finished epochs."""
         chosen = self.settings.objective
         if isinstance(chosen, IWAE) and chosen.warmup_epochs:
             now = chosen.after(epochs_done)
@@ -56,33 +56,33 @@ class TrainingStep(nn.Module):
     def forward(
         self, shown: Tensor, target: Tensor, noise: Tensor | None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The loss of a `Batch` at noise for each: its terms `(T,)`, in nats, and its statistics."""
+        """The terms `(T,)` in nats and the statistics of a batch's loss at this noise."""
         with torch.autocast(shown.device.type, torch.bfloat16, enabled=self.bf16):
             loss = self.objective.loss(self.model, Batch(shown, target), noise)
         if not torch.compiler.is_compiling():
-            self._inspect(loss)
+            self._record_names(loss)
         return torch.stack(list(loss.terms.values())), tuple(loss.statistics.values())
 
     def total(self, terms: Tensor, factors: dict[str, float]) -> Tensor:
-        """The loss to step on: the weighted sum of the terms, some weights times a warm-up's factor."""
+        """The loss to minimize: the weighted sum of the terms, with warm-up factors."""
         named = dict(zip(self.term_names, terms.unbind(), strict=True))
         return weighted_sum(named, self.weights, factors)
 
     def learn(self, learned: Tensor) -> None:
-        """Gives the model a whole batch's statistics, one after the other in one vector."""
+        """Updates the model's buffers from a whole batch's statistics, concatenated in one vector."""
         sizes = [shape.numel() for shape in self.statistics.values()]
         named = zip(self.statistics.items(), learned.split(sizes), strict=True)
         self.model._learn({name: one.view(shape) for (name, shape), one in named})
 
-    def _inspect(self, loss: Loss) -> None:
-        """Notes the names of the terms of the first loss, which must be one that can be stepped on."""
+    def _record_names(self, loss: Loss) -> None:
+        """Checks the first loss and records the names of its terms."""
         if not self.term_names:
             _check_loss(self.model, loss)
             self.term_names, self.weights = tuple(loss.terms), dict(loss.weights)
             self.statistics = {name: one.shape for name, one in loss.statistics.items()}
 
     def compiled(self, shown: Tensor, target: Tensor, noise: Tensor | None) -> nn.Module:
-        """Itself, compiled. A copy's first loss, which is not compiled, gives the names of its terms."""
+        """The compiled module. An uncompiled copy first determines the names of the terms."""
         with torch.random.fork_rng():
             uncompiled = copy.deepcopy(self)
             uncompiled(shown, target, noise)
@@ -93,15 +93,15 @@ class TrainingStep(nn.Module):
 
 
 def _check_loss(model: Autoencoder, loss: object) -> None:
-    """Raises PluginError for a first loss that cannot be stepped on."""
+    """Raises PluginError for an invalid loss."""
     what = families.title_of(model)
     if not isinstance(loss, Loss) or not (loss.per_example or loss.batch):
         raise PluginError(f"{what}: its loss is not a zoo.Loss with terms, but {str(loss)[:60]!r}.")
     for name, term in loss.per_example.items():
         if not isinstance(term, Tensor) or term.dim() != 1:
             raise PluginError(
-                f"{what}: the term {name!r} of its loss is not a tensor with a value for each example, "
-                "(N,). A scalar goes into Loss(batch={...})."
+                f"{what}: the term {name!r} of its loss is not a tensor with a value per example, "
+                "(N,). Put scalars in Loss(batch={...})."
             )
     for name, term in loss.batch.items():
         if not isinstance(term, Tensor) or term.dim() != 0:
@@ -113,7 +113,7 @@ def _check_loss(model: Autoencoder, loss: object) -> None:
 
 
 def warmup_factors(settings: TrainingSettings, epochs_done: float) -> dict[str, float]:
-    """What each warming term's weight is multiplied by, after that many epochs."""
+    """Factors of the weights of warmed-up terms, after that many epochs."""
     return {
         name: min(1.0, epochs_done / epochs) if epochs > 0 else 1.0
         for name, epochs in settings.term_warmup_epochs.items()
@@ -121,10 +121,10 @@ def warmup_factors(settings: TrainingSettings, epochs_done: float) -> dict[str, 
 
 
 class AveragedWeights:
-    """An exponential moving average of a model's floating weights and buffers.
+    """An exponential moving average of a model's floating-point weights and buffers.
 
-    The decay rises toward the recipe's as (1 + n) / (10 + n) with the steps n, so that the first
-    weights, which are noise, are soon forgotten.
+    The decay rises to the recipe's as (1 + n) / (10 + n) with steps n, so that the random initial
+    weights are soon forgotten.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -134,8 +134,8 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, steps: int) -> None:
-        """Moves the average toward the weights after that many steps."""
+        """Updates the average after that many steps."""
         decay = min(self.decay, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]  # what torch's own averages use
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]  # as torch.optim.swa_utils
             list(self.average.values()), list(self.source.values()), 1 - decay
         )

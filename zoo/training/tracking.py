@@ -1,4 +1,4 @@
-"""`track`: what a training tells Accelerate's trackers, scalars as it goes and pictures each epoch."""
+"""`track`: logs scalars and, after each epoch, pictures to a tracker of Accelerate."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from zoo.training.loop import Update
     from zoo.training.recipe import Recipe
 
-# torch is imported by the functions that need it: the command line lists the trackers without it.
+# torch is imported locally: the command line lists the trackers without it.
 
 TRACKERS = ("tensorboard", "wandb", "trackio")
 PROJECT, FOLDER, IDENTITY = "autoencoder-zoo", "tracking", "wandb.txt"
 SHOWN = 16
-"""Images whose reconstructions are shown each epoch, and samples."""
+"""Number of reconstructions and of samples logged per epoch."""
 
 
 def check_tracker(name: str | None) -> None:
@@ -50,17 +50,17 @@ def check_tracker(name: str | None) -> None:
 def tracked(
     name: str | None, recipe: Recipe, folder: Path, images: int, held_out: AnyExamples, resume: bool
 ) -> Iterator[Tracking | None]:
-    """What tells the tracker of that name about a training, in the first process; else None.
+    """The logger of a training in the first process; None elsewhere and without a tracker.
 
     Args:
-        name: one of `TRACKERS`; None tracks nothing.
-        recipe: the recipe; the tracker is given all of it.
-        folder: the run's, whose name the run has there.
-        images: in an epoch.
-        held_out: images that are not trained on, of which some are shown.
-        resume: continue the run that the tracker knows.
+        name: one of `TRACKERS`, or None.
+        recipe: the recipe, logged as the run's config.
+        folder: the run's folder, whose name becomes the run's name.
+        images: number of training examples.
+        held_out: held-out examples, the first of which are logged as pictures.
+        resume: resume the tracker's run.
 
-    Raises TrainingError, in every process, where the tracker cannot start.
+    Raises TrainingError, in every process, if the tracker cannot start.
     """
     if name is None:
         yield None
@@ -81,10 +81,10 @@ def tracked(
 
 
 def _started(name: str, recipe: Recipe, folder: Path, resume: bool) -> Any:
-    """Accelerate's tracker. Tensorboard's files are in the run's folder; others' where they choose."""
+    """Accelerate's tracker, started. TensorBoard writes to the run's folder, others to their own."""
     from accelerate import tracking
 
-    processes.state()  # which Accelerate's trackers ask
+    processes.state()  # required by Accelerate's trackers
     called = {"name": folder.name, "config": recipe.sections()}
     known = folder / FOLDER / IDENTITY
     tracker: Any
@@ -101,7 +101,7 @@ def _started(name: str, recipe: Recipe, folder: Path, resume: bool) -> Any:
         with contextlib.redirect_stdout(sys.stderr):
             tracker.start()
     except Exception as refused:
-        raise TrainingError(f"--track {name}: it did not start ({cause(refused)}).") from refused
+        raise TrainingError(f"--track {name}: failed to start ({cause(refused)}).") from refused
     if name == "tensorboard":
         tracker.log({"recipe": f"```toml\n{recipe.to_toml()}```"}, step=0)
     elif name == "wandb":
@@ -110,20 +110,20 @@ def _started(name: str, recipe: Recipe, folder: Path, resume: bool) -> Any:
 
 
 class Tracking:
-    """The side of a tracker that the training loop calls."""
+    """Callbacks of the training loop that log to a tracker."""
 
     def __init__(self, tracker: Any, recipe: Recipe, images: int, pixels: Any) -> None:
         self.tracker, self.settings = tracker, recipe.training
         self.images, self.pixels = images, pixels
         self.step = 0
         self.since: tuple[float, int] | None = None
-        """When the step began that is timed next, and the images until then; at first not known."""
+        """Start of the timing interval and the examples seen by then; None before the first update."""
 
     def on_update(self, update: Update) -> None:
-        """Logs each loss term's mean over this epoch so far, the learning rate and the speed.
+        """Logs the epoch's mean loss terms, the learning rate and the throughput.
 
-        The losses are in nats per image. The speed is in images per second, of training alone:
-        without the first steps, which warm up, and without what is done between epochs.
+        Losses are in nats per example. Throughput is in examples per second of training, excluding
+        the first steps and everything between epochs.
         """
         from zoo.training.optimizer import learning_rate
 
@@ -145,7 +145,7 @@ class Tracking:
         self.since = time.monotonic(), now[1]
 
     def on_epoch(self, model: Autoencoder) -> None:
-        """Shows what a model in eval mode does. Draws no number of torch's global generators."""
+        """Logs pictures of a model in eval mode. Leaves torch's global generators unchanged."""
         from zoo.evaluation.figures import draw_reconstructions, draw_samples
         from zoo.models import VariationalAutoencoder
         from zoo.runtime.devices import fork_rng

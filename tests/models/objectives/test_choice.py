@@ -222,12 +222,12 @@ def test_settings_that_cannot_be_are_refused(objective, said):
 
 WHOLE = [
     ("vae", {"objective": {"kind": "elbo", "free_bits": 0.5}}, "free bits are of the mean KL"),
-    ("beta-tc-vae", {}, "'total-correlation' compares the examples of a batch"),
-    ("factor-vae", {}, "'total-correlation' compares the examples of a batch"),
+    ("beta-tc-vae", {}, "'total-correlation' couples the examples of a batch"),
+    ("factor-vae", {}, "'total-correlation' couples the examples of a batch"),
     (
         "vae",
         {"objective": MINIBATCH.model_dump()},
-        "'total-correlation' compares the examples of a batch",
+        "'total-correlation' couples the examples of a batch",
     ),
 ]
 
