@@ -66,7 +66,7 @@ def train(
     from zoo.cards.record import heading, lines_of
     from zoo.runtime.devices import find_device
     from zoo.training.recipe import load_recipe
-    from zoo.training.run import precision_warning, plan
+    from zoo.training.run import plan, precision_warning
     from zoo.training.run import train as run_training
 
     if dry_run:
