@@ -44,41 +44,41 @@ def evaluate(
     token: str | None = None,
     offline: bool = False,
 ) -> Metrics:
-    """Measures a model on images.
+    """Measures a model on images, rows or series.
 
     Under `torchrun` or `accelerate launch` every process calls it, with the same arguments: they
-    share the images out, and all get the numbers that one process would.
+    share the examples out, and all get the numbers that one process would.
 
     Args:
         model_or_source: a model, or what `load` takes.
-        dataset: a name, a folder of images, a `.npy`/`.npz`, or a uint8 tensor; None is the one
+        dataset: a name, a folder of images, a `.npy`/`.npz`, or a tensor or array of examples; None is the one
             that its recipe names.
         split: train, validation or test; None is test, and all of a dataset that has no parts and is
             not its recipe's own.
-        protocol: binarized, dequantized, levels or gray; None is the recipe's, else the likelihood's own.
+        protocol: binarized, dequantized, levels or gray, of rows and series real; None is the recipe's, else the likelihood's own.
         nll_samples: K of the importance-weighted bound on -log p(x); 0 leaves it out.
-        limit: measure on the first so many images only.
+        limit: measure on the first N examples only.
         seed: of the posterior's draws.
         factors: True scores codes against the factors that the dataset knows, as `sprites` does: MIG,
             DCI, SAP and the FactorVAE score. A path does so against a CSV file: a line with the
-            factors' names, then a line of whole numbers, which stand for classes, for each image of
-            the split, in its order.
+            factors' names, then a line of whole numbers, which stand for classes, for each example
+            of the split, in its order.
         transform: what makes images fit, as a recipe says it: `{"resize": 64, "crop": "center"}`; `{}`
             does nothing. None is the recipe's, which leaves other images than its own alone where they
             have the model's height and width.
-        column: of parquet files where several hold images; None is the recipe's for its own dataset.
-        max_damaged: images that may be left out because they cannot be read; None is the recipe's for
+        column: of parquet files where several hold examples; None is the recipe's for its own dataset.
+        max_damaged: examples that may be left out because they cannot be read; None is the recipe's for
             its own dataset, and 0 for any other.
         device: where to compute; `"auto"` is a GPU where there is one.
         revision: as in `load`, for a source on the Hub.
         token: as in `load`, for the model and its recipe; a dataset of the Hub is read with the one of
             `hf auth login` or `HF_TOKEN`.
-        offline: as in `load`, for everything that is needed: the model, its recipe, the images.
+        offline: as in `load`, for everything that is needed: the model, its recipe, the examples.
 
     Raises:
-        InputError: for images of another shape, a protocol that does not fit, or codes that cannot
+        InputError: for examples of another shape, a protocol that does not fit, or codes that cannot
             be scored: a dataset that knows no factors, a factor that does not vary, a single latent.
-        DataError, OfflineError: for images that are missing or damaged, or a file of factors that is.
+        DataError, OfflineError: for data that are missing or damaged, or a file of factors that is.
     """
     from torch.nn import Module
 
@@ -152,7 +152,7 @@ def measure_reconstructions(
         protocol: `native`, `whole` or `center-256`, with settings that differ from those, such as
             `center-256:resampler=lanczos`. Two results compare where `ground` is the same.
         split: None is the test split; of images without parts, all of them.
-        limit: the first so many images only.
+        limit: the first N images only.
         extractor: `lpips-vgg`, `lpips-alex`, `lpips-squeeze` or `inception`, with `=FILE@SHA256` for
             weights that are not fetched; or what `load` takes, for distances between codes.
         column: as in `evaluate`; None finds it.
@@ -160,7 +160,7 @@ def measure_reconstructions(
         device, revision, token, offline: as in `evaluate`, for an extractor too.
 
     Raises:
-        InputError: for another protocol, and images of a size that the model does not take.
+        InputError: for another protocol, a model of rows or series, and images of a size that the model does not take.
         IntegrityError, MismatchError, OfflineError: for an extractor's weights.
         DataError: for images that are missing, damaged, or smaller than a crop.
     """
@@ -195,7 +195,7 @@ def measure_reconstructions(
 def trained_on(model: Autoencoder, access: Access = ONLINE) -> tuple[str, Protocol]:
     """Dataset and protocol of a model's recipe.
 
-    Raises InputError for a model without one, DataError for a recipe that names images which are
+    Raises InputError for a model without one, DataError for a recipe that names data which are
     not its to choose (`zoo.data.of_recipe`), OfflineError and HubError where the recipe is on the
     Hub and cannot be fetched.
     """
@@ -214,7 +214,7 @@ def recipe_of(model: Autoencoder, access: Access = ONLINE) -> str | None:
     try:
         return _recipe(model, access)
     except (OfflineError, HubError) as failure:
-        log.warning("The model's recipe is not known, so images are not made to fit: %s", failure)
+        log.warning("The model's recipe is not known, so examples are not made to fit: %s", failure)
         return None
 
 
@@ -239,12 +239,12 @@ def verify(
 
     Args:
         source: what `load` takes.
-        full: measure all images again, not only the stored subset of 500.
-        dataset: where the images of its measurements are; None is where its recipe says, which may
-            not choose images from anywhere on this machine.
+        full: measure all examples again, not only the stored subset of 500.
+        dataset: where the data of its measurements are; None is where its recipe says, which may
+            not choose data from anywhere on this machine.
         device: where to compute; `"auto"` is a GPU where there is one.
         revision, token: as in `load`. Of a Hub repo every file is checked.
-        offline: as in `load`, for the images too: numbers whose images are not here are not measured.
+        offline: as in `load`, for the data too: numbers whose data are not here are not measured.
 
     Raises:
         ZooError: where the model cannot even be found. What is found and wrong is in the report.

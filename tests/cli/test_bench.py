@@ -38,7 +38,7 @@ def test_a_table_fits_80_columns_and_says_its_ground(run):
 def test_numbers_of_other_images_are_not_said_to_agree(run):
     _, out, _ = run("vae-digits-8", "--limit", "20", "--device", "cpu")
     assert "agree" not in out
-    assert "Published numbers of other images than these (-) do not compare." in out
+    assert "Published numbers of other examples than these (-) do not compare." in out
 
 
 def test_plots_and_a_page_are_written_where_they_are_asked_for(run):

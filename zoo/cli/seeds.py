@@ -57,7 +57,7 @@ def train_seeds(
             found.append(one)
             _print(one)
     say(
-        "over seeds: standard deviation of trainings that differ in the seed alone; over images:\n"
+        "over seeds: standard deviation of trainings that differ in the seed alone; over examples:\n"
         "standard error of one of them. Nothing was chosen: every seed counts."
     )
     if json_ is not None:
@@ -67,19 +67,21 @@ def train_seeds(
 
 
 def _print(one: SeedRuns) -> None:
+    from zoo.specs.domains import Domain
     from zoo.specs.metrics import METRICS
 
     for part in one.seeds:
+        nouns = Domain(part.domain, ()).nouns
         seeds = f"seeds {part.seeds[0]} to {part.seeds[-1]}"
         say(
-            f"{one.recipe}, {seeds}: {part.dataset}, {part.split} split, {part.n_examples:,} images, "
+            f"{one.recipe}, {seeds}: {part.dataset}, {part.split} split, {part.n_examples:,} {nouns}, "
             f"{part.protocol} protocol"
         )
         lines = []
         for name, spread in part.metrics.items():
-            unit = METRICS[name].unit if name in METRICS else ""
+            unit = METRICS[name].unit_of(part.domain) if name in METRICS else ""
             if name == "nll":
-                unit += f" (K = {part.nll_samples:,}, first {part.nll_n_examples:,} images)"
+                unit += f" (K = {part.nll_samples:,}, first {part.nll_n_examples:,} {nouns})"
             errors = (number(error, error) for error in (spread.std, spread.se))
             lines.append((name, number(spread.mean, spread.std), *errors, unit))
-        print_table(("number", "mean", "over seeds", "over images", "unit"), lines)
+        print_table(("number", "mean", "over seeds", f"over {nouns}", "unit"), lines)

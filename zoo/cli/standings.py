@@ -32,7 +32,7 @@ def print_results(results: list[Entry]) -> None:
         _print_standing(standing)
     _print_own(measured)
     _print_published(measured)
-    say("Nats per image; ± is one standard error.")
+    say("Nats per example; ± is one standard error.")
     if any(standing.is_ranked for standing in tables):
         say(textwrap.fill(RULE, 80))
 
@@ -115,4 +115,4 @@ def _print_published(measured: list[Entry]) -> None:
     for text in apart:
         say(text)
     if any(line[-1] == "-" for line in lines):
-        say("Published numbers of other images than these (-) do not compare.")
+        say("Published numbers of other examples than these (-) do not compare.")

@@ -15,11 +15,11 @@ from zoo.cli.output import as_json, device_option, print_checks, print_json, say
     "models", nargs=-1, required=True, metavar="MODEL...", shell_complete=complete.models
 )
 @click.option(
-    "--full", is_flag=True, help="Measure all images again, not only a stored subset of 500."
+    "--full", is_flag=True, help="Measure all examples again, not only a stored subset of 500."
 )
 @click.option(
     "--dataset",
-    help="Where the images of its numbers are.  [default: where its recipe says]",
+    help="Where the data of its numbers are.  [default: where its recipe says]",
     shell_complete=complete.datasets,
 )
 @click.option(
