@@ -119,7 +119,7 @@ def test_each_group_has_its_temperature():
 
 @pytest.mark.parametrize(
     ("temperatures", "said"),
-    [((1, 1), "each of the 3 groups of latents; got 2"), ((1, -1, 1), "0 or more"), ((1, 1, math.nan), "0 or more")],
+    [((1, 1), "each of the 3 latent groups; got 2"), ((1, -1, 1), "0 or more"), ((1, 1, math.nan), "0 or more")],
     ids=str,
 )  # fmt: skip
 def test_temperatures_that_fit_no_group_are_refused(temperatures, said):
