@@ -124,7 +124,7 @@ def test_objectives_have_their_terms(pictures, tmp_path):
         ({"init": "{start}"}, RecipeError, "its block_out_channels is (16, 32), not (16, 16)"),
         ({"init": "{tiny}"}, RecipeError, "it is a AutoencoderTinySpec, not a AutoencoderKLSpec"),
         ({"objective": {"kind": "elbo", "free_bits": 1.0}}, RecipeError, "'elbo' needs a likelihood"),
-        ({"objective": {"kind": "pixels", "perceptual": 1.0}}, RecipeError, "given together"),
+        ({"objective": {"kind": "pixels", "perceptual": 1.0}}, RecipeError, "set together"),
         ({"objective": {"kind": "pixels", "error": "l3"}}, RecipeError, "input should be 'l1' or 'l2'"),
     ],
 )  # fmt: skip

@@ -56,7 +56,11 @@ def test_a_family_whose_training_changes_buffers_is_not_shared_out():
         ("beta-tc-vae", {}, "'total-correlation' couples the examples of a batch"),
         ("factor-vae", {}, "'total-correlation' couples the examples of a batch"),
         ("vae", {"objective": {"kind": "total-correlation"}}, "couples the examples of a batch"),
-        ("vae", {"objective": {"kind": "elbo", "free_bits": 0.5}}, "free bits are of the mean KL"),
+        (
+            "vae",
+            {"objective": {"kind": "elbo", "free_bits": 0.5}},
+            "free bits apply to the mean KL",
+        ),
     ],
 )
 def test_a_loss_of_whole_batches_is_not_shared_among_processes(family, training, why, as_rank):

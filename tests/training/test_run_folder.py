@@ -115,7 +115,7 @@ def test_resume_wants_the_same_recipe_and_a_run(recipe):
     zoo.train(recipe(epochs=1), out="a")
     with pytest.raises(RecipeError, match="another recipe"):
         zoo.train(recipe(epochs=2), out="a", resume=True)
-    with pytest.raises(SourceError, match="no run to resume"):
+    with pytest.raises(SourceError, match="No run to resume"):
         zoo.train(recipe(epochs=1), out="b", resume=True)
 
 
