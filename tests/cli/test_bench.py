@@ -109,5 +109,5 @@ def test_a_bench_that_measures_nothing_fails_and_writes_nothing(run, monkeypatch
     monkeypatch.setattr("zoo.bench.entries.examples_for", absent)
     code, out, err = run("vae-mnist-20", "--json", "all.json", "--device", "cpu")
     assert (code, out) == (1, "vae-mnist-20: not measured. mnist is not here.\n")
-    assert "nothing was measured, for no model's images are here" in err
+    assert "nothing was measured, for no model's data are here" in err
     assert not Path("all.json").exists()

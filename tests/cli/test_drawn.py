@@ -24,7 +24,7 @@ def offline(monkeypatch) -> None:
     def absent(*given, **how):
         raise OfflineError("MNIST is not here")
 
-    monkeypatch.setattr("zoo.evaluation.evaluate.load_examples", absent)
+    monkeypatch.setattr("zoo.evaluation.examples.load_examples", absent)
 
 
 @pytest.mark.parametrize(
