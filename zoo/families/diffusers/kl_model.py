@@ -45,7 +45,7 @@ class GaussianAutoencoder(DiffusersAutoencoder):
 
     def _spread(self, deviations: Tensor) -> Tensor:
         """Standard deviations of latents as those of codes."""
-        return deviations * self.spec.scale
+        return deviations * self.scale
 
 
 class AutoencoderKL(GaussianAutoencoder):
@@ -65,7 +65,7 @@ class AutoencoderKL(GaussianAutoencoder):
     def _unscaled(self, z: Tensor) -> Tensor:
         if self.moments is None:
             return super()._unscaled(z)
-        return z * self._per_channel(1, z) / self.spec.scale + self._per_channel(0, z)
+        return z * self._per_channel(1, z) / self.scale + self._per_channel(0, z)
 
     def _spread(self, deviations: Tensor) -> Tensor:
         spread = super()._spread(deviations)
@@ -81,6 +81,10 @@ class AsymmetricAutoencoderKL(GaussianAutoencoder):
     """`AsymmetricAutoencoderKL` of diffusers; a hole's surroundings are not given to its decoder."""
 
     Spec = AsymmetricAutoencoderKLSpec
+
+    def __init__(self, spec: AsymmetricAutoencoderKLSpec) -> None:
+        super().__init__(spec)
+        self.network.decoder.condition_encoder.requires_grad_(False)  # of the surroundings
 
 
 class AutoencoderKLFlux2(GaussianAutoencoder):

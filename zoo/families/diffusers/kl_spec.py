@@ -118,7 +118,7 @@ class AutoencoderKLFlux2Spec(Convolutional, Posterior):
 
     @property
     def stride(self) -> int:
-        return 2 * super().stride
+        return 2 ** len(self.block_out_channels)
 
     @property
     def code_channels(self) -> int:
@@ -201,5 +201,5 @@ class AutoencoderKLKVAESpec(Posterior):
 
     @model_validator(mode="after")
     def _widths_fit(self):
-        check_groups([self.channels * factor for factor in self.ch_mult], GROUPS)
+        check_groups([self.channels * factor for factor in (1, *self.ch_mult)], GROUPS)
         return self

@@ -47,6 +47,7 @@ class DiffusersAutoencoder(Autoencoder):
 
     def __init__(self, spec: DiffusersSpec) -> None:
         super().__init__(spec)
+        self.shift, self.scale = spec.shift, spec.scale  # torch.compile cannot trace pydantic's lookup
         if not hasattr(diffusers, spec.MADE_BY):
             raise NotInstalledError(
                 f"diffusers {diffusers.__version__} has no {spec.MADE_BY}: pip install -U diffusers"
@@ -92,13 +93,12 @@ class DiffusersAutoencoder(Autoencoder):
 
     def _scaled(self, latents: Tensor) -> Tensor:
         """Latents `(N, c, h, w)` of the network as codes."""
-        shift, scale = self.spec.shift, self.spec.scale
-        return (latents - shift if shift else latents) * scale
+        return (latents - self.shift if self.shift else latents) * self.scale
 
     def _unscaled(self, z: Tensor) -> Tensor:
         """Codes as latents."""
-        shift, latents = self.spec.shift, z / self.spec.scale
-        return latents + shift if shift else latents
+        latents = z / self.scale
+        return latents + self.shift if self.shift else latents
 
     def _finite(self, values: Tensor, method: str) -> Tensor:
         """Raises InputError where a narrow dtype overflowed; on the CPU only, as elsewhere."""

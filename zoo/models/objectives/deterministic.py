@@ -65,7 +65,7 @@ class ReconstructionError(Objective[Pixels]):
         with full_precision(x.device):
             difference = x_hat.float() - x.float()
             error = difference.abs() if settings.error == "l1" else difference.square()
-            terms = {settings.error: error.flatten(1).sum(1), **terms}
+            terms = {settings.error: error.sum(tuple(range(1, error.dim()))), **terms}
             if self.distance is not None:
                 terms["perceptual"] = self.distance(x_hat.float().clamp(0, 1), x.float())
         weights = {"kl": settings.kl, "perceptual": settings.perceptual}
