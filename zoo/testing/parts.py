@@ -14,7 +14,7 @@ from zoo.specs.objectives import (
     Own,
     Pixels,
     TotalCorrelation,
-    misfit,
+    incompatibility,
 )
 from zoo.testing.subject import Subject, expect, inputs
 
@@ -42,7 +42,7 @@ def check_parts(subject: Subject) -> str:
         )
     model = subject.build().train()
     default = default_of(model)
-    problem = misfit(default, parts, model.loss_weights, "reparameterized")
+    problem = incompatibility(default, parts, model.loss_weights, "reparameterized")
     expect(not problem, f"the family's own objective: {problem}")
     _check_decoding(subject)
     trained = [default.kind]
@@ -50,7 +50,7 @@ def check_parts(subject: Subject) -> str:
         if one.kind == "own" and default.kind != "own":
             continue
         for gradient in one.gradients:
-            if misfit(one, parts, model.loss_weights, gradient):
+            if incompatibility(one, parts, model.loss_weights, gradient):
                 continue
             total = model.loss(inputs(spec), objective=one, gradient=gradient).total
             expect(torch.isfinite(total), f"the loss of {one!r} is {total.item():g}")

@@ -221,7 +221,7 @@ def test_settings_that_cannot_be_are_refused(objective, said):
 
 
 WHOLE = [
-    ("vae", {"objective": {"kind": "elbo", "free_bits": 0.5}}, "free bits are of the mean KL"),
+    ("vae", {"objective": {"kind": "elbo", "free_bits": 0.5}}, "free bits apply to the mean KL"),
     ("beta-tc-vae", {}, "'total-correlation' couples the examples of a batch"),
     ("factor-vae", {}, "'total-correlation' couples the examples of a batch"),
     (
