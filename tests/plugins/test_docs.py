@@ -58,7 +58,6 @@ def test_every_method_that_a_family_may_write_is_on_the_page(page):
 
     internal = {
         "_infer",
-        "_discriminate",
         "_prior_over",
         "_noise",
         "_inputs",
