@@ -64,7 +64,7 @@ def test_show(run):
     assert shown["metrics"]["measured"]
     for family in (*BUILT_IN, *PRESETS):
         text = run("show", family)
-        assert "latent_channels" in text or ("latent_dim" in text and "dimension" in text)
+        assert "latent_channels" in text or "latent_dim" in text or "z_channels" in text
     fields = {f["name"].strip(): f for f in json.loads(run("show", "beta-vae", "--json"))}
     assert fields["beta"]["default"] == "4.0"
     assert fields["beta"]["range"] == "number > 0.0, <= 1,000.0"

@@ -176,7 +176,7 @@ IN_TRAINING = {
     ),
     "late-scalar": (
         "return zoo.Loss({'a': batch.input.sum()})",
-        "(N,). A scalar goes into Loss(batch={...}).",
+        "(N,). Put scalars in Loss(batch={...}).",
     ),
     "late-constant": (
         "return zoo.Loss({'a': batch.input.flatten(1).sum(1)})",

@@ -85,7 +85,7 @@ def test_a_number_of_its_own_cannot_pass_for_one_of_the_zoos(run):
     path = run.folder / "model" / "metrics.json"
     record = json.loads(path.read_text())
     for own, said in (
-        ({"mse": {"value": 0.0, "unit": ""}}, "mse is a metric of the zoo's own"),
+        ({"mse": {"value": 0.0, "unit": ""}}, "mse is the name of a built-in metric"),
         ({"x": {"value": 0.0, "unit": "a\nlicense  mit"}}, "own.x.unit"),
     ):
         record["measured"][0]["own"] = own

@@ -129,7 +129,7 @@ def test_streamed_rows_give_the_same_weights(run, table, tmp_path, monkeypatch):
     ("changed", "sentence"),
     [
         ({"model.likelihood": {"kind": "bernoulli"}}, "use 'gaussian'"),
-        ({"data.protocol": "gray"}, "'gray' is not a protocol of rows; use 'real'"),
+        ({"data.protocol": "gray"}, "'gray' is not a protocol for rows; use 'real'"),
         ({"model.body": {"kind": "conv"}}, "a conv body supports images only"),
         ({"training.shift": 1}, "for images only; this model takes 5-column rows"),
         ({"data.transform": {"flip": True}}, "data.transform"),

@@ -144,9 +144,7 @@ def _train(
     if model.standardization is not None and recipe.training.init == "off":
         model.standardization.set(*processes.from_first(lambda: moments(images[recipe.data.fit])))
     if recipe.training.output_bias == "training-mean":
-        is_image = model.spec.domain.is_image  # of standardized values the mean is 0
-        shape = model.spec.input_shape
-        model.set_output_mean(images[recipe.data.fit].mean() if is_image else torch.zeros(shape))
+        model.set_output_mean(model.standardized(images[recipe.data.fit].mean()[None])[0])
     validate = None
     if "validation" in images:
         validate = functools.partial(

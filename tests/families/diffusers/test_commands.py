@@ -64,8 +64,8 @@ def test_without_a_recipe_any_size_is_measured_and_encoded_as_it_is(run, here):
     [
         (["compare", "./kl", "./tiny"], "'tiny' is the folder of a model: images were expected."),
         (["compare", "./kl", "mixed"], "Protocols that make it fit: center-N, which crops, or whole"),
-        (["eval", "./kl", "pictures", "--protocol", "center32"], "no reconstruction protocol 'center32'"),
-        (["eval", "./kl", "pictures", "--protocol", "crop"], "reconstructions alone native, whole and center-N"),
+        (["eval", "./kl", "pictures", "--protocol", "center32"], "Unknown reconstruction protocol 'center32'"),
+        (["eval", "./kl", "pictures", "--protocol", "crop"], "for reconstructions only: native, whole and center-N"),
         (["eval", "./kl", "pictures", "--extractor", "lpips"], "There is no extractor 'lpips'. Did you mean 'lpips-vgg'?"),
         (["encode", "./kl", "mixed", "-o", "a.npy"], "--protocol center-"),
         (["encode", "./kl", "mixed", "-o", "a.npy", "--protocol", "whole"], "resized and cropped, and no more"),
