@@ -16,7 +16,7 @@ def test_training_says_at_its_start_what_bf16_costs_here(recipe, monkeypatch, ca
     monkeypatch.setattr(run, "bf16_cost", lambda device: cost)
     zoo.train(recipe(precision="bf16", epochs=1), out="a", device="cpu")
     lines = [record.getMessage() for record in caplog.records]
-    assert any("imitated on this processor" in line for line in lines) == said
+    assert any("emulated on this CPU" in line for line in lines) == said
     assert any("9 times as long" in line and "precision=float32" in line for line in lines) == said
 
 
