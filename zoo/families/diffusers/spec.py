@@ -247,12 +247,21 @@ class AutoencoderDCSpec(DiffusersSpec):
             for name in names:
                 if len(getattr(self, name)) != stages:
                     raise ValueError(f"{name} has an entry for each of the {stages} stages")
-            widths = getattr(self, f"{side}_block_out_channels")
-            blocks = zip(getattr(self, f"{side}_block_types"), widths, strict=True)
-            if any(one == "EfficientViTBlock" and w < self.attention_head_dim for one, w in blocks):
-                raise ValueError(
-                    f"attention_head_dim is at most the width of {side}'s EfficientViTBlocks"
+            attended = [
+                width
+                for width, block in zip(
+                    getattr(self, f"{side}_block_out_channels"),
+                    getattr(self, f"{side}_block_types"),
+                    strict=True,
                 )
+                if block == "EfficientViTBlock"
+            ]
+            if attended and min(attended) < self.attention_head_dim:
+                raise ValueError(
+                    f"attention_head_dim is at most {min(attended)}, a stage's channels"
+                )
+            if any(n % 2 == 0 for one in getattr(self, f"{side}_qkv_multiscales") for n in one):
+                raise ValueError(f"{side}_qkv_multiscales are odd: sizes of kernels")
             if getattr(self, f"{side}_block_out_channels")[-1] % self.latent_channels:
                 raise ValueError(f"latent_channels divides the last of {side}_block_out_channels")
         if len(self.encoder_block_out_channels) != len(self.decoder_block_out_channels):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution, Independent, kl_divergence
 
 from zoo.distributions.gaussians import divergence, draw_at
 from zoo.errors import PluginError
@@ -56,7 +57,7 @@ class ReconstructionError(Objective[Pixels]):
             assert noise is not None
             z = draw_at(posterior, noise)
             with full_precision(x.device):
-                terms["kl"] = divergence(posterior, model._prior_over(z), z[None])
+                terms["kl"] = _divergence(posterior, model._prior_over(z), z)
         else:
             code = model._code(batch.input, noise)
             z, batch_terms, statistics = code.z, code.batch, code.statistics
@@ -83,3 +84,13 @@ class OwnLoss(Objective[Own]):
             name = type(model).__name__
             raise PluginError(f"{name}._loss gives {type(loss).__name__}, not zoo.Loss.")
         return loss
+
+
+def _divergence(posterior: Distribution, prior: Distribution, z: Tensor) -> Tensor:
+    """KL(q || p) per example, `(N,)` in nats, of posteriors over vectors or grids."""
+    if not (isinstance(posterior, Independent) and isinstance(prior, Independent)):
+        return divergence(posterior, prior, z[None])
+    nats = kl_divergence(posterior.base_dist, prior.base_dist)
+    return nats.sum(
+        tuple(range(1, nats.dim()))
+    )  # torch.compile cannot reshape a grid of other strides
