@@ -16,6 +16,7 @@ from defects import (
     PlainSpec,
     Samples,
 )
+from unit_defects import UNIT_DEFECTS, Real
 from variational_defects import VARIATIONAL_DEFECTS, Gaussian
 
 import zoo
@@ -26,7 +27,7 @@ from zoo.families.ae.spec import VectorSpec
 from zoo.registry import families
 from zoo.testing.subject import inputs
 
-ALL = [*DEFECTS, *VARIATIONAL_DEFECTS]
+ALL = [*DEFECTS, *VARIATIONAL_DEFECTS, *UNIT_DEFECTS]
 OF_PRIORS = {
     "distributions",
     "sample",
@@ -86,7 +87,7 @@ def registered() -> Iterator[str]:
     families._registered.pop("on-trial", None)
 
 
-@pytest.mark.parametrize("cls", [Plain, Gaussian, AveragesItsWeight])
+@pytest.mark.parametrize("cls", [Plain, Gaussian, Real, AveragesItsWeight])
 def test_a_family_without_defects_passes(registered, cls):
     zoo.register(registered)(cls)
     assert zoo.testing.check_family(registered).passed
@@ -147,6 +148,12 @@ def test_a_loss_of_scalars_passes_and_is_named(registered):
     assert found["loss"].result == "passed"
     assert found["loss"].detail == "gives no scores per example: reconstruction is of a batch"
     assert found["examples apart"].result == "not measured"
+
+
+def test_a_large_default_is_made_small():
+    specs = zoo.testing.Subject.of("ae", small={"body": {"kind": "mlp", "hidden": [7]}}).specs
+    assert {spec.domain.kind for spec in specs} == {"image", "series", "vector"}
+    assert {spec.body.hidden for spec in specs} == {(7,)}
 
 
 def test_the_report_counts_what_it_leaves_unmeasured(registered, capsys):

@@ -72,7 +72,8 @@ def draw_specs(family: str, small: Mapping[str, Any] | None = None, seed: int = 
         drawn: list[Spec] = []
         for _ in range(TRIES):
             shape = dice.choice((home.input_shape,) * 2 + SMALL[home.domain.kind])
-            spec, _ = of.parse({**fixed, **_fields(schema, known, dice), "input_shape": shape})
+            fields = {**fixed, **_fields(schema, known, dice), **(small or {})}
+            spec, _ = of.parse({**fields, "input_shape": shape})
             with contextlib.suppress(SpecError):  # more parameters than the zoo builds
                 if spec is not None and spec not in specs + drawn and of.parameters(spec) <= most:
                     drawn.append(spec)
