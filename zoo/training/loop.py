@@ -139,10 +139,9 @@ class _Loop:
         before, now = self.state.progress.processes, processes.count()
         if before != now and self.settings.exact_shards == "off":
             log.warning(
-                "Resuming a %d-process%s run on %d: results will not be bitwise identical. "
+                "Resuming a %d-process run on %d: results will not be bitwise identical. "
                 "exact_shards would keep them so.",
                 before,
-                "es" * (before > 1),
                 now,
             )
 
