@@ -128,19 +128,21 @@ class Autoencoder(Primitives):
                 (doubly reparameterized, Tucker et al. 2019, eq. 8), which have less variance.
 
         Raises:
-            InputError: as for `encode`, for an empty batch, and for an objective or a gradient that
-                is not supported.
+            InputError: as for `encode`, for an empty batch, for an objective or a gradient that is not
+                supported, and, in a process group, for one that couples the examples of a batch
+                (free bits, total correlation).
         """
         inputs = self._inputs(x, "loss")
         if not len(inputs):
             raise InputError(f"loss is a mean over {self.spec.domain.nouns}; got an empty batch.")
         batch = Batch(inputs, inputs if target is None else self._inputs(target, "loss"))
         chosen = objective_for(self, objective, gradient)
-        loss = chosen.loss(
-            self,
-            batch,
-            chosen.noise(self, self.spec.code_shape(tuple(inputs.shape[1:])), len(batch)),
-        )
+        if self.training and processes.group()[1] > 1 and (why := chosen.settings.coupling()):
+            raise InputError(
+                f"This loss cannot be split over a process group: {why}. Train in one process."
+            )
+        code = self.spec.code_shape(tuple(inputs.shape[1:]))
+        loss = chosen.loss(self, batch, chosen.noise(self, code, len(batch)))
         if self.training and loss.statistics:
             self._learn(_over_processes(loss.statistics))
         return loss

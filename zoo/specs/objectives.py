@@ -23,17 +23,15 @@ class ObjectiveSettings(Strict):
     """Parts that the family must have: see `zoo.models.primitives.parts_of`."""
     gradients: ClassVar[tuple[Gradient, ...]] = ("reparameterized",)
     """Supported gradient estimators."""
-    mixes: ClassVar[bool] = False
-    """Whether its terms couple the examples of a batch."""
     paper: ClassVar[str] = ""
 
     def validated(self) -> ObjectiveSettings:
         """The objective measured on the validation split, which has a value per example."""
         return self
 
-    def mixes_examples(self) -> bool:
-        """Whether the loss of a batch differs from the mean loss of its parts."""
-        return self.mixes
+    def coupling(self) -> str:
+        """Why the loss of a batch differs from the mean loss of its parts; empty if it does not."""
+        return ""
 
     def has_term(self, name: str) -> bool:
         """Whether a Spec may weight this term: by default, any regularizer of the code except a KL."""
@@ -64,8 +62,8 @@ class ELBO(ObjectiveSettings):
     def validated(self) -> ELBO:
         return ELBO()
 
-    def mixes_examples(self) -> bool:
-        return self.free_bits > 0
+    def coupling(self) -> str:
+        return "free bits apply to the mean KL of the whole batch" if self.free_bits else ""
 
     def has_term(self, name: str) -> bool:
         return name in ("reconstruction", "kl")
@@ -136,10 +134,12 @@ class TotalCorrelation(ObjectiveSettings):
     )
     needs = ("ungrouped posterior", "prior", "likelihood")
     gradients = ("reparameterized", "stl")
-    mixes = True
 
     def validated(self) -> ELBO:
         return ELBO()
+
+    def coupling(self) -> str:
+        return f"{self.kind!r} couples the examples of a batch"
 
     def has_term(self, name: str) -> bool:
         split = ("mutual_information", "total_correlation", "dimension_kl")

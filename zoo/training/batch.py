@@ -12,7 +12,7 @@ from zoo.runtime import processes
 from zoo.specs.protocols import Protocol
 from zoo.training.optimizer import build_optimizer, learning_rate
 from zoo.training.parallel import Draws, Share, Summation
-from zoo.training.recipe import Recipe, mixing
+from zoo.training.recipe import Recipe
 from zoo.training.step import TrainingStep, warmup_factors
 
 
@@ -26,7 +26,7 @@ class Stepper:
         self.protocol: Protocol = recipe.data.protocol
         self.device = device
         self.core = TrainingStep(model, self.settings)
-        why = mixing(self.core.objective.settings)
+        why = self.core.objective.settings.coupling()
         if why and processes.are_many():
             raise TrainingError(
                 f"The launcher started {processes.count()} processes, but {why}, so splitting it changes "

@@ -19,7 +19,6 @@ from zoo.registry import families, published
 from zoo.specs.base import Spec, likelihood_kind
 from zoo.specs.data import DataSettings, Transform, parsed
 from zoo.specs.objectives import (
-    ELBO,
     ObjectiveSettings,
     Pixels,
     default_objective,
@@ -256,7 +255,7 @@ def _disagreements(
             problems.append("training.accumulate: exact_shards already sets the number of parts")
     objective = objective_of(spec, families.get(family).parts, training)
     for name in ("accumulate", "exact_shards"):
-        if getattr(training, name) not in ("off", 1) and (why := mixing(objective)):
+        if getattr(training, name) not in ("off", 1) and (why := objective.coupling()):
             problems.append(
                 f"training.{name}: {why}, so splitting it changes the loss. To save memory, lower batch_size"
             )
@@ -266,15 +265,6 @@ def _disagreements(
 def _fitting(protocol: str) -> str:
     """The likelihood of color images that fits a protocol."""
     return "gaussian" if protocol == "dequantized" else "discretized-logistic"
-
-
-def mixing(objective: ObjectiveSettings) -> str:
-    """Why the loss of a batch is not the mean of its parts' losses; empty if it is."""
-    if not objective.mixes_examples():
-        return ""
-    if isinstance(objective, ELBO):
-        return "free bits apply to the mean KL of the whole batch"
-    return f"{objective.kind!r} couples the examples of a batch"
 
 
 def _objective_problems(family: str, spec: Spec, training: TrainingSettings) -> list[str]:

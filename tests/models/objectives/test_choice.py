@@ -12,6 +12,7 @@ from zoo.errors import InputError, RecipeError
 from zoo.models.objectives import default_of
 from zoo.models.primitives import parts_of
 from zoo.registry import families
+from zoo.runtime import processes
 from zoo.specs.objectives import (
     ELBO,
     IWAE,
@@ -21,7 +22,7 @@ from zoo.specs.objectives import (
     TotalCorrelation,
     default_objective,
 )
-from zoo.training.recipe import Recipe, mixing, objective_of
+from zoo.training.recipe import Recipe, objective_of
 
 SHAPE = (1, 8, 8)
 MINIBATCH = TotalCorrelation(estimator="minibatch")
@@ -242,7 +243,18 @@ def test_an_objective_of_whole_batches_is_refused_in_parts(family, training, why
     assert recipe(family, **training, **dict.fromkeys(parts, 1)).training
 
 
+def test_an_objective_of_whole_batches_is_refused_in_a_process_group(monkeypatch):
+    monkeypatch.setattr(processes, "group", lambda: (0, 2))
+    x, shape = torch.rand(4, 1, 8, 8), {"input_shape": (1, 8, 8), "latent_dim": 2}
+    with pytest.raises(InputError, match="over a process group: 'total-correlation' couples the"):
+        zoo.build("beta-tc-vae", **shape).loss(x)
+    vae = zoo.build("vae", **shape)
+    with pytest.raises(InputError, match="free bits apply to the mean KL of the whole batch"):
+        vae.loss(x, objective=ELBO(free_bits=1.0))
+    assert vae.eval().loss(x, objective=ELBO(free_bits=1.0)).total > 0
+
+
 def test_an_objective_of_examples_is_not_refused_in_parts():
     for objective in (ELBO(), IWAE(samples=2), Likelihood(), Pixels()):
-        assert not mixing(objective)
+        assert not objective.coupling()
         assert recipe(objective=objective.model_dump(), accumulate=2).training.accumulate == 2

@@ -122,4 +122,4 @@ def test_only_an_objective_that_says_so_compares_the_examples_of_a_batch(family)
 
     parts = (loss(slice(0, 4)) + loss(slice(4, 8))) / 2
     is_mean = parts == pytest.approx(loss(slice(0, 8)), rel=1e-6)
-    assert is_mean != objective.settings.mixes_examples()
+    assert is_mean != bool(objective.settings.coupling())
