@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,6 +91,15 @@ def test_no_files_import_each_other_in_a_circle():
 def test_every_package_has_its_place():
     assert {package(path) for path in FILES} == set(ORDER)
     assert len(list(ZOO.glob("*.py"))) <= 10
+
+
+def test_the_readme_lists_the_packages_in_this_order():
+    table = (ROOT / "README.md").read_text().partition("| package | what is in it |")[2]
+    named = re.findall(
+        r"`(\w+)/?`[,\s]", "\n".join(re.findall(r"^\| (`.*?) \|", table, re.M)) + "\n"
+    )
+    assert named == [one for one in ORDER if one in named]
+    assert {path.parent.name for path in ZOO.glob("*/__init__.py")} <= set(named)
 
 
 def test_listing_needs_no_torch():

@@ -23,7 +23,7 @@ CASES = [
     *(
         pytest.param(family, {}, marks=pytest.mark.slow)
         for family in sorted(families.BUILT_IN)
-        if family != "hierarchical-vae" and issubclass(families.get(family).spec_class, VectorSpec)
+        if issubclass(families.get(family).spec_class, VectorSpec)
     ),
     pytest.param(
         "conv-vae", {"likelihood": {"kind": "continuous-bernoulli"}}, marks=pytest.mark.slow

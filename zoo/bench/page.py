@@ -34,6 +34,7 @@ ABOUT = {
     "real": "rows and series are shown as they are; nats of a density in their own units",
     "binarized": "each pixel is a coin with its gray level as probability, drawn once, the same for all",
     "dequantized": "a level becomes a uniform draw from its 1/256 of [0, 1]; nats of a density",
+    "levels": "levels are shown as they are; nats and bits of their probabilities",
     "gray": "the model is shown gray levels as they are",
 }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from typing import get_args
 
 from zoo.registry import families
 from zoo.specs.info import ModelInfo
+from zoo.specs.objectives import AnyObjective
 
 VAMP = "Tomczak & Welling, VAE with a VampPrior, AISTATS 2018, arXiv:1705.07120"
-IWAE = "Burda et al., Importance Weighted Autoencoders, ICLR 2016, arXiv:1509.00519"
+OF_OBJECTIVES = {one.model_fields["kind"].default: one.paper for one in get_args(AnyObjective)}
 
 
 def papers_of(info: ModelInfo) -> list[str]:
@@ -22,6 +24,6 @@ def papers_of(info: ModelInfo) -> list[str]:
         papers.append(VAMP)
     training = tomllib.loads(info.recipe or "").get("training", {})
     objective = training.get("objective")
-    if isinstance(objective, dict) and objective.get("kind") == "iwae":
-        papers.append(IWAE)
+    if isinstance(objective, dict) and (paper := OF_OBJECTIVES.get(objective.get("kind"))):
+        papers.append(paper)
     return papers

@@ -1,7 +1,7 @@
 """The datasets that have a name, one record each; built in by one line here. No torch here.
 
-A record says everything about its dataset: what it is called, here and on the Hub, how it is read, the
-sha256 of its images, its classes and factors. Other rooms ask it.
+A record holds everything about its dataset: its names here and on the Hub, how it is read, the sha256 of its
+images where known, its classes and factors.
 """
 
 from zoo.datasets.base import NamedDataset

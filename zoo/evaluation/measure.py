@@ -132,7 +132,9 @@ def measure_objective(
     Where it has no value per example, it is the batch's for each of them.
     """
     x = model.standardized(shown)
-    noise = elbo_noise(0, first, len(x), model.latent_shape).to(x.device)[0]
+    noise = None
+    if objective.samples_posterior(model):
+        noise = elbo_noise(0, first, len(x), model.latent_shape).to(x.device)[0]
     loss = objective.loss(model, Batch.of(x), noise)
     scores = loss.scores if loss.per_example else loss.total.expand(len(x))
     return {"loss": scores.cpu()}

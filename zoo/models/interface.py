@@ -128,7 +128,8 @@ class Autoencoder(Primitives):
                 (doubly reparameterized, Tucker et al. 2019, eq. 8), which have less variance.
 
         Raises:
-            InputError: as for `encode`, for an empty batch, for an objective or a gradient that is not
+            InputError: as for `encode`, for an empty batch, for a target of another shape, for an
+                objective or a gradient that is not
                 supported, and, in a process group, for one that couples the examples of a batch
                 (free bits, total correlation).
         """
@@ -136,6 +137,10 @@ class Autoencoder(Primitives):
         if not len(inputs):
             raise InputError(f"loss is a mean over {self.spec.domain.nouns}; got an empty batch.")
         batch = Batch(inputs, inputs if target is None else self._inputs(target, "loss"))
+        if batch.target.shape != inputs.shape:
+            raise InputError(
+                f"target must have the shape of x, {tuple(x.shape)}; got {tuple(batch.target.shape)}."
+            )
         chosen = objective_for(self, objective, gradient)
         if self.training and processes.group()[1] > 1 and (why := chosen.settings.coupling()):
             raise InputError(

@@ -118,7 +118,7 @@ class Primitives(nn.Module):
 
         Args:
             x: `(N, *input_shape)`.
-            noise: the rows of `_code_noise` for these examples.
+            noise: the rows of `_code_noise` for these examples; None when measured.
         """
         return Code(self._encode(x))
 

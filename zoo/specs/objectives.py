@@ -24,6 +24,7 @@ class ObjectiveSettings(Strict):
     gradients: ClassVar[tuple[Gradient, ...]] = ("reparameterized",)
     """Supported gradient estimators."""
     paper: ClassVar[str] = ""
+    """Reference, for model cards."""
 
     def validated(self) -> ObjectiveSettings:
         """The objective measured on the validation split, which has a value per example."""

@@ -55,6 +55,8 @@ def objective_for(
     if wrong := incompatibility(one, parts_of(type(model)), model.loss_weights, gradient):
         end = "" if wrong.endswith(("?", ".")) else "."
         raise InputError(f"{type(model).__name__} does not support this objective: {wrong}{end}")
+    if distance is None and isinstance(one, settings.Pixels) and one.perceptual:
+        raise InputError("A perceptual term is trained by recipes only: use zoo.train.")
     return build(one, gradient, distance)
 
 

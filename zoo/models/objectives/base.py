@@ -32,7 +32,13 @@ class Objective(Generic[Settings]):
 
         `code` is the shape of one example's code.
         """
-        return model._noise(code, size, generator)
+        if self.samples_posterior(model):
+            return model._noise(code, size, generator)
+        return model._code_noise(size, generator)
+
+    def samples_posterior(self, model: Primitives) -> bool:
+        """Whether its noise is standard normal, a vector per posterior sample; else that of `_code`."""
+        return True
 
     def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
         """The loss of a batch, given its rows of the noise."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
 from zoo.distributions.gaussians import divergence, draw_at
 from zoo.errors import PluginError
 from zoo.models.loss import Batch, Loss
-from zoo.models.objectives.base import Distance, Objective, Shape, reconstruction
+from zoo.models.objectives.base import Distance, Objective, reconstruction
 from zoo.models.primitives import Primitives, full_precision, parts_of
 from zoo.specs.objectives import Gradient, Likelihood, Own, Pixels
 
@@ -17,10 +16,8 @@ from zoo.specs.objectives import Gradient, Likelihood, Own, Pixels
 class NegativeLogLikelihood(Objective[Likelihood]):
     """-log p(x | z) at the deterministic code, plus the family's regularizers."""
 
-    def noise(
-        self, model: Primitives, code: Shape, size: int, generator: torch.Generator | None = None
-    ) -> Tensor | None:
-        return model._code_noise(size, generator)
+    def samples_posterior(self, model: Primitives) -> bool:
+        return False
 
     def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
         code = model._code(batch.input, noise)
@@ -42,17 +39,13 @@ class ReconstructionError(Objective[Pixels]):
         self.distance = distance
         """Perceptual distance, if the settings name an extractor."""
 
-    def noise(
-        self, model: Primitives, code: Shape, size: int, generator: torch.Generator | None = None
-    ) -> Tensor | None:
-        if "posterior" in parts_of(type(model)):
-            return model._noise(code, size, generator)
-        return model._code_noise(size, generator)
+    def samples_posterior(self, model: Primitives) -> bool:
+        return "posterior" in parts_of(type(model))
 
     def loss(self, model: Primitives, batch: Batch, noise: Tensor | None) -> Loss:
         settings, x = self.settings, batch.target
         terms, batch_terms, statistics = {}, {}, {}
-        if "posterior" in parts_of(type(model)):
+        if self.samples_posterior(model):
             posterior = model._posterior(batch.input)
             assert noise is not None
             z = draw_at(posterior, noise)
