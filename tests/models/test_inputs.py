@@ -14,6 +14,7 @@ from PIL import Image
 
 import zoo
 from zoo.errors import InputError
+from zoo.specs.objectives import Pixels
 
 # Tensors
 
@@ -211,3 +212,17 @@ def test_a_number_of_draws_that_cannot_be_is_refused(method, samples):
 def test_a_likelihood_says_what_it_is():
     model = zoo.build("vae", input_shape=(1, 8, 8), latent_dim=3)
     assert repr(model.likelihood(torch.zeros(2, 3))) == "Bernoulli(logits: (2, 1, 8, 8))"
+
+
+def test_a_target_of_another_shape_is_refused():
+    model = zoo.build("ae", input_shape=(1, 8, 8), latent_dim=2)
+    with pytest.raises(
+        InputError, match=r"target must have the shape of x, \(4, 1, 8, 8\); got \(1,"
+    ):
+        model.loss(torch.rand(4, 1, 8, 8), torch.rand(1, 1, 8, 8))
+
+
+def test_a_perceptual_term_without_its_network_is_refused():
+    model, perceptual = zoo.build("ae", input_shape=(3, 16, 16), latent_dim=2), Pixels(perceptual=1)
+    with pytest.raises(InputError, match="perceptual term is trained by recipes only"):
+        model.loss(torch.rand(2, 3, 16, 16), objective=perceptual)
