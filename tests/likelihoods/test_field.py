@@ -6,13 +6,13 @@ import pytest
 
 from zoo.errors import InputError, SpecError
 from zoo.families.vae.spec import VAESpec
-from zoo.likelihoods import registry
 from zoo.likelihoods.field import AnyLikelihood
 from zoo.likelihoods.fitting import check_protocol, fitting_protocols
 from zoo.likelihoods.gaussian import GaussianLikelihood
+from zoo.likelihoods.registry import LIKELIHOODS
 from zoo.specs.validation import Strict, validated
 
-KNOWN = ", ".join(map(repr, registry.list_likelihoods()))
+KNOWN = ", ".join(map(repr, LIKELIHOODS.names()))
 
 
 class Thing(Strict):
@@ -83,7 +83,7 @@ def test_problems_are_worded_as_those_of_other_unions(given, line):
 def test_the_schema_has_the_fields_of_every_kind():
     schema = VAESpec.model_json_schema()
     field = schema["properties"]["likelihood"]
-    assert set(field["discriminator"]["mapping"]) == set(registry.at_hand())
+    assert set(field["discriminator"]["mapping"]) == set(LIKELIHOODS.at_hand())
     assert "components" in schema["$defs"]["DiscretizedLogisticLikelihood"]["properties"]
 
 

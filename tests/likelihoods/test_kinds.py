@@ -10,18 +10,18 @@ from torch.distributions import Independent, Normal
 
 from zoo.distributions.bernoulli import Bernoulli, ContinuousBernoulli
 from zoo.distributions.discretized_logistic import DiscretizedLogisticImage
-from zoo.likelihoods import registry
 from zoo.likelihoods.base import Likelihood
 from zoo.likelihoods.gaussian import GaussianLikelihood
+from zoo.likelihoods.registry import LIKELIHOODS
 from zoo.models.parts.likelihoods import LikelihoodHead
 
 SHAPES = {"vector": (5,), "series": (2, 7), "image": (3, 4, 5)}
-ALL = [(kind, domain) for kind, cls in registry.at_hand().items() for domain in cls.domains]
+ALL = [(kind, domain) for kind, cls in LIKELIHOODS.at_hand().items() for domain in cls.domains]
 
 
 @pytest.mark.parametrize(("kind", "domain"), ALL)
 def test_it_is_a_distribution_over_examples_of_its_domains(kind, domain):
-    likelihood, shape = registry.get(kind)(), SHAPES[domain]
+    likelihood, shape = LIKELIHOODS.get(kind)(), SHAPES[domain]
     head = LikelihoodHead(likelihood, shape)
     outputs = torch.randn(3, 2, *likelihood.outputs(shape), requires_grad=True)
     found = head.distribution(outputs)
@@ -37,7 +37,7 @@ def test_it_is_a_distribution_over_examples_of_its_domains(kind, domain):
 def test_outputs_for_a_mean_give_that_mean(kind, domain):
     shape = SHAPES[domain]
     mean = torch.linspace(0.2, 0.8, math.prod(shape)).view(shape)
-    head = LikelihoodHead(registry.get(kind)(), shape)
+    head = LikelihoodHead(LIKELIHOODS.get(kind)(), shape)
     outputs = head.outputs_for(mean)
     assert outputs.shape == head.likelihood.outputs(shape)
     atol = {"discretized-logistic": 0.15, "continuous-bernoulli": 0.2}.get(kind, 1e-5)  # near it
@@ -54,7 +54,7 @@ def test_outputs_for_a_mean_give_that_mean(kind, domain):
     ],
 )
 def test_of_images_each_has_its_distribution_and_protocols(kind, cls, own):
-    likelihood = registry.get(kind)()
+    likelihood = LIKELIHOODS.get(kind)()
     outputs = torch.randn(1, *likelihood.outputs((1, 4, 4)))
     assert type(LikelihoodHead(likelihood, (1, 4, 4)).distribution(outputs)) is cls
     assert likelihood.fitting((1, 4, 4)) == own

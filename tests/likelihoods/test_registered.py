@@ -10,14 +10,14 @@ from pydantic import Field
 
 import zoo
 from zoo.errors import PluginError, SpecError
-from zoo.likelihoods import registry
+from zoo.likelihoods.registry import LIKELIHOODS
 
 SMALL = {"input_shape": (1, 8, 8), "latent_dim": 3, "body": {"kind": "mlp", "hidden": [16]}}
 
 
 @pytest.fixture(autouse=True)
 def _only_here(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(LIKELIHOODS, "_registered", {})
 
 
 def laplace() -> type[zoo.Likelihood]:
@@ -73,7 +73,7 @@ def test_it_is_built_saved_loaded_and_trained(tmp_path):
 def test_running_the_cell_again_replaces_it_and_old_objects_are_refused():
     old = zoo.register_likelihood(laplace())
     new = zoo.register_likelihood(laplace())
-    assert registry.get("laplace") is new
+    assert LIKELIHOODS.get("laplace") is new
     from zoo.families.vae.spec import VAESpec
 
     with pytest.raises(ValueError, match="no longer the class registered as 'laplace'"):
@@ -84,7 +84,7 @@ def test_running_the_cell_again_replaces_it_and_old_objects_are_refused():
 def test_a_model_of_a_kind_that_is_gone_says_so_in_a_spec_error(tmp_path, monkeypatch):
     zoo.register_likelihood(laplace())
     zoo.save(zoo.build("vae", **SMALL, likelihood={"kind": "laplace"}), tmp_path / "model")
-    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(LIKELIHOODS, "_registered", {})
     with pytest.raises(SpecError) as caught:
         zoo.load(tmp_path / "model")
     assert "likelihood: kind should be one of 'bernoulli', 'continuous-bernoulli'" in str(

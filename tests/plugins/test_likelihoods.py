@@ -12,7 +12,7 @@ from packages import MARK, Package
 import zoo
 from zoo.cli import probe
 from zoo.errors import PluginError, SpecError
-from zoo.likelihoods import registry
+from zoo.likelihoods.registry import LIKELIHOODS
 
 CODE = """
 from typing import Literal
@@ -45,7 +45,7 @@ def package(name: str = "acme-laplace", code: str = CODE, **points: str) -> Pack
 
 @pytest.fixture(autouse=True)
 def _none_loaded(monkeypatch):
-    monkeypatch.setattr(registry, "_loaded", {})
+    monkeypatch.setattr(LIKELIHOODS, "_loaded", {})
 
 
 def test_a_family_of_the_zoos_uses_it(installed, tmp_path):
@@ -79,7 +79,7 @@ def test_it_is_trained_on_digits(installed, tmp_path):
 
 def test_it_is_imported_only_when_it_is_used(installed):
     installed(package(code=f"{MARK}\n{CODE}"))  # would fail: MARKS is not set
-    assert "laplace" in registry.list_likelihoods()
+    assert "laplace" in LIKELIHOODS.names()
     zoo.build("vae", **SMALL)
     with pytest.raises(SpecError) as caught:
         zoo.build("vae", **SMALL, likelihood={"kind": "laplce"})
@@ -119,7 +119,7 @@ def test_a_program_cannot_take_the_kind_of_a_package(installed):
     with pytest.raises(
         PluginError, match=r"is already registered by an entry point of acme-laplace 0\.3"
     ):
-        zoo.register_likelihood(registry.get("laplace"))
+        zoo.register_likelihood(LIKELIHOODS.get("laplace"))
 
 
 def test_the_zoos_own_kinds_are_its_own(installed):
@@ -136,7 +136,7 @@ def test_without_its_package_a_model_says_what_is_missing(installed, tmp_path, m
         "scale": 0.1,
     }
     monkeypatch.setattr(sys, "path", [p for p in sys.path if "site-0" not in p])
-    monkeypatch.setattr(registry, "_loaded", {})
+    monkeypatch.setattr(LIKELIHOODS, "_loaded", {})
     with pytest.raises(SpecError, match="not 'laplace'"):
         zoo.load(tmp_path / "model")
 

@@ -97,12 +97,13 @@ def _word(plugin: Plugin) -> str:
 def main() -> None:
     """The process that imports: of each plugin, a line with what is wrong, or an empty one."""
     from zoo.data.sources import packages as datasets
-    from zoo.likelihoods import registry as likelihoods
 
     answers, seconds, *waiting = sys.argv[1:]
+    from zoo.likelihoods.registry import LIKELIHOODS
+
     load: dict[Kind, Callable[[Plugin], object]] = {
         "family": families.load,
-        "likelihood": likelihoods.load,
+        "likelihood": LIKELIHOODS.load,
         "dataset": datasets.load,
     }
     found = {_word(plugin): plugin for kind in load for plugin in plugins.installed(kind)}

@@ -10,9 +10,12 @@ from zoo.likelihoods.bernoulli import BernoulliLikelihood
 from zoo.likelihoods.continuous_bernoulli import ContinuousBernoulliLikelihood
 from zoo.likelihoods.discretized_logistic import DiscretizedLogisticLikelihood
 from zoo.likelihoods.gaussian import GaussianLikelihood
-from zoo.likelihoods.registry import add_built_in
+from zoo.likelihoods.registry import LIKELIHOODS
 
-add_built_in(BernoulliLikelihood)
-add_built_in(ContinuousBernoulliLikelihood)
-add_built_in(GaussianLikelihood)
-add_built_in(DiscretizedLogisticLikelihood)
+for _cls in (
+    BernoulliLikelihood,
+    ContinuousBernoulliLikelihood,
+    GaussianLikelihood,
+    DiscretizedLogisticLikelihood,
+):
+    LIKELIHOODS.add_built_in(_cls)

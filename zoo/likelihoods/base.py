@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from zoo.plugins.kinds import kind_of
 from zoo.specs.domains import Kind, domain_of
 from zoo.specs.protocols import Protocol
 from zoo.specs.validation import Strict
@@ -88,5 +89,4 @@ class Likelihood(Strict):
     @classmethod
     def name(cls) -> str:
         """Its `kind`; empty for a class without one."""
-        kind = cls.model_fields.get("kind")
-        return str(kind.default) if kind else ""
+        return kind_of(cls)

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandle
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from zoo.errors import PluginError, UnknownNameError
-from zoo.likelihoods import registry
 from zoo.likelihoods.base import Likelihood
 from zoo.likelihoods.bernoulli import BernoulliLikelihood
 from zoo.likelihoods.gaussian import GaussianLikelihood
+from zoo.likelihoods.registry import LIKELIHOODS
 from zoo.specs.domains import domain_of
 from zoo.specs.validation import ByKind
 
@@ -33,11 +33,13 @@ class _ByKind(ByKind):
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        choices = {kind: cls.__pydantic_core_schema__ for kind, cls in registry.at_hand().items()}
+        choices = {
+            kind: cls.__pydantic_core_schema__ for kind, cls in LIKELIHOODS.at_hand().items()
+        }
         return handler(core_schema.tagged_union_schema(choices, discriminator="kind"))
 
     def models(self) -> list[type[BaseModel]]:
-        return [*registry.at_hand().values()]
+        return [*LIKELIHOODS.at_hand().values()]
 
 
 def default_likelihood(fields: Mapping[str, Any]) -> Likelihood:
@@ -89,9 +91,9 @@ def _validated(value: Any, info: ValidationInfo) -> Likelihood:
 
 def _known(kind: Any, value: Any) -> type[Likelihood]:
     try:
-        return registry.get(kind if isinstance(kind, str) else str(kind))
+        return LIKELIHOODS.get(kind if isinstance(kind, str) else str(kind))
     except UnknownNameError:
-        known = ", ".join(map(repr, registry.list_likelihoods()))
+        known = ", ".join(map(repr, LIKELIHOODS.names()))
         raise PydanticKnownError(
             "union_tag_invalid",
             {
@@ -109,7 +111,7 @@ def _check_domain(cls: type[Likelihood], shape: tuple[int, ...]) -> None:
     domain = domain_of(shape)
     if domain.kind in cls.domains:
         return
-    fit = [kind for kind, one in registry.at_hand().items() if domain.kind in one.domains]
+    fit = [kind for kind, one in LIKELIHOODS.at_hand().items() if domain.kind in one.domains]
     raise ValueError(
         f"{cls.name()!r} does not support {domain.nouns}, and input_shape {shape} means {domain}; use "
         f"{' or '.join(map(repr, fit))}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from zoo.errors import InputError
-from zoo.likelihoods import registry
 from zoo.likelihoods.base import Likelihood
+from zoo.likelihoods.registry import LIKELIHOODS
 from zoo.specs.base import Spec
 from zoo.specs.domains import domain_of
 from zoo.specs.protocols import Protocol, check_known
@@ -35,7 +35,7 @@ def check_protocol(protocol: str, spec: Spec) -> None:
     if likelihood is None or protocol in (fitting := fitting_protocols(spec)):
         return
     others = " or ".join(
-        kind for kind, cls in registry.at_hand().items() if protocol in cls.protocols
+        kind for kind, cls in LIKELIHOODS.at_hand().items() if protocol in cls.protocols
     )
     raise InputError(
         f"{protocol!r} does not fit a {likelihood.name()} likelihood; "

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from zoo.errors import PluginError
-from zoo.likelihoods import registry
 from zoo.likelihoods.base import Likelihood
+from zoo.likelihoods.registry import LIKELIHOODS
 from zoo.plugins.guards import blamed
 
 
@@ -33,7 +33,7 @@ class LikelihoodHead(nn.Module):
         super().__init__()
         self.likelihood, self.shape = likelihood, tuple(shape)
         cls = type(likelihood)
-        self._plugin = "" if cls.__module__.startswith("zoo.") else registry.title_of(cls)
+        self._plugin = "" if cls.__module__.startswith("zoo.") else LIKELIHOODS.title_of(cls)
         with self._guarded("failed to return its outputs"):
             self.outputs = tuple(likelihood.outputs(self.shape))
         with self._guarded("failed to return its parameters"):
