@@ -97,10 +97,9 @@ def _word(plugin: Plugin) -> str:
 def main() -> None:
     """The process that imports: of each plugin, a line with what is wrong, or an empty one."""
     from zoo.data.sources import packages as datasets
-
-    answers, seconds, *waiting = sys.argv[1:]
     from zoo.likelihoods.registry import LIKELIHOODS
 
+    answers, seconds, *waiting = sys.argv[1:]
     load: dict[Kind, Callable[[Plugin], object]] = {
         "family": families.load,
         "likelihood": LIKELIHOODS.load,
