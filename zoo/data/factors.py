@@ -84,26 +84,26 @@ def _read(path: Path) -> Factors:
         text = read_regular(path, MAX_BYTES, DataError).decode("utf-8-sig")
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as broken:
-        raise DataError(f"{where} is not a CSV file ({broken}). {WANTED}") from None
+        raise DataError(f"{where} is not a CSV file ({broken}). {EXPECTED}") from None
     names = tuple(name.strip() for name in rows[0]) if rows else ()
     if not names or not all(names):
-        raise DataError(f"A factor in the header of {where} has no name. {WANTED}")
+        raise DataError(f"A factor in the header of {where} has no name. {EXPECTED}")
     if len(set(names)) < len(names) or all(map(WHOLE.fullmatch, names)):
         raise DataError(
             f"The header of {where} is {','.join(names)!r:.60}, not one name per factor. "
-            f"{WANTED}"
+            f"{EXPECTED}"
         )
     values = []
     for line, row in enumerate(rows[1:], 2):
         if len(row) != len(names):
             raise DataError(
-                f"Row {line} of {where} has {len(row)} values, not {len(names)}. {WANTED}"
+                f"Row {line} of {where} has {len(row)} values, not {len(names)}. {EXPECTED}"
             )
         for name, value in zip(names, row, strict=True):
             if not WHOLE.fullmatch(value.strip()):
                 shown = f"{value!r:.40}" if value.strip() else "missing"
-                raise DataError(f"{name!r} in row {line} of {where} is {shown}. {WANTED}")
+                raise DataError(f"{name!r} in row {line} of {where} is {shown}. {EXPECTED}")
         values.append([int(value) for value in row])
     if not values:
-        raise DataError(f"{where} has no rows after its header. {WANTED}")
+        raise DataError(f"{where} has no rows after its header. {EXPECTED}")
     return Factors(names, np.array(values, np.int64), where)

@@ -11,7 +11,7 @@ from zoo.errors import DataError
 
 Fingerprint = dict[str, int | str]
 """JSON with `examples`, the count; for examples in memory `values`, their sha256; for streamed ones `files`, a
-sha256 of example numbers, keys, and the files' sizes and modification times."""
+sha256 of the example numbers and the files' sizes and modification times."""
 
 
 def fingerprint(examples: Examples | StreamedExamples) -> Fingerprint:

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from zoo.data.examples import PIECE
-from zoo.data.sources.base import InMemory, Named, Source
+from zoo.data.sources.base import InMemory, Prefixed, Source
 from zoo.data.transform import as_pixels
 from zoo.errors import ZooError
 
@@ -40,7 +40,7 @@ def note_levels(sources: Iterable[Source], what: str) -> None:
 
 
 def _sampled(source: Source) -> Iterator[Tensor]:
-    while isinstance(source, Named):
+    while isinstance(source, Prefixed):
         source = source.source
     if isinstance(source, InMemory):
         yield from filter(len, source.values.split(PIECE))

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset as TorchDataset
 from zoo.data.agreement import check_agreement, check_one_shape
 from zoo.data.examples import IN_MEMORY, Examples
 from zoo.data.levels import note_levels
-from zoo.data.sources.base import InMemory, Joined, Named, Source
+from zoo.data.sources.base import InMemory, Concatenated, Prefixed, Source
 from zoo.data.sources.folders import is_pattern, read_file, read_folder, read_pattern
 from zoo.data.sources.hub import PREFIX as HF_DATASET
 from zoo.data.sources.hub import read_hf_dataset
@@ -105,7 +105,7 @@ def open_dataset(
     for split in splits:
         _check_split(split)
     name, what, found = _find(dataset, column, shape)
-    source, transform = Joined(list(found.values())), transform or Transform()
+    source, transform = Concatenated(list(found.values())), transform or Transform()
     if keep_fitting and source.shape == shape:
         transform = Transform()
     check_one_shape(found, what)
@@ -145,7 +145,7 @@ def find_source(
     note_levels(found.values(), what)
     numbers = _numbers_of(found, what, (split,))
     split = _split_of(split, found)
-    return name, split, Joined(list(found.values())), numbers[split]
+    return name, split, Concatenated(list(found.values())), numbers[split]
 
 
 def _split_of(wanted: str | None, found: dict[str, Source]) -> str:
@@ -210,10 +210,10 @@ def open_all(
         for file in group:
             parts = _find(file, column, wanted)[2]
             for part, one in parts.items():
-                one = one if part == "all" else Named(part, one)
+                one = one if part == "all" else Prefixed(part, one)
                 name = file if part == "all" else f"{file}: {part}"
-                found[name] = Named(file, one) if len(files) > 1 else one
-    source = Joined(list(found.values()))
+                found[name] = Prefixed(file, one) if len(files) > 1 else one
+    source = Concatenated(list(found.values()))
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not len(source):
         raise DataError(f"{name!r} has no {source.nouns}.")
