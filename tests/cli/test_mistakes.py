@@ -133,7 +133,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["eval", "./model", "--dataset", "./text.npy"], "is damaged or not a NumPy file"),
         (
             ["encode", "./model", "nowhere.png", "-o", "a.npy"],
-            "There is no image file 'nowhere.png'",
+            "The image file 'nowhere.png' does not exist",
         ),
         (["encode", "./model", "text.png", "-o", "a.npy"], "'text.png' cannot be read as an image"),
         (["encode", "./model", "text.npy", "-o", "a.npy"], "is damaged or not a NumPy file"),

@@ -154,7 +154,7 @@ def test_a_worker_that_is_killed_is_a_sentence_and_leaves_no_process(reading):
     batches = reading.read(torch.arange(len(reading)).split(8))
     next(batches)
     os.kill(min(children() - before), signal.SIGKILL)
-    with pytest.raises(DataError, match=r"A process that reads examples died .* ZOO_WORKERS=1 "):
+    with pytest.raises(DataError, match=r"A worker process that reads examples died .* ZOO_WORKERS=1 "):
         list(batches)
     assert none_left(before)
 
@@ -166,7 +166,7 @@ def test_every_way_in_which_a_dead_worker_shows_is_one_sentence(reading, monkeyp
         raise error("gone")
 
     monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", dying)
-    with pytest.raises(DataError, match=r"A process that reads examples died \(gone\)"):
+    with pytest.raises(DataError, match=r"A worker process that reads examples died \(gone\)"):
         list(reading.read(torch.arange(len(reading)).split(8)))
 
 

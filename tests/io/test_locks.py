@@ -128,5 +128,5 @@ def test_windows_locks_are_taken_where_there_is_no_fcntl(monkeypatch):
 @pytest.mark.usefixtures("at_once")
 def test_a_place_that_cannot_be_locked_is_a_sentence():
     Path("file").touch()
-    with pytest.raises(ZooError, match=r"'file' is a file where a folder is needed"):
+    with pytest.raises(ZooError, match=r"'file' is a file, but a folder is needed"):
         take("file/.lock")

@@ -219,7 +219,7 @@ def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
 @pytest.mark.parametrize(
     ("body", "error", "said"),
     [
-        ("1 / 0", PluginError, "failed to give its train images: ZeroDivisionError"),
+        ("1 / 0", PluginError, "failed to return its train split: ZeroDivisionError"),
         ("None", DataError, "its train split is NoneType; images are"),
         ("np.zeros((3, 1, 8, 8))", DataError, "train split is (3, 1, 8, 8), float64; images are"),
         (
@@ -233,7 +233,7 @@ def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
             "All images of a dataset have one size",
         ),
         ("np.zeros((0, 8, 8), np.uint8)", DataError, "is empty"),
-        ("__import__('sys').exit()", PluginError, "failed to give its train images: SystemExit"),
+        ("__import__('sys').exit()", PluginError, "failed to return its train split: SystemExit"),
         (
             "torch.tensor(3, dtype=torch.uint8)",
             DataError,

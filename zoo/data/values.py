@@ -128,6 +128,6 @@ def not_finite(value: Tensor, title: str) -> str:
     where = f"column {place[0]}" if noun == "row" else f"channel {place[0]}, step {place[1]}"
     keep = "x[np.isfinite(x).all(1)]" if noun == "row" else "x[np.isfinite(x).all((1, 2))]"
     return (
-        f"{title} has {float(value[tuple(place)])} in {where}. Drop such {nouns} ({keep}), or impute "
+        f"{title} holds {float(value[tuple(place)])} in {where}. Drop such {nouns} ({keep}), or impute "
         "the missing values."
     )
