@@ -67,7 +67,9 @@ def test_sprites_know_their_factors_and_other_images_do_not():
     assert np.array_equal(known.values, sprites.factors("test"))
     assert factors_of("sprites", "test", False) is None
     for other, name in (("digits", "'digits'"), (np.zeros((3, 8, 8), np.uint8), "This dataset")):
-        with pytest.raises(InputError, match=rf"{name} has no ground-truth factors .* give a CSV file"):
+        with pytest.raises(
+            InputError, match=rf"{name} has no ground-truth factors .* give a CSV file"
+        ):
             factors_of(other, "test", True)
 
 

@@ -154,7 +154,9 @@ def test_a_worker_that_is_killed_is_a_sentence_and_leaves_no_process(reading):
     batches = reading.read(torch.arange(len(reading)).split(8))
     next(batches)
     os.kill(min(children() - before), signal.SIGKILL)
-    with pytest.raises(DataError, match=r"A worker process that reads examples died .* ZOO_WORKERS=1 "):
+    with pytest.raises(
+        DataError, match=r"A worker process that reads examples died .* ZOO_WORKERS=1 "
+    ):
         list(batches)
     assert none_left(before)
 

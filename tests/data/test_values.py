@@ -268,7 +268,8 @@ def test_items_that_differ_from_the_first_are_named():
 def test_parts_that_differ_are_refused():
     parts = {"train": TABLE[:9], "test": TABLE[9:, :4]}
     assert (
-        refused(parts) == "All rows of a dataset must have the same size; The dict has train (5,), test (4,)."
+        refused(parts)
+        == "All rows of a dataset must have the same size; The dict has train (5,), test (4,)."
     )
     parts = {"train": TABLE[:9], "test": TABLE[9:].astype(np.float32)}
     assert refused(parts).endswith("have one dtype; The dict has train float64, test float32.")

@@ -95,9 +95,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
     os.truncate(path, 10**12)  # sparse: it takes no room, and would take all memory
     with pytest.raises(WeightsError) as caught:
         files.read_regular(path, 64_000)
-    assert "is 1,000,000,000,000 bytes; the limit is 64,000. It was not read." in str(
-        caught.value
-    )
+    assert "is 1,000,000,000,000 bytes; the limit is 64,000. It was not read." in str(caught.value)
 
 
 @pytest.mark.parametrize(

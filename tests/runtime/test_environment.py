@@ -21,7 +21,10 @@ def test_a_size_is_in_mib_or_in_the_unit_that_it_says(monkeypatch, said, expecte
 @pytest.mark.parametrize("said", ["GB", "1.5GB", "-1", "1e3", "four", "1TB", "\u0661"])
 def test_a_size_that_is_not_understood_is_refused_by_name(monkeypatch, said):
     monkeypatch.setenv("X", said)
-    with pytest.raises(DataError, match=r"variable X=.* is not a size: use MiB, such as X=512, or a unit, such as 1GB"):
+    with pytest.raises(
+        DataError,
+        match=r"variable X=.* is not a size: use MiB, such as X=512, or a unit, such as 1GB",
+    ):
         environment.size("X", 7)
 
 

@@ -41,9 +41,7 @@ def check_agreement(
             takes = domain_of(wanted) if isinstance(wanted, tuple) else f"{wanted}-channel images"
             raise DataError(f"{what} holds {holds}; the model takes {takes}.")
         if source.is_real and transform != Transform():
-            raise DataError(
-                f"{what} holds {source.nouns}: transforms apply to images only."
-            )
+            raise DataError(f"{what} holds {source.nouns}: transforms apply to images only.")
     dtypes = {part: str(source.dtype).removeprefix("torch.") for part, source in found.items()}
     if len(set(dtypes.values())) > 1:
         listed = ", ".join(f"{part} {dtype}" for part, dtype in dtypes.items())

@@ -19,7 +19,9 @@ from zoo.specs.metrics import Metrics
 
 MAX_BYTES = 2**28
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-EXPECTED = "A factor file has a header with the factor names, then a row of whole numbers per image."
+EXPECTED = (
+    "A factor file has a header with the factor names, then a row of whole numbers per image."
+)
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,7 @@ def _read(path: Path) -> Factors:
         raise DataError(f"A factor in the header of {where} has no name. {EXPECTED}")
     if len(set(names)) < len(names) or all(map(WHOLE.fullmatch, names)):
         raise DataError(
-            f"The header of {where} is {','.join(names)!r:.60}, not one name per factor. "
-            f"{EXPECTED}"
+            f"The header of {where} is {','.join(names)!r:.60}, not one name per factor. {EXPECTED}"
         )
     values = []
     for line, row in enumerate(rows[1:], 2):

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset as TorchDataset
 from zoo.data.agreement import check_agreement, check_one_shape
 from zoo.data.examples import IN_MEMORY, Examples
 from zoo.data.levels import note_levels
-from zoo.data.sources.base import InMemory, Concatenated, Prefixed, Source
+from zoo.data.sources.base import Concatenated, InMemory, Prefixed, Source
 from zoo.data.sources.folders import is_pattern, read_file, read_folder, read_pattern
 from zoo.data.sources.hub import PREFIX as HF_DATASET
 from zoo.data.sources.hub import read_hf_dataset
@@ -244,7 +244,9 @@ def _find(
     if not isinstance(dataset, str | Path):
         return _find_object(dataset, wanted)
     if not str(dataset).strip():
-        raise InputError(f"A dataset must be a name, {KINDS}, or {IN_PYTHON}; got {str(dataset)!r}.")
+        raise InputError(
+            f"A dataset must be a name, {KINDS}, or {IN_PYTHON}; got {str(dataset)!r}."
+        )
     if isinstance(dataset, str) and dataset in NAMED:
         _warn_of_folder(dataset)
         return dataset, dataset, _in_memory(NAMED[dataset].read(), dataset)
@@ -281,7 +283,9 @@ def _find(
 def _warn_of_folder(name: str) -> None:
     """Warns that a dataset name takes precedence over an existing path `./name`."""
     if os.path.lexists(name):
-        log.warning("%r means the dataset of that name; for the local path, use './%s'.", name, name)
+        log.warning(
+            "%r means the dataset of that name; for the local path, use './%s'.", name, name
+        )
 
 
 def _siblings(path: Path) -> list[str]:

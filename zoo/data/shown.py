@@ -52,7 +52,9 @@ def shown_in_training(values: Tensor, protocol: Protocol, drawn: Tensor | None) 
     if drawn is None:
         return as_input(values)
     if protocol == "binarized":
-        return (drawn < values).float()  # thresholds are 0..254, so a level v is 1 with probability v / 255
+        return (
+            drawn < values
+        ).float()  # thresholds are 0..254, so a level v is 1 with probability v / 255
     return values.float().add_(drawn).div_(256)
 
 

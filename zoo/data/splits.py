@@ -122,6 +122,8 @@ def describe(found: dict[str, Source], numbers: dict[str, np.ndarray], what: str
         ) + ", by a hash of each key"
     few = missing and len(found[pool]) < FEW
     moves = (
-        f"; with fewer than {FEW} images, adding some may move others to another part" if few else ""
+        f"; with fewer than {FEW} images, adding some may move others to another part"
+        if few
+        else ""
     )
     return f"{what}: {sizes} ({how}{moves})."

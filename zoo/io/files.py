@@ -227,9 +227,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise ZooError(
-            f"{str(folder)!r} is a file, but a folder is needed.", path=folder
-        ) from None
+        raise ZooError(f"{str(folder)!r} is a file, but a folder is needed.", path=folder) from None
 
 
 def _check_replaceable(path: Path) -> None:

@@ -59,12 +59,14 @@ def find_rank_device(device: str | torch.device) -> torch.device:
 
 
 def find_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
-    """A floating dtype from itself or its name, such as `"bfloat16"`. Raises InputError for others."""
+    """A floating dtype from itself or its name, such as `"bfloat16"`; None for None. Raises InputError."""
     names = {str(one).removeprefix("torch."): one for one in FLOATS}
     found = names.get(dtype) if isinstance(dtype, str) else dtype
     if dtype is None or found in FLOATS:
         return found
-    raise InputError(f"dtype must be one of {', '.join(names)}, as a name or torch dtype; got {dtype!r}.")
+    raise InputError(
+        f"dtype must be one of {', '.join(names)}, as a name or torch dtype; got {dtype!r}."
+    )
 
 
 def fork_rng(device: torch.device) -> AbstractContextManager[None]:

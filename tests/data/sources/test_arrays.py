@@ -54,7 +54,11 @@ def test_an_npy_of_format_2_is_read():
             "uint16",
             "Its values range from 0 to 4080: scale them to 0 to 255, then .astype(np.uint8).",
         ),
-        (PIXELS.astype(np.int64), "int64", "Its values range from 0 to 255: try x.astype(np.uint8)."),
+        (
+            PIXELS.astype(np.int64),
+            "int64",
+            "Its values range from 0 to 255: try x.astype(np.uint8).",
+        ),
         (
             PIXELS // 128 * np.int8(1),
             "int16",

@@ -54,9 +54,7 @@ def test_shards_named_train_and_test_are_the_parts():
     tar("photos/val-0.tar", dict(list(PICTURES.items())[:7]))
     assert [len(images) for images in open_dataset("photos", PARTS).values()] == [40, 7, 5]
     tar("photos/other-0.tar", PICTURES)
-    assert "'photos/other-0.tar' does not start with train, validation or test" in refused(
-        "photos"
-    )
+    assert "'photos/other-0.tar' does not start with train, validation or test" in refused("photos")
 
 
 def test_what_stands_beside_an_image_is_not_read():
@@ -182,8 +180,9 @@ def test_one_of_several_images_of_a_sample_is_chosen_by_its_extension():
     for number in range(30):
         members |= {f"{number}.png": gray, f"{number}.SEG.png": other}
     tar("a.tar", members)
-    assert "data.column chooses an image by the extension after the dot: 'png' or 'seg.png'" in refused(
-        "a.tar"
+    assert (
+        "data.column chooses an image by the extension after the dot: 'png' or 'seg.png'"
+        in refused("a.tar")
     )
     for column, expected in (("png", PIXELS[0]), ("seg.png", PIXELS[1])):
         found = load_examples("a.tar", "train", column=column)
@@ -225,7 +224,7 @@ def test_a_pattern_counts_lists_and_finds_what_is_there():
     }
     for pattern, expected in names.items():
         if expected is None:
-            assert "The shard 's-9.tar' does not exist: 2 of the 3 of" in refused(pattern)
+            assert "The shard 's-9.tar' does not exist: 2 of the 3 shards of" in refused(pattern)
         else:
             assert [path.stem for path in expanded(pattern)] == expected
     assert "No file matches 'u-*.tar'" in refused("u-*.tar")
@@ -261,7 +260,7 @@ def test_a_compressed_shard_is_refused(name):
         ("http://127.0.0.1:9/{0..1}.tar", "'http://127.0.0.1:9/0.tar' is not a path"),
         (
             "a-{0..3}.tar",
-            "The shard 'a-0.tar' does not exist: 0 of the 4 of 'a-{0..3}.tar' do.",
+            "The shard 'a-0.tar' does not exist: 0 of the 4 shards of 'a-{0..3}.tar' exist",
         ),
         ("a-{0..99999999}.tar", "names more than 100,000 shards"),
         ("{a}{0..1}{.tar", "is not a valid pattern of shards"),

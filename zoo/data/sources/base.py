@@ -182,7 +182,9 @@ class InMemory(Source):
     def held(self, numbers: np.ndarray) -> Tensor:
         if is_run(numbers):
             view = self.read_run(int(numbers[0]), len(numbers))
-            if view.untyped_storage().nbytes() <= 2 * view.nbytes:  # a smaller view would keep the whole storage alive
+            if (
+                view.untyped_storage().nbytes() <= 2 * view.nbytes
+            ):  # else the view keeps all of it alive
                 return view
         return self.read_some(numbers)
 

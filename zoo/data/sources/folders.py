@@ -182,7 +182,9 @@ def _walk(folder: Path) -> Iterator[str]:
             below.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        below[:] = sorted(name for name in below if _is_visible(name))  # which of several links is followed is deterministic
+        below[:] = sorted(
+            name for name in below if _is_visible(name)
+        )  # makes the choice of a link deterministic
         if "model.safetensors" in files:
             of_models |= {os.path.join(place, name) for name in below}
         if place not in of_models:

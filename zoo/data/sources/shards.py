@@ -92,7 +92,9 @@ class Shards(Source):
     def read(self, number: int) -> Image:
         offset, size = int(self.offsets[number]), int(self.sizes[number])
         if size > MAX_BYTES:
-            raise DataError(f"{self.title(number)} is {size:,} bytes; the limit for an image is {MAX_BYTES:,}.")
+            raise DataError(
+                f"{self.title(number)} is {size:,} bytes; the limit for an image is {MAX_BYTES:,}."
+            )
         try:
             data = os.pread(self._file(self._shard(number)), size, offset)
         except OSError as failure:
@@ -144,7 +146,7 @@ def expanded(pattern: str) -> list[Path]:
     if missing:
         raise DataError(
             f"The shard {str(missing[0])!r} does not exist: {len(paths) - len(missing):,} of the "
-            f"{len(paths):,} of {pattern!r:.200} do."
+            f"{len(paths):,} shards of {pattern!r:.200} exist."
         )
     return paths
 
