@@ -223,7 +223,7 @@ for batch in images.read(torch.arange(len(images)).split(16)):
 def test_no_memory_to_hand_images_over_in_is_a_sentence(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "share_memory_", no_room)
     monkeypatch.delattr(os, "memfd_create")
-    with pytest.raises(DataError, match=r"cannot hand them over \(unable .*ZOO_WORKERS=0 reads"):
+    with pytest.raises(DataError, match=r"cannot return examples \(unable .*ZOO_WORKERS=0 reads"):
         batches(written("folder"), 2, monkeypatch)
 
 
@@ -298,5 +298,5 @@ def test_where_nothing_can_be_shared_a_sentence_says_so_and_no_loader_is_torn_do
     monkeypatch.setattr("multiprocessing.Event", read_only)
     monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", lambda loader: pytest.fail("made"))
     images = load_examples(Pictures(), "train")
-    with pytest.raises(DataError, match=r"1 processes cannot read examples here .*ZOO_WORKERS=0"):
+    with pytest.raises(DataError, match=r"1 worker processes cannot be started .*ZOO_WORKERS=0"):
         next(images.in_order(8))

@@ -153,7 +153,7 @@ def test_floats_of_rank_three_are_series_and_a_line_says_so_unless_the_model_doe
     caplog.clear()
     assert load_examples(PIXELS / 255, None).shape == (9, 10)
     assert caplog.messages == [
-        "The array holds 9 x 10 series, as its numbers are floating point. Images are uint8, 0 to 255."
+        "The array is read as 9 x 10 series because its values are floating point. Images are uint8, 0 to 255."
     ]
     caplog.clear()
     assert load_examples(PIXELS / 255, None, shape=(9, 10)).shape == (9, 10)
@@ -272,7 +272,7 @@ def test_parts_that_differ_are_refused():
         == "All rows of a dataset must have the same size; The dict has train (5,), test (4,)."
     )
     parts = {"train": TABLE[:9], "test": TABLE[9:].astype(np.float32)}
-    assert refused(parts).endswith("have one dtype; The dict has train float64, test float32.")
+    assert refused(parts).endswith("have the same dtype; The dict has train float64, test float32.")
     parts = {"train": TABLE[:9], "test": PIXELS}
     message = refused(parts)
     assert "size" in message or "All parts of a dataset must be of one kind" in message

@@ -105,7 +105,7 @@ def test_a_file_system_without_locks_is_warned_of(monkeypatch, caplog):
 
     monkeypatch.setattr("fcntl.flock", none)
     with locks.locked(Path("place/.lock"), "in use"):
-        assert "'place' has no locks (No locks available)" in caplog.text
+        assert "'place' does not support locks (No locks available)" in caplog.text
 
 
 @pytest.mark.usefixtures("at_once")

@@ -230,7 +230,7 @@ def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
         (
             "np.zeros((3, 8, 8 + len(split)), np.uint8)",
             DataError,
-            "All images of a dataset have one size",
+            "All images of a dataset must have the same size",
         ),
         ("np.zeros((0, 8, 8), np.uint8)", DataError, "is empty"),
         ("__import__('sys').exit()", PluginError, "failed to return its train split: SystemExit"),

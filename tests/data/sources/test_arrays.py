@@ -206,7 +206,7 @@ def test_endings_are_read_in_any_case():
 def test_three_gray_images_that_may_be_one_in_color_are_said_to_be_three(caplog):
     Path("a.npy").write_bytes(npy(PIXELS[:3]))
     assert load_examples("a.npy", None).values.shape == (3, 1, 9, 10)
-    said = "'a.npy' is (3, 9, 10): three gray images. One color image is x[None]."
+    said = "'a.npy' is (3, 9, 10): read as three gray images. For one color image, use x[None]."
     assert caplog.messages == [said]
     caplog.clear()
     for unambiguous in (PIXELS[:4], PIXELS[:3, None], PIXELS[None, :3]):
@@ -230,7 +230,7 @@ def test_an_npz_of_one_array_is_split_and_of_three_is_not():
 @pytest.mark.parametrize(
     ("members", "why"),
     [
-        ({}, "holds nothing; expected one array, or train, and validation or test or both"),
+        ({}, "holds nothing; expected one array, or arrays train, and validation and/or test"),
         ({"a.npy": npy(PIXELS), "b.npy": npy(PIXELS)}, "holds 'a', 'b'; expected one array"),
         (
             {"train.npy": npy(PIXELS), "x.npy": npy(PIXELS)},
@@ -281,7 +281,7 @@ def test_a_truncated_npz_is_refused():
 def test_parts_of_several_sizes_are_refused():
     np.savez("a.npz", train=PIXELS, validation=PIXELS[:, :8], test=PIXELS)
     message = refused("a.npz", split="train")
-    assert "All images of a dataset have one size" in message
+    assert "All images of a dataset must have the same size" in message
     assert "train (1, 9, 10), validation (1, 8, 10), test (1, 9, 10)" in message
 
 

@@ -148,7 +148,7 @@ def test_a_dataset_that_raises_is_named(failure, said):
 
 
 def test_a_stream_without_images_is_refused():
-    assert "The list has 0 images; 3 at least" in refused([])
+    assert "The list has 0 images; at least 3" in refused([])
     assert "The list_iterator has 0 images" in refused(iter([]))
 
 
