@@ -160,8 +160,8 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["export", "vae-mnsit-20", "--torch-export", "out"], "Did you mean 'vae-mnist-20'?"),
         (["export", "./model", "--torch-export", "model"], "'model' is not empty. Name a new or"),
         (["page", "vae-mnsit-20"], "Did you mean 'vae-mnist-20'?"),
-        (["page", "./model", "-o", "model"], "which is no part of a page"),
-        (["gallery", "-o", "model"], "which is no part of a gallery"),
+        (["page", "./model", "-o", "model"], "which is not part of a page"),
+        (["gallery", "-o", "model"], "which is not part of a gallery"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

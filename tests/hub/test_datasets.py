@@ -140,7 +140,7 @@ def test_a_card_that_would_fill_memory_is_refused_before_it_is_parsed(hub, clien
     hub.commit("acme/pictures", files)
     said = tried(client, pictures)
     assert said.startswith(
-        "DataError hf-dataset:acme/pictures is not read: " if why else "Examples "
+        "DataError hf-dataset:acme/pictures was not read: " if why else "Examples "
     )
     assert why in said
 
