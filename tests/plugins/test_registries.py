@@ -137,7 +137,7 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
             + b"\n[x.sha256]\n",
             "has bytes = 1000",
         ),
-        (b"a = 1\n" * 300_000, "has 1,800,000 bytes"),
+        (b"a = 1\n" * 300_000, "is 1,800,000 bytes"),
     ],
     ids=range(11),
 )
