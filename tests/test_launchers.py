@@ -179,7 +179,7 @@ def test_a_pod_trains_alone_and_says_so(pod, recipe, caplog):
     zoo.train(recipe(epochs=1), out="a", device="cpu")
     assert any(
         "WORLD_SIZE is 4, but no launcher started this process (LOCAL_RANK is not set): it trains "
-        "alone, on all images." in record.message
+        "alone, on all examples." in record.message
         for record in caplog.records
     )
 

@@ -1,32 +1,32 @@
-"""Every error the zoo raises on purpose.
+"""All errors of the zoo.
 
     ZooError
     ├── UnknownNameError   (LookupError)  no model, family, dataset or recipe of that name
-    ├── SourceError                       a source that cannot be understood or is ambiguous
+    ├── SourceError                       a source that is invalid or ambiguous
     ├── SpecError          (ValueError)   a Spec with wrong, missing or unknown fields
     ├── InputError         (ValueError)   a tensor or argument of the wrong shape, dtype or range
-    ├── PluginError                       what an installed package provides cannot be used
-    │   └── NotInstalledError             a family of the zoo's whose library is not installed
-    ├── WeightsError                      a model's folder that cannot be loaded
-    │   ├── IntegrityError                its bytes are not the ones that were published
-    │   ├── MismatchError                 its tensors are not the ones its Spec asks for
-    │   └── UnsafeFormatError             only files that could run code
-    ├── DataError                         images that are missing, damaged or do not fit
+    ├── PluginError                       an object provided by an installed package is unusable
+    │   └── NotInstalledError             a built-in family whose optional dependency is not installed
+    ├── WeightsError                      a model folder that cannot be loaded
+    │   ├── IntegrityError                its bytes differ from the published ones
+    │   ├── MismatchError                 its tensors do not match its Spec
+    │   └── UnsafeFormatError             it has only files that could run code when opened
+    ├── DataError                         examples that are missing, damaged or do not fit the model
     ├── RecipeError        (ValueError)   a recipe with wrong, missing or unknown settings
     ├── TrainingError                     a training that cannot continue
-    ├── ExportError                       a model that cannot become a graph
+    ├── ExportError                       a model that cannot be exported
     ├── DeviceError                       a device that is not available
-    ├── OfflineError                      something that only the network has
+    ├── OfflineError                      a file is not cached and the network is unavailable
     └── HubError                          the Hugging Face Hub refused or failed
 
-A message says what happened, with the value, and then what to do next. The facts in it are attributes:
+A message says what happened, with the value, and then what to do next. Its facts are attributes:
 
-    .problems                            of any: one line each, where several things are wrong with settings
-    .path                                of any: the file or folder that it is about, or None
-    .name, .known                        of UnknownNameError: what was asked for, and what there is
-    .missing, .unexpected, .misshapen    of MismatchError: names of tensors
+    .problems                            any error: one line per invalid setting
+    .path                                any error: the file or folder concerned, or None
+    .name, .known                        UnknownNameError: the requested name and the valid ones
+    .missing, .unexpected, .misshapen    MismatchError: names of tensors
 
-They survive pickling, by which processes hand errors to one another.
+Attributes survive pickling, so errors can cross process boundaries.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from collections.abc import Iterable
 
 
 class ZooError(Exception):
-    """The parent of every error that the zoo raises on purpose."""
+    """Base class of all zoo errors."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class ZooError(Exception):
     ) -> None:
         super().__init__(*args)
         self.problems = tuple(problems)
-        """One line for each problem, where settings were checked; all of them, however many the message lists."""
+        """One line per invalid setting; complete, even where the message is shortened."""
         self.path = None if path is None else os.fspath(path)
-        """The file or folder that it is about, where one is known."""
+        """The file or folder concerned, if known."""
 
 
 class UnknownNameError(ZooError, LookupError):
@@ -59,11 +59,11 @@ class UnknownNameError(ZooError, LookupError):
         super().__init__(*args)
         self.name = name
         self.known = tuple(known)
-        """The names that would have been right."""
+        """The valid names."""
 
 
 class SourceError(ZooError):
-    """A source that cannot be understood, or could mean two things."""
+    """A source that is invalid or ambiguous."""
 
 
 class SpecError(ZooError, ValueError):
@@ -75,23 +75,23 @@ class InputError(ZooError, ValueError):
 
 
 class PluginError(ZooError):
-    """Something that an installed package provides cannot be used."""
+    """An object provided by an installed package is unusable."""
 
 
 class NotInstalledError(PluginError):
-    """A family of the zoo's own, of an extra whose library is not installed."""
+    """A built-in family whose optional dependency is not installed."""
 
 
 class WeightsError(ZooError):
-    """A model's folder that cannot be loaded."""
+    """A model folder that cannot be loaded."""
 
 
 class IntegrityError(WeightsError):
-    """Bytes that are not the ones that were published."""
+    """Bytes that differ from the published ones."""
 
 
 class MismatchError(WeightsError):
-    """Tensors that are not the ones that the Spec asks for."""
+    """Tensors that do not match the Spec."""
 
     def __init__(
         self,
@@ -105,15 +105,15 @@ class MismatchError(WeightsError):
         self.missing = tuple(missing)
         self.unexpected = tuple(unexpected)
         self.misshapen = tuple(misshapen)
-        """Tensors of another shape or dtype."""
+        """Tensors with the wrong shape or dtype."""
 
 
 class UnsafeFormatError(WeightsError):
-    """Only files that could run code when they are opened."""
+    """A model folder with only files that could run code when opened."""
 
 
 class DataError(ZooError):
-    """Images that are missing, damaged or do not fit."""
+    """Examples that are missing, damaged or do not fit the model."""
 
 
 class RecipeError(ZooError, ValueError):
@@ -125,7 +125,7 @@ class TrainingError(ZooError):
 
 
 class ExportError(ZooError):
-    """A model that cannot become a graph, or whose graph computes something else."""
+    """A model that cannot be exported, or whose graph computes different values."""
 
 
 class DeviceError(ZooError):
@@ -133,7 +133,7 @@ class DeviceError(ZooError):
 
 
 class OfflineError(ZooError):
-    """Something that only the network has."""
+    """A file is not cached and the network is unavailable."""
 
 
 class HubError(ZooError):
@@ -141,6 +141,6 @@ class HubError(ZooError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`" Did you mean 'vae'?"` for the nearest of the known names, or nothing if none is near."""
+    """`" Did you mean 'vae'?"` for the closest known name, or "" if none is close."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -58,7 +58,7 @@ def test_pictures_of_two_runs_stand_side_by_side(recipe, capsys):
     assert run("draw", "./runs/0/model") == 0  # the same bytes again
     before = Path("1-figures/samples.png").read_bytes()
     assert run("draw", "./runs/0/model", "-o", "1-figures") == 1
-    assert "is there already and is something else" in capsys.readouterr().err
+    assert "already exists with other content" in capsys.readouterr().err
     assert Path("1-figures/samples.png").read_bytes() == before
 
 

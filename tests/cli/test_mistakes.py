@@ -133,7 +133,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["eval", "./model", "--dataset", "./text.npy"], "is damaged or not a NumPy file"),
         (
             ["encode", "./model", "nowhere.png", "-o", "a.npy"],
-            "There is no image file 'nowhere.png'",
+            "The image file 'nowhere.png' does not exist",
         ),
         (["encode", "./model", "text.png", "-o", "a.npy"], "'text.png' cannot be read as an image"),
         (["encode", "./model", "text.npy", "-o", "a.npy"], "is damaged or not a NumPy file"),
@@ -160,8 +160,8 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["export", "vae-mnsit-20", "--torch-export", "out"], "Did you mean 'vae-mnist-20'?"),
         (["export", "./model", "--torch-export", "model"], "'model' is not empty. Name a new or"),
         (["page", "vae-mnsit-20"], "Did you mean 'vae-mnist-20'?"),
-        (["page", "./model", "-o", "model"], "which is no part of a page"),
-        (["gallery", "-o", "model"], "which is no part of a gallery"),
+        (["page", "./model", "-o", "model"], "which is not part of a page"),
+        (["gallery", "-o", "model"], "which is not part of a gallery"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

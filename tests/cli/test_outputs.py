@@ -40,7 +40,7 @@ def test_a_full_disk_under_the_output_is_a_sentence():
 @pytest.mark.parametrize(
     ("out", "why"),
     [
-        ("file/codes.npy", "'file' is a file where a folder is needed"),
+        ("file/codes.npy", "'file' is a file, but a folder is needed"),
         ("file/deep/codes.npy", "Not a directory"),
         ("folder.npy", "not a regular file; it was not replaced"),
         ("zero.npy", "not a regular file; it was not replaced"),

@@ -38,9 +38,12 @@ def folder(here, monkeypatch) -> Path:
         (["sweep", "vae-digits-8"], "'vae-digits-8' is a recipe. A sweep is a file that names it"),
         (["sweep", "sweeps/s"], "zoo sweep sweeps/s/sweep.toml --out sweeps/s resumes"),
         (["eval", "./model", "photso"], "No dataset named 'photso'. Did you mean 'photos'?"),
-        (["eval", "./model", "./photso"], "no file or folder './photso'. Did you mean 'photos'?"),
+        (
+            ["eval", "./model", "./photso"],
+            "file or folder './photso' does not exist. Did you mean 'photos'?",
+        ),
         (["eval", "./model", "Digist"], "No dataset named 'Digist'. Did you mean 'digits'?"),
-        (["eval", "./model", "./digist"], "There is no file or folder './digist'.\n"),
+        (["eval", "./model", "./digist"], "The file or folder './digist' does not exist.\n"),
     ],
     ids=str,
 )

@@ -80,15 +80,15 @@ def deep_png() -> bytes:
     ids=["PNG", "TIFF", "PGM", "PFM", "PNG in color", "PPM in color"],
 )
 def test_more_than_8_bits_are_refused_not_clipped(data):
-    assert "it has more than 8 bits a channel" in refused(data)
+    assert "it has more than 8 bits per channel" in refused(data)
 
 
 def test_what_is_no_image_is_told_from_an_empty_file():
     assert refused(b"") == "it cannot be read as an image: it is empty (0 bytes)."
-    kinds = ", ".join(FORMATS)
+    kinds = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
     for data in (b"hello", b"\0\0\0\x18ftypheic" + bytes(90), b"\x89PNG\r\n\x1a\n"):
         assert refused(data) == (
-            f"it cannot be read as an image: it is none of {kinds}, or damaged at its beginning."
+            f"it cannot be read as an image: it is not {kinds}, or its header is damaged."
         )
 
 

@@ -24,12 +24,12 @@ def test_a_file_has_a_header_and_whole_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "A factor in the first line of"),
-        ("a,,b\n1,2,3\n", "A factor in the first line of"),
-        (" \n1\n", "A factor in the first line of"),
-        ("a,a\n1,2\n", "is 'a,a': not a name for each factor"),
-        ("0,1\n1,2\n", "is '0,1': not a name for each factor"),
-        ("a,b\n", "has no line after its first"),
+        ("", "A factor in the header of"),
+        ("a,,b\n1,2,3\n", "A factor in the header of"),
+        (" \n1\n", "A factor in the header of"),
+        ("a,a\n1,2\n", "is 'a,a', not one name per factor"),
+        ("0,1\n1,2\n", "is '0,1', not one name per factor"),
+        ("a,b\n", "has no rows after its header"),
         ("a,b\n1,2\n1\n", "Row 3 of"),
         ("a,b\n1,2\n\n", "has 0 values, not 2"),
         ("a,b\n1,2,3\n", "has 3 values, not 2"),
@@ -46,7 +46,7 @@ def test_a_file_with_a_mistake_is_refused(tmp_path, text, said):
     with pytest.raises(DataError) as refused:
         factors_of("digits", "test", path)
     assert said in str(refused.value)
-    assert "A file of factors begins with a line of their names" in str(refused.value)
+    assert "A factor file has a header with the factor names" in str(refused.value)
 
 
 def test_a_file_that_is_not_text_or_not_there_is_refused(tmp_path):
@@ -57,7 +57,7 @@ def test_a_file_that_is_not_text_or_not_there_is_refused(tmp_path):
         factors_of("digits", "test", tmp_path / "none.csv")
     with pytest.raises(DataError, match="is not a regular file"):
         factors_of("digits", "test", tmp_path)
-    with pytest.raises(DataError, match="A path is a string or a Path; got 5"):
+    with pytest.raises(DataError, match="A path must be a string or Path; got 5"):
         factors_of("digits", "test", 5)
 
 
@@ -67,7 +67,9 @@ def test_sprites_know_their_factors_and_other_images_do_not():
     assert np.array_equal(known.values, sprites.factors("test"))
     assert factors_of("sprites", "test", False) is None
     for other, name in (("digits", "'digits'"), (np.zeros((3, 8, 8), np.uint8), "This dataset")):
-        with pytest.raises(InputError, match=rf"{name} has no known factors .* give a CSV file"):
+        with pytest.raises(
+            InputError, match=rf"{name} has no ground-truth factors .* give a CSV file"
+        ):
             factors_of(other, "test", True)
 
 

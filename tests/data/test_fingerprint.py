@@ -73,7 +73,7 @@ def test_one_level_of_an_image_in_memory_is_told():
     other = PIXELS.copy()
     other[-1, 0, 0] ^= 1
     assert difference(of(PIXELS, "train"), of(other, "train")) == ""
-    assert difference(of(PIXELS, "test"), of(other, "test")) == "other values now than then"
+    assert difference(of(PIXELS, "test"), of(other, "test")) == "different values now than then"
 
 
 def test_fewer_images_are_told_even_where_one_split_was_held_and_one_is_streamed(monkeypatch):

@@ -14,7 +14,7 @@ from zoo.evaluation.prepared import prepared_images
 from zoo.specs.data import Transform
 from zoo.specs.reconstruction import parse_protocol
 
-SAID = "the highest level is 1 of 255, so its images are all but black. If 1 means white, multiply"
+SAID = "the highest level is 1 of 255, so its images are almost black. If 1 means white, multiply"
 
 
 class Mine:

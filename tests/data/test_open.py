@@ -22,13 +22,13 @@ from zoo.errors import InputError, UnknownNameError
 @pytest.mark.parametrize("dataset", [None, 5, b"digits", "", "  "])
 def test_what_is_no_dataset_is_refused(dataset):
     message = refused(dataset, InputError)
-    assert message.startswith(f"A dataset is a name, {KINDS}, or uint8 images, or float rows")
+    assert message.startswith(f"A dataset must be a name, {KINDS}, or uint8 images, or float rows")
 
 
 @pytest.mark.parametrize("split", ["tset", "Test", "", "val", "train,test"])
 def test_a_split_that_there_is_not_is_refused(split):
     message = refused("digits", InputError, split)
-    assert f"There is no split {split!r}." in message
+    assert f"Unknown split {split!r}." in message
     assert "Splits: train, validation, test, train+validation." in message
 
 
@@ -38,7 +38,7 @@ def test_a_misspelled_split_gets_the_nearest():
 
 @pytest.mark.parametrize("dataset", ["./nowhere", "a/b", "nowhere.npy", "nowhere.npz", Path("no")])
 def test_a_file_that_is_not_there_is_named(dataset):
-    assert f"There is no file or folder {str(dataset)!r}." == refused(dataset)
+    assert f"The file or folder {str(dataset)!r} does not exist." == refused(dataset)
 
 
 @pytest.mark.parametrize("dataset", ["nowhere", "nowhere.png", "a" * 300, "a\0b"])
@@ -70,7 +70,7 @@ def test_a_name_is_the_datasets_and_the_folder_of_that_name_is_spelled_with_a_do
         picture(Path(f"digits/{n}.png"), PIXELS[0])
     assert load_examples("digits", "test").shape == (1, 8, 8)
     assert caplog.messages == [
-        "'digits' is the dataset of that name; the one in this folder is './digits'."
+        "'digits' means the dataset of that name; for the local path, use './digits'."
     ]
     for folder in ("./digits", Path("digits")):
         assert load_examples(folder, None).shape == (1, 9, 10)
@@ -102,7 +102,7 @@ def test_every_part_of_a_small_set_has_an_image(count):
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_too_few_images_to_split_are_refused(count):
     message = refused(torch.zeros(count, 1, 8, 8, dtype=torch.uint8))
-    assert message.startswith(f"The tensor has {count} images; 3 at least are needed")
+    assert message.startswith(f"The tensor has {count} images; at least 3 are needed")
 
 
 @pytest.mark.parametrize(
@@ -111,17 +111,17 @@ def test_too_few_images_to_split_are_refused(count):
         (
             torch.eye(8).expand(9, 1, 8, 8),
             "float32",
-            " Its values go from 0 to 1: try (x * 255).round().to(torch.uint8).",
+            " Its values range from 0 to 1: try (x * 255).round().to(torch.uint8).",
         ),
         (
             torch.eye(8).bfloat16().expand(9, 8, 8) * -2,
             "bfloat16",
-            " Its values go from -2 to 0: scale them to 0 to 255, then .to(torch.uint8).",
+            " Its values range from -2 to 0: scale them to 0 to 255, then .to(torch.uint8).",
         ),
         (
             torch.eye(8, dtype=torch.int64).expand(9, 1, 8, 8) * 9,
             "int64",
-            " Its values go from 0 to 9: scale them to 0 to 255, then .to(torch.uint8).",
+            " Its values range from 0 to 9: scale them to 0 to 255, then .to(torch.uint8).",
         ),
         (torch.zeros(9, 1, 8, 8, dtype=torch.bool), "bool", " Try x.to(torch.uint8) * 255."),
         (

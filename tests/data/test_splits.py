@@ -127,7 +127,7 @@ def test_a_dataset_that_draws_at_random_is_not_divided_by_its_content():
         def __getitem__(self, number):
             return torch.randint(0, 256, (4, 4), dtype=torch.uint8)
 
-    assert "is another one each time it is read" in refused(Random(MANY))
+    assert "differs each time it is read" in refused(Random(MANY))
     named = {part: Random(MANY) for part in PARTS}
     assert len(load_examples(named, "train")) == 300
 
@@ -213,7 +213,7 @@ def test_what_lies_beside_folders_of_parts_is_said(caplog):
     for name in ("train/a.png", "train/b.png", "test/a.png", "extra/a.png", "cover.png"):
         picture(Path("pictures", name), PIXELS[0])
     load_examples("pictures", "test")
-    assert "beside them, 'extra' and 1 more are left out" in caplog.text
+    assert "next to them, 'extra' and 1 more are skipped" in caplog.text
 
 
 def test_test_and_validation_without_train_are_no_training_images():
@@ -238,7 +238,7 @@ def test_the_line_says_how_many_and_why(caplog):
     ]
     caplog.clear()
     load_examples(MANY[:49], "test")
-    assert "with fewer than 50 images to draw from, adding some may move others" in caplog.text
+    assert "with fewer than 50 images, adding some may move others" in caplog.text
     caplog.clear()
     load_examples("digits", "test")
     assert not caplog.text
@@ -257,11 +257,11 @@ def test_without_a_split_data_without_parts_are_whole():
     [
         (
             {"train": MANY, "test": MANY, "extra": MANY},
-            "holds 'train', 'test', 'extra'; expected the keys train, and validation or test or both",
+            "holds 'train', 'test', 'extra'; expected the keys train, and validation and/or test",
         ),
         ({"train": MANY, "val": MANY, "dev": MANY}, "'val' and 'dev' name the same part"),
-        ({"train": MANY}, "expected the keys train, and validation or test or both"),
-        ({"train": MANY[:1], "test": MANY}, "has 1 images in train; 2 at least are needed"),
+        ({"train": MANY}, "expected the keys train, and validation and/or test"),
+        ({"train": MANY[:1], "test": MANY}, "has 1 images in train; at least 2 are needed"),
     ],
 )
 def test_a_mapping_of_other_names_is_refused(given, why):

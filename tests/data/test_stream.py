@@ -154,7 +154,9 @@ def test_a_worker_that_is_killed_is_a_sentence_and_leaves_no_process(reading):
     batches = reading.read(torch.arange(len(reading)).split(8))
     next(batches)
     os.kill(min(children() - before), signal.SIGKILL)
-    with pytest.raises(DataError, match=r"A process that reads examples died .* ZOO_WORKERS=1 "):
+    with pytest.raises(
+        DataError, match=r"A worker process that reads examples died .* ZOO_WORKERS=1 "
+    ):
         list(batches)
     assert none_left(before)
 
@@ -166,7 +168,7 @@ def test_every_way_in_which_a_dead_worker_shows_is_one_sentence(reading, monkeyp
         raise error("gone")
 
     monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", dying)
-    with pytest.raises(DataError, match=r"A process that reads examples died \(gone\)"):
+    with pytest.raises(DataError, match=r"A worker process that reads examples died \(gone\)"):
         list(reading.read(torch.arange(len(reading)).split(8)))
 
 
@@ -221,7 +223,7 @@ for batch in images.read(torch.arange(len(images)).split(16)):
 def test_no_memory_to_hand_images_over_in_is_a_sentence(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "share_memory_", no_room)
     monkeypatch.delattr(os, "memfd_create")
-    with pytest.raises(DataError, match=r"cannot hand them over \(unable .*ZOO_WORKERS=0 reads"):
+    with pytest.raises(DataError, match=r"cannot return examples \(unable .*ZOO_WORKERS=0 reads"):
         batches(written("folder"), 2, monkeypatch)
 
 
@@ -296,5 +298,5 @@ def test_where_nothing_can_be_shared_a_sentence_says_so_and_no_loader_is_torn_do
     monkeypatch.setattr("multiprocessing.Event", read_only)
     monkeypatch.setattr("zoo.data.stream.DataLoader.__iter__", lambda loader: pytest.fail("made"))
     images = load_examples(Pictures(), "train")
-    with pytest.raises(DataError, match=r"1 processes cannot read examples here .*ZOO_WORKERS=0"):
+    with pytest.raises(DataError, match=r"1 worker processes cannot be started .*ZOO_WORKERS=0"):
         next(images.in_order(8))

@@ -153,7 +153,7 @@ def test_floats_of_rank_three_are_series_and_a_line_says_so_unless_the_model_doe
     caplog.clear()
     assert load_examples(PIXELS / 255, None).shape == (9, 10)
     assert caplog.messages == [
-        "The array holds 9 x 10 series, as its numbers are floating point. Images are uint8, 0 to 255."
+        "The array is read as 9 x 10 series because its values are floating point. Images are uint8, 0 to 255."
     ]
     caplog.clear()
     assert load_examples(PIXELS / 255, None, shape=(9, 10)).shape == (9, 10)
@@ -174,7 +174,7 @@ def test_floats_of_rank_three_are_series_and_a_line_says_so_unless_the_model_doe
         ),
         (
             TABLE.astype(object),
-            f"The array is (700, 5), object; {ROWS}. Encode categories as numbers (one-hot, say), then "
+            f"The array is (700, 5), object; {ROWS}. Encode categories as numbers (for example one-hot), then "
             "x.astype(np.float64).",
         ),
         (
@@ -246,7 +246,7 @@ def test_rows_that_are_not_finite_may_be_left_out(is_streamed, monkeypatch, capl
     values[7, 3] = np.nan
     kept = load_examples(array_file(values), None, max_damaged=1)
     assert np.array_equal(kept.first(99), np.delete(values, 7, 0))
-    assert "A damaged row is left out: 'table.npy': row 7 holds nan in column 3." in caplog.text
+    assert "A damaged row is skipped: 'table.npy': row 7 holds nan in column 3." in caplog.text
     values[9, 3] = np.nan
     message = refused(array_file(values), split=None, max_damaged=1)
     assert message.startswith("2 rows of the all split of table.npy are damaged")
@@ -268,18 +268,19 @@ def test_items_that_differ_from_the_first_are_named():
 def test_parts_that_differ_are_refused():
     parts = {"train": TABLE[:9], "test": TABLE[9:, :4]}
     assert (
-        refused(parts) == "All rows of a dataset have one size; The dict has train (5,), test (4,)."
+        refused(parts)
+        == "All rows of a dataset must have the same size; The dict has train (5,), test (4,)."
     )
     parts = {"train": TABLE[:9], "test": TABLE[9:].astype(np.float32)}
-    assert refused(parts).endswith("have one dtype; The dict has train float64, test float32.")
+    assert refused(parts).endswith("have the same dtype; The dict has train float64, test float32.")
     parts = {"train": TABLE[:9], "test": PIXELS}
     message = refused(parts)
-    assert "size" in message or "All parts of a dataset hold the same" in message
+    assert "size" in message or "All parts of a dataset must be of one kind" in message
 
 
 def test_a_transform_is_of_images():
     message = refused(TABLE, transform=Transform(resize=8))
-    assert message == "The array holds rows: a transform resizes, crops and flips images only."
+    assert message == "The array holds rows: transforms apply to images only."
 
 
 def test_all_rows_of_files_are_opened_in_order_with_their_keys():

@@ -105,7 +105,7 @@ def test_a_home_folder_in_zoo_data_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_DATA", "~/data")
     assert data_folder() == tmp_path / "data"
     monkeypatch.setenv("ZOO_DATA", "~nobody-of-that-name/data")
-    assert "begins with a home folder that does not exist" in refused("mnist", DataError)
+    assert "Cannot expand '~' in" in refused("mnist", DataError)
 
 
 def test_without_zoo_data_it_is_the_platforms_cache(monkeypatch):
@@ -182,7 +182,7 @@ def test_a_full_disk_is_no_network_failure(monkeypatch):
     network_fails(monkeypatch, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     message = refused("mnist", DataError)
     assert "No space left on device" in message
-    assert "set ZOO_DATA to a folder that can be written" in message
+    assert "set ZOO_DATA to a writable folder" in message
 
 
 @pytest.mark.parametrize("place", ["", "MNIST", "MNIST/raw"])
@@ -232,7 +232,7 @@ def test_a_damaged_file_is_refused_by_name(data, damage):
     message = refused("kmnist", DataError)
     assert message.startswith(f"The files of kmnist in {str(raw)!r} are damaged (")
     assert TEST in message
-    assert "Delete that folder and run again: they are fetched again." in message
+    assert "Delete that folder and run again to download them again." in message
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])

@@ -120,7 +120,7 @@ def test_what_cannot_be_scored_is_refused(model, table):
         zoo.evaluate(vae(1), "digits", factors=table)
     with pytest.raises(InputError, match=r"need 20 images at least, .* got 19"):
         zoo.evaluate(model, "digits", factors=table, limit=19)
-    with pytest.raises(InputError, match="'digits' has no known factors"):
+    with pytest.raises(InputError, match="'digits' has no ground-truth factors"):
         zoo.evaluate(model, "digits", factors=True)
     write(table, [[7, n % 3] for n in range(COUNT)])
     with pytest.raises(InputError, match=r"The factor 'left' of .* is 7 in all 300 images"):
@@ -204,7 +204,7 @@ def test_the_command_prints_them_last_and_as_json(model, table, tmp_path):
     printed = json.loads(CliRunner().invoke(eval_verb, given).output)
     assert printed["factors"] == ["left", "right"]
     alone = CliRunner().invoke(eval_verb, [source, "--dataset", "digits", "--factors"])
-    assert "'digits' has no known factors" in str(alone.exception)
+    assert "'digits' has no ground-truth factors" in str(alone.exception)
 
 
 def test_a_model_of_sprites_is_scored_against_their_factors():

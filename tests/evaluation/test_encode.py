@@ -112,7 +112,7 @@ def test_images_of_another_size_are_fitted_as_the_recipe_says_else_refused(model
 
 def test_no_images_are_a_sentence():
     np.save("none.npy", PIXELS[:0])
-    with pytest.raises(DataError, match=r"There is no image in 'none.npy'"):
+    with pytest.raises(DataError, match=r"'none.npy' has no images"):
         images("none.npy")
 
 

@@ -293,4 +293,4 @@ def test_offline_no_image_is_fetched_and_what_needs_one_is_not_measured(monkeypa
     report = zoo.verify("vae-mnist-20", offline=True)
     numbers = [check for check in report.checks if check.what.startswith("mnist")]
     assert {check.result for check in numbers} == {"not measured"}
-    assert "with offline=True nothing is fetched" in numbers[0].detail
+    assert "offline=True forbids downloads" in numbers[0].detail

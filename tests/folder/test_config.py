@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("no_hang")
         (b'{"a":' * 12_000, "is not JSON: maximum recursion depth"),
         (b'"' + b'\\"' * 31_000, "is not JSON: Unterminated string"),
         (b'{"format": ' + b"9" * 6000 + b"}", "is not JSON"),
-        (b" " * 100_000_000, "has 100,000,000 bytes; at most 64,000 are right. It was not read"),
+        (b" " * 100_000_000, "is 100,000,000 bytes; the limit is 64,000. It was not read"),
     ],
     ids=lambda value: repr(value[:20]),
 )

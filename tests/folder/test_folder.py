@@ -168,7 +168,7 @@ def test_a_text_file_that_is_too_large_or_no_text_is_refused(here, name):
     (here / name).write_bytes(b"\xff\xfe")
     assert f"{name}' is not text" in refused(here, WeightsError)
     (here / name).write_bytes(b" " * 1_000_001)
-    assert "1,000,001 bytes; at most 1,000,000 are right" in refused(here, WeightsError)
+    assert "1,000,001 bytes; the limit is 1,000,000" in refused(here, WeightsError)
 
 
 def test_the_license_is_read_from_the_card(here):

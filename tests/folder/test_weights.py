@@ -53,7 +53,7 @@ def test_a_file_with_more_at_its_end_is_refused(here):
 
 def test_an_oversized_file_is_refused_unread(here):
     os.truncate(here / WEIGHTS, 10**12)
-    assert "has 1,000,000,000,000 bytes; at most" in refused(here, WeightsError)
+    assert "is 1,000,000,000,000 bytes; the limit is" in refused(here, WeightsError)
 
 
 def test_a_file_far_too_small_for_its_spec_is_refused_unread(here):

@@ -145,7 +145,7 @@ def test_it_is_the_same_bytes_again(site):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("thesis.tex", "no part of a gallery"),
+        ("thesis.tex", "not part of a gallery"),
         ("index.html", "not a gallery's"),
         ("models/x", "not a"),
     ],

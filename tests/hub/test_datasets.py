@@ -102,8 +102,8 @@ def test_a_dataset_with_train_alone_is_split(hub, client, pictures):
         ("acme/absent", "'acme/absent' doesn't exist on the Hub or cannot be accessed"),
         ("acme/pictures:other", "BuilderConfig 'other' not found. Available: ['default']"),
         ("acme/pictures@nope", "Revision 'nope' doesn't exist"),
-        ("acme/text", "is not of parquet files, as 'hf://datasets/acme/text@"),
-        ("../../etc", "names no dataset of the Hub: hf-dataset:org/name is right"),
+        ("acme/text", "is not in parquet files (it has 'hf://datasets/acme/text@"),
+        ("../../etc", "is not a valid Hub dataset: use hf-dataset:org/name"),
         ("acme/script", "script"),
     ],
 )
@@ -129,8 +129,8 @@ BOMB = b"a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + b"".join(
         ({"README.md": b"---\n" + BOMB + b"---\n"}, "YAML of its README.md has an alias"),
         ({".huggingface.yaml": BOMB}, "YAML of its .huggingface.yaml has an alias"),
         ({"README.md": b"---\na: " + b"[" * 9000 + b"\n---\n"}, "is nested more than 50 deep"),
-        ({"README.md": b"---\n" + b"\n" * 2**20}, "has 99 empty lines one after another"),
-        ({"README.md": b"---\na: b\n---\n" + b"a" * 2**21}, "has 2,097,165 bytes, and the zoo reads"),
+        ({"README.md": b"---\n" + b"\n" * 2**20}, "has 99 consecutive empty lines"),
+        ({"README.md": b"---\na: b\n---\n" + b"a" * 2**21}, "is 2,097,165 bytes; the limit is"),
         ({"README.md": b"---\n%YAML 1.3\n--- # x\n" + BOMB + b"---\n"}, "README.md has an alias"),
         ({"README.md": b"*No* front matter.\n"}, ""),
         ({"README.md": b"---\n*A* rule, no front matter.\n"}, ""),
@@ -140,7 +140,7 @@ def test_a_card_that_would_fill_memory_is_refused_before_it_is_parsed(hub, clien
     hub.commit("acme/pictures", files)
     said = tried(client, pictures)
     assert said.startswith(
-        "DataError hf-dataset:acme/pictures is not read: " if why else "Examples "
+        "DataError hf-dataset:acme/pictures was not read: " if why else "Examples "
     )
     assert why in said
 

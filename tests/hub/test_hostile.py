@@ -124,7 +124,7 @@ def test_a_recipe_of_its_authors_files_is_not_read_here(hub, client, evil, files
     recipe = files["recipe.toml"].replace(b'"digits"', b'"./faces"')
     assert evil({"recipe.toml": recipe}).value is not None
     got = attempt(client, f"zoo.evaluate('{REPO}')")
-    assert got.says("DataError", "'./faces', which is a file of its author's or a dataset")
+    assert got.says("DataError", "'./faces', which is a local file of its author or a dataset")
 
 
 @pytest.mark.usefixtures("measuring")

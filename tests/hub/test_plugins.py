@@ -114,7 +114,7 @@ def test_a_repo_imports_the_package_of_its_family_and_no_other(hub, client, acme
     done = author.run("-c", EVERY_USE, env=env(client, author), cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (
-        "names 'other-data', which is a dataset of others, which does not bring this model"
+        "names 'other-data', which is a dataset of others, which does not provide this model"
         in done.stdout
     )
     assert author.marks == set()

@@ -105,7 +105,7 @@ def test_a_file_system_without_locks_is_warned_of(monkeypatch, caplog):
 
     monkeypatch.setattr("fcntl.flock", none)
     with locks.locked(Path("place/.lock"), "in use"):
-        assert "'place' has no locks (No locks available)" in caplog.text
+        assert "'place' does not support locks (No locks available)" in caplog.text
 
 
 @pytest.mark.usefixtures("at_once")
@@ -128,5 +128,5 @@ def test_windows_locks_are_taken_where_there_is_no_fcntl(monkeypatch):
 @pytest.mark.usefixtures("at_once")
 def test_a_place_that_cannot_be_locked_is_a_sentence():
     Path("file").touch()
-    with pytest.raises(ZooError, match=r"'file' is a file where a folder is needed"):
+    with pytest.raises(ZooError, match=r"'file' is a file, but a folder is needed"):
         take("file/.lock")

@@ -138,7 +138,9 @@ def test_from_pretrained_gives_a_model_of_its_class_alone():
 
 @pytest.mark.parametrize("dtype", ["bf16", "int8", torch.int8, 16, "Tensor"])
 def test_what_is_no_floating_dtype_is_refused_with_those_there_are(dtype):
-    with pytest.raises(InputError, match="dtype is one of float16, bfloat16, float32, float64"):
+    with pytest.raises(
+        InputError, match="dtype must be one of float16, bfloat16, float32, float64"
+    ):
         zoo.load("vae-digits-8", dtype=dtype)
 
 

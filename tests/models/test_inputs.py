@@ -197,7 +197,7 @@ def test_cuda_without_a_gpu_is_refused():
 
 @pytest.mark.parametrize("dtype", ["float8", torch.int8, float, torch.complex64])
 def test_a_dtype_that_is_no_float_is_refused(dtype):
-    with pytest.raises(InputError, match=r"dtype is one of float16, .*; got"):
+    with pytest.raises(InputError, match=r"dtype must be one of float16, .*; got"):
         zoo.load("./model", dtype=dtype)
 
 

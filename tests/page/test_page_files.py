@@ -79,7 +79,7 @@ def test_markup_of_a_card_is_text(tmp_path, digits, monkeypatch):
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path, digits):
     (tmp_path / "thesis.tex").write_text("years")
-    with pytest.raises(InputError, match="no part of a page"):
+    with pytest.raises(InputError, match="not part of a page"):
         write_page(zoo.load("vae-digits-8"), digits, "test", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 

@@ -137,7 +137,7 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
             + b"\n[x.sha256]\n",
             "has bytes = 1000",
         ),
-        (b"a = 1\n" * 300_000, "has 1,800,000 bytes"),
+        (b"a = 1\n" * 300_000, "is 1,800,000 bytes"),
     ],
     ids=range(11),
 )
@@ -219,7 +219,7 @@ def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
 @pytest.mark.parametrize(
     ("body", "error", "said"),
     [
-        ("1 / 0", PluginError, "failed to give its train images: ZeroDivisionError"),
+        ("1 / 0", PluginError, "failed to return its train split: ZeroDivisionError"),
         ("None", DataError, "its train split is NoneType; images are"),
         ("np.zeros((3, 1, 8, 8))", DataError, "train split is (3, 1, 8, 8), float64; images are"),
         (
@@ -230,10 +230,10 @@ def test_one_without_validation_has_a_tenth_of_train_held_out(installed):
         (
             "np.zeros((3, 8, 8 + len(split)), np.uint8)",
             DataError,
-            "All images of a dataset have one size",
+            "All images of a dataset must have the same size",
         ),
         ("np.zeros((0, 8, 8), np.uint8)", DataError, "is empty"),
-        ("__import__('sys').exit()", PluginError, "failed to give its train images: SystemExit"),
+        ("__import__('sys').exit()", PluginError, "failed to return its train split: SystemExit"),
         (
             "torch.tensor(3, dtype=torch.uint8)",
             DataError,

@@ -31,7 +31,9 @@ def test_each_process_computes_on_the_gpu_of_its_number(name, connected, as_rank
 
 def test_the_gpu_of_another_process_is_refused(connected, as_rank):
     as_rank(2, 1)
-    with pytest.raises(DeviceError, match=r"'cuda:0' is another process's.* this one's is cuda:1"):
+    with pytest.raises(
+        DeviceError, match=r"'cuda:0' belongs to another process.* its own GPU, here cuda:1"
+    ):
         find_rank_device("cuda:0")
     assert connected == []
 

@@ -1,4 +1,4 @@
-"""Examples: where they come from, how they are split into parts, and what a model is shown."""
+"""Datasets: reading, splitting, transforms, and the input protocols of models."""
 
 from zoo.data.examples import Examples
 from zoo.data.fingerprint import Fingerprint, difference, fingerprint

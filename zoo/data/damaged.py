@@ -1,4 +1,4 @@
-"""Examples that cannot be read: how many may be left out."""
+"""Skipping of unreadable examples, up to a limit."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ LISTED = 5
 def damaged_numbers(
     mine: Iterable[tuple[int, str]], most: int, where: str, nouns: str = "images"
 ) -> list[int]:
-    """The numbers of the examples that some process cannot read, all of which are named in a warning.
+    """The numbers of examples that any process found unreadable; logs a warning that names the first few.
 
-    `mine` are those of this process: number and sentence. Raises DataError for more than `most`.
+    `mine` holds the number and error message of those found by this process. Raises DataError if there
+    are more than `most`.
     """
     damaged = sorted(bad for share in processes.gathered(list(mine)) for bad in share)
     names = "; ".join(message for _, message in damaged[:LISTED])
@@ -32,5 +33,5 @@ def damaged_numbers(
         one = len(damaged) == 1
         noun = nouns if nouns == "series" else nouns.removesuffix("s")
         some = f"A damaged {noun} is" if one else f"{len(damaged):,} damaged {nouns} are"
-        log.warning("%s left out: %s", some, names)
+        log.warning("%s skipped: %s", some, names)
     return [number for number, _ in damaged]

@@ -1,4 +1,4 @@
-"""One part of one dataset, in memory."""
+"""`Examples`: one split of a dataset, in memory."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from zoo.runtime import environment
 from zoo.specs.domains import Domain, domain_of
 
 IN_MEMORY = environment.size("ZOO_IN_MEMORY", 2**29)
-"""Bytes of values up to which a split is held in memory: `ZOO_IN_MEMORY`, in MiB or as 1GB. More is streamed."""
+"""Largest split held in memory, in bytes; larger ones are streamed. `ZOO_IN_MEMORY` sets it, in MiB or as 1GB."""
 
 PIECE = 256
-"""Examples that are read at once where nobody says how many."""
+"""Default number of examples to read at a time."""
 AVERAGED = 65_536
-"""Most images behind a mean image: their levels add up exactly, in float32 too."""
+"""Maximum number of images in a mean image: sums of that many levels are exact even in float32."""
 
 
 class ExamplesInOrder(Protocol):
-    """What `Examples` and streamed ones have in common here."""
+    """The part of the interface of `Examples` and `StreamedExamples` that `mean_of` needs."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -41,30 +41,30 @@ class Examples:
     split: str
     values: Tensor
     """Images `(N, C, H, W)`, uint8, 0 to 255; rows `(N, D)` or series `(N, C, L)`, float32 or float64.
-    They may share the memory of what was given."""
+    May share memory with the user's data."""
     keys: list[str] | None = field(default=None, repr=False)
-    """The key of each example; None is its number."""
+    """The key of each example; None means its number."""
     ordered: Callable[[int, int], Tensor] | None = field(default=None, repr=False)
-    """The order of an epoch, where they would have one of their own if they were streamed."""
+    """Epoch order by seed and epoch, if it is not the default one."""
 
     @cached_property
     def sha256(self) -> str:
-        """Of the bytes of the values, in that order."""
+        """Hex sha256 of the bytes of `values`, in row-major order."""
         return sha256_of(self.values)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one example."""
+        """Shape of one example."""
         return tuple(self.values.shape[1:])
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the values."""
+        """Dtype of `values`."""
         return self.values.dtype
 
     @property
     def domain(self) -> Domain:
-        """What one example is: an image, a row or a series."""
+        """Kind and size of an example: image, row or series."""
         return domain_of(self.shape)
 
     def __len__(self) -> int:
@@ -75,41 +75,41 @@ class Examples:
         return str(number) if self.keys is None else self.keys[number]
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        """All numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone."""
+        """All numbers `(N,)` in an epoch's order, which depends only on seed and epoch."""
         order = self.ordered(seed, epoch) if self.ordered else shuffled(len(self), seed, epoch)
         return order.to(self.values.device)
 
     def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
-        """The examples of each batch of numbers, `(n, *shape)`, on the device of the values.
+        """The examples of each batch of numbers, `(n, *shape)`, on the device of `values`.
 
-        `epoch_seed` is of the random part of a transform, which examples in memory do not have.
+        `epoch_seed` is ignored: examples in memory have no random transform.
         """
         for numbers in batches:
             yield self.values.index_select(0, numbers.to(self.values.device))
 
     def mean(self) -> Tensor:
-        """The mean image, `(C, H, W)` float32 in [0, 1]. Of rows and series see `moments`."""
+        """The mean image, `(C, H, W)` float32 in [0, 1]. For rows and series, see `moments`."""
         return mean_of(self)
 
     def first(self, count: int) -> Tensor:
-        """The first examples, `(n, *shape)`."""
+        """The first `count` examples, `(n, *shape)`."""
         return self.values[:count]
 
     def to(self, device: torch.device) -> Examples:
-        """The same with its values on a device."""
+        """A copy with `values` on a device."""
         return replace(self, values=self.values.to(device))
 
 
 def shuffled(count: int, seed: int, epoch: int) -> Tensor:
-    """The numbers below `count`, `(N,)`, in an order that depends on seed and epoch alone."""
+    """A permutation of `range(count)`, `(N,)`, that depends only on seed and epoch."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(count, generator=generator)
 
 
 def mean_of(images: ExamplesInOrder) -> Tensor:
-    """The mean image, `(C, H, W)` float32 in [0, 1]; of many, that of the first in an order.
+    """The mean image, `(C, H, W)` float32 in [0, 1], over at most AVERAGED shuffled images.
 
-    Sums of so many levels are exact, in any order. Of rows and series, the mean in float64.
+    For rows and series, the float64 mean in the user's units.
     """
     some = torch.arange(len(images))
     some = images.order(0, 0)[:AVERAGED] if len(images) > AVERAGED else some

@@ -1,4 +1,4 @@
-"""What is known of the factors behind the images of a split: from the dataset itself, or from a CSV file."""
+"""Ground-truth factors of the images of a split, from the dataset itself or from a CSV file."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ from zoo.specs.metrics import Metrics
 
 MAX_BYTES = 2**28
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-WANTED = "A file of factors begins with a line of their names, then has a line of whole numbers for each image."
+EXPECTED = (
+    "A factor file has a header with the factor names, then a row of whole numbers per image."
+)
 
 
 @dataclass(frozen=True)
 class Factors:
-    """The factors of each image of a split, in its order."""
+    """The factors of each image of a split, in order."""
 
     names: tuple[str, ...]
     values: np.ndarray
-    """`(N, F)` int64: classes."""
+    """Class of each factor, `(N, F)` int64."""
     source: str
-    """What to call them in errors."""
+    """Name used in errors."""
 
     @property
     def sha256(self) -> str:
-        """Hex, of the values' bytes, row by row, little-endian."""
+        """Hex sha256 of `values` as little-endian int64, in row-major order."""
         return hashlib.sha256(np.ascontiguousarray(self.values, "<i8").tobytes()).hexdigest()
 
 
 def factors_known(dataset: object, split: str) -> Factors | None:
-    """Those that a dataset knows, or None."""
+    """The factors that come with a dataset, or None."""
     named = NAMED.get(dataset) if isinstance(dataset, str) else None
     if named is None or not named.factors or split not in SPLITS:
         return None
@@ -47,23 +49,23 @@ def factors_known(dataset: object, split: str) -> Factors | None:
 
 
 def factors_behind(published: Metrics) -> Factors | None:
-    """Those that published scores were taken against, where the dataset knows them; else None."""
+    """The factors that published scores were measured against, if the dataset provides them; else None."""
     known = factors_known(published.dataset, published.split) if published.factors else None
     return known if known and known.sha256 == published.factors_sha256 else None
 
 
 def factors_of(dataset: object, split: str, given: str | Path | bool) -> Factors | None:
-    """What `zoo.evaluate` is asked to measure codes against.
+    """The factors that `zoo.evaluate` measures codes against.
 
     Args:
-        dataset: as `load_examples` takes it.
-        split: one that there is.
-        given: False is nothing; True is what the dataset knows; a path is a CSV file: a header
-            with the factors' names, then a row of whole numbers for each image of the split.
+        dataset: as for `load_examples`.
+        split: an existing split.
+        given: False for none; True for those of the dataset; or the path of a CSV file with a header
+            of factor names, then a row of whole numbers per image of the split.
 
     Raises:
-        InputError: for a dataset that knows no factors.
-        DataError: for a file that is missing or has mistakes.
+        InputError: if the dataset has no known factors.
+        DataError: if the file is missing or invalid.
     """
     if given is False:
         return None
@@ -73,8 +75,8 @@ def factors_of(dataset: object, split: str, given: str | Path | bool) -> Factors
         return known
     name = repr(str(dataset)) if isinstance(dataset, str | Path) else "This dataset"
     raise InputError(
-        f"{name} has no known factors ({', '.join(WITH_FACTORS)} has them): give a CSV file of them, with a line of names, "
-        "then a line of whole numbers for each image."
+        f"{name} has no ground-truth factors ({', '.join(WITH_FACTORS)} has them): give a CSV file with a header of factor "
+        "names, then a row of whole numbers per image."
     )
 
 
@@ -84,26 +86,25 @@ def _read(path: Path) -> Factors:
         text = read_regular(path, MAX_BYTES, DataError).decode("utf-8-sig")
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as broken:
-        raise DataError(f"{where} is not a CSV file ({broken}). {WANTED}") from None
+        raise DataError(f"{where} is not a CSV file ({broken}). {EXPECTED}") from None
     names = tuple(name.strip() for name in rows[0]) if rows else ()
     if not names or not all(names):
-        raise DataError(f"A factor in the first line of {where} has no name. {WANTED}")
+        raise DataError(f"A factor in the header of {where} has no name. {EXPECTED}")
     if len(set(names)) < len(names) or all(map(WHOLE.fullmatch, names)):
         raise DataError(
-            f"The first line of {where} is {','.join(names)!r:.60}: not a name for each factor. "
-            f"{WANTED}"
+            f"The header of {where} is {','.join(names)!r:.60}, not one name per factor. {EXPECTED}"
         )
     values = []
     for line, row in enumerate(rows[1:], 2):
         if len(row) != len(names):
             raise DataError(
-                f"Row {line} of {where} has {len(row)} values, not {len(names)}. {WANTED}"
+                f"Row {line} of {where} has {len(row)} values, not {len(names)}. {EXPECTED}"
             )
         for name, value in zip(names, row, strict=True):
             if not WHOLE.fullmatch(value.strip()):
-                said = f"{value!r:.40}" if value.strip() else "missing"
-                raise DataError(f"{name!r} in row {line} of {where} is {said}. {WANTED}")
+                shown = f"{value!r:.40}" if value.strip() else "missing"
+                raise DataError(f"{name!r} in row {line} of {where} is {shown}. {EXPECTED}")
         values.append([int(value) for value in row])
     if not values:
-        raise DataError(f"{where} has no line after its first. {WANTED}")
+        raise DataError(f"{where} has no rows after its header. {EXPECTED}")
     return Factors(names, np.array(values, np.int64), where)

@@ -1,4 +1,4 @@
-"""What is said of arrays that are neither images, rows nor series, and what makes them so."""
+"""Error messages for arrays that are not images, rows or series, with the conversion to use."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from torch import Tensor
 
 IMAGES = "images are (N, C, H, W) or (N, H, W), uint8, 0 to 255"
 ONE_IMAGE = (
-    "an image is (C, H, W) or (H, W), uint8, 0 to 255, or Pillow's, alone or the first in a tuple "
+    "an image is (C, H, W) or (H, W), uint8, 0 to 255, or a Pillow image, alone or the first in a tuple "
     "or dict"
 )
 REAL = {
     1: ("rows are (N, D), float32 or float64", "a row is (D,), float32 or float64"),
     2: ("series are (N, C, L), float32 or float64", "a series is (C, L), float32 or float64"),
 }
-"""By rank: of many and of one."""
+"""By rank: the expected form of several examples and of one."""
 CHANNELS = 4
-"""A last side of so few is of channels where the others are longer."""
+"""A last dimension up to this size is taken as channels if the two before it are larger."""
 SAMPLED = 2**20
-"""Values that are looked at, evenly spread."""
+"""Number of evenly spaced values that are checked."""
 
 
 def is_channels_last(shape: Sequence[int]) -> bool:
-    """Whether a shape is `(..., H, W, C)`: its last side alone is short."""
+    """Whether a shape looks like `(..., H, W, C)`: only its last dimension is short."""
     return len(shape) >= 3 and 0 < shape[-1] <= CHANNELS < min(shape[-3:-1])
 
 
@@ -36,12 +36,17 @@ def misfit(
     shape: tuple[int, ...] | None = None,
     wanted: tuple[int, ...] | None = None,
 ) -> str:
-    """What an object is, what examples are (or one, if it should be one), and what makes them of it.
+    """Error message with what was given, what is expected, and the expression that converts it.
 
-    Its `shape` is given where it is the beginning of what is not in memory; `wanted` is a model's.
+    Args:
+        given: the object, or the first values of an array that is not in memory.
+        what: name of the object in the message.
+        is_one: whether a single example is expected.
+        shape: shape of the whole array, if `given` is only its beginning.
+        wanted: the model's input shape, if known.
     """
     if not isinstance(given, Tensor | np.ndarray):
-        return f"{what} is {type(given).__name__}; {_wanted(wanted, is_one)}."
+        return f"{what} is {type(given).__name__}; {_expected(wanted, is_one)}."
     shape = tuple(given.shape) if shape is None else shape
     name = str(given.dtype).removeprefix("torch.")
     found = f"{what} is {shape}, {name}"
@@ -52,7 +57,7 @@ def misfit(
         return f"{found}; {REAL[rank][is_one]}.{_real_advice(given)}"
     if rank not in (2, 3):
         column = " One column is x[:, None]." if rank == 0 and is_float and not is_one else ""
-        return f"{found}; {_wanted(wanted, is_one)}.{column}"
+        return f"{found}; {_expected(wanted, is_one)}.{column}"
     x = "x"
     if is_channels_last(shape):
         found += ", channels last"
@@ -64,22 +69,22 @@ def misfit(
     return f"{found}; {ONE_IMAGE if is_one else IMAGES}.{advice}"
 
 
-def _wanted(wanted: tuple[int, ...] | None, is_one: bool) -> str:
-    """What examples are: those of a model's rank, or of every one."""
+def _expected(wanted: tuple[int, ...] | None, is_one: bool) -> str:
+    """The expected forms: that of the model's rank, or all if it is unknown."""
     if wanted is None:
         return "; ".join(
-            [ONE_IMAGE if is_one else IMAGES, *(said[is_one] for said in REAL.values())]
+            [ONE_IMAGE if is_one else IMAGES, *(forms[is_one] for forms in REAL.values())]
         )
     return REAL[len(wanted)][is_one] if len(wanted) in REAL else ONE_IMAGE if is_one else IMAGES
 
 
 def _real_advice(given: Tensor | np.ndarray) -> str:
-    """The expression that makes float32 or float64 of them; nothing where there is none."""
+    """The expression that converts to float32 or float64, or "" if there is none."""
     name = (
         str(given.dtype).removeprefix("torch.") if isinstance(given, Tensor) else given.dtype.name
     )
     if isinstance(given, np.ndarray) and given.dtype.kind in "OUS":
-        return " Encode categories as numbers (one-hot, say), then x.astype(np.float64)."
+        return " Encode categories as numbers (for example one-hot), then x.astype(np.float64)."
     if not name.startswith(("float", "bfloat", "int", "uint", "bool")):
         return ""
     exact = ("int64", "uint64", "int32", "uint32", "float64", "float128", "longdouble")
@@ -88,7 +93,7 @@ def _real_advice(given: Tensor | np.ndarray) -> str:
 
 
 def _advice(x: str, given: Tensor | np.ndarray) -> str:
-    """The expression that makes 8-bit levels of them; nothing where there is none."""
+    """The expression that converts to 8-bit levels, or "" if there is none."""
     flat = given.reshape(-1)
     flat = flat[:: max(1, len(flat) // SAMPLED)]
     if isinstance(flat, Tensor):
@@ -112,5 +117,5 @@ def _advice(x: str, given: Tensor | np.ndarray) -> str:
     elif low >= 0 and 127 < high <= 255:
         makes = f"{x}{cast}" if is_whole else f"{x}.round(){cast}"
     else:
-        return f" Its values go from {low:g} to {high:g}: scale them to 0 to 255, then {cast}."
-    return f" Its values go from {low:g} to {high:g}: try {makes}."
+        return f" Its values range from {low:g} to {high:g}: scale them to 0 to 255, then {cast}."
+    return f" Its values range from {low:g} to {high:g}: try {makes}."

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of each channel or column, of more numbers than fit in memory."""
+"""Mean and standard deviation of each channel or column, computed in one pass over the data."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from zoo.errors import DataError
 
 @dataclass(frozen=True)
 class Moments:
-    """What is known of the numbers of each channel, `(C,)`, in float64.
+    """Running moments of each channel, `(C,)`, in float64.
 
-    Merged batch by batch by Chan, Golub and LeVeque (1983), which loses no digits where the mean is
-    large. The same batches in the same order give the same bits.
+    Batches are merged as in Chan, Golub and LeVeque (1983), which is accurate even if the mean is
+    large. The same batches in the same order give bitwise identical results.
     """
 
     count: int
-    """Numbers of one channel."""
+    """Number of values per channel."""
     mean: np.ndarray
     squares: np.ndarray
-    """Sum of the squared deviations from the mean."""
+    """Sum of squared deviations from the mean."""
 
     @classmethod
     def none(cls, channels: int) -> Moments:
-        """Of no numbers at all."""
+        """Moments of no values."""
         return cls(0, np.zeros(channels), np.zeros(channels))
 
     def with_batch(self, values: np.ndarray) -> Moments:
-        """Those of a batch `(N, C, ...)` added."""
+        """The moments after adding a batch `(N, C, ...)`."""
         numbers = values.reshape(*values.shape[:2], -1).astype(np.float64)  # (N, C, numbers)
         new = numbers.shape[0] * numbers.shape[2]
         mean = numbers.mean((0, 2))
@@ -45,31 +45,31 @@ class Moments:
 
     @property
     def std(self) -> np.ndarray:
-        """Standard deviation of each channel, `(C,)`; the mean square is over N, not N - 1."""
+        """Standard deviation of each channel, `(C,)`, with divisor N, not N - 1."""
         return np.sqrt(self.squares / self.count)
 
     @property
     def overall_std(self) -> float:
-        """Standard deviation of all numbers, whatever their channel, around their one mean."""
+        """Standard deviation of all values around their common mean, ignoring channels."""
         return math.sqrt((self.squares / self.count).mean() + self.mean.var())
 
 
 def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each column of rows, or of each channel of series.
 
-    They are taken about the first example, so that columns such as timestamps keep their digits, and
-    in pieces of a fixed size: bitwise identical for examples in memory and streamed ones, and for
-    any number of workers or processes.
+    They are computed relative to the first example, so that columns such as timestamps keep their
+    precision, and in pieces of a fixed size: results are bitwise identical for examples in memory and
+    streamed ones, and for any number of workers or processes.
 
     Args:
         examples: rows `(N, D)` or series `(N, C, L)`, N >= 1.
 
     Returns:
-        mean and scale, float64, `(D,)` of rows and `(C, 1)` of series. The mean square is over N; the
-        scale of a constant column is 1.
+        mean and scale, float64, `(D,)` for rows and `(C, 1)` for series, in the user's units. The scale
+        is the standard deviation with divisor N, or 1 for a constant column.
 
     Raises:
-        DataError: for a column whose squares overflow.
+        DataError: if the squares of a column overflow.
     """
     begin = examples.first(1).cpu().double().numpy()  # (1, D) or (1, C, L)
     begin = begin if begin.ndim == 2 else begin[..., :1]

@@ -1,9 +1,9 @@
-"""The images that a model's own files name, and whether they may be read: a stranger may have written these.
+"""The dataset named by a model's own files, and whether it may be read: the files may be untrusted.
 
-A recipe says on what it was run, and `evaluate`, `verify`, `draw`, `page` and `export` read that
-unless they are given something else. So a recipe may name the zoo's datasets, those of the package
-that brings the model, and what lies below the model's folder or the working folder. Whoever means
-other images of this machine, or of the Hub, gives them.
+`evaluate`, `verify`, `draw`, `page` and `export` default to the dataset of the model's recipe. A
+recipe may therefore name only built-in datasets, those of the package that provides the model, and
+paths below the model's folder or the working folder. Other images, local or on the Hub, must be given
+explicitly.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from zoo.specs.info import ModelInfo
 
 
 def dataset_of(info: ModelInfo, recipe: str, measured: str | None = None) -> str:
-    """What a model was trained on, as `load_examples` takes it.
+    """The dataset that a model was trained on, as for `load_examples`.
 
     Args:
-        info: of the model.
-        recipe: the text of its recipe.toml; empty for one without.
-        measured: what metrics.json calls the images of a measurement, of a path its last part;
-            None is the recipe's own dataset.
+        info: metadata of the model.
+        recipe: the text of its recipe.toml; empty if there is none.
+        measured: the dataset of a measurement as named in metrics.json (only the last component of
+            a path); None is the recipe's own dataset.
 
-    Raises DataError where these are not for the model's files to name.
+    Raises DataError if the model's files may not name that dataset.
     """
     named = data_settings(recipe).dataset if recipe else measured or ""
     if measured is not None and Path(named).name != measured:
@@ -49,30 +49,30 @@ def _check(dataset: str, info: ModelInfo) -> None:
     if owners:
         if len(owners) == 1 and owners[0] in _packages_of(info):
             return
-        why = f"a dataset of {' and '.join(owners)}, which does not bring this model"
+        why = f"a dataset of {' and '.join(owners)}, which does not provide this model"
     elif dataset.startswith(HF_DATASET):
         why = "a dataset on the Hub"
     elif info.origin.startswith("hf://"):
-        why = "a file of its author's or a dataset that is not installed"
+        why = "a local file of its author or a dataset that is not installed"
     elif not _is_below(dataset, _places_of(info)):
         why = "not below the model's folder or the working folder (a home folder does not count)"
     else:
         return
     raise DataError(
-        f"Its recipe names {dataset!r}, which is {why}, so it was not read: a recipe may be somebody "
-        f"else's. If you trained this model, name its images: --dataset {shlex.quote(dataset)}."
+        f"Its recipe names {dataset!r}, which is {why}, so it was not read: a recipe may be "
+        f"untrusted. If you trained this model, pass its dataset: --dataset {shlex.quote(dataset)}."
     )
 
 
 def _packages_of(info: ModelInfo) -> set[str]:
-    """Who brings a model here: the package of its family, and the one that publishes it."""
+    """The packages that provide a model: those of its family and of its publication."""
     provider, line = families.get(info.family).provider, published.known(info.origin)
     brought = {provider.distribution} if provider else set()
     return brought | ({line.registry.distribution} if line else set())
 
 
 def _places_of(info: ModelInfo) -> list[Path]:
-    """The model's folder and the working folder; a home folder holds more than a project."""
+    """The model's folder and the working folder, unless that is a home folder or above it."""
     home, here = (
         Path(os.path.realpath(os.path.expanduser("~"))),
         Path(os.path.realpath(os.getcwd())),
@@ -82,7 +82,7 @@ def _places_of(info: ModelInfo) -> list[Path]:
 
 
 def _is_below(dataset: str, places: list[Path]) -> bool:
-    """Whether a path, and every link below it, leads to somewhere below one of these places, or nowhere."""
+    """Whether a path, and every link below it, resolves to below one of these folders, or does not exist."""
     path = with_home(dataset, DataError)
     paths = [path] if os.path.lexists(path) else expanded(dataset) if is_pattern(dataset) else []
     return all(_leads_below(one, places) and _links_lead_below(one, places) for one in paths)

@@ -1,4 +1,4 @@
-"""A dataset's name, file, folder or object -> its examples."""
+"""Opening of datasets given by name, file, folder or Python object."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch.utils.data import Dataset as TorchDataset
 from zoo.data.agreement import check_agreement, check_one_shape
 from zoo.data.examples import IN_MEMORY, Examples
 from zoo.data.levels import note_levels
-from zoo.data.sources.base import InMemory, Joined, Named, Source
+from zoo.data.sources.base import Concatenated, InMemory, Prefixed, Source
 from zoo.data.sources.folders import is_pattern, read_file, read_folder, read_pattern
 from zoo.data.sources.hub import PREFIX as HF_DATASET
 from zoo.data.sources.hub import read_hf_dataset
@@ -37,7 +37,7 @@ from zoo.specs.data import FOUND, Transform
 log = logging.getLogger("zoo")
 
 Dataset = str | Path | Tensor | np.ndarray | Iterable | Mapping | TorchDataset
-"""A name or path, or a Python object: see KINDS."""
+"""A name, path or Python object: see `load_examples`."""
 AnyExamples = Examples | StreamedExamples
 KINDS = "a folder of images, tar shards, hf-dataset:org/name, parquet files, or a .npy or .npz file"
 IN_PYTHON = (
@@ -55,26 +55,27 @@ def load_examples(
     max_damaged: int = 0,
     keep_fitting: bool = False,
 ) -> AnyExamples:
-    """One split of a dataset: in memory if it fits there (`IN_MEMORY`), else streamed.
+    """One split of a dataset: in memory up to `IN_MEMORY` bytes, else streamed.
 
     Args:
-        dataset: a name (of `zoo.datasets.NAMED`, or one that an installed package has); a folder of images; tar shards: a folder of them, or a pattern such as
-            `photos/train-{000..099}.tar`; `hf-dataset:org/name`; parquet files; a `.npy` or `.npz`
-            file. Or objects: a tensor or array, uint8 images `(N, C, H, W)` or `(N, H, W)`, or float32 or
-            float64 rows `(N, D)` or series `(N, C, L)`; a data frame of numbers; a torch Dataset; an
-            iterable, which is read once; a mapping of train, validation and test to these.
-        split: `train`, `validation`, `test`, or `train+validation`. None is test; of data without
-            parts it is all of them, as "all". A part that the data do not name is a tenth, held out
-            by a hash of each example's key: see `zoo.data.splits`.
-        shape: `input_shape` of a model, which also says what an ambiguous array is; None is that of
-            the first example.
-        transform: what makes images of any size fit; None does nothing.
-        column: of parquet files, where several hold images; "auto" finds it.
-        max_damaged: examples that may be left out because they cannot be read, or hold NaN.
-        keep_fitting: leave images alone that already have the height and width of `shape`.
+        dataset: a name, built in or provided by an installed package; a folder of images; tar
+            shards, as a folder or a pattern such as `photos/train-{000..099}.tar`;
+            `hf-dataset:org/name`; parquet files; a `.npy` or `.npz` file. Or a Python object: a
+            tensor or array, uint8 images `(N, C, H, W)` or `(N, H, W)`, or float32 or float64 rows
+            `(N, D)` or series `(N, C, L)`; a data frame of numbers; a torch Dataset; an iterable,
+            which is read once; a mapping of train, validation and test to these.
+        split: `train`, `validation`, `test`, or `train+validation`. None is test, or everything, as
+            "all", if the dataset has no named parts. A part that the dataset does not name is a
+            tenth, held out by a hash of each example's key: see `zoo.data.splits`.
+        shape: `input_shape` of the model, which also decides how to read an ambiguous array; None is
+            the shape of the first example.
+        transform: resizes and crops images to `shape`; None does nothing.
+        column: image column of parquet files, if there are several; "auto" detects it.
+        max_damaged: number of examples that may be skipped because they are unreadable or hold NaN.
+        keep_fitting: leave images unchanged that already have the height and width of `shape`.
 
     Raises:
-        UnknownNameError: for a name that is not a dataset's.
+        UnknownNameError: if no dataset has that name.
         DataError: for examples that are missing, damaged, not finite, or not of the model's shape.
         InputError: for an unknown split.
     """
@@ -100,11 +101,11 @@ def open_dataset(
     max_damaged: int = 0,
     keep_fitting: bool = False,
 ) -> dict[str, AnyExamples]:
-    """Several splits of a dataset by name, read once; as `load_examples` otherwise."""
+    """Several splits of a dataset by name, read once; otherwise as `load_examples`."""
     for split in splits:
         _check_split(split)
     name, what, found = _find(dataset, column, shape)
-    source, transform = Joined(list(found.values())), transform or Transform()
+    source, transform = Concatenated(list(found.values())), transform or Transform()
     if keep_fitting and source.shape == shape:
         transform = Transform()
     check_one_shape(found, what)
@@ -114,10 +115,10 @@ def open_dataset(
     opened: dict[str, AnyExamples] = {}
     for split in (_split_of(wanted, found) for wanted in splits):
         if not len(numbers[split]):
-            raise DataError(f"The {split} split of {name} is empty: give it more {source.nouns}.")
-        leaves_out = max_damaged and source.is_real
-        is_as_it_is = transform == Transform() and not leaves_out
-        if is_as_it_is and (values := source.held(numbers[split])) is not None:
+            raise DataError(f"The {split} split of {name} is empty: add more {source.nouns}.")
+        may_skip = max_damaged and source.is_real
+        is_unchanged = transform == Transform() and not may_skip
+        if is_unchanged and (values := source.held(numbers[split])) is not None:
             opened[split] = Examples(name, split, values)
             continue
         fitting = shape or _shape_of(source, transform)
@@ -134,9 +135,9 @@ def open_dataset(
 def find_source(
     dataset: Dataset, split: str | None = None, column: str = FOUND
 ) -> tuple[str, str, Source, np.ndarray]:
-    """A dataset's name, a split's, all its examples of any sizes, and the numbers of the split's.
+    """Dataset name, split name, source of the whole dataset, and the split's example numbers in it.
 
-    Without a split it is the test split; of a dataset without parts, all of it, as "all".
+    Without a split it is the test split, or everything, as "all", if the dataset has no named parts.
     Errors as `load_examples`.
     """
     _check_split(split)
@@ -144,7 +145,7 @@ def find_source(
     note_levels(found.values(), what)
     numbers = _numbers_of(found, what, (split,))
     split = _split_of(split, found)
-    return name, split, Joined(list(found.values())), numbers[split]
+    return name, split, Concatenated(list(found.values())), numbers[split]
 
 
 def _split_of(wanted: str | None, found: dict[str, Source]) -> str:
@@ -154,7 +155,7 @@ def _split_of(wanted: str | None, found: dict[str, Source]) -> str:
 def _check_split(split: str | None) -> None:
     if split is not None and split not in SPLITS:
         raise InputError(
-            f"There is no split {split!r}.{did_you_mean(str(split), SPLITS)} "
+            f"Unknown split {split!r}.{did_you_mean(str(split), SPLITS)} "
             f"Splits: {', '.join(SPLITS)}."
         )
 
@@ -162,9 +163,9 @@ def _check_split(split: str | None) -> None:
 def _numbers_of(
     found: dict[str, Source], what: str, splits: tuple[str | None, ...]
 ) -> dict[str, np.ndarray]:
-    """The numbers of the examples of each split; of all, as "all", if no split is asked for.
+    """The example numbers of each split; or of all, as "all", if no split is requested.
 
-    How a user's own data were divided is said in a line.
+    Logs how a user's own data were divided.
     """
     if "all" in found and set(splits) == {None}:
         return {"all": np.arange(len(found["all"]))}
@@ -182,17 +183,22 @@ def open_all(
     column: str = FOUND,
     max_damaged: int = 0,
 ) -> StreamedExamples:
-    """All examples of image files and datasets, whatever part they are in, in order.
+    """All examples of image files and datasets, in order, including all parts.
 
-    Of one dataset without parts their keys are its own; otherwise those of a part or of one of
-    several datasets begin with its name, as in `train/0` and `b.npy/0`.
+    Keys are prefixed with the name of their part and, for several datasets, of the dataset, as in
+    `train/0` and `b.npy/0`.
 
     Args:
-        files: paths of images, and what `load_examples` takes by name or path.
-        shape: `input_shape` of a model; or its channels alone, where the first image says the size.
-        transform: what makes images of any size fit; where it does nothing they must be of `shape`.
+        files: paths of image files, or dataset names and paths as for `load_examples`.
+        shape: `input_shape` of the model; or only its number of channels, to use the size of the first
+            image.
+        transform: resizes and crops images to `shape`; the default leaves them unchanged.
+        column: image column of parquet files; "auto" detects it.
+        max_damaged: number of examples that may be skipped because they are unreadable.
 
-    Raises UnknownNameError, DataError: for files that are missing or damaged, and no examples at all.
+    Raises:
+        UnknownNameError: if no dataset has that name.
+        DataError: if files are missing or damaged, or there are no examples.
     """
     found: dict[str, Source] = {}
     wanted = (shape, 1, 1) if isinstance(shape, int) else shape
@@ -204,13 +210,13 @@ def open_all(
         for file in group:
             parts = _find(file, column, wanted)[2]
             for part, one in parts.items():
-                one = one if part == "all" else Named(part, one)
+                one = one if part == "all" else Prefixed(part, one)
                 name = file if part == "all" else f"{file}: {part}"
-                found[name] = Named(file, one) if len(files) > 1 else one
-    source = Joined(list(found.values()))
+                found[name] = Prefixed(file, one) if len(files) > 1 else one
+    source = Concatenated(list(found.values()))
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not len(source):
-        raise DataError(f"There is no {source.noun} in {name!r}.")
+        raise DataError(f"{name!r} has no {source.nouns}.")
     check_agreement(found, repr(name), shape, transform)
     note_levels(found.values(), repr(name))
     if isinstance(shape, int):
@@ -224,31 +230,33 @@ def _is_image_file(path: str) -> bool:
     if not path.lower().endswith(SUFFIXES) or os.path.isdir(path):
         return False
     if not os.path.lexists(path):
-        raise DataError(f"There is no image file {path!r}.")
+        raise DataError(f"The image file {path!r} does not exist.")
     return True
 
 
 def _find(
     dataset: Dataset, column: str, wanted: Shape | None = None
 ) -> tuple[str, str, dict[str, Source]]:
-    """What to call a dataset in numbers and in errors, and its examples by part.
+    """A dataset's name for metrics, its name for errors, and its examples by part.
 
-    `wanted` is the shape that a model takes.
+    `wanted` is the model's input shape.
     """
     if not isinstance(dataset, str | Path):
         return _find_object(dataset, wanted)
     if not str(dataset).strip():
-        raise InputError(f"A dataset is a name, {KINDS}, or {IN_PYTHON}; got {str(dataset)!r}.")
+        raise InputError(
+            f"A dataset must be a name, {KINDS}, or {IN_PYTHON}; got {str(dataset)!r}."
+        )
     if isinstance(dataset, str) and dataset in NAMED:
-        _note_folder(dataset)
+        _warn_of_folder(dataset)
         return dataset, dataset, _in_memory(NAMED[dataset].read(), dataset)
     if isinstance(dataset, str) and (plugin := plugins.named("dataset", dataset)):
-        _note_folder(dataset)
+        _warn_of_folder(dataset)
         return dataset, str(plugin), _in_memory(read_plugin(plugin), str(plugin), wanted)
     if str(dataset).startswith(HF_DATASET):
         return str(dataset), str(dataset), read_hf_dataset(str(dataset), column)
     path = with_home(dataset, DataError)
-    name = Path(os.path.abspath(path)).name or "images"  # "." and ".." have one, "/" has none
+    name = Path(os.path.abspath(path)).name or "images"  # resolves "." and ".."; "/" has no name
     if os.path.isdir(path):
         return name, repr(str(path)), read_folder(path, column)
     if os.path.lexists(path):
@@ -260,11 +268,11 @@ def _find(
         or "/" in dataset
         or dataset.lower().endswith((".npy", ".npz", ".parquet", ".csv"))
     ):
-        near = did_you_mean(path.name, _beside(path))
-        raise DataError(f"There is no file or folder {str(dataset)!r}.{near}", path=path)
+        near = did_you_mean(path.name, _siblings(path))
+        raise DataError(f"The file or folder {str(dataset)!r} does not exist.{near}", path=path)
     of_packages = {plugin.name for plugin in plugins.installed("dataset") if not plugin.problem}
     names = [*NAMED, *sorted(of_packages)]
-    near = did_you_mean(dataset, _beside(path)) or did_you_mean(dataset.lower(), names)
+    near = did_you_mean(dataset, _siblings(path)) or did_you_mean(dataset.lower(), names)
     raise UnknownNameError(
         f"No dataset named {dataset!r}.{near} Datasets: {', '.join(names)}; or {KINDS}.",
         name=dataset,
@@ -272,14 +280,16 @@ def _find(
     )
 
 
-def _note_folder(name: str) -> None:
-    """A name is always the dataset's, as a model's is; the folder of that name is `./name`."""
+def _warn_of_folder(name: str) -> None:
+    """Warns that a dataset name takes precedence over an existing path `./name`."""
     if os.path.lexists(name):
-        log.warning("%r is the dataset of that name; the one in this folder is './%s'.", name, name)
+        log.warning(
+            "%r means the dataset of that name; for the local path, use './%s'.", name, name
+        )
 
 
-def _beside(path: Path) -> list[str]:
-    """Names of the files and folders in the folder where a path should be."""
+def _siblings(path: Path) -> list[str]:
+    """Names of the files and folders in the parent folder of a path."""
     with suppress(OSError):
         return [name for name in os.listdir(path.parent) if not name.startswith(".")]
     return []
@@ -293,7 +303,7 @@ def _find_object(dataset: object, wanted: Shape | None) -> tuple[str, str, dict[
         return name, f"The {name}", {"all": InMemory(dataset, f"The {name}", wanted)}
     if not can_hold_examples(dataset):
         raise InputError(
-            f"A dataset is a name, {KINDS}, or {IN_PYTHON}; got {name} {str(dataset)[:60]!r}."
+            f"A dataset must be a name, {KINDS}, or {IN_PYTHON}; got {name} {str(dataset)[:60]!r}."
         )
     return name, f"The {name}", read_object(dataset, f"The {name}", wanted)
 
@@ -307,7 +317,7 @@ def _in_memory(
 
 
 def _shape_of(source: Source, transform: Transform) -> Shape:
-    """Where no model says it: the first example's, after the transform."""
+    """The shape of the first example after the transform, for when no model gives it."""
     if source.shape and transform == Transform():
         return source.shape
     channels, height, width = as_pixels(source.read(0)).shape
@@ -316,15 +326,15 @@ def _shape_of(source: Source, transform: Transform) -> Shape:
 
 
 def check_at_hand(dataset: Dataset, offline: bool) -> None:
-    """Raises OfflineError for a dataset that would be fetched, if that may not be."""
+    """Raises OfflineError if `offline` and the dataset would have to be downloaded."""
     if offline and isinstance(dataset, str) and not is_at_hand(dataset):
         raise OfflineError(
-            f"{dataset!r} is not on this machine, and with offline=True nothing is fetched: run it "
-            "once without, or give images that are here."
+            f"{dataset!r} is not on this machine, and offline=True forbids downloads: run it "
+            "once without offline, or give local images."
         )
 
 
 def is_at_hand(dataset: str) -> bool:
-    """Whether a dataset can be read without a network; another thing is whether it is sound."""
+    """Whether a dataset can be read without network access. Its contents are not checked."""
     named = NAMED.get(dataset)
     return (named is None or named.is_here()) and not dataset.startswith(HF_DATASET)

@@ -1,7 +1,7 @@
-"""From values in data to what a model is shown under each protocol: levels of images, or real rows and series.
+"""Conversion of data to model input under each protocol: image levels, or real rows and series.
 
-In training the draw is fresh for every batch; in testing it is one draw, the same everywhere for
-ever.
+Training draws fresh random numbers for every batch; testing uses one fixed draw, identical on every
+machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zoo.specs.protocols import Protocol, check_known
 
 DRAW_BITS = 24
 UNCHANGED = ("gray", "levels", "real")
-"""Protocols that show an example as it is."""
+"""Protocols without random numbers."""
 
 
 def as_gray(pixels: Tensor) -> Tensor:
@@ -32,9 +32,9 @@ def as_input(values: Tensor) -> Tensor:
 def training_draw(
     shape: tuple[int, ...], protocol: Protocol, generator: torch.Generator
 ) -> Tensor | None:
-    """What a batch of that shape needs to be shown in training, on the generator's device.
+    """Random numbers for showing a batch of that shape in training, on the generator's device.
 
-    Coins, 0 to 254 uint8, for `binarized`; uniform in [0, 1) for `dequantized`; None for the others.
+    uint8 thresholds 0 to 254 for `binarized`, uniform in [0, 1) for `dequantized`, None for others.
     """
     device = generator.device
     if protocol in UNCHANGED:
@@ -45,19 +45,21 @@ def training_draw(
 
 
 def shown_in_training(values: Tensor, protocol: Protocol, drawn: Tensor | None) -> Tensor:
-    """Levels `(N, C, H, W)`, uint8, as float32 in [0, 1], by their rows of a `training_draw`.
+    """Levels `(N, C, H, W)`, uint8, as float32 in [0, 1], given their rows of a `training_draw`.
 
-    `real` values are as they are, float32 or float64 in the user's units.
+    `real` values are unchanged, float32 or float64 in the user's units.
     """
     if drawn is None:
         return as_input(values)
     if protocol == "binarized":
-        return (drawn < values).float()  # coins are 0..254, so a level v is 1 with chance v / 255
+        return (
+            drawn < values
+        ).float()  # thresholds are 0..254, so a level v is 1 with probability v / 255
     return values.float().add_(drawn).div_(256)
 
 
 def shifted(pixels: Tensor, moves: Tensor) -> Tensor:
-    """Levels `(N, C, H, W)`, each image moved down and right by its `(N, 2)` pixels; 0 comes in."""
+    """Levels `(N, C, H, W)`, each image translated down and right by its `(N, 2)` pixels, zero-padded."""
     height, width = pixels.shape[-2:]
     down, right = moves[:, 0, None, None], moves[:, 1, None, None]  # (N, 1, 1)
     rows = torch.arange(height, device=pixels.device)[:, None] - down  # (N, H, 1)
@@ -71,17 +73,17 @@ def shifted(pixels: Tensor, moves: Tensor) -> Tensor:
 def shown_in_testing(values: Tensor, protocol: Protocol, first: int = 0) -> Tensor:
     """Images of a split from number `first` on, `(N, C, H, W)` uint8, as float32 in [0, 1], by the fixed draw.
 
-    `real` values are as they are.
+    `real` values are unchanged.
 
     The draw of a pixel is the top 24 bits u of NumPy's `Philox(key=0).random_raw`, in row-major
-    order over the split: binarized, v is 1 iff u * 255 < v * 2**24; dequantized, it is
-    (v + u / 2**24) / 256. Raises InputError for an unknown protocol.
+    order over the split. Under `binarized` a level v becomes 1 iff u * 255 < v * 2**24; under
+    `dequantized` it becomes (v + u / 2**24) / 256. Raises InputError for an unknown protocol.
     """
     check_known(protocol)
     if protocol in UNCHANGED:
         return as_input(values)
     levels = values.cpu().numpy().astype(np.int64)
-    whole, rest = divmod(first * math.prod(levels.shape[1:]), 4)  # it draws four at a time
+    whole, rest = divmod(first * math.prod(levels.shape[1:]), 4)  # Philox draws four at a time
     raw = np.random.Philox(key=0).advance(whole).random_raw(rest + levels.size)[rest:]
     draw = (raw >> np.uint64(64 - DRAW_BITS)).astype(np.int64).reshape(levels.shape)
     if protocol == "binarized":

@@ -1,4 +1,4 @@
-"""How a dataset is divided into train, validation and test: by the names in it, else by each example's key."""
+"""Division of a dataset into train, validation and test, by names in it or by a hash of each example's key."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PART_NAMES = {
     "validation": "validation|valid|val|dev",
     "test": "testing|test",
 }
-"""How the name of a folder, a file, an array or a mapping's key begins that holds one part, in any case."""
+"""Prefixes, in any case, of the names of folders, files, arrays and mapping keys that hold one part."""
 HELD_OUT = {"test": (0.0, 0.1), "validation": (0.1, 0.2)}
-"""A part that no name gives is drawn from the rest: the examples whose `place` is in this interval."""
+"""Interval of `place` of the examples that are held out for a part that is not named."""
 FEW = 50
-"""Below so many examples a part may be empty by its interval, and takes the nearest example instead."""
+"""Below this many examples an interval may be empty; the part then takes the nearest example."""
 
 
 def by_name(paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
-    """Paths by the part with which their last component begins, and those that begin with none.
+    """Paths by the part that their last component starts with, and the remaining paths.
 
-    A dataset has named parts if two of the three are there; if not, the mapping is empty. `train`,
-    `Train-000.tar`, `train2017`, `trainA` and `trainset` are of train, `trains` is not.
+    A dataset has named parts if at least two of the three occur; otherwise the mapping is empty.
+    `train`, `Train-000.tar`, `train2017`, `trainA` and `trainset` belong to train, `trains` does not.
     """
     found: dict[str, list[str]] = {part: [] for part in PARTS}
     others = []
@@ -43,9 +43,9 @@ def by_name(paths: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def one_of_each(names: Sequence[str], what: str) -> dict[str, str]:
-    """The name of each part, among those of arrays and keys; empty if no parts are named.
+    """The name of each part among names of arrays or keys; empty if no parts are named.
 
-    Raises DataError for two names of one part.
+    Raises DataError if two names mean the same part.
     """
     found, _ = by_name(names)
     if double := next((some for some in found.values() if len(some) > 1), None):
@@ -54,7 +54,7 @@ def one_of_each(names: Sequence[str], what: str) -> dict[str, str]:
 
 
 def place(key: str) -> float:
-    """Where a key falls in [0, 1): the first 8 bytes of its sha256, over 2^64."""
+    """Hash of a key in [0, 1): the first 8 bytes of its sha256, divided by 2^64."""
     return (
         int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()[:8], "big")
         / 2**64
@@ -62,14 +62,14 @@ def place(key: str) -> float:
 
 
 def numbers_of(found: dict[str, Source], what: str) -> dict[str, np.ndarray]:
-    """The numbers of the examples of each split, in order.
+    """The example numbers of each split, in order.
 
     Args:
-        found: the sources of the named parts, whose examples are numbered one after the other; or
-            of all, as "all". A part without a source is drawn from "train" or "all".
-        what: what to call the set in errors.
+        found: the sources of the named parts, whose examples are numbered consecutively; or one
+            source for all, as "all". A missing part is drawn from "train" or "all".
+        what: name of the dataset in errors.
 
-    Raises DataError where too few examples are left to draw from.
+    Raises DataError if there are too few examples to draw from.
     """
     ends = np.cumsum([len(source) for source in found.values()])
     numbers = {"train": np.arange(0)} | {
@@ -83,7 +83,7 @@ def numbers_of(found: dict[str, Source], what: str) -> dict[str, np.ndarray]:
         if len(pool) <= len(missing):
             raise DataError(
                 f"{what} has {len(pool)} {source.nouns}{' in train' if drawn_from == 'train' else ''}; "
-                f"{len(missing) + 1} at least are needed to hold out {' and '.join(missing)}."
+                f"at least {len(missing) + 1} are needed to hold out {' and '.join(missing)}."
             )
         places = np.array([place(key) for key in source.split_keys()])
         numbers |= {part: pool[chosen] for part, chosen in draw(places, missing).items()}
@@ -91,9 +91,9 @@ def numbers_of(found: dict[str, Source], what: str) -> dict[str, np.ndarray]:
 
 
 def draw(places: np.ndarray, parts: Sequence[str]) -> dict[str, np.ndarray]:
-    """Which of some examples, by their places `(N,)`, are of each of `parts`; the others are of train.
+    """Indices of the examples of each of `parts`, given all examples' places `(N,)`; the rest is train.
 
-    A part whose interval is empty takes the smallest place that is left, and none takes the last one.
+    A part with an empty interval takes the smallest remaining place; no part takes the last example.
     """
     left = np.argsort(places, kind="stable")
     found = {}
@@ -108,7 +108,7 @@ def draw(places: np.ndarray, parts: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def describe(found: dict[str, Source], numbers: dict[str, np.ndarray], what: str) -> str:
-    """How many examples each part has, and why, in a line."""
+    """A line with the size of each part and how it was chosen."""
     sizes = ", ".join(f"{len(numbers[part]):,} {part}" for part in PARTS)
     missing = [part for part in HELD_OUT if part not in found]
     pool = "all" if "all" in found else "train"
@@ -122,6 +122,8 @@ def describe(found: dict[str, Source], numbers: dict[str, np.ndarray], what: str
         ) + ", by a hash of each key"
     few = missing and len(found[pool]) < FEW
     moves = (
-        f"; with fewer than {FEW} images to draw from, adding some may move others" if few else ""
+        f"; with fewer than {FEW} {found[pool].nouns}, adding some may move others to another part"
+        if few
+        else ""
     )
     return f"{what}: {sizes} ({how}{moves})."

@@ -1,4 +1,4 @@
-"""Examples that are not held in memory: read by worker processes, ahead of whoever uses them."""
+"""`StreamedExamples`: examples that are not held in memory but prefetched by worker processes."""
 
 from __future__ import annotations
 
@@ -29,46 +29,46 @@ from zoo.specs.data import Transform
 from zoo.specs.domains import Domain, domain_of
 
 FEW = 512
-"""Examples that are read at once without workers: starting those would take longer."""
+"""Up to this many examples are read without workers: starting these would take longer."""
 PREFETCHED = 2
-"""Batches that a worker may be ahead."""
+"""Batches that each worker prefetches."""
 RAISED_IN_WORKER = "in DataLoader worker process"
-"""What torch writes into an error that a worker handed over."""
+"""Text that torch adds to an error raised in a worker."""
 
 Read = tuple[Tensor | None, list[tuple[int, str]]]
-"""Examples `(n, *shape)`, or None if any failed; and the number of each that failed, with its sentence."""
+"""Examples `(n, *shape)`, or None if any failed; and number and error message of each that failed."""
 
 
 @dataclass(frozen=True)
 class StreamedExamples:
-    """Examples of one split of a dataset, read when they are needed. As `Examples`, but for `values`.
+    """Examples of one split of a dataset, read on demand. Like `Examples`, but without `values`.
 
-    A batch is the same whoever reads it: it depends on the numbers of its examples, and in training
-    on the seed and the epoch.
+    A batch depends only on the numbers of its examples and, in training, on seed and epoch, not on
+    the worker or process that reads it.
     """
 
     dataset: str
     split: str
     source: Source
     numbers: np.ndarray
-    """Of the split's examples, in the source, `(N,)` int64."""
+    """Numbers of the split's examples in the source, `(N,)` int64."""
     shape: tuple[int, ...]
     transform: Transform
-    """Of images; rows and series are as they are."""
+    """Transform of images; rows and series are unchanged."""
     keep_fitting: bool = False
-    """Whether the transform leaves images alone that already have the height and width of `shape`."""
+    """Leave images unchanged that already have the height and width of `shape`."""
 
     sha256 = ""
-    """Not known before all are read: who measures them hashes them."""
+    """Unknown until all examples are read; evaluation computes it."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the values."""
+        """Dtype of the values."""
         return self.source.dtype
 
     @property
     def domain(self) -> Domain:
-        """What one example is: an image, a row or a series."""
+        """Kind and size of an example: image, row or series."""
         return domain_of(self.shape)
 
     def __len__(self) -> int:
@@ -86,7 +86,7 @@ class StreamedExamples:
         return [self.source.key(int(number)) for number in numbers]
 
     def marks(self, first: int, count: int) -> bytes:
-        """What changes when consecutive examples do: their keys, and as `Source.marks`."""
+        """Bytes that change if consecutive examples change: their keys and `Source.marks`."""
         numbers = self.numbers[first : first + count]
         runs = [(int(n), 1) for n in numbers]
         if is_run(numbers):
@@ -95,14 +95,14 @@ class StreamedExamples:
         return b"".join([keys, *(self.source.marks(*run) for run in runs)])
 
     def paths(self) -> list[str]:
-        """The files of its source."""
+        """The files of the source."""
         return list(self.source.paths(0, len(self.source)))
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        """All numbers `(N,)` in the order of an epoch, which depends on seed and epoch alone.
+        """All numbers `(N,)` in an epoch's order, which depends only on seed and epoch.
 
-        A large set's shards follow one another in an order drawn anew, and so do the examples within
-        some thousand neighbors, so that few files are read at a time.
+        For a large dataset of shards, the shards are shuffled, then the examples within blocks of
+        `Source.together`, so that few files are read at a time.
         """
         if self.source.shards is None or len(self) <= self.source.whole:
             return shuffled(len(self), seed, epoch)
@@ -116,8 +116,8 @@ class StreamedExamples:
     def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
         """The examples of each batch of numbers, `(n, *shape)`.
 
-        With an `epoch_seed` the transform's random part is drawn from it and the image's number.
-        Raises DataError for a damaged example, with its key, and for a worker that dies.
+        With an `epoch_seed`, the transform's random part is drawn from it and the image's number.
+        Raises DataError for a damaged example, naming it, and if a worker dies.
         """
         reader = _Reader(self, epoch_seed)
         for values, failures in _read_ahead(reader, batches, len(self)):
@@ -126,21 +126,22 @@ class StreamedExamples:
             yield values
 
     def mean(self) -> Tensor:
-        """The mean image, `(C, H, W)` float32 in [0, 1]. Of rows and series see `moments`."""
+        """The mean image, `(C, H, W)` float32 in [0, 1]. For rows and series, see `moments`."""
         return mean_of(self)
 
     def first(self, count: int) -> Tensor:
-        """The first examples, `(n, *shape)`."""
+        """The first `count` examples, `(n, *shape)`."""
         return next(self.read([torch.arange(min(count, len(self)))]))
 
     def to(self, device: torch.device) -> StreamedExamples:
-        """Itself: nothing of it is on any device."""
+        """Returns itself: batches are always read to the CPU."""
         return self
 
     def without_damaged(self, most: int) -> StreamedExamples:
-        """The same without the examples that cannot be read, each of which is named.
+        """A copy without unreadable examples; logs a warning about them.
 
-        Every example is read once, shared among the processes. Raises DataError for more than `most`.
+        Reads every example once, split among the processes. Raises DataError if more than `most` are
+        unreadable.
         """
         pieces = torch.arange(len(self)).split(PIECE)[processes.index() :: processes.count()]
         found = _read_ahead(_Reader(self, None), pieces, len(self))
@@ -151,7 +152,7 @@ class StreamedExamples:
         return replace(self, numbers=np.delete(self.numbers, bad))
 
     def held(self) -> Examples:
-        """All of them in memory, in order."""
+        """All examples in memory, in order."""
         values = torch.empty(len(self), *self.shape, dtype=self.dtype)
         for piece, read in zip(values.split(PIECE), self.in_order(PIECE), strict=True):
             piece.copy_(read)
@@ -168,30 +169,30 @@ class StreamedExamples:
         if reader.run(torch.arange(start, min(start + size, count))) is None:
             yield from self.read(batches)
             return
-        for numbers in batches:  # to hand them over would take a worker longer than to read them
+        for numbers in batches:  # transfer from a worker would take longer than reading
             run = reader.run(numbers)
             yield next(self.read([numbers])) if run is None else run
 
 
 class _Kept(NamedTuple):
-    """A batch for which there was no shared memory: it lies in memory of the worker's own."""
+    """A batch kept in the worker's own memory because shared memory is full."""
 
     place: str
-    """Opens it, for as long as the worker lives; empty where there is no such memory either."""
+    """Path to read it from while the worker lives; empty if that is not supported either."""
     shape: tuple[int, ...]
     dtype: torch.dtype
     why: str
 
 
 class _Reader(Dataset):
-    """What a worker does with a batch of numbers. Errors are values: a worker would wrap them."""
+    """Reads batches, in workers. Returns errors as values: torch would wrap exceptions of a worker."""
 
     def __init__(self, images: StreamedExamples, epoch_seed: int | None) -> None:
         self.images, self.epoch_seed = images, epoch_seed
         self.fit = Fit(
             images.shape, images.transform, images.keep_fitting
-        )  # unused by rows and series
-        self.kept: deque[BinaryIO] = deque(maxlen=PREFETCHED + 1)  # one more may be being read
+        )  # unused for rows and series
+        self.kept: deque[BinaryIO] = deque(maxlen=PREFETCHED + 1)  # one more may be in use
 
     def __getitem__(self, numbers: np.ndarray) -> Read | _Kept:
         """In a worker process."""
@@ -199,8 +200,8 @@ class _Reader(Dataset):
         if values is None:
             return values, failures
         try:
-            values.share_memory_()  # torch would do it later, where a failure loses the batch
-        except (RuntimeError, OSError) as full:  # 64 MB in a container where nobody said otherwise
+            values.share_memory_()  # torch would do it later, where failing loses the batch
+        except (RuntimeError, OSError) as full:  # a container has only 64 MB by default
             return self._kept(values, _first_line(full))
         return values, failures
 
@@ -216,8 +217,8 @@ class _Reader(Dataset):
         return _Kept(f"/proc/{os.getpid()}/fd/{file.fileno()}", shape, dtype, why)
 
     def batch(self, numbers: Tensor) -> Read:
-        """The examples of a batch of numbers, or why there are none."""
-        with suppress(DataError):  # of one of them: it is named below
+        """The examples of a batch of numbers, or the errors."""
+        with suppress(DataError):  # of a single example: named below
             if (run := self.run(numbers)) is not None:
                 return run, []
         fitted, failures = [], []
@@ -229,7 +230,7 @@ class _Reader(Dataset):
         return None if failures else torch.stack(fitted), failures
 
     def run(self, numbers: Tensor) -> Tensor | None:
-        """Examples that need no fitting, read at once where the source can. Raises DataError."""
+        """Examples that need no transform, read in bulk; None if that is not possible. Raises DataError."""
         source, places = self.images.source, self.images.numbers[numbers.numpy()]
         if (
             self.fit.transform != Transform()
@@ -242,14 +243,14 @@ class _Reader(Dataset):
     def _one(self, number: int) -> Tensor:
         source, seed = self.images.source, None
         if source.is_real:
-            return source.read(number)  # pyright: ignore[reportReturnType]  # no picture
+            return source.read(number)  # pyright: ignore[reportReturnType]  # never a Pillow image
         if self.epoch_seed is not None:
             seed = (self.epoch_seed * 1_000_003 + number) % 2**63
         return self.fit(source.read(number), source.title(number), seed)
 
 
 class _Listed(Sampler):
-    """Arrays: tensors would go to the workers through shared memory."""
+    """Yields arrays, because tensors would be sent to the workers through shared memory."""
 
     def __init__(self, batches: Iterable[Tensor]) -> None:
         self.batches = batches
@@ -271,52 +272,52 @@ def _read_ahead(reader: _Reader, batches: Iterable[Tensor], count: int) -> Itera
             yield data.view(read.dtype).view(read.shape), []
         else:
             raise DataError(
-                f"Processes that read examples cannot hand them over ({read.why}). ZOO_WORKERS=0 reads "
-                "them without."
+                f"Worker processes cannot return examples ({read.why}). ZOO_WORKERS=0 reads without "
+                "workers."
             )
 
 
 def _from_workers(
     reader: _Reader, batches: Iterable[Tensor], workers: int
 ) -> Iterator[Read | _Kept]:
-    """What worker processes read, in order. Raises DataError where one of them dies."""
+    """Batches read by worker processes, in order. Raises DataError if a worker dies."""
     loader = DataLoader(
         reader,
         batch_size=None,
         sampler=_Listed(batches),
         num_workers=workers,
         prefetch_factor=PREFETCHED,
-        collate_fn=_as_it_is,  # pyright: ignore[reportArgumentType]  # not a list: there is no batch_size
-        generator=torch.Generator(),  # else it would draw from the program's
+        collate_fn=_identity,  # pyright: ignore[reportArgumentType]  # not a list: there is no batch_size
+        generator=torch.Generator(),  # the default would advance the global generator
         worker_init_fn=_begin_worker,
     )
     found = None
     try:
-        with _signals_as_they_are():
-            multiprocessing.Event()  # needs shared memory: a loader that has none is torn down noisily
+        with _without_torch_handler():
+            multiprocessing.Event()  # fails early without shared memory, unlike the noisy DataLoader
             found = iter(loader)
         yield from found
         return
     except (RuntimeError, OSError, EOFError) as failure:
-        if RAISED_IN_WORKER in str(failure):  # by a dataset: the workers live
+        if RAISED_IN_WORKER in str(failure):  # by a dataset: the workers are alive
             raise
         why = _first_line(failure)
         lacks_files = isinstance(failure, OSError) and failure.errno == errno.EMFILE
-        is_begun = found is not None and not lacks_files
-    del found  # ends the workers, now that no error holds it
-    if is_begun:
+        has_started = found is not None and not lacks_files
+    del found  # stops the workers: no exception references it now
+    if has_started:
         raise DataError(
-            f"A process that reads examples died ({why}): it was killed, or memory ran out. "
-            "ZOO_WORKERS=1 starts fewer of them."
+            f"A worker process that reads examples died ({why}): it was killed, or memory ran out. "
+            "ZOO_WORKERS=1 starts fewer workers."
         )
     raise DataError(
-        f"{workers} processes cannot read examples here ({why}). ZOO_WORKERS=0 reads them without."
+        f"{workers} worker processes cannot be started ({why}). ZOO_WORKERS=0 reads without workers."
     )
 
 
 @contextmanager
-def _signals_as_they_are() -> Iterator[None]:
-    """torch's handler would raise an error for a worker that dies in the midst of any other work."""
+def _without_torch_handler() -> Iterator[None]:
+    """Undoes torch's SIGCHLD handler, which would raise in unrelated code when a worker dies."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGCHLD"):
         yield
         return
@@ -327,7 +328,7 @@ def _signals_as_they_are() -> Iterator[None]:
         signal.signal(signal.SIGCHLD, before or signal.SIG_DFL)
 
 
-def _as_it_is(read: Read | _Kept) -> Read | _Kept:
+def _identity(read: Read | _Kept) -> Read | _Kept:
     return read
 
 
@@ -336,12 +337,12 @@ def _first_line(failure: BaseException) -> str:
 
 
 def worker_count() -> int:
-    """Processes that read examples: `ZOO_WORKERS`, else one a core, at most 8, shared with its peers."""
-    if (said := environment.count("ZOO_WORKERS")) is not None:
-        return said
+    """Number of reading workers: `ZOO_WORKERS`, else one per CPU, at most 8, divided among local processes."""
+    if (chosen := environment.count("ZOO_WORKERS")) is not None:
+        return chosen
     return max(1, min(8, processes.processors() // processes.on_this_machine()))
 
 
 def _begin_worker(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that trains
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the training process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

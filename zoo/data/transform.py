@@ -1,4 +1,4 @@
-"""One image of any size -> the size that a model takes, as the recipe's transform says."""
+"""Resizing, cropping and flipping of images to a model's input shape, by the recipe's transform."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 2**27
-"""Of a resized image: a long one may become much larger than it was."""
+"""Largest resized image: a narrow one may grow very large."""
 COLOR = {1: "gray", 3: "color"}
 
 
 class Fit:
-    """Makes images `(C, H, W)` uint8 of one shape; the same each time unless there is a seed.
+    """Transforms images to `(C, H, W)` uint8 of one shape; deterministic unless a seed is given.
 
-    With `keep_fitting` images of that height and width are not transformed.
+    With `keep_fitting`, images of that height and width are left unchanged.
     """
 
     def __init__(
@@ -33,9 +33,9 @@ class Fit:
         self.generator = torch.Generator()
 
     def __call__(self, image: Image | Tensor, title: str, seed: int | None = None) -> Tensor:
-        """The image as it fits. What of the transform is random is drawn from the seed alone.
+        """The transformed image. The random part of the transform depends only on the seed.
 
-        Raises DataError for an image that the transform does not make fit.
+        Raises DataError if the result does not have the expected shape.
         """
         if not isinstance(image, Tensor) and self.shape[0] == 3:
             image = image.convert("RGB")
@@ -52,7 +52,7 @@ class Fit:
     def transformed(
         self, image: Image | Tensor, title: str, seed: int | None = None
     ) -> Image | Tensor:
-        """The image resized, cropped and flipped; whatever shape that gives it."""
+        """The image resized, cropped and flipped, of whatever shape results."""
         operators, transform = torchvision_part("transforms.v2.functional"), self.transform
         draws = None
         if seed is not None and transform.is_random:
@@ -70,7 +70,7 @@ class Fit:
         return operators.horizontal_flip(image) if is_flipped else image
 
     def _corner(self, image: Image | Tensor, draws: list[float] | None) -> tuple[int, int]:
-        """Top and left of a crop: at random, or in the center as torchvision has it."""
+        """Top and left of a crop: random, or centered as in torchvision."""
         sides = zip(_size(image), self.shape[1:], strict=True)
         down, right = (side - own for side, own in sides)
         if draws is None or self.transform.crop == "center":
@@ -78,7 +78,7 @@ class Fit:
         return int(draws[0] * (down + 1)), int(draws[1] * (right + 1))
 
     def _check_size(self, image: Image | Tensor, title: str) -> None:
-        """A crop of a smaller image would be padded with black."""
+        """Raises DataError for an image smaller than the crop, which would be padded with black."""
         height, width = _size(image)
         resize = self.transform.resize
         short = min(height, width)
@@ -111,7 +111,7 @@ def _size(image: Image | Tensor) -> tuple[int, int]:
 
 
 def resized(image: Image | Tensor, side: int, resampler: str) -> Image | Tensor:
-    """An image whose shorter side is `side`, by Pillow: torchvision resamples tensors to other values."""
+    """An image resized to shorter side `side`, by Pillow: torchvision gives different values for tensors."""
     resize = torchvision_part("transforms.v2.functional").resize
     mode = torchvision_part("transforms").InterpolationMode(resampler)
     pictures = [resize(one, [side], mode) for one in as_pictures(image)]
@@ -119,7 +119,7 @@ def resized(image: Image | Tensor, side: int, resampler: str) -> Image | Tensor:
 
 
 def as_pictures(image: Image | Tensor) -> list[Image]:
-    """An image as Pillow's. A tensor of other than 1 or 3 channels is a gray picture for each."""
+    """An image as Pillow images: one, or a gray one per channel of a tensor without 1 or 3 channels."""
     from PIL import Image
 
     if not isinstance(image, Tensor):

@@ -1,8 +1,8 @@
-"""What a user gives -> the values of examples: uint8 levels of images, or real numbers of rows and series.
+"""Conversion of user data to examples: uint8 image levels, or real-valued rows and series.
 
 uint8 `(N, C, H, W)` or `(N, H, W)` are images; float32 or float64 `(N, D)` are rows, and `(N, C, L)`
-series. Anything else is refused with what makes it fit. A float `(N, H, W)` is a series unless
-images are wanted.
+series. Anything else raises an error that names the conversion. A float `(N, H, W)` is a series unless
+the model takes images.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ log = logging.getLogger("zoo")
 DTYPES = {np.dtype(np.uint8): torch.uint8} | {
     np.dtype(real): dtype for real, dtype in (("f4", torch.float32), ("f8", torch.float64))
 }
-"""Of values, in the machine's byte order."""
+"""Supported dtypes, in native byte order."""
 Shape = tuple[int, ...]
 
 
 def as_values(given: object, what: str, wanted: Shape | None = None) -> Tensor:
-    """`(N, *shape)` from a tensor or an array, without a copy where it is in order.
+    """`(N, *shape)` from a tensor or array, without a copy if it is contiguous.
 
     Args:
-        given: of images, rows or series.
-        what: what to call it in errors.
-        wanted: `input_shape` of a model, whose rank decides what is ambiguous.
+        given: images, rows or series.
+        what: name of the data in errors.
+        wanted: `input_shape` of the model, whose rank resolves ambiguous shapes.
 
     Raises DataError.
     """
@@ -45,7 +45,7 @@ def as_values(given: object, what: str, wanted: Shape | None = None) -> Tensor:
     if kind == "image" and values.dim() == 3:
         if len(values) == 3 < min(values.shape[1:]):
             log.warning(
-                "%s is %s: three gray images. One color image is x[None].",
+                "%s is %s: read as three gray images. For one color image, use x[None].",
                 what,
                 tuple(values.shape),
             )
@@ -55,7 +55,7 @@ def as_values(given: object, what: str, wanted: Shape | None = None) -> Tensor:
 
 
 def as_example(given: object, title: str, wanted: Shape | None = None) -> Tensor:
-    """One image `(C, H, W)`, row `(D,)` or series `(C, L)` from a tensor or an array. Raises DataError."""
+    """One image `(C, H, W)`, row `(D,)` or series `(C, L)` from a tensor or array. Raises DataError."""
     value = as_tensor(given)
     kind = None if value is None else kind_of(value.dtype, (1, *value.shape), wanted)
     if value is None or kind is None:
@@ -64,18 +64,18 @@ def as_example(given: object, title: str, wanted: Shape | None = None) -> Tensor
 
 
 def as_tensor(given: object) -> Tensor | None:
-    """A tensor or an array of a dtype that values have; None for anything else. Nothing is copied."""
+    """A tensor from a tensor or array of a supported dtype, without copying; None for anything else."""
     if isinstance(given, np.ndarray) and given.dtype in DTYPES:
-        with warnings.catch_warnings():  # of arrays that must not be written, which nobody does
+        with warnings.catch_warnings():  # about read-only arrays: nothing writes to them
             warnings.simplefilter("ignore")
             return torch.from_numpy(np.ascontiguousarray(given) if given.ndim else given)
     return given if isinstance(given, Tensor) and given.dtype in DTYPES.values() else None
 
 
 def from_table(given: Any, what: str) -> Any:
-    """The array of a data frame (of pandas or polars); anything else as it is.
+    """The array of a data frame (pandas or polars); anything else unchanged.
 
-    Raises DataError for columns that are not numbers.
+    Raises DataError if columns are not numeric.
     """
     if not (hasattr(given, "to_numpy") and hasattr(given, "columns")):
         return given
@@ -92,7 +92,7 @@ def from_table(given: Any, what: str) -> Any:
 
 
 def kind_of(dtype: torch.dtype | None, shape: Shape, wanted: Shape | None = None) -> Kind | None:
-    """What an array of that shape `(N, ...)` holds; None for what is neither images, rows nor series."""
+    """The kind of an array of that shape `(N, ...)`; None if it is not images, rows or series."""
     rank = len(shape) - 1
     if not 1 <= rank <= 3 or 0 in shape[1:]:
         return None
@@ -104,17 +104,17 @@ def kind_of(dtype: torch.dtype | None, shape: Shape, wanted: Shape | None = None
 
 
 def note_series(shape: Shape, what: str, wanted: Shape | None) -> None:
-    """A line for series `(C, L)` that may be meant as images."""
+    """Warns about series `(C, L)` that may be meant as images."""
     if len(shape) == 2 and wanted is None:
         log.warning(
-            "%s holds %s, as its numbers are floating point. Images are uint8, 0 to 255.",
+            "%s is read as %s because its values are floating point. Images are uint8, 0 to 255.",
             what,
             domain_of(shape),
         )
 
 
 def first_not_finite(values: Tensor) -> int | None:
-    """The number of the first example `(N, ...)` that holds NaN or infinity; None where none does."""
+    """The number of the first example `(N, ...)` with NaN or infinity, or None."""
     if not values.is_floating_point():
         return None
     sound = torch.isfinite(values).flatten(1).all(1)
@@ -122,7 +122,7 @@ def first_not_finite(values: Tensor) -> int | None:
 
 
 def not_finite(value: Tensor, title: str) -> str:
-    """What is said of a row or a series that holds NaN or infinity."""
+    """Error message for a row or series with NaN or infinity."""
     place = (~torch.isfinite(value)).nonzero()[0].tolist()
     noun, nouns = domain_of(tuple(value.shape)).noun, domain_of(tuple(value.shape)).nouns
     where = f"column {place[0]}" if noun == "row" else f"channel {place[0]}, step {place[1]}"

@@ -1,4 +1,4 @@
-"""`NamedDataset`: everything that there is to know of a dataset that has a name."""
+"""`NamedDataset`: the record of a named dataset."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NamedDataset:
-    """A dataset's facts, and how it is read. A subclass implements `whole`."""
+    """Facts about a dataset, and how to read it. Subclasses implement `whole`, `parts` and `damaged`."""
 
     name: str
     title: str
-    """What people call it."""
+    """Human-readable title."""
     hub: str | None = None
     """Its id on the Hugging Face Hub."""
     classes: tuple[str, ...] = ()
-    """Names of the classes of its images, by number."""
+    """Class names, by number."""
     factors: tuple[str, ...] = ()
-    """Names of the known factors behind its images."""
+    """Names of the ground-truth factors of its images."""
     sha256: Mapping[str, str] = field(default_factory=dict)
-    """Of the uint8 pixels of what `whole` gives, by name, in row-major order; others are not checked."""
+    """Hex sha256 of the uint8 arrays of `whole`, by name, in row-major order; arrays without one are not checked."""
 
     def read(self) -> dict[str, np.ndarray]:
-        """Every part, `(N, C, H, W)` or `(N, H, W)` uint8.
+        """All parts by name, `(N, C, H, W)` or `(N, H, W)` uint8.
 
-        Raises OfflineError where it would have to be downloaded and cannot be, DataError where its
-        bytes are not the published ones.
+        Raises OfflineError if a needed download fails, DataError if the bytes differ from the
+        published ones.
         """
         whole = self.whole()
         for name, pixels in whole.items():
@@ -47,25 +47,25 @@ class NamedDataset:
         return self.parts(whole)
 
     def whole(self) -> dict[str, np.ndarray]:
-        """The images as they are published, by the name of each file or all as "all"."""
+        """The images as published, by file, or all as "all"."""
         raise NotImplementedError
 
     def parts(self, whole: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The images of train, validation and test, from the whole."""
+        """The images of train, validation and test, from those of `whole`."""
         raise NotImplementedError
 
     def is_here(self) -> bool:
-        """Whether reading it downloads nothing."""
+        """Whether it can be read without a download."""
         return True
 
     def test_labels(self) -> list[int] | None:
-        """The class of each test image; None where they are missing or damaged: they only color a map."""
+        """The class of each test image, or None if the labels are missing or damaged: they only color plots."""
         return None
 
     def factors_of(self, split: str) -> np.ndarray:
-        """The factors of every image of a split, in its order, `(N, F)` int64."""
+        """The factors of every image of a split, in order, `(N, F)` int64."""
         raise NotImplementedError
 
     def damaged(self, why: str) -> str:
-        """What is said of other bytes than the published ones."""
+        """Error message for bytes that differ from the published ones, because of `why`."""
         raise NotImplementedError

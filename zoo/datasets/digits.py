@@ -1,4 +1,4 @@
-"""`digits`: the 8 x 8 digits that scikit-learn carries, split in order into 1,297, 200 and 300."""
+"""`digits`: the 8 x 8 digits of scikit-learn, split in order into 1,297, 200 and 300 images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARTS = {"train": 1297, "validation": 200, "test": 300}
 
 @dataclass(frozen=True)
 class Digits(NamedDataset):
-    """The record."""
+    """Record of `digits`."""
 
     name: str = "digits"
     title: str = "the 8 x 8 digits of scikit-learn"

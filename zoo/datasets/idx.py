@@ -1,4 +1,4 @@
-"""MNIST and its kin: IDX files in torchvision's layout, which torchvision downloads.
+"""MNIST and similar datasets: IDX files in torchvision's layout, downloaded by torchvision.
 
 Validation is the last 5,000 training images.
 """
@@ -28,14 +28,14 @@ FILES = {
     "train": ("train-images-idx3-ubyte", 60_000),
     "test": ("t10k-images-idx3-ubyte", 10_000),
 }
-"""File and number of images of each part."""
+"""File name and number of images of each part."""
 TEST_LABELS = ("t10k-labels-idx1-ubyte", 10_000)
 HELD_OUT = 5000
-"""Training images of the validation part."""
+"""Number of training images held out for validation."""
 
 
 def data_folder() -> Path:
-    """Where data lie, in torchvision's layout: `ZOO_DATA`, else the platform's cache folder."""
+    """The data folder, in torchvision's layout: `ZOO_DATA`, else in the platform's cache folder."""
     import platformdirs
 
     chosen = os.environ.get("ZOO_DATA")
@@ -46,14 +46,14 @@ def data_folder() -> Path:
 
 @dataclass(frozen=True)
 class IDX(NamedDataset):
-    """A dataset of torchvision's MNIST kind: 28 x 28, gray, ten classes."""
+    """A dataset in MNIST's format: 28 x 28, gray, ten classes."""
 
     torchvision: str = ""
-    """Name of torchvision's class, and of its folder."""
+    """Name of the class in torchvision, and of the folder."""
 
     @property
     def folder(self) -> Path:
-        """Of its files."""
+        """Folder of the IDX files."""
         return data_folder() / self.torchvision / "raw"
 
     def is_here(self) -> bool:
@@ -82,11 +82,11 @@ class IDX(NamedDataset):
     def damaged(self, why: str) -> str:
         return (
             f"The files of {self.name} in {str(self.folder)!r} are damaged ({why}). Delete that "
-            "folder and run again: they are fetched again."
+            "folder and run again to download them again."
         )
 
     def _images(self, path: Path, count: int) -> np.ndarray:
-        """Images `(N, 28, 28)` from a file of four big-endian numbers and then the pixels."""
+        """Images `(N, 28, 28)` uint8 from an IDX file: four big-endian integers, then the pixels."""
         import numpy as np
 
         header = _big_endian(0x0803, count, 28, 28)
@@ -101,10 +101,10 @@ class IDX(NamedDataset):
 
     def _download(self) -> None:
         kind = getattr(torchvision_part("datasets"), self.torchvision)
-        dataset = kind.__new__(kind)  # its constructor would read an old processed/*.pt, a pickle
+        dataset = kind.__new__(kind)  # the constructor would unpickle an old processed/*.pt
         dataset.root = str(data_folder())
         try:
-            with contextlib.redirect_stdout(sys.stderr):  # where it says what it downloads
+            with contextlib.redirect_stdout(sys.stderr):  # torchvision prints its progress
                 dataset.download()
         except (URLError, HTTPException, ConnectionError, TimeoutError, RuntimeError) as failure:
             causes = re.findall(r"got:\n(.*)", str(failure)) or str(failure).splitlines()
@@ -115,8 +115,8 @@ class IDX(NamedDataset):
             ) from failure
         except OSError as failure:
             raise DataError(
-                f"{self.name} cannot be kept in {dataset.root!r}: {failure.strerror or failure}. Make "
-                "room there, or set ZOO_DATA to a folder that can be written."
+                f"{self.name} cannot be stored in {dataset.root!r}: {failure.strerror or failure}. Free "
+                "space there, or set ZOO_DATA to a writable folder."
             ) from failure
 
 

@@ -1,4 +1,4 @@
-"""`sprites`: white shapes on black, drawn by the zoo, of which five factors are known."""
+"""`sprites`: white shapes on black, drawn by the zoo, with five known factors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sprites(NamedDataset):
-    """The record; `zoo.datasets.sprite_images` draws them."""
+    """Record of `sprites`; `zoo.datasets.sprite_images` draws the images."""
 
     name: str = "sprites"
     title: str = "the 64 x 64 sprites that the zoo draws"

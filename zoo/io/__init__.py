@@ -1,1 +1,1 @@
-"""Files that are never half-written, what their bytes must be, and text that is safe to print."""
+"""Atomic file writes, digests, locks, and text that is safe to print."""

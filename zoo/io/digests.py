@@ -1,4 +1,4 @@
-"""What a file must be: its size and its hash, as the Hub records them."""
+"""Expected size and hash of a file, as recorded by the Hub."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from zoo.io.files import open_regular
 class Digest:
     """Size and hash of a file.
 
-    The Hub keeps large files under their sha256, and the others under the sha1 that git gives a
-    blob, which is of `blob <size>`, a zero byte, and the content.
+    The Hub identifies large files by sha256 and others by git's blob sha1, which hashes
+    `blob <size>`, a zero byte, and the content.
     """
 
     kind: Literal["sha256", "git-sha1"]
     value: str
     """In hex."""
     size: int | None = None
-    """Bytes, where they are known."""
+    """Bytes, if known."""
 
     @classmethod
     def from_etag(cls, etag: str) -> Digest | None:
-        """The digest that the Hub's ETag is, by its length; None if it is not one."""
+        """The digest in a Hub ETag, its kind inferred from the length; None if it is not a digest."""
         if not set(etag) <= set("0123456789abcdef"):
             return None
         if len(etag) == 64:
@@ -37,14 +37,14 @@ class Digest:
 
     @classmethod
     def of_link(cls, path: Path) -> Digest | None:
-        """The Hub's record of a file in its client's cache, by the blob that the link leads to."""
+        """The digest of a file in the Hub client's cache, from the name of the blob it links to."""
         try:
             return cls.from_etag(path.readlink().name)
-        except OSError:  # no link, as where the system has none
+        except OSError:  # not a link
             return None
 
     def is_of(self, path: Path) -> bool:
-        """Whether a file can be read and its content is this one."""
+        """Whether a file can be read and matches."""
         try:
             with open_regular(path) as file:
                 return self._is_of(file)
@@ -52,7 +52,7 @@ class Digest:
             return False
 
     def matches(self, data: bytes) -> bool:
-        """Whether these bytes are the file's."""
+        """Whether these bytes match."""
         return self.size in (None, len(data)) and self._is_of(BytesIO(data))
 
     def _is_of(self, file: BinaryIO) -> bool:

@@ -1,4 +1,4 @@
-"""Reading and writing files so that nothing is half-written and only regular files are opened."""
+"""Atomic writes, and reads of regular files only."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from zoo.errors import InputError, WeightsError, ZooError
 def read_regular(path: Path, limit: int, error: type[ZooError] = WeightsError) -> bytes:
     """All bytes of a regular file of at most `limit` bytes, read once.
 
-    What is opened is what is checked: a fifo, a device or a folder in a file's place is refused
-    without reading it. Raises `error`.
+    The check is on the open file: a fifo, device or folder is refused unread. Raises `error`.
     """
     with open_regular(path, error) as file:
         size = check_size(file, path, limit, error)
@@ -31,11 +30,11 @@ def read_regular(path: Path, limit: int, error: type[ZooError] = WeightsError) -
 
 
 def check_size(file: BinaryIO, path: Path, limit: int, error: type[ZooError] = WeightsError) -> int:
-    """The size of an open file, in bytes. Raises `error` if that is more than `limit`."""
+    """The size of an open file, in bytes. Raises `error` if it exceeds `limit`."""
     size = os.fstat(file.fileno()).st_size
     if size > limit:
         raise error(
-            f"{str(path)!r} has {size:,} bytes; at most {limit:,} are right. It was not read.",
+            f"{str(path)!r} is {size:,} bytes; the limit is {limit:,}. It was not read.",
             path=path,
         )
     return size
@@ -43,12 +42,12 @@ def check_size(file: BinaryIO, path: Path, limit: int, error: type[ZooError] = W
 
 @contextmanager
 def open_regular(path: Path, error: type[ZooError] = WeightsError) -> Iterator[BinaryIO]:
-    """A regular file, open for reading; anything else in its place raises `error`."""
+    """A regular file, open for reading. Raises `error` for anything else."""
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(
             path, flags | getattr(os, "O_NONBLOCK", 0)
-        )  # a fifo would make it wait
+        )  # opening a fifo would block
     except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
         raise error(f"Cannot open {str(path)!r}: {_cause(failure)}.", path=path) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -59,22 +58,22 @@ def open_regular(path: Path, error: type[ZooError] = WeightsError) -> Iterator[B
 
 
 def with_home(path: str | Path, error: type[ZooError] = ZooError) -> Path:
-    """The path with a leading `~` replaced by the home folder. Raises `error` if there is none."""
+    """The path with a leading `~` replaced by the home folder. Raises `error` if it is unknown."""
     if not isinstance(path, (str, Path)):
-        raise error(f"A path is a string or a Path; got {path!r:.60}.")
+        raise error(f"A path must be a string or Path; got {path!r:.60}.")
     try:
         return Path(path).expanduser()
     except RuntimeError:
         raise error(
-            f"{str(path)!r} begins with a home folder that does not exist.", path=path
+            f"Cannot expand '~' in {str(path)!r}: the home folder is unknown.", path=path
         ) from None
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Writes to a temporary file in the same folder, flushes, then renames.
 
-    A full or read-only disk leaves what was there. Raises ZooError; so does a device, a fifo or a
-    folder in the file's place, which stays.
+    If the disk fails, an existing file stays as it was. Raises ZooError, also where `path` is a
+    device, fifo or folder, which is not replaced.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     with writing(path):
@@ -92,7 +91,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 
 
 def copy_regular(source: Path, target: Path) -> None:
-    """A copy of a regular file, or of the one that a link leads to. Raises ZooError."""
+    """Copies a regular file, following links. Raises ZooError."""
     with open_regular(source) as file, writing(target):
         make_folder(target.parent)
         with open(target, "xb") as copy:
@@ -102,32 +101,32 @@ def copy_regular(source: Path, target: Path) -> None:
 
 
 def check_holds_only(folder: Path, names: Sequence[str], what: str) -> None:
-    """Raises InputError for a file, and for a folder with something else than the names of a `what`."""
+    """Raises InputError if `folder` is a file or contains anything but `names`; `what` is for the message."""
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise InputError(f"{str(folder)!r} is a file; a {what} needs a folder.")
     other = sorted(set(os.listdir(folder)) - set(names)) if os.path.isdir(folder) else []
     if other:
         raise InputError(
-            f"{str(folder)!r} holds {other[0]!r}, which is no part of a {what}. Name a new or empty "
-            "folder."
+            f"{str(folder)!r} contains {other[0]!r}, which is not part of a {what}. Choose a new or "
+            "empty folder."
         )
 
 
 def check_not_another(path: Path, data: bytes) -> None:
-    """Raises InputError where a file has another content: what somebody made is not replaced."""
+    """Raises InputError if `path` exists with other content, so that it is not overwritten."""
     if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == data):
         raise InputError(
-            f"{str(path)!r} is there already and is something else. Nothing was written: name "
-            "another folder, or delete it."
+            f"{str(path)!r} already exists with other content. Nothing was written: choose another "
+            "folder, or delete it."
         )
 
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """A new folder inside `target` whose files take their places in it at the end, one after another.
+    """A temporary folder inside `target` whose files are moved into `target` at the end, one by one.
 
-    Where anything fails before that, `target` keeps all that it had; a process that is killed between
-    two of the last renames leaves files of both. Raises ZooError.
+    After an earlier failure `target` is unchanged; a process killed between two of the final renames
+    leaves a mix of old and new files. Raises ZooError.
     """
     stage = target / f".saving.{secrets.token_hex(6)}"
     is_new = not os.path.exists(target)
@@ -139,14 +138,14 @@ def staged(target: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         if is_new:
-            with suppress(OSError):  # it has files: nothing failed
+            with suppress(OSError):  # not empty: nothing failed
                 target.rmdir()
 
 
 def _move_all(stage: Path, target: Path) -> None:
-    """Looks at every place first, so that none is taken where another cannot be."""
+    """Checks every destination before moving anything."""
     files = [path for path in stage.rglob("*") if path.is_file()]
-    files.sort(key=lambda path: (-len(path.parts), path))  # the folder's own files come together
+    files.sort(key=lambda path: (-len(path.parts), path))  # top-level files last
     places = {path: target / path.relative_to(stage) for path in files}
     for place in places.values():
         _check_replaceable(place)
@@ -160,11 +159,10 @@ def _move_all(stage: Path, target: Path) -> None:
 
 
 class GrowingFile:
-    """A file that grows in pieces as `<name>.partial`, and takes its own name when it is whole.
+    """A file written in pieces as `<name>.partial` and renamed when complete.
 
-    What was written stays when its process is killed; `open` cuts off what came after the piece that
-    is known to be good. All of it raises ZooError where the disk fails; so does a device, a fifo or
-    a folder in either place.
+    Data survive a killed process; `open` truncates to the part known to be good. Methods raise
+    ZooError if the disk fails, and the constructor if either path is a device, fifo or folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -176,19 +174,19 @@ class GrowingFile:
                 _check_replaceable(place)
 
     def has(self, size: int) -> bool:
-        """Whether its first `size` bytes were written already."""
+        """Whether at least `size` bytes are already written."""
         return self.partial.is_file() and self.partial.stat().st_size >= size
 
     def open(self, keep: int) -> None:
-        """Opens it to go on after its first `keep` bytes; 0 begins anew."""
+        """Opens it to append after the first `keep` bytes; 0 starts over."""
         with writing(self.partial):
-            # unbuffered: a process that is forked off holds no bytes that it could write again
+            # unbuffered: a forked process must not flush the same bytes again
             self.file = FileIO(self.partial, "r+b" if keep else "wb")
             self.file.truncate(keep)
             self.file.seek(keep)
 
     def append(self, data: bytes | memoryview) -> None:
-        """Writes all of it at the end."""
+        """Appends all of `data`."""
         assert self.file is not None
         rest = memoryview(data)
         with writing(self.partial):
@@ -196,42 +194,40 @@ class GrowingFile:
                 rest = rest[self.file.write(rest) :]
 
     def sync(self) -> None:
-        """Returns when the disk has it."""
+        """Flushes to disk."""
         if self.file is not None:
             with writing(self.partial):
                 os.fsync(self.file.fileno())
 
     def take_its_place(self) -> None:
-        """Gives it its own name, unless it has it already."""
+        """Renames it to its final name, unless that is done."""
         with writing(self.path):
             if self.partial.is_file():
                 os.replace(self.partial, self.path)
 
     def close(self) -> None:
-        """Writes nothing any more."""
+        """Closes the file; it stays `<name>.partial`."""
         if self.file is not None:
             self.file.close()
 
     def discard(self) -> None:
-        """Deletes what was written."""
+        """Deletes the partial file."""
         self.close()
         remove(self.partial)
 
 
 def remove(path: Path) -> None:
-    """Deletes a file if it is there. Raises ZooError."""
+    """Deletes a file if it exists. Raises ZooError."""
     with writing(path):
         path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
-    """Creates a folder, and those above it, if it is not there. Raises ZooError for a file in its place."""
+    """Creates a folder and its parents if missing. Raises ZooError if a file is in its place."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise ZooError(
-            f"{str(folder)!r} is a file where a folder is needed.", path=folder
-        ) from None
+        raise ZooError(f"{str(folder)!r} is a file, but a folder is needed.", path=folder) from None
 
 
 def _check_replaceable(path: Path) -> None:
@@ -241,7 +237,7 @@ def _check_replaceable(path: Path) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raises ZooError, in a sentence, where the disk fails."""
+    """Turns operating system errors into ZooError."""
     try:
         yield
     except (OSError, ValueError) as failure:  # ValueError: a NUL in the path

@@ -1,4 +1,4 @@
-"""One process at a time in a folder, or at work on a file."""
+"""Locks: one process at a time in a folder or on a file."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ from zoo.io.files import make_folder, writing
 log = logging.getLogger("zoo")
 
 SECONDS = 15.0
-"""How long to wait for a lock: the children of a process that was killed end within this time."""
-HELD = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-"""How a system says that another process has the lock; anything else is no lock at all."""
+"""Time to wait for a lock. Children of a killed process exit within it."""
+TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+"""Errors that mean that another process has the lock; any other means that locks are unsupported."""
 
 
 @contextmanager
 def locked(file: Path, in_use: str, error: type[ZooError] = ZooError) -> Iterator[int]:
-    """Keeps every other process, and every other caller in this one, out until the end.
+    """Holds an exclusive lock against other processes and other callers in this process.
 
-    The lock is an empty file, created with its folder and deleted at the end. The system releases
-    it when its process ends, however that happens: a file that a killed process leaves behind
-    locks nothing. It is `flock`'s, and on Windows `msvcrt`'s, where the file stays. Where a file
-    system has no locks, a warning says so, and nobody is kept out.
+    The lock is an empty file, created along with its folder and deleted at the end. The system
+    releases it when the process exits for any reason, so a leftover file locks nothing. It uses
+    `flock`, or `msvcrt` on Windows, where the file stays. On a file system without locks it logs a
+    warning and does not exclude others.
 
     Args:
-        file: for a folder a file inside it, such as `<folder>/.lock`; for a file one beside it.
-        in_use: the message, if the lock is still taken after `SECONDS`.
-        error: what is raised then.
+        file: path of the lock file: inside the folder to lock, such as `<folder>/.lock`, or next to
+            the file to lock.
+        in_use: error message if the lock is still taken after `SECONDS`.
+        error: class of that error.
 
     Yields:
         The lock's file descriptor: a child process that inherits it holds the lock too.
 
-    Raises `error`, and ZooError where the file cannot be created.
+    Raises `error`, and ZooError if the file cannot be created.
     """
     descriptor = _acquired(file, in_use, error)
     try:
         yield descriptor
     finally:
-        with suppress(OSError):  # Windows deletes no open file
+        with suppress(OSError):  # Windows cannot delete an open file
             file.unlink()
         os.close(descriptor)
 
@@ -57,7 +58,7 @@ def _acquired(file: Path, in_use: str, error: type[ZooError]) -> int:
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         taken = False
         try:
-            taken = _take(descriptor, file) and _is_there(descriptor, file)
+            taken = _take(descriptor, file) and _is_current(descriptor, file)
         finally:
             if not taken:
                 os.close(descriptor)
@@ -69,7 +70,7 @@ def _acquired(file: Path, in_use: str, error: type[ZooError]) -> int:
 
 
 def _take(descriptor: int, file: Path) -> bool:
-    """Whether the lock is this process's now."""
+    """Tries to take the lock; whether it succeeded."""
     try:
         try:
             import fcntl
@@ -80,18 +81,18 @@ def _take(descriptor: int, file: Path) -> bool:
         else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as failure:
-        if failure.errno in HELD:
+        if failure.errno in TAKEN:
             return False
         log.warning(
-            "The file system of %r has no locks (%s): start nothing else that writes there.",
+            "The file system of %r does not support locks (%s): start nothing else that writes there.",
             str(file.parent),
             failure.strerror,
         )
     return True
 
 
-def _is_there(descriptor: int, file: Path) -> bool:
-    """Whether this is the file that others find: the one who had it deletes it at the end."""
+def _is_current(descriptor: int, file: Path) -> bool:
+    """Whether the open file is still the one at the path: the previous owner may have deleted it."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(file))
     except FileNotFoundError:

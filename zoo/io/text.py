@@ -1,15 +1,15 @@
-"""Untrusted text, made safe to print; numbers, made easy to read."""
+"""Escaping of untrusted text, and formatting of numbers."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """The text with every control character but newlines shown as an escape."""
+    """The text with all nonprintable characters except newlines escaped."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def number(value: float | int | None, error: float | None = None) -> str:
-    """A measured number in as many digits as its standard error allows, or a dash."""
+    """A measured number, rounded according to its standard error; a dash for None."""
     if value is None:
         return "-"
     if isinstance(value, int):
@@ -21,12 +21,12 @@ def number(value: float | int | None, error: float | None = None) -> str:
 
 
 def with_error(value: float | int | None, error: float | None) -> str:
-    """A measured number and its standard error, or the number alone, or a dash."""
+    """A measured number, with its standard error if known; a dash for None."""
     return number(value, error) + (f" ± {number(error, error)}" if error else "")
 
 
 def size(count: int) -> str:
-    """A number of bytes in kB or MB."""
+    """Bytes formatted in kB or MB."""
     if count < 1_000_000:
         return f"{count / 1000:.0f} kB"
     return f"{count / 1e6:.1f} MB"

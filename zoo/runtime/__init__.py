@@ -1,1 +1,1 @@
-"""The process and the machine: devices, launchers' processes, settings from the environment."""
+"""Process and machine: devices, distributed processes, settings from environment variables."""

@@ -1,4 +1,4 @@
-"""Names of devices and dtypes -> the device if it is available, the dtype; and what bf16 costs there."""
+"""Device and dtype lookup, and the measured speed of bf16."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from zoo.errors import DeviceError, InputError
 from zoo.runtime import processes
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-"""Dtypes of weights, images and codes: those that can be compared and added everywhere."""
+"""Dtypes of weights, examples and codes: those with full arithmetic support on every device."""
 
 
 def find_device(device: str | torch.device) -> torch.device:
-    """The device of that name, whoever asks; `"auto"` is a GPU where there is one.
+    """The device of that name; `"auto"` is the GPU if available, else the CPU.
 
     Raises DeviceError for an unknown name and for a device that is not available.
     """
@@ -29,17 +29,17 @@ def find_device(device: str | torch.device) -> torch.device:
         first = str(absent).splitlines()[0][:120]
         raise DeviceError(
             f"The device {device!r} is not available ({first}). Use 'cpu', or 'auto' for the best "
-            "there is."
+            "available."
         ) from None
 
 
 def find_rank_device(device: str | torch.device) -> torch.device:
-    """Where this process computes its share of a training or a measurement.
+    """The device on which this process computes its share of a training or a measurement.
 
-    Alone, what `find_device` gives. Under a launcher every process has a GPU of its own, by its number
-    on this machine, and all are connected: by gloo if they compute on the CPU, else by nccl.
+    Without a launcher, the same as `find_device`. Under a launcher each process gets its own GPU, by
+    local rank, and the processes are connected: with gloo on the CPU, else with nccl.
 
-    Raises DeviceError as `find_device`, and for the number of another process's GPU.
+    Raises DeviceError as `find_device`, and for the index of another process's GPU.
     """
     if not processes.are_many():
         return find_device(device)
@@ -51,44 +51,46 @@ def find_rank_device(device: str | torch.device) -> torch.device:
         own = torch.device(kind, processes.index_here() % torch.accelerator.device_count())
         if colon and number != str(own.index):
             raise DeviceError(
-                f"The device {str(device)!r} is another process's: under a launcher each has a GPU of "
-                f"its own, and this one's is {own}. Use 'auto'."
+                f"The device {str(device)!r} belongs to another process: under a launcher each process "
+                f"has its own GPU, here {own}. Use 'auto'."
             )
-    processes.connect(cpu=own.type in ("cpu", "mps"))  # MPS connects no processes
+    processes.connect(cpu=own.type in ("cpu", "mps"))  # MPS has no communication backend
     return own
 
 
 def find_dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
-    """The floating dtype, or the one of that name, such as `"bfloat16"`. Raises InputError."""
+    """A floating dtype from itself or its name, such as `"bfloat16"`; None for None. Raises InputError."""
     names = {str(one).removeprefix("torch."): one for one in FLOATS}
     found = names.get(dtype) if isinstance(dtype, str) else dtype
     if dtype is None or found in FLOATS:
         return found
-    raise InputError(f"dtype is one of {', '.join(names)}, by name or torch's own; got {dtype!r}.")
+    raise InputError(
+        f"dtype must be one of {', '.join(names)}, as a name or torch dtype; got {dtype!r}."
+    )
 
 
 def fork_rng(device: torch.device) -> AbstractContextManager[None]:
-    """Gives torch's global generators, of the CPU and of a device, their state back afterward."""
+    """Restores the state of torch's global generators, of the CPU and of a device, afterward."""
     devices = [] if device.type == "cpu" else [device]
     return torch.random.fork_rng(devices, device_type=device.type)
 
 
 def name_of(device: torch.device) -> str:
-    """`cpu`, or what a GPU calls itself."""
+    """The model name of a CUDA GPU, else the device type, such as `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def bf16_cost(device: torch.device) -> float:
-    """Seconds of a matrix product in bf16 over those in float32, measured now, in some 50 ms.
+    """Time of a matrix product in bf16 relative to float32; measuring it takes about 50 ms.
 
-    About 0.5 on a processor or GPU with bf16 products. One without them imitates them: 2 to 40.
+    About 0.5 on a CPU or GPU with native bf16 products; 2 to 40 where they are emulated.
     """
     left, right = torch.randn(128, 512, device=device), torch.randn(512, 512, device=device)
 
     def seconds(a: Tensor, b: Tensor) -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         float((a @ b)[0, 0])  # waits for the device
-        return time.perf_counter() - begun
+        return time.perf_counter() - start
 
     pairs = [(seconds(left.bfloat16(), right.bfloat16()), seconds(left, right)) for _ in range(8)]
     return statistics.median(bf16 / float32 for bf16, float32 in pairs[1:])  # the first warms up

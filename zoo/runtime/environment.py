@@ -1,4 +1,4 @@
-"""Settings from the environment: what is not understood is refused, never ignored."""
+"""Settings from environment variables; invalid values raise an error and are never ignored."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ UNITS = {"": 2**20, "MB": 10**6, "GB": 10**9, "MIB": 2**20, "GIB": 2**30}
 
 
 def count(name: str) -> int | None:
-    """A whole number, 0 or more; None where it is not set. Raises DataError for anything else."""
-    said = os.environ.get(name, "").strip()
-    if not said:
+    """A non-negative integer, or None if the variable is not set. Raises DataError for other values."""
+    text = os.environ.get(name, "").strip()
+    if not text:
         return None
-    if not re.fullmatch(r"[0-9]{1,9}", said):
+    if not re.fullmatch(r"[0-9]{1,9}", text):
         raise DataError(
-            f"{name}={said!r} in the environment: a whole number is right, as {name}=2."
+            f"The environment variable {name}={text!r} is not a whole number, such as {name}=2."
         )
-    return int(said)
+    return int(text)
 
 
 def size(name: str, default: int) -> int:
-    """Bytes: MiB, or with a unit, as 1GB. Raises DataError for anything else."""
-    said = os.environ.get(name, "").strip()
-    found = re.fullmatch(r"([0-9]{1,9})\s*([A-Za-z]*)", said)
-    if not said:
+    """A size in bytes, given in MiB or with a unit, such as 1GB. Raises DataError for other values."""
+    text = os.environ.get(name, "").strip()
+    found = re.fullmatch(r"([0-9]{1,9})\s*([A-Za-z]*)", text)
+    if not text:
         return default
     if found is None or found[2].upper() not in UNITS:
         raise DataError(
-            f"{name}={said!r} in the environment: MiB are right, as {name}=512, or 1GB, 1GiB, 500MB."
+            f"The environment variable {name}={text!r} is not a size: use MiB, such as {name}=512, or a "
+            "unit, such as 1GB, 1GiB or 500MB."
         )
     return int(found[1]) * UNITS[found[2].upper()]

@@ -1,4 +1,4 @@
-"""A process that ends when the one that started it has died."""
+"""Exit of a child process when its parent has died."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ SECONDS = 1.0
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """Ends this process, at once and without cleaning up, soon after its parent died.
+    """Exits this process, without cleanup, soon after its parent dies.
 
-    A parent that is killed cannot end its children; they would compute on for nobody.
+    A killed parent cannot stop its children, which would keep computing.
 
     Args:
-        parent: process id of who started this one, for a parent that may have died before this is
-            called; None is the parent of now.
+        parent: process id of the parent, which may have died before this call; None is the current
+            parent.
     """
     expected = os.getppid() if parent is None else parent
 

@@ -1,6 +1,6 @@
 """The processes of one program: one, unless `torchrun` or `accelerate launch` started it.
 
-Accelerate connects them, with gloo on processors and nccl on GPUs.
+Accelerate connects them, with gloo on CPUs and nccl on GPUs.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 ValueT = TypeVar("ValueT")
 
 LAUNCHED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR")
-"""Variables that torchrun and Accelerate's launchers set in every process that they start."""
+"""Variables that torchrun and Accelerate's launchers set in every process."""
 
 
 def are_many() -> bool:
-    """Whether a launcher started more than this process. Imports and connects nothing."""
+    """Whether a launcher started several processes. Imports and connects nothing."""
     return count() > 1
 
 
 def count() -> int:
     """The number of processes that the launcher started; 1 without a launcher.
 
-    `WORLD_SIZE` and `RANK` alone are no launcher: pods of a cluster have them too.
+    `WORLD_SIZE` and `RANK` alone do not imply a launcher: cluster pods have them too.
     """
     return int(os.environ["WORLD_SIZE"]) if all(map(os.environ.get, LAUNCHED)) else 1
 
 
 def index() -> int:
-    """The number of this process, from 0."""
+    """The rank of this process, from 0."""
     return int(os.environ["RANK"]) if are_many() else 0
 
 
@@ -48,34 +48,34 @@ def is_first() -> bool:
 
 
 def about_launcher() -> str:
-    """A line on an environment that counts several processes although no launcher started this one, or ""."""
+    """A warning if WORLD_SIZE is above 1 although no launcher started this process, else ""."""
     size = os.environ.get("WORLD_SIZE", "1")
     if are_many() or size == "1" or all(map(os.environ.get, LAUNCHED)):
         return ""
     missing = ", ".join(name for name in LAUNCHED if not os.environ.get(name))
     return (
         f"WORLD_SIZE is {size}, but no launcher started this process ({missing} is not set): it trains "
-        "alone, on all images. To share a training among processes, start it with torchrun."
+        "alone, on all examples. Start it with torchrun to distribute the training."
     )
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """The number of CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def on_this_machine() -> int:
-    """How many of the processes share this machine."""
+    """The number of processes on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if are_many() else 1
 
 
 def index_here() -> int:
-    """The number of this process among those of this machine, from 0."""
+    """The local rank of this process, from 0."""
     return int(os.environ["LOCAL_RANK"]) if are_many() else 0
 
 
 def connect(cpu: bool) -> PartialState:
-    """Accelerate's state. Connects the processes where nothing has yet: by gloo for CPUs, else by nccl."""
+    """Accelerate's state. Connects the processes if they are not yet: with gloo on CPUs, else with nccl."""
     from accelerate import PartialState
 
     _disconnect_at_exit()
@@ -83,17 +83,17 @@ def connect(cpu: bool) -> PartialState:
 
 
 def state() -> PartialState:
-    """As `connect`, for those who compute nothing themselves: by nccl where there are GPUs."""
+    """As `connect`, for callers that do not choose a device: with nccl if GPUs are available."""
     import torch
     from accelerate.utils import parse_flag_from_env
 
     gpu = torch.accelerator.current_accelerator(check_available=True)
-    no_gpu = gpu is None or gpu.type == "mps"  # which has no way to connect processes
+    no_gpu = gpu is None or gpu.type == "mps"  # MPS has no communication backend
     return connect(no_gpu or bool(parse_flag_from_env("ACCELERATE_USE_CPU")))
 
 
 def group() -> tuple[int, int]:
-    """The number of this process and how many there are, as this program has connected them, if it has."""
+    """Rank and world size of the default process group; `(0, 1)` if it is not initialized."""
     distributed = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return 0, 1
@@ -101,7 +101,7 @@ def group() -> tuple[int, int]:
 
 
 def leave(code: int) -> NoReturn:
-    """Ends one of many processes: threads of torch's sometimes abort one that ends as others do."""
+    """Exits without interpreter teardown, during which torch's threads can abort the process."""
     _disconnect()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -120,7 +120,7 @@ def _disconnect_at_exit() -> None:
 
 
 def gathered(value: ValueT) -> list[ValueT]:
-    """The values of all processes, in their order, in every one of them."""
+    """The values of all processes, ordered by rank, in every process."""
     if not are_many():
         return [value]
     from accelerate.utils import gather_object
@@ -130,41 +130,41 @@ def gathered(value: ValueT) -> list[ValueT]:
 
 
 def summed(values: Tensor) -> Tensor:
-    """The sum over all processes, in every one of them, of tensors of one shape and dtype."""
+    """The sum of the tensors of all processes, of equal shape and dtype, in every process."""
     if not are_many():
         return values
     from accelerate.utils import reduce
 
     everywhere = reduce(values.to(state().device), "sum")
-    return everywhere.to(values.device)  # pyright: ignore[reportAttributeAccessIssue]  # a tensor's is one
+    return everywhere.to(values.device)  # pyright: ignore[reportAttributeAccessIssue]  # a tensor for a tensor
 
 
 def from_first(make: Callable[[], ValueT]) -> ValueT:
-    """What `make` gives in the first process, in every process; where it raises, all of them do."""
+    """Calls `make` in the first process and returns its value in all; if it raises, all raise."""
     if not are_many():
         return make()
     from accelerate.utils import broadcast_object_list
 
     state()
-    told, failure = _attempted(make) if is_first() else ([], None)
-    (told,) = broadcast_object_list([told])
+    outcome, failure = _attempt(make) if is_first() else ([], None)
+    (outcome,) = broadcast_object_list([outcome])
     if failure is not None:
         raise failure
-    return _unpacked(told)
+    return _unwrap(outcome)
 
 
 def first_here(make: Callable[[], object]) -> None:
-    """Calls `make` in one process of each machine, while the others wait; where one raises, all do."""
-    told, failure = _attempted(make) if index_here() == 0 else ([None, None], None)
-    everything = gathered(told)
+    """Calls `make` in one process per machine while the others wait; if one raises, all raise."""
+    outcome, failure = _attempt(make) if index_here() == 0 else ([None, None], None)
+    outcomes = gathered(outcome)
     if failure is not None:
         raise failure
-    for one in everything:
-        _unpacked(one)
+    for one in outcomes:
+        _unwrap(one)
 
 
-def _attempted(make: Callable[[], object]) -> tuple[list, Exception | None]:
-    """What other processes are to return or else raise after `make`, and what it raised here."""
+def _attempt(make: Callable[[], object]) -> tuple[list, Exception | None]:
+    """`[value, error]` of `make` to send to other processes, and the original exception."""
     try:
         return [make(), None], None
     except ZooError as wrong:
@@ -173,8 +173,8 @@ def _attempted(make: Callable[[], object]) -> tuple[list, Exception | None]:
         return [None, ZooError(f"Process {index()} failed: {type(wrong).__name__}: {wrong}")], wrong
 
 
-def _unpacked(told: list):
-    value, wrong = told
+def _unwrap(outcome: list):
+    value, wrong = outcome
     if wrong is not None:
         raise wrong
     return value

@@ -1,4 +1,4 @@
-"""torchvision, which must have been made for the installed torch."""
+"""Import of torchvision, which must match the installed torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.errors import DataError
 
 
 def torchvision_part(name: str) -> ModuleType:
-    """torchvision's `datasets` or `utils`. Raises DataError where it is missing, or made for another torch."""
+    """torchvision's `datasets` or `utils`. Raises DataError if it is missing or built for another torch."""
     try:
         return import_module(f"torchvision.{name}")
     except (ImportError, RuntimeError) as clash:
@@ -19,5 +19,5 @@ def torchvision_part(name: str) -> ModuleType:
         installed = [found.version for found in distributions(name="torchvision")]
         raise DataError(
             f"torchvision {(installed or ['(not installed)'])[0]} and torch {torch.__version__} do "
-            f"not work together ({clash}). Install the torchvision made for your torch."
+            f"not work together ({clash}). Install the torchvision built for your torch."
         ) from clash

@@ -37,34 +37,38 @@ def test_an_npy_of_format_2_is_read():
         (
             PIXELS / 255,
             "float64",
-            "Its values go from 0 to 1: try (x * 255).round().astype(np.uint8).",
+            "Its values range from 0 to 1: try (x * 255).round().astype(np.uint8).",
         ),
         (
             PIXELS.astype(">f4"),
             ">f4",
-            "Its values go from 0 to 255: try x.round().astype(np.uint8).",
+            "Its values range from 0 to 255: try x.round().astype(np.uint8).",
         ),
         (
             (PIXELS / 127.5 - 1).astype(np.float16),
             "float16",
-            "Its values go from -1 to 1: try ((x + 1) * 127.5).round().astype(np.uint8).",
+            "Its values range from -1 to 1: try ((x + 1) * 127.5).round().astype(np.uint8).",
         ),
         (
             PIXELS.astype(np.uint16) * 16,
             "uint16",
-            "Its values go from 0 to 4080: scale them to 0 to 255, then .astype(np.uint8).",
+            "Its values range from 0 to 4080: scale them to 0 to 255, then .astype(np.uint8).",
         ),
-        (PIXELS.astype(np.int64), "int64", "Its values go from 0 to 255: try x.astype(np.uint8)."),
+        (
+            PIXELS.astype(np.int64),
+            "int64",
+            "Its values range from 0 to 255: try x.astype(np.uint8).",
+        ),
         (
             PIXELS // 128 * np.int8(1),
             "int16",
-            "Its values go from 0 to 1: try x.astype(np.uint8) * 255.",
+            "Its values range from 0 to 1: try x.astype(np.uint8) * 255.",
         ),
         (PIXELS > 3, "bool", "Try x.astype(np.uint8) * 255."),
         (
             PIXELS[..., None] / 255,
             "float64, channels last",
-            "Its values go from 0 to 1: try (x.transpose(0, 3, 1, 2) * 255).round().astype(np.uint8).",
+            "Its values range from 0 to 1: try (x.transpose(0, 3, 1, 2) * 255).round().astype(np.uint8).",
         ),
         (PIXELS[..., None], "uint8, channels last", "Try x.transpose(0, 3, 1, 2)."),
         (PIXELS[0, ..., None], "uint8, channels last", "Try x.transpose(2, 0, 1)[None]."),
@@ -173,7 +177,7 @@ def test_an_npy_of_more_than_fits_is_read_from_its_place(monkeypatch, array):
         (npy(PIXELS.astype(np.float32)), "float32; images are"),
         (
             npy(np.asfortranarray(PIXELS)),
-            "is in Fortran order, in which no example lies in one piece",
+            "is in Fortran order, which cannot be streamed",
         ),
         (npy_header(described("(-10, 8, -8)"), bytes(640)), "uint8; images are"),
         (npy_header(described(f"({10**12}, 8, 8)"), bytes(640)), "is cut short"),
@@ -196,13 +200,13 @@ def test_endings_are_read_in_any_case():
     for name, data in (("A.NPY", npy(PIXELS)), ("A.Npz", zipped({"a.npy": npy(PIXELS)}))):
         Path(name).write_bytes(data)
         assert np.array_equal(load_examples(f"./{name}", None).values[:, 0].numpy(), PIXELS)
-    assert refused("NOWHERE.NPY") == "There is no file or folder 'NOWHERE.NPY'."
+    assert refused("NOWHERE.NPY") == "The file or folder 'NOWHERE.NPY' does not exist."
 
 
 def test_three_gray_images_that_may_be_one_in_color_are_said_to_be_three(caplog):
     Path("a.npy").write_bytes(npy(PIXELS[:3]))
     assert load_examples("a.npy", None).values.shape == (3, 1, 9, 10)
-    said = "'a.npy' is (3, 9, 10): three gray images. One color image is x[None]."
+    said = "'a.npy' is (3, 9, 10): read as three gray images. For one color image, use x[None]."
     assert caplog.messages == [said]
     caplog.clear()
     for unambiguous in (PIXELS[:4], PIXELS[:3, None], PIXELS[None, :3]):
@@ -226,7 +230,7 @@ def test_an_npz_of_one_array_is_split_and_of_three_is_not():
 @pytest.mark.parametrize(
     ("members", "why"),
     [
-        ({}, "holds nothing; expected one array, or train, and validation or test or both"),
+        ({}, "holds nothing; expected one array, or arrays train, and validation and/or test"),
         ({"a.npy": npy(PIXELS), "b.npy": npy(PIXELS)}, "holds 'a', 'b'; expected one array"),
         (
             {"train.npy": npy(PIXELS), "x.npy": npy(PIXELS)},
@@ -256,7 +260,7 @@ def test_an_npz_of_more_than_fits_is_refused_by_its_directory(monkeypatch):
         with monkeypatch.context() as unread:
             unread.setattr("numpy.lib.npyio.NpzFile.__getitem__", None)
             assert refused("a.npz") == (
-                f"'a.npz' holds {size:,} bytes. More than 1,048,576 are streamed, which a "
+                f"'a.npz' holds {size:,} bytes, and more than 1,048,576 must be streamed, which a "
                 ".npz cannot be: np.save each array as a .npy, or set ZOO_IN_MEMORY=2 (MiB)."
             )
 
@@ -277,7 +281,7 @@ def test_a_truncated_npz_is_refused():
 def test_parts_of_several_sizes_are_refused():
     np.savez("a.npz", train=PIXELS, validation=PIXELS[:, :8], test=PIXELS)
     message = refused("a.npz", split="train")
-    assert "All images of a dataset have one size" in message
+    assert "All images of a dataset must have the same size" in message
     assert "train (1, 9, 10), validation (1, 8, 10), test (1, 9, 10)" in message
 
 
@@ -285,4 +289,4 @@ def test_an_empty_part_is_refused_when_it_is_asked_for():
     np.savez("a.npz", train=PIXELS, validation=PIXELS[:0], test=PIXELS)
     assert len(load_examples("a.npz", "train")) == 40
     message = refused("a.npz", split="validation")
-    assert message == "The validation split of a.npz is empty: give it more images."
+    assert message == "The validation split of a.npz is empty: add more images."

@@ -53,7 +53,7 @@ def test_hidden_folders_beside_train_and_test_are_not_spoken_of(caplog):
     for part in ("train", "test"):
         written(*(f"{part}/{name}" for name in list(PICTURES)[:20]))
     load_examples("f", "test")
-    assert "left out" not in caplog.text
+    assert "skipped" not in caplog.text
 
 
 @pytest.mark.parametrize("places", [("my/train", "my/test"), ("cup/train/good", "nut/test/bad")])
@@ -62,7 +62,7 @@ def test_parts_farther_down_are_said_to_be_taken_together(places, caplog):
         written(*(f"{place}/{name}" for name in list(PICTURES)[:20]))
     load_examples("f", None)
     train, test = (place.removesuffix("/good").removesuffix("/bad") for place in places)
-    assert f"'f': {train!r} and {test!r} are taken together" in caplog.text
+    assert f"'f': {train!r} and {test!r} are merged" in caplog.text
 
 
 def test_of_links_to_one_folder_the_first_by_name_is_followed(monkeypatch):
@@ -97,7 +97,7 @@ def test_avif_is_read_where_pillow_reads_it():
 def test_files_that_are_left_out_are_counted_by_kind(caplog):
     written("a.png", "b.heic", "sub/c.HEIC", "d.txt", "README")
     assert keys("f") == ["a.png"]
-    said = "'f': 4 files are left out: 2 .heic, 1 without an ending, 1 .txt."
+    said = "'f': 4 files are skipped: 2 .heic, 1 without extension, 1 .txt."
     assert caplog.messages == [said]
 
 

@@ -78,13 +78,13 @@ def test_parts_of_several_sizes_in_folders_are_refused():
 def test_too_few_images_in_a_folder_are_refused(count):
     for i in range(count):
         picture(Path("images", f"{i}.png"), PIXELS[i])
-    assert f"'images' has {count} images; 3 at least are needed" in refused("images")
+    assert f"'images' has {count} images; at least 3 are needed" in refused("images")
 
 
 def test_a_folder_without_images_is_refused():
     Path("images").mkdir()
     Path("images/notes.txt").touch()
-    assert "There is no image in 'images' (looked for .png, .jpg" in refused("images")
+    assert "No images in 'images' (looked for .png, .jpg" in refused("images")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_damaged_image_gives_pixels_or_a_sentence(kind, capfd):
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
 def test_an_image_of_more_than_8_bits_is_refused_not_clipped(dtype):
     picture(Path("deep.tiff"), (PIXELS[0].astype(dtype) * 200))
-    with pytest.raises(DataError, match=r"'deep.tiff' has more than 8 bits a channel"):
+    with pytest.raises(DataError, match=r"'deep.tiff' has more than 8 bits per channel"):
         read_images_for((1, 9, 10), [Path("deep.tiff")])
 
 

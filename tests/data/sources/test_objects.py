@@ -92,12 +92,12 @@ def test_a_mapping_gives_parts():
         (
             lambda x: torch.from_numpy(x) / 255,
             "(9, 10), float32",
-            " Its values go from 0 to 1: try (x * 255).round().to(torch.uint8).",
+            " Its values range from 0 to 1: try (x * 255).round().to(torch.uint8).",
         ),
         (
             lambda x: x.astype(np.int64),
             "(9, 10), int64",
-            " Its values go from 0 to 255: try x.astype(np.uint8).",
+            " Its values range from 0 to 255: try x.astype(np.uint8).",
         ),
         (lambda x: torch.from_numpy(x)[None, None], "(1, 1, 9, 10), uint8", ""),
         (
@@ -148,7 +148,7 @@ def test_a_dataset_that_raises_is_named(failure, said):
 
 
 def test_a_stream_without_images_is_refused():
-    assert "The list has 0 images; 3 at least" in refused([])
+    assert "The list has 0 images; at least 3" in refused([])
     assert "The list_iterator has 0 images" in refused(iter([]))
 
 
@@ -209,6 +209,6 @@ def test_a_full_disk_is_a_sentence(monkeypatch, side):
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(
-        DataError, match=r"cannot be kept in '.*': No space left on device. Set TMP"
+        DataError, match=r"cannot be stored in '.*': No space left on device. Set TMP"
     ):
         Spooled(iter(np.zeros((4, side, side), np.uint8)), "mine")

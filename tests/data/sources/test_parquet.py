@@ -68,12 +68,12 @@ def test_a_column_of_images_is_found_by_what_the_file_says_of_it():
 def test_of_several_columns_of_images_one_is_chosen():
     write("a.parquet", {"left": PNGS, "right": PNGS[::-1], "label": LABELS})
     assert refused("a.parquet") == (
-        "'a.parquet' has several columns of images. "
+        "'a.parquet' has several image columns. "
         "Columns that can hold images: left, right; data.column chooses one."
     )
     chosen = load_examples("a.parquet", None, column="right")
     assert chosen.sha256 == load_examples(PIXELS[::-1].copy(), None).sha256
-    for column, why in (("label", "is int64"), ("rihgt", "is not there. Did you mean 'right'?")):
+    for column, why in (("label", "is int64"), ("rihgt", "does not exist. Did you mean 'right'?")):
         with pytest.raises(DataError, match=f"The column '{column}' of 'a.parquet' {why}"):
             load_examples("a.parquet", "test", column=column)
 
@@ -81,7 +81,7 @@ def test_of_several_columns_of_images_one_is_chosen():
 def test_columns_that_hold_no_images_are_refused():
     write("a.parquet", {"label": LABELS, "text": ["hello"] * 40})
     message = refused("a.parquet")
-    assert message.startswith("No column of 'a.parquet' holds images, which are binary")
+    assert message.startswith("No column of 'a.parquet' holds images, as binary")
     assert message.endswith("it has label (int64), text (string).")
     write("b.parquet", {"text": [b"hello"] * 40})
     assert "row 0 of 'b.parquet' cannot be read as an image" in refused("b.parquet")
@@ -121,7 +121,7 @@ def test_a_flipped_byte_gives_images_or_a_sentence():
 
 def test_a_file_without_rows_is_refused():
     write("a.parquet", {"image": pyarrow.array([], pyarrow.binary())})
-    assert "has 0 images; 3 at least are needed" in refused("a.parquet")
+    assert "has 0 images; at least 3 are needed" in refused("a.parquet")
 
 
 def test_row_groups_that_would_fill_the_memory_are_refused(monkeypatch):

@@ -62,7 +62,7 @@ def test_without_a_recipe_any_size_is_measured_and_encoded_as_it_is(run, here):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["compare", "./kl", "./tiny"], "'tiny' is the folder of a model: images were expected."),
+        (["compare", "./kl", "./tiny"], "'tiny' is a model folder; expected images."),
         (["compare", "./kl", "mixed"], "Protocols that make it fit: center-N, which crops, or whole"),
         (["eval", "./kl", "pictures", "--protocol", "center32"], "Unknown reconstruction protocol 'center32'"),
         (["eval", "./kl", "pictures", "--protocol", "crop"], "for reconstructions only: native, whole and center-N"),

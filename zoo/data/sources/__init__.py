@@ -1,1 +1,1 @@
-"""Readers of datasets, one kind of file or object in each module."""
+"""Dataset readers, one kind of file or object per module."""

@@ -1,4 +1,4 @@
-"""Examples from a `.npy` or `.npz` file. Nothing here unpickles."""
+"""Examples from a `.npy` or `.npz` file. Pickles are refused."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ NPY = np.lib.format.MAGIC_PREFIX
 
 
 class ArrayFile(Source):
-    """A `.npy` that is not held in memory: each example is read from its place."""
+    """A `.npy` that is not held in memory; examples are read on demand."""
 
     def __init__(
         self, path: Path, count: int, shape: Shape, dtype: torch.dtype, offset: int
     ) -> None:
-        """`count` examples of that shape and dtype begin at byte `offset`."""
+        """The file has `count` examples of that shape and dtype from byte `offset` on."""
         self.path, self.offset = str(path), offset
         self.count, self.shape, self.dtype = count, shape, dtype
         self.bytes = math.prod(shape) * dtype.itemsize
@@ -62,12 +62,15 @@ class ArrayFile(Source):
             self.file = os.open(self.path, os.O_RDONLY)
         values = torch.empty(len(numbers), *(self.shape or ()), dtype=self.dtype)
         data = values.view(-1).view(torch.uint8).numpy().data
-        begins = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
-        for begin, end in pairwise(begins):  # of numbers that follow one another
+        starts = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
+        for begin, end in pairwise(starts):  # runs of consecutive numbers
             place = data[begin * self.bytes : end * self.bytes]
             start = self.offset + int(numbers[begin]) * self.bytes
-            if os.preadv(self.file, [place], start) != len(place):
-                return None
+            while place:  # a call reads 2 GiB at most
+                count = os.preadv(self.file, [place], start)
+                if not count:
+                    return None
+                place, start = place[count:], start + count
         return self.finite(values, numbers)
 
     def split_keys(self) -> Iterator[str]:
@@ -79,9 +82,10 @@ class ArrayFile(Source):
 
 
 def read_array(path: Path, wanted: Shape | None = None) -> dict[str, Source]:
-    """The examples of a `.npy`, or those of a `.npz` whose arrays are named as parts.
+    """The examples of a `.npy`, or of a `.npz` whose arrays are named after parts.
 
-    A `.npz` with one array has one part, "all". Raises DataError for pickles and damage.
+    A `.npy`, or a `.npz` with one array, has one part, "all". Raises DataError for pickles and damaged
+    files.
     """
     what = repr(str(path))
     with open_regular(path, DataError) as file:
@@ -104,31 +108,31 @@ def read_array(path: Path, wanted: Shape | None = None) -> dict[str, Source]:
                 return {"all": InMemory(loaded[loaded.files[0]], what, wanted)}
         except DataError:
             raise
-        except Exception as broken:  # NumPy and zipfile raise errors of any kind for other bytes
+        except Exception as broken:  # NumPy and zipfile raise arbitrary errors for damaged files
             why = (str(broken).splitlines() or [type(broken).__name__])[0]
             why = "it may hold pickles, which can run code" if "pickle" in why else why
             raise DataError(f"{str(path)!r} is damaged or not a NumPy file ({why}).") from None
     held = ", ".join(sorted(map(repr, loaded.files))[:5]) or "nothing"
     raise DataError(
-        f"{str(path)!r} holds {held}; expected one array, or train, and validation or test or both."
+        f"{str(path)!r} holds {held}; expected one array, or arrays train, and validation and/or test."
     )
 
 
 def _check_size(archive: NpzFile, names: Sequence[str], what: str) -> None:
-    """Raises DataError for arrays of more than fits: an archive of few bytes may hold gigabytes."""
+    """Raises DataError for arrays too large for memory: a small archive may hold gigabytes."""
     assert archive.zip is not None
     sizes = {one.filename.removesuffix(".npy"): one.file_size for one in archive.zip.infolist()}
     size = sum(sizes[name] for name in names)
     if size > IN_MEMORY:
         raise DataError(
-            f"{what} holds {size:,} bytes. More than {IN_MEMORY:,} are streamed, which a "
+            f"{what} holds {size:,} bytes, and more than {IN_MEMORY:,} must be streamed, which a "
             f".npz cannot be: np.save each array as a .npy, or set ZOO_IN_MEMORY={-(-size // 2**20)} "
             "(MiB)."
         )
 
 
 def _streamed(path: Path, file: BinaryIO, wanted: Shape | None) -> ArrayFile:
-    """The examples of a `.npy`, whose first bytes were read, at their places."""
+    """The examples of an open `.npy`, to be read on demand."""
     what = repr(str(path))
     file.seek(0)
     version = np.lib.format.read_magic(file)
@@ -145,8 +149,8 @@ def _streamed(path: Path, file: BinaryIO, wanted: Shape | None) -> ArrayFile:
         raise DataError(f"{what} is cut short: it is not {shape} of {dtype}.")
     if fortran:
         raise DataError(
-            f"{what} is in Fortran order, in which no example lies in one piece. It is too large for "
-            "memory: np.save(path, np.ascontiguousarray(x)) writes it so that it can be streamed."
+            f"{what} is in Fortran order, which cannot be streamed, and too large for memory: rewrite it "
+            "with np.save(path, np.ascontiguousarray(x))."
         )
     of_one = (1, *shape[1:]) if kind == "image" and len(shape) == 3 else shape[1:]
     note_series(of_one, what, wanted)

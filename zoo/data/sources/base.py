@@ -1,4 +1,4 @@
-"""`Source`: examples that are read one at a time, by any process, in any order; images of any sizes."""
+"""`Source`: random access to examples from any process; images may vary in size."""
 
 from __future__ import annotations
 
@@ -20,32 +20,35 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """A kind of dataset: what a new one has to say. It can be pickled, and opens files where it reads."""
+    """Base class of dataset readers; subclasses implement `__len__` and `read`.
+
+    Sources can be pickled; files are opened in the process that reads.
+    """
 
     shape: Shape | None = None
-    """Of every example, where that is known before they are read; of rows and series it is."""
+    """Shape of every example, if known before reading; always known for rows and series."""
     dtype: torch.dtype = torch.uint8
-    """Of the values: uint8 of images, float32 or float64 of rows and series."""
+    """Dtype of the values: uint8 for images, float32 or float64 for rows and series."""
     shards: np.ndarray | None = None
-    """The number of the first example of each file that holds many, where neighbors are read together."""
+    """Number of the first example of each shard, for sources where neighbors are read together."""
     together = 16_384
-    """Consecutive examples of shards, among which an epoch's order is drawn."""
+    """Block size, in examples, within which sharded examples are shuffled."""
     whole = 131_072
-    """Splits up to this size are shuffled as a whole all the same."""
+    """Splits up to this size are fully shuffled even if sharded."""
 
     @property
     def is_real(self) -> bool:
-        """Whether it holds rows or series, not images."""
+        """Whether the examples are rows or series, not images."""
         return self.dtype != torch.uint8
 
     @property
     def noun(self) -> str:
-        """One example: `image`, `row` or `series`."""
+        """Word for one example: `image`, `row` or `series`."""
         return domain_of(self.shape).noun if self.is_real and self.shape else "image"
 
     @property
     def nouns(self) -> str:
-        """Several examples: `images`, `rows` or `series`."""
+        """Word for several examples: `images`, `rows` or `series`."""
         return domain_of(self.shape).nouns if self.is_real and self.shape else "images"
 
     def __len__(self) -> int:
@@ -56,28 +59,28 @@ class Source:
         return str(number)
 
     def title(self, number: int) -> str:
-        """What to call the example in errors."""
+        """The name of an example in errors."""
         return repr(self.key(number))
 
     def read(self, number: int) -> Image | Tensor:
-        """One example. An image is Pillow's, gray ("L") or color ("RGB"), or `(C, H, W)` uint8; a row
-        or a series is of the source's shape and dtype, and finite.
+        """One example: an image as a Pillow image, gray ("L") or color ("RGB"), or `(C, H, W)` uint8;
+        or a finite row or series of the source's shape and dtype.
 
-        Raises DataError, with its title, for one that is damaged.
+        Raises DataError, with its title, if it is damaged.
         """
         raise NotImplementedError
 
     def keys(self, first: int, count: int) -> list[str]:
-        """Of consecutive examples."""
+        """Keys of consecutive examples."""
         numbers = range(first, first + count)
-        if type(self).key is Source.key:  # a million of them are asked for
+        if type(self).key is Source.key:  # fast path for a million keys
             return list(map(str, numbers))
         return [self.key(number) for number in numbers]
 
     def split_keys(self) -> Iterable[str]:
         """For each example, the text that decides whether it is held out.
 
-        It names the example, or is the sha256 of its content: it does not depend on the others.
+        It is the example's key or the sha256 of its content, independent of other examples.
         """
         return self.keys(0, len(self))
 
@@ -86,39 +89,39 @@ class Source:
         return ()
 
     def marks(self, first: int, count: int) -> bytes:
-        """What changes when consecutive examples do, without reading any.
+        """Bytes that change if consecutive examples change, without reading files.
 
-        Their values, where they are in memory; else size and time of their files. Raises DataError
-        for a file that is gone.
+        The values, if in memory; else size and modification time of the files. Raises DataError for
+        a missing file.
         """
         if (values := self.held(np.arange(first, first + count))) is not None:
             return values.numpy().tobytes()
         return b"".join(map(_state_of, self.paths(first, count)))
 
     def held(self, numbers: np.ndarray) -> Tensor | None:
-        """Examples of these numbers, `(n, *shape)`, where all are in memory; a view if it can be."""
+        """Examples of these numbers, `(n, *shape)`, if all are in memory, else None; a view if possible."""
         return None
 
     def read_run(self, first: int, count: int) -> Tensor | None:
-        """Consecutive examples, `(count, *shape)`, where the source has them so.
+        """Consecutive examples, `(count, *shape)`, if the source can read them in bulk, else None.
 
-        None where they are read one at a time. Raises DataError as `read`.
+        Raises DataError as `read`.
         """
         return None
 
     def read_some(self, numbers: np.ndarray) -> Tensor | None:
-        """Examples of these numbers, `(n, *shape)`; None and errors as of `read_run`."""
+        """Examples of these numbers, `(n, *shape)`, or None; as `read_run`."""
         return self.read_run(int(numbers[0]), len(numbers)) if is_run(numbers) else None
 
     def finite(self, values: Tensor, numbers: Sequence[int] | np.ndarray) -> Tensor:
-        """Examples of these numbers, as they are. Raises DataError for NaN and infinity."""
+        """Returns `values`, the examples of these numbers. Raises DataError for NaN and infinity."""
         if (bad := first_not_finite(values)) is not None:
             raise DataError(not_finite(values[bad], self.title(int(numbers[bad]))))
         return values
 
 
 def _state_of(path: str) -> bytes:
-    """Size and time of a file. An address on the Hub has its commit in it."""
+    """Size and modification time of a file, or its Hub address, which contains the commit."""
     if "://" in path:
         return path.encode()
     try:
@@ -129,12 +132,12 @@ def _state_of(path: str) -> bytes:
 
 
 def is_run(numbers: np.ndarray) -> bool:
-    """Whether they follow one another: `(N,)`, N >= 1."""
+    """Whether numbers `(N,)` are consecutive, N >= 1."""
     return len(numbers) > 0 and bool((numbers[1:] - numbers[:-1] == 1).all())
 
 
-class Texts(Sequence[str]):
-    """Many texts in one block of memory: worker processes share it, and would copy a list's."""
+class StringTable(Sequence[str]):
+    """Many strings in one block of memory, which forked workers share; a list would be copied."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         encoded = [os.fsencode(text) for text in texts]
@@ -150,7 +153,7 @@ class Texts(Sequence[str]):
 
 
 class InMemory(Source):
-    """Images of one size, rows or series that are in memory, as `as_values` understands an array."""
+    """Examples in memory, from an array or tensor as for `as_values`."""
 
     def __init__(self, given: object, what: str, wanted: Shape | None = None) -> None:
         self.what = what
@@ -179,13 +182,15 @@ class InMemory(Source):
     def held(self, numbers: np.ndarray) -> Tensor:
         if is_run(numbers):
             view = self.read_run(int(numbers[0]), len(numbers))
-            if view.untyped_storage().nbytes() <= 2 * view.nbytes:  # else it would keep all of it
+            if (
+                view.untyped_storage().nbytes() <= 2 * view.nbytes
+            ):  # else the view keeps all of it alive
                 return view
         return self.read_some(numbers)
 
 
-class Named(Source):
-    """Another source, whose keys are made a path that begins with a name: a part's or a file's."""
+class Prefixed(Source):
+    """Another source with keys prefixed by a name, of a part or file: `name/key`."""
 
     def __init__(self, name: str, source: Source) -> None:
         self.name, self.source = name, source
@@ -225,8 +230,8 @@ class Named(Source):
         return self.source.held(numbers)
 
 
-class Joined(Source):
-    """Sources one after the other, as one."""
+class Concatenated(Source):
+    """Several sources, one after the other."""
 
     def __init__(self, parts: Sequence[Source]) -> None:
         self.parts = list(parts)
@@ -288,7 +293,7 @@ class Joined(Source):
         return values
 
     def _runs(self, first: int, count: int) -> Iterator[tuple[Source, int, int]]:
-        """The parts of consecutive examples: their first one in each, and how many."""
+        """Each part of consecutive examples, with the first number in it and the count."""
         end = first + count
         while first < end:
             part, own = self._at(first)

@@ -1,4 +1,4 @@
-"""A folder, a file or a pattern -> its images by part: of image files, tar shards, parquet, NumPy."""
+"""Reading of a folder, file or pattern: image files, tar shards, parquet, NumPy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from zoo.data.sources.arrays import read_array
-from zoo.data.sources.base import Joined, Named, Source
+from zoo.data.sources.base import Concatenated, Prefixed, Source
 from zoo.data.sources.image_files import SUFFIXES, ImageFiles
 from zoo.data.sources.parquet import read_parquet
 from zoo.data.sources.shards import COMPRESSED, Shards, expanded
@@ -23,26 +23,26 @@ LEFTOVERS = (
     "__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin", "system volume information",
     "lost+found", "thumbs.db", "desktop.ini",
 )  # fmt: skip
-"""What systems leave in folders, in lower case, beside what begins with a dot."""
+"""Names, in lower case, that systems leave in folders, besides those that start with a dot."""
 
 LISTED = 5
-"""Kinds of files that are left out and named."""
+"""Number of skipped file kinds that a message lists."""
 
 log = logging.getLogger("zoo")
 
 
 def read_folder(folder: Path, column: str) -> dict[str, Source]:
-    """Every image below a folder, in the order of paths; pictures of a model's folder are not.
+    """All images below a folder, ordered by path, excluding pictures of model folders.
 
-    Subfolders, or shards and parquet files, whose names begin as a part's hold that part; what lies
-    beside such subfolders is left out, with a line. Otherwise there is one part, "all". So are files
-    of other kinds, by a line that counts them; what is hidden or a system's leftover needs none.
+    Subfolders, shards or parquet files whose names start with a part's name hold that part; without
+    any, there is one part, "all". A warning lists what is skipped: images next to subfolders of parts,
+    and files of other kinds. Hidden files and system leftovers are skipped silently.
 
-    Raises DataError for a folder that cannot be read, and for one without images.
+    Raises DataError for a folder that cannot be read or has no images.
     """
     try:
         with os.scandir(folder) as entries:
-            is_folder = {one.name: one.is_dir() for one in entries if _is_meant(one.name)}
+            is_folder = {one.name: one.is_dir() for one in entries if _is_visible(one.name)}
     except OSError as failure:
         _refuse(failure)
     below = sorted(is_folder)
@@ -52,7 +52,7 @@ def read_folder(folder: Path, column: str) -> dict[str, Source]:
     others += [n for n in below if not is_folder[n] and n.lower().endswith(SUFFIXES)]
     if others:
         log.warning(
-            "%r holds parts in %s; beside them, %s left out.",
+            "%r holds parts in %s; next to them, %s skipped.",
             str(folder),
             ", ".join(name for names in parts.values() for name in names),
             f"{others[0]!r} is"
@@ -62,13 +62,13 @@ def read_folder(folder: Path, column: str) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for part, names in parts.items():
         some = [_parts_below(folder / name, column, within=name)["all"] for name in names]
-        many = [Named(name, one) for name, one in zip(names, some, strict=True)]
-        found[part] = some[0] if len(some) == 1 else Joined(many)
+        many = [Prefixed(name, one) for name, one in zip(names, some, strict=True)]
+        found[part] = some[0] if len(some) == 1 else Concatenated(many)
     return found
 
 
 def _parts_below(folder: Path, column: str, within: str = "") -> dict[str, Source]:
-    """Images by part; all of them are of one part where the folder lies `within` one."""
+    """Images by part; or all as "all" if the folder is `within` a part."""
     every = sorted(_walk(folder), key=lambda name: name.split(os.sep))
     by_kind = {kind: [n for n in every if n.lower().endswith(KINDS[kind])] for kind in KINDS}
     kinds = [kind for kind, some in by_kind.items() if some]
@@ -77,47 +77,47 @@ def _parts_below(folder: Path, column: str, within: str = "") -> dict[str, Sourc
     others = Counter(os.path.splitext(n)[1].lower() for n in every if n not in taken)
     if not kinds:
         if (folder / "config.json").exists():
-            raise DataError(f"{str(folder)!r} is the folder of a model: images were expected.")
+            raise DataError(f"{str(folder)!r} is a model folder; expected images.")
         raise DataError(
-            f"There is no image in {str(folder)!r} (looked for {', '.join(SUFFIXES)})."
+            f"No images in {str(folder)!r} (looked for {', '.join(SUFFIXES)})."
             + (f" It holds {_listed(others)}." if others else "")
         )
     if len(kinds) > 1:
         listed = " and ".join(f"{kind} ({by_kind[kind][0]!r})" for kind in kinds)
         raise DataError(
-            f"{str(folder)!r} holds {listed}: a dataset is of one kind. Move one away, or name "
-            "tar shards by a pattern such as train-{000..099}.tar."
+            f"{str(folder)!r} holds {listed}: a dataset must be of one kind. Move one away, or give "
+            "tar shards as a pattern such as train-{000..099}.tar."
         )
     if others:
         some = "file is" if others.total() == 1 else "files are"
         log.warning(
-            "%r: %s %s left out: %s.", str(folder), f"{others.total():,}", some, _listed(others)
+            "%r: %s %s skipped: %s.", str(folder), f"{others.total():,}", some, _listed(others)
         )
     paths = [] if kinds == ["images"] else [folder / name for name in names]
     parts = {"all": paths} if within or not paths else by_part(paths)
     if not within and "all" in parts:
-        _note_parts_below(folder, names)
+        _warn_of_nested_parts(folder, names)
     if kinds == ["images"]:
         return {"all": ImageFiles(folder, names, within)}
     return read_parquet(parts, column) if kinds == ["parquet files"] else _shards(parts, column)
 
 
-def _note_parts_below(folder: Path, names: Sequence[str]) -> None:
-    """A line where folders farther down are named as parts: all of them are taken together."""
+def _warn_of_nested_parts(folder: Path, names: Sequence[str]) -> None:
+    """Warns about nested folders named after parts, which are merged."""
     holding = {os.path.dirname(name) for name in names}
     every = {place for one in holding for place in (one, *map(str, Path(one).parents))}
     parts, _ = by_name(sorted(every))
     if some := [found[0] for found in parts.values()]:
         log.warning(
-            "%r: %s are taken together, as parts are folders directly in the folder that is given. "
-            "To keep them apart, give the folder that holds them, or move them up.",
+            "%r: %s are merged, because parts must be direct subfolders of the given folder. To keep "
+            "them apart, give the folder that holds them, or move them up.",
             str(folder),
             " and ".join(map(repr, some)),
         )
 
 
 def read_file(path: Path, column: str, wanted: Shape | None = None) -> dict[str, Source]:
-    """The examples of one file; `wanted` is a model's shape. Raises DataError for a file of another kind."""
+    """The examples of one file; `wanted` is the model's input shape. Raises DataError for other kinds of files."""
     name = path.name.lower()
     if name.endswith(KINDS["tar shards"]):
         return _shards({"all": [path]}, column)
@@ -128,7 +128,7 @@ def read_file(path: Path, column: str, wanted: Shape | None = None) -> dict[str,
     if name.endswith((".csv", ".tsv")):
         comma = "','" if name.endswith(".csv") else r"'\t'"
         raise DataError(
-            f"{str(path)!r} is text, which is not read. Write its columns of numbers as a .npy once: "
+            f"{str(path)!r} is a text file, which is not supported. Convert its numeric columns to .npy: "
             f"np.save('table.npy', np.loadtxt({str(path)!r}, delimiter={comma}, skiprows=1)), or "
             "pandas' to_numpy('float64') and np.save."
         )
@@ -138,12 +138,12 @@ def read_file(path: Path, column: str, wanted: Shape | None = None) -> dict[str,
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a name means tar shards, such as `photos/train-{000..099}.tar`."""
+    """Whether a name is a pattern of tar shards, such as `photos/train-{000..099}.tar`."""
     return name.lower().endswith(KINDS["tar shards"])
 
 
 def read_pattern(pattern: str, column: str) -> dict[str, Source]:
-    """The images of the tar shards that a pattern names."""
+    """The images of the tar shards that match a pattern."""
     return _shards(by_part(expanded(pattern)), column)
 
 
@@ -152,15 +152,15 @@ def _shards(parts: Mapping[str, Sequence[Path]], column: str) -> dict[str, Sourc
 
 
 def by_part(paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Files by the part with which their names begin, if any are named so; else all, as "all".
+    """Files by the part that their names start with; or all, as "all", if none does.
 
-    Raises DataError for others among them.
+    Raises DataError if only some names start with a part.
     """
     parts, others = by_name(map(str, paths))
     if others:
         raise DataError(
-            f"{others[0]!r} begins with none of train, validation and test, as others beside it do: "
-            "it belongs to no part."
+            f"{others[0]!r} does not start with train, validation or test, although other files here do: "
+            "rename or remove it."
         )
     return {part: [Path(name) for name in some] for part, some in parts.items()} or {
         "all": list(paths)
@@ -168,13 +168,13 @@ def by_part(paths: Sequence[Path]) -> dict[str, list[Path]]:
 
 
 def _listed(kinds: Counter[str]) -> str:
-    """Such as `12 .heic, 1 .txt`."""
-    some = [f"{count:,} {kind or 'without an ending'}" for kind, count in kinds.most_common(LISTED)]
+    """Counts by extension, such as `12 .heic, 1 .txt`."""
+    some = [f"{count:,} {kind or 'without extension'}" for kind, count in kinds.most_common(LISTED)]
     return ", ".join(some) + (" and others" if len(kinds) > LISTED else "")
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """Paths of files of every kind below a folder; links to folders are followed, once each."""
+    """Relative paths of all files below a folder; links to folders are followed, each once."""
     seen, of_models = set(), set()
     for place, below, files in os.walk(folder, followlinks=True, onerror=_refuse):
         status = os.stat(place)
@@ -182,15 +182,17 @@ def _walk(folder: Path) -> Iterator[str]:
             below.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        below[:] = sorted(name for name in below if _is_meant(name))  # the same link is followed
+        below[:] = sorted(
+            name for name in below if _is_visible(name)
+        )  # makes the choice of a link deterministic
         if "model.safetensors" in files:
             of_models |= {os.path.join(place, name) for name in below}
         if place not in of_models:
-            for name in filter(_is_meant, files):
+            for name in filter(_is_visible, files):
                 yield os.path.relpath(os.path.join(place, name), folder)
 
 
-def _is_meant(name: str) -> bool:
+def _is_visible(name: str) -> bool:
     return not name.startswith(".") and name.lower() not in LEFTOVERS
 
 

@@ -1,4 +1,4 @@
-"""Images from image files, of any sizes: those of a dataset, or a few to encode."""
+"""Images from image files of any size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from zoo.data.sources.base import Source, Texts
+from zoo.data.sources.base import Source, StringTable
 from zoo.errors import DataError
 from zoo.io.files import open_regular
 
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm",
 )  # fmt: skip
-"""Of files that are read as images in folders and shards; `.avif` too where Pillow reads it."""
+"""Extensions of image files in folders and shards; also `.avif` if Pillow supports it."""
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-"""Whatever a file is called. Pillow has others that start a program (EPS)."""
+"""Formats that are read, whatever the extension. Others of Pillow may start a program (EPS)."""
 if find_spec("PIL._avif"):
     SUFFIXES, FORMATS = (*SUFFIXES, ".avif"), (*FORMATS, "AVIF")
 MAX_PIXELS = 2**30 // 4 // 3
-"""Of one image: Pillow's own default, which a program may have changed for itself."""
+"""Maximum size of an image: Pillow's default, which a program may have changed."""
 MAX_SCANNED = 2**31
-"""Pixels of a JPEG times its scans, each of which goes over all of them: a few seconds."""
+"""Maximum pixels times scans of a JPEG, as each scan visits every pixel: a few seconds."""
 MAX_BYTES = 2**28
-"""Of a JPEG that are searched for scans: three for each pixel."""
+"""Bytes of a JPEG that are searched for scans: three per pixel."""
 DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-"""Pillow's modes of more than 8 bits a channel: it would clip them, not scale them."""
+"""Pillow modes with more than 8 bits per channel, which it would clip instead of scaling."""
 DEEP_RAW = re.compile(";16[BLN]")
-"""In the name of the layout that Pillow reads 16 bits a channel from."""
+"""Pattern of Pillow's raw modes with 16 bits per channel."""
 PNG = b"\x89PNG\r\n\x1a\n"
 MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
-"""Of a JPEG: the others belong to the data of a scan."""
+"""A JPEG marker; other bytes after 0xFF belong to scan data."""
 ORIENTATION = 0x0112
 TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")  # fmt: skip
-"""What makes an image upright whose EXIF orientation is 2, 3, ..., 8."""
+"""Transpositions that undo EXIF orientations 2, 3, ..., 8."""
 
 
 class ImageFiles(Source):
     """Image files, by their paths below a folder."""
 
     def __init__(self, folder: Path, names: list[str], within: str = "") -> None:
-        """`within`: the path of the folder in its dataset, where it holds one part."""
+        """`within` is the folder's path in its dataset, if it holds one part."""
         self.within = within
         self.folder = "" if folder == Path() else str(folder)  # "a.png", not "./a.png"
-        self.names = Texts(names)
+        self.names = StringTable(names)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -60,7 +60,7 @@ class ImageFiles(Source):
         return self.names[number]
 
     def split_keys(self) -> Iterator[str]:
-        """Paths within the dataset, the same on every system."""
+        """Paths within the dataset, identical on every system."""
         for name in self.names:
             yield unicodedata.normalize("NFC", Path(self.within, name).as_posix())
 
@@ -76,16 +76,16 @@ class ImageFiles(Source):
 
 
 def read_image(path: Path) -> Image:
-    """One image file. Raises DataError for one that is missing, not an image or damaged."""
+    """One image file. Raises DataError if it is missing, damaged or not an image."""
     with open_regular(path, DataError) as file:
         return decode(file, repr(str(path)))
 
 
 def decode(file: BinaryIO, title: str) -> Image:
-    """An image as it was taken, by its EXIF orientation: gray ("L") or color ("RGB").
+    """The image in a file, rotated by its EXIF orientation: gray ("L") or color ("RGB").
 
-    Of several frames or pages it is the first. Metadata that is damaged is passed over. Raises
-    DataError, with its title, for what is no image, is damaged, or would take gigabytes.
+    Of several frames or pages, the first. Damaged metadata is ignored. Raises DataError, with the
+    title, if the file is not an image, is damaged, or would take gigabytes to decode.
     """
     from PIL import UnidentifiedImageError
 
@@ -99,18 +99,18 @@ def decode(file: BinaryIO, title: str) -> Image:
         return eight_bits(_upright(image), title)
     except UnidentifiedImageError:
         raise DataError(
-            f"{title} cannot be read as an image: it is none of {', '.join(FORMATS)}, or damaged "
-            "at its beginning."
+            f"{title} cannot be read as an image: it is not {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, "
+            "or its header is damaged."
         ) from None
     except DataError:
         raise
-    except Exception as broken:  # Pillow raises errors of any kind for other bytes
+    except Exception as broken:  # Pillow raises arbitrary errors for damaged files
         why = (str(broken).splitlines() or [type(broken).__name__])[0].rstrip(".")
         raise DataError(f"{title} cannot be read as an image: {why}.") from None
 
 
 def _opened(file: BinaryIO) -> Image:
-    """Its header alone is read."""
+    """The image with only its header read."""
     from PIL import Image
 
     file.seek(0)
@@ -124,7 +124,7 @@ def _opened(file: BinaryIO) -> Image:
 
 
 def _without_metadata(file: BinaryIO) -> bytes:
-    """A PNG's critical chunks: Pillow refuses a picture for the checksum of a comment."""
+    """A PNG's critical chunks: Pillow refuses an image if the checksum of a comment is wrong."""
     kept = [PNG]
     while len(head := file.read(8)) == 8:
         length, is_critical = int.from_bytes(head[:4], "big"), not head[4] & 0x20
@@ -134,7 +134,7 @@ def _without_metadata(file: BinaryIO) -> bytes:
 
 
 def _check_depth(image: Image, title: str) -> None:
-    """Raises DataError for color of more than 8 bits a channel: Pillow would keep the high byte alone."""
+    """Raises DataError for color with more than 8 bits per channel: Pillow would keep only the high byte."""
     read_as = [tile[3] for tile in getattr(image, "tile", ())]
     largest = [args[1] for args in read_as if image.format == "PPM" and isinstance(args, tuple)]
     if any(DEEP_RAW.search(str(args)) for args in read_as) or max(largest, default=0) > 255:
@@ -142,7 +142,7 @@ def _check_depth(image: Image, title: str) -> None:
 
 
 def _check_work(image: Image, file: BinaryIO) -> None:
-    """Raises ValueError for what takes gigabytes or minutes, before it is decoded."""
+    """Raises ValueError for an image that would take gigabytes or minutes to decode."""
     pixels = image.width * image.height
     size = f"Image size ({image.width} x {image.height})"
     if pixels > MAX_PIXELS:
@@ -153,12 +153,12 @@ def _check_work(image: Image, file: BinaryIO) -> None:
     data = file.read(MAX_BYTES)
     if pixels * data.count(b"\xff\xda") > MAX_SCANNED and pixels * _scans(data) > MAX_SCANNED:
         raise ValueError(
-            f"{size} times its {_scans(data)} scans exceeds the limit of {MAX_SCANNED:,}: save it anew"
+            f"{size} times its {_scans(data)} scans exceeds the limit of {MAX_SCANNED:,}: save it again"
         )
 
 
 def _scans(jpeg: bytes) -> int:
-    """How many there are up to the end of the first image: a phone appends a film."""
+    """Number of scans in the first image of the file: phones append a video."""
     count, place = 0, 2
     while (marker := MARKER.search(jpeg, place)) and marker[1] != b"\xd9":
         count += marker[1] == b"\xda"
@@ -167,12 +167,12 @@ def _scans(jpeg: bytes) -> int:
 
 
 def _upright(image: Image) -> Image:
-    """By its EXIF orientation, if that can be read."""
+    """The image rotated by its EXIF orientation, if readable."""
     from PIL.Image import Transpose
 
     try:
         turn = image.getexif().get(ORIENTATION)
-    except Exception:  # Pillow raises errors of any kind for other bytes
+    except Exception:  # Pillow raises arbitrary errors for damaged files
         return image
     if not isinstance(turn, int) or not 2 <= turn < 2 + len(TURNS):
         return image
@@ -180,7 +180,7 @@ def _upright(image: Image) -> Image:
 
 
 def eight_bits(image: Image, title: str) -> Image:
-    """As gray ("L") or color ("RGB"). Raises DataError for more than 8 bits a channel."""
+    """An image as gray ("L") or color ("RGB"). Raises DataError for more than 8 bits per channel."""
     if image.mode in DEEP:
         raise DataError(_too_deep(title, image.mode))
     wanted = "L" if image.mode in ("1", "L", "LA") else "RGB"
@@ -189,6 +189,6 @@ def eight_bits(image: Image, title: str) -> Image:
 
 def _too_deep(title: str, mode: str) -> str:
     return (
-        f"{title} has more than 8 bits a channel ({mode}): convert it to 8 first; the zoo does not "
-        "guess how."
+        f"{title} has more than 8 bits per channel ({mode}): convert it to 8 bits first; the zoo does "
+        "not guess how."
     )

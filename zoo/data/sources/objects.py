@@ -1,4 +1,4 @@
-"""Examples of Python objects: datasets of torch and of others, iterables of examples, and parts of them."""
+"""Examples from Python objects: map-style datasets, iterables, and mappings of parts to these."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 COMPARED = 8
-"""Examples of a dataset that are read twice, to see whether it draws them at random."""
+"""Number of examples that are read twice, to detect a dataset with random transforms."""
 
 
 class MapStyle(Source):
-    """Examples of an object that has a length and gives an item for a number.
+    """Examples of an object with `__len__` and `__getitem__`.
 
-    The first says whether they are rows or series, unless images are wanted.
+    The first one decides whether they are rows or series, unless the model takes images.
     """
 
     def __init__(self, given: Any, what: str, wanted: Shape | None = None) -> None:
         self.given, self.what, self.wanted = given, what, wanted
-        with _blamed(what):
+        with _wrap_errors(what):
             self.count = len(given)
         if self.count and (wanted is None or len(wanted) < 3):
-            with suppress(DataError):  # reading it says so
-                _begin(self, self._example(0))
+            with suppress(DataError):  # reported when it is read
+                _set_shape(self, self._example(0))
 
     def __len__(self) -> int:
         return self.count
@@ -56,21 +56,21 @@ class MapStyle(Source):
 
     def _example(self, number: int) -> Image | Tensor:
         title = f"{self.what}: item {number}"
-        with _blamed(title):
+        with _wrap_errors(title):
             item = self.given[number]
         return example_of(item, title, self.shape if self.is_real else self.wanted)
 
     def split_keys(self) -> Iterator[str]:
-        """Of each example's values; one that cannot be read counts by its number.
+        """sha256 of each example's values; an unreadable example has its number as key.
 
-        Raises DataError for a dataset that gives other examples each time they are read.
+        Raises DataError if an example differs each time it is read.
         """
         for number in range(len(self)):
             key = self._split_key(number)
             if number < COMPARED and key != self._split_key(number):
                 raise DataError(
-                    f"{self.title(number)} is another one each time it is read, so no part can be "
-                    "held out by its content. Give a mapping of train, validation and test."
+                    f"{self.title(number)} differs each time it is read, so parts cannot be held out by "
+                    "content. Give a mapping of train, validation and test."
                 )
             yield key
 
@@ -82,7 +82,7 @@ class MapStyle(Source):
 
 
 class Spooled(Source):
-    """Examples that came once, kept in a file that has no name: it goes when they do."""
+    """Examples of an iterable, stored in an unnamed temporary file that is deleted with this object."""
 
     def __init__(self, given: Iterable[object], what: str, wanted: Shape | None = None) -> None:
         self.what, self.wanted = what, wanted
@@ -91,10 +91,10 @@ class Spooled(Source):
                 self.ends, self.shapes = self._spool(given, file)
                 file.flush()
                 self._keep(os.dup(file.fileno()))
-        except OSError as failure:  # of this file: the dataset's own are blamed on it
+        except OSError as failure:  # of this file; errors of the dataset are wrapped
             raise DataError(
-                f"{what} cannot be kept in {tempfile.gettempdir()!r}: {failure.strerror}. Set TMPDIR "
-                "to a folder with more room."
+                f"{what} cannot be stored in {tempfile.gettempdir()!r}: {failure.strerror}. Set TMPDIR "
+                "to a folder with more space."
             ) from None
 
     def _keep(self, file: int) -> None:
@@ -102,8 +102,8 @@ class Spooled(Source):
         weakref.finalize(self, os.close, file)
 
     def __getstate__(self) -> dict:
-        """For a process that this one starts, which gets the open file itself."""
-        from multiprocessing.reduction import DupFd  # Windows has none
+        """For a child process, which gets a duplicate of the open file."""
+        from multiprocessing.reduction import DupFd  # not on Windows
 
         return {**self.__dict__, "file": DupFd(self.file)}
 
@@ -112,13 +112,13 @@ class Spooled(Source):
         self._keep(state["file"].detach())
 
     def _spool(self, given: Iterable[object], file: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
-        """Writes every example; gives where each ends, after a 0, and their shapes `(N, rank)`."""
+        """Writes every example; returns offsets `(N + 1,)`, in bytes, and shapes `(N, rank)`."""
         ends, shapes = array("q", [0]), array("l")
         for number, item in enumerate(_items(given, self.what)):
             wanted = self.shape if self.is_real else self.wanted
             example = as_pixels(example_of(item, f"{self.what}: item {number}", wanted))
             if number == 0:
-                _begin(self, example)
+                _set_shape(self, example)
             if self.is_real or example.dtype != torch.uint8:
                 example = _like_the_first(self, example, number)
             file.write(example.contiguous().numpy().reshape(-1).view(np.uint8).data)
@@ -144,7 +144,7 @@ class Spooled(Source):
 
 
 def read_object(given: Any, what: str, wanted: Shape | None = None) -> dict[str, Source]:
-    """The examples of an object by part; `wanted` is a model's shape. Raises DataError for what holds none."""
+    """The examples of an object by part; `wanted` is the model's input shape. Raises DataError."""
     if not isinstance(given, Mapping):
         return {"all": _source(given, what, wanted)}
     by_text = {str(name): name for name in given}
@@ -152,7 +152,7 @@ def read_object(given: Any, what: str, wanted: Shape | None = None) -> dict[str,
     if not parts or len(parts) < len(by_text):
         raise DataError(
             f"{what} holds {', '.join(map(repr, [*by_text][:5])) or 'nothing'}; expected the keys "
-            "train, and validation or test or both."
+            "train, and validation and/or test."
         )
     return {
         part: _source(given[by_text[name]], f"{what}: its {part} split", wanted)
@@ -161,40 +161,43 @@ def read_object(given: Any, what: str, wanted: Shape | None = None) -> dict[str,
 
 
 def can_hold_examples(given: object) -> bool:
-    """Whether an object may be a dataset: it can be counted and indexed, or iterated over."""
+    """Whether an object may be a dataset: it is iterable, or has `__len__` and `__getitem__`."""
     return not isinstance(given, str | bytes | bytearray) and (
         isinstance(given, Iterable) or _is_map_style(given)
     )
 
 
 def example_of(item: object, title: str, wanted: Shape | None = None) -> Image | Tensor:
-    """The example that an item is or holds: Pillow's image, gray or color, or as `as_example` gives it."""
+    """The example in a dataset's item: a gray or color Pillow image, or a tensor as from `as_example`.
+
+    In a tuple, list or mapping it is the first image, or array of at least one dimension.
+    """
     from PIL.Image import Image
 
     parts = tuple(item.values()) if isinstance(item, Mapping) else item
     if isinstance(parts, tuple | list):
-        item = next(filter(_is_no_label, parts), item)
+        item = next(filter(_is_example, parts), item)
     if isinstance(item, Image):
         return eight_bits(item, title)
     return as_example(item, title, wanted)
 
 
-def _is_no_label(part: object) -> bool:
-    """Whether it is a picture, or an array of more than one number."""
+def _is_example(part: object) -> bool:
+    """Whether part of an item is an image or an array, not a label."""
     from PIL.Image import Image
 
     return isinstance(part, Image) or (isinstance(part, Tensor | np.ndarray) and part.ndim > 0)
 
 
-def _begin(source: MapStyle | Spooled, first: Image | Tensor) -> None:
-    """Takes shape and dtype from the first example, where it is a row or a series."""
+def _set_shape(source: MapStyle | Spooled, first: Image | Tensor) -> None:
+    """Takes shape and dtype from the first example if it is a row or series."""
     if isinstance(first, Tensor) and first.dtype != torch.uint8:
         source.shape, source.dtype = tuple(first.shape), first.dtype
         note_series(source.shape, source.what, source.wanted)
 
 
 def _like_the_first(source: MapStyle | Spooled, example: Image | Tensor, number: int) -> Tensor:
-    """A row or a series. Raises DataError for one that differs from the first, and for NaN."""
+    """A row or series. Raises DataError if it differs from the first in shape or dtype, and for NaN."""
     if not isinstance(example, Tensor):
         raise DataError(f"{source.title(number)} is an image; the first is a {source.noun}.")
     if (tuple(example.shape), example.dtype) != (source.shape, source.dtype):
@@ -221,13 +224,13 @@ def _is_map_style(given: object) -> bool:
 
 
 def _items(given: Iterable[object], what: str) -> Iterator[object]:
-    with _blamed(what):
+    with _wrap_errors(what):
         yield from given
 
 
 @contextmanager
-def _blamed(what: str) -> Iterator[None]:
-    """An error of whoever wrote the dataset is said to be one."""
+def _wrap_errors(what: str) -> Iterator[None]:
+    """Turns exceptions of the user's dataset into DataError."""
     try:
         yield
     except ZooError:

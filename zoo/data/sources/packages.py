@@ -1,4 +1,4 @@
-"""Datasets that installed packages provide: a callable that gives images, rows or series for each split."""
+"""Datasets of installed packages: a callable that returns images, rows or series for each split."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from zoo.plugins.guards import blamed
 
 
 def read_plugin(plugin: Plugin) -> dict[str, object]:
-    """What a package gives for each split; no validation if it gives None there.
+    """The data of each split from a package, without validation if that is None.
 
-    Raises PluginError for a package that fails.
+    Raises PluginError if the package fails.
     """
     images_of = load(plugin)
     found = {}
     for split in PARTS:
-        with blamed(str(plugin), f"failed to give its {split} images"):
+        with blamed(str(plugin), f"failed to return its {split} split"):
             found[split] = images_of(split)
     if found["validation"] is None:
         del found["validation"]
@@ -26,7 +26,7 @@ def read_plugin(plugin: Plugin) -> dict[str, object]:
 
 
 def load(plugin: Plugin) -> Callable[[str], object]:
-    """The callable that a plugin names. Raises PluginError."""
+    """The callable that a plugin provides. Raises PluginError."""
     images_of = plugin.load()
     if not callable(images_of):
         raise PluginError(f"{plugin} is {type(images_of).__name__}, not a function of a split.")

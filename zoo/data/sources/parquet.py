@@ -1,4 +1,4 @@
-"""Images from a column of parquet files, here or on the Hugging Face Hub. Nothing is copied."""
+"""Images from a column of parquet files, local or on the Hugging Face Hub; remote files are not stored."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 REMOTE = "hf://"
 CACHED_BYTES = 128 * 2**20
-"""Of images as they are stored that a process keeps; two row groups at least."""
+"""Encoded images that a process caches; at least two row groups."""
 MAX_GROUP_BYTES = 2**30
 PIECE = 64
-"""Rows that are read at a time."""
-OPENED_TOGETHER = 16
-"""Files of the Hub whose footers are read at a time."""
+"""Rows to read at a time."""
+FOOTER_THREADS = 16
+"""Files on the Hub whose footers are read concurrently."""
 
 
 class Parquet(Source):
-    """Images of one column. Row groups are read whole, and the last few are kept."""
+    """Images of one column. Row groups are read whole, and the last few are cached."""
 
     def __init__(self, paths: Sequence[str], column: str) -> None:
         self.files = list(paths)
-        with ThreadPool(OPENED_TOGETHER if self.files[0].startswith(REMOTE) else 1) as pool:
+        with ThreadPool(FOOTER_THREADS if self.files[0].startswith(REMOTE) else 1) as pool:
             found = pool.map(lambda path: _columns_of(path, column), self.files)
         self.columns = [one for one, _ in found]
         self.groups = [
@@ -71,7 +71,7 @@ class Parquet(Source):
         return self.files[self._place(first)[0] : self._place(first + count - 1)[0] + 1]
 
     def split_keys(self) -> Iterator[str]:
-        """Of each image as it is stored: all are read once. A row without one counts by its number."""
+        """sha256 of each encoded image, which reads all of them. A row without one has its number as key."""
         for number in range(len(self)):
             stored = self._stored(number)
             yield str(number) if stored is None else hashlib.sha256(stored).hexdigest()
@@ -87,7 +87,7 @@ class Parquet(Source):
         return self._group(group)[number - int(self.starts[group])].as_py()
 
     def _place(self, number: int) -> tuple[int, int]:
-        """The file of an image and its row there."""
+        """The file of an image and its row in it."""
         group = int(np.searchsorted(self.starts, number, side="right")) - 1
         file, of_file = self.groups[group]
         return file, number - int(self.starts[group - of_file])
@@ -96,7 +96,7 @@ class Parquet(Source):
         return self.columns[self.groups[group][0]]
 
     def _group(self, group: int) -> Any:
-        """The bytes of the images of a row group, as pyarrow's chunked array."""
+        """The encoded images of a row group, as a pyarrow chunked array."""
         if self.process != os.getpid():
             self._forget()
         if group in self.refused:
@@ -106,7 +106,7 @@ class Parquet(Source):
             while len(kept) > 1 and sum(one.nbytes for one in kept) > CACHED_BYTES:
                 self.kept.popitem(last=False)
             if sum(one.nbytes for one in kept) > MAX_GROUP_BYTES // 2:
-                self.kept.clear()  # with the next one it would be more than one may be
+                self.kept.clear()  # with the next group it could exceed MAX_GROUP_BYTES
             try:
                 self.kept[group] = self._read_group(group)
             except DataError as refusal:
@@ -127,29 +127,29 @@ class Parquet(Source):
                 PIECE, row_groups=[of_file], columns=[column], use_threads=False
             )
             kept, size = [], 0
-            for piece in pieces:  # a dictionary makes much of few bytes, which no footer says
+            for piece in pieces:  # dictionary-encoded data may expand beyond the footer's size
                 column = piece.column(0)
                 is_struct = pyarrow.types.is_struct(column.type)
                 kept.append(column.field("bytes") if is_struct else column)
                 size += piece.nbytes
                 if size > MAX_GROUP_BYTES:
                     raise DataError(_too_large(self.files[file], size))
-            read = pyarrow.chunked_array(kept)  # in pieces: in one it would be there twice
+            read = pyarrow.chunked_array(kept)  # chunked: a single array would be a copy
         except DataError:
             raise
-        except Exception as failure:  # pyarrow, fsspec and the Hub raise errors of any kind
+        except Exception as failure:  # pyarrow, fsspec and the Hub raise arbitrary errors
             raise DataError(_unreadable(self.files[file], failure)) from None
         if len(read) != self.starts[group + 1] - self.starts[group]:
             raise DataError(f"{self.files[file]!r} is damaged: row group {of_file} is cut short.")
         return read
 
     def _forget(self) -> None:
-        """Files are not shared with the process that started this one."""
+        """Clears the cache: open files must not be shared with the parent process."""
         self.process = os.getpid()
         self.opened: dict[int, Any] = {}
         self.kept: OrderedDict[int, Any] = OrderedDict()
         self.refused: dict[int, str] = {}
-        """Why a row group cannot be read: to find it out again for each row takes minutes."""
+        """Errors of unreadable row groups, cached because rereading them for each row takes minutes."""
 
 
 def read_parquet(parts: Mapping[str, Sequence[Path | str]], column: str) -> dict[str, Source]:
@@ -158,13 +158,13 @@ def read_parquet(parts: Mapping[str, Sequence[Path | str]], column: str) -> dict
         import pyarrow.parquet  # noqa: F401
     except ImportError:
         raise DataError(
-            "Parquet files are read by an extra: pip install 'autoencoder-zoo[datasets]'."
+            "Reading parquet files needs an extra: pip install 'autoencoder-zoo[datasets]'."
         ) from None
     return {part: Parquet([str(path) for path in some], column) for part, some in parts.items()}
 
 
 def _opened(path: str) -> Any:
-    """pyarrow's ParquetFile."""
+    """An open pyarrow `ParquetFile`."""
     from pyarrow.parquet import ParquetFile
 
     if path.startswith(REMOTE):
@@ -176,13 +176,13 @@ def _opened(path: str) -> Any:
 
 
 def _columns_of(path: str, column: str) -> tuple[str, list[tuple[int, int]]]:
-    """The column of images of a file, and rows and bytes of each of its row groups."""
+    """The image column of a file, and rows and bytes of each row group."""
     try:
         file = _opened(path)
         schema, footer = file.schema_arrow, file.metadata
     except DataError:
         raise
-    except Exception as failure:  # as above
+    except Exception as failure:  # as in _read_group
         raise DataError(_unreadable(path, failure)) from None
     column = _image_column(schema, column, path)
     sizes = []
@@ -198,19 +198,19 @@ def _columns_of(path: str, column: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def _image_column(schema: Any, wanted: str, path: str) -> str:
-    """Its name: the one that is wanted, or the only one that can hold images."""
+    """The name of the image column: the wanted one, or the only one that can hold images."""
     import pyarrow
 
     names = [field.name for field in schema if _can_hold_images(pyarrow.types, field.type)]
     if wanted != FOUND:
         if wanted in names:
             return wanted
-        there = f"is {schema.field(wanted).type}" if wanted in schema.names else "is not there"
+        why = f"is {schema.field(wanted).type}" if wanted in schema.names else "does not exist"
         near = did_you_mean(wanted, names)
-        raise DataError(f"The column {wanted!r} of {path!r} {there}.{near} {_listed(names)}")
-    try:  # a hint: what else stands there is nobody's fault
-        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        features = told.get("info", {}).get("features", {})
+        raise DataError(f"The column {wanted!r} of {path!r} {why}.{near} {_listed(names)}")
+    try:  # only a hint: other content is ignored
+        metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = metadata.get("info", {}).get("features", {})
         images = [name for name in names if features.get(name, {}).get("_type") == "Image"]
     except (ValueError, AttributeError):
         images = []
@@ -221,10 +221,10 @@ def _image_column(schema: Any, wanted: str, path: str) -> str:
     if not best:
         columns = [f"{field.name} ({str(field.type)[:40]})" for field in schema][:8]
         raise DataError(
-            f"No column of {path!r} holds images, which are binary (a file's bytes: PNG, JPEG, ...) or a "
-            f"struct with such bytes: it has {', '.join(columns)}."
+            f"No column of {path!r} holds images, as binary (encoded PNG, JPEG, ...) or as a struct with "
+            f"such bytes: it has {', '.join(columns)}."
         )
-    raise DataError(f"{path!r} has several columns of images. {_listed(best)}")
+    raise DataError(f"{path!r} has several image columns. {_listed(best)}")
 
 
 def _can_hold_images(types: Any, kind: Any) -> bool:
@@ -240,8 +240,8 @@ def _listed(names: list[str]) -> str:
 
 def _too_large(path: str, size: int) -> str:
     return (
-        f"{path!r} has row groups of {size:,} bytes of images or more, and each is read at "
-        "once: write it with smaller ones, of some hundred rows."
+        f"{path!r} has row groups of {size:,} or more bytes of images, and each is read at once: "
+        "rewrite it with smaller ones, of a few hundred rows."
     )
 
 

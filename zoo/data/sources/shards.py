@@ -1,6 +1,6 @@
-"""Images from tar shards in WebDataset's layout: `key.jpg` beside `key.json`, `key.cls` and so on.
+"""Images from tar shards in WebDataset's layout: `key.jpg` next to `key.json`, `key.cls` and so on.
 
-Only the headers are read at first; an image is then read from its place. Nothing is extracted.
+Shards are indexed by reading their headers; images are then read on demand. Nothing is extracted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
-from zoo.data.sources.base import Source, Texts
+from zoo.data.sources.base import Source, StringTable
 from zoo.data.sources.image_files import SUFFIXES, decode
 from zoo.errors import DataError
 from zoo.io.files import open_regular, with_home
@@ -30,33 +30,33 @@ if TYPE_CHECKING:
 
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 MAX_BYTES = 2**30
-"""Of one image's file. It is read at once."""
-MOST = 100_000
-"""Shards that a pattern may name."""
+"""Maximum size of an image file, which is read at once."""
+MAX_SHARDS = 100_000
+"""Maximum number of shards in a pattern."""
 MAX_HEADER = 2**20
-"""Bytes of a pax header or a long name: tarfile reads them at once."""
-HEADERS = b"xgLKX"  # pax, pax for all, long names and links, Solaris' pax
+"""Maximum size of a pax header or long name, in bytes: tarfile reads them at once."""
+HEADERS = b"xgLKX"  # pax, global pax, long names and links, Solaris pax
 FOREIGN = re.compile(r"(^|/)(\.[^/.]|__MACOSX/|PaxHeaders?\b)")
-"""What macOS and tar programs put beside one's files."""
+"""Files that macOS and tar programs add."""
 LISTED = 5
 BRACES = re.compile(r"\{([^{}]*)\}")
 RANGE = re.compile(r"(-?\d{1,18})\.\.(-?\d{1,18})")
 NAME = re.compile(r"((?:.*/)?[^/.]+)\.([^/]*)", re.DOTALL)
-"""Key and extension: the key ends before the first dot of the last part of the path."""
+"""Key and extension: the key ends at the first dot of the last path component."""
 OPEN_FILES = 64
-"""Shards that a process keeps open."""
+"""Maximum number of shards that a process keeps open."""
 
 
 class Index(NamedTuple):
-    """Where the images of a shard lie in it."""
+    """Keys, offsets and sizes, in bytes, of the images in a shard."""
 
-    keys: Texts
+    keys: StringTable
     offsets: np.ndarray
     sizes: np.ndarray
 
 
 class Shards(Source):
-    """Images of tar files, in the order in which they stand there."""
+    """Images of tar files, in file order."""
 
     def __init__(self, paths: Sequence[Path], column: str = FOUND) -> None:
         found = [_index(path, column.lower()) for path in paths]
@@ -79,7 +79,7 @@ class Shards(Source):
         return f"{Path(self.files[shard]).stem}/{key}" if len(self.files) > 1 else key
 
     def split_keys(self) -> Iterator[str]:
-        """The samples' keys, whichever shard they are in."""
+        """Keys of the samples, without their shard."""
         return itertools.chain.from_iterable(self.keys_of_shard)
 
     def title(self, number: int) -> str:
@@ -92,7 +92,9 @@ class Shards(Source):
     def read(self, number: int) -> Image:
         offset, size = int(self.offsets[number]), int(self.sizes[number])
         if size > MAX_BYTES:
-            raise DataError(f"{self.title(number)} has {size:,} bytes: too many for an image.")
+            raise DataError(
+                f"{self.title(number)} is {size:,} bytes; the limit for an image is {MAX_BYTES:,}."
+            )
         try:
             data = os.pread(self._file(self._shard(number)), size, offset)
         except OSError as failure:
@@ -102,7 +104,7 @@ class Shards(Source):
         return decode(io.BytesIO(data), self.title(number))
 
     def _place(self, number: int) -> tuple[int, str]:
-        """The number of an image's shard, and its key there."""
+        """The shard of an image, and its key in it."""
         shard = self._shard(number)
         return shard, self.keys_of_shard[shard][number - int(self.starts[shard])]
 
@@ -110,7 +112,7 @@ class Shards(Source):
         return int(np.searchsorted(self.starts, number, side="right")) - 1
 
     def _file(self, shard: int) -> int:
-        """Opened when it is first read; the one that was read longest ago is closed for it."""
+        """The descriptor of a shard, opened on demand; the least recently used one is closed."""
         if shard not in self.opened:
             if len(self.opened) >= OPEN_FILES:
                 os.close(self.opened.popitem(last=False)[1])
@@ -120,39 +122,38 @@ class Shards(Source):
 
 
 def expanded(pattern: str) -> list[Path]:
-    """The files that a pattern such as `photos/train-{000..099}.tar` or `photos/*.tar` means.
+    """The files of a pattern such as `photos/train-{000..099}.tar` or `photos/*.tar`.
 
-    `{000..099}` counts, `{a,b}` lists, and `::` stands between patterns; `*`, `?` and `[...]` mean
-    all such files that are there. Nothing else is special: nothing that a recipe names is run,
-    fetched or looked up.
+    `{000..099}` is a range, `{a,b}` a list, and `::` separates patterns; `*`, `?` and `[...]` match
+    existing files. Nothing else is special: no commands, URLs or environment variables.
 
-    Raises DataError for one that is not there.
+    Raises DataError for an invalid pattern and for missing files.
     """
-    if math.prod(map(_size_of, BRACES.findall(pattern))) > MOST:
-        raise DataError(f"{pattern!r:.200} names more than {MOST:,} shards.")
+    if math.prod(map(_choice_count, BRACES.findall(pattern))) > MAX_SHARDS:
+        raise DataError(f"{pattern!r:.200} names more than {MAX_SHARDS:,} shards.")
     if re.search("[{}]", BRACES.sub("", pattern)):
         raise DataError(
-            f"{pattern!r:.200} is no pattern of shards: its braces do not match, or lie within others."
+            f"{pattern!r:.200} is not a valid pattern of shards: its braces are unbalanced or nested."
         )
     names = [name for part in pattern.split("::") for name in _expanded(part)]
     for name in names:
         if name.startswith("pipe:") or "://" in name:
-            raise DataError(f"{name!r} is no file: tar shards are files on this machine.")
+            raise DataError(f"{name!r} is not a path: tar shards must be local files.")
     paths = [path for name in names for path in _matching(with_home(name, DataError))]
     if len(set(paths)) < len(paths):
         raise DataError(f"{pattern!r:.200} names a shard twice.")
     missing = [path for path in paths if not os.path.lexists(path)]
     if missing:
         raise DataError(
-            f"There is no shard {str(missing[0])!r}: of the {len(paths):,} that {pattern!r:.200} "
-            f"names, {len(paths) - len(missing):,} are there."
+            f"The shard {str(missing[0])!r} does not exist: {len(paths) - len(missing):,} of the "
+            f"{len(paths):,} shards of {pattern!r:.200} exist."
         )
     return paths
 
 
 def _expanded(pattern: str) -> list[str]:
-    """Its braces replaced by each of what they stand for, the last ones fastest."""
-    pieces = BRACES.split(pattern)  # text, what is in braces, text, ...
+    """All expansions of the braces, the last ones varying fastest."""
+    pieces = BRACES.split(pattern)  # text, braces, text, ...
     choices = [_choices(one) if i % 2 else [one] for i, one in enumerate(pieces)]
     return ["".join(some) for some in itertools.product(*choices)]
 
@@ -168,7 +169,7 @@ def _choices(braces: str) -> list[str]:
 
 
 def _matching(path: Path) -> list[Path]:
-    """The path, or the files that it means where it is no file and has a `*`, `?` or `[...]`."""
+    """The path if it exists or has no `*`, `?` or `[...]`; else the files that match it."""
     if os.path.lexists(path) or not glob.has_magic(str(path)):
         return [path]
     found = sorted(map(Path, glob.glob(str(path))))
@@ -177,38 +178,38 @@ def _matching(path: Path) -> list[Path]:
     return found
 
 
-def _size_of(braces: str) -> float:
-    """How many names what stands between two braces stands for, at most."""
+def _choice_count(braces: str) -> float:
+    """The number of choices in a pair of braces, at most."""
     if numbers := RANGE.fullmatch(braces):
         return abs(int(numbers[2]) - int(numbers[1])) + 1
     return math.inf if ".." in braces else braces.count(",") + 1
 
 
 def _index(path: Path, column: str) -> Index:
-    """Where the images of a shard lie. Raises DataError for a shard that is not as it should be."""
+    """The index of a shard. Raises DataError if it is compressed, damaged or has no images."""
     if path.name.lower().endswith(COMPRESSED):
         raise DataError(
-            f"{str(path)!r} is compressed, so that no image in it can be read alone. Decompress it to a "
-            ".tar (gunzip, unxz, zstd -d), which is hardly larger: images are compressed already."
+            f"{str(path)!r} is compressed, so its images cannot be read individually. Decompress it to a "
+            ".tar (gunzip, unxz, zstd -d), which is hardly larger: images are already compressed."
         )
     with open_regular(path, DataError) as file:
         try:
             places = _images_in(file, path, column)
         except DataError:
             raise
-        except Exception as broken:  # tarfile raises errors of any kind for other bytes
+        except Exception as broken:  # tarfile raises arbitrary errors for damaged files
             why = (str(broken).splitlines() or [type(broken).__name__])[0]
             raise DataError(
                 f"{str(path)!r} is cut short, damaged or not a tar file ({why})."
             ) from None
     if not places:
-        raise DataError(f"There is no image in {str(path)!r} (looked for {', '.join(SUFFIXES)}).")
+        raise DataError(f"No images in {str(path)!r} (looked for {', '.join(SUFFIXES)}).")
     offsets, sizes = np.array(list(places.values()), np.int64).T
-    return Index(Texts(list(places)), offsets, sizes)
+    return Index(StringTable(list(places)), offsets, sizes)
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose headers are of a bounded size: tarfile reads them at once."""
+    """A member with headers of bounded size: tarfile reads them at once."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> tarfile.TarInfo:
@@ -225,7 +226,7 @@ def _images_in(file: BinaryIO, path: Path, column: str) -> dict[str, tuple[int, 
     taken = ""
     with tarfile.open(fileobj=file, mode="r:", tarinfo=_Member) as tar:
         while (member := tar.next()) is not None:
-            tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # it would keep them all
+            tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # tarfile would keep all members
             _check(member, path)
             named = NAME.fullmatch(member.name.removeprefix("./"))
             if named is None or FOREIGN.search(member.name) or member.isdir():
@@ -242,37 +243,37 @@ def _images_in(file: BinaryIO, path: Path, column: str) -> dict[str, tuple[int, 
         _check_end(file, tar.offset, path)
     if not places and others:
         raise DataError(
-            f"There is no {column!r} in {str(path)!r}: its images end in {', '.join(others)}. "
+            f"No image in {str(path)!r} has the extension {column!r}; found {', '.join(others)}. "
             "data.column chooses one."
         )
     return places
 
 
 def _two_images(path: Path, key: str, one: str, other: str) -> str:
-    """The error of a sample of several images. `one` is the extension of the member before it."""
+    """Error message for a sample with several images, by the extensions of two members in order."""
     kinds = f"{one!r} or {other!r}" if one != other else f"{other!r}"
     return (
-        f"{str(path)!r} has two images of the key {key!r}, which is a name up to its first dot. "
-        f"data.column chooses an image by what follows the dot: {kinds}. Names of different images "
-        "must differ before it."
+        f"{str(path)!r} has two images with the key {key!r}, the name up to its first dot. "
+        f"data.column chooses an image by the extension after the dot: {kinds}. Names of different "
+        "images must differ before it."
     )
 
 
 def _check(member: tarfile.TarInfo, path: Path) -> None:
     if not (member.isreg() or member.isdir()) or member.issparse():
         kind = "a link" if member.issym() or member.islnk() else "neither a file nor a folder"
-        raise DataError(f"{member.name!r} of {str(path)!r} is {kind}; shards hold files alone.")
+        raise DataError(f"{member.name!r} of {str(path)!r} is {kind}; shards may hold only files.")
     if member.name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", member.name):
         raise DataError(
-            f"{member.name!r} of {str(path)!r} is a name that leads out of a folder. It was not read."
+            f"The name {member.name!r} in {str(path)!r} leads outside the archive. It was not read."
         )
 
 
 def _check_end(file: BinaryIO, offset: int, path: Path) -> None:
-    """tarfile stops without a word at a damaged header. What ends a tar is zeros, or nothing."""
+    """Raises DataError for data after the last member: tarfile silently stops at a damaged header."""
     file.seek(offset)
     while piece := file.read(2**20):
         if piece.strip(b"\0"):
             raise DataError(
-                f"{str(path)!r} is cut short or damaged: byte {offset:,} begins no file."
+                f"{str(path)!r} is cut short or damaged: no valid tar header at byte {offset:,}."
             )
