@@ -1,7 +1,7 @@
-"""The datasets that have a name, one record each; built in by one line here. No torch here.
+"""The named datasets, one record each, registered in NAMED. Does not import torch.
 
-A record holds everything about its dataset: its names here and on the Hub, how it is read, the sha256 of its
-images where known, its classes and factors.
+A record holds all facts about its dataset: names here and on the Hub, reading, the sha256 of its
+images where known, classes and factors.
 """
 
 from zoo.datasets.base import NamedDataset
@@ -12,8 +12,8 @@ from zoo.datasets.sprites import Sprites
 NAMED: dict[str, NamedDataset] = {
     one.name: one for one in (MNIST, FASHION_MNIST, KMNIST, Digits(), Sprites())
 }
-"""By name."""
+"""Built-in datasets by name."""
 WITH_FACTORS = tuple(name for name, one in NAMED.items() if one.factors)
-"""Those that know the factors behind their images."""
+"""Names of datasets with known ground-truth factors."""
 
 __all__ = ["NAMED", "WITH_FACTORS", "NamedDataset"]
