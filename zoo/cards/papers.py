@@ -1,4 +1,4 @@
-"""Where the method behind a model is from: by its family, its prior and what its recipe minimized."""
+"""The papers behind a model's method: of its family, its prior and its recipe's objective."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IWAE = "Burda et al., Importance Weighted Autoencoders, ICLR 2016, arXiv:1509.00
 
 
 def papers_of(info: ModelInfo) -> list[str]:
-    """The papers to cite besides the model itself; of another package's family nothing is known."""
+    """The papers to cite besides the model itself; none for a plugin's family."""
     row = families.get(info.family).row
     if row is None:
         return []
