@@ -37,7 +37,7 @@ def test_a_hub_that_asks_to_wait_is_waited_for(hub, client, repo, route, status,
     hub.fault(method=route[0], path=route[1], status=status, retry_after=retry_after)
     got = load(client, repo)
     assert got.value is not None
-    said = ("Trying again in", "Waiting", "Retrying")
+    said = ("Retrying in", "Waiting", "Retrying")
     assert any(words in got.err for words in said) or route[0] == "HEAD"  # asked again at once
 
 
@@ -106,7 +106,7 @@ def test_a_body_of_another_length_is_never_used(hub, client, repo, path, fault):
 def test_an_invalid_list_of_files_is_refused(hub, client, repo, fault):
     hub.fault(path=LISTING, times=None, **fault)
     got = load(client, repo)
-    assert got.says("HubError", "answers for 'acme/vae' with")
+    assert got.says("HubError", "returned an invalid list of files for 'acme/vae'")
     assert got.seconds < SOON_S
 
 
@@ -180,7 +180,7 @@ def test_a_private_repo_needs_its_token(hub, client, repo, alice, files):
     assert got.says("SourceError", "There is no model 'acme/secret'", "hf auth login", "HF_TOKEN")
     hub.add_token("hf_bob", user="bob")
     got = load(client, "acme/secret", "token='hf_bob'")
-    assert got.says("SourceError", "your token may not read it")
+    assert got.says("SourceError", "your token cannot read it")
     assert load(client, "acme/secret", env=alice).value is not None
     assert load(client, "acme/secret", f"token={TOKEN!r}").value is not None
 
@@ -209,7 +209,7 @@ def test_a_renamed_repo_loads_and_says_its_new_name(hub, client, repo):
     hub.rename(repo, "acme/new")
     got = load(client, repo)
     assert got.value is not None
-    assert "acme/vae is now called acme/new" in got.err
+    assert "acme/vae was renamed to acme/new" in got.err
 
 
 def test_an_empty_repo_is_not_a_model(hub, client):

@@ -115,7 +115,11 @@ def _of_diffusers(fields: Mapping[str, Any], where: str) -> tuple[Config, Spec]:
         text = f"{listed(where, problems)}\nIt was {foreign.versions(fields)}."
         raise SpecError(text, problems=problems, path=where)
     config = Config.model_construct(
-        format=FORMAT, family=family.name, spec=spec_fields, weights_sha256="", provider=family.provider
+        format=FORMAT,
+        family=family.name,
+        spec=spec_fields,
+        weights_sha256="",
+        provider=family.provider,
     )
     return config, spec
 

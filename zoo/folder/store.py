@@ -238,6 +238,8 @@ def check_target(target: Path) -> None:
         try:
             read_config(target)
         except ZooError as wrong:
-            raise InputError(f"{wrong}\nNothing was saved: choose an empty or new folder.") from None
+            raise InputError(
+                f"{wrong}\nNothing was saved: choose an empty or new folder."
+            ) from None
     elif os.path.isdir(target) and os.listdir(target):
         raise InputError(f"{str(target)!r} contains other files. Choose an empty or new folder.")

@@ -102,7 +102,9 @@ def _entries(reader: _Reader) -> dict[str, _Entry]:
     for name, value in fields.items():
         entry, problems = checked(_Entry, value) if isinstance(value, dict) else (None, [])
         if entry is None or math.prod(max(1, side) for side in entry.shape) > MOST_VALUES:
-            raise WeightsError(f"invalid entry {name[:80]!r} = {str(value)[:80]}; {'; '.join(problems)}")
+            raise WeightsError(
+                f"invalid entry {name[:80]!r} = {str(value)[:80]}; {'; '.join(problems)}"
+            )
         entries[name] = entry
     in_order = dict(sorted(entries.items(), key=lambda item: item[1].data_offsets))
     end = 0

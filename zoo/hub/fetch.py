@@ -62,7 +62,14 @@ def fetch(
             download(listing, name, force=True)
 
     origin = address.line.name if address.line else commit.origin
-    return Source(listing.folder, origin, address.line, commit, wanted, None if listing.offline else fetch_again)
+    return Source(
+        listing.folder,
+        origin,
+        address.line,
+        commit,
+        wanted,
+        None if listing.offline else fetch_again,
+    )
 
 
 def _find_commit(
@@ -89,7 +96,9 @@ def _find_commit(
             return replace(nothing, offline=why)
         if before.commit != revision:
             using = f"{before.repo} at commit {before.commit}"
-            log.warning("%s: using %s from the cache, the last known commit of %r.", why, using, revision)
+            log.warning(
+                "%s: using %s from the cache, the last known commit of %r.", why, using, revision
+            )
         return replace(before, offline=why)
     if address.is_pinned and listing.commit != revision:
         raise IntegrityError(f"The Hub answered with commit {listing.commit}, not {revision}.")

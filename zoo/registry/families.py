@@ -206,9 +206,7 @@ def load(plugin: Plugin) -> type[Autoencoder]:
     known = vars(cls).get(STAMP, family)
     if cls.__module__.startswith("zoo.") or known.name != family.name:
         other = "the zoo's own" if cls.__module__.startswith("zoo.") else f"already {known.title}"
-        raise PluginError(
-            f"{plugin} cannot be used: {cls.__name__} is {other}. Use a subclass."
-        )
+        raise PluginError(f"{plugin} cannot be used: {cls.__name__} is {other}. Use a subclass.")
     return _stamped(cls, family)
 
 

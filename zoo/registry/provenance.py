@@ -59,7 +59,9 @@ def provenance(family: str, saved: Provider | None) -> str:
         return ""
     now = f"{here.distribution} {here.version}" if here else "this program"
     then = f"{saved.distribution} {saved.version}" if saved else "the program that saved it"
-    return f"Its config.json says that family {family!r} comes from {then}; here it comes from {now}."
+    return (
+        f"Its config.json says that family {family!r} comes from {then}; here it comes from {now}."
+    )
 
 
 def _too_old(name: str, here: str, saved: Provider) -> str:

@@ -104,7 +104,9 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
     if "/" not in name:
         return _published(name, revision)
     if os.path.isdir(name):
-        raise SourceError(f"{name!r} is ambiguous: use hf://{name} for the Hub, ./{name} for the folder.")
+        raise SourceError(
+            f"{name!r} is ambiguous: use hf://{name} for the Hub, ./{name} for the folder."
+        )
     return HubAddress(checked_repo(name), revision)
 
 
@@ -152,7 +154,9 @@ def checked_revision(revision: str | None) -> str | None:
 def _published(name: str, revision: str | None) -> Source | HubAddress:
     line = published.line(name)
     if revision is not None:
-        raise SourceError(f"{name!r} is a published model, whose weights never change: leave out the revision.")
+        raise SourceError(
+            f"{name!r} is a published model, whose weights never change: leave out the revision."
+        )
     if line.folder.is_dir():
         return Source(line.folder, name, line)
     package = line.registry.distribution

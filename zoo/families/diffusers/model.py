@@ -47,7 +47,10 @@ class DiffusersAutoencoder(Autoencoder):
 
     def __init__(self, spec: DiffusersSpec) -> None:
         super().__init__(spec)
-        self.shift, self.scale = spec.shift, spec.scale  # torch.compile cannot trace the Spec's properties
+        self.shift, self.scale = (
+            spec.shift,
+            spec.scale,
+        )  # torch.compile cannot trace the Spec's properties
         if not hasattr(diffusers, spec.MADE_BY):
             raise NotInstalledError(
                 f"diffusers {diffusers.__version__} has no {spec.MADE_BY}: pip install -U diffusers"

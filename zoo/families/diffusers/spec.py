@@ -31,9 +31,7 @@ class DiffusersSpec(Spec):
 
     parts: ClassVar = ("code",)
 
-    input_shape: Shape = Field(
-        description="channels, and the usual height and width in pixels"
-    )
+    input_shape: Shape = Field(description="channels, and the usual height and width in pixels")
     force_upcast: bool = Field(
         default=False, description="whether it is known to overflow in float16"
     )
@@ -186,9 +184,13 @@ class AutoencoderTinySpec(DiffusersSpec):
     @model_validator(mode="after")
     def _stages_agree(self):
         if len(self.encoder_block_out_channels) != len(self.num_encoder_blocks):
-            raise ValueError("encoder_block_out_channels and num_encoder_blocks must have the same length")
+            raise ValueError(
+                "encoder_block_out_channels and num_encoder_blocks must have the same length"
+            )
         if len(self.decoder_block_out_channels) != len(self.num_decoder_blocks):
-            raise ValueError("decoder_block_out_channels and num_decoder_blocks must have the same length")
+            raise ValueError(
+                "decoder_block_out_channels and num_decoder_blocks must have the same length"
+            )
         if len(self.encoder_block_out_channels) != len(self.decoder_block_out_channels):
             raise ValueError("encoder and decoder must have the same number of stages")
         for name in ("encoder_block_out_channels", "decoder_block_out_channels"):
@@ -263,7 +265,9 @@ class AutoencoderDCSpec(DiffusersSpec):
             if any(n % 2 == 0 for one in getattr(self, f"{side}_qkv_multiscales") for n in one):
                 raise ValueError(f"{side}_qkv_multiscales must be odd: they are kernel sizes")
             if getattr(self, f"{side}_block_out_channels")[-1] % self.latent_channels:
-                raise ValueError(f"latent_channels must divide the last of {side}_block_out_channels")
+                raise ValueError(
+                    f"latent_channels must divide the last of {side}_block_out_channels"
+                )
         if len(self.encoder_block_out_channels) != len(self.decoder_block_out_channels):
             raise ValueError("encoder and decoder must have the same number of stages")
         return self
