@@ -37,7 +37,7 @@ from zoo.folder import store
 def test_a_folder_of_something_else_is_not_saved_into(tmp_path, name, text):
     Path("other").mkdir()
     Path("other", name).write_text(text)
-    with pytest.raises(InputError, match=r"[Nn]ame an empty or new folder"):
+    with pytest.raises(InputError, match=r"[Cc]hoose an empty or new folder"):
         zoo.save(small(), "other")
     assert contents(tmp_path / "other") == {name: text.encode()}
 

@@ -34,7 +34,7 @@ def test_a_flipped_byte_is_refused_wherever_it_is(here):
         message = refused(here, IntegrityError)
         assert hashlib.sha256(flipped).hexdigest()[:12] in message
         assert hashlib.sha256(data).hexdigest()[:12] in message
-        assert "Fetch it again" in message
+        assert "Get this folder again" in message
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 8, 100, -1])

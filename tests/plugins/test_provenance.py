@@ -130,7 +130,7 @@ def test_a_registered_family_is_saved_without_provider_and_loading_elsewhere_say
         zoo.load(tmp_path / "model")
     assert str(caught.value) == (
         "This folder was saved by a program that registered family 'at-home' itself, and no package "
-        "has it: run the code with @zoo.register first, or ask its author."
+        "provides it: run the code with @zoo.register first, or ask its author."
     )
 
 
@@ -221,7 +221,7 @@ def test_a_class_has_one_name(registered, installed):
     assert zoo.register("once")(once) is once
     with pytest.raises(PluginError, match="Good is already registered as Family 'once'"):
         zoo.register("twice")(once)
-    with pytest.raises(PluginError, match="VAE is Family 'vae' already"):
+    with pytest.raises(PluginError, match="VAE is already registered as Family 'vae'"):
         zoo.register("my-vae")(VAE)
     installed(
         Package("twice", "1", {"twice.py": GOOD}, {"first": "twice:Good", "second": "twice:Good"}),

@@ -178,7 +178,7 @@ def test_what_git_cannot_call_a_revision_is_refused(revision):
 
 
 def test_two_revisions_are_one_too_many():
-    assert "Give one." in refused("hf://acme/vae@v1", SourceError, revision="v2")
+    assert "Give only one." in refused("hf://acme/vae@v1", SourceError, revision="v2")
 
 
 @pytest.mark.parametrize("source", ["models\\vae", "C:\\models\\vae", "ftp://host/vae"])

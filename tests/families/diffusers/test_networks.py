@@ -302,7 +302,7 @@ def test_a_tensor_that_is_there_twice_is_refused(twice, tmp_path):
     [
         ({"weight_map": {"a": "../x/diffusion_pytorch_model.safetensors"}}, "which is not a shard's name"),
         ({"weight_map": {"a": ["diffusion_pytorch_model.safetensors"]}}, "which is not a shard's name"),
-        ({"weight_map": None}, "names 'None', which is not a shard's name"),
+        ({"weight_map": None}, "lists 'None', which is not a shard's name"),
         ([], "holds a list, not an object"),
     ],
 )  # fmt: skip
