@@ -169,7 +169,7 @@ def test_a_wrong_token_is_named_and_not_shown(hub, client, repo):
 @pytest.mark.parametrize("token", ["", "two words", "hf_\nline", "hf_\u00fc", 5, b"hf_x"])
 def test_an_invalid_token_is_refused_without_being_shown(client, repo, token):
     got = load(client, repo, f"token={token!r}")
-    assert got.says("InputError", "That is not a Hub token")
+    assert got.says("InputError", "The given token is not a Hub token")
     assert "two words" not in got.message
 
 
@@ -177,7 +177,7 @@ def test_a_private_repo_needs_its_token(hub, client, repo, alice, files):
     hub.create("acme/secret", private=True)
     hub.commit("acme/secret", files)
     got = load(client, "acme/secret")
-    assert got.says("SourceError", "There is no model 'acme/secret'", "hf auth login", "HF_TOKEN")
+    assert got.says("SourceError", "No model named 'acme/secret'", "hf auth login", "HF_TOKEN")
     hub.add_token("hf_bob", user="bob")
     got = load(client, "acme/secret", "token='hf_bob'")
     assert got.says("SourceError", "your token cannot read it")
@@ -220,12 +220,12 @@ def test_an_empty_repo_is_not_a_model(hub, client):
 def test_a_deleted_repo_is_not_there_and_stays_in_the_cache(hub, client, repo):
     load(client, repo)
     hub.delete(repo)
-    assert load(client, repo).says("SourceError", "There is no model")
+    assert load(client, repo).says("SourceError", "No model named")
     assert load(client, repo, "offline=True").value is not None
 
 
 def test_a_misspelled_repo_is_a_sentence(client, repo):
-    assert load(client, "acme/vea").says("SourceError", "There is no model 'acme/vea'", "Check")
+    assert load(client, "acme/vea").says("SourceError", "No model named 'acme/vea'", "Check")
 
 
 def test_an_unknown_revision_is_a_sentence(client, repo):

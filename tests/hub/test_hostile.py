@@ -36,7 +36,7 @@ def test_only_pickles_are_never_opened(evil):
 
 def test_a_pickle_beside_a_config_is_not_a_model(evil):
     got = evil({"model.safetensors": None, "model.pt": b"PK\x03\x04"})
-    assert got.says("UnsafeFormatError", "'model.pt' and no model.safetensors")
+    assert got.says("UnsafeFormatError", "'model.pt' but no model.safetensors")
 
 
 def test_somebody_elses_config_is_named(evil):

@@ -76,7 +76,7 @@ def test_nothing_is_asked_of_the_hub_offline(hub, client, repo):
 def test_a_half_cached_model_is_not_pulled_offline(client, repo, tmp_path):
     load(client, repo)
     got = attempt(client, f"zoo.pull('{repo}', to='{tmp_path / 'x'}', offline=True)")
-    assert got.says("OfflineError", "is not in the cache", "`zoo pull hf://acme/vae@")
+    assert got.says("OfflineError", "is not fully cached", "`zoo pull hf://acme/vae@")
     assert not (tmp_path / "x").exists()
 
 

@@ -57,7 +57,7 @@ def test_a_new_repo_is_as_private_as_was_asked(hub, client, mine, alice, private
 def test_a_private_push_does_not_go_to_a_public_repo(hub, client, mine, alice):
     hub.create(REPO)
     got = push(client, mine, options="private=True", env=alice)
-    assert got.says("HubError", "is there already and is public", "Nothing was pushed")
+    assert got.says("HubError", "already exists and is public", "Nothing was pushed")
     assert hub.files(REPO).keys() == {".gitattributes"}
 
 

@@ -228,7 +228,7 @@ def test_a_class_has_one_name(registered, installed):
         Package("borrowed", "1", {}, {"borrowed": "zoo.families.vae.model:VAE"}),
     )
     assert zoo.build("first", input_shape=(1, 8, 8))
-    with pytest.raises(PluginError, match="Good is Plugin 'first' of twice 1 already"):
+    with pytest.raises(PluginError, match="Good is already Plugin 'first' of twice 1"):
         zoo.build("second", input_shape=(1, 8, 8))
     with pytest.raises(PluginError, match="VAE is the zoo's own"):
         zoo.build("borrowed", **SHAPE)
