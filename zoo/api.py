@@ -29,17 +29,17 @@ def build(
 
     Args:
         family_or_spec: the name of a family or preset and the Spec's fields, or a Spec.
-        seed: of the weights; None draws them from torch's global generator.
+        seed: for the weights; None draws them from torch's global generator.
         **spec_fields: the Spec's fields; `input_shape` and, of most families, `latent_dim` have
             no defaults.
 
     Raises:
         UnknownNameError: for an unknown family.
-        SpecError: for fields with mistakes, all of them listed.
+        SpecError: for invalid fields, listing every problem.
     """
     if isinstance(family_or_spec, Spec):
         if spec_fields:
-            raise InputError("A Spec is complete: give fields with a family's name, not beside it.")
+            raise InputError("A Spec is complete: give fields only with a family's name.")
         return families.of(family_or_spec).build(family_or_spec, seed)
     family, fields = families.expanded(family_or_spec, spec_fields)
     spec, problems = family.parse(fields)
@@ -63,20 +63,20 @@ def load(
         source: a published name, a folder (`./folder` or a `Path`), or a repo on the Hugging Face
             Hub (`org/name`, `hf://org/name@revision`, or its address). Of a repo, only the config
             and the weights are fetched, into the Hub's cache.
-        device: where to put it; `"auto"` is a GPU where there is one.
-        dtype: floating dtype of its weights, or its name, such as `"bfloat16"`; None is float32, as
+        device: where to put it; `"auto"` uses a GPU if available.
+        dtype: floating-point dtype of its weights, or its name, such as `"bfloat16"`; None is float32, as
             they are stored.
         revision: a branch, a tag or a commit of a Hub repo; None is `main`.
-        token: for a private Hub repo; None is the one of `hf auth login` or `HF_TOKEN`.
+        token: for a private Hub repo; None is the token from `hf auth login` or `HF_TOKEN`.
         offline: whether to stay off the network; so does `HF_HUB_OFFLINE=1`.
 
     Raises:
         UnknownNameError, SourceError: for a source that does not exist or is ambiguous.
         WeightsError: for a folder that cannot be loaded; IntegrityError for bytes that are not
             the published ones, MismatchError for tensors that do not fit.
-        OfflineError: for what is not cached while the Hub cannot be reached.
-        HubError: where the Hub refuses or fails.
-        DeviceError: for a device that is not available.
+        OfflineError: if a file is not cached and the Hub cannot be reached.
+        HubError: if the Hub refuses or fails.
+        DeviceError: for an unavailable device.
     """
     from zoo.folder import store
     from zoo.runtime.devices import find_device, find_dtype
@@ -93,27 +93,27 @@ def info(
     token: str | None = None,
     offline: bool = False,
 ) -> ModelInfo:
-    """What is known of a model, its weights neither read nor fetched.
+    """The metadata of a model, without reading or fetching its weights.
 
-    Arguments and errors as `load`. Of a Hub repo it fetches config, card, recipe and numbers.
+    Arguments and errors as `load`. Of a Hub repo, config, card, recipe and metrics are fetched.
     """
     found = find(source, TO_KNOW, revision=revision, token=token, offline=offline)
     return read_info(found.folder, found.origin, found.line, found.files)
 
 
 def save(model: Autoencoder, folder: str | Path) -> None:
-    """Writes a model's whole folder: config, weights, card, and what is known of the model.
+    """Writes a model's whole folder: config, weights, card and, if known, recipe, metrics and figures.
 
-    Recipe, metrics and figures are kept if the weights are those that they were made with. Of a
-    model from the Hub, what is not cached is left out, with a warning: `zoo.pull` fetches all of it.
-    Equal models give byte-equal folders. Other files in the folder stay. A model inside
-    DataParallel, DistributedDataParallel or torch.compile's wrapper is saved as itself.
+    Recipe, metrics and figures are kept only if the weights are unchanged. For a model from the Hub,
+    files that are not cached are left out, with a warning: `zoo.pull` fetches all of them.
+    Equal models give byte-identical folders. Other files in the folder are kept. A model wrapped in
+    DataParallel, DistributedDataParallel or torch.compile is saved without the wrapper.
 
     Raises:
-        InputError: where something else than a model's folder is there.
-        WeightsError: for a model whose tensors are not those of its Spec, as after pruning or with a
-            head that was added: it could not be loaded.
-        ZooError: where the disk is full or read-only.
+        InputError: if `folder` contains anything other than a model.
+        WeightsError: for a model whose tensors do not match its Spec, such as after pruning or with
+            an added head: it could not be loaded.
+        ZooError: if the disk is full or read-only.
     """
     from zoo.folder import store
     from zoo.models.contract import unwrapped

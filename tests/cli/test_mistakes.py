@@ -112,9 +112,9 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
     ("words", "why"),
     [
         (["show", "vea"], "No model or family named 'vea'. Did you mean 'vae'?"),
-        (["show", "./nowhere"], "There is no folder 'nowhere'."),
-        (["card", "./nowhere"], "There is no folder 'nowhere'."),
-        (["draw", "./nowhere"], "There is no folder 'nowhere'."),
+        (["show", "./nowhere"], "Folder 'nowhere' does not exist."),
+        (["card", "./nowhere"], "Folder 'nowhere' does not exist."),
+        (["draw", "./nowhere"], "Folder 'nowhere' does not exist."),
         (["eval", "acme/vae"], "'acme/vae' is not in the cache"),
         (["eval", "./model"], "This model has no recipe: say which dataset"),
         (
@@ -158,7 +158,7 @@ def test_wrong_usage_is_a_sentence_and_code_2(fails, words, why):
         (["train", "vae-digits-8", "--device", "cuda:99"], "'cuda:99' is not available"),
         (["bench", "vae-mnsit-20"], "No model named 'vae-mnsit-20'."),
         (["export", "vae-mnsit-20", "--torch-export", "out"], "Did you mean 'vae-mnist-20'?"),
-        (["export", "./model", "--torch-export", "model"], "'model' is not empty. Name a new or"),
+        (["export", "./model", "--torch-export", "model"], "'model' is not empty. Choose a new or"),
         (["page", "vae-mnsit-20"], "Did you mean 'vae-mnist-20'?"),
         (["page", "./model", "-o", "model"], "which is not part of a page"),
         (["gallery", "-o", "model"], "which is not part of a gallery"),
@@ -220,7 +220,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(capsys):
         err = capsys.readouterr().err
         assert end.value.code == 1
         assert "Traceback (most recent call last)" in err
-        assert err.endswith("Error: There is no folder 'nowhere'.\n")
+        assert err.endswith("Error: Folder 'nowhere' does not exist.\n")
 
 
 # Strangers' strings

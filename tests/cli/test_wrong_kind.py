@@ -31,8 +31,8 @@ def folder(here, monkeypatch) -> Path:
     ("words", "why"),
     [
         (["show", "./runs/x"], "'runs/x' is a run's folder. Its model is runs/x/model."),
-        (["show", "my.toml"], "A recipe's file goes to `zoo train`, a sweep's to `zoo sweep`."),
-        (["show", "./my.toml"], "'my.toml' is a file of settings, not a model"),
+        (["show", "my.toml"], "Run a recipe file with `zoo train`, a sweep file with `zoo sweep`."),
+        (["show", "./my.toml"], "'my.toml' is a settings file, not a model"),
         (["show", "mnist"], "It is a dataset: `zoo list '*mnist*'` lists models of it."),
         (["sweep", "my.toml"], "'my.toml' is a recipe, not a sweep: `zoo train` trains it."),
         (["sweep", "vae-digits-8"], "'vae-digits-8' is a recipe. A sweep is a file that names it"),

@@ -161,7 +161,7 @@ def test_nonsense_in_the_metrics_fails(model):
 
 
 def test_a_folder_that_is_not_there_is_an_error_and_no_report():
-    with pytest.raises(zoo.SourceError, match="There is no folder"):
+    with pytest.raises(zoo.SourceError, match="does not exist"):
         zoo.verify("./nowhere")
 
 

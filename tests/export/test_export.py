@@ -188,7 +188,7 @@ def test_what_is_there_already_stays(export):
     Path("full/mine.txt").write_text("mine")
     Path("file").write_text("mine")
     model = zoo.build("ae", input_shape=SHAPE, latent_dim=3)
-    for place, why in (("full", "'full' is not empty. Name a new"), ("file", "is a file; an")):
+    for place, why in (("full", "'full' is not empty. Choose a new"), ("file", "is a file; an")):
         with pytest.raises(InputError, match=why):
             export(model, place)
     assert [path.name for path in Path("full").iterdir()] == ["mine.txt"]
@@ -251,14 +251,14 @@ def test_a_graph_that_onnxruntime_refuses_is_a_sentence(monkeypatch):
         raise RuntimeError("Could not find an implementation for Tanh(18) node")
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
-    with pytest.raises(ExportError, match=r"its encoder fails as a graph \(.* for Tanh\(18\)"):
+    with pytest.raises(ExportError, match=r"the graph of its encoder fails \(.* for Tanh\(18\)"):
         zoo.export_onnx(odd(torch.tanh), "out")
 
 
 @pytest.mark.parametrize("export", [zoo.export_onnx, zoo.export_torch])
 def test_a_line_that_torch_cannot_follow_is_named(export):
     line = r"`return code if code.max\(\) > 0 else -code` \(test_export.py, line \d+\)"
-    with pytest.raises(ExportError, match=rf"cannot follow its encoder at {line}"):
+    with pytest.raises(ExportError, match=rf"cannot trace its encoder at {line}"):
         export(odd(chosen_by_a_value), "out")
 
 
@@ -269,7 +269,7 @@ def test_a_graph_of_one_batch_size_is_refused():
 
 def test_a_graph_that_computes_something_else_is_refused():
     with pytest.raises(
-        ExportError, match=r"its encoder as a graph differs from it by .* more than"
+        ExportError, match=r"the graph of its encoder differs from it by .* more than"
     ):
         zoo.export_torch(odd(lambda code: code + torch.rand_like(code)), "out")
     assert not Path("out").exists()

@@ -73,7 +73,7 @@ def test_somebody_elses_config_is_called_theirs(here, config, whose):
 def test_another_format_is_not_the_zoos(here, format):
     with_config(here, format=format)
     message = refused(here, WeightsError)
-    assert f"has the format {str(format)!r}, which is not the zoo's" in message
+    assert f"has format {str(format)!r}, which the zoo does not read" in message
 
 
 def test_a_newer_format_says_who_wrote_it_and_what_to_do(here):
@@ -85,7 +85,7 @@ def test_a_newer_format_says_who_wrote_it_and_what_to_do(here):
     )
     message = refused(here, WeightsError)
     assert (
-        f"has format 2, written by autoencoder-zoo 9.4; this is autoencoder-zoo {__version__}"
+        f"has format 2, written by autoencoder-zoo 9.4; the installed autoencoder-zoo {__version__}"
         in (message)
     )
     assert message.endswith("pip install -U autoencoder-zoo")
@@ -97,7 +97,7 @@ def test_a_newer_format_says_who_wrote_it_and_what_to_do(here):
 def test_a_newer_format_of_an_unknown_writer_names_none(here, provider):
     with_config(here, format="autoencoder-zoo/2", provider=provider)
     message = refused(here, WeightsError)
-    assert "has format 2; this is autoencoder-zoo" in message
+    assert "has format 2; the installed autoencoder-zoo" in message
     assert message.isprintable()
 
 
@@ -214,8 +214,8 @@ def test_a_misspelled_family_gets_the_nearest(here):
 def test_a_family_of_an_unknown_package_names_it_and_gives_no_command(here):
     with_config(here, family="vq", provider={"distribution": "acme-vq", "version": "1.0"})
     message = refused(here, PluginError)
-    assert "family 'vq' comes from a package called 'acme-vq'" in message
-    assert "look at it before you install it" in message
+    assert "family 'vq' comes from the package 'acme-vq', which is not installed" in message
+    assert "review it before you install it" in message
     assert "pip" not in message
 
 
@@ -246,7 +246,7 @@ def test_a_version_that_is_none_is_refused(here, version):
 def test_a_family_of_a_newer_zoo_says_to_upgrade(here):
     with_config(here, family="vq", provider={"distribution": "autoencoder-zoo", "version": "9.4"})
     message = refused(here, UnknownNameError)
-    assert f"written by autoencoder-zoo 9.4; this is {__version__}" in message
+    assert f"written by autoencoder-zoo 9.4; the installed {__version__}" in message
     assert message.endswith("pip install -U autoencoder-zoo")
 
 
@@ -255,7 +255,7 @@ def test_a_field_of_a_newer_provider_says_to_upgrade(here):
     with_spec(here, codebook=512)
     message = refused(here, SpecError)
     assert "codebook: unknown field" in message
-    assert f"written by autoencoder-zoo 9.4; this is {__version__}" in message
+    assert f"written by autoencoder-zoo 9.4; the installed {__version__}" in message
     assert message.endswith("pip install -U autoencoder-zoo")
 
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("no_hang")
 
 
 def test_a_folder_that_is_not_there_is_refused():
-    with pytest.raises(SourceError, match=r"There is no folder 'nowhere'\."):
+    with pytest.raises(SourceError, match=r"Folder 'nowhere' does not exist\."):
         zoo.load("./nowhere")
 
 
@@ -38,7 +38,7 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 def test_a_folder_of_other_things_says_what_it_holds(tmp_path):
     (tmp_path / "notes.txt").touch()
-    assert "has no config.json; it holds 'notes.txt'." in refused(tmp_path, SourceError)
+    assert "has no config.json; it contains 'notes.txt'." in refused(tmp_path, SourceError)
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model.pth", "pytorch_model.bin", "a.pkl", "a.ckpt"])
@@ -52,7 +52,7 @@ def test_a_folder_of_pickles_is_refused_and_says_why(tmp_path, name):
 
 def test_pickles_in_the_place_of_the_weights_are_refused(here):
     (here / "model.safetensors").rename(here / "model.pt")
-    with pytest.raises(UnsafeFormatError, match=r"has 'model.pt' and no model.safetensors"):
+    with pytest.raises(UnsafeFormatError, match=r"has 'model.pt' but no model.safetensors"):
         zoo.load(here)
 
 
@@ -63,12 +63,12 @@ def test_a_pickle_as_the_source_is_refused(tmp_path):
 
 def test_a_file_as_the_source_says_to_name_its_folder(here):
     message = refused(here / "model.safetensors", SourceError)
-    assert "is not a folder. Name the folder that holds config.json" in message
+    assert "is not a folder. Give the folder that contains config.json" in message
 
 
 def test_missing_weights_are_refused(here):
     (here / "model.safetensors").unlink()
-    with pytest.raises(SourceError, match=r"has no model.safetensors; it holds 'README.md'"):
+    with pytest.raises(SourceError, match=r"has no model.safetensors; it contains 'README.md'"):
         zoo.load(here)
     assert zoo.info(here).parameters == 765
 
@@ -166,7 +166,7 @@ def test_metrics_with_more_in_them_are_kept_as_they_stand(here):
 @pytest.mark.parametrize("name", ["README.md", "metrics.json", "recipe.toml"])
 def test_a_text_file_that_is_too_large_or_no_text_is_refused(here, name):
     (here / name).write_bytes(b"\xff\xfe")
-    assert f"{name}' is not text" in refused(here, WeightsError)
+    assert f"{name}' is not UTF-8 text" in refused(here, WeightsError)
     (here / name).write_bytes(b" " * 1_000_001)
     assert "1,000,001 bytes; the limit is 1,000,000" in refused(here, WeightsError)
 

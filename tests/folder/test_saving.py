@@ -37,7 +37,7 @@ from zoo.folder import store
 def test_a_folder_of_something_else_is_not_saved_into(tmp_path, name, text):
     Path("other").mkdir()
     Path("other", name).write_text(text)
-    with pytest.raises(InputError, match=r"[Nn]ame an empty or new folder"):
+    with pytest.raises(InputError, match=r"[Cc]hoose an empty or new folder"):
         zoo.save(small(), "other")
     assert contents(tmp_path / "other") == {name: text.encode()}
 
@@ -100,7 +100,7 @@ def test_a_card_of_its_author_and_the_pictures_it_shows_stay(here, caplog):
     zoo.save(small(seed=9), here)
     assert (here / "README.md").read_text().startswith("# Mine")
     assert (here / "figures" / "mine.png").read_bytes() == b"mine"
-    assert "lacks the zoo's mark and was left as it is" in caplog.text
+    assert "does not have the zoo's marker and was kept" in caplog.text
 
 
 # A disk that is full, read-only, or gone

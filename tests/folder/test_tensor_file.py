@@ -69,7 +69,5 @@ def test_a_wrong_hash_is_said_before_a_wrong_format(tmp_path):
 
     with pytest.raises(WeightsError, match="another hash"):
         read_tensors(path, 10**6, refuse)
-    with pytest.raises(
-        WeightsError, match=r"is not a safetensors file \(its header has no possible"
-    ):
+    with pytest.raises(WeightsError, match=r"is not a safetensors file \(invalid header length"):
         read_tensors(path, 10**6, lambda sha256: None)

@@ -34,7 +34,7 @@ def test_a_flipped_byte_is_refused_wherever_it_is(here):
         message = refused(here, IntegrityError)
         assert hashlib.sha256(flipped).hexdigest()[:12] in message
         assert hashlib.sha256(data).hexdigest()[:12] in message
-        assert "Fetch it again" in message
+        assert "Get this folder again" in message
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 8, 100, -1])
@@ -61,7 +61,7 @@ def test_a_file_far_too_small_for_its_spec_is_refused_unread(here):
     config["spec"]["body"]["hidden"] = [20_000, 20_000]
     (here / "config.json").write_text(json.dumps(config))
     message = refused(here, MismatchError)
-    assert "802,820,070 parameters, as its Spec says, need 3,211,280,280" in message
+    assert "802,820,070 parameters of its Spec need 3,211,280,280" in message
     assert "It was not read." in message
 
 
@@ -126,7 +126,7 @@ def test_weights_that_are_not_finite_are_refused_both_ways(here, value):
     tensors = tensors_of(here)
     tensors["decoder.1.bias"][3] = value
     put_weights(here, safetensors.torch.save(tensors))
-    assert "decoder.1.bias holds numbers that are not finite" in refused(here, WeightsError)
+    assert "decoder.1.bias contains values that are not finite" in refused(here, WeightsError)
     model = small()
     with torch.no_grad():
         model.get_parameter("decoder.1.bias")[3] = value

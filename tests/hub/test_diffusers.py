@@ -76,7 +76,7 @@ def test_a_pipeline_or_a_wrong_folder_is_asked_for_the_right_one(hub, client, fi
     hub.create("acme/pipe")
     hub.commit("acme/pipe", {"model_index.json": b"{}"} | {f"vae/{n}": d for n, d in files.items()})
     whole = attempt(client, "zoo.load('acme/pipe')")
-    assert "'acme/pipe' is a whole pipeline of diffusers. Name its autoencoder" in whole.message
+    assert "'acme/pipe' is a whole diffusers pipeline. Give its autoencoder" in whole.message
     wrong = attempt(client, "zoo.load('hf://acme/pipe/vea')")
     assert "'acme/pipe' has no folder 'vea'; it has vae. Did you mean 'vae'?" in wrong.message
 
@@ -112,7 +112,7 @@ def test_a_repo_that_was_sharded_again_is_read_as_its_index_says(hub, client, ne
     hub.create("acme/lacking")
     hub.commit("acme/lacking", {name: data for name, data in files.items() if name != shard})
     refused = attempt(client, "zoo.load('acme/lacking')")
-    assert refused.says("SourceError", f"'acme/lacking' has weights in shards without '{shard}'")
+    assert refused.says("SourceError", f"'acme/lacking' has weights in shards, but not '{shard}'")
 
 
 def test_a_flipped_byte_and_a_pickle_are_refused(hub, client, files):

@@ -123,7 +123,7 @@ def test_saving_asks_nothing_of_the_hub_and_says_what_it_lacks(hub, client, repo
     hub.forget()
     got = attempt(client, code, cwd=tmp_path)
     assert len(hub.requests) == 1  # the load's
-    assert "its README.md is not cached, and what is not cached is left out" in got.err
+    assert "its README.md is not cached, and files that are not cached are left out" in got.err
     assert "zoo pull hf://" in got.err
     assert not (tmp_path / "saved" / "metrics.json").exists()
     assert load(client, "./saved", cwd=tmp_path).value is not None
@@ -148,4 +148,4 @@ def test_a_folder_that_cannot_be_written_to_is_a_sentence(client, repo, to):
 
 
 def test_a_pull_of_a_folder_that_is_not_there_is_a_sentence(client):
-    assert attempt(client, "zoo.pull('./nowhere')").says("SourceError", "There is no folder")
+    assert attempt(client, "zoo.pull('./nowhere')").says("SourceError", "does not exist")

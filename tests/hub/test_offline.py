@@ -36,7 +36,7 @@ def test_what_is_cached_loads_and_says_which_commit_it_is(hub, client, repo, cut
     again = load(client, repo, options, **how)
     assert again.value == first.value
     [line] = [line for line in again.err.splitlines() if "from the cache" in line]
-    assert f"using {repo} at commit {sha} from the cache, as 'main' was last" in line
+    assert f"using {repo} at commit {sha} from the cache, the last known commit of 'main'" in line
     assert again.seconds < 20
 
 
@@ -76,7 +76,7 @@ def test_nothing_is_asked_of_the_hub_offline(hub, client, repo):
 def test_a_half_cached_model_is_not_pulled_offline(client, repo, tmp_path):
     load(client, repo)
     got = attempt(client, f"zoo.pull('{repo}', to='{tmp_path / 'x'}', offline=True)")
-    assert got.says("OfflineError", "is not in the cache", "`zoo pull hf://acme/vae@")
+    assert got.says("OfflineError", "is not fully cached", "`zoo pull hf://acme/vae@")
     assert not (tmp_path / "x").exists()
 
 
@@ -110,7 +110,7 @@ def test_a_half_cached_model_is_saved_offline_and_says_what_it_lacks(client, rep
     load(client, repo)
     got = attempt(client, code, env={"HF_HUB_OFFLINE": "1"})
     assert got.value is not None
-    assert "its README.md is not cached, and what is not cached is left out" in got.err
+    assert "its README.md is not cached, and files that are not cached are left out" in got.err
     assert load(client, str(tmp_path / "x")).value is not None
 
 

@@ -65,8 +65,8 @@ def test_a_packages_model_is_shared_and_is_the_same_for_another_user(
     there = env(client, user)
     done = user.run("-c", code, env=there)
     assert done.stderr.splitlines()[-1] == (
-        "zoo.errors.PluginError: This repository says that family 'vq' comes from a package called "
-        "'acme-vq'. The zoo does not know that package: look at it before you install it."
+        "zoo.errors.PluginError: This repository says that family 'vq' comes from the package "
+        "'acme-vq', which is not installed. The zoo does not know it: review it before you install it."
     )
     user.install(acme_vq)
     done = user.run("-c", code, env=there)

@@ -58,7 +58,7 @@ def test_a_repo_with_only_a_picture_can_be_pushed_to(hub, client, mine, alice):
 
 def test_a_new_repo_is_not_made_for_a_branch_that_it_cannot_have(hub, client, mine, alice):
     got = push(client, mine, options="revision='dev'", env=alice)
-    assert got.says("SourceError", "A new repo begins with main")
+    assert got.says("SourceError", "A new repo starts with main")
     assert hub.repos == []
 
 
@@ -114,7 +114,7 @@ def test_a_license_can_be_given_to_a_push(hub, client, mine, alice):
     assert b"\nlicense: mit\n" in hub.files(REPO)["README.md"]
     head = hub.head(REPO)
     got = push(client, mine, options="license='my own'", env=alice)
-    assert got.says("InputError", "'my own' is no license as the Hub calls it")
+    assert got.says("InputError", "'my own' is not a license id of the Hub")
     (mine / "README.md").write_text("# Mine\n")
     got = push(client, mine, options="license='mit'", env=alice)
     assert got.says("InputError", "is your own card", "put `license: mit` into its front matter")
@@ -124,7 +124,7 @@ def test_a_license_can_be_given_to_a_push(hub, client, mine, alice):
 def test_an_edited_card_is_not_replaced_without_a_word(hub, client, mine, alice):
     card = (mine / "README.md").read_text()
     quiet = push(client, mine, env=alice)
-    assert "is written anew" not in quiet.err
+    assert "is regenerated" not in quiet.err
     (mine / "README.md").write_text(card.replace("\n# vae-digits-8", "\n# The best digits"))
     said = push(client, mine, env=alice).err
     assert "was edited, or written by another version" in said
@@ -133,7 +133,7 @@ def test_an_edited_card_is_not_replaced_without_a_word(hub, client, mine, alice)
     kept = [line for line in lines if not line.startswith("<!-- written by autoencoder-zoo")]
     (mine / "README.md").write_text("".join(kept))
     hub.delete(REPO)
-    assert "is written anew" not in push(client, mine, env=alice).err
+    assert "is regenerated" not in push(client, mine, env=alice).err
     assert b"\n# The best digits" in hub.files(REPO)["README.md"]
 
 
@@ -141,7 +141,7 @@ def test_a_path_of_this_machine_is_not_published(hub, client, mine, alice):
     recipe = (mine / "recipe.toml").read_text().replace('"digits"', '"/home/alice/clients"')
     (mine / "recipe.toml").write_text(recipe)
     got = push(client, mine, env=alice)
-    assert got.says("InputError", "'/home/alice/clients', a path of this machine")
+    assert got.says("InputError", "'/home/alice/clients', a path on this machine")
     assert hub.requests == []
 
 
@@ -259,5 +259,5 @@ def test_front_matter_that_explodes_is_not_parsed(hub, client, mine, alice):
 
 def test_an_invalid_stored_token_is_not_shown(client, mine):
     got = push(client, mine, env={"HF_TOKEN": "hf_caf\u00e9"})
-    assert got.says("InputError", "The one of HF_TOKEN")
+    assert got.says("InputError", "The token from HF_TOKEN")
     assert "caf" not in got.message + got.err

@@ -12,7 +12,7 @@ from ending import REPO, attempt, load, push, pushed
 
 def test_a_push_without_a_token_asks_nothing(hub, client, mine):
     got = push(client, mine)
-    assert got.says("HubError", "needs a token that may write to 'acme'", "hf auth login")
+    assert got.says("HubError", "needs a token that can write to 'acme'", "hf auth login")
     assert hub.requests == []
 
 
@@ -20,7 +20,7 @@ def test_a_read_only_token_is_told_what_it_lacks(hub, client, mine):
     hub.add_token("hf_reader", user="rita", orgs={"acme": "read"}, role="read")
     for create in (True, False):
         got = push(client, mine, env={"HF_TOKEN": "hf_reader"})
-        assert got.says("HubError", "no right to this (403", "write to 'acme'")
+        assert got.says("HubError", "does not permit this (403", "write to 'acme'")
         if create:
             hub.create(REPO)
     assert hub.files(REPO).keys() == {".gitattributes"}
@@ -36,7 +36,7 @@ def test_the_repo_is_made_in_the_namespace_that_was_asked_for(hub, client, mine,
     push(client, mine, env=alice)
     assert hub.repos == [REPO]
     got = push(client, mine, "somebody/vae", env=alice)
-    assert got.says("HubError", "no right to this")
+    assert got.says("HubError", "does not permit this")
     assert hub.repos == [REPO]
 
 
@@ -57,7 +57,7 @@ def test_a_new_repo_is_as_private_as_was_asked(hub, client, mine, alice, private
 def test_a_private_push_does_not_go_to_a_public_repo(hub, client, mine, alice):
     hub.create(REPO)
     got = push(client, mine, options="private=True", env=alice)
-    assert got.says("HubError", "is there already and is public", "Nothing was pushed")
+    assert got.says("HubError", "already exists and is public", "Nothing was pushed")
     assert hub.files(REPO).keys() == {".gitattributes"}
 
 
@@ -65,7 +65,7 @@ def test_a_renamed_repo_is_not_pushed_to(hub, client, mine, alice):
     hub.create(REPO)
     hub.rename(REPO, "acme/new")
     got = push(client, mine, env=alice)
-    assert got.says("HubError", "is now called 'acme/new'", "Nothing was pushed")
+    assert got.says("HubError", "was renamed to 'acme/new'", "Nothing was pushed")
 
 
 def test_somebody_elses_kind_of_model_is_not_written_over(hub, client, mine, alice):
@@ -73,7 +73,7 @@ def test_somebody_elses_kind_of_model_is_not_written_over(hub, client, mine, ali
     hub.commit(REPO, {"config.json": b'{"model_type": "bert"}', "model.safetensors": b"x"})
     before = hub.head(REPO)
     got = push(client, mine, env=alice)
-    assert got.says("HubError", "holds files of another kind of model", "Nothing was pushed")
+    assert got.says("HubError", "contains another kind of model", "Nothing was pushed")
     hub.commit(REPO, {}, delete=["config.json"])
     assert push(client, mine, env=alice).says("HubError", "another kind of model")
     assert hub.commits(REPO)[-2] == before
@@ -97,7 +97,7 @@ def test_a_branch_that_is_not_there_is_a_sentence(hub, client, mine, alice):
 
 def test_a_commit_cannot_be_pushed_to(client, mine, alice):
     got = push(client, mine, options=f"revision={'a' * 40!r}", env=alice)
-    assert got.says("InputError", "name a branch")
+    assert got.says("InputError", "give a branch")
 
 
 def test_a_pull_request_leaves_main_alone(hub, client, mine, alice):

@@ -164,7 +164,7 @@ def test_a_push_whose_answer_was_lost_is_told_as_pushed(hub, client, page, alice
 def test_a_private_space_and_a_pull_request_are_what_they_say(hub, client, page, alice):
     pushes(client, page, "--private", env=alice)
     assert hub.is_private(SPACE)
-    said = "is there already and is private, and public was asked for"
+    said = "already exists and is private, but public was requested"
     done = push(client, page, "--public", env=alice)
     assert refused(done, said, f"{hub.url}/spaces/{REPO}/settings")
     change(page, "model.js", '"count": 0', '"count":  0')
@@ -177,13 +177,13 @@ def test_a_private_space_and_a_pull_request_are_what_they_say(hub, client, page,
 
 
 def test_rights_tokens_and_the_network_are_sentences(hub, client, page, alice):
-    assert refused(push(client, page), "needs a token that may write to 'acme'", "hf auth login")
+    assert refused(push(client, page), "needs a token that can write to 'acme'", "hf auth login")
     offline = {**alice, "HF_HUB_OFFLINE": "1"}
     assert refused(push(client, page, env=offline), "A push needs the network")
     assert hub.requests == []
     hub.add_token("hf_reader", user="rita", orgs={"acme": "read"}, role="read")
     reader = {"HF_TOKEN": "hf_reader"}
-    assert refused(push(client, page, env=reader), "no right to this (403", "write to 'acme'")
+    assert refused(push(client, page, env=reader), "does not permit this (403", "write to 'acme'")
     wrong = push(client, page, env={"HF_TOKEN": "hf_wrong"})
     assert refused(wrong, "does not accept your token")
     assert "hf_wrong" not in wrong.err

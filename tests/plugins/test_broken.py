@@ -163,7 +163,7 @@ def test_a_package_that_never_ends_is_given_up(tmp_path, monkeypatch):
 
 
 def test_names_that_cannot_be_are_said_with_their_package(listed, said):
-    about = "Plugin 'Bad Name!' of bad-name 1.0 cannot be used: a family is named in lower-case"
+    about = "Plugin 'Bad Name!' of bad-name 1.0 cannot be used: a family's name is lower-case"
     assert listed["bad-name", "Bad Name!"]["problem"].startswith(about)
     assert about in said["Bad Name!"]
     assert "Plugin 'bad-target' of bad-target 1.0 failed to load: " in said["bad-target"]
@@ -251,9 +251,7 @@ def test_a_package_without_the_family_that_it_is_said_to_have_is_named(
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     with pytest.raises(zoo.PluginError) as caught:
         zoo.info(tmp_path / "model")
-    assert "comes from typo 2.0; typo 1.0, which is installed here, has no such" in str(
-        caught.value
-    )
+    assert "comes from typo 2.0; the installed typo 1.0 has no such" in str(caught.value)
 
 
 @pytest.mark.parametrize(

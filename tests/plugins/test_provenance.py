@@ -59,7 +59,7 @@ def test_an_older_package_says_so_and_goes_on(saved, caplog):
     assert model.encode(torch.rand(1, 1, 8, 8)).shape == (1, 3)
     [said] = caplog.messages
     assert said.endswith(
-        "It was written by acme-good 0.10; this is 0.3, which may be too old for it. pip install -U acme-good"
+        "It was written by acme-good 0.10; the installed 0.3 may be too old for it. pip install -U acme-good"
     )
 
 
@@ -71,14 +71,14 @@ def test_an_older_package_says_so_where_the_spec_is_not_valid(saved):
     with pytest.raises(SpecError) as caught:
         zoo.load(folder)
     assert "depth: unknown field" in str(caught.value)
-    assert "written by acme-good 0.10; this is 0.3" in str(caught.value)
+    assert "written by acme-good 0.10; the installed 0.3" in str(caught.value)
 
 
 def test_another_package_with_that_family_is_said(saved, caplog):
     with caplog.at_level(logging.WARNING):
         zoo.load(saved(distribution="other-good", version="1.0"))
     assert (
-        "It says that family 'good' comes from other-good 1.0; here it comes from acme-good 0.3."
+        "Its config.json says that family 'good' comes from other-good 1.0; here it comes from acme-good 0.3."
         in caplog.text
     )
 
@@ -112,8 +112,8 @@ def test_without_the_package_its_name_is_told_and_never_more(tmp_path, saved, mo
     with pytest.raises(PluginError) as caught:
         zoo.load(folder)
     assert str(caught.value) == (
-        "This folder says that family 'good' comes from a package called 'acme-good'. The zoo does "
-        "not know that package: look at it before you install it."
+        "This folder says that family 'good' comes from the package 'acme-good', which is not "
+        "installed. The zoo does not know it: review it before you install it."
     )
 
 
@@ -130,7 +130,7 @@ def test_a_registered_family_is_saved_without_provider_and_loading_elsewhere_say
         zoo.load(tmp_path / "model")
     assert str(caught.value) == (
         "This folder was saved by a program that registered family 'at-home' itself, and no package "
-        "has it: run the code with @zoo.register first, or ask its author."
+        "provides it: run the code with @zoo.register first, or ask its author."
     )
 
 
@@ -183,7 +183,7 @@ def test_a_model_whose_cell_was_edited_is_not_saved_under_its_name(registered):
     old = zoo.register("cell")(cell())
     model = old(old.Spec(input_shape=(1, 8, 8))).eval()
     zoo.register("cell")(cell(GOOD.replace("return x.flatten(1) @", "return -x.flatten(1) @")))
-    with pytest.raises(PluginError, match="'cell' was registered again since this model was made"):
+    with pytest.raises(PluginError, match="'cell' was registered again after this model was built"):
         zoo.save(model, "old")
     new = zoo.build("cell", input_shape=(1, 8, 8))
     new.load_state_dict(model.state_dict())
@@ -219,18 +219,16 @@ def test_a_subclass_is_not_the_family_of_its_parent(registered):
 def test_a_class_has_one_name(registered, installed):
     once = zoo.register("once")(cell())
     assert zoo.register("once")(once) is once
-    with pytest.raises(
-        PluginError, match="Good is Family 'once' already, and a class has one name"
-    ):
+    with pytest.raises(PluginError, match="Good is already registered as Family 'once'"):
         zoo.register("twice")(once)
-    with pytest.raises(PluginError, match="VAE is Family 'vae' already"):
+    with pytest.raises(PluginError, match="VAE is already registered as Family 'vae'"):
         zoo.register("my-vae")(VAE)
     installed(
         Package("twice", "1", {"twice.py": GOOD}, {"first": "twice:Good", "second": "twice:Good"}),
         Package("borrowed", "1", {}, {"borrowed": "zoo.families.vae.model:VAE"}),
     )
     assert zoo.build("first", input_shape=(1, 8, 8))
-    with pytest.raises(PluginError, match="Good is Plugin 'first' of twice 1 already"):
+    with pytest.raises(PluginError, match="Good is already Plugin 'first' of twice 1"):
         zoo.build("second", input_shape=(1, 8, 8))
     with pytest.raises(PluginError, match="VAE is the zoo's own"):
         zoo.build("borrowed", **SHAPE)

@@ -83,7 +83,9 @@ def test_our_names_win_a_clash_and_it_is_reported(checkout, installed):
     assert zoo.load("vae-mnist-20").spec.input_shape == (1, 28, 28)
     assert zoo.load("acme-vae-8").spec.input_shape == (1, 8, 8)
     [plugin] = plugins.installed("registry")
-    assert index.survey().clashes(plugin) == ["model 'vae-mnist-20' is the zoo's own here"]
+    assert index.survey().clashes(plugin) == [
+        "model 'vae-mnist-20' is also in the zoo, which has precedence"
+    ]
 
 
 def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, installed):
@@ -129,7 +131,7 @@ def test_two_packages_with_one_name_are_an_error_for_that_name_alone(checkout, i
             + b'"\n"model.safetensors" = "'
             + b"a" * 64
             + b'"\n"../x" = ""\n',
-            "has the sha256 of '../x', which is no file of a model's",
+            "has the sha256 of '../x', which is not a model's file",
         ),
         (
             b'[x]\nlicense = ""\nfamily = "x"\nparameters = 1\nbytes = 1'

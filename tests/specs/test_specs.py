@@ -217,7 +217,7 @@ def test_a_preset_is_a_family_with_other_defaults():
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 1.5, "a", True, 10**30])
 def test_a_seed_that_is_no_whole_number_is_refused(seed):
-    with pytest.raises(InputError, match="seed is a whole number from 0"):
+    with pytest.raises(InputError, match="seed must be an integer from 0"):
         zoo.build("vae", **SMALL, seed=seed)
 
 

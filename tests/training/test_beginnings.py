@@ -119,7 +119,7 @@ def test_objectives_have_their_terms(pictures, tmp_path):
 @pytest.mark.parametrize(
     ("training", "error", "says"),
     [
-        ({"init": "./nowhere"}, SourceError, "There is no folder"),
+        ({"init": "./nowhere"}, SourceError, "does not exist"),
         ({"trains": "decoder"}, RecipeError, "requires training.init"),
         ({"init": "{start}"}, RecipeError, "its block_out_channels is (16, 32), not (16, 16)"),
         ({"init": "{tiny}"}, RecipeError, "it is a AutoencoderTinySpec, not a AutoencoderKLSpec"),

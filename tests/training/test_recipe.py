@@ -93,8 +93,8 @@ def test_sections_that_are_none_are_told_at_once():
     ("family", "why"),
     [
         ("vea", "model.family: No family named 'vea'. Did you mean 'vae'?"),
-        (3, "model.family: A family is given by its name or a Spec, not 3"),
-        (["vae"], "model.family: A family is given by its name or a Spec, not ['vae']"),
+        (3, "model.family: A family is given by its name or a Spec; got 3"),
+        (["vae"], "model.family: A family is given by its name or a Spec; got ['vae']"),
     ],
 )
 def test_a_family_that_there_is_not_does_not_hide_the_other_problems(family, why):

@@ -1,4 +1,4 @@
-"""The model card: README.md of a model's folder, made from its other files alone."""
+"""The model card: README.md of a model's folder, generated from its other files only."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ OF_LEVELS = "`levels` is of the probability mass of an image's levels, of which 
 
 
 def render_card(info: ModelInfo, source: str | None = None) -> str:
-    """README.md, front matter and body. The same folder gives the same card wherever it lies.
+    """README.md, front matter and body. It depends on the folder's content only, not on its path.
 
     Args:
-        info: of the folder.
-        source: where it is pushed to, such as `org/name`; None is a folder, or a published model.
+        info: metadata of the folder.
+        source: the repo to push to, such as `org/name`; None for a folder or a published model.
     """
     record = info.metrics or Record()
     recipe = record.training.unchanged_recipe
@@ -75,14 +75,14 @@ def source_in(card: str) -> str | None:
 
 
 def body_of(card: str) -> str:
-    """A card without the front matter with which it begins."""
+    """A card without its front matter."""
     return card.split("\n---\n", 1)[-1] if card.startswith("---\n") else card
 
 
 def _what_it_is(info: ModelInfo) -> str:
     variational = families.get(info.family).is_variational
     about = []
-    if info.family in families.BUILT_IN:  # of another family nobody here knows the fields
+    if info.family in families.BUILT_IN:  # the fields of a plugin's family are unknown
         spec = info.spec.model_dump()
         presets = families.presets_of(info.family, info.spec)
         about += [f"preset `{preset.name}`" for preset in presets]
@@ -112,10 +112,10 @@ def _data(info: ModelInfo) -> str:
 
 
 def _made_to_fit(info: ModelInfo) -> str:
-    """What was done to the images, in brackets, where anything was."""
+    """What was done to the images, in parentheses; "" if nothing."""
     try:
         done = data_settings(info.recipe or "").transform.in_words
-    except RecipeError:  # another version's
+    except RecipeError:  # of another version
         return ""
     return f" ({done})" if done else ""
 
@@ -130,7 +130,7 @@ z = model.encode(x)  # x: {words.inputs(info.spec)}; x_hat = model.decode(z)
 
 
 def _and_its_family(info: ModelInfo) -> str:
-    """What else must be there to load it: the code of a family that is not the zoo's own."""
+    """What else loading needs: the code of a family that is not built in."""
     name = info.provider.distribution if info.provider else ""
     if not name:
         return f", and the code that registers its family, {info.family}: ask its author"
@@ -171,7 +171,7 @@ def _numbers(record: Record, domain: Domain) -> str:
 
 
 def _table(one: Measured, seeds: Sequence[Seeds]) -> str:
-    """The numbers of one split and protocol, and over seeds where they were measured alike."""
+    """The metrics of one split and protocol, with their spread over seeds if measured in the same way."""
     alike = next((s for s in seeds if any(_is_spread(s, one, row.name) for row in rows(one))), None)
     table = ["| metric | value | unit |", "|---|---|---|"]
     if alike:
@@ -185,7 +185,7 @@ def _table(one: Measured, seeds: Sequence[Seeds]) -> str:
 
 
 def _is_spread(seeds: Seeds, one: Measured, name: str) -> bool:
-    """Whether a number's spread over seeds was measured like the number."""
+    """Whether a metric's spread over seeds was measured in the same way as the metric."""
     return name in seeds.metrics and ground_of(seeds, name) == ground_of(one, name)
 
 
@@ -291,7 +291,7 @@ def _citation(info: ModelInfo, title: str, source: str | None) -> str:
 
 
 def _escaped(text: object) -> str:
-    """Untrusted text without Markdown, HTML, links or control characters that would act."""
+    """Untrusted text, escaped so that no Markdown, HTML, link or control character takes effect."""
     plain = printable(str(text)).replace("\n", " ")
     if re.fullmatch(r"[\w ,.;=/+±()'-]*", plain) and "www." not in plain:
         return plain

@@ -1,4 +1,4 @@
-"""The front matter of a model card: what the Hub reads of it, to list, filter and compare models."""
+"""The front matter of a model card, which the Hub reads to list, filter and compare models."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from zoo.specs.record import Record
 
 
 def front_matter(info: ModelInfo, title: str, record: Record) -> str:
-    """The YAML between two `---` with which a card begins.
+    """The YAML between `---` lines at the start of a card.
 
     Args:
-        info: of the model.
-        title: what to call it.
+        info: the model's metadata.
+        title: the model's title.
         record: its metrics.json.
     """
     from huggingface_hub import EvalResult, ModelCardData
@@ -40,7 +40,7 @@ def front_matter(info: ModelInfo, title: str, record: Record) -> str:
     licenses = info.license.split(", ") if info.license else []
     data = ModelCardData(
         library_name="autoencoder-zoo",
-        license=licenses[0] if len(licenses) == 1 else licenses or None,  # pyright: ignore[reportArgumentType]  # its stub forgets lists
+        license=licenses[0] if len(licenses) == 1 else licenses or None,  # pyright: ignore[reportArgumentType]  # its stub omits lists
         license_name=info.license_details.get("license_name"),
         license_link=info.license_details.get("license_link"),
         pipeline_tag=task,

@@ -1,4 +1,4 @@
-"""A card as HTML: its Markdown alone. Markup in it is text, and of a picture its caption is left."""
+"""A card as HTML: Markdown only. HTML in it is escaped, and pictures are replaced by their alt text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoo.specs.info import ModelInfo
 
 
 def card_html(info: ModelInfo) -> str:
-    """HTML of a card's body without its pictures; nothing of it runs or is loaded from elsewhere."""
+    """HTML of a card's body without its pictures; nothing in it runs or is loaded from elsewhere."""
     from markdown_it import MarkdownIt
 
     card = re.sub("^<!--.*-->$", "", render_card(replace(info, folder=None)), flags=re.MULTILINE)

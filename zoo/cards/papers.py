@@ -1,4 +1,4 @@
-"""Where the method behind a model is from: by its family, its prior and what its recipe minimized."""
+"""The papers behind a model's method: of its family, its prior and its recipe's objective."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OF_OBJECTIVES = {one.model_fields["kind"].default: one.paper for one in get_args
 
 
 def papers_of(info: ModelInfo) -> list[str]:
-    """The papers to cite besides the model itself; of another package's family nothing is known."""
+    """The papers to cite besides the model itself; none for a plugin's family."""
     row = families.get(info.family).row
     if row is None:
         return []

@@ -1,4 +1,4 @@
-"""`metrics.json`: built from measurements, and formatted as text, the same wherever it is shown. No torch."""
+"""`metrics.json`: built from measurements, and formatted as text in one way everywhere. No torch."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def record_of(
     """The content of metrics.json.
 
     Args:
-        measured: the model's numbers, one `zoo.Metrics` for a split and protocol.
+        measured: the model's metrics, one `zoo.Metrics` per split and protocol.
         subset: the same on the first images only, for a quick `zoo verify`.
-        baselines: metrics of other models measured for comparison, by what they are.
+        baselines: metrics of other models measured for comparison, by description.
         training: how the training ended.
     """
     return Record(
@@ -41,7 +41,7 @@ def record_of(
 
 
 def environment() -> dict[str, Any]:
-    """What numbers depend on besides the model: versions, machine, threads and precision."""
+    """What metrics depend on besides the model: versions, machine, threads and precision."""
     import torch
 
     return {
@@ -59,22 +59,22 @@ def _entry(metrics: Metrics) -> Measured:
 
 
 def record_text(record: Record) -> str:
-    """metrics.json: floats as they are, no NaN."""
+    """The text of metrics.json: floats unrounded, no NaN."""
     return json.dumps(record.as_json(), indent=2, allow_nan=False) + "\n"
 
 
 class Row(NamedTuple):
-    """One number that was measured."""
+    """One measured value."""
 
     name: str
     value: float
     text: str
-    """The value in as many digits as its standard error allows, and that error."""
+    """The value, rounded by its standard error, and that error."""
     unit: str
 
 
 def rows(metrics: Metrics) -> list[Row]:
-    """Everything that was measured, the family's own numbers last."""
+    """All measured values, the family's own metrics last."""
     found, nouns = [], Domain(metrics.domain, ()).nouns
     for name, metric in METRICS.items():
         value, error = metrics.value_of(name), metrics.error_of(name)
@@ -92,12 +92,12 @@ def rows(metrics: Metrics) -> list[Row]:
 
 
 def heading(metrics: Metrics) -> str:
-    """What was measured on: dataset, split, number of examples, protocol and seed."""
+    """What it was measured on: dataset, split, number of examples, protocol and seed."""
     return str(table_ground(metrics, metrics.protocol))
 
 
 def summary(record: Record | None) -> list[str]:
-    """Lines that say everything that was measured."""
+    """Lines with all measured values."""
     if record is None or not record.measured:
         return ["No measured numbers."]
     lines = []
@@ -108,7 +108,7 @@ def summary(record: Record | None) -> list[str]:
 
 
 def lines_of(metrics: Metrics) -> list[str]:
-    """Every number on a line of its own."""
+    """One line per value."""
     found = rows(metrics)
     width = max([15, *(len(row.name) for row in found)])
     return [f"  {row.name:<{width}} {row.text} {row.unit}".rstrip() for row in found]

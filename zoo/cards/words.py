@@ -1,4 +1,4 @@
-"""What a card says of its model's examples: images, rows or series."""
+"""A card's sentences about its model's examples: images, rows or series."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def article(domain: Domain) -> str:
 
 
 def column(domain: Domain) -> str:
-    """What has a mean and a scale of its own."""
+    """What is standardized separately."""
     return "column" if domain.kind == "vector" else "channel"
 
 
 def what_it_takes(domain: Domain) -> str:
-    """One example, by its size."""
+    """One example and its size."""
     if domain.kind == "vector":
         return f"a row of {domain.size} numbers"
     if domain.kind == "series":
@@ -49,19 +49,19 @@ def inputs(spec: Spec) -> str:
 
 
 def task(domain: Domain, is_variational: bool) -> str:
-    """The Hub's name of what it is for: for rows and series it has one that names no kind of data."""
+    """The Hub's name of its task; for rows and series, one that implies no kind of data."""
     if domain.is_real:
         return "feature-extraction"
     return "unconditional-image-generation" if is_variational else "image-feature-extraction"
 
 
 def tags(domain: Domain) -> list[str]:
-    """The Hub's tags of the kind of data."""
+    """The Hub's tags for the kind of data."""
     return {"vector": ["tabular"], "series": ["time-series"], "image": []}[domain.kind]
 
 
 def captions(domain: Domain) -> dict[str, str]:
-    """Under the pictures, by name."""
+    """Captions of the pictures, by name."""
     if domain.is_image:
         return {
             "reconstructions": "Originals, and below each row their reconstructions.",
@@ -82,7 +82,7 @@ def captions(domain: Domain) -> dict[str, str]:
 
 
 def notes(domain: Domain) -> str:
-    """What the numbers are."""
+    """How the metrics are defined."""
     if domain.is_image:
         return NOTES
     return (
@@ -94,14 +94,14 @@ def notes(domain: Domain) -> str:
 
 
 def error(domain: Domain, mse: str, psnr: str) -> str:
-    """How well examples come back."""
+    """The reconstruction error."""
     if domain.is_image:
         return f"a squared error of {mse} per pixel ({psnr} dB)"
     return f"a squared error of {mse} per value, where the variance of each {column(domain)} is 1"
 
 
 def refused(spec: Spec) -> str:
-    """Which examples a model does not take, and which it does not know."""
+    """Examples that a model refuses, and examples unlike its training data."""
     domain = spec.domain
     if domain.is_image:
         others = f"of another size than {times(spec.input_shape)}"
@@ -119,7 +119,7 @@ def refused(spec: Spec) -> str:
 
 
 def samples(domain: Domain, family: Family) -> str:
-    """What codes of no example give."""
+    """What random codes decode to."""
     if family.is_variational:
         if domain.is_image:
             return "Samples show the expected image, which is smoother than a real one"

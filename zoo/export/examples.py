@@ -17,14 +17,14 @@ from zoo.measuring import recipe_of, trained_on
 from zoo.models import Autoencoder
 
 COUNT = 64
-"""Examples that are compared at once, fewer of large ones: never fewer than 2."""
+"""Number of examples to compare; fewer if they are large, but at least 2."""
 
 
 def examples_for_check(model: Autoencoder) -> tuple[Tensor, str]:
-    """Examples `(N, *input_shape)` as graphs take them, and what to call them: test examples, if its
-    recipe's dataset is here.
+    """Examples `(N, *input_shape)` as graphs take them, and their description.
 
-    None is downloaded: else they are random. Images are float32 in [0, 1]; rows and series float64.
+    They are test examples if the recipe's dataset is available locally, else random: nothing is
+    downloaded. Images are float32 in [0, 1]; rows and series float64.
     """
     domain = model.spec.domain
     count = max(2, min(COUNT, batch_size(domain.size)))

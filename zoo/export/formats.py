@@ -1,4 +1,4 @@
-"""The kinds of file that hold a graph: ONNX, and `torch.export`'s own."""
+"""File formats of a graph: ONNX and `torch.export`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from zoo.errors import ExportError
 from zoo.export.parts import Part
 
 OPSET = 18
-"""Of the operators: the one that torch's exporter translates to by itself."""
+"""ONNX opset: the one that torch's exporter translates to directly."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file, and how programs go into it and come back."""
+    """A file format: how to write programs to it and run them from it."""
 
     name: str
     suffix: str
@@ -32,11 +32,11 @@ class Format:
     bytes_of: Callable[[ExportedProgram, Part], bytes]
     """Raises ExportError."""
     opened: Callable[[bytes, Part], Callable[[Tensor], Tensor]]
-    """The graph in such bytes, as a function."""
+    """The graph in these bytes, as a function."""
     note: str
-    """What the README says of the files."""
+    """What the README says about the files."""
     example: str
-    """Python that turns examples into `codes` and back; `EXAMPLES` is what the graphs call them."""
+    """Python that turns examples into `codes` and back; `EXAMPLES` stands for their name in the graphs."""
 
 
 def _onnx_bytes(program: ExportedProgram, part: Part) -> bytes:
@@ -56,7 +56,7 @@ def _onnx_bytes(program: ExportedProgram, part: Part) -> bytes:
         operator = found.group(1) if found else "an operator"
         raise ExportError(
             f"This model cannot be exported to ONNX: its {part.name} uses {operator}, which torch "
-            f"cannot translate to opset {OPSET}. As a torch.export program it can go elsewhere."
+            f"cannot translate to opset {OPSET}. A torch.export program may still work."
         ) from failure
     assert made is not None
     return made.model_proto.SerializeToString()

@@ -22,7 +22,7 @@ from zoo.specs.domains import Domain
 
 @dataclass(frozen=True)
 class Part:
-    """A function of a model's, with the names that its file, its input and its output have."""
+    """A function of a model, with the names of its file, its input and its output."""
 
     name: str
     takes: str
@@ -33,7 +33,7 @@ class Part:
         return f"{self.name}{suffix}"
 
     def shapes(self, spec: Spec) -> tuple[str, str]:
-        """Of input and output, such as `(n, 20)`: n is any number of examples."""
+        """Shapes of input and output, such as `(n, 20)`: n is any number of examples."""
         of = {spec.domain.nouns: spec.input_shape, "codes": spec.latent_shape}
         shown = {what: f"(n, {', '.join(map(str, shape))})" for what, shape in of.items()}
         return shown[self.takes], shown[self.gives]
@@ -48,7 +48,7 @@ def parts_for(domain: Domain) -> tuple[Part, Part]:
 
 
 def input_dtype(domain: Domain) -> torch.dtype:
-    """Of examples: float64 holds the digits of a timestamp, until the graph has standardized it."""
+    """Dtype of examples: float64 keeps the digits of a timestamp until the graph standardizes it."""
     return torch.float64 if domain.is_real else torch.float32
 
 
@@ -61,7 +61,7 @@ def _examples(model: Autoencoder, z: Tensor) -> Tensor:
 
 
 class Unchecked(nn.Module):
-    """One part of a model as a module, without the checks of inputs, which no graph can hold."""
+    """One part of a model as a module, without input checks, which cannot be exported."""
 
     def __init__(self, model: Autoencoder, part: Part) -> None:
         super().__init__()
@@ -73,16 +73,16 @@ class Unchecked(nn.Module):
 
 
 def program_of(model: Autoencoder, part: Part, given: Tensor) -> ExportedProgram:
-    """What `torch.export` makes of a part, for any number of examples.
+    """The `torch.export` program of a part, for any number of examples.
 
     Args:
         model: on the CPU, float32, in eval mode.
         part: the part.
-        given: some of its input, `(n, ...)`.
+        given: example input, `(n, ...)`.
 
-    Raises ExportError, which says at which line of the model torch stopped.
+    Raises ExportError, which gives the line of the model at which torch failed.
     """
-    example = given[:1].repeat(2, *[1] * (given.dim() - 1))  # of one alone it would be a constant
+    example = given[:1].repeat(2, *[1] * (given.dim() - 1))  # a batch of 1 would become a constant
     dynamic = ({0: torch.export.Dim("n", min=1)},)
     try:
         with warnings.catch_warnings(action="ignore"):
@@ -91,17 +91,17 @@ def program_of(model: Autoencoder, part: Part, given: Tensor) -> ExportedProgram
             )
     except Exception as failure:
         raise ExportError(
-            f"This model cannot be exported: torch.export cannot follow its {part.name}"
+            f"This model cannot be exported: torch.export cannot trace its {part.name}"
             f"{_line_of(failure)}: {cause(failure)}."
         ) from failure
     for graph in program.graph_module.modules():
         for node in graph.graph.nodes if isinstance(graph, GraphModule) else ():
-            node.meta.pop("stack_trace", None)  # it has paths of this machine
+            node.meta.pop("stack_trace", None)  # it contains paths on this machine
     return program
 
 
 def _line_of(failure: Exception) -> str:
-    """The line of the model at which torch stopped, or nothing."""
+    """The line of the model at which torch failed, or ""."""
     inside = (Path(torch.__file__).parent, Path(__file__))
     for frame in reversed(traceback.extract_tb(failure.__traceback__)):
         if not any(Path(frame.filename).is_relative_to(place) for place in inside):

@@ -21,9 +21,9 @@ def readme(model: Autoencoder, form: Format, differences: dict[str, float], chec
 
     Args:
         model: what was exported.
-        form: the kind of file.
+        form: the file format.
         differences: largest difference from the model's own output, by file.
-        checked_on: on which examples.
+        checked_on: description of the examples compared.
     """
     domain = model.spec.domain
     dtype = str(input_dtype(domain)).removeprefix("torch.")
@@ -60,7 +60,7 @@ def readme(model: Autoencoder, form: Format, differences: dict[str, float], chec
 
 
 def _range(domain: Domain) -> str:
-    """The values of examples."""
+    """The dtype and range of examples."""
     if domain.is_image:
         return "images are float32 in [0, 1]"
     return (
@@ -70,7 +70,7 @@ def _range(domain: Domain) -> str:
 
 
 def _unit(domain: Domain) -> str:
-    """Of the difference of examples."""
+    """The unit of a difference between examples."""
     if domain.is_image:
         return ""
     column = "column" if domain.kind == "vector" else "channel"
@@ -78,7 +78,7 @@ def _unit(domain: Domain) -> str:
 
 
 def _called(model: Autoencoder, sha256: str) -> str:
-    """A published name, or where it is on the Hub; another model goes by its family."""
+    """A published name or an address on the Hub; for other models, the family."""
     origin = model.info.origin if model.info and model.info.sha256 == sha256 else ""
     is_public = origin.startswith("hf://") or published.known(origin)
     return printable(origin) if is_public else title_of(model)

@@ -1,4 +1,4 @@
-"""A model -> a folder with its encoder and its decoder, compared with it before they are written."""
+"""A model -> a folder with its encoder and decoder, compared with the model before they are written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLOSE = 1e-5
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote."""
+    """The result of an export."""
 
     folder: Path
     checked_on: str
@@ -41,30 +41,31 @@ class Exported:
 
 
 def export_onnx(model: Autoencoder, folder: str | Path) -> Exported:
-    """Writes what `encode` and `decode` do as ONNX: encoder.onnx, decoder.onnx and a README.md.
+    """Exports `encode` and `decode` as ONNX: encoder.onnx, decoder.onnx and a README.md.
 
     The encoder takes `images`, float32 `(n, C, H, W)` in [0, 1], or `rows` `(n, D)` or `series`
     `(n, C, L)`, float64 in the user's units, and gives `codes`, float32 `(n, *latent_shape)`; the
     decoder takes `codes` and gives examples. n is any number of them. Neither checks its input.
-    Before anything is written onnxruntime runs both beside the model, on test examples of the dataset
-    of its recipe or, where that is not here, on random ones: they may differ by 1e-5, times the
-    largest number of the output where that is above 1. Rows and series are compared standardized.
+    Before anything is written, onnxruntime runs both, and their outputs are compared with the model's,
+    on test examples of its recipe's dataset or, if that is not available locally, on random ones. The
+    tolerance is 1e-5, times the largest output value if that is above 1. Rows and series are compared
+    standardized.
 
     Args:
-        model: any model; it is exported in float32, and is not changed.
+        model: any model; it is exported in float32 and not changed.
         folder: new or empty.
 
     Raises:
-        InputError: for a folder that holds something, or without `autoencoder-zoo[export]`.
-        ExportError: for a model that cannot be exported, with the operator that is in the way, or
-            whose graph computes something else.
-        ZooError: where the disk is full or read-only.
+        InputError: for a folder that is not empty, or without `autoencoder-zoo[export]`.
+        ExportError: for a model that cannot be exported, naming the unsupported operator, or whose
+            graph computes something else.
+        ZooError: if the disk is full or read-only.
     """
     return _export(model, with_home(folder), ONNX)
 
 
 def export_torch(model: Autoencoder, folder: str | Path) -> Exported:
-    """As `export_onnx`, as programs of `torch.export`, encoder.pt2 and decoder.pt2, without an extra."""
+    """Like `export_onnx`, but writes `torch.export` programs, encoder.pt2 and decoder.pt2; needs no extra."""
     return _export(model, with_home(folder), TORCH)
 
 
@@ -103,30 +104,30 @@ def _check_empty(folder: Path) -> None:
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise InputError(f"{str(folder)!r} is a file; an export needs a folder.")
     if os.path.isdir(folder) and os.listdir(folder):
-        raise InputError(f"{str(folder)!r} is not empty. Name a new or empty folder.")
+        raise InputError(f"{str(folder)!r} is not empty. Choose a new or empty folder.")
 
 
 @contextmanager
 def in_a_sentence(part: Part) -> Iterator[None]:
-    """Makes an ExportError of whatever torch or onnxruntime raises."""
+    """Turns any exception of torch or onnxruntime into an ExportError."""
     try:
         yield
     except ZooError:
         raise
     except Exception as failure:
         raise ExportError(
-            f"This model cannot be exported: its {part.name} fails as a graph ({cause(failure)})."
+            f"This model cannot be exported: the graph of its {part.name} fails ({cause(failure)})."
         ) from failure
 
 
 def difference(
     model: Autoencoder, part: Part, given: Tensor, run: Callable[[Tensor], Tensor]
 ) -> float:
-    """As `gap`. Raises ExportError where it is too large."""
+    """The largest difference, as in `gap`. Raises ExportError if it is too large."""
     found, most = gap(model, part, given, run)
     if not found <= most:
         raise ExportError(
-            f"This model cannot be exported: its {part.name} as a graph differs from it by "
+            f"This model cannot be exported: the graph of its {part.name} differs from it by "
             f"{found:.1e}, more than {most:.0e}. Nothing was written."
         )
     return found
@@ -135,8 +136,8 @@ def difference(
 def gap(
     model: Autoencoder, part: Part, given: Tensor, run: Callable[[Tensor], Tensor]
 ) -> tuple[float, float]:
-    """The largest difference between a graph and the model, one example being given and all at once;
-    and what rounding explains. Rows and series are compared standardized."""
+    """The largest difference between a graph and the model, for one example and for all at once; and
+    the tolerance. Rows and series are compared standardized."""
     own = Unchecked(model, part)
     expected = torch.cat([own(given[:1]), own(given)])
     found = torch.cat([run(given[:1]), run(given)])

@@ -1,1 +1,1 @@
-"""A model's folder, file by file, and folder <-> model."""
+"""A model's folder: its files, loading and saving."""

@@ -1,4 +1,4 @@
-"""Which files of a model's folder the zoo wrote, and which its author did."""
+"""Which files of a model's folder were written by the zoo, and which by its author."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _DRAWN = {f"{FIGURES}/{picture}.png" for picture in PICTURES}
 
 
 def is_authors(card: str) -> bool:
-    """Whether a card is its author's own: there is one, and it lacks the zoo's mark."""
+    """Whether a card is its author's own: not empty, and without the zoo's marker."""
     return bool(card.strip()) and MARKER not in card
 
 
 def is_ours(name: str, card: str) -> bool:
-    """Whether the zoo wrote a file of a model's folder: a picture only if the zoo draws it.
+    """Whether the zoo wrote a file of a model's folder; for a picture, whether the zoo draws it.
 
     Args:
-        name: of a file on the closed list.
-        card: the folder's; pictures that a card of the zoo's shows are the zoo's too.
+        name: a file on the closed list.
+        card: the folder's card; if the zoo wrote it, the pictures that it shows are the zoo's too.
     """
     if not name.startswith(FIGURES) or name in _DRAWN:
         return True
@@ -38,7 +38,7 @@ def is_ours(name: str, card: str) -> bool:
 
 
 def card_text(target: Path) -> str:
-    """A folder's card; one that cannot be read counts as its author's."""
+    """A folder's card, "" if it has none; `?`, an author's, if the card cannot be read."""
     if not os.path.isfile(target / layout.CARD):
         return ""
     try:
@@ -49,15 +49,15 @@ def card_text(target: Path) -> str:
 
 @contextmanager
 def replaced(target: Path) -> Iterator[Path]:
-    """A new folder whose files become the model in `target` in place of an earlier one's.
+    """A staging folder whose files replace the model in `target` on exit.
 
-    A card there of its author's own stays, and so does what else the zoo did not write.
+    An author's own card in `target` is kept, as are all other files that the zoo did not write.
     """
     card = card_text(target)
     with staged(target) as stage:
         yield stage
         if is_authors(card):
-            log.warning("%s lacks the zoo's mark and was left as it is.", target / layout.CARD)
+            log.warning("%s does not have the zoo's marker and was kept.", target / layout.CARD)
             remove(stage / layout.CARD)
         new = layout.files_of(stage)
     for name in set(layout.files_of(target)) - set(new):

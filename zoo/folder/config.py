@@ -1,4 +1,4 @@
-"""What a model's folder says, its weights unread. No torch."""
+"""The metadata in a model's folder, read without its weights. No torch."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from zoo.io.files import read_regular
 from zoo.registry import families
 from zoo.registry.family import Family
 from zoo.registry.index import IndexLine
-from zoo.registry.provenance import no_family, provenance
+from zoo.registry.provenance import provenance, unknown_family
 from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo, Provider
 from zoo.specs.record import Record
@@ -46,8 +46,8 @@ from zoo.specs.validation import Strict, checked, listed, parse_json
 from zoo.version import DISTRIBUTION, __version__
 
 FORMAT = "autoencoder-zoo/1"
-"""What every 1.x reads. A later 1.x may add fields that have a default, families, likelihoods and kinds of
-everything; a folder without them means what it meant. What changes a meaning is format 2."""
+"""Readable by every 1.x release. A later 1.x may add fields with a default, families, likelihoods and other
+kinds; existing folders keep their meaning. A change of meaning needs format 2."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -65,23 +65,23 @@ class Config(Strict):
 def read_config(
     folder: Path, what: str = "folder", data: bytes | None = None
 ) -> tuple[Config, Spec]:
-    """`config.json`, strictly, and the Spec in it.
+    """Reads `config.json`, strictly, and the Spec in it.
 
     Args:
-        folder: the model's.
-        what: what holds it, for errors: `folder` or `repository`.
-        data: the bytes of config.json, where they were read already.
+        folder: the model's folder.
+        what: what contains the model, for errors: `folder` or `repository`.
+        data: the bytes of config.json, if already read.
 
     Raises:
-        SourceError: for a folder that is missing or holds no zoo model.
-        UnsafeFormatError: for one that holds pickles only.
-        WeightsError, SpecError: for a config.json that is damaged, hostile or from the future.
-        UnknownNameError, PluginError: for a family that cannot be built here.
+        SourceError: for a folder that is missing or is not a zoo model.
+        UnsafeFormatError: for a folder with pickles only.
+        WeightsError, SpecError: for a config.json that is damaged, malicious or of a newer format.
+        UnknownNameError, PluginError: for a family that is not available.
     """
     if CONFIG not in (names := names_in(folder)):
-        raise without(CONFIG, str(folder), names)
+        raise missing_file(CONFIG, str(folder), names)
     where = str(folder / CONFIG)
-    data = data or read_regular(folder / CONFIG, MAX_CONFIG_BYTES)
+    data = read_regular(folder / CONFIG, MAX_CONFIG_BYTES) if data is None else data
     fields = parse_json(data, where)
     if foreign.is_diffusers(fields):
         return _of_diffusers(fields, where)
@@ -97,7 +97,7 @@ def read_config(
     try:
         spec, problems = families.get(config.family).parse(config.spec)
     except UnknownNameError as unknown:
-        raise no_family(config.family, config.provider, what, unknown) from None
+        raise unknown_family(config.family, config.provider, what, unknown) from None
     if spec is None:
         doubt = provenance(config.family, config.provider)
         text = "\n".join(filter(None, [listed(where, problems), doubt]))
@@ -106,16 +106,20 @@ def read_config(
 
 
 def _of_diffusers(fields: Mapping[str, Any], where: str) -> tuple[Config, Spec]:
-    """What a config.json of diffusers' means; the hash of the weights is not known from it."""
+    """The config and Spec of a diffusers config.json, which does not record a hash of the weights."""
     family = families.get(foreign.family_of(fields, where))
     cls = family.spec_class
-    said = cls.from_diffusers(fields)  # pyright: ignore[reportAttributeAccessIssue]  # these have it
-    spec, problems = family.parse(said)
+    spec_fields = cls.from_diffusers(fields)  # pyright: ignore[reportAttributeAccessIssue]  # these have it
+    spec, problems = family.parse(spec_fields)
     if spec is None:
         text = f"{listed(where, problems)}\nIt was {foreign.versions(fields)}."
         raise SpecError(text, problems=problems, path=where)
     config = Config.model_construct(
-        format=FORMAT, family=family.name, spec=said, weights_sha256="", provider=family.provider
+        format=FORMAT,
+        family=family.name,
+        spec=spec_fields,
+        weights_sha256="",
+        provider=family.provider,
     )
     return config, spec
 
@@ -127,30 +131,30 @@ def read_info(
     only: Collection[str] | None = None,
     config_data: bytes | None = None,
 ) -> ModelInfo:
-    """What a folder says of its model, its weights unread. Errors as `read_config`.
+    """Reads the metadata in a model's folder, without its weights. Errors as `read_config`.
 
     Args:
-        folder: the model's.
-        origin: what to call it.
-        line: what an index says of it, where it is a published model.
-        only: the files to read; None reads all that are there.
-        config_data: the bytes of config.json, where they were read already.
+        folder: the model's folder.
+        origin: the source that it was found by.
+        line: its index line, for a published model.
+        only: the files to read; None reads all that exist.
+        config_data: the bytes of config.json, if already read.
     """
     what = "repository" if origin.startswith("hf://") else "folder"
     config, spec = read_config(folder, what, config_data)
     only = (CARD, RECIPE, METRICS) if only is None else only
-    said = card_license(read_text(folder / CARD) if CARD in only else None)
+    license = card_license(read_text(folder / CARD) if CARD in only else None)
     recipe, dataset = _read_recipe(folder / RECIPE) if RECIPE in only else (None, None)
     metrics = read_metrics(folder) if METRICS in only else None
     if dataset in (".", "..", "/") and metrics and metrics.measured:
-        dataset = metrics.measured[0].dataset  # what that folder was called
+        dataset = metrics.measured[0].dataset  # the folder's name
     return ModelInfo(
         spec=spec,
         family=config.family,
         count=functools.partial(_parameters, config.family, spec, line and line.parameters),
         sha256=config.weights_sha256,
-        license=line.license if line and line.license else said.pop(LICENSE, None),
-        license_details={name: said[name] for name in DETAILS if name in said},
+        license=line.license if line and line.license else license.pop(LICENSE, None),
+        license_details={name: license[name] for name in DETAILS if name in license},
         metrics=metrics,
         recipe=recipe,
         data=dataset,
@@ -161,7 +165,7 @@ def read_info(
 
 
 def _parameters(family: str, spec: Spec, known: int | None) -> int:
-    """Number of parameters: what the index says of a published model, else counted."""
+    """Number of parameters: from the index for a published model, else counted."""
     return known or families.get(family).parameters(spec)
 
 
@@ -178,13 +182,13 @@ def read_metrics(folder: Path) -> Record | None:
 
 
 def read_text(path: Path) -> str | None:
-    """A text file of the folder, or None if it is not there. Raises WeightsError if it is strange."""
+    """A text file of the folder, or None if it does not exist. Raises WeightsError if it is not UTF-8."""
     if not os.path.lexists(path):
         return None
     try:
         return read_regular(path, MAX_TEXT_BYTES).decode("utf-8")
     except UnicodeDecodeError as broken:
-        raise WeightsError(f"{str(path)!r} is not text: {broken}.") from None
+        raise WeightsError(f"{str(path)!r} is not UTF-8 text: {broken}.") from None
 
 
 def config_text(family: Family, spec: Spec, weights_sha256: str) -> str:
@@ -200,7 +204,7 @@ def config_text(family: Family, spec: Spec, weights_sha256: str) -> str:
 
 
 def _read_recipe(path: Path) -> tuple[str | None, str | None]:
-    """The text of recipe.toml and the dataset that it names, where there are any."""
+    """The text of recipe.toml and the dataset that it names; None for what is missing."""
     text = read_text(path)
     if text is None:
         return None, None
@@ -216,11 +220,11 @@ def _read_recipe(path: Path) -> tuple[str | None, str | None]:
 
 
 def names_in(folder: Path) -> list[str]:
-    """What is in a folder. Raises SourceError for one that cannot be opened."""
+    """Names of a folder's entries. Raises SourceError for a folder that cannot be opened."""
     try:
         return os.listdir(folder)
     except FileNotFoundError:
-        raise SourceError(f"There is no folder {str(folder)!r}.", path=folder) from None
+        raise SourceError(f"Folder {str(folder)!r} does not exist.", path=folder) from None
     except NotADirectoryError:
         if folder.suffix in PICKLES:
             raise UnsafeFormatError(
@@ -228,12 +232,12 @@ def names_in(folder: Path) -> list[str]:
             ) from None
         if folder.suffix == ".toml":
             raise SourceError(
-                f"{str(folder)!r} is a file of settings, not a model: `zoo train` takes a recipe, and "
-                "`zoo sweep` a sweep.",
+                f"{str(folder)!r} is a settings file, not a model: run a recipe with `zoo train`, "
+                "a sweep with `zoo sweep`.",
                 path=folder,
             ) from None
         raise SourceError(
-            f"{str(folder)!r} is not a folder. Name the folder that holds {CONFIG} and {WEIGHTS}.",
+            f"{str(folder)!r} is not a folder. Give the folder that contains {CONFIG} and {WEIGHTS}.",
             path=folder,
         ) from None
     except (OSError, ValueError) as failure:  # ValueError: a NUL in the path
@@ -241,32 +245,32 @@ def names_in(folder: Path) -> list[str]:
         raise SourceError(f"Cannot open {str(folder)!r}: {why}.", path=folder) from None
 
 
-def without(
-    missing: str, where: str, names: Iterable[str], of_diffusers: Path | None = None
+def missing_file(
+    missing: str, where: str, names: Iterable[str], diffusers_folder: Path | None = None
 ) -> ZooError:
-    """The error for a folder or a repo that lacks one of its two files: it may hold pickles instead.
+    """The error for a folder or a repo without config.json or weights, which may have pickles instead.
 
-    `of_diffusers` is the folder of a model of diffusers that lacks its weights.
+    `diffusers_folder` is the folder of a diffusers model whose weights are missing.
     """
     names = sorted(name for name in names if name != ".gitattributes")
     if foreign.PIPELINE in names and missing == CONFIG:
         part = min((name.partition("/")[0] for name in names if "vae" in name), default="")
         such_as = f", such as {where.rstrip('/')}/{part}" if part else ""
         return SourceError(
-            f"{where!r} is a whole pipeline of diffusers. Name its autoencoder{such_as}.",
+            f"{where!r} is a whole diffusers pipeline. Give its autoencoder{such_as}.",
             path=where,
         )
     pickles = [name for name in names if Path(name).suffix in PICKLES]
     if pickles:
         found = ", ".join(map(repr, pickles[:3]))
-        text = f"{where!r} has {found} and no {missing}. {NO_PICKLES}"
+        text = f"{where!r} has {found} but no {missing}. {NO_PICKLES}"
         return UnsafeFormatError(text, path=where)
     if missing == CONFIG and "model" in names and RECIPE in names:
         text = f"{where!r} is a run's folder. Its model is {where.rstrip('/')}/model."
         return SourceError(text, path=where)
-    if of_diffusers:
-        return SourceError(foreign.about_weights(names, where, of_diffusers), path=where)
-    there = f"it holds {', '.join(map(repr, names[:5]))}" if names else "it is empty"
+    if diffusers_folder:
+        return SourceError(foreign.about_weights(names, where, diffusers_folder), path=where)
+    there = f"it contains {', '.join(map(repr, names[:5]))}" if names else "it is empty"
     return SourceError(f"{where!r} is not a zoo model: it has no {missing}; {there}.", path=where)
 
 
@@ -282,12 +286,12 @@ _OTHERS = {
 def _other_format(fields: Mapping[str, Any], where: str) -> str:
     name, _, number = str(fields["format"])[:60].partition("/")
     if name != FORMAT.partition("/")[0] or not re.fullmatch("[2-9]|[1-9][0-9]+", number):
-        return f"{where!r} has the format {str(fields['format'])[:60]!r}, which is not the zoo's."
+        return f"{where!r} has format {str(fields['format'])[:60]!r}, which the zoo does not read."
     writer = ""
     match fields.get("provider"):
         case {"distribution": made_by, "version": str(version)} if made_by == DISTRIBUTION:
             writer = f", written by {DISTRIBUTION} {version[:40]}"
     return (
-        f"{where!r} has format {number}{writer}; this is {DISTRIBUTION} {__version__}, which reads "
+        f"{where!r} has format {number}{writer}; the installed {DISTRIBUTION} {__version__} reads "
         f"format 1. pip install -U {DISTRIBUTION}"
     )

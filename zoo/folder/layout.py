@@ -1,14 +1,14 @@
-"""A model's folder: the closed list of its files, and how large each may be.
+"""A model's folder: the closed list of its files, and their maximum sizes.
 
-    config.json         family, Spec, the weights' sha256, who provides the family
+    config.json         family, Spec, sha256 of the weights, package that provides the family
     model.safetensors   the weights
     README.md           the model card
-    recipe.toml         the recipe as it was resolved and run
-    metrics.json        what was measured
+    recipe.toml         the resolved recipe of its training
+    metrics.json        metrics and how they were measured
     figures/*.png       reconstructions, samples, traversals
 
-In a folder that diffusers wrote, config.json and its weights (`zoo.families.diffusers.format`) are all that is read.
-Everything else in such a folder or repo is not the zoo's: never read, changed, fetched, pushed or deleted.
+In a folder written by diffusers, only config.json and the weights (`zoo.families.diffusers.format`) are read.
+Any other file in a folder or repo is not the zoo's: never read, changed, fetched, pushed or deleted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def weights_of(names: Collection[str], folder: Path) -> list[str]:
 
 
 def limit_of(name: str) -> int | None:
-    """Most bytes that a file on the list may have; None for the weights, whose Spec says it."""
+    """Maximum size in bytes of a listed file; None for weights, whose size follows from the Spec."""
     if name == WEIGHTS or foreign.WEIGHTS.fullmatch(name):
         return None
     if foreign.INDEX.fullmatch(name):
@@ -54,7 +54,7 @@ def limit_of(name: str) -> int | None:
 
 
 def lacking(folder: Path) -> str:
-    """The first file that a complete folder has and this one lacks, or "". Its card names the pictures."""
+    """The first file missing from a folder, pictures on its card included, or "" if it is complete."""
     for name in (CONFIG, WEIGHTS, CARD):
         if not os.path.exists(folder / name):
             return name
@@ -64,7 +64,7 @@ def lacking(folder: Path) -> str:
 
 
 def files_of(folder: Path) -> list[str]:
-    """Names of the files in a folder that are on the list, links among them."""
+    """Names of the listed files in a folder, including links."""
     names = [name for name in (*TEXTS, WEIGHTS) if os.path.lexists(folder / name)]
     if WEIGHTS not in names and os.path.isdir(folder):
         names += foreign.weights_among(os.listdir(folder), folder)

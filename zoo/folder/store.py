@@ -1,4 +1,4 @@
-"""A folder <-> a model: strict, verified, byte-reproducible. Nothing in the folder is ever run."""
+"""Loading and saving a model's folder: strict, verified, byte-reproducible. Nothing in it is ever run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zoo.errors import (
 from zoo.families.diffusers import format as foreign
 from zoo.folder import layout
 from zoo.folder.authorship import card_text, is_authors, replaced
-from zoo.folder.config import config_text, names_in, read_config, read_info, without
+from zoo.folder.config import config_text, missing_file, names_in, read_config, read_info
 from zoo.folder.tensor_file import TensorFile, read_tensors
 from zoo.folder.weights import (
     SLACK_BYTES,
@@ -44,14 +44,14 @@ log = logging.getLogger("zoo")
 
 
 def load_source(source: Source) -> Autoencoder:
-    """The model that a source means, float32 on the CPU, in eval mode.
+    """Loads the model of a source, float32 on the CPU, in eval mode.
 
-    Of a published model, the index says what the hashes must be; otherwise config.json does.
+    Hashes are checked against the index for a published model, otherwise against config.json.
 
     Raises:
         SourceError, UnsafeFormatError: for a folder without a zoo model.
         SpecError, WeightsError: for a config.json that cannot be used.
-        IntegrityError: for weights with another sha256.
+        IntegrityError: if the sha256 of the weights does not match.
         MismatchError: for tensors that do not fit the Spec. Nothing is loaded.
     """
     where, line, config = source.folder, source.line, None
@@ -66,13 +66,13 @@ def load_source(source: Source) -> Autoencoder:
     names = [name for name in names if not foreign.INDEX.fullmatch(name)]
     if not names or not os.path.lexists(where / names[0]):
         theirs = None if info.sha256 else where
-        raise without(layout.WEIGHTS, str(where), names_in(where), theirs)
-    least = (4 if info.sha256 else 2) * info.parameters  # diffusers' may be float16
+        raise missing_file(layout.WEIGHTS, str(where), names_in(where), theirs)
+    least = (4 if info.sha256 else 2) * info.parameters  # diffusers weights may be float16
     size = sum(os.path.getsize(where / name) for name in names if os.path.isfile(where / name))
     if os.path.isfile(where / names[0]) and size < least - SLACK_BYTES:
-        raise MismatchError(  # before anything of the Spec's size is made
-            f"{str(where / names[0])!r} has {size:,} bytes; {info.parameters:,} parameters, as "
-            f"its Spec says, need {least:,}. It was not read. {_fix(source)}"
+        raise MismatchError(  # before anything of the Spec's size is allocated
+            f"{str(where / names[0])!r} has {size:,} bytes; the {info.parameters:,} parameters "
+            f"of its Spec need {least:,}. It was not read. {_fix(source)}"
         )
     model = families.get(info.family).skeleton(info.spec)
     if info.sha256:
@@ -85,7 +85,7 @@ def load_source(source: Source) -> Autoencoder:
 
 
 def _assign_foreign(model: Autoencoder, source: Source, names: list[str]) -> str:
-    """Weights as diffusers wrote them, in float32; returns their sha256, of shards that of their hashes."""
+    """Assigns diffusers weights as float32. Returns their sha256; for shards, the sha256 of their hashes."""
     recorded = source.hub.digests if source.hub else {}
     tensors, hashes = {}, []
     for name in names:
@@ -93,19 +93,19 @@ def _assign_foreign(model: Autoencoder, source: Source, names: list[str]) -> str
         found = _read_verified(source, name, record.value if record else "", model)
         hashes.append(found.sha256)
         for written, tensor in found.tensors.items():
-            called = type(model).from_diffusers(written)  # pyright: ignore[reportAttributeAccessIssue]  # these families have it
-            if called in tensors:
+            renamed = type(model).from_diffusers(written)  # pyright: ignore[reportAttributeAccessIssue]  # these families have it
+            if renamed in tensors:
                 raise MismatchError(
-                    f"{str(source.folder / name)!r} has {written!r}, which was read already, from "
-                    f"another shard or by an older name: one of the two is stale. Nothing was loaded."
+                    f"{str(source.folder / name)!r} has {written!r}, which was already read from "
+                    f"another shard or under an older name: one of the two is stale. Nothing was loaded."
                 )
-            tensors[called] = tensor
+            tensors[renamed] = tensor
     assign(model, tensors, widened=True)
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def _read_verified(source: Source, name: str, sha256: str, model: Autoencoder) -> TensorFile:
-    """A file of a model's weights, of that sha256: read once, and fetched once more if damaged."""
+    """Reads a weights file and checks its sha256; a damaged one is fetched once more."""
     path = source.folder / name
     limit = sizes_of(model.state_dict())[0] + SLACK_BYTES
     for fetch_again in (source.fetch_again, None):
@@ -120,7 +120,7 @@ def _read_verified(source: Source, name: str, sha256: str, model: Autoencoder) -
 
 
 def _check_sha256(actual: str, expected: str, path: Path, source: Source) -> None:
-    if expected and actual != expected:  # a plain folder of diffusers' says none
+    if expected and actual != expected:  # a plain diffusers folder records none
         raise IntegrityError(
             f"sha256 of {str(path)!r} is {actual[:12]}..., expected {expected[:12]}...: its bytes "
             f"have changed. {_fix(source)}",
@@ -132,14 +132,14 @@ def _fix(source: Source) -> str:
     """What to do about damaged files."""
     if source.hub:
         twice = "It was fetched twice: delete it, or try another network."
-        return twice if source.fetch_again else "Online it is fetched anew."
+        return twice if source.fetch_again else "Once online, it is fetched again."
     if source.line:
         return f"Fetch it again: reinstall {source.line.registry.distribution}."
-    return "Fetch it again from whoever gave you this folder."
+    return "Get this folder again from its source."
 
 
 def save(model: Autoencoder, target: Path) -> None:
-    """Writes a model's whole folder, with what is known of these very weights."""
+    """Writes a model's whole folder, with the metadata that belongs to exactly these weights."""
     data = weights_bytes(model)
     known = model.info
     if known is not None and known.sha256 != hashlib.sha256(data).hexdigest():
@@ -160,11 +160,11 @@ def save(model: Autoencoder, target: Path) -> None:
 
 
 def _as_cached(info: ModelInfo, folder: Path) -> ModelInfo:
-    """What is cached of a model on the Hub may be more than its load read."""
+    """The metadata of all cached files of a Hub model, which may be more than its load read."""
     if lacking := layout.lacking(folder):
         log.warning(
-            "%s: its %s is not cached, and what is not cached is left out. `zoo pull %s --to FOLDER` "
-            "fetches all of it.",
+            "%s: its %s is not cached, and files that are not cached are left out. "
+            "`zoo pull %s --to FOLDER` fetches them all.",
             *(info.origin, lacking, info.origin),
         )
     there = {name: Digest.of_link(folder / name) for name in layout.files_of(folder)}
@@ -174,7 +174,7 @@ def _as_cached(info: ModelInfo, folder: Path) -> ModelInfo:
 
 
 def _authors_card(known: ModelInfo | None) -> str | None:
-    """The card of the folder that a model came from, if its author wrote it."""
+    """The card of a model's original folder, if its author wrote it."""
     card = card_text(known.folder) if known and known.folder else ""
     return card if is_authors(card) and card != "?" else None
 
@@ -191,11 +191,11 @@ def save_folder(
     license_details: Mapping[str, str] | None = None,
     card: Callable[[ModelInfo], str],
 ) -> ModelInfo:
-    """Writes a model's whole folder; what else is in it stays. Returns what it now says.
+    """Writes a model's whole folder, keeping other files in it. Returns its metadata.
 
-    `data` is its model.safetensors, where that was made already.
-    Every file is complete before the first takes its place. Raises ZooError where the disk is
-    full or read-only, WeightsError for weights that cannot be saved: the folder is as it was.
+    `data` is the content of model.safetensors, if already computed.
+    Every file is complete before the first is moved into place. Raises ZooError if the disk is
+    full or read-only, WeightsError for weights that cannot be saved: the folder is then unchanged.
     """
     family = families.of(model)
     families.check_current(model)
@@ -220,7 +220,7 @@ def save_folder(
 
 
 def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:
-    """Whether a model still has the weights that its info speaks of."""
+    """Whether a model still has the weights that its info describes."""
     return hashlib.sha256(weights_bytes(model)).hexdigest() == info.sha256
 
 
@@ -231,13 +231,15 @@ def _figures_in(source: Path) -> dict[str, bytes]:
 
 
 def check_target(target: Path) -> None:
-    """Raises InputError if a model cannot be written here without losing something."""
+    """Raises InputError if writing a model to `target` would overwrite or mix with anything but a model."""
     if os.path.exists(target) and not os.path.isdir(target):
         raise InputError(f"{str(target)!r} is a file, not a folder.")
     if os.path.lexists(target / layout.CONFIG):
         try:
             read_config(target)
         except ZooError as wrong:
-            raise InputError(f"{wrong}\nNothing was saved: name an empty or new folder.") from None
+            raise InputError(
+                f"{wrong}\nNothing was saved: choose an empty or new folder."
+            ) from None
     elif os.path.isdir(target) and os.listdir(target):
-        raise InputError(f"{str(target)!r} holds other files. Name an empty or new folder.")
+        raise InputError(f"{str(target)!r} contains other files. Choose an empty or new folder.")

@@ -1,8 +1,8 @@
-"""A safetensors file, read once: its sha256, and its tensors, each in memory of its own.
+"""Reads a safetensors file once: its sha256, and its tensors, each in its own memory.
 
-Every byte goes from the file to its place and through the hash, so a model is in memory once while it
-loads, and nothing stays mapped to a file that could change. The format is that of the safetensors
-library: 8 bytes with the length of a JSON header, the header, and the tensors without gaps.
+Bytes are read into place and hashed there, so a loading model is in memory only once, and no tensor
+stays mapped to a file that could change. The format is that of the safetensors library: 8 bytes with
+the length of a JSON header, the header, and the tensors without gaps.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from zoo.io.files import check_size, open_regular
 from zoo.specs.validation import Strict, checked, parse_json
 
 MOST_HEADER_BYTES = 100_000_000
-"""As the format has it."""
+"""The format's limit."""
 MOST_VALUES = 2**48
-"""Of a tensor, sides of 0 counted as 1: more cannot be addressed."""
+"""In one tensor, counting sides of 0 as 1: more cannot be addressed."""
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -44,14 +44,14 @@ DTYPES = {
 
 @dataclass(frozen=True)
 class TensorFile:
-    """What a file holds."""
+    """The content of a file."""
 
     sha256: str
     tensors: dict[str, Tensor]
 
 
 class _Entry(Strict):
-    """What a header says of a tensor."""
+    """A tensor's entry in the header."""
 
     dtype: Literal["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"]
     shape: tuple[Annotated[int, Field(ge=0)], ...] = Field(max_length=16)
@@ -59,7 +59,7 @@ class _Entry(Strict):
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Size in bytes."""
         return math.prod(self.shape) * DTYPES[self.dtype].itemsize
 
 
@@ -68,9 +68,9 @@ def read_tensors(path: Path, limit: int, check: Callable[[str], None]) -> Tensor
 
     Args:
         path: a regular file.
-        limit: in bytes.
-        check: is given the file's sha256, and raises where that is wrong. A damaged file is reported
-            by it, and not as a file of another format.
+        limit: maximum size in bytes.
+        check: called with the file's sha256; raises if it is wrong. A damaged file is reported by
+            `check`, not as a file of another format.
 
     Raises:
         WeightsError: for a file that is too large, cannot be read, or is not a safetensors file.
@@ -92,31 +92,33 @@ def read_tensors(path: Path, limit: int, check: Callable[[str], None]) -> Tensor
 
 
 def _entries(reader: _Reader) -> dict[str, _Entry]:
-    """The tensors that a header names, in the order in which they lie. Raises WeightsError."""
+    """The header's entries by tensor name, in file order. Raises WeightsError."""
     length = int.from_bytes(reader.bytes(8), "little")
     if not 2 <= length <= min(MOST_HEADER_BYTES, reader.left):
-        raise WeightsError("its header has no possible length")
+        raise WeightsError("invalid header length")
     fields = parse_json(reader.bytes(length), "header")
     fields.pop("__metadata__", None)
     entries = {}
-    for name, said in fields.items():
-        entry, problems = checked(_Entry, said) if isinstance(said, dict) else (None, [])
+    for name, value in fields.items():
+        entry, problems = checked(_Entry, value) if isinstance(value, dict) else (None, [])
         if entry is None or math.prod(max(1, side) for side in entry.shape) > MOST_VALUES:
-            raise WeightsError(f"of {name[:80]!r} it says {str(said)[:80]}; {'; '.join(problems)}")
+            raise WeightsError(
+                "; ".join([f"invalid entry {name[:80]!r} = {str(value)[:80]}", *problems])
+            )
         entries[name] = entry
     in_order = dict(sorted(entries.items(), key=lambda item: item[1].data_offsets))
     end = 0
     for name, entry in in_order.items():
         if entry.data_offsets != (end, end + entry.size):
-            raise WeightsError(f"{name[:80]!r} does not lie where the one before it ends")
+            raise WeightsError(f"{name[:80]!r} is not contiguous with the tensor before it")
         end += entry.size
     if end != reader.left:
-        raise WeightsError(f"its tensors have {end:,} bytes, and {reader.left:,} are there")
+        raise WeightsError(f"its tensors need {end:,} bytes, but it has {reader.left:,}")
     return in_order
 
 
 class _Reader:
-    """A file from its start to its end, hashed on the way."""
+    """Reads a file from start to end, and hashes it."""
 
     def __init__(self, file: BinaryIO, path: Path, size: int) -> None:
         self._file, self._path, self._hash = file, path, hashlib.sha256()
@@ -124,11 +126,11 @@ class _Reader:
 
     @property
     def sha256(self) -> str:
-        """Of what was read."""
+        """Of the bytes read so far."""
         return self._hash.hexdigest()
 
     def bytes(self, count: int) -> bytes:
-        """The next bytes. Raises WeightsError where fewer are left."""
+        """The next `count` bytes. Raises WeightsError if fewer are left."""
         if count > self.left:
             raise WeightsError(f"it ends after {self.left:,} bytes")
         data = bytearray(count)
@@ -145,7 +147,7 @@ class _Reader:
         return flat.view(DTYPES[entry.dtype]).view(entry.shape)
 
     def skip(self) -> None:
-        """Hashes the rest."""
+        """Reads and hashes the rest."""
         while self.left:
             self.bytes(min(self.left, 2**20))
 
@@ -158,6 +160,6 @@ class _Reader:
             why = os.strerror(failure.errno or 0)
             raise WeightsError(f"Cannot read {str(self._path)!r}: {why}.") from None
         if done < len(place):
-            raise WeightsError(f"{str(self._path)!r} became shorter while it was read.")
+            raise WeightsError(f"{str(self._path)!r} was truncated while being read.")
         self._hash.update(place)
         self.left -= done

@@ -16,14 +16,14 @@ from zoo.models.contract import sharing
 from zoo.models.standardization import FLOAT64
 
 SLACK_BYTES = 16 * 2**20
-"""How far the file's size may be from the Spec's, so that a wrong tensor can be named."""
+"""Tolerance of the file's size from the Spec's, within which a mismatch is reported by tensor."""
 
 HEADER_BYTES = 4096
-"""Most bytes of the header of model.safetensors for one tensor, its name included."""
+"""Maximum bytes per tensor in the header of model.safetensors, including its name."""
 
 
 def sizes_of(tensors: Mapping[str, Tensor]) -> tuple[int, int]:
-    """Least and most bytes that model.safetensors with such tensors can have."""
+    """Minimum and maximum size in bytes of model.safetensors with such tensors."""
     least = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     return least, least + HEADER_BYTES * (len(tensors) + 1)
 
@@ -31,27 +31,28 @@ def sizes_of(tensors: Mapping[str, Tensor]) -> tuple[int, int]:
 def assign(model: Autoencoder, tensors: dict[str, Tensor], *, widened: bool = False) -> None:
     """Assigns tensors to the model after checking that each is present, fits and is finite.
 
-    `widened` takes floating tensors of any width, and makes them the model's.
+    With `widened`, floating-point tensors of any dtype are converted to the model's.
+    Raises MismatchError, WeightsError.
     """
     expected = model.state_dict()
     if found := _differences(tensors, expected, widened):
         raise MismatchError(
-            f"The tensors do not fit the Spec: {found.said}. Nothing was loaded.",
+            f"The tensors do not fit the Spec: {found.description}. Nothing was loaded.",
             missing=found.missing,
             unexpected=found.unexpected,
             misshapen=found.misshapen,
         )
     for name, tensor in tensors.items():
         if not _is_finite(tensor):
-            too_narrow = " float16 ends at 65,504: ask its author for full weights."
+            too_narrow = " The maximum of float16 is 65,504: ask the author for float32 weights."
             raise WeightsError(
-                f"{name} holds numbers that are not finite. Nothing was loaded."
+                f"{name} contains values that are not finite. Nothing was loaded."
                 + (too_narrow if tensor.dtype == torch.float16 else "")
             )
     scale = tensors.get(FLOAT64[1])
     if model.standardization is not None and scale is not None and not (scale > 0).all():
         raise WeightsError(
-            f"{FLOAT64[1]} holds a number that is not more than 0. Nothing was loaded."
+            f"{FLOAT64[1]} contains a value that is not positive. Nothing was loaded."
         )
     model.load_state_dict(
         {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}, assign=True
@@ -59,31 +60,31 @@ def assign(model: Autoencoder, tensors: dict[str, Tensor], *, widened: bool = Fa
 
 
 def check_savable(model: Autoencoder, fresh: Autoencoder) -> None:
-    """Raises WeightsError for a model that could not be loaded: `fresh` is one of the same Spec."""
+    """Raises WeightsError for a model that could not be loaded; `fresh` is a new model of its Spec."""
     tensors = {name: _as_saved(name, tensor) for name, tensor in model.state_dict().items()}
     if found := _differences(tensors, fresh.state_dict(), False):
         raise WeightsError(
-            f"The model is not what its Spec says, and could not be loaded: {found.said}. Nothing was "
-            "saved. Make what pruned or reparametrized it permanent (prune.remove, "
-            "parametrize.remove_parametrizations), and keep added layers in a module of your own."
+            f"The model does not match its Spec and could not be loaded: {found.description}. Nothing was "
+            "saved. Make pruning and parametrizations permanent (prune.remove, "
+            "parametrize.remove_parametrizations), and keep added layers in a separate module."
         )
 
 
 @dataclass(frozen=True)
 class _Differences:
-    """Tensors that are not the expected ones."""
+    """Differences from the expected tensors."""
 
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     misshapen: Mapping[str, str]
-    """What is wrong, by name."""
+    """What differs, by name."""
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.unexpected or self.misshapen)
 
     @property
-    def said(self) -> str:
-        """All of it, as a clause."""
+    def description(self) -> str:
+        """All differences, as a clause."""
         missing = [f"missing {name}" for name in self.missing]
         unexpected = [f"unexpected {name[:80]!r}" for name in self.unexpected]
         other = list(self.misshapen.values())
@@ -93,7 +94,7 @@ class _Differences:
 def _differences(
     tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], widened: bool
 ) -> _Differences:
-    """What is missing, unexpected or misshapen among tensors."""
+    """Missing, unexpected and misshapen tensors."""
     misshapen = {}
     for name in sorted(expected.keys() & tensors.keys()):
         got, wanted = tensors[name], expected[name]
@@ -109,7 +110,7 @@ def _differences(
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Whether no number is infinite or NaN; in one pass, with no tensor made for the answer."""
+    """Whether all values are finite; in one pass, without a temporary tensor."""
     if not tensor.is_floating_point() or not tensor.numel():
         return True
     return all(math.isfinite(end) for end in tensor.aminmax())
@@ -121,7 +122,7 @@ def _first(problems: list[str], most: int = 6) -> list[str]:
 
 
 def weights_bytes(model: Autoencoder) -> bytes:
-    """`model.safetensors` for a model: floating tensors as float32, but for a standardization's, which are float64.
+    """`model.safetensors` for a model: floating-point tensors as float32, except a standardization's, in float64.
 
     Raises WeightsError for weights that are not finite or that share memory.
     """
@@ -131,11 +132,11 @@ def weights_bytes(model: Autoencoder) -> bytes:
     for name, tensor in state.items():
         plain = _as_saved(name, tensor.detach().cpu().contiguous())
         if not _is_finite(plain):
-            raise WeightsError(f"{name} holds numbers that are not finite: nothing was saved.")
+            raise WeightsError(f"{name} contains values that are not finite: nothing was saved.")
         tensors[name] = plain.clone()
     return safetensors.torch.save(tensors, metadata={"format": "pt"})
 
 
 def _as_saved(name: str, tensor: Tensor) -> Tensor:
-    """A floating tensor as float32, but for a standardization's; another as it is."""
+    """A floating-point tensor as float32, except a standardization's; other tensors unchanged."""
     return tensor.float() if tensor.is_floating_point() and name not in FLOAT64 else tensor

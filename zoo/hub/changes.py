@@ -1,4 +1,4 @@
-"""A repo as it is, and the files that are pushed -> what a commit must do. Others' files stay."""
+"""A repo and the files to push -> the changes to commit. Files that are not the zoo's are kept."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from zoo.specs.validation import parse_json
 
 @dataclass(frozen=True)
 class Changes:
-    """What a commit must do to a repo."""
+    """The changes to commit to a repo."""
 
     add: dict[str, bytes]
     delete: tuple[str, ...]
     kept: tuple[str, ...]
     card: str
-    """README.md as it is afterward."""
+    """README.md after the commit."""
 
 
 def changes_of(listing: Listing, what: Prepared) -> Changes:
-    """What differs between the repo and the files. Raises HubError for another kind of repo."""
+    """The changes from the repo to the files. Raises HubError for a repo with another kind of model."""
     there = {name: digest for name, digest in listing.files.items() if layout.belongs(name)}
     files = dict(what.files)
     before, kept = "", ()
@@ -43,8 +43,8 @@ def changes_of(listing: Listing, what: Prepared) -> Changes:
     ours = layout.CONFIG in there and (layout.CONFIG not in add or _is_zoo_model(listing))
     if not ours and there.keys() & ({*layout.TEXTS, layout.WEIGHTS, *files} - {layout.CARD}):
         raise HubError(
-            f"{listing.repo!r} holds files of another kind of model under the names that the zoo "
-            "uses. Nothing was pushed: name another repo."
+            f"{listing.repo!r} contains another kind of model, with files of the names that the "
+            "zoo uses. Nothing was pushed: choose another repo."
         )
     missing = there.keys() - files.keys() - {layout.CARD}
     stale = sorted(name for name in missing if ours and is_ours(name, before or card))
@@ -52,7 +52,7 @@ def changes_of(listing: Listing, what: Prepared) -> Changes:
 
 
 def _is_zoo_model(listing: Listing) -> bool:
-    """Whether the repo's config.json is of the zoo. Raises HubError for one of a newer format."""
+    """Whether the repo's config.json is a zoo model's. Raises HubError for a newer format."""
     try:
         config = parse_json(small_text(listing, layout.CONFIG).encode(), layout.CONFIG)
     except ZooError:
@@ -62,7 +62,7 @@ def _is_zoo_model(listing: Listing) -> bool:
         return False
     if kind != FORMAT:
         raise HubError(
-            f"{listing.repo!r} holds a model of the format {kind!r}, and this zoo writes "
+            f"{listing.repo!r} contains a model of format {kind!r}, but this version writes "
             f"{FORMAT!r}. Nothing was pushed: pip install -U autoencoder-zoo."
         )
     return True

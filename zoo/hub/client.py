@@ -1,4 +1,4 @@
-"""What the Hub is asked, by way of the official client: a repo's files, a file, a new repo, a commit."""
+"""Requests to the Hub through the official client: a repo's files, a file, a new repo, a commit."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ LIBRARY = "autoencoder-zoo"
 
 
 def checked_token(token: str | None) -> str | None:
-    """The token, if it, or else the one that is stored, can be one.
+    """Returns `token` after checking its form; if it is None, the form of the stored token.
 
-    Raises InputError, which does not show it.
+    Raises InputError, without showing the token.
     """
     used = get_token() if token is None else token
     if used is not None and not (isinstance(used, str) and re.fullmatch(r"[!-~]+", used)):
-        whose = "The one of HF_TOKEN or `hf auth login`" if token is None else "That"
-        raise InputError(f"{whose} is not a Hub token: a token is one word, such as hf_....")
+        which = "The token from HF_TOKEN or `hf auth login`" if token is None else "The given token"
+        raise InputError(f"{which} is not a Hub token: expected one word, such as hf_....")
     return token
 
 
@@ -62,9 +62,9 @@ def list_repo(
     subfolder: str = "",
     kind: Kind = "model",
 ) -> Listing:
-    """One request: the commit that a revision is now, and the record of each of its files.
+    """The current commit of a revision and the Hub's record of each of its files, in one request.
 
-    Raises SourceError for a repo without that folder.
+    Raises SourceError for a repo without that subfolder.
     """
     revision = revision or constants.DEFAULT_REVISION
 
@@ -81,10 +81,10 @@ def list_repo(
             if not COMMIT.fullmatch(found.sha or ""):
                 raise ValueError("no commit")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as strange:
-            if isinstance(strange, OSError):  # the client's own errors are both
+            if isinstance(strange, OSError):  # the client's own errors may be both
                 raise
             raise HubError(
-                f"{hub_address()} answers for {repo!r} with something that is not a list of files."
+                f"{hub_address()} returned an invalid list of files for {repo!r}."
             ) from None
         new_name = found.id if found.id != repo else None
         here = Listing(
@@ -92,12 +92,12 @@ def list_repo(
         )
         return within(here, subfolder) if subfolder else here
 
-    asked = RequestContext(f"asking for the files of {repo}", repo, revision, token, kind=kind)
-    return attempt(asked, ask)
+    request = RequestContext(f"listing the files of {repo}", repo, revision, token, kind=kind)
+    return attempt(request, ask)
 
 
 def within(listing: Listing, subfolder: str) -> Listing:
-    """A folder of a repo. Raises SourceError where it has none of that name."""
+    """A listing of a repo's subfolder. Raises SourceError if it does not exist."""
     start = f"{subfolder}/"
     inside = {n.removeprefix(start): d for n, d in listing.files.items() if n.startswith(start)}
     if not inside:
@@ -120,17 +120,17 @@ def _digest(sibling: RepoSibling) -> Digest | None:
     return None
 
 
-def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
-    """A file of the commit, in the client's cache; its content is still to be checked.
+def download(listing: Listing, name: str, *, force: bool = False) -> Path:
+    """A file of the commit, in the client's cache; its content is not checked yet.
 
-    What is cached is not asked for, unless it is to be replaced `anew`. config.json goes by the
-    revision's name where the cache does not have it as that: so the client notes the commit.
-    Raises OfflineError for what is not cached while the Hub cannot be reached.
+    A cached file is not requested again, unless `force` is set. config.json is requested by the
+    revision's name if the cache does not map it to this commit, so that the client records it.
+    Raises OfflineError if the file is not cached and the Hub cannot be reached.
     """
     repo, token, path_in_repo = listing.repo, listing.token, listing.path_of(name)
     by_name = name == layout.CONFIG and not listing.offline and not listing.is_noted
     for revision in (listing.revision, listing.commit)[not by_name :]:
-        asked = RequestContext(
+        request = RequestContext(
             f"fetching {name} of {repo}", repo, revision, token, kind=listing.kind
         )
         fetch = partial(
@@ -140,23 +140,23 @@ def download(listing: Listing, name: str, *, anew: bool = False) -> Path:
             repo_type=listing.kind,
             revision=revision,
             token=token,
-            force_download=anew,
+            force_download=force,
             local_files_only=bool(listing.offline),
             library_name=LIBRARY,
             library_version=__version__,
         )
         try:
-            path = Path(attempt(asked, fetch))
+            path = Path(attempt(request, fetch))
         except OfflineError as gone:
             at = "" if listing.revision == "main" else f" --revision {listing.revision}"
             raise OfflineError(
-                f"{repo!r} is not in the cache: {name} of {listing.revision!r} was looked for in "
+                f"{repo!r} is not in the cache: {name} of {listing.revision!r} was not found in "
                 f"{str(listing.folder.parent.parent)!r}. {listing.offline or first_sentence(gone)}. "
-                f"Online, `zoo pull {repo}{at}` fetches it."
+                f"Once online, `zoo pull {repo}{at}` fetches it."
             ) from None
         if path.parts[-len(Path(path_in_repo).parts) - 1] == listing.commit:
             return path
-    raise IntegrityError(f"The Hub sent {name} of another commit than {listing.commit}.")
+    raise IntegrityError(f"The Hub sent {name} of a commit other than {listing.commit}.")
 
 
 def _api(token: str | None) -> HfApi:
@@ -164,8 +164,8 @@ def _api(token: str | None) -> HfApi:
 
 
 def create_repo(repo: str, private: bool | None, token: str | None, kind: Kind = "model") -> None:
-    """A new repo of exactly that name, or a static Space. One that was made in the meantime is as good."""
-    asked = RequestContext(f"creating {repo}", repo, None, token, is_write=True, kind=kind)
+    """Creates a model repo or a static Space of exactly that name, unless it was created in the meantime."""
+    request = RequestContext(f"creating {repo}", repo, None, token, is_write=True, kind=kind)
     create = partial(
         _api(token).create_repo,
         repo,
@@ -174,15 +174,15 @@ def create_repo(repo: str, private: bool | None, token: str | None, kind: Kind =
         private=private,
         exist_ok=True,
     )
-    made = attempt(asked, create)
+    made = attempt(request, create)
     if made.repo_id != repo:
-        raise HubError(f"The Hub made {made.repo_id!r} when {repo!r} was asked for; see there.")
+        raise HubError(f"The Hub created {made.repo_id!r} instead of {repo!r}: check it there.")
 
 
 def is_as_made(listing: Listing) -> bool:
-    """Whether nobody has committed to the repo since the Hub made it, with files of its own."""
-    asked = RequestContext(
-        f"asking for the commits of {listing.repo}",
+    """Whether the repo has only the commit that the Hub created it with."""
+    request = RequestContext(
+        f"listing the commits of {listing.repo}",
         listing.repo,
         listing.revision,
         listing.token,
@@ -194,7 +194,7 @@ def is_as_made(listing: Listing) -> bool:
         repo_type=listing.kind,
         revision=listing.commit,
     )
-    return [commit.title for commit in attempt(asked, list_commits)] == ["initial commit"]
+    return [commit.title for commit in attempt(request, list_commits)] == ["initial commit"]
 
 
 def commit_files(
@@ -205,8 +205,8 @@ def commit_files(
     message: str,
     create_pr: bool,
 ) -> CommitInfo:
-    """One commit on top of the listing's, or none at all: a repeated one finds the branch moved."""
-    asked = RequestContext(
+    """Makes one commit on top of the listing's. A retry cannot commit twice: the branch has then moved."""
+    request = RequestContext(
         f"pushing to {listing.repo}",
         listing.repo,
         listing.revision,
@@ -221,7 +221,7 @@ def commit_files(
             *(CommitOperationDelete(name) for name in delete),
         ]
         hides_bars = not sys.stderr.isatty() and not are_progress_bars_disabled()
-        if hides_bars:  # the client draws those of an upload wherever standard error goes
+        if hides_bars:  # the client shows upload bars even if stderr is not a terminal
             disable_progress_bars()
         try:
             return _api(listing.token).create_commit(
@@ -237,4 +237,4 @@ def commit_files(
             if hides_bars:
                 enable_progress_bars()
 
-    return attempt(asked, commit, again=not create_pr)  # a pull request is not opened twice
+    return attempt(request, commit, again=not create_pr)  # a pull request is not opened twice

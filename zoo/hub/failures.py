@@ -1,4 +1,4 @@
-"""The Hub client's exceptions -> the zoo's errors, each a sentence that says what to do; and how often it is tried again."""
+"""The Hub client's exceptions -> the zoo's errors, which say what to do; and retries."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ T = TypeVar("T")
 
 _TRANSPORT = errors.HfHubHTTPError.__mro__[1]
 _http = importlib.import_module(_TRANSPORT.__module__.partition(".")[0])
-"""Whichever HTTP library this version of the client is built on."""
+"""The HTTP library that the installed version of the client uses."""
 UNREACHABLE = (ConnectionError, _http.TransportError)
-"""What the Hub's client raises where a server does not answer."""
+"""Raised by the Hub's client if a server does not answer."""
 FAILURES = (OSError, _http.HTTPError, _http.InvalidURL, ValueError, RuntimeError, ZooError)
-"""What the client raises where the Hub, the network or the disk fails: it refuses what it was given by
-ValueError, and its part for Xet raises RuntimeError. Anything else is a mistake in a program, and stays it."""
+"""Raised by the client if the Hub, the network or the disk fails: ValueError for invalid arguments, and
+RuntimeError by its Xet transfers. Any other exception is a bug, and is not translated."""
 RETRY_WAITS_S = (1.0, 3.0)
-"""Before the second and the third try of what may pass."""
+"""Waits before the second and third try after a transient failure."""
 SLOW_S = 3.0
-"""A call that failed after so long is not tried again."""
+"""A call that took longer than this to fail is not retried."""
 Kind = Literal["model", "space"]
-"""Of a repo, as the Hub calls it."""
+"""The Hub's type of a repo."""
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
 
 
@@ -40,20 +40,20 @@ class UnreachableError(OfflineError):
 
 
 class HubUnavailableError(HubError):
-    """The Hub answered that it cannot serve now, or broke off."""
+    """The Hub is temporarily unavailable, or the connection broke."""
 
 
 class StaleError(HubError):
-    """The branch has moved since the Hub was asked what is on it."""
+    """The branch has moved since its files were listed."""
 
 
 class NoRepoError(SourceError):
-    """There is no such repo, as far as this token sees."""
+    """The repo does not exist, or the token cannot read it."""
 
 
 @dataclass(frozen=True)
 class RequestContext:
-    """What is asked of the Hub, for the sentences about its failure."""
+    """A request to the Hub, for error messages."""
 
     doing: str
     """Such as `fetching config.json of acme/vae`."""
@@ -65,12 +65,12 @@ class RequestContext:
 
     @property
     def has_token(self) -> bool:
-        """Whether the client sends one: the one that was given, or the one that is stored."""
+        """Whether the client sends a token, given or stored."""
         return (self.token or get_token()) is not None
 
 
 def hub_address() -> str:
-    """Where the Hub is, without the password that HF_ENDPOINT may hold."""
+    """The Hub's address, without the password that HF_ENDPOINT may contain."""
     return re.sub(r"//[^/@]*@", "//", constants.ENDPOINT)
 
 
@@ -84,31 +84,31 @@ def first_sentence(error: ZooError) -> str:
     return str(error).partition(". ")[0].rstrip(".")
 
 
-def attempt(asked: RequestContext, action: Callable[[], T], *, again: bool = True) -> T:
-    """What a call of the client returns; tried up to three times where that may help.
+def attempt(request: RequestContext, action: Callable[[], T], *, again: bool = True) -> T:
+    """Calls the client, up to three times if failures are transient, and returns its result.
 
-    The client bounds the wait for each answer (HF_HUB_DOWNLOAD_TIMEOUT, HF_HUB_ETAG_TIMEOUT) and
-    retries some requests itself. A body that drips, or never ends, is not bounded.
+    The client limits the wait for each response (HF_HUB_DOWNLOAD_TIMEOUT, HF_HUB_ETAG_TIMEOUT) and
+    retries some requests itself. The total time of a slow or endless response is not limited.
 
     Args:
-        asked: what it asks of the Hub, for the messages.
+        request: its description, for error messages.
         action: calls the client.
-        again: whether it may be called again.
+        again: whether it may be retried.
 
     Raises:
-        ZooError: where the Hub, the network or the disk fails. A mistake in a program stays what it is.
+        ZooError: if the Hub, the network or the disk fails. Other exceptions are bugs and pass through.
     """
     for wait in (*RETRY_WAITS_S, None):
         begun = time.monotonic()
         try:
             return action()
         except FAILURES as failure:
-            error = as_error(_root_of(failure), asked)
+            error = as_error(_root_of(failure), request)
         passing = isinstance(error, (UnreachableError, HubUnavailableError))
-        waited = time.monotonic() - begun > SLOW_S  # the client has waited, or tried again
+        waited = time.monotonic() - begun > SLOW_S  # the client has waited or retried
         if wait is None or not again or not passing or waited:
-            raise error from None  # a traceback must not quote what the client was given
-        log.warning("%s. Trying again in %g s.", first_sentence(error), wait)
+            raise error from None  # a traceback must not show the client's arguments
+        log.warning("%s. Retrying in %g s.", first_sentence(error), wait)
         time.sleep(wait)
     raise AssertionError("the last try returns or raises")
 
@@ -119,18 +119,18 @@ KINDS: tuple[tuple[Classes, type[ZooError], str], ...] = (
     (
         errors.GatedRepoError,
         HubError,
-        "{repo!r} is gated: ask for access on {page}, then {log_in} to a token of that account.",
+        "{repo!r} is gated: request access on {page}, then {log_in} to a token of that account.",
     ),
     (errors.DisabledRepoError, HubError, "{repo!r} was disabled by the Hub: see {page}."),
     (
         errors.RepositoryNotFoundError,
         NoRepoError,
-        "There is no {kind} {repo!r} at {hub}, or it is private{or_private}",
+        "No {kind} named {repo!r} at {hub}, or it is private{or_private}",
     ),
     (
         errors.RevisionNotFoundError,
         SourceError,
-        "{repo!r} has no revision {revision!r}. {page}/refs lists what there is.",
+        "{repo!r} has no revision {revision!r}. {page}/refs lists all revisions.",
     ),
     (
         (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError),
@@ -140,81 +140,81 @@ KINDS: tuple[tuple[Classes, type[ZooError], str], ...] = (
     (
         (_http.ConnectError, _http.ProxyError, _http.TimeoutException),
         UnreachableError,
-        "The Hub at {hub} cannot be reached ({said}). Check the network; on a slow one, "
+        "The Hub at {hub} cannot be reached ({detail}). Check the network; on a slow one, "
         "HF_HUB_DOWNLOAD_TIMEOUT=60 waits longer.",
     ),
     (
         (_http.UnsupportedProtocol, _http.InvalidURL),
         HubError,
-        "HF_ENDPOINT is {hub!r}, not the address of a Hub: {said}.",
+        "HF_ENDPOINT is {hub!r}, not the address of a Hub: {detail}.",
     ),
 )
-"""Exceptions of the client whose class says it all, the more special ones first."""
+"""Exceptions of the client whose class determines the error, subclasses first."""
 
 
-def as_error(failure: BaseException, asked: RequestContext) -> ZooError:
-    """The error for a failure of the client, with nothing secret in it."""
+def as_error(failure: BaseException, request: RequestContext) -> ZooError:
+    """The error for a failure of the client, without secrets."""
     if isinstance(failure, ZooError):
         return failure
-    said, subject = _said(failure, asked), asked.doing[:1].upper() + asked.doing[1:]
+    detail, subject = _detail(failure, request), request.doing[:1].upper() + request.doing[1:]
     for classes, error, sentence in KINDS:
         if isinstance(failure, classes):
-            told = sentence.format(
-                repo=asked.repo,
-                revision=asked.revision or constants.DEFAULT_REVISION,
+            text = sentence.format(
+                repo=request.repo,
+                revision=request.revision or constants.DEFAULT_REVISION,
                 hub=hub_address(),
-                page=page_of(asked.repo, asked.kind),
-                kind="Space" if asked.kind == "space" else asked.kind,
+                page=page_of(request.repo, request.kind),
+                kind="Space" if request.kind == "space" else request.kind,
                 log_in=LOG_IN,
-                or_private=" and your token may not read it. Check the name, and whose token it is."
-                if asked.has_token
+                or_private=" and your token cannot read it. Check the name and the token's account."
+                if request.has_token
                 else f". Check the name; for a private one {LOG_IN}.",
                 subject=subject,
-                said=said,
+                detail=detail,
             )
-            return error(told)
+            return error(text)
     if status := _status_of(failure):
-        return _answered(status, asked, said, subject)
+        return _answered(status, request, detail, subject)
     of_network = isinstance(failure, (ConnectionError, TimeoutError))
     if isinstance(failure, OSError) and failure.errno is not None and not of_network:
         return ZooError(
-            f"{subject}: cannot write to {constants.HF_HUB_CACHE!r}: {said}. "
+            f"{subject}: cannot write to {constants.HF_HUB_CACHE!r}: {detail}. "
             "Free some space, or set HF_HOME to a folder with enough."
         )
-    if isinstance(failure, ValueError):  # the client refuses what it was given
-        return HubError(f"{subject}: the Hub's client refused ({said}).")
-    return HubUnavailableError(f"{subject} failed: {said}. Try again later.")
+    if isinstance(failure, ValueError):  # the client refuses its arguments
+        return HubError(f"{subject}: the Hub's client refused ({detail}).")
+    return HubUnavailableError(f"{subject} failed: {detail}. Try again later.")
 
 
-def _answered(status: int, asked: RequestContext, said: str, subject: str) -> ZooError:
-    """The error for an answer with a status that is not a success."""
+def _answered(status: int, request: RequestContext, detail: str, subject: str) -> ZooError:
+    """The error for an HTTP error status."""
     tokens = f"{hub_address()}/settings/tokens"
-    if status in (401, 403) and not asked.has_token:
+    if status in (401, 403) and not request.has_token:
         return HubError(f"{subject} needs a token ({status}): {LOG_IN}.")
     if status == 401:
         return HubError(
-            f"The Hub does not accept your token (401, {asked.doing}). Make a new one on {tokens} "
+            f"The Hub does not accept your token (401, {request.doing}). Create a new one on {tokens} "
             f"and {LOG_IN}; without a token, public models load."
         )
     if status == 403:
-        owner = repr(asked.repo.partition("/")[0])
-        right = f"write to {owner}" if asked.is_write else f"read {asked.repo!r}"
+        owner = repr(request.repo.partition("/")[0])
+        right = f"write to {owner}" if request.is_write else f"read {request.repo!r}"
         return HubError(
-            f"Your token has no right to this (403, {asked.doing}). It must be one with the right "
-            f"to {right}: {tokens}."
+            f"Your token does not permit this (403, {request.doing}). It needs permission to "
+            f"{right}: {tokens}."
         )
-    if status in (409, 412) and asked.is_write:
+    if status in (409, 412) and request.is_write:
         return StaleError(
-            f"{subject}: the branch has moved in the meantime ({status}), again and again. "
+            f"{subject}: the branch keeps moving ({status}). "
             "Try again when no other push is running."
         )
     if status < 500 and status not in (408, 429):
-        return HubError(f"The Hub refused {asked.doing} ({said}).")
+        return HubError(f"The Hub refused {request.doing} ({detail}).")
     return HubUnavailableError(f"{subject}: the Hub answered {status}. Try again later.")
 
 
 def _status_of(failure: BaseException) -> int | None:
-    """What the Hub answered. Of Xet's part of the client only the words `(403 Forbidden)` say it."""
+    """The HTTP status of a failure, if any; Xet errors have it only in their text, such as `(403 Forbidden)`."""
     if isinstance(failure, errors.HfHubHTTPError):
         return failure.response.status_code
     found = re.search(r"\(([45]\d\d) [A-Z]", str(failure))
@@ -222,16 +222,16 @@ def _status_of(failure: BaseException) -> int | None:
 
 
 def _root_of(failure: BaseException) -> BaseException:
-    """What lies at the root of a failure: the client wraps some of them, once or twice."""
+    """The root cause of a failure: the client wraps some of them, once or twice."""
     cause = failure.__cause__
     is_root = isinstance(failure, (_TRANSPORT, ZooError)) or not isinstance(cause, FAILURES)
     return failure if is_root or cause is None else _root_of(cause)
 
 
-def _said(failure: BaseException, asked: RequestContext) -> str:
-    """What a failure says of itself, on one line, shortened, without the token."""
+def _detail(failure: BaseException, request: RequestContext) -> str:
+    """A failure's message on one line, shortened, without secrets."""
     text = getattr(failure, "server_message", None) or str(failure)
-    for secret in (asked.token, get_token(), *re.findall(r"//([^/@]*)@", constants.ENDPOINT)):
+    for secret in (request.token, get_token(), *re.findall(r"//([^/@]*)@", constants.ENDPOINT)):
         if secret:
             text = text.replace(secret, "***")
     line = " ".join(printable(text).split()).rstrip(".")

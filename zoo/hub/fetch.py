@@ -1,8 +1,8 @@
-"""A repo on the Hub -> a folder of the client's cache that holds the files that are wanted.
+"""A repo on the Hub -> a folder of the client's cache with the wanted files.
 
-In this order, each once: the commit is found and its files listed; it is decided which are needed;
-each is obtained and checked. config.json comes first: its Spec is validated, and the announced size
-of the weights compared with what the Spec implies, before a byte of them is asked for.
+The commit is resolved and its files are listed; then each wanted file is fetched and checked, once.
+config.json comes first: its Spec is validated, and the listed size of the weights compared with the
+size that the Spec implies, before any of them is requested.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ log = logging.getLogger("zoo")
 def fetch(
     address: HubAddress, wanted: Collection[str] | None, token: str | None, offline: bool
 ) -> Source:
-    """The folder with the wanted files of a model; None wants every file on the closed list, or,
-    where the Hub cannot be asked, all that are cached.
+    """The folder with the wanted files of a model; None wants every file on the closed list or, if
+    the Hub cannot be reached, every cached one.
 
-    The weights are left unchecked unless every file is wanted: whoever reads them checks them, once.
+    The weights are checked here only if every file is wanted: otherwise loading checks them, once.
 
     Raises:
-        SourceError: for an unknown repo or revision, or a repo that holds no zoo model.
-        UnsafeFormatError: for one that holds only pickles.
+        SourceError: for an unknown repo or revision, or a repo without a zoo model.
+        UnsafeFormatError: for a repo with pickles only.
         SpecError, WeightsError, PluginError: for a config.json that cannot be used.
-        IntegrityError: for content that is not what the Hub's record says, twice.
-        OfflineError: for what is not cached while the Hub cannot be asked.
-        HubError: where the Hub refuses or fails.
+        IntegrityError: for content that twice did not match the Hub's record.
+        OfflineError: if a file is not cached and the Hub cannot be reached.
+        HubError: if the Hub refuses or fails.
     """
     listing = _find_commit(address, wanted, checked_token(token), offline)
     with_weights = wanted is None or layout.WEIGHTS in wanted
     if wanted is None or layout.CONFIG in wanted:
         obtain(listing, layout.CONFIG)
         for index in foreign.index_among(listing.files) if with_weights else ():
-            obtain(listing, index)  # which says what the weights are
+            obtain(listing, index)  # which lists the weights
         _check_config(listing, with_weights)
     for name in listing.chosen(wanted):
         if name != layout.CONFIG:
@@ -57,20 +57,26 @@ def fetch(
     records = {name: one for name in ours if (one := listing.files[name])}
     commit = HubCommit(listing.repo, listing.commit, records, listing.subfolder)
 
-    def again() -> None:
+    def fetch_again() -> None:
         for name in listing.weights:
-            download(listing, name, anew=True)
+            download(listing, name, force=True)
 
     origin = address.line.name if address.line else commit.origin
-    anew = None if listing.offline else again
-    return Source(listing.folder, origin, address.line, commit, wanted, anew)
+    return Source(
+        listing.folder,
+        origin,
+        address.line,
+        commit,
+        wanted,
+        None if listing.offline else fetch_again,
+    )
 
 
 def _find_commit(
     address: HubAddress, wanted: Collection[str] | None, token: str | None, offline: bool
 ) -> Listing:
-    """Which commit, and what its files must be: by the Hub, or by the cache if the Hub need not or
-    cannot be asked."""
+    """The listing of the commit to use: from the Hub, or from the cache if it suffices or the Hub
+    cannot be reached."""
     revision = address.revision or constants.DEFAULT_REVISION
     before = cached_listing(address, token)
     if before and address.is_pinned and wanted is not None and before.has(wanted):
@@ -90,40 +96,42 @@ def _find_commit(
             return replace(nothing, offline=why)
         if before.commit != revision:
             using = f"{before.repo} at commit {before.commit}"
-            log.warning("%s: using %s from the cache, as %r was last.", why, using, revision)
+            log.warning(
+                "%s: using %s from the cache, the last known commit of %r.", why, using, revision
+            )
         return replace(before, offline=why)
     if address.is_pinned and listing.commit != revision:
         raise IntegrityError(f"The Hub answered with commit {listing.commit}, not {revision}.")
     if listing.new_name:
-        log.warning("%s is now called %s.", address.repo, listing.new_name)
+        log.warning("%s was renamed to %s.", address.repo, listing.new_name)
     has_moved = before is not None and before.commit != listing.commit
     if before and has_moved and address.revision:
         old, new = before.commit[:12], listing.commit[:12]
-        moved = "%r of %s has moved from commit %s to %s. A commit as revision stays."
+        moved = "%r of %s has moved from commit %s to %s. To keep a commit, give it as revision."
         log.warning(moved, revision, address.repo, old, new)
     return replace(listing, is_noted=before is not None and not has_moved)
 
 
 def _check_config(listing: Listing, with_weights: bool) -> None:
-    """A valid Spec, and weights that can be its own, as far as that is known before they are fetched."""
-    said, spec = read_config(listing.folder, "repository")
+    """Checks the Spec, and before the weights are fetched their listed size and hash."""
+    config, spec = read_config(listing.folder, "repository")
     records = [record for name in listing.weights if (record := listing.files[name])]
     if not records or not with_weights:
         return
-    from zoo.folder.weights import sizes_of  # torch: `zoo.info` does without
+    from zoo.folder.weights import sizes_of  # imports torch, which `zoo.info` does not need
 
-    least, most = sizes_of(families.get(said.family).skeleton(spec).state_dict())
-    if not said.weights_sha256:  # diffusers', which may be float16
+    least, most = sizes_of(families.get(config.family).skeleton(spec).state_dict())
+    if not config.weights_sha256:  # diffusers weights, which may be float16
         least //= 2
     size, name = sum(record.size or 0 for record in records), listing.weights[0]
     if all(record.size is not None for record in records) and not least <= size <= most:
         raise MismatchError(
-            f"{name} of {listing} is announced with {size:,} bytes; its "
-            f"Spec implies {least:,} and little more. It was not fetched."
+            f"{name} of {listing} is listed with {size:,} bytes; its "
+            f"Spec implies {least:,}, or slightly more. It was not fetched."
         )
     first = records[0]
-    if first.kind == "sha256" and said.weights_sha256 not in ("", first.value):
+    if first.kind == "sha256" and config.weights_sha256 not in ("", first.value):
         raise IntegrityError(
             f"sha256 of {name} of {listing} is {first.value[:12]}..., expected "
-            f"{said.weights_sha256[:12]}..., as its config.json says: tell its author."
+            f"{config.weights_sha256[:12]}... by its config.json: report it to the author."
         )

@@ -1,4 +1,4 @@
-"""A source -> the folder of its model, with the files that are wanted of a repo on the Hub."""
+"""A source -> the folder of its model, with the wanted files if it is a repo on the Hub."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVERYTHING = None
 
 @dataclass(frozen=True)
 class Access:
-    """How the network is used for whatever a call needs: a model, its recipe, an extractor, a dataset."""
+    """How a call uses the network for all that it needs: a model, its recipe, an extractor, a dataset."""
 
     token: str | None = None
     """For private repos on the Hub."""
@@ -39,14 +39,14 @@ def find(
     token: str | None = None,
     offline: bool = False,
 ) -> Source:
-    """The folder that a source means, with the wanted files of a model on the Hub in it.
+    """The folder of a source; for a model on the Hub, with the wanted files.
 
-    EVERYTHING is what is cached of it where the Hub cannot be asked.
+    If the Hub cannot be reached, EVERYTHING means all cached files.
     Raises what `zoo.registry.sources.parse` and `zoo.hub.fetch.fetch` do.
     """
     address = sources.parse(source, revision=revision)
     if isinstance(address, Source):
         return address
-    from zoo.hub.fetch import fetch  # the Hub's client is imported when a model there is meant
+    from zoo.hub.fetch import fetch  # imports the Hub's client, which a folder does not need
 
     return fetch(address, wanted, token, offline)

@@ -1,7 +1,7 @@
-"""A repo at one commit: which commit it is, and what is in it, as the Hub or the cache knows it.
+"""The files of a repo at one commit, as listed by the Hub or the cache.
 
-The cache is the client's, and written by the client alone. In it a file is a link to a blob that is
-named after the Hub's record of it: so what is cached is checked without a request.
+The cache is the client's, and only the client writes it. A file in it is a link to a blob named
+after the Hub's record of the file, so cached files are checked without a request.
 """
 
 from __future__ import annotations
@@ -24,55 +24,55 @@ class Listing:
     """A repo at one commit."""
 
     repo: str
-    """As it was asked for."""
+    """As requested."""
     revision: str
-    """As it was asked for; `main` if none was."""
+    """As requested; `main` by default."""
     commit: str
-    """40 hex digits; the revision where nothing is known of the repo."""
+    """40 hex digits; the revision if nothing is known of the repo."""
     files: Mapping[str, Digest | None] = field(default_factory=dict)
-    """The Hub's record of each file; where it is not known, None. Of a cache, what is cached."""
+    """The Hub's record of each file, None if unknown; from the cache, cached files only."""
     token: str | None = field(default=None, repr=False)
     new_name: str | None = None
-    """As the Hub calls the repo now: a renamed one answers under its old name too."""
+    """The current name of a renamed repo, which the Hub also finds by its old name."""
     private: bool | None = None
     is_noted: bool = False
-    """Whether the cache has this commit as the revision's."""
+    """Whether the cache maps the revision to this commit."""
     subfolder: str = ""
-    """Where in the repo the model's files are; `files` are named from there."""
+    """The model's folder in the repo; names in `files` are relative to it."""
     offline: str = ""
-    """Why the Hub cannot be asked for what is not cached; empty if it can."""
+    """Why files that are not cached cannot be fetched; empty if they can."""
     kind: Kind = "model"
 
     def __str__(self) -> str:
         return f"{self.repo} at commit {self.commit[:12]}"
 
     def path_of(self, name: str) -> str:
-        """A file's place in the repo."""
+        """A file's path in the repo."""
         return f"{self.subfolder}/{name}" if self.subfolder else name
 
     @property
     def weights(self) -> list[str]:
-        """The files of the weights, by the repo's own names."""
+        """The names of the weights files in the repo."""
         return layout.weights_of(self.files, self.folder)
 
     @property
     def folder(self) -> Path:
-        """Where the client's cache has the commit's files."""
+        """The folder of the commit's files in the client's cache."""
         repo = repo_folder_name(repo_id=self.repo, repo_type=self.kind)
         return Path(constants.HF_HUB_CACHE) / repo / "snapshots" / self.commit / self.subfolder
 
     def has(self, wanted: Collection[str]) -> bool:
-        """Whether every one of these files and folders is there."""
+        """Whether all of these files and folders exist."""
         there = {*self.files, *[layout.WEIGHTS][: len(self.weights)]}
         return all(any(_is_in(name, one) for name in there) for one in wanted)
 
     def holds(self, name: str, data: bytes) -> bool:
-        """Whether a file is there with this very content."""
+        """Whether a file exists with exactly this content."""
         digest = self.files.get(name)
         return digest is not None and digest.matches(data)
 
     def chosen(self, wanted: Collection[str] | None) -> list[str]:
-        """The files of a model that are wanted, config.json first; None wants all of them."""
+        """The wanted files of a model, config.json first; None wants all of them."""
         there = [
             name
             for name in self.files
@@ -91,7 +91,7 @@ def _is_in(name: str, wanted: str) -> bool:
 
 
 def cached_listing(address: HubAddress, token: str | None) -> Listing | None:
-    """What the cache has of a repo's revision, as it was last; None if it has no config.json."""
+    """The cached files of a revision's last known commit; None without config.json."""
     revision = address.revision or constants.DEFAULT_REVISION
     name = f"{address.subfolder}/{layout.CONFIG}".lstrip("/")
     config = try_to_load_from_cache(address.repo, name, revision=revision)

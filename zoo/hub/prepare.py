@@ -1,4 +1,4 @@
-"""A model -> the files that a push sends, read once; what may not be pushed is refused here, unasked."""
+"""A model -> the files to push, read once; what may not be pushed is refused before any request."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ MAX_WEIGHTS_BYTES = 50 * 10**9
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a push sends."""
+    """The content of a push."""
 
     files: dict[str, bytes]
-    """By name, without a card of the zoo's."""
+    """By name; its README.md is the model's own, and `card` gives the pushed one."""
     info: ModelInfo
     where: str
-    """How the card says to load it."""
+    """The source in the card's example."""
     license: str | None = None
-    """Of the weights, as the Hub calls it; None is what the cards say."""
+    """The Hub's id of the weights' license; None keeps the license of the cards."""
 
     def card(self, license: Mapping[str, str]) -> bytes:
-        """README.md: its author's, or the zoo's with a license, where the model's own has none."""
+        """README.md: its author's, else a generated one, with `license` if the model has none of its own."""
         own = self.files.get(layout.CARD)
         if own is not None and is_authors(own.decode("utf-8", "replace")):
             return own
@@ -64,13 +64,13 @@ class Prepared:
 def prepared(
     model_or_folder: Autoencoder | str | Path, target: Target, license: str | None = None
 ) -> Iterator[Prepared]:
-    """The files that a push sends: read once, and loaded back from what was read.
+    """The content of a push, read once and verified by loading it back.
 
-    Arguments and errors as `push`; nothing is asked of the Hub.
+    Arguments and errors as `push`; nothing is pushed yet.
     """
     if license is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,99}", license):
         raise InputError(
-            f"{license!r:.100} is no license as the Hub calls it, such as mit or apache-2.0: see "
+            f"{license!r:.100} is not a license id of the Hub, such as mit or apache-2.0: see "
             "https://huggingface.co/docs/hub/repositories-licenses."
         )
     where = target.repo if target.is_main else f"hf://{target.repo}@{target.revision}"
@@ -91,43 +91,43 @@ def prepared(
 
 
 def _check_card(card: str, info: ModelInfo, folder: Path, license: str | None) -> None:
-    """Says that an edited card of the zoo's is written anew. Raises InputError for an author's and a license."""
+    """Warns that an edited card of the zoo is regenerated. Raises InputError for an author's with a license."""
     if is_authors(card):
         if license is not None:
             raise InputError(
-                f"{str(folder / layout.CARD)!r} is your own card, which is pushed as it is: put "
+                f"{str(folder / layout.CARD)!r} is your own card, which is pushed unchanged: put "
                 f"`license: {license}` into its front matter. Nothing was pushed."
             )
         return
     plain = card.removeprefix("\ufeff").replace("\r\n", "\n")
     if plain and body_of(plain) != body_of(render_card(info, source_in(card))):
         log.warning(
-            "%s was edited, or written by another version of the zoo, and is written anew for the "
-            "repo. To push it as it is, delete its line `%s ...`.",
+            "%s was edited, or written by another version of the zoo, and is regenerated for the "
+            "repo. To push it unchanged, delete its line `%s ...`.",
             *(folder / layout.CARD, MARKER),
         )
 
 
 def _save(model: Autoencoder, folder: Path, token: str | None) -> None:
-    """The model's whole folder; what a load from the Hub left out is fetched, if it can be."""
+    """Saves the model's whole folder; files that its load from the Hub left out are fetched if possible."""
     info = model.info
     if info is not None and sources.is_on_hub(info.origin):
         try:
             find(info.origin, EVERYTHING, token=token)
         except ZooError as wrong:
             log.warning(
-                "%s: its recipe, numbers and pictures may be missing. %s", info.origin, wrong
+                "%s: its recipe, metrics and pictures may be missing. %s", info.origin, wrong
             )
     store.save(model, folder)
-    model.info = info  # not of a folder that is gone in a moment
+    model.info = info  # not that of a temporary folder
 
 
 def _checked_folder(given: str | Path) -> Path:
     source = with_home(given, InputError)
     if "://" in str(given) or (str(given).count("/") == 1 and not os.path.lexists(source)):
         raise InputError(
-            f"{str(given)!r} is not a folder here. The folder comes first, then the repo; a model on "
-            f"the Hub becomes a folder by `zoo pull {given} --to FOLDER`."
+            f"{str(given)!r} is not a local folder. The folder comes first, then the repo; "
+            f"`zoo pull {given} --to FOLDER` copies a model from the Hub."
         )
     inner = source / "model"
     if not os.path.lexists(source / layout.CONFIG) and os.path.lexists(inner / layout.CONFIG):
@@ -136,7 +136,7 @@ def _checked_folder(given: str | Path) -> Path:
     check_no_links(
         source,
         (FIGURES, *layout.files_of(source)),
-        "`zoo pull ... --to FOLDER` makes copies of a cached model.",
+        "`zoo pull ... --to FOLDER` copies a cached model.",
     )
     return source
 
@@ -163,7 +163,7 @@ def _load_back(copy: Path, source: Path) -> ModelInfo:
     for text in map(str, (info.data, *changed)):
         if re.match(r"/|~|file:|[A-Za-z]:[\\/]", text):
             raise InputError(
-                f"Its recipe or its overrides name {text!r}, a path of this machine, which would be "
-                "published. Train on a path such as ./images. Nothing was pushed."
+                f"Its recipe or its overrides name {text!r}, a path on this machine, which would be "
+                "published. Train on a relative path such as ./images. Nothing was pushed."
             )
     return info

@@ -1,4 +1,4 @@
-"""A source -> a folder of one's own, with copies of every file on the closed list."""
+"""A source -> a copy of its folder: every file on the closed list."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def pull(
     token: str | None = None,
     offline: bool = False,
 ) -> Path:
-    """Fetches a model's whole folder: weights, card, recipe, numbers and pictures.
+    """Fetches a model's whole folder: weights, card, recipe, metrics and pictures.
 
     Args:
-        source: what `load` takes.
-        to: a new or empty folder, or one with a model that is replaced; other files in it stay,
-            and so does a README.md that lacks the zoo's mark.
+        source: as for `load`.
+        to: a new or empty folder, or one with a model to replace; other files in it are kept,
+            as is a README.md without the zoo's marker.
             None leaves the files in the Hub's cache.
         revision: a branch, a tag or a commit of a Hub repo.
         token: for a private Hub repo.
         offline: whether to stay off the network.
 
     Returns:
-        The folder: `to`, or where the files are. Those in a cache may be links.
+        `to`, or the folder that the files are in; in a cache they may be links.
 
     Raises:
-        What `load` does; InputError where `to` holds something else.
-        ZooError: where the disk is full or read-only. `to` is as it was.
+        Errors as `load`; InputError if `to` contains anything else.
+        ZooError: if the disk is full or read-only; `to` is then unchanged.
     """
     target = None if to is None else with_home(to, InputError)
     if target is not None:
@@ -44,10 +44,10 @@ def pull(
     found = find(source, EVERYTHING, revision=revision, token=token, offline=offline)
     if found.is_offline and (lacking := layout.lacking(found.folder)):
         raise OfflineError(
-            f"{found.origin!r} is not in the cache as a whole: {lacking} was looked for in "
-            f"{str(found.folder)!r}. Online, `zoo pull {found.origin}` fetches it."
+            f"{found.origin!r} is not fully cached: {lacking} was not found in "
+            f"{str(found.folder)!r}. Once online, `zoo pull {found.origin}` fetches it."
         )
-    read_info(found.folder, found.origin)  # a model's, and its texts are sound
+    read_info(found.folder, found.origin)  # checks that it is a model's, and its texts
     if target is None:
         return found.folder
     with replaced(target) as stage:

@@ -1,7 +1,7 @@
-"""A model -> one commit on the Hub with exactly the files of the closed list.
+"""A model -> one commit on the Hub with exactly the files on the closed list.
 
-What is pushed is read once, loaded back from those bytes, and compared with what the repo holds:
-only what differs travels, and nothing at all if nothing does.
+Files are read once, verified by loading them back, and compared with those in the repo: only
+differing files are sent, and nothing is committed if none differ.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from zoo.version import __version__
 log = logging.getLogger("zoo")
 
 MOVED_BRANCH_WAITS_S = (1.0, 2.0, 3.0, 4.0)
-"""Before a push looks again at a branch that has moved."""
+"""Waits before a push lists a moved branch again."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a push did."""
+    """The result of a push."""
 
     repo: str
     commit: str
-    """40 hex digits; of the pull request if one was asked for."""
+    """40 hex digits; the pull request's if `create_pr` was set."""
     url: str
     """The commit's page, or the pull request's."""
     pushed: tuple[str, ...]
-    """Names of the files that differed and were sent; none if the repo had them all."""
+    """Names of the files that were sent; empty if the repo had all of them."""
     deleted: tuple[str, ...]
-    """Files of the model that was there before which this one does not have."""
+    """Files of the previous model that this one does not have."""
     kept: tuple[str, ...]
-    """Files that differ and were left alone: a README.md there without the zoo's mark."""
+    """Differing files that were kept: a README.md in the repo without the zoo's marker."""
     license: str | None
-    """What the README.md that is there now names."""
+    """The license in the repo's README.md after the push."""
 
 
 def push(
@@ -68,25 +68,25 @@ def push(
 ) -> Published:
     """Publishes a model on the Hugging Face Hub, in one commit.
 
-    The repo is made if it is not there. Files of it that are not on a model's closed list stay.
-    README.md is written anew for the repo, unless the folder's lacks the mark that the zoo leaves
-    in a card: then it is pushed as it is. One there that lacks the mark is left alone.
+    The repo is created if it does not exist. Its files that are not on a model's closed list are kept.
+    README.md is generated for the repo, unless the folder's lacks the zoo's marker: then it is
+    pushed unchanged. A README.md in the repo without the marker is kept.
 
     Args:
-        model_or_folder: a model, or the folder of one.
+        model_or_folder: a model, or a model's folder.
         repo_id: `org/name`.
         private: whether a new repo is private; None is the Hub's default for the namespace.
         revision: the branch to push to; None is `main`.
         create_pr: open a pull request instead.
-        license: of the weights, as the Hub calls it, such as `mit`; None is what the README.md of
-            the folder says, else that of the repo.
-        token: of the Hub; None is the one of `hf auth login` or `HF_TOKEN`.
+        license: the Hub's id of the weights' license, such as `mit`; None is the license in the
+            folder's README.md, else in the repo's.
+        token: for the Hub; None is the token from `hf auth login` or `HF_TOKEN`.
 
     Raises:
-        InputError, SourceError: for something that is not a model's folder, or holds links.
+        InputError, SourceError: for something that is not a model's folder, or contains links.
         WeightsError: for a model that does not load back.
-        HubError: where the Hub refuses, or the repo holds something else than a zoo model.
-        OfflineError: where the Hub cannot be reached.
+        HubError: if the Hub refuses, or the repo contains something other than a zoo model.
+        OfflineError: if the Hub cannot be reached.
     """
     target = Target(repo_id, "model", private, revision, create_pr, token)
     with prepared(model_or_folder, target, license) as what:
@@ -94,18 +94,17 @@ def push(
 
 
 def publish(target: Target, changes_to: Callable[[Listing], Changes]) -> Published:
-    """Lists the repo, made if it is not there, compares, and commits; and again if the branch has
-    moved in the meantime.
+    """Lists the repo, created if needed, and commits the changes; retries if the branch has moved.
 
-    A commit whose answer was lost has moved it too: then nothing differs any more.
+    A commit whose response was lost has moved the branch too: then no changes are left.
 
     Args:
-        target: where to.
-        changes_to: what a commit must do to a repo as it is now.
+        target: the branch.
+        changes_to: the changes to commit to a repo with the given listing.
 
-    Raises HubError, OfflineError as `push` does, and what `changes_to` does.
+    Raises HubError, OfflineError as `push`, and any error of `changes_to`.
     """
-    target.check_can_be_asked()
+    target.check_can_push()
     sent: Changes | None = None
     for wait in (*MOVED_BRANCH_WAITS_S, None):
         listing = _listed(target)
@@ -128,7 +127,7 @@ def publish(target: Target, changes_to: Callable[[Listing], Changes]) -> Publish
                 f"{target.repo!r} has no branch {target.revision!r}: a tag cannot be pushed to."
             ) from None
         except (HubUnavailableError, UnreachableError) as lost:
-            if target.create_pr:  # whether it was opened only a person sees
+            if target.create_pr:  # the zoo cannot tell whether it was opened
                 where = f"{target.page}/discussions"
                 raise HubError(f"{lost} The pull request may have been opened: {where}") from None
             raise
@@ -136,33 +135,33 @@ def publish(target: Target, changes_to: Callable[[Listing], Changes]) -> Publish
             if wait is None:
                 raise
             sent = changes
-        log.warning("%s has moved in the meantime: looking at it again in %g s.", target.repo, wait)
+        log.warning("%s has moved in the meantime: retrying in %g s.", target.repo, wait)
         time.sleep(wait)
     raise AssertionError("the last try returns or raises")
 
 
 def _listed(target: Target) -> Listing:
-    """The repo as it is now, made if it is not there."""
+    """The repo's current files; the repo is created if it does not exist."""
     repo, kind, revision, token = target.repo, target.kind, target.revision, target.token
     try:
         listing = client.list_repo(repo, revision, token, kind=kind)
     except NoRepoError as absent:
         if not target.is_main:
-            raise SourceError(f"{absent} A new repo begins with main: push there.") from None
+            raise SourceError(f"{absent} A new repo starts with main: push to main.") from None
         client.create_repo(repo, target.private, token, kind)
         listing = client.list_repo(repo, revision, token, kind=kind)
     except SourceError as missing:
         typed = "" if kind == "model" else f" --type {kind}"
-        make = f" `hf repos branch create {repo} {revision}{typed}` makes a branch."
+        make = f" `hf repos branch create {repo} {revision}{typed}` creates a branch."
         raise SourceError(f"{missing}{'' if '/' in str(revision) else make}") from None
     if listing.new_name:
         raise HubError(
-            f"{repo!r} is now called {listing.new_name!r}. Nothing was pushed: name that."
+            f"{repo!r} was renamed to {listing.new_name!r}. Nothing was pushed: use the new name."
         )
     if target.private is not None and listing.private not in (None, target.private):
-        is_, asked = ("private", "public") if listing.private else ("public", "private")
+        is_, requested = ("private", "public") if listing.private else ("public", "private")
         raise HubError(
-            f"{repo!r} is there already and is {is_}, and {asked} was asked for. Nothing "
+            f"{repo!r} already exists and is {is_}, but {requested} was requested. Nothing "
             f"was pushed: change it on {target.page}/settings."
         )
     return listing

@@ -1,4 +1,4 @@
-"""Where a push goes."""
+"""The target of a push."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.registry.sources import COMMIT, checked_repo, checked_revision
 class Target:
     """A branch of a repo on the Hub, or a pull request against its main.
 
-    Raises SourceError, InputError for what cannot be one.
+    Raises SourceError, InputError for an invalid repo, revision or token.
     """
 
     repo: str
@@ -28,14 +28,14 @@ class Target:
     """The branch; None is `main`."""
     create_pr: bool = False
     token: str | None = field(default=None, repr=False)
-    """None is the one of `hf auth login` or `HF_TOKEN`."""
+    """None is the token from `hf auth login` or `HF_TOKEN`."""
 
     def __post_init__(self) -> None:
         checked_token(self.token)
         checked_repo(self.repo)
         checked_revision(self.revision)
         if COMMIT.fullmatch(self.revision or ""):
-            raise InputError("A push goes to a branch, and a commit never changes: name a branch.")
+            raise InputError("A push goes to a branch, and a commit never changes: give a branch.")
         if self.create_pr and not self.is_main:
             raise InputError("A pull request is opened against main: leave out the revision.")
 
@@ -48,10 +48,10 @@ class Target:
         """The repo's page on the Hub."""
         return page_of(self.repo, self.kind)
 
-    def check_can_be_asked(self) -> None:
-        """Raises OfflineError without a network, HubError without a token: before anything is asked."""
+    def check_can_push(self) -> None:
+        """Raises OfflineError without a network, HubError without a token, before any request."""
         if is_offline_mode():
-            raise OfflineError("A push needs the network, and HF_HUB_OFFLINE is set.")
+            raise OfflineError("A push needs the network, but HF_HUB_OFFLINE is set.")
         if self.token is None and get_token() is None:
             owner = self.repo.partition("/")[0]
-            raise HubError(f"A push needs a token that may write to {owner!r}: {LOG_IN}.")
+            raise HubError(f"A push needs a token that can write to {owner!r}: {LOG_IN}.")

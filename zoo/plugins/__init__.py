@@ -1,1 +1,1 @@
-"""What installed packages offer by entry points, and errors that name the package at fault."""
+"""Entry points of installed packages, and errors that name the package at fault."""

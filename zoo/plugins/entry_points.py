@@ -1,7 +1,7 @@
-"""What installed packages provide: families, likelihoods, datasets, registries of published models.
+"""Plugins of installed packages: families, likelihoods, datasets, registries of published models.
 
-They declare it in their metadata, in four groups of entry points; a package is imported when what it
-provides is used, and not before. A package that fails affects only what it provides.
+Packages declare them in their metadata, in four groups of entry points; a package is imported only
+when one of its plugins is used. A package that fails affects only its own plugins.
 
     [project.entry-points."autoencoder_zoo.families"]
     vq = "acme_vq:VQVAE"                # a subclass of zoo.Autoencoder with its Spec
@@ -47,7 +47,7 @@ NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point: what a package declares that it provides."""
+    """One entry point of a package."""
 
     kind: Kind
     name: str
@@ -56,7 +56,7 @@ class Plugin:
     distribution: str
     version: str
     problem: str = ""
-    """Why it cannot be used, as far as its metadata alone show it."""
+    """Why it cannot be used, by its metadata alone; empty if it can."""
 
     @property
     def owner(self) -> str:
@@ -72,7 +72,7 @@ class Plugin:
         return self.target.partition(":")[0].strip()
 
     def load(self) -> Any:
-        """The object that it names, its package imported. Raises PluginError for any failure."""
+        """Imports the package and returns the object. Raises PluginError for any failure."""
         self._check_metadata()
         try:
             return EntryPoint(self.name, self.target, GROUPS[self.kind]).load()
@@ -85,15 +85,15 @@ class Plugin:
             ) from failure
 
     def folder(self) -> Path:
-        """The folder that a registry names, its package not imported.
+        """A registry's folder, found without importing its package.
 
-        Raises PluginError where it is not there.
+        Raises PluginError if it does not exist.
         """
         self._check_metadata()
         top, *rest = self.module.split(".")
         try:
             found = importlib.util.find_spec(top)
-        except ValueError:  # a module that a program made by itself has no spec
+        except ValueError:  # a module created at runtime has no spec
             found = None
         for place in (found.submodule_search_locations or ()) if found else ():
             folder = Path(place, *rest)
@@ -107,12 +107,12 @@ class Plugin:
 
 
 def reserve(kind: Kind, names: Iterable[str]) -> None:
-    """Keeps the zoo's own names from plugins: said by the room that has them, when it is imported."""
+    """Reserves the zoo's own names; called by the module that defines them, on import."""
     _reserved[kind].update(names)
 
 
 def installed(kind: Kind) -> list[Plugin]:
-    """Every plugin of a kind, by name and package. Imports none."""
+    """All plugins of a kind, sorted by name and package. Imports none."""
     found = {
         Plugin(kind, point.name, point.value, *owner, _problem(kind, point.name))
         for point, owner in _entry_points()
@@ -122,7 +122,7 @@ def installed(kind: Kind) -> list[Plugin]:
 
 
 def misspelled_groups() -> list[str]:
-    """A sentence for each group of entry points that is nearly, but not, one of the zoo's."""
+    """A sentence for each unknown group of entry points `autoencoder_zoo.*`."""
     misspelled = {
         f"{' '.join(owner)} has entry points in {point.group!r}, which the zoo does not read."
         f"{did_you_mean(point.group, GROUPS.values())}"
@@ -155,7 +155,7 @@ def claimed_by(what: str, name: str, owners: Iterable[str]) -> str:
 
 
 def at_fault(failure: BaseException) -> str:
-    """The package, and its version, whose own code raised an exception; nothing for the zoo's own."""
+    """The package and version whose code raised an exception; "" for the zoo's own code."""
     owners = {
         top: plugin.owner
         for plugin in (*installed("family"), *installed("likelihood"), *installed("dataset"))
@@ -169,8 +169,8 @@ def at_fault(failure: BaseException) -> str:
 def _entry_points() -> Iterator[tuple[EntryPoint, tuple[str, str]]]:
     """Entry points in groups `autoencoder_zoo.*`, each with its package and version.
 
-    Of a package that is on the path twice, the first counts: it is the one that would be imported.
-    Metadata that cannot be read, of any package, are passed over.
+    If a package is on the path twice, the first counts: it is the one that would be imported.
+    Packages whose metadata cannot be read are skipped.
     """
     seen = set()
     for distribution in distributions():
@@ -188,5 +188,5 @@ def _problem(kind: Kind, name: str) -> str:
     if name in _reserved[kind]:
         return f"{name!r} is the zoo's own {kind}"
     if not NAME.fullmatch(name) or len(name) > 100:
-        return f"a {kind} is named in lower-case words joined by '-', not {name[:100]!r}"
+        return f"a {kind}'s name is lower-case words joined by '-'; got {name[:100]!r}"
     return ""

@@ -1,4 +1,4 @@
-"""What a package's code raises, as one error that names the package."""
+"""Turns exceptions of a package's code into one error that names the package."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from zoo.errors import PluginError, ZooError
 
 
 @contextlib.contextmanager
-def blamed(who: str, doing: str) -> Iterator[None]:
-    """Makes a PluginError of whatever a package's code raises, sys.exit too.
+def plugin_errors(who: str, doing: str) -> Iterator[None]:
+    """Turns any exception of a package's code, including SystemExit, into a PluginError.
 
-    An error of the zoo's that names the package already stays what it is.
+    A ZooError that already names the package, and running out of memory, pass through unchanged.
     """
     try:
         yield
@@ -24,14 +24,14 @@ def blamed(who: str, doing: str) -> Iterator[None]:
 
 
 def cause(failure: BaseException) -> str:
-    """An exception in words: its type, and the first line of what it says."""
+    """An exception as text: its type, and the first line of its message."""
     lines = str(failure).strip().splitlines()
-    said = lines[0][:300].rstrip(".") if lines else ""
-    return f"{type(failure).__name__}: {said}" if said else type(failure).__name__
+    message = lines[0][:300].rstrip(".") if lines else ""
+    return f"{type(failure).__name__}: {message}" if message else type(failure).__name__
 
 
 def is_out_of_memory(failure: BaseException) -> bool:
-    """Whether Python, a device of torch's, or torch's allocator on processors had no memory left."""
+    """Whether Python, a torch device or torch's CPU allocator ran out of memory."""
     kinds = {kind.__name__ for kind in type(failure).__mro__}
     return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or (
         isinstance(failure, RuntimeError) and "can't allocate memory" in str(failure)

@@ -1,1 +1,1 @@
-"""Names -> things: families, published models and their recipes, from the zoo and from installed packages."""
+"""Lookup by name: families, published models and their recipes, of the zoo and of installed packages."""

@@ -1,4 +1,4 @@
-"""The families that can be built here: built in, registered in this process, or an installed package's."""
+"""The available families: built in, registered in this process, or from an installed package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.families import ROWS
 from zoo.families.rows import Preset, Row
 from zoo.plugins import entry_points as plugins
 from zoo.plugins.entry_points import NAME, Plugin
-from zoo.plugins.guards import blamed
+from zoo.plugins.guards import plugin_errors
 from zoo.registry.family import Family
 from zoo.specs.base import Spec
 from zoo.specs.info import Provider
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoo.models.interface import Autoencoder
 
 STAMP = "__zoo_family__"
-"""Attribute of a class that was registered or a plugin's: its own `Family`, which no subclass inherits."""
+"""Attribute of a registered or plugin class: its `Family`, which subclasses do not share."""
 
 _registered: dict[str, type[Autoencoder]] = {}
 
@@ -47,19 +47,19 @@ plugins.reserve("family", [*BUILT_IN, *PRESETS])
 
 
 def list_families(pattern: str = "*") -> list[str]:
-    """Names of every family that can be built here and of the presets, sorted. Imports no plugin."""
+    """Names of all available families and presets, sorted. Imports no plugin."""
     from_plugins = (plugin.name for plugin in plugins.installed("family") if not plugin.problem)
     return sorted(fnmatch.filter({*BUILT_IN, *PRESETS, *_registered, *from_plugins}, pattern))
 
 
 def get(name: str) -> Family:
-    """The family of that name; its package is imported when its class is asked for.
+    """The family of that name; its package is imported when its class is first used.
 
-    Raises UnknownNameError for an unknown family and for a preset, PluginError for one that several
-    packages claim.
+    Raises UnknownNameError for an unknown family and for a preset, PluginError for a name that
+    several packages claim.
     """
     if not isinstance(name, str):
-        raise InputError(f"A family is given by its name or a Spec, not {name!r}.")
+        raise InputError(f"A family is given by its name or a Spec; got {name!r}.")
     if name in BUILT_IN:
         return BUILT_IN[name]
     if name in _registered:
@@ -76,7 +76,7 @@ def get(name: str) -> Family:
         known = list_families()
         raise UnknownNameError(
             f"No family named {name[:100]!r}.{did_you_mean(name, known)} "
-            f"Families here: {', '.join(known)}.",
+            f"Available: {', '.join(known)}.",
             name=name,
             known=known,
         )
@@ -84,7 +84,7 @@ def get(name: str) -> Family:
 
 
 def expanded(name: str, fields: Mapping[str, Any] | None = None) -> tuple[Family, dict[str, Any]]:
-    """The family that a user's name means, and the fields that are set: a preset's, then those given.
+    """The family of a family's or preset's name, and its fields: the preset's, updated by the given ones.
 
     Raises as `get`.
     """
@@ -94,21 +94,21 @@ def expanded(name: str, fields: Mapping[str, Any] | None = None) -> tuple[Family
 
 
 def summary(name: str) -> str:
-    """What a family or a preset is, in some words. Raises as `get`."""
+    """A short description of a family or preset. Raises as `get`."""
     return PRESETS[name].summary if name in PRESETS else get(name).summary
 
 
 def presets_of(family: str, spec: Spec) -> list[Preset]:
-    """The presets of a family that describe a Spec."""
+    """The presets of a family that match a Spec."""
     own = (preset for preset in PRESETS.values() if preset.family == family)
     return [preset for preset in own if preset.describes(spec)]
 
 
 def of(thing: Autoencoder | type[Autoencoder] | Spec) -> Family:
-    """The family of a model, of a class or of a Spec.
+    """The family of a model, a class or a Spec.
 
-    A class belongs to the family that it was registered or loaded as, whatever it is called.
-    Raises PluginError for one that is neither built in nor registered nor a package's, InputError
+    A class belongs to the family that it was registered or loaded as, whatever its name.
+    Raises PluginError for a class that is not built in, registered or from a package, InputError
     for a Spec that several families share.
     """
     cls = thing if isinstance(thing, type) else type(thing)
@@ -128,22 +128,22 @@ def of(thing: Autoencoder | type[Autoencoder] | Spec) -> Family:
 
 
 def check_current(model: Autoencoder) -> None:
-    """Raises PluginError for a model whose class was replaced by one with other methods.
+    """Raises PluginError for a model whose class was replaced by one with different methods.
 
-    Running an unchanged cell again replaces the class by one that does the same.
+    Rerunning an unchanged cell is allowed: the new class has the same code.
     """
     family = of(model)
     current = _registered.get(family.name)
     if family.provider is None and current and _code_of(current) != _code_of(type(model)):
         raise PluginError(
-            f"{family.title} was registered again since this model was made, and its name means the new "
-            "class now. Save a model of that class: zoo.build(...), then "
+            f"{family.title} was registered again after this model was built, so its name now means the "
+            "new class. Save a model of that class: zoo.build(...), then "
             "load_state_dict(model.state_dict()) if the network is the same."
         )
 
 
 def _code_of(cls: type) -> dict[str, object]:
-    """What the methods of a class do, wherever its lines stand."""
+    """The code of a class's methods, without line numbers."""
 
     def of_code(code: CodeType) -> tuple[object, ...]:
         consts = (of_code(one) if isinstance(one, CodeType) else one for one in code.co_consts)
@@ -154,7 +154,7 @@ def _code_of(cls: type) -> dict[str, object]:
 
 
 def title_of(model: Autoencoder) -> str:
-    """What to call a model's family in an error; its class's name if it is not registered."""
+    """The title of a model's family for errors; the class name if it is not registered."""
     try:
         return of(model).title
     except PluginError:
@@ -162,21 +162,21 @@ def title_of(model: Autoencoder) -> str:
 
 
 def guarded(model: Autoencoder, doing: str) -> contextlib.AbstractContextManager[None]:
-    """Makes a PluginError that names the package of what a model of somebody else's raises."""
+    """Turns any error of a plugin's model into a PluginError that names the package."""
     ours = type(model).__module__.startswith("zoo.")
-    return contextlib.nullcontext() if ours else blamed(title_of(model), doing)
+    return contextlib.nullcontext() if ours else plugin_errors(title_of(model), doing)
 
 
 def register(name: str) -> Callable[[ModelClass], ModelClass]:
-    """Class decorator that gives a family a name in this process, for notebooks and scripts.
+    """Class decorator that registers a family in this process, for notebooks and scripts.
 
-    Packages use the entry-point group `autoencoder_zoo.families` instead. Running the cell again
-    replaces the class; under another name it adds a family. Such a model is saved with no provider:
-    run the same code before loading it. Raises InputError for a bad name, PluginError for a name
-    that is taken and for a class that has one already.
+    Packages use the entry-point group `autoencoder_zoo.families` instead. Rerunning the cell
+    replaces the class; under another name it adds a family. Its models are saved without a provider:
+    run the same code before loading them. Raises InputError for an invalid name, PluginError for a
+    name that is taken and for a class that already has a name.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise InputError(f"A family's name is lower-case words joined by '-', not {name!r}.")
+        raise InputError(f"A family's name is lower-case words joined by '-'; got {name!r}.")
 
     def decorate(cls: ModelClass) -> ModelClass:
         from zoo.models.contract import check_class
@@ -186,8 +186,8 @@ def register(name: str) -> Callable[[ModelClass], ModelClass]:
             raise PluginError(f"The family name {name!r} is taken by {owner}. Choose another.")
         if other := _other_name(cls, name):
             raise PluginError(
-                f"{cls.__name__} is {other} already, and a class has one name. Register a subclass, "
-                "or run the cell that defines the class again."
+                f"{cls.__name__} is already registered as {other}. Register a subclass, or rerun the "
+                "cell that defines the class."
             )
         _registered[name] = cls
         return _stamped(cls, _of_this_program(name))
@@ -196,19 +196,17 @@ def register(name: str) -> Callable[[ModelClass], ModelClass]:
 
 
 def load(plugin: Plugin) -> type[Autoencoder]:
-    """The class that a plugin names, if it satisfies the contract. Raises PluginError."""
+    """A plugin's class, if it satisfies the contract. Raises PluginError."""
     from zoo.models.contract import check_class
 
     found = plugin.load()
-    with blamed(str(plugin), "cannot be used"):
+    with plugin_errors(str(plugin), "cannot be used"):
         cls = check_class(found, str(plugin))
     family = _of_package(plugin)
     known = vars(cls).get(STAMP, family)
     if cls.__module__.startswith("zoo.") or known.name != family.name:
-        other = "the zoo's own" if cls.__module__.startswith("zoo.") else f"{known.title} already"
-        raise PluginError(
-            f"{plugin} cannot be used: {cls.__name__} is {other}. Give it a subclass."
-        )
+        other = "the zoo's own" if cls.__module__.startswith("zoo.") else f"already {known.title}"
+        raise PluginError(f"{plugin} cannot be used: {cls.__name__} is {other}. Use a subclass.")
     return _stamped(cls, family)
 
 
@@ -218,19 +216,19 @@ def _of_this_program(name: str) -> Family:
 
 
 def _of_package(plugin: Plugin) -> Family:
-    # metadata may say anything: what config.json says is checked when it is read
+    # not validated: metadata may contain anything; config.json is checked when it is read
     provider = Provider.model_construct(distribution=plugin.distribution, version=plugin.version)
     return Family(plugin.name, str(plugin), provider, lambda: load(plugin), f"from {plugin.owner}")
 
 
 def _stamped(cls: ModelClass, family: Family) -> ModelClass:
-    """A class that now knows the family that it is."""
+    """Stores its family on a class, and returns the class."""
     setattr(cls, STAMP, family)
     return cls
 
 
 def _of_packages_near(cls: type) -> Iterator[Family]:
-    """The packages' families that a class or a Spec may belong to: those imported already."""
+    """The families of imported packages, and of its own package, that a class or a Spec may belong to."""
     top = cls.__module__.partition(".")[0]
     for plugin in plugins.installed("family"):
         is_near = plugin.module in sys.modules or plugin.module.partition(".")[0] == top
@@ -239,7 +237,7 @@ def _of_packages_near(cls: type) -> Iterator[Family]:
 
 
 def _with_spec(cls: type[Spec]) -> Family:
-    """The family whose Specs are of that type."""
+    """The family with that Spec class."""
     own = [family for family in BUILT_IN.values() if family.spec_class is cls]
     found = {family.name: family for family in own}
     if not found:
@@ -248,7 +246,7 @@ def _with_spec(cls: type[Spec]) -> Family:
                 if family.spec_class is cls:
                     found[family.name] = family
     if not found:
-        raise PluginError(f"No family here has {cls.__name__} for its Spec.")
+        raise PluginError(f"No available family has {cls.__name__} as its Spec.")
     if len(found) > 1:
         names = " and ".join(map(repr, sorted(found)))
         raise InputError(
@@ -259,7 +257,7 @@ def _with_spec(cls: type[Spec]) -> Family:
 
 
 def _other_name(cls: type[Autoencoder], name: str) -> str:
-    """The family that a class is, if that has another name; or nothing."""
+    """The title of a class's family if it is registered under another name, else ""."""
     with contextlib.suppress(PluginError):
         family = of(cls)
         is_gone = family.provider is None and _registered.get(family.name) is not cls
@@ -269,7 +267,7 @@ def _other_name(cls: type[Autoencoder], name: str) -> str:
 
 
 def _taken(name: str, cls: type[Autoencoder]) -> str:
-    """Who else has the name of a class that is being registered, or nothing."""
+    """The owner of a name if it is taken by another class, else ""."""
     if name in BUILT_IN or name in PRESETS:
         return "the zoo"
     if name in _registered:
@@ -277,6 +275,6 @@ def _taken(name: str, cls: type[Autoencoder]) -> str:
         place = f"{known.__module__}.{known.__qualname__}"
         return (
             "" if place == f"{cls.__module__}.{cls.__qualname__}" else place
-        )  # "": the cell again
+        )  # "": the cell was rerun
     owners = [p.owner for p in plugins.installed("family") if p.name == name and not p.problem]
     return f"an entry point of {' and '.join(owners)}" if owners else ""

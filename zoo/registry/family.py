@@ -1,4 +1,4 @@
-"""`Family`: an architecture by its name, where its code comes from, and its models from their Specs."""
+"""`Family`: a named architecture, the package that provides it, and building its models from Specs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import InputError, NotInstalledError, PluginError, SpecError
 from zoo.families.rows import Row
-from zoo.plugins.guards import blamed
+from zoo.plugins.guards import plugin_errors
 from zoo.specs.base import MAX_PARAMETERS, Spec, check_latent_shape, plain_fields
 from zoo.specs.info import Provider
 from zoo.specs.validation import checked
@@ -17,27 +17,27 @@ from zoo.specs.validation import checked
 if TYPE_CHECKING:
     from zoo.models.interface import Autoencoder
 
-# torch is imported when a class is needed: the Specs of the built-in families do without.
+# torch is imported when a class is needed: the Specs of built-in families do not need it.
 
 
 @dataclass(frozen=True)
 class Family:
-    """A family that can be built here, or whose package says so."""
+    """An available family, or one that an installed package declares."""
 
     name: str
     title: str
-    """What to call it in an error: `Family 'vae'`, or `Plugin 'vq' of acme-vq 0.3`."""
+    """Its name in errors: `Family 'vae'`, or `Plugin 'vq' of acme-vq 0.3`."""
     provider: Provider | None
     """The package that it comes from; None if this program registered it."""
     load: Callable[[], type[Autoencoder]] = field(repr=False)
-    """Gives its class. Raises PluginError where its package fails."""
+    """Returns its class. Raises PluginError if its package fails."""
     summary: str = ""
     row: Row | None = None
-    """What the zoo says of one of its own, without torch."""
+    """Its description if it is built in, available without torch."""
 
     @property
     def cls(self) -> type[Autoencoder]:
-        """Its class, imported now if it was not. Raises PluginError."""
+        """Its class, imported on first use. Raises PluginError."""
         return self.load()
 
     @property
@@ -47,7 +47,7 @@ class Family:
 
     @property
     def parts(self) -> frozenset[str]:
-        """What its models give to objectives: see `zoo.models.primitives.parts_of`. Raises PluginError."""
+        """What its models provide to objectives: see `zoo.models.primitives.parts_of`. Raises PluginError."""
         if self.row is not None:
             return frozenset(self.row.spec.parts)
         from zoo.models.primitives import parts_of
@@ -61,17 +61,17 @@ class Family:
 
     @property
     def own_pictures(self) -> Mapping[str, str]:
-        """Captions of the pictures that it draws besides the zoo's, by name."""
+        """Captions of the pictures that it adds to the built-in ones, by name."""
         return self.cls.own_pictures
 
     def guarded(self, doing: str) -> AbstractContextManager[None]:
-        """Makes a PluginError that names the package of what somebody else's code raises."""
-        return nullcontext() if self.row else blamed(self.title, doing)
+        """Turns any error of a plugin's code into a PluginError that names the package."""
+        return nullcontext() if self.row else plugin_errors(self.title, doing)
 
     def parse(self, fields: Mapping[str, Any], section: str = "") -> tuple[Spec | None, list[str]]:
         """Its Spec from plain fields, or None and a line for every problem.
 
-        Raises PluginError where its package fails, or its Spec does.
+        Raises PluginError if its package or its Spec class fails.
         """
         cls = self.spec_class
         with self.guarded(f"failed in its {cls.__name__}"):
@@ -81,9 +81,9 @@ class Family:
         return spec, problems
 
     def plain_fields(self, spec: Spec) -> dict[str, Any]:
-        """A Spec's fields as config.json and recipe.toml hold them.
+        """A Spec's fields as stored in config.json and recipe.toml.
 
-        Raises PluginError for a Spec that cannot be said in both, or does not come back the same.
+        Raises PluginError for a Spec that cannot be written to both and read back unchanged.
         """
         with self.guarded(f"has a {type(spec).__name__} that cannot be saved"):
             return plain_fields(spec)
@@ -91,7 +91,7 @@ class Family:
     def parameters(self, spec: Spec) -> int:
         """Number of parameters of a model, counted on the meta device: nothing is allocated.
 
-        Raises SpecError for more than the zoo builds, PluginError for a class that cannot be built there.
+        Raises SpecError for more than the zoo builds, PluginError for a class that cannot be built on meta.
         """
         import torch
 
@@ -116,7 +116,7 @@ class Family:
     def build(self, spec: Spec, seed: int | None = None) -> Autoencoder:
         """An untrained model, in train mode, its weights drawn from the seed.
 
-        Raises SpecError for more parameters than the zoo builds, PluginError where its class fails or
+        Raises SpecError for more parameters than the zoo builds, PluginError if its class fails or
         breaks the contract.
         """
         import torch
@@ -125,15 +125,15 @@ class Family:
         if seed is None:
             return self._made(spec)
         if type(seed) is not int or not 0 <= seed < 2**63:
-            raise InputError(f"seed is a whole number from 0 to 2**63 - 1; got {str(seed)[:60]}.")
+            raise InputError(f"seed must be an integer from 0 to 2**63 - 1; got {str(seed)[:60]}.")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self._made(spec)
 
     def skeleton(self, spec: Spec) -> Autoencoder:
-        """A model that waits for its weights: its parameters on the meta device, its buffers real.
+        """A model to load weights into: its parameters are on the meta device, its buffers are allocated.
 
-        A class of a package's that looks at its weights as it is built gets real ones.
+        If a plugin's class reads its weights while being built, they are allocated too.
         Raises SpecError for more parameters than the zoo builds.
         """
         self.parameters(spec)
@@ -156,7 +156,7 @@ class Family:
 
 @contextmanager
 def _parameters_on_meta() -> Iterator[None]:
-    """Parameters made by this thread hold no numbers, so their random start costs nothing."""
+    """Puts parameters created by this thread on the meta device, so that initialization costs nothing."""
     import threading
 
     from torch import nn
@@ -169,7 +169,7 @@ def _parameters_on_meta() -> Iterator[None]:
             return None
         return nn.Parameter(parameter.to("meta"), requires_grad=parameter.requires_grad)
 
-    hook = register_module_parameter_registration_hook(to_meta)  # pyright: ignore[reportArgumentType]  # its stub forgets the value
+    hook = register_module_parameter_registration_hook(to_meta)  # pyright: ignore[reportArgumentType]  # its stub omits the return value
     try:
         yield
     finally:

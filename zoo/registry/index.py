@@ -1,10 +1,10 @@
 """Registries: folders of published models and recipes, the zoo's own and those of installed packages.
 
-A registry is data: `index.toml`, a folder for each model, and recipes. The zoo's own lie in
+A registry is data: `index.toml`, a folder for each model, and recipes. The zoo's own are in
 `registry/` and `recipes/`, which ship inside the wheel as `zoo/_registry` and `zoo/_recipes`; a
-checkout reads them where they stand. A package's lie in one folder of its own, recipes in
-`recipes/` below it; its index is the root of trust for its names as ours is for ours. No torch
-here, and no package is imported.
+checkout reads them in place. A package's are in one of its folders, with recipes in a subfolder
+`recipes/`; its index is the root of trust for its names, as the zoo's is for the zoo's. No torch,
+and no package is imported.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _FORMS = {
     "parameters": (int, r"[1-9]\d{0,9}"),
     "hub": (str, r".{0,200}"),
 }
-"""What a line of an index holds besides hashes: the type of each value, and its form as text. No
-Pydantic, whose import would take longer than all that `zoo list` does."""
+"""The keys of an index line besides hashes: the type of each value and its pattern as text. Not a
+Pydantic model, whose import would take longer than the rest of `zoo list`."""
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 HASHES, MOST_FILES = "sha256", 100
 _FILE = re.compile(r"(figures/)?[A-Za-z0-9_][A-Za-z0-9_.-]{0,104}")
@@ -46,12 +46,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Registry:
-    """Where published models and their recipes lie."""
+    """The folders of published models and their recipes."""
 
     owner: str
     """The distribution and its version."""
     models: Path
-    """Holds the index, and a folder for each model that ships with the package."""
+    """Contains the index, and a folder for each model that ships with the package."""
     recipes: Path
 
     @property
@@ -62,7 +62,7 @@ class Registry:
 
 @dataclass(frozen=True)
 class IndexLine:
-    """What a registry's index, the root of trust for its names, says of one model."""
+    """One model's line in a registry's index, which is the root of trust for its names."""
 
     name: str
     family: str
@@ -70,16 +70,16 @@ class IndexLine:
     bytes: int
     """Size of model.safetensors."""
     parameters: int
-    """How many there are, so that listing builds no model."""
+    """Their number, so that listing builds no model."""
     sha256: Mapping[str, str] = field(hash=False)
-    """Of every file of its folder, by name: config.json and model.safetensors are among them."""
+    """Of every file in its folder, by name, including config.json and model.safetensors."""
     registry: Registry
     hub: str | None = None
     """`org/repo@commit` on the Hub, or None."""
 
     @property
     def folder(self) -> Path:
-        """Where its folder is, or would be if it shipped with its package."""
+        """Its folder, which exists only if the model ships with its package."""
         return self.registry.models / self.name
 
     @property
@@ -93,7 +93,7 @@ class IndexLine:
 
 @dataclass(frozen=True)
 class RegistryContents:
-    """What a registry holds."""
+    """The contents of a registry."""
 
     registry: Registry
     models: Mapping[str, IndexLine]
@@ -106,25 +106,25 @@ class RegistryContents:
 
 @dataclass(frozen=True)
 class Survey:
-    """What all registries hold."""
+    """The contents of all registries."""
 
     own: RegistryContents
     of_packages: Mapping[Plugin, RegistryContents]
-    """Those of installed packages that can be used."""
+    """The usable registries of installed packages."""
     problems: Mapping[Plugin, str]
-    """What is wrong with the others, a sentence each."""
+    """Why the others cannot be used, one sentence each."""
 
     @property
     def contents(self) -> list[RegistryContents]:
-        """Of every registry that can be used, the zoo's own first."""
+        """The contents of all usable registries, the zoo's own first."""
         return [self.own, *self.of_packages.values()]
 
     def clashes(self, plugin: Plugin) -> list[str]:
-        """Names of a package's registry that others have too: ours win, other packages' do not."""
+        """Names in a package's registry that others use too: the zoo's take precedence, other packages' do not."""
         here = self.of_packages[plugin]
         return [
-            f"{what} {name!r} is "
-            + ("the zoo's own here" if held is self.own else f"{held.registry.owner}'s too")
+            f"{what} {name!r} is also in "
+            + ("the zoo, which has precedence" if held is self.own else held.registry.owner)
             for held in self.contents
             if held is not here
             for what, theirs, ours in (
@@ -136,7 +136,7 @@ class Survey:
 
 
 def survey() -> Survey:
-    """What every registry holds, the zoo's own first; no package is imported."""
+    """The contents of all registries; no package is imported."""
     found, problems = {}, {}
     for plugin in plugins.installed("registry"):
         try:
@@ -148,7 +148,7 @@ def survey() -> Survey:
 
 
 def contents_of(registry: Registry) -> RegistryContents:
-    """What a registry holds. Raises PluginError for an index that cannot be used."""
+    """The contents of a registry. Raises PluginError for an index that cannot be used."""
     stems = (path.stem for path in registry.recipes.glob("*.toml"))
     return RegistryContents(
         registry, read_index(registry), {stem for stem in stems if NAME.fullmatch(stem)}
@@ -156,7 +156,7 @@ def contents_of(registry: Registry) -> RegistryContents:
 
 
 def read_index(registry: Registry) -> dict[str, IndexLine]:
-    """Every line of a registry's index, by name; none if it has recipes alone.
+    """All lines of a registry's index, by name; none if it has recipes only.
 
     Raises PluginError for an index that cannot be used.
     """
@@ -170,39 +170,39 @@ def read_index(registry: Registry) -> dict[str, IndexLine]:
         raise PluginError(f"{what} cannot be used: {strange}") from None
     except (ValueError, RecursionError) as broken:
         raise PluginError(f"{what} cannot be read: {cause(broken)}.") from None
-    for name, said in lines.items():
-        if problem := _problem(name, said):
+    for name, entry in lines.items():
+        if problem := _problem(name, entry):
             raise PluginError(f"{what} cannot be used: {name[:100]!r} {problem}.")
-    return {name: IndexLine(name=name, registry=registry, **said) for name, said in lines.items()}
+    return {name: IndexLine(name=name, registry=registry, **entry) for name, entry in lines.items()}
 
 
-def _problem(name: str, said: Any) -> str:
-    """What is wrong with a line of an index, or nothing."""
+def _problem(name: str, entry: Any) -> str:
+    """The problem with a line of an index, or ""."""
     if not NAME.fullmatch(name) or len(name) > 100:
         return "is not a valid name for a model"
-    if not isinstance(said, dict):
+    if not isinstance(entry, dict):
         return "is not a table"
     keys = {*_FORMS, HASHES}
-    if wrong := keys - {"hub"} - said.keys() or said.keys() - keys:
+    if wrong := keys - {"hub"} - entry.keys() or entry.keys() - keys:
         known = "no" if wrong <= keys else "an unknown"
         return f"has {known} {', '.join(sorted(wrong))[:100]!r}"
     for key, (kind, form) in _FORMS.items():
-        value = said.get(key, "-")
+        value = entry.get(key, "-")
         if type(value) is not kind or not re.fullmatch(form, str(value)):
             return f"has {key} = {repr(value)[:60]}"
-    return _problem_of_hashes(said[HASHES])
+    return _problem_of_hashes(entry[HASHES])
 
 
-def _problem_of_hashes(said: Any) -> str:
-    """What is wrong with the hashes of a line of an index, or nothing."""
-    if not isinstance(said, dict) or len(said) > MOST_FILES:
-        return f"has {HASHES} = {repr(said)[:60]}"
+def _problem_of_hashes(entry: Any) -> str:
+    """The problem with the hashes of a line of an index, or ""."""
+    if not isinstance(entry, dict) or len(entry) > MOST_FILES:
+        return f"has {HASHES} = {repr(entry)[:60]}"
     for name in (CONFIG, WEIGHTS):
-        if name not in said:
+        if name not in entry:
             return f"has no {HASHES} of {name}"
-    for name, value in said.items():
+    for name, value in entry.items():
         if not _FILE.fullmatch(name):
-            return f"has the {HASHES} of {name[:100]!r}, which is no file of a model's"
+            return f"has the {HASHES} of {name[:100]!r}, which is not a model's file"
         if not isinstance(value, str) or not _SHA256.fullmatch(value):
             return f"has {value!r:.60} as the {HASHES} of {name}"
     return ""
@@ -210,9 +210,9 @@ def _problem_of_hashes(said: Any) -> str:
 
 @functools.cache
 def own_registry() -> Registry:
-    """The zoo's own models and recipes: the checkout's if this is our checkout, else the packed ones.
+    """The zoo's own models and recipes: the checkout's if this is a checkout, else the packaged ones.
 
-    An editable install leaves a packed copy behind that grows stale: it is never preferred.
+    An editable install leaves behind a packaged copy that goes stale: it is never preferred.
     """
     package = Path(__file__).resolve().parent.parent
     if _is_our_checkout(package.parent):

@@ -1,4 +1,4 @@
-"""Where a model's family comes from: the package that its config.json names, and the one here."""
+"""Where a model's family comes from: the package named in its config.json, and the installed one."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from zoo.specs.info import Provider
 from zoo.version import DISTRIBUTION, __version__
 
 
-def no_family(
-    family: str, there: Provider | None, what: str, unknown: UnknownNameError
+def unknown_family(
+    family: str, saved: Provider | None, what: str, unknown: UnknownNameError
 ) -> ZooError:
-    """The error for a family that nothing installed here provides: who does, and no advice to install it."""
-    if there is None:
+    """The error for a family that nothing installed provides: names its provider, never advises to install it."""
+    if saved is None:
         return UnknownNameError(
             f"This {what} was saved by a program that registered family {family!r} itself, "
-            "and no package has it: run the code with @zoo.register first, or ask its author.",
+            "and no package provides it: run the code with @zoo.register first, or ask its author.",
             name=family,
             known=unknown.known,
         )
-    name = there.distribution
+    name = saved.distribution
     if canonical(name) == DISTRIBUTION:
-        newer = _too_old(DISTRIBUTION, __version__, there)
+        newer = _too_old(DISTRIBUTION, __version__, saved)
         return UnknownNameError(
             f"This model's family is not installed. {unknown} {newer}".strip(),
             name=family,
@@ -36,42 +36,44 @@ def no_family(
         here = version(name)
     except PackageNotFoundError:
         return PluginError(
-            f"{says} a package called {name!r}. The zoo does not know that package: look at it "
-            "before you install it."
+            f"{says} the package {name!r}, which is not installed. The zoo does not know it: "
+            "review it before you install it."
         )
     return PluginError(
-        f"{says} {name} {there.version}; {name} {here}, which is installed here, has no such "
-        "family. See `zoo plugins`."
+        f"{says} {name} {saved.version}; the installed {name} {here} has no such family. "
+        "See `zoo plugins`."
     )
 
 
-def provenance(family: str, there: Provider | None) -> str:
-    """Where a family comes from here, if its model was saved with another package; or nothing.
+def provenance(family: str, saved: Provider | None) -> str:
+    """Where a family now comes from, if its model was saved with another package or version; else "".
 
     Args:
         family: its name.
-        there: what config.json says of it.
+        saved: its provider in config.json.
     """
     here = families.get(family).provider
-    if here and there and canonical(here.distribution) == canonical(there.distribution):
-        return _too_old(here.distribution, here.version, there)
-    if here is None and there is None:
+    if here and saved and canonical(here.distribution) == canonical(saved.distribution):
+        return _too_old(here.distribution, here.version, saved)
+    if here is None and saved is None:
         return ""
     now = f"{here.distribution} {here.version}" if here else "this program"
-    then = f"{there.distribution} {there.version}" if there else "the program that saved it"
-    return f"It says that family {family!r} comes from {then}; here it comes from {now}."
+    then = f"{saved.distribution} {saved.version}" if saved else "the program that saved it"
+    return (
+        f"Its config.json says that family {family!r} comes from {then}; here it comes from {now}."
+    )
 
 
-def _too_old(name: str, here: str, there: Provider) -> str:
-    """What to do if a newer version of the package here wrote the model, or nothing."""
-    if canonical(name) != canonical(there.distribution) or there.version == here:
+def _too_old(name: str, here: str, saved: Provider) -> str:
+    """What to do if a newer version of the installed package saved the model, else ""."""
+    if canonical(name) != canonical(saved.distribution) or saved.version == here:
         return ""
     from packaging.version import InvalidVersion, Version
 
     with contextlib.suppress(InvalidVersion):
-        if Version(there.version) > Version(here):
+        if Version(saved.version) > Version(here):
             return (
-                f"It was written by {name} {there.version}; this is {here}, which may be too old "
+                f"It was written by {name} {saved.version}; the installed {here} may be too old "
                 f"for it. pip install -U {name}"
             )
     return ""

@@ -1,4 +1,4 @@
-"""Published models and recipes, by name. Our names win a clash with those of installed packages."""
+"""Published models and recipes, by name. The zoo's names take precedence over those of packages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from zoo.registry.index import IndexLine, Registry, RegistryContents, Survey
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of every published model, sorted. Reads the indexes, opens no folder, imports nothing."""
+    """Names of all published models, sorted. Reads only the indexes; imports no package."""
     names = {name for held in index.survey().contents for name in held.models}
     return sorted(fnmatch.filter(names, pattern))
 
 
 def list_recipes(pattern: str = "*") -> list[str]:
-    """Names of every recipe that ships with the zoo or with an installed package, sorted."""
+    """Names of all recipes of the zoo and of installed packages, sorted."""
     names = {name for held in index.survey().contents for name in held.recipes}
     return sorted(fnmatch.filter(names, pattern))
 
@@ -35,8 +35,8 @@ def line(name: str) -> IndexLine:
     names = list_models()
     if "/" in name:
         raise UnknownNameError(
-            f"{name!r} is not the name of a published model: `zoo list` shows all {len(names)}. A "
-            "folder or a repo on the Hub is measured by `zoo eval`.",
+            f"{name!r} is not the name of a published model: `zoo list` shows all {len(names)}. Use "
+            "`zoo eval` for a folder or a repo on the Hub.",
             name=name,
             known=names,
         )
@@ -50,25 +50,25 @@ def line(name: str) -> IndexLine:
 
 
 def what_it_is(name: str) -> str:
-    """What a name that is no model's is, as a sentence; else nothing."""
+    """A sentence if the name is a recipe, a dataset or a file instead of a model; else ""."""
     if name in list_recipes():
         return f" It is a recipe: zoo train {name}."
     if name in NAMED:
         return f" It is a dataset: `zoo list '*{name}*'` lists models of it."
     if name.endswith(".toml"):
-        return " A recipe's file goes to `zoo train`, a sweep's to `zoo sweep`."
+        return " Run a recipe file with `zoo train`, a sweep file with `zoo sweep`."
     return ""
 
 
 def lines(found: Survey, pattern: str = "*") -> list[IndexLine]:
-    """The index lines of all models, by name: of a name that packages share with the zoo, the zoo's."""
+    """The index lines of all models, by name; the zoo's takes precedence over packages'."""
     theirs = [line for held in found.of_packages.values() for line in held.models.values()]
     lines = [*found.own.models.values(), *(x for x in theirs if x.name not in found.own.models)]
     return sorted((x for x in lines if fnmatch.fnmatch(x.name, pattern)), key=lambda x: x.name)
 
 
 def known(name: str | None) -> IndexLine | None:
-    """The index line of a name, or None where no single package has it."""
+    """The index line of a name, or None if no package, or more than one, has it."""
     try:
         return line(name) if name else None
     except (UnknownNameError, PluginError):
@@ -94,7 +94,7 @@ def _holder(what: Literal["model", "recipe"], name: str) -> RegistryContents | N
         return name in (contents.models if what == "model" else contents.recipes)
 
     own = index.contents_of(index.own_registry())
-    if has(own):  # no package is looked at for the sake of a name of ours
+    if has(own):  # the zoo's own names do not depend on packages
         return own
     holders = [contents for contents in index.survey().contents if has(contents)]
     if len(holders) > 1:

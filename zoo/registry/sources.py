@@ -1,9 +1,9 @@
-"""What a user may write for a model -> which model is meant. No torch here.
+"""A user's source -> the folder or Hub repo that it means. No torch.
 
-In this order: a `Path`, or a string that starts with `./ ../ / ~`: a folder. A string with
-`hf://` or a Hub web address: the Hub. Several slashes, or one at the end: a folder. One slash:
-`org/repo` on the Hub, unless such a folder is here: then it is refused with both spellings. No
-slash: a published name, always.
+In this order: a `Path`, or a string that starts with `./ ../ / ~`: a folder. `hf://...` or a Hub
+URL: the Hub. Several slashes, or one at the end: a folder. One slash: `org/repo` on the Hub; if a
+folder of that name exists, it is ambiguous and the error gives both spellings. No slash: always a
+published name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class HubAddress:
     """A branch, a tag or a commit; None is the branch `main`."""
     line: index.IndexLine | None = None
     subfolder: str = ""
-    """Where in the repo the model's files are, as in a pipeline of diffusers."""
+    """The model's folder in the repo, as in a diffusers pipeline."""
 
     @property
     def is_pinned(self) -> bool:
@@ -49,40 +49,40 @@ class HubCommit:
     commit: str
     """40 hex digits."""
     digests: Mapping[str, Digest] = field(default_factory=dict)
-    """The Hub's record of each of the folder's files that has one here."""
+    """The Hub's records of the folder's files, where known."""
     subfolder: str = ""
 
     @property
     def origin(self) -> str:
-        """`hf://org/name@commit`: a source that means these very bytes."""
+        """`hf://org/name@commit`: a source for exactly these bytes."""
         return f"hf://{self.repo}@{self.commit}{'/' * bool(self.subfolder)}{self.subfolder}"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A model's folder, what to call it, its index line and its place on the Hub if it has them."""
+    """A model's folder, its origin, and its index line and Hub commit if it has them."""
 
     folder: Path
     origin: str
     line: index.IndexLine | None = None
     hub: HubCommit | None = None
     files: Collection[str] | None = None
-    """What was asked for of a Hub repo, and nothing else of it is read; None is all there is."""
+    """The files requested from a Hub repo, the only ones to read; None is all of them."""
     fetch_again: Callable[[], object] | None = None
-    """Replaces weights that turn out damaged in the Hub's cache; None where that is not possible."""
+    """Replaces damaged weights in the Hub's cache; None if that is not possible."""
 
     @property
     def is_offline(self) -> bool:
-        """Whether it is of the Hub, and holds what was cached: the Hub could not be asked."""
+        """Whether it is a Hub repo read from the cache because the Hub could not be reached."""
         return self.hub is not None and self.fetch_again is None
 
 
 def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAddress:
-    """The folder or the Hub repo that a source means. Nothing is fetched.
+    """The folder or Hub repo that a source means. Nothing is fetched.
 
     Raises:
         UnknownNameError: for an unknown published name.
-        SourceError: for what could mean two things, or nothing.
+        SourceError: for an ambiguous or invalid source.
     """
     checked_revision(revision)
     if not isinstance(source, (str, Path)) or not str(source).strip():
@@ -94,7 +94,7 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
         if revision is not None:
             raise SourceError(f"{str(folder)!r} is a folder and has no revisions.")
         is_word = len(folder.parts) == 1 and not folder.is_absolute() and name not in (".", "..")
-        return Source(folder, f"./{folder}" if is_word else str(folder))  # no published name
+        return Source(folder, f"./{folder}" if is_word else str(folder))  # not a published name
     if is_address:
         return _address(name, revision)
     if "\\" in name or "://" in name:
@@ -104,24 +104,26 @@ def parse(source: str | Path, *, revision: str | None = None) -> Source | HubAdd
     if "/" not in name:
         return _published(name, revision)
     if os.path.isdir(name):
-        raise SourceError(f"{name!r} is ambiguous: hf://{name} is the Hub, ./{name} the folder.")
+        raise SourceError(
+            f"{name!r} is ambiguous: use hf://{name} for the Hub, ./{name} for the folder."
+        )
     return HubAddress(checked_repo(name), revision)
 
 
 def _is_path(name: str) -> bool:
-    """Whether a word can only be the path of a folder."""
+    """Whether a string can only be a folder's path."""
     starts = name in (".", "..") or name.startswith(("./", "../", "/", "~"))
     return starts or ("://" not in name and (name.endswith("/") or name.count("/") > 1))
 
 
 def is_on_hub(origin: str) -> bool:
-    """Whether a model's origin is the Hub: an address of it, or a published name that is only there."""
+    """Whether a model's origin is the Hub: its address, or a published name that is only on the Hub."""
     line = None if origin.startswith("hf://") else published.known(origin)
     return not line.folder.is_dir() if line else origin.startswith("hf://")
 
 
 def checked_repo(repo: str) -> str:
-    """`org/name`, if it is one by the Hub's rules. Raises SourceError."""
+    """Returns `repo` if it is a valid `org/name` by the Hub's rules. Raises SourceError."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
@@ -134,14 +136,14 @@ def checked_repo(repo: str) -> str:
         if str(repo).startswith(("./", "../", "/", "~")):
             hint = " A push takes the folder first, then the repo."
         raise SourceError(
-            f"{str(repo)[:200]!r} is not a Hub repo: that is org/name, in letters, digits, "
+            f"{str(repo)[:200]!r} is not a Hub repo: expected org/name, in letters, digits, "
             f"'-', '_' and '.'.{hint}"
         ) from None
     return repo
 
 
 def checked_revision(revision: str | None) -> str | None:
-    """A revision, if git can have one of that name. Raises SourceError."""
+    """Returns `revision` if it is a valid name in git. Raises SourceError."""
     if revision is None:
         return None
     if not isinstance(revision, str) or not _REVISION.fullmatch(revision) or ".." in revision:
@@ -152,24 +154,26 @@ def checked_revision(revision: str | None) -> str | None:
 def _published(name: str, revision: str | None) -> Source | HubAddress:
     line = published.line(name)
     if revision is not None:
-        raise SourceError(f"{name!r} is a published name, whose weights never change: no revision.")
+        raise SourceError(
+            f"{name!r} is a published model, whose weights never change: leave out the revision."
+        )
     if line.folder.is_dir():
         return Source(line.folder, name, line)
     package = line.registry.distribution
     repo, _, commit = (line.hub or "").rpartition("@")
     if line.hub and not COMMIT.fullmatch(commit):
         raise SourceError(
-            f"{name!r} ({line.bytes / 1e6:.1f} MB) does not ship with {package}: its place is "
-            f"{line.hub!r} on the Hub, where no commit is published yet. The source tree of {package} "
-            f"holds it, and zoo train {name} makes it."
+            f"{name!r} ({line.bytes / 1e6:.1f} MB) does not ship with {package}, and no commit of "
+            f"{line.hub!r} is published on the Hub yet. It is in the source tree of {package}, and "
+            f"zoo train {name} trains it."
         )
     if not line.hub:
-        raise SourceError(f"{name!r} is not in its package. Reinstall {package}.")
+        raise SourceError(f"{name!r} is missing from its package. Reinstall {package}.")
     return HubAddress(checked_repo(repo), commit, line)
 
 
 def _address(source: str, revision: str | None) -> HubAddress:
-    """What the Hub client's own parser makes of `hf://...` or a web address."""
+    """Parses `hf://...` or a URL with the Hub client's own parser."""
     from huggingface_hub import parse_hf_uri
     from huggingface_hub.errors import HfUriError
 
@@ -177,20 +181,20 @@ def _address(source: str, revision: str | None) -> HubAddress:
         uri = parse_hf_uri(source)
     except (HfUriError, ValueError):
         raise SourceError(
-            f"{source[:200]!r} is not the address of a model: that is hf://org/name, "
-            "hf://org/name@revision, or the address of its page on the Hub."
+            f"{source[:200]!r} is not the address of a model: expected hf://org/name, "
+            "hf://org/name@revision, or the URL of its page on the Hub."
         ) from None
     if uri.type != "model" or "." in uri.path_in_repo:
         what = f"a {uri.type}" if uri.type != "model" else f"the file {uri.path_in_repo!r}"
-        slash = " A revision with a slash goes into revision=." if "@" in source else ""
+        slash = " Give a revision with a slash as revision=." if "@" in source else ""
         raise SourceError(
             f"{source[:200]!r} is {what} on the Hub. A model is hf://org/name, or in a folder "
             f"hf://org/name/folder.{slash}"
         )
     if revision is not None and uri.revision not in (None, revision):
         raise SourceError(
-            f"{source[:200]!r} names the revision {uri.revision!r}, and revision={revision!r} "
-            "another. Give one."
+            f"{source[:200]!r} names the revision {uri.revision!r}, but revision={revision!r} "
+            "was given. Give only one."
         )
     revision = checked_revision(revision or uri.revision)
     return HubAddress(checked_repo(uri.id), revision, subfolder=uri.path_in_repo.strip("/"))

@@ -87,5 +87,5 @@ def test_who_asks_for_one_is_told_what_to_install(words, zoo_without, tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     error = done.stderr.splitlines()[-1]
-    assert error.startswith("Error: The family's networks are those of the diffusers library")
+    assert error.startswith("Error: This family needs the diffusers library")
     assert error.endswith(ASKED)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from zoo.data.splits import PARTS
 from zoo.errors import PluginError
 from zoo.plugins.entry_points import Plugin
-from zoo.plugins.guards import blamed
+from zoo.plugins.guards import plugin_errors
 
 
 def read_plugin(plugin: Plugin) -> dict[str, object]:
@@ -18,7 +18,7 @@ def read_plugin(plugin: Plugin) -> dict[str, object]:
     images_of = load(plugin)
     found = {}
     for split in PARTS:
-        with blamed(str(plugin), f"failed to return its {split} split"):
+        with plugin_errors(str(plugin), f"failed to return its {split} split"):
             found[split] = images_of(split)
     if found["validation"] is None:
         del found["validation"]

@@ -56,7 +56,7 @@ ROWS = (
             "latent_channels": 4,
             "block_out_channels": (32,),
             "layers_per_block": 1,
-            "spatial_compression_ratio": 1,  # on a CPU torch.compile has no gradient of its halving
+            "spatial_compression_ratio": 1,  # torch.compile has no gradient of its downsampling on a CPU
         },
     ),
     Row(
@@ -108,7 +108,7 @@ ROWS = (
         "vq-model",
         VQModelSpec,
         "zoo.families.diffusers.model:VQModel",
-        "diffusers' VQModel, whose codes a codebook rounds",
+        "diffusers' VQModel, with vector-quantized codes",
         small=_CONVOLUTIONAL,
     ),
 )

@@ -1,7 +1,7 @@
-"""Folders that diffusers wrote: which class and settings their config.json means, where their weights are.
+"""Folders written by diffusers: the class and settings in their config.json, and their weights files.
 
-They are read as they are. Such a folder records no hash of its weights: on the Hub its record of each
-file is checked, as for any other; in a plain folder nothing can be. No torch.
+They are read as is. Such a folder records no hash of its weights: files from the Hub are checked
+against the Hub's records, as for any model; files in a plain folder cannot be checked. No torch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CLASSES = {
     "AutoencoderDC": "autoencoder-dc",
     "VQModel": "vq-model",
 }
-"""Families by the class of diffusers that they are."""
+"""Families by diffusers class."""
 VIDEO = frozenset(
     {
         "AutoencoderKLAllegro",
@@ -53,7 +53,7 @@ VIDEO = frozenset(
         "LTX2VideoDiffusionDecoderModel",
     }
 )
-"""Classes whose networks take `(N, C, T, H, W)`, or decode frames: an image is a video of one."""
+"""Classes whose networks take videos `(N, C, T, H, W)`, or decode frames."""
 AUDIO = frozenset(
     {
         "AutoencoderKLKVAEAudio",
@@ -69,42 +69,42 @@ AUDIO = frozenset(
     }
 )
 OTHERS = frozenset({"AutoencoderRAE", "ConsistencyDecoderVAE", "RFD4ProteinaAutoencoder"})
-"""Of images by another library's network, by a decoder that draws, and of proteins."""
+"""Of images with another library's network, of images with a diffusion decoder, and of proteins."""
 WHOLE = "diffusion_pytorch_model.safetensors"
 WEIGHTS = re.compile(
     r"diffusion_pytorch_model(?:\.(?P<variant>[a-z0-9_]{1,20}))?"
     r"(?:-(?P<number>\d{5})-of-(?P<count>\d{5}))?\.safetensors"
 )
-"""What diffusers calls weights: whole or in shards, in full or of a variant such as fp16."""
+"""File names of diffusers weights: whole or sharded, full precision or a variant such as fp16."""
 INDEX = re.compile(
     r"diffusion_pytorch_model\.safetensors\.index(?:\.(?P<variant>[a-z0-9_]{1,20}))?\.json"
 )
-"""What it calls the list of the tensors in shards, and of the shards to read, whatever else is there."""
+"""File names of the index of sharded weights; shards that are not in it are not read."""
 MAX_INDEX_BYTES = 4_000_000
 
 
 def is_diffusers(fields: Mapping[str, Any]) -> bool:
-    """Whether a config.json is of diffusers."""
+    """Whether a config.json was written by diffusers."""
     return CLASS in fields
 
 
 def family_of(fields: Mapping[str, Any], where: str) -> str:
-    """The family of a config.json. Raises SourceError for a class that is none."""
+    """The family of a config.json. Raises SourceError for an unsupported class."""
     name = str(fields[CLASS])[:100]
     if name in CLASSES:
         return CLASSES[name]
-    supported = f"Supported are {', '.join(CLASSES)}."
+    supported = f"Supported: {', '.join(CLASSES)}."
     if kind := _kind(name):
-        raise SourceError(f"{where!r} is of diffusers' {name}, {kind}. {supported}", path=where)
+        raise SourceError(f"{where!r} is a diffusers {name}, {kind}. {supported}", path=where)
     raise SourceError(
-        f"{where!r} is of diffusers' {name}, which is not an autoencoder. Name the folder of the "
+        f"{where!r} is a diffusers {name}, which is not an autoencoder. Give the folder of the "
         f"pipeline's autoencoder, often 'vae'. {supported}",
         path=where,
     )
 
 
 def _kind(name: str) -> str:
-    """What a class of diffusers is that no family is, by its name; nothing where it is no autoencoder."""
+    """The kind of an unsupported diffusers autoencoder, by class name; "" if it is not an autoencoder."""
     if name in VIDEO:
         return "a video autoencoder; the zoo takes images"
     if name in AUDIO:
@@ -114,61 +114,61 @@ def _kind(name: str) -> str:
 
 
 def versions(fields: Mapping[str, Any]) -> str:
-    """Who wrote a config.json, and what is here, as a clause."""
+    """The diffusers version that wrote a config.json, and the installed one, as a clause."""
     try:
-        here = f"; here is {version('diffusers')}"
+        here = f"; installed is {version('diffusers')}"
     except PackageNotFoundError:
         here = ""
     return f"written by diffusers {str(fields.get(VERSION, 'of an unknown version'))[:40]}{here}"
 
 
 def weights_among(names: Collection[str], folder: Path | None = None) -> list[str]:
-    """The files of the weights among a folder's: its index and the shards in it, else what is whole, as diffusers.
+    """The weights files of a folder: an index and its shards, else a whole file, as diffusers chooses them.
 
-    The full ones come before a variant's. Empty where there are none, or not all of them.
+    Full precision comes before a variant. Empty if there are none, or if any is missing.
 
     Args:
-        names: of all files.
-        folder: where the index is read, if it is there; else every shard may be in it.
+        names: of all files in the folder.
+        folder: the folder to read the index from, if it is there; else all shards are taken as listed.
     """
     chosen = _chosen(names, folder)
     return [] if _missing(chosen, names) else chosen
 
 
 def has_any(names: Collection[str]) -> bool:
-    """Whether any file of weights that diffusers writes is there, complete or not."""
+    """Whether there is any diffusers weights file, even if others are missing."""
     return any(WEIGHTS.fullmatch(name) or INDEX.fullmatch(name) for name in names)
 
 
 def index_among(names: Collection[str]) -> list[str]:
-    """The index of a folder's weights, if it has one that counts."""
+    """The index of a folder's weights, if it has one that applies."""
     return [name for name in _chosen(names, None) if INDEX.fullmatch(name)]
 
 
 def about_weights(names: Collection[str], where: str, folder: Path) -> str:
-    """Why `weights_among` gives none, and what to do."""
+    """Why `weights_among` returns none, and what to do."""
     chosen = _chosen(names, folder)
     if missing := _missing(chosen, names):
         index = chosen[0] if INDEX.fullmatch(chosen[0]) else ""
-        named = f", which {index} names" if index else ""
-        return f"{where!r} has weights in shards without {missing}{named}. Fetch the folder again."
+        named = f", listed in {index}" if index else ""
+        return f"{where!r} has weights in shards, but not {missing}{named}. Fetch the folder again."
     counts = {match["count"] for name in names if (match := WEIGHTS.fullmatch(name))}
     if len(counts) > 1:
         return (
-            f"{where!r} has weights in {' and in '.join(f'{int(n)}' for n in sorted(counts))} shards, and "
-            "no index that says which are its own. Delete the others."
+            f"{where!r} has weights in {' and in '.join(f'{int(n)}' for n in sorted(counts))} shards, but "
+            "no index that says which to use. Delete the stale ones."
         )
     if "model.safetensors" in names:
         return (
-            f"{where!r} has diffusers' config.json beside 'model.safetensors'; diffusers calls its "
-            f"weights {WHOLE!r}. If these are they, rename the file."
+            f"{where!r} has a diffusers config.json, but its weights are named 'model.safetensors' "
+            f"instead of {WHOLE!r}. If they are diffusers weights, rename the file."
         )
     there = ", ".join(map(repr, sorted(names)[:5]))
-    return f"{where!r} has diffusers' config.json and no weights {WHOLE!r}; it holds {there}."
+    return f"{where!r} has a diffusers config.json but no weights {WHOLE!r}; it contains {there}."
 
 
 def _chosen(names: Collection[str], folder: Path | None) -> list[str]:
-    """Names of the weights, of which some may be missing."""
+    """Names of the weights files to read, even if some are missing."""
     matches = [match for name in sorted(names) if (match := WEIGHTS.fullmatch(name))]
     indexes = {m["variant"] or "": name for name in names if (m := INDEX.fullmatch(name))}
     for variant in sorted({*indexes, *(match["variant"] or "" for match in matches)}):
@@ -190,18 +190,18 @@ def _chosen(names: Collection[str], folder: Path | None) -> list[str]:
 
 
 def _missing(chosen: list[str], names: Collection[str]) -> str:
-    """The first of the chosen files that is not there, or nothing."""
+    """The first chosen file that is missing, or ""."""
     return next((repr(name) for name in chosen if name not in names), "")
 
 
 def _indexed(path: Path) -> list[str]:
-    """The shards that an index names, in their order. Raises WeightsError for one that is damaged."""
+    """The shards that an index lists, sorted. Raises WeightsError for a damaged index."""
     fields = parse_json(read_regular(path, MAX_INDEX_BYTES), str(path))
     named, shards = fields.get("weight_map"), set()
     for shard in named.values() if isinstance(named, dict) else [named]:
         if not isinstance(shard, str) or not WEIGHTS.fullmatch(shard):
             raise WeightsError(
-                f"{str(path)!r} names {str(shard)[:100]!r}, which is not a shard's name."
+                f"{str(path)!r} lists {str(shard)[:100]!r}, which is not a shard's name."
             )
         shards.add(shard)
     return sorted(shards)

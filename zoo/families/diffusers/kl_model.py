@@ -1,4 +1,4 @@
-"""diffusers' autoencoders with a posterior: a Gaussian over each latent, of which the mode is the code."""
+"""diffusers' autoencoders with a Gaussian posterior over each latent, whose mode is the code."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from zoo.families.diffusers.model import DiffusersAutoencoder
 
 
 class GaussianAutoencoder(DiffusersAutoencoder):
-    """What they share. Posterior and prior are over codes: shifted and scaled as these are."""
+    """Base class. Posterior and prior are over codes, that is, over shifted and scaled latents."""
 
     def posterior(self, x: Tensor) -> Distribution:
         """q(z | x): batch `(N,)`, event a code's shape, for images `(N, C, H, W)` in [0, 1]."""
         return self._posterior(self._inputs(x, "posterior"))
 
     def prior(self) -> Distribution:
-        """What training pulls the posterior toward: a standard normal before codes are scaled."""
+        """The prior of the training: standard normal over latents, shifted and scaled to be over codes."""
         return self._prior_over(torch.zeros(1, *self.latent_shape, device=self.device))
 
     def _prior_over(self, z: Tensor) -> Distribution:
@@ -44,7 +44,7 @@ class GaussianAutoencoder(DiffusersAutoencoder):
         return self.network.encode(images).latent_dist.mode()
 
     def _spread(self, deviations: Tensor) -> Tensor:
-        """Standard deviations of latents as those of codes."""
+        """Converts standard deviations of latents to those of codes."""
         return deviations * self.scale
 
 
@@ -78,17 +78,17 @@ class AutoencoderKL(GaussianAutoencoder):
 
 
 class AsymmetricAutoencoderKL(GaussianAutoencoder):
-    """`AsymmetricAutoencoderKL` of diffusers; a hole's surroundings are not given to its decoder."""
+    """`AsymmetricAutoencoderKL` of diffusers, without its decoder's inpainting condition."""
 
     Spec = AsymmetricAutoencoderKLSpec
 
     def __init__(self, spec: AsymmetricAutoencoderKLSpec) -> None:
         super().__init__(spec)
-        self.network.decoder.condition_encoder.requires_grad_(False)  # of the surroundings
+        self.network.decoder.condition_encoder.requires_grad_(False)  # not used
 
 
 class AutoencoderKLFlux2(GaussianAutoencoder):
-    """`AutoencoderKLFlux2` of diffusers: 2 x 2 latents are one place of a code, standardized by buffers."""
+    """`AutoencoderKLFlux2` of diffusers: a code stacks 2 x 2 latents, standardized with buffers."""
 
     Spec = AutoencoderKLFlux2Spec
 
@@ -104,7 +104,7 @@ class AutoencoderKLFlux2(GaussianAutoencoder):
         return torch.pixel_unshuffle(deviations, 2) / self._moments(deviations)[1]
 
     def _moments(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each channel of a code, `(4 c, 1, 1)` both."""
+        """Mean and standard deviation of each channel of a code, each `(4 c, 1, 1)`."""
         statistics = self.network.bn
         variance = statistics.running_var + self.spec.batch_norm_eps
         mean, deviation = statistics.running_mean.to(like.dtype), variance.sqrt().to(like.dtype)
@@ -112,12 +112,12 @@ class AutoencoderKLFlux2(GaussianAutoencoder):
 
 
 class AutoencoderKLHunyuanImage(GaussianAutoencoder):
-    """`AutoencoderKLHunyuanImage` of diffusers: few, wide codes."""
+    """`AutoencoderKLHunyuanImage` of diffusers: codes of low resolution with many channels."""
 
     Spec = AutoencoderKLHunyuanImageSpec
 
 
 class AutoencoderKLKVAE(GaussianAutoencoder):
-    """`AutoencoderKLKVAE` of diffusers, whose decoder is shown the code at every stage."""
+    """`AutoencoderKLKVAE` of diffusers, whose decoder is conditioned on the code at every stage."""
 
     Spec = AutoencoderKLKVAESpec

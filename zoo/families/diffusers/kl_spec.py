@@ -23,7 +23,7 @@ from zoo.families.diffusers.spec import (
 Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=10)]
 Layers = Annotated[int, Field(ge=1, le=64)]
 GROUPS = 32
-"""Of group norm, in the classes that have no setting for it."""
+"""Groups of group norm in classes without a setting for it."""
 
 
 class Posterior(DiffusersSpec):
@@ -51,18 +51,18 @@ class AutoencoderKLSpec(Convolutional, Posterior):
         for name in ("latents_mean", "latents_std"):
             given = getattr(self, name)
             if given != "off" and len(given) != self.latent_channels:
-                raise ValueError(f"{name} has a number for each of the latent_channels")
+                raise ValueError(f"{name} must have one number for each of the latent_channels")
         if (self.latents_mean == "off") != (self.latents_std == "off"):
-            raise ValueError("latents_mean and latents_std are given together")
+            raise ValueError("latents_mean and latents_std must be given together")
         if self.latents_mean != "off" and self.shift_factor != "off":
-            raise ValueError("shift_factor and latents_mean are two ways to say the same: give one")
+            raise ValueError("shift_factor and latents_mean do the same: give only one")
         return self
 
 
 class AsymmetricAutoencoderKLSpec(Posterior):
     """`AsymmetricAutoencoderKL`, whose decoder is larger than its encoder (Zhu et al. 2023).
 
-    The decoder's second input, of what surrounds a hole, is left out: `decode` takes codes alone.
+    The decoder's second input, for inpainting, is left out: `decode` takes codes only.
     """
 
     MADE_BY = "AsymmetricAutoencoderKL"
@@ -92,14 +92,14 @@ class AsymmetricAutoencoderKLSpec(Posterior):
         if len({len(one) for one in (*sides, *named)}) > 1:
             raise ValueError(
                 "down_block_types, down_block_out_channels, up_block_types and up_block_out_channels "
-                "have an entry for each stage"
+                "must have one entry per stage"
             )
         check_groups([*sides[0], *sides[1]], self.norm_num_groups)
         return self
 
 
 class AutoencoderKLFlux2Spec(Convolutional, Posterior):
-    """`AutoencoderKLFlux2`, of FLUX.2: a code is 2 x 2 latents on top of one another, standardized."""
+    """`AutoencoderKLFlux2`, of FLUX.2: a code stacks 2 x 2 latents as channels, standardized."""
 
     MADE_BY = "AutoencoderKLFlux2"
     ADDED = ("force_upcast",)
@@ -128,13 +128,13 @@ class AutoencoderKLFlux2Spec(Convolutional, Posterior):
     def _decoder_fits(self):
         if self.decoder_block_out_channels != "off":
             if len(self.decoder_block_out_channels) != len(self.block_out_channels):
-                raise ValueError("decoder_block_out_channels has an entry for each stage")
+                raise ValueError("decoder_block_out_channels must have one entry per stage")
             check_groups(self.decoder_block_out_channels, self.norm_num_groups)
         return self
 
 
 class AutoencoderKLHunyuanImageSpec(Posterior):
-    """`AutoencoderKLHunyuanImage`, of HunyuanImage 2.1: 32 times smaller codes."""
+    """`AutoencoderKLHunyuanImage`, of HunyuanImage 2.1: codes downsampled by 32."""
 
     MADE_BY = "AutoencoderKLHunyuanImage"
     ADDED = ("force_upcast",)
@@ -158,23 +158,23 @@ class AutoencoderKLHunyuanImageSpec(Posterior):
         ratios = [2**halvings for halvings in range(len(widths))]
         if self.spatial_compression_ratio not in ratios:
             raise ValueError(
-                f"spatial_compression_ratio is one of {', '.join(map(str, ratios))}, as "
-                f"{len(widths)} block_out_channels allow"
+                f"spatial_compression_ratio must be one of {', '.join(map(str, ratios))} for "
+                f"{len(widths)} block_out_channels"
             )
         check_groups(widths, GROUPS)
         if widths[-1] % (2 * self.latent_channels):
-            raise ValueError("2 * latent_channels divides the last of block_out_channels")
+            raise ValueError("2 * latent_channels must divide the last of block_out_channels")
         pairs, halvings = list(pairwise(widths)), ratios.index(self.spatial_compression_ratio)
         matched = self.downsample_match_channel and self.upsample_match_channel
         for stage, (before, after) in enumerate(pairs):
             resized = len(pairs) - halvings <= stage < halvings
             if before != after and not (matched and resized):
                 raise ValueError(
-                    f"block_out_channels stays {before} after stage {stage + 1}: it changes only where "
+                    f"block_out_channels must stay {before} after stage {stage + 1}: it can change only where "
                     "encoder and decoder change the size and match channels"
                 )
             if 4 * before % after:
-                raise ValueError("each of block_out_channels divides 4 times the one before it")
+                raise ValueError("each of block_out_channels must divide 4 times the previous one")
         return self
 
 

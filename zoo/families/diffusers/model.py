@@ -1,8 +1,8 @@
-"""diffusers' autoencoders as families: their own networks, with one range, one scale, one method each.
+"""diffusers' autoencoders as families: its networks, with the zoo's value range, scaling and methods.
 
-Images are in [0, 1] here and in [-1, 1] in all of the networks: `_shown` and `_image` alone change that.
-A code is what the encoder gives (or the posterior's mode, in `kl_model`), shifted and scaled as the
-config says and as diffusers' pipelines do it.
+Images are in [0, 1] here and in [-1, 1] in all networks: only `_shown` and `_image` convert them.
+A code is the encoder's output (in `kl_model`, the posterior's mode), shifted and scaled as in the
+config and in diffusers' pipelines.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ try:
     import diffusers
 except ModuleNotFoundError as missing:
     raise NotInstalledError(
-        "The family's networks are those of the diffusers library, which is not installed: "
+        "This family needs the diffusers library, which is not installed: "
         "pip install 'autoencoder-zoo[diffusers]'"
     ) from missing
 
 _RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-"""Layers of attention as files from before diffusers 0.17 call them."""
+"""Attention layers by their names before diffusers 0.17."""
 
 
 class DiffusersAutoencoder(Autoencoder):
-    """A network of diffusers, whose images may be of any size that its stride divides.
+    """A diffusers network, for images of any size divisible by its stride.
 
     `network` is the diffusers object itself: `model.network.save_pretrained("folder")` writes a model,
     trained further or not, for `from_pretrained` and pipelines.
@@ -47,7 +47,10 @@ class DiffusersAutoencoder(Autoencoder):
 
     def __init__(self, spec: DiffusersSpec) -> None:
         super().__init__(spec)
-        self.shift, self.scale = spec.shift, spec.scale  # torch.compile cannot trace the Spec's own
+        self.shift, self.scale = (
+            spec.shift,
+            spec.scale,
+        )  # torch.compile cannot trace the Spec's properties
         if not hasattr(diffusers, spec.MADE_BY):
             raise NotInstalledError(
                 f"diffusers {diffusers.__version__} has no {spec.MADE_BY}: pip install -U diffusers"
@@ -56,13 +59,13 @@ class DiffusersAutoencoder(Autoencoder):
 
     @classmethod
     def from_diffusers(cls, name: str) -> str:
-        """A tensor's name here, from the one that diffusers writes, or wrote before version 0.17."""
+        """A tensor's name here, from its diffusers name, current or from before version 0.17."""
         parts = name.split(".")
         now = [_RENAMED.get(part, part) if "attentions" in parts else part for part in parts]
         return ".".join(["network", *now])
 
     def _encode(self, x: Tensor) -> Tensor:
-        if not x.numel():  # the networks' attention has no shape for none
+        if not x.numel():  # the networks' attention cannot reshape an empty batch
             return x.new_empty(0, *self.spec.code_shape(tuple(x.shape[1:])))
         return self._finite(self._scaled(self._latents(self._shown(x))), "encode")
 
@@ -80,49 +83,49 @@ class DiffusersAutoencoder(Autoencoder):
         return self._image(self.network.decode(self._unscaled(z.to(self.dtype))).sample)
 
     def _shown(self, x: Tensor) -> Tensor:
-        """Images in [0, 1] as the network takes them."""
+        """Converts images in [0, 1] to the network's [-1, 1]."""
         return 2.0 * x - 1.0
 
     def _image(self, decoded: Tensor) -> Tensor:
-        """The network's image in [-1, 1], and beyond, as one in [0, 1], and beyond."""
+        """Converts the network's images from [-1, 1] to [0, 1], without clamping."""
         return decoded * 0.5 + 0.5
 
     def _latents(self, images: Tensor) -> Tensor:
-        """What the network makes of images in [-1, 1]: `(N, c, h, w)`, not scaled yet."""
+        """The network's latents `(N, c, h, w)` of images in [-1, 1], not scaled yet."""
         return self.network.encode(images).latents
 
     def _scaled(self, latents: Tensor) -> Tensor:
-        """Latents `(N, c, h, w)` of the network as codes."""
+        """Converts latents `(N, c, h, w)` to codes."""
         return (latents - self.shift if self.shift else latents) * self.scale
 
     def _unscaled(self, z: Tensor) -> Tensor:
-        """Codes as latents."""
+        """Converts codes to latents."""
         latents = z / self.scale
         return latents + self.shift if self.shift else latents
 
     def _finite(self, values: Tensor, method: str) -> Tensor:
-        """Raises InputError where a narrow dtype overflowed; on the CPU only, as elsewhere."""
+        """Raises InputError if a narrow dtype overflowed; on the CPU only, like all value checks."""
         if self.training or not is_readable(values):
             return values
         if torch.isfinite(values).all():
             return values
-        hint = " Its config says that it does (force_upcast)." if self.spec.force_upcast else ""
+        hint = " Its config says so (force_upcast)." if self.spec.force_upcast else ""
         dtype = str(self.dtype).removeprefix("torch.")
         raise InputError(
-            f"{method} gave numbers that are not finite in {dtype}: the network overflows.{hint} "
+            f"{method} returned values that are not finite in {dtype}: the network overflows.{hint} "
             "Load it with dtype='float32' or 'bfloat16'."
         )
 
 
 class VQModel(DiffusersAutoencoder):
-    """`VQModel` of diffusers: a code is the encoder's vectors, which `decode` rounds to the codebook's."""
+    """`VQModel` of diffusers: a code is the encoder's output, which `decode` quantizes."""
 
     Spec = VQModelSpec
 
     def _code(self, x: Tensor, noise: Tensor | None) -> Code:
         latents = self._latents(self._shown(x))
         quantized, commitment, _ = self.network.quantize(latents)
-        values = latents[0].numel()  # the network gives a mean over a code's numbers
+        values = latents[0].numel()  # the network returns a mean over a code's values
         with full_precision(x.device):
             commitment = commitment.float().mean() * values
         return Code(self._scaled(quantized), batch={"commitment": commitment})
@@ -134,13 +137,13 @@ class VQModel(DiffusersAutoencoder):
 
 
 class AutoencoderTiny(DiffusersAutoencoder):
-    """`AutoencoderTiny` of diffusers (TAESD), whose decoder clamps a code's numbers by a tanh."""
+    """`AutoencoderTiny` of diffusers (TAESD), whose decoder limits codes with a tanh."""
 
     Spec = AutoencoderTinySpec
 
 
 class AutoencoderDC(DiffusersAutoencoder):
-    """`AutoencoderDC` of diffusers: a deep network, and few, wide codes."""
+    """`AutoencoderDC` of diffusers: codes of low resolution with many channels."""
 
     Spec = AutoencoderDCSpec
 

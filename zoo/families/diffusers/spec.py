@@ -1,7 +1,7 @@
-"""The Specs of diffusers' autoencoders without a posterior: the settings of its classes, strictly. No torch here.
+"""The Specs of diffusers' autoencoders without a posterior: the settings of their classes, strict. No torch here.
 
-Field names, defaults and meanings are those of the classes of diffusers; `None` is written `"off"`.
-What a config.json of diffusers says beyond the Spec (who wrote it, where it was) is not a setting.
+Field names, defaults and meanings are those of the diffusers classes; `None` is written `"off"`.
+Other entries of a diffusers config.json, such as its version and path, are not settings.
 """
 
 from __future__ import annotations
@@ -23,32 +23,30 @@ Down = Literal["DownEncoderBlock2D", "AttnDownEncoderBlock2D"]
 Up = Literal["UpDecoderBlock2D", "AttnUpDecoderBlock2D"]
 Block = Literal["ResBlock", "EfficientViTBlock"]
 DEFAULT_SIZE = 512
-"""Height and width of images where a config.json says none."""
+"""Height and width of images if config.json has none."""
 
 
 class DiffusersSpec(Spec):
-    """What they share. `input_shape` names a usual size: any that the stride divides is taken."""
+    """Base class. `input_shape` is the usual size; any size divisible by the stride is accepted."""
 
     parts: ClassVar = ("code",)
 
-    input_shape: Shape = Field(
-        description="channels; and the height and width, in pixels, that are usual for it"
-    )
+    input_shape: Shape = Field(description="channels, and the usual height and width in pixels")
     force_upcast: bool = Field(
-        default=False, description="whether float16 is known to overflow in it"
+        default=False, description="whether it is known to overflow in float16"
     )
 
     objective: ClassVar = Pixels()
     MADE_BY: ClassVar[str]
-    """The class of diffusers."""
+    """The diffusers class."""
     SIZED: ClassVar[bool] = True
     """Whether that class takes the usual size."""
     UNUSED: ClassVar[tuple[str, ...]] = ()
-    """Fields that diffusers writes into a config.json of this class and builds nothing from."""
+    """Fields that diffusers writes into config.json, but that the class does not use."""
     ADDED: ClassVar[tuple[str, ...]] = ()
-    """Fields that this class of diffusers does not take."""
+    """Fields of the Spec that the diffusers class does not take."""
     PER_STAGE: ClassVar[Mapping[str, str]] = {}
-    """Fields with an entry for each stage, and the field that has the stages; one alone is all's."""
+    """Fields with one entry per stage, and the field that defines the stages; a single string applies to all."""
 
     @property
     def code_channels(self) -> int:
@@ -66,34 +64,34 @@ class DiffusersSpec(Spec):
 
     @property
     def scale(self) -> float:
-        """What a latent is multiplied by."""
+        """What a shifted latent is multiplied by."""
         return _number(getattr(self, "scaling_factor", "off"), 1.0)
 
     @model_validator(mode="after")
     def _images_fit(self):
         channels, height, width = self.input_shape
         if height % self.stride or width % self.stride:
-            raise ValueError(f"height and width are multiples of {self.stride}")
+            raise ValueError(f"height and width must be multiples of {self.stride}")
         if getattr(self, "out_channels", channels) != channels:
-            raise ValueError("out_channels is the number of channels of an image")
+            raise ValueError("out_channels must be the number of channels of an image")
         return self
 
     @classmethod
     def from_diffusers(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a Spec from those of a config.json of diffusers', unknown ones left in."""
-        said = {k: v for k, v in config.items() if not k.startswith("_") and k not in cls.UNUSED}
-        size = said.pop("sample_size", DEFAULT_SIZE)
+        """The fields of a Spec from those of a diffusers config.json, including unknown ones."""
+        given = {k: v for k, v in config.items() if not k.startswith("_") and k not in cls.UNUSED}
+        size = given.pop("sample_size", DEFAULT_SIZE)
         sizes = list(size) if isinstance(size, (list, tuple)) else [size, size]
-        fields: dict[str, Any] = {"input_shape": [said.pop("in_channels", 3), *sizes]}
-        for name, value in said.items():
-            stages = said.get(cls.PER_STAGE.get(name, ""))
+        fields: dict[str, Any] = {"input_shape": [given.pop("in_channels", 3), *sizes]}
+        for name, value in given.items():
+            stages = given.get(cls.PER_STAGE.get(name, ""))
             if isinstance(value, str) and isinstance(stages, list):
                 value = [value] * len(stages)
             fields[name] = "off" if value is None else value
         return fields
 
     def to_diffusers(self) -> dict[str, Any]:
-        """The arguments of the class of diffusers."""
+        """The arguments of the diffusers class."""
         added = ("input_shape", *self.ADDED)
         fields = {k: None if v == "off" else v for k, v in self if k not in added}
         size = {"sample_size": max(self.input_shape[1:])} if self.SIZED else {}
@@ -105,13 +103,13 @@ def _number(given: Literal["off"] | float, otherwise: float) -> float:
 
 
 def check_groups(widths: Iterable[int], groups: int) -> None:
-    """Raises ValueError for a number of channels that group norm cannot divide."""
+    """Raises ValueError for a number of channels that is not divisible into groups."""
     if wrong := [width for width in widths if width % groups]:
         raise ValueError(f"norm_num_groups = {groups} does not divide {wrong[0]}")
 
 
 class Convolutional(DiffusersSpec):
-    """Stages of residual blocks with group norm, as AutoencoderKL and VQModel have."""
+    """Stages of residual blocks with group norm, as in AutoencoderKL and VQModel."""
 
     out_channels: Width = 3
     down_block_types: tuple[Down, ...] = ("DownEncoderBlock2D",)
@@ -131,7 +129,7 @@ class Convolutional(DiffusersSpec):
         stages = len(self.block_out_channels)
         if not len(self.down_block_types) == len(self.up_block_types) == stages:
             raise ValueError(
-                "block_out_channels, down_block_types and up_block_types have an entry for each stage"
+                "block_out_channels, down_block_types and up_block_types must have one entry per stage"
             )
         check_groups(self.block_out_channels, self.norm_num_groups)
         return self
@@ -186,14 +184,18 @@ class AutoencoderTinySpec(DiffusersSpec):
     @model_validator(mode="after")
     def _stages_agree(self):
         if len(self.encoder_block_out_channels) != len(self.num_encoder_blocks):
-            raise ValueError("encoder_block_out_channels and num_encoder_blocks are as long")
+            raise ValueError(
+                "encoder_block_out_channels and num_encoder_blocks must have the same length"
+            )
         if len(self.decoder_block_out_channels) != len(self.num_decoder_blocks):
-            raise ValueError("decoder_block_out_channels and num_decoder_blocks are as long")
+            raise ValueError(
+                "decoder_block_out_channels and num_decoder_blocks must have the same length"
+            )
         if len(self.encoder_block_out_channels) != len(self.decoder_block_out_channels):
-            raise ValueError("encoder and decoder have as many stages")
+            raise ValueError("encoder and decoder must have the same number of stages")
         for name in ("encoder_block_out_channels", "decoder_block_out_channels"):
             if len(set(getattr(self, name))) > 1:  # its convolutions between stages keep the width
-                raise ValueError(f"{name} are all the same")
+                raise ValueError(f"{name} must all be the same")
         return self
 
 
@@ -246,7 +248,7 @@ class AutoencoderDCSpec(DiffusersSpec):
                 names += ["decoder_norm_types", "decoder_act_fns"]
             for name in names:
                 if len(getattr(self, name)) != stages:
-                    raise ValueError(f"{name} has an entry for each of the {stages} stages")
+                    raise ValueError(f"{name} must have one entry for each of the {stages} stages")
             attended = [
                 width
                 for width, block in zip(
@@ -258,12 +260,14 @@ class AutoencoderDCSpec(DiffusersSpec):
             ]
             if attended and min(attended) < self.attention_head_dim:
                 raise ValueError(
-                    f"attention_head_dim is at most {min(attended)}, a stage's channels"
+                    f"attention_head_dim must be at most {min(attended)}, the channels of a stage"
                 )
             if any(n % 2 == 0 for one in getattr(self, f"{side}_qkv_multiscales") for n in one):
-                raise ValueError(f"{side}_qkv_multiscales are odd: sizes of kernels")
+                raise ValueError(f"{side}_qkv_multiscales must be odd: they are kernel sizes")
             if getattr(self, f"{side}_block_out_channels")[-1] % self.latent_channels:
-                raise ValueError(f"latent_channels divides the last of {side}_block_out_channels")
+                raise ValueError(
+                    f"latent_channels must divide the last of {side}_block_out_channels"
+                )
         if len(self.encoder_block_out_channels) != len(self.decoder_block_out_channels):
-            raise ValueError("encoder and decoder have as many stages")
+            raise ValueError("encoder and decoder must have the same number of stages")
         return self

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 from zoo.errors import PluginError
 from zoo.likelihoods.base import Likelihood
 from zoo.likelihoods.registry import LIKELIHOODS
-from zoo.plugins.guards import blamed
+from zoo.plugins.guards import plugin_errors
 
 
 class LikelihoodHead(nn.Module):
@@ -71,4 +71,4 @@ class LikelihoodHead(nn.Module):
         return found
 
     def _guarded(self, doing: str) -> AbstractContextManager[None]:
-        return blamed(self._plugin, doing) if self._plugin else contextlib.nullcontext()
+        return plugin_errors(self._plugin, doing) if self._plugin else contextlib.nullcontext()
