@@ -15,7 +15,7 @@ from pydantic import BaseModel
 import zoo
 from zoo.cli import main
 from zoo.cli.fields import describe
-from zoo.registry.families import BUILT_IN, PRESETS, get
+from zoo.registry.families import BUILT_IN, PRESETS, expanded
 from zoo.training import run as training
 
 
@@ -64,7 +64,7 @@ def test_show(run):
     assert shown["metrics"]["measured"]
     for family in (*BUILT_IN, *PRESETS):
         text = run("show", family)
-        assert all(name in text for name in get(family).spec_class.model_fields)
+        assert all(name in text for name in expanded(family)[0].spec_class.model_fields)
     fields = {f["name"].strip(): f for f in json.loads(run("show", "beta-vae", "--json"))}
     assert fields["beta"]["default"] == "4.0"
     assert fields["beta"]["range"] == "number > 0.0, <= 1,000.0"

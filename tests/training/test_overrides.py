@@ -132,6 +132,12 @@ def test_a_preset_leaves_what_already_is_as_it_says(caplog):
     assert load_recipe(GOOD, {"model.family": "beta-vae"}).spec.beta == 4.0
 
 
+def test_overrides_of_a_presets_tables_do_not_change_the_preset():
+    recipe = load_recipe(GOOD, {"model.family": "conv-vae", "model.body.kind": "mlp"})
+    assert recipe.spec.body.kind == "mlp"
+    assert load_recipe(GOOD, {"model.family": "conv-vae"}).spec.body.kind == "conv"
+
+
 def test_the_same_family_changes_nothing(caplog):
     assert load_recipe(GOOD, {"model.family": "vae"}).spec == load_recipe(GOOD).spec
     assert not caplog.records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import fnmatch
 import importlib
 import sys
@@ -90,7 +91,8 @@ def expanded(name: str, fields: Mapping[str, Any] | None = None) -> tuple[Family
     """
     preset = PRESETS.get(name) if isinstance(name, str) else None
     family = get(preset.family if preset else name)
-    return family, {**(preset.fields if preset else {}), **(fields or {})}
+    defaults = copy.deepcopy(dict(preset.fields)) if preset else {}  # callers may set keys in them
+    return family, {**defaults, **(fields or {})}
 
 
 def summary(name: str) -> str:
