@@ -30,6 +30,7 @@ ORDER = [
     "data",
     "evaluation",
     "training",
+    "detection",
     "bench",
     "sweeps",
     "testing",

@@ -97,12 +97,14 @@ def _word(plugin: Plugin) -> str:
 def main() -> None:
     """The process that imports: of each plugin, a line with what is wrong, or an empty one."""
     from zoo.data.sources import packages as datasets
+    from zoo.detection.scores import SCORES
     from zoo.likelihoods.registry import LIKELIHOODS
 
     answers, seconds, *waiting = sys.argv[1:]
     load: dict[Kind, Callable[[Plugin], object]] = {
         "family": families.load,
         "likelihood": LIKELIHOODS.load,
+        "score": SCORES.load,
         "dataset": datasets.load,
     }
     found = {_word(plugin): plugin for kind in load for plugin in plugins.installed(kind)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import hashlib
 import math
@@ -20,6 +19,7 @@ from zoo.errors import InputError
 from zoo.evaluation.disentanglement import check_factors, measure_factors
 from zoo.evaluation.measure import (
     active_units,
+    as_measured,
     batch_size,
     check_finite,
     code_sums,
@@ -114,10 +114,7 @@ def evaluate_each(
     count = min(len(images), limit or len(images))
     if factors:
         check_factors(model, images, factors, count, seed)
-    device = device or model.device
-    measured = model
-    if model.training or (model.dtype, model.device) != (torch.float32, device):
-        measured = copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
+    measured = as_measured(model, device or model.device)
     guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
         numbers, values, sha256 = _numbers(measured, images, count, protocol, seed)

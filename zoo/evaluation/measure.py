@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -175,6 +176,13 @@ def active_units(sums: Tensor, count: int) -> int:
     """
     total, squares = sums
     return int(((squares - total.square() / count) / max(1, count - 1) > 0.01).sum())
+
+
+def as_measured(model: Autoencoder, device: torch.device) -> Autoencoder:
+    """The model in float32 and eval mode on a device; a copy, unless it already is."""
+    if not model.training and (model.dtype, model.device) == (torch.float32, device):
+        return model
+    return copy.deepcopy(model).to(device=device, dtype=torch.float32).eval()
 
 
 def batch_size(values: int) -> int:

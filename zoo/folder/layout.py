@@ -6,6 +6,7 @@
     recipe.toml         the resolved recipe of its training
     metrics.json        metrics and how they were measured
     figures/*.png       reconstructions, samples, traversals
+    detector.json       of a detector alone: its score and its calibration
 
 In a folder written by diffusers, only config.json and the weights (`zoo.families.diffusers.format`) are read.
 Any other file in a folder or repo is not the zoo's: never read, changed, fetched, pushed or deleted.
@@ -22,9 +23,10 @@ from zoo.cards import FIGURES
 from zoo.families.diffusers import format as foreign
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-RECIPE, METRICS = "recipe.toml", "metrics.json"
+RECIPE, METRICS, DETECTOR = "recipe.toml", "metrics.json", "detector.json"
 TEXTS = (CONFIG, CARD, RECIPE, METRICS)
 MAX_CONFIG_BYTES, MAX_TEXT_BYTES, MAX_FIGURE_BYTES = 64_000, 1_000_000, 16 * 2**20
+MAX_DETECTOR_BYTES = 16 * 2**20
 
 PICKLES = (".pt", ".pth", ".bin", ".pkl", ".ckpt")
 NO_PICKLES = "Pickle files can run code, so zoo never opens them. Ask the author for safetensors."
@@ -34,7 +36,7 @@ _FIGURE = re.compile(r"figures/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\.png")
 
 def belongs(name: str) -> bool:
     """Whether a file of that name, relative to the folder, is on the closed list."""
-    return name in TEXTS or name == WEIGHTS or _FIGURE.fullmatch(name) is not None
+    return name in (*TEXTS, WEIGHTS, DETECTOR) or _FIGURE.fullmatch(name) is not None
 
 
 def weights_of(names: Collection[str], folder: Path) -> list[str]:
@@ -50,7 +52,7 @@ def limit_of(name: str) -> int | None:
         return foreign.MAX_INDEX_BYTES
     if name in TEXTS:
         return MAX_CONFIG_BYTES if name == CONFIG else MAX_TEXT_BYTES
-    return MAX_FIGURE_BYTES
+    return MAX_DETECTOR_BYTES if name == DETECTOR else MAX_FIGURE_BYTES
 
 
 def lacking(folder: Path) -> str:
@@ -65,7 +67,7 @@ def lacking(folder: Path) -> str:
 
 def files_of(folder: Path) -> list[str]:
     """Names of the listed files in a folder, including links."""
-    names = [name for name in (*TEXTS, WEIGHTS) if os.path.lexists(folder / name)]
+    names = [name for name in (*TEXTS, WEIGHTS, DETECTOR) if os.path.lexists(folder / name)]
     if WEIGHTS not in names and os.path.isdir(folder):
         names += foreign.weights_among(os.listdir(folder), folder)
     try:

@@ -129,6 +129,16 @@ class Primitives(nn.Module):
         """
         raise NotImplementedError
 
+    def _infer_top(self, x: Tensor, noise: Tensor, groups: int) -> Inference:
+        """As `_infer`, with the first `groups` groups from the posterior and the others from the prior.
+
+        Args:
+            x: `(N, *input_shape)`.
+            noise: standard normal, `(N, *latent_shape)`.
+            groups: number of groups, from the top, whose KL is also the inference's.
+        """
+        raise NotImplementedError
+
     def _discriminate(self, z: Tensor, learns: bool) -> Tensor:
         """A discriminator's logits `(M, 1)` for codes `(M, d)`; its weights are detached unless `learns`."""
         raise NotImplementedError
@@ -171,6 +181,7 @@ _METHODS = {
     "likelihood": ("_likelihood",),
     "loss": ("_loss",),
     "discriminator": ("_discriminate",),
+    "latent groups": ("_infer_top",),
 }
 """Methods by part; any one of them provides it."""
 

@@ -1,12 +1,14 @@
-"""Plugins of installed packages: families, likelihoods, datasets, registries of published models.
+"""Plugins of installed packages: families, likelihoods, scores, datasets, registries of published models.
 
-Packages declare them in their metadata, in four groups of entry points; a package is imported only
+Packages declare them in their metadata, in five groups of entry points; a package is imported only
 when one of its plugins is used. A package that fails affects only its own plugins.
 
     [project.entry-points."autoencoder_zoo.families"]
     vq = "acme_vq:VQVAE"                # a subclass of zoo.Autoencoder with its Spec
     [project.entry-points."autoencoder_zoo.likelihoods"]
     laplace = "acme_vq:Laplace"         # a subclass of zoo.Likelihood of that kind
+    [project.entry-points."autoencoder_zoo.scores"]
+    code-norm = "acme_vq:CodeNorm"      # a subclass of zoo.Score of that kind
     [project.entry-points."autoencoder_zoo.datasets"]
     rings = "acme_vq.rings:rings"       # split -> an array, as zoo.data.values says
     [project.entry-points."autoencoder_zoo.registries"]
@@ -31,11 +33,12 @@ from zoo.datasets import NAMED
 from zoo.errors import PluginError, did_you_mean
 from zoo.plugins.guards import cause
 
-Kind = Literal["family", "likelihood", "dataset", "registry"]
+Kind = Literal["family", "likelihood", "score", "dataset", "registry"]
 
 GROUPS: dict[Kind, str] = {
     "family": "autoencoder_zoo.families",
     "likelihood": "autoencoder_zoo.likelihoods",
+    "score": "autoencoder_zoo.scores",
     "dataset": "autoencoder_zoo.datasets",
     "registry": "autoencoder_zoo.registries",
 }
@@ -158,7 +161,9 @@ def at_fault(failure: BaseException) -> str:
     """The package and version whose code raised an exception; "" for the zoo's own code."""
     owners = {
         top: plugin.owner
-        for plugin in (*installed("family"), *installed("likelihood"), *installed("dataset"))
+        for plugin in (
+            plugin for kind in GROUPS if kind != "registry" for plugin in installed(kind)
+        )
         if (top := plugin.module.partition(".")[0]) in sys.modules and top != "zoo"
     }
     frames = [frame for frame, _ in traceback.walk_tb(failure.__traceback__)]

@@ -15,7 +15,7 @@ import torch
 
 from zoo.cards.card import render_card
 from zoo.cards.record import record_of
-from zoo.data import AnyExamples, fingerprint, open_dataset
+from zoo.data import AnyExamples, Fingerprint, fingerprint, open_dataset
 from zoo.data.moments import moments
 from zoo.data.open import Dataset
 from zoo.errors import DataError, PluginError, RecipeError, TrainingError, UnknownNameError
@@ -130,14 +130,65 @@ def _train(
     _check_shared(images)
     data = processes.from_first(lambda: {name: fingerprint(one) for name, one in images.items()})
     model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
-    initial = begin(model, recipe.training)
+    about = {"device": name_of(device), **begin(model, recipe.training)}
     resumed = resume and processes.from_first(folder.checkpoint.exists)
+    if not resume and processes.is_first():
+        write_atomically(folder.recipe, recipe.to_toml())
+    fitted, held_out = images[recipe.data.fit], images.get("validation") or images["test"]
+    with (
+        tracked(track, recipe, folder.path, len(fitted), held_out, resume) as tracking,
+        progress_shown(recipe) as on_progress,
+    ):
+
+        def on_all(update: Update) -> None:
+            on_progress(update)
+            if on_update is not None:
+                on_update(update)
+            if tracking is not None:
+                tracking.on_update(update)
+
+        progress, interrupted = fit_recipe(
+            model,
+            recipe,
+            images,
+            device=device,
+            checkpoint=folder.checkpoint,
+            resume=resumed,
+            on_progress=on_all,
+            on_epoch=tracking and tracking.on_epoch,
+            history=History(folder.history),
+            data=data,
+        )
+    ended = training_record(recipe, progress, interrupted, about)
+    run = _finish(model, interrupted, images, recipe, folder, ended)
+    if not interrupted and processes.is_first():
+        folder.checkpoint.unlink(missing_ok=True)  # last: its absence marks the run as finished
+    return run
+
+
+def fit_recipe(
+    model: Autoencoder,
+    recipe: Recipe,
+    images: Mapping[str, AnyExamples],
+    *,
+    device: torch.device,
+    checkpoint: Path,
+    resume: bool = False,
+    on_progress: Callable[[Update], None],
+    on_epoch: Callable[[Autoencoder], None] | None = None,
+    history: History | None = None,
+    data: Mapping[str, Fingerprint] | None = None,
+) -> tuple[RunProgress, bool]:
+    """Trains a recipe's new model on its splits, in place; it ends on the CPU.
+
+    Arguments, results and errors as of `loop.fit`.
+    """
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     where = (
         name_of(device) if processes.count() == 1 else f"{processes.count()} x {name_of(device)}"
     )
     log_line(
-        f"{'Resuming the training of' if resumed else 'Training'} "
+        f"{'Resuming the training of' if resume else 'Training'} "
         f"{_work(recipe, images[recipe.data.fit], trained)}, in {recipe.training.precision} on {where}."
     )
     kept = encoding(model) if recipe.training.trains == "decoder" else {}
@@ -150,43 +201,24 @@ def _train(
         validate = functools.partial(
             validation_loss, images=images["validation"], protocol=recipe.data.protocol
         )
-    if not resume and processes.is_first():
-        write_atomically(folder.recipe, recipe.to_toml())
-    fitted, held_out = images[recipe.data.fit], images.get("validation") or images["test"]
-    with (
-        fork_rng(device),
-        tracked(track, recipe, folder.path, len(fitted), held_out, resume) as tracking,
-        progress_shown(recipe) as on_progress,
-    ):
+    with fork_rng(device), _memory_errors(recipe, device):
         torch.manual_seed(_seed_of_process(recipe))
-
-        def on_all(update: Update) -> None:
-            on_progress(update)
-            if on_update is not None:
-                on_update(update)
-            if tracking is not None:
-                tracking.on_update(update)
-
-        with _memory_errors(recipe, device):
-            progress, interrupted = fit(
-                model,
-                fitted,
-                recipe,
-                device=device,
-                checkpoint=folder.checkpoint,
-                resume=resumed,
-                validate=validate,
-                on_progress=on_all,
-                on_epoch=tracking and tracking.on_epoch,
-                history=History(folder.history),
-                data=data,
-            )
+        progress, interrupted = fit(
+            model,
+            images[recipe.data.fit],
+            recipe,
+            device=device,
+            checkpoint=checkpoint,
+            resume=resume,
+            validate=validate,
+            on_progress=on_progress,
+            on_epoch=on_epoch,
+            history=history,
+            data=data,
+        )
     check_kept(model, kept)
-    record = {"device": name_of(device), **initial}
-    run = _finish(model.to("cpu"), progress, interrupted, images, recipe, folder, record)
-    if not interrupted and processes.is_first():
-        folder.checkpoint.unlink(missing_ok=True)  # last: its absence marks the run as finished
-    return run
+    model.to("cpu")
+    return progress, interrupted
 
 
 @contextmanager
@@ -279,17 +311,14 @@ def _check_shared(images: dict[str, AnyExamples]) -> None:
         )
 
 
-def _finish(
-    model: Autoencoder,
-    progress: RunProgress,
-    interrupted: bool,
-    images: dict[str, AnyExamples],
-    recipe: Recipe,
-    folder: RunFolder,
-    record: dict[str, str],
-) -> Run:
-    """Measures, draws and saves the model; an interrupted one is saved without metrics."""
-    ended = {
+def training_record(
+    recipe: Recipe, progress: RunProgress, interrupted: bool, about: Mapping[str, str]
+) -> dict[str, Any]:
+    """What a model's folder records about its training.
+
+    `about` is the device, and what the weights were initialized from.
+    """
+    return {
         "recipe": recipe.name,
         "overrides": recipe.changed,
         "epochs": progress.epoch,
@@ -297,8 +326,19 @@ def _finish(
         "interrupted": interrupted,
         "best_epoch": progress.best_epoch or None,
         "threads": torch.get_num_threads(),
-        **record,
+        **about,
     }
+
+
+def _finish(
+    model: Autoencoder,
+    interrupted: bool,
+    images: dict[str, AnyExamples],
+    recipe: Recipe,
+    folder: RunFolder,
+    ended: dict[str, Any],
+) -> Run:
+    """Measures, draws and saves the model; an interrupted one is saved without metrics."""
 
     def save(measured: Metrics | None, figures: dict[str, bytes]) -> None:
         if not processes.is_first():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from zoo.distributions.gaussians import divergence, normal, without_gradient
+from zoo.distributions.gaussians import divergence, draw_at, normal, without_gradient
 from zoo.distributions.mixture import NormalMixture
 from zoo.errors import InputError
 from zoo.families.hierarchical_vae.spec import HierarchicalVAESpec
@@ -99,6 +99,22 @@ class HierarchicalVAE(VariationalAutoencoder):
         kl = {f"kl_{number}": one.view(drawn) for number, one in enumerate(kls, 1)}
         likelihood = self._likelihood_at(descent.grid, drawn)
         return Inference(descent.codes.view(noise.shape), kl, likelihood)
+
+    def _infer_top(self, x: Tensor, noise: Tensor, groups: int) -> Inference:
+        def select(
+            number: int, prior: Distribution | None, posterior: Distribution | None
+        ) -> Tensor:
+            given = posterior if number < groups else prior
+            assert given is not None
+            return draw_at(given, parts[number])
+
+        parts = self._split(noise)
+        descent = self._descend(self._features(x), select, self._top_prior())
+        tops = list(zip(descent.posteriors, descent.priors, descent.latents, strict=True))[:groups]
+        with full_precision(x.device):
+            kls = [divergence(q, p, z[None]) for q, p, z in tops]
+        kl = {f"kl_{number}": one for number, one in enumerate(kls, 1)}
+        return Inference(descent.codes, kl, self._likelihood_at(descent.grid))
 
     def _log_weights(self, x: Tensor, noise: Tensor) -> Tensor:
         """One top-down pass per sample."""

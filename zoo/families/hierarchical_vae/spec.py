@@ -15,7 +15,7 @@ from zoo.specs.parts import ConvBody, NormalPrior, Prior, Width
 class HierarchicalVAESpec(Spec):
     """A VAE with groups of latents, each conditioned on those above it: a vector, then grids."""
 
-    parts: ClassVar = ("code", "likelihood", "posterior", "prior")
+    parts: ClassVar = ("code", "latent groups", "likelihood", "posterior", "prior")
 
     latent_dim: Width = Field(description="dimension of the top group, a vector")
     groups: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(

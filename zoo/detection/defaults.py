@@ -1,0 +1,78 @@
+"""The default recipe and the default score of a detector, by the kind and number of its examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.detection.scores import Complexity, Ensemble, Latent, NegELBO, Reconstruction
+from zoo.detection.scores.base import Score
+from zoo.models import Autoencoder
+from zoo.models.primitives import parts_of
+from zoo.registry import families
+from zoo.specs.domains import domain_of
+from zoo.training.recipe import Recipe
+
+STEPS = 3000
+"""Most optimizer steps for rows and series."""
+BATCH = 128
+
+
+def default_score(model: Autoencoder) -> Score:
+    """The score of a detector for which none is named.
+
+    Images of variational families: the mean of the standardized squared error, negative ELBO, and
+    complexity; without a likelihood or a posterior, of squared error and latent distance. These had
+    the highest mean AUROC on sprites, flipped, inverted and patch-shuffled images and noise, against
+    held-out training images of MNIST and Fashion-MNIST (`benchmarks/detection.py --choose`). Rows and
+    series: the negative ELBO, or the squared error.
+    """
+    has_elbo = {"posterior", "prior", "likelihood"} <= parts_of(type(model))
+    if model.spec.domain.is_real:
+        return NegELBO() if has_elbo else Reconstruction()
+    if has_elbo:
+        return Ensemble(members=(Reconstruction(), NegELBO(), Complexity()))
+    return Ensemble(members=(Reconstruction(), Latent()))
+
+
+def default_recipe(
+    family: str, shape: tuple[int, ...], count: int, seed: int, settings: Mapping[str, Any]
+) -> Recipe:
+    """The recipe of a detector of a family, sized by the examples' shape and number.
+
+    Args:
+        family: a family or preset.
+        shape: shape of one example.
+        count: number of training examples.
+        seed: seed of the training.
+        settings: settings to change, by dotted key, as overrides of `zoo.train`.
+
+    Raises RecipeError, listing every problem.
+    """
+    domain = domain_of(shape)
+    size = max(1, min(BATCH, count // 8))
+    steps_per_epoch = -(-count // size)
+    training: dict[str, Any] = {"batch_size": size, "seed": seed, "learning_rate": 1e-3}
+    if domain.is_image:
+        model: dict[str, Any] = {"latent_dim": 32, "body": {"kind": "conv"}}
+        protocol = "gray" if shape[0] == 1 else "dequantized"
+        if shape[0] != 1:
+            model["likelihood"] = {"kind": "gaussian"}
+        training |= {"epochs": 20}
+    else:
+        model = {
+            "latent_dim": max(2, min(16, domain.size // 2)),
+            "body": {"kind": "mlp", "hidden": [64]},
+        }
+        protocol = "real"
+        training |= {"epochs": max(1, STEPS // steps_per_epoch), "early_stopping": 20}
+    found, _ = families.expanded(family, {})
+    model = {name: value for name, value in model.items() if name in found.spec_class.model_fields}
+    recipe = Recipe.parse(
+        {
+            "model": {"family": family, "input_shape": list(shape), **model},
+            "data": {"dataset": "a detector's examples", "protocol": protocol},
+            "training": training,
+        }
+    )
+    return recipe.with_overrides(settings) if settings else recipe

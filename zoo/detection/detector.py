@@ -1,0 +1,270 @@
+"""`AnomalyDetector`: a model, a score and a calibration; fitted to data, saved, loaded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.cards.card import render_card
+from zoo.cards.record import record_of
+from zoo.data import AnyExamples, Examples
+from zoo.detection.calibration import Calibration
+from zoo.detection.score import Scores, check_supported, learn, parse_score, score_examples
+from zoo.detection.scores.base import Score
+from zoo.errors import InputError, MismatchError, WeightsError
+from zoo.folder import layout, store
+from zoo.io.files import read_regular, write_atomically
+from zoo.models import Autoencoder
+from zoo.registry import families
+from zoo.registry.sources import Source
+from zoo.runtime.devices import name_of
+from zoo.specs.validation import Strict, checked, listed, parse_json
+from zoo.training.loop import Update
+from zoo.training.recipe import Recipe
+from zoo.training.run import fit_recipe, training_record
+from zoo.training.start import begin
+
+FORMAT = "autoencoder-zoo-detector/1"
+HELD_OUT = 0.2
+"""Share of the examples that are held out for conformal calibration."""
+VALIDATION = 0.1
+"""Share of the examples that are held out for early stopping."""
+MOST_HELD_OUT = 10_000
+"""Most held-out scores that are kept."""
+Method = Literal["conformal", "contamination"]
+
+
+class Array(Strict):
+    """A float64 tensor in detector.json."""
+
+    shape: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> Array:
+        """A tensor's values in row-major order."""
+        return cls(shape=tuple(tensor.shape), values=tuple(tensor.double().flatten().tolist()))
+
+    def tensor(self) -> Tensor:
+        """The tensor, float64. Raises WeightsError if the values do not fill its shape."""
+        flat = torch.tensor(self.values, dtype=torch.float64)
+        if flat.numel() != torch.Size(self.shape).numel():
+            raise WeightsError(f"{flat.numel()} values do not fill an array of {self.shape}.")
+        return flat.view(self.shape)
+
+
+class DetectorFile(Strict):
+    """detector.json: everything about a detector except its model."""
+
+    format: Literal["autoencoder-zoo-detector/1"] = FORMAT
+    weights_sha256: str
+    """The model that the detector was calibrated with."""
+    score: dict[str, Any]
+    learned: dict[str, Array]
+    method: Method
+    rate: float
+    scores: tuple[float, ...]
+    """Held-out scores, or those of the training examples; ascending."""
+    columns: dict[str, Any] | None = None
+    """The table's columns, for a detector of data frames."""
+
+
+@dataclass(frozen=True)
+class AnomalyDetector:
+    """A model with a score, what the score has learned, and a calibration."""
+
+    model: Autoencoder
+    score: Score
+    learned: dict[str, Tensor] = field(repr=False)
+    calibration: Calibration
+    columns: dict[str, Any] | None = None
+
+    def score_examples(
+        self, examples: AnyExamples, *, device: torch.device | None = None, maps: bool = False
+    ) -> Scores:
+        """Scores with p-values. Raises as `zoo.detection.score.score_examples`."""
+        found = score_examples(
+            self.model, self.score, examples, self.learned, device=device, maps=maps
+        )
+        return Scores(
+            found.values,
+            found.keys,
+            found.score,
+            self.calibration.p_values(found.values),
+            found.maps,
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the model's folder with detector.json. Raises as `zoo.save`."""
+        target = Path(folder).expanduser()
+        store.check_target(target)
+        store.save(self.model, target)
+        assert self.model.info is not None
+        file = DetectorFile(
+            weights_sha256=self.model.info.sha256 or "",
+            score=self.score.model_dump(mode="json"),
+            learned={name: Array.of(tensor) for name, tensor in sorted(self.learned.items())},
+            method=self.calibration.method,
+            rate=self.calibration.rate,
+            scores=tuple(self.calibration.scores.tolist()),
+            columns=self.columns,
+        )
+        write_atomically(target / layout.DETECTOR, file.model_dump_json(indent=1) + "\n")
+
+
+def load_detector(source: Source) -> AnomalyDetector:
+    """The detector of a model's folder.
+
+    Raises WeightsError for a folder without a detector or with a damaged one, MismatchError for one
+    that belongs to other weights; otherwise as `zoo.load`.
+    """
+    path = source.folder / layout.DETECTOR
+    if not path.exists():
+        raise WeightsError(
+            f"{source.origin} holds a model but no detector ({layout.DETECTOR}): fit one with "
+            "zoo.sklearn.Detector or `zoo detect fit`.",
+            path=str(path),
+        )
+    fields = parse_json(read_regular(path, layout.MAX_DETECTOR_BYTES), str(path))
+    file, problems = checked(DetectorFile, fields)
+    if file is None:
+        raise WeightsError(listed(repr(str(path)), problems), path=str(path))
+    model = store.load_source(source)
+    assert model.info is not None
+    if file.weights_sha256 != model.info.sha256:
+        raise MismatchError(
+            f"{str(path)!r} belongs to weights {file.weights_sha256[:12]}..., and the folder holds "
+            f"{(model.info.sha256 or '?')[:12]}...: fit the detector again."
+        )
+    score = parse_score(file.score)
+    check_supported(score, model)
+    learned = {name: array.tensor() for name, array in file.learned.items()}
+    scores = np.sort(np.array(file.scores))
+    return AnomalyDetector(
+        model, score, learned, Calibration(file.method, file.rate, scores), file.columns
+    )
+
+
+def calibrate(
+    model: Autoencoder,
+    score: Score,
+    examples: AnyExamples,
+    *,
+    method: Method,
+    rate: float,
+    reference: AnyExamples | None = None,
+    columns: dict[str, Any] | None = None,
+    device: torch.device | None = None,
+) -> AnomalyDetector:
+    """A detector from a trained model.
+
+    Args:
+        model: the model.
+        score: the score.
+        examples: for conformal calibration, examples that the model was not trained on; for
+            contamination, the training examples.
+        method: how the threshold is set: see `Calibration`.
+        rate: false-alarm rate, or share of anomalies.
+        reference: examples that the score learns from, if it learns: the training examples.
+        columns: the table's columns.
+        device: where to compute; None is the model's.
+
+    Raises InputError for a score that the model does not support and for too few examples.
+    """
+    check_supported(score, model)
+    learned = learn(model, score, reference)
+    found = score_examples(model, score, examples, learned, device=device).values
+    if method == "conformal":
+        found = found[:MOST_HELD_OUT]
+    return AnomalyDetector(model, score, learned, Calibration.of(method, rate, found), columns)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The examples of a fit, split at random."""
+
+    train: Examples
+    validation: Examples
+    held_out: Examples
+    """For calibration; the training and validation examples, if nothing is held out."""
+
+
+def split(examples: Examples, method: Method, seed: int) -> Parts:
+    """Splits examples at random. Raises InputError for fewer than 3."""
+    count = len(examples)
+    if count < 3:
+        raise InputError(
+            f"A detector needs at least 3 {examples.domain.nouns}; got {count}: n_samples = {count}."
+        )
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    held = max(1, round(HELD_OUT * count)) if method == "conformal" else 0
+    validation = max(1, round(VALIDATION * (count - held)))
+    numbers = order[:held], order[held : held + validation], order[held + validation :]
+
+    def part(name: str, chosen: Tensor) -> Examples:
+        keys = [examples.key(int(number)) for number in chosen]
+        return Examples(examples.dataset, name, examples.values[chosen], keys)
+
+    held_out, valid, train = (
+        part(name, one)
+        for name, one in zip(("held out", "validation", "train"), numbers, strict=True)
+    )
+    return Parts(train, valid, held_out if held else examples)
+
+
+def train_detector(
+    recipe: Recipe,
+    examples: Examples,
+    score: Score,
+    *,
+    method: Method,
+    rate: float,
+    columns: dict[str, Any] | None = None,
+    device: torch.device,
+    on_progress: Callable[[Update], None] = lambda update: None,
+) -> AnomalyDetector:
+    """Trains a recipe's model on examples and calibrates a score on a held-out part of them.
+
+    Raises as `zoo.train` and `calibrate`.
+    """
+    parts = split(examples, method, recipe.training.seed)
+    model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
+    check_supported(score, model)
+    about = {"device": name_of(device), **begin(model, recipe.training)}
+    with tempfile.TemporaryDirectory(prefix="zoo-detector-") as folder:
+        progress, interrupted = fit_recipe(
+            model,
+            recipe,
+            {"train": parts.train, "validation": parts.validation},
+            device=device,
+            checkpoint=Path(folder, "checkpoint.safetensors"),
+            on_progress=on_progress,
+        )
+        if interrupted:
+            raise KeyboardInterrupt
+        record = training_record(recipe, progress, interrupted, about)
+        info = store.save_folder(
+            model,
+            Path(folder, "model"),
+            recipe=recipe.to_toml(),
+            metrics=record_of([], training=record),
+            card=render_card,
+        )
+    model.info = replace(info, folder=None, origin="a detector")
+    return calibrate(
+        model.eval(),
+        score,
+        parts.held_out,
+        method=method,
+        rate=rate,
+        reference=parts.train if method == "conformal" else examples,
+        columns=columns,
+        device=device,
+    )

@@ -1,0 +1,160 @@
+"""`Scores`: the anomaly scores of examples, and how they are computed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.data import AnyExamples, as_input
+from zoo.detection.scores import SCORES
+from zoo.detection.scores.base import Learned, Score
+from zoo.errors import InputError, SpecError
+from zoo.evaluation.evaluate import check_shape
+from zoo.evaluation.measure import as_measured, batch_size, check_finite, exact_float32
+from zoo.models import Autoencoder
+from zoo.models.primitives import parts_of
+from zoo.plugins.guards import plugin_errors
+from zoo.plugins.kinds import kind_of
+from zoo.specs.validation import checked, listed
+
+REFERENCE = 10_000
+"""Most reference examples that a score learns from: the first in a shuffled order."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One number per example; higher is more anomalous."""
+
+    values: np.ndarray
+    """`(N,)` float64."""
+    keys: list[str] = field(repr=False)
+    """The key of each example, as in `Examples.key`."""
+    score: Score
+    """The score and its settings."""
+    p_values: np.ndarray | None = None
+    """Conformal p-values `(N,)`, if the score is calibrated."""
+    maps: np.ndarray | None = field(default=None, repr=False)
+    """The contribution of each value of an example, `(N, *input_shape)` float32, if asked for."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def order(self) -> np.ndarray:
+        """Numbers of the examples `(N,)`, the most anomalous first; ties in their own order."""
+        return np.argsort(-self.values, kind="stable")
+
+
+def parse_score(score: str | Score | dict[str, Any]) -> Score:
+    """A score from its kind, its settings or itself.
+
+    Raises UnknownNameError for an unknown kind, SpecError for invalid settings.
+    """
+    if isinstance(score, Score):
+        return score
+    fields = {"kind": score} if isinstance(score, str) else dict(score)
+    cls = SCORES.get(str(fields.get("kind", "")))
+    found, problems = checked(cls, fields)
+    if found is None:
+        raise SpecError(listed(f"The score {kind_of(cls)!r}", problems), problems=problems)
+    return found
+
+
+def learn(model: Autoencoder, score: Score, reference: AnyExamples | None) -> dict[str, Tensor]:
+    """What a score learns from reference examples, on the CPU; empty for one that learns nothing.
+
+    Raises InputError if it learns and there are none.
+    """
+    if not score.learns:
+        return {}
+    kind = kind_of(type(score))
+    if reference is None:
+        raise InputError(
+            f"The score {kind!r} learns from examples that are normal: give reference=, such as the "
+            "training set."
+        )
+    check_shape(model, reference)
+    numbers = reference.order(0, 0)[:REFERENCE].sort().values
+    size = batch_size(model.spec.input_size)
+
+    def batches() -> Iterator[Tensor]:
+        for values in reference.read(numbers.split(size)):
+            yield model.standardized(as_input(values))
+
+    with _guarded(score), torch.inference_mode(), exact_float32():
+        found = score.learn(model, batches)
+    return {name: tensor.detach().cpu() for name, tensor in found.items()}
+
+
+def score_examples(
+    model: Autoencoder,
+    score: Score,
+    examples: AnyExamples,
+    learned: Learned,
+    *,
+    device: torch.device | None = None,
+    maps: bool = False,
+) -> Scores:
+    """The score of each example, in order.
+
+    Batches have a fixed size, padded at the end, so that an example's score does not depend on how
+    many there are.
+
+    Raises InputError for a score that the model does not support, for examples of another shape, and
+    for scores that are not finite.
+    """
+    check_shape(model, examples)
+    check_supported(score, model)
+    model = as_measured(model, device or model.device)
+    size, count = batch_size(model.spec.input_size), len(examples)
+    values, mapped = np.empty(count), []
+    numbers = torch.arange(count)
+    with _guarded(score), torch.inference_mode(), exact_float32():
+        for first, batch in zip(
+            range(0, count, size), examples.read(numbers.split(size)), strict=True
+        ):
+            x = model.standardized(as_input(batch))
+            padded = torch.cat([x, x[-1:].expand(size - len(x), *x.shape[1:])])
+            found = score.values(model, padded, learned)[: len(x)]
+            values[first : first + len(x)] = found.cpu().double().numpy()
+            if maps:
+                mapped.append(_map(score, model, x))
+    check_finite({kind_of(type(score)): torch.from_numpy(values)}, examples.key)
+    keys = [examples.key(number) for number in range(count)]
+    return Scores(values, keys, score, maps=np.concatenate(mapped) if mapped else None)
+
+
+def _map(score: Score, model: Autoencoder, x: Tensor) -> np.ndarray:
+    found = score.map(model, x)
+    if found is None:
+        raise InputError(
+            f"The score {kind_of(type(score))!r} of {type(model).__name__} has no value per "
+            f"{'pixel' if model.spec.domain.is_image else 'column'}: leave maps out."
+        )
+    return found.float().cpu().numpy()
+
+
+def check_supported(score: Score, model: Autoencoder) -> None:
+    """Raises InputError for a score that this model does not support."""
+    kind = kind_of(type(score))
+    if missing := sorted(set(score.parts()) - parts_of(type(model))):
+        raise InputError(
+            f"The score {kind!r} needs {' and '.join(missing)}, which {type(model).__name__} does not have."
+        )
+    if model.spec.domain.kind not in score.domains:
+        raise InputError(f"The score {kind!r} does not support {model.spec.domain.nouns}.")
+
+
+def identity_of(**settings: object) -> str:
+    """Twelve hex digits that identify a measurement by its settings."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _guarded(score: Score):
+    return plugin_errors(SCORES.title_of(type(score)), "failed to score examples")

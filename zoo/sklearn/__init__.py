@@ -1,0 +1,6 @@
+"""Models in scikit-learn: `Encoder`, a transformer; `Detector` and `PyODDetector`, outlier detectors."""
+
+from zoo.sklearn.detector import Detector, PyODDetector, load_detector
+from zoo.sklearn.encoder import Encoder
+
+__all__ = ["Detector", "Encoder", "PyODDetector", "load_detector"]

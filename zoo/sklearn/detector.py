@@ -1,0 +1,356 @@
+"""Anomaly detectors with scikit-learn's interface, and with PyOD's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from zoo.api import load
+from zoo.data import Examples
+from zoo.detection import detector as core
+from zoo.detection.defaults import default_recipe, default_score
+from zoo.detection.detector import Method
+from zoo.detection.score import Scores, parse_score
+from zoo.detection.scores.base import Score
+from zoo.errors import InputError
+from zoo.hub.find import find
+from zoo.models import Autoencoder
+from zoo.registry import families
+from zoo.runtime.devices import find_device
+from zoo.training.loop import Update
+from zoo.training.recipe import Recipe
+
+log = logging.getLogger("zoo")
+
+DEFAULT_RATE = 0.05
+
+
+class Detector(OutlierMixin, BaseEstimator):
+    """An anomaly detector: an autoencoder with a score and a threshold.
+
+    `fit` trains the model, unless one is given that is trained, and sets the threshold;
+    `predict` returns -1 for anomalies and +1 for normal examples.
+
+    Args:
+        model: a family (`"vae"`), a recipe (a `Recipe`, a mapping or a `.toml` file), or a trained
+            model: a published name, a folder, a repo on the Hub, or an `Autoencoder`. A trained model
+            is not trained again: fit calibrates it on all examples, which should be new to it.
+        score: a kind of score (`"nll"`), its settings (`{"kind": "nll", "samples": 500}`) or a
+            `zoo.Score`; `"default"` depends on the model: see `zoo.detection.defaults.default_score`.
+        false_alarm_rate: for training data that are normal: 20 % of fit's examples are held out, and
+            an alarm means a conformal p-value of at most this rate (Bates et al. 2023). Normal
+            examples then raise alarms with at most this probability, averaged over training sets.
+        contamination: for training data that contain anomalies: the share of them, as in PyOD.
+            With neither, `false_alarm_rate` is 0.05, or the smallest rate that the number of examples
+            allows.
+        settings: settings of the recipe to change, by dotted key, such as
+            `{"epochs": 50, "model.latent_dim": 8}`.
+        device: where to train and score; `"auto"` is a GPU if available.
+        random_state: seed of the training and of the split. With the same data, seed, threads and
+            device, scores are bitwise identical.
+        verbose: whether to show training progress.
+
+    Attributes:
+        detector_: the fitted `zoo.detection.detector.AnomalyDetector`, with its model.
+        threshold_: the lowest score, higher is more anomalous, that raises an alarm.
+        offset_: `-threshold_`, as in scikit-learn.
+
+    X are rows `(N, D)`, in any units: the model standardizes them; series `(N, C, L)`; or images
+    `(N, C, H, W)` or, gray, `(N, H, W)`, uint8, or floats in [0, 1].
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Recipe | Mapping[str, Any] | Autoencoder = "vae",
+        *,
+        score: str | Mapping[str, Any] | Score = "default",
+        false_alarm_rate: float | None = None,
+        contamination: float | None = None,
+        settings: Mapping[str, Any] | None = None,
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.model = model
+        self.score = score
+        self.false_alarm_rate = false_alarm_rate
+        self.contamination = contamination
+        self.settings = settings
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803  # its name in scikit-learn
+        """Trains the model on normal examples, or mostly normal ones, and sets the threshold.
+
+        Raises:
+            InputError: for both rates, too few examples for the rate, and a score that the model does
+                not support. It is a ValueError.
+            RecipeError, UnknownNameError, WeightsError: as `zoo.train` and `zoo.load`.
+        """
+        method, rate = self._rate()
+        examples = self._examples(X, is_fit=True)
+        device, seed = find_device(self.device), self._seed()
+        trained, recipe = self._model(examples, seed)
+        if method == "conformal" and self.false_alarm_rate is None:
+            held = len(examples) if trained else round(core.HELD_OUT * len(examples))
+            rate = max(rate, 1 / (max(1, held) + 1))
+        if trained is not None:
+            score = self._score(trained)
+            self.detector_ = core.calibrate(
+                trained,
+                score,
+                examples,
+                method=method,
+                rate=rate,
+                reference=examples,
+                device=device,
+            )
+        else:
+            assert recipe is not None
+            skeleton = families.get(recipe.family).skeleton(recipe.spec)
+            self.detector_ = core.train_detector(
+                recipe,
+                examples,
+                self._score(skeleton),
+                method=method,
+                rate=rate,
+                device=device,
+                on_progress=_progress if self.verbose else _silent,
+            )
+        return self._fitted(self.detector_)
+
+    def score_samples(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Minus the anomaly score of each example, `(N,)`: lower is more abnormal."""
+        return -self.scores(X).values
+
+    def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
+        """`score_samples(X) - offset_`, `(N,)`: negative for anomalies."""
+        return self.threshold_ - self.scores(X).values - 0.0
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """-1 for anomalies and +1 for normal examples, `(N,)`."""
+        found = self.scores(X).values
+        return np.where(self.detector_.calibration.alarms(found), -1, 1)
+
+    def p_values(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Conformal p-values `(N,)`; without held-out examples, the tail shares of the training scores."""
+        found = self.scores(X).p_values
+        assert found is not None
+        return found
+
+    def scores(self, X: Any, *, maps: bool = False) -> Scores:  # noqa: N803
+        """Anomaly scores with keys and p-values, and maps if asked for; higher is more anomalous."""
+        check_is_fitted(self, "detector_")
+        return self.detector_.score_examples(
+            self._examples(X), device=find_device(self.device), maps=maps
+        )
+
+    def save(self, folder: str | Path) -> None:
+        """Writes the model's folder with detector.json: `zoo.load_detector` reads it, `zoo.push` publishes it."""
+        check_is_fitted(self, "detector_")
+        self.detector_.save(folder)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = False
+        return tags
+
+    def _fitted(self, detector: AnomalyDetector) -> Self:
+        self.detector_, self.threshold_ = detector, detector.calibration.threshold
+        self.offset_ = -self.threshold_
+        if detector.model.spec.domain.kind == "vector":
+            self.n_features_in_ = detector.model.spec.input_size
+        return self
+
+    def _rate(self) -> tuple[Method, float]:
+        if self.false_alarm_rate is not None and self.contamination is not None:
+            raise InputError(
+                "Give false_alarm_rate, for normal training data, or contamination, for training data "
+                "with anomalies; not both."
+            )
+        if self.contamination is not None:
+            if not 0 < self.contamination <= 0.5:
+                raise InputError(f"contamination must be in (0, 0.5]; got {self.contamination!r}.")
+            return "contamination", float(self.contamination)
+        rate = DEFAULT_RATE if self.false_alarm_rate is None else self.false_alarm_rate
+        if not 0 < rate < 1:
+            raise InputError(f"false_alarm_rate must be in (0, 1); got {rate!r}.")
+        return "conformal", float(rate)
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, np.random.RandomState):
+            return int(self.random_state.randint(2**31 - 1))
+        return 0 if self.random_state is None else int(self.random_state)
+
+    def _model(self, examples: Examples, seed: int) -> tuple[Autoencoder | None, Recipe | None]:
+        """A trained model, or the recipe to train."""
+        given, settings = self.model, dict(self.settings or {})
+        if isinstance(given, Autoencoder):
+            return self._trained(given), None
+        if isinstance(given, str) and given in {
+            *families.BUILT_IN,
+            *families.PRESETS,
+            *families.list_families(),
+        }:
+            count = len(examples)
+            return None, default_recipe(given, examples.shape, count, seed, settings)
+        from zoo.training.recipe import load_recipe
+
+        if not isinstance(given, str | Path) or str(given).endswith(".toml"):
+            recipe = load_recipe(given, settings)
+            return None, recipe.with_overrides({"data.fit": "train", "seed": seed})
+        return self._trained(load(given)), None
+
+    def _trained(self, model: Autoencoder) -> Autoencoder:
+        if self.settings:
+            raise InputError("settings change a recipe; the given model is already trained.")
+        return model
+
+    def _score(self, model: Autoencoder) -> Score:
+        return default_score(model) if self.score == "default" else parse_score(self.score)  # pyright: ignore[reportArgumentType]
+
+    def _examples(self, X: Any, is_fit: bool = False) -> Examples:  # noqa: N803
+        """X as examples: uint8 images, or float64 rows or series."""
+        if getattr(X, "ndim", 2) > 2:
+            return Examples("X", "all", _images_or_series(X))
+        rows = validate_data(self, X, reset=is_fit, dtype=[np.float64, np.float32])
+        return Examples("X", "all", torch.tensor(rows, dtype=torch.float64))
+
+
+class PyODDetector(BaseEstimator):
+    """A `Detector` with PyOD's names and signs: scores are higher for anomalies, labels are 0 and 1.
+
+    Args:
+        model: as for `Detector`.
+        contamination: share of anomalies in the training data.
+        score: as for `Detector`, as are the others.
+        settings: settings of the recipe to change.
+        device: where to train and score.
+        random_state: seed of the training.
+        verbose: whether to show training progress.
+
+    Attributes:
+        decision_scores_: scores of the training examples, `(N,)`.
+        threshold_: the lowest score of an anomaly.
+        labels_: 1 for the anomalies among the training examples, else 0, `(N,)`.
+        detector_: the fitted `Detector`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Recipe | Mapping[str, Any] | Autoencoder = "vae",
+        contamination: float = 0.1,
+        *,
+        score: str | Mapping[str, Any] | Score = "default",
+        settings: Mapping[str, Any] | None = None,
+        device: str = "cpu",
+        random_state: int | np.random.RandomState | None = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.model = model
+        self.contamination = contamination
+        self.score = score
+        self.settings = settings
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803  # its name in PyOD
+        """As `Detector.fit`."""
+        self.detector_ = Detector(**self.get_params(deep=False)).fit(X)
+        self.threshold_ = self.detector_.threshold_
+        self.decision_scores_ = self.decision_function(X)
+        self.labels_ = self._labels(self.decision_scores_)
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
+        """The score of each example, `(N,)`: higher is more anomalous."""
+        check_is_fitted(self, "detector_")
+        return self.detector_.scores(X).values
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """1 for anomalies, else 0, `(N,)`."""
+        return self._labels(self.decision_function(X))
+
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Columns for normal and anomalous, `(N, 2)`: the score, scaled to [0, 1] by the training scores.
+
+        This is PyOD's `method="linear"`. It is no probability; `Detector.p_values` are.
+        """
+        found, known = self.decision_function(X), self.decision_scores_
+        spread = float(known.max() - known.min()) or 1.0
+        anomalous = np.clip((found - known.min()) / spread, 0, 1)
+        return np.stack([1 - anomalous, anomalous], 1)
+
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:  # noqa: N803
+        """`fit(X).labels_`."""
+        return self.fit(X).labels_
+
+    def _labels(self, scores: np.ndarray) -> np.ndarray:
+        return (scores >= self.threshold_).astype(int)
+
+
+def load_detector(
+    source: str | Path,
+    *,
+    device: str = "cpu",
+    revision: str | None = None,
+    token: str | None = None,
+    offline: bool = False,
+) -> Detector:
+    """A fitted `Detector` from a folder, a published name or a repo on the Hub; arguments as `zoo.load`.
+
+    Raises WeightsError for a model without a detector, MismatchError for a detector of other weights;
+    otherwise as `zoo.load`.
+    """
+    from zoo.folder import layout
+
+    wanted = (layout.CONFIG, layout.WEIGHTS, layout.DETECTOR)
+    found = core.load_detector(
+        find(source, wanted, revision=revision, token=token, offline=offline)
+    )
+    rate, is_conformal = found.calibration.rate, found.calibration.method == "conformal"
+    detector = Detector(
+        found.model,
+        score=found.score,
+        false_alarm_rate=rate if is_conformal else None,
+        contamination=None if is_conformal else rate,
+        device=device,
+    )
+    return detector._fitted(found)
+
+
+def _images_or_series(X: Any) -> torch.Tensor:  # noqa: N803
+    """uint8 images `(N, C, H, W)` of levels or of floats in [0, 1]; other floats `(N, C, L)` are series."""
+    values = torch.as_tensor(np.asarray(X))
+    if values.dtype == torch.uint8:
+        return values[:, None] if values.dim() == 3 else values
+    if not values.is_floating_point():
+        raise InputError(f"Images are uint8 or floats in [0, 1]; got {values.dtype}.")
+    if not torch.isfinite(values).all():
+        raise InputError("X holds NaN or infinity. Drop such examples, or impute the values.")
+    if values.dim() == 3:
+        return values.double()
+    if values.min() < 0 or values.max() > 1:
+        raise InputError(
+            f"Images of floats are in [0, 1]; got values from {values.min():g} to {values.max():g}."
+        )
+    return (values * 255).round().to(torch.uint8)
+
+
+def _silent(update: Update) -> None:
+    pass
+
+
+def _progress(update: Update) -> None:
+    if update.ended:
+        log.warning("epoch %d of %d", update.epoch, update.epochs)
