@@ -4,6 +4,10 @@ from zoo.api import build as build
 from zoo.api import info as info
 from zoo.api import load as load
 from zoo.api import save as save
+from zoo.detection.evaluate import Detection as Detection
+from zoo.detection.score import Scores as Scores
+from zoo.detection.scores.base import Score as Score
+from zoo.detection.scores.registry import register_score as register_score
 from zoo.errors import DataError as DataError
 from zoo.errors import DeviceError as DeviceError
 from zoo.errors import ExportError as ExportError
@@ -34,6 +38,7 @@ from zoo.likelihoods.field import AnyLikelihood as AnyLikelihood
 from zoo.likelihoods.registry import register_likelihood as register_likelihood
 from zoo.measuring import evaluate as evaluate
 from zoo.measuring import measure_reconstructions as measure_reconstructions
+from zoo.measuring import score as score
 from zoo.measuring import verify as verify
 from zoo.models import Autoencoder as Autoencoder
 from zoo.models import Batch as Batch
@@ -44,6 +49,7 @@ from zoo.models.parts.likelihoods import LikelihoodHead as LikelihoodHead
 from zoo.registry.families import list_families as list_families
 from zoo.registry.families import register as register
 from zoo.registry.published import list_models as list_models
+from zoo.sklearn.detector import load_detector as load_detector
 from zoo.specs.base import Spec as Spec
 from zoo.specs.info import ModelInfo as ModelInfo
 from zoo.specs.metrics import Metrics as Metrics

@@ -1,11 +1,11 @@
-"""The public functions that measure: evaluate, measure_reconstructions, verify."""
+"""The public functions that measure: evaluate, score, measure_reconstructions, verify."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.api import info, load
 from zoo.errors import HubError, InputError, IntegrityError, OfflineError
@@ -14,7 +14,11 @@ from zoo.hub.find import EVERYTHING, ONLINE, TO_MEASURE, Access, find
 from zoo.registry import sources
 
 if TYPE_CHECKING:
+    from zoo.data import AnyExamples
     from zoo.data.open import Dataset
+    from zoo.detection.detector import AnomalyDetector
+    from zoo.detection.score import Scores
+    from zoo.detection.scores.base import Score
     from zoo.evaluation.report import Report
     from zoo.models import Autoencoder
     from zoo.specs.metrics import Metrics
@@ -80,14 +84,10 @@ def evaluate(
             be scored: a dataset that knows no factors, a factor that does not vary, a single latent.
         DataError, OfflineError: for data that are missing or damaged, or a file of factors that is.
     """
-    from torch.nn import Module
-
     from zoo.data.factors import factors_of
     from zoo.data.open import check_at_hand
     from zoo.evaluation.evaluate import evaluate_model
     from zoo.evaluation.examples import examples_for
-    from zoo.folder import store
-    from zoo.models.contract import unwrapped
     from zoo.runtime.devices import find_rank_device
     from zoo.specs.data import transform_of
     from zoo.specs.protocols import check_known
@@ -95,12 +95,8 @@ def evaluate(
     if protocol is not None:
         check_known(protocol)
     where = find_rank_device(device)
-    if isinstance(model_or_source, Module):
-        model = unwrapped(model_or_source)
-    else:
-        found = find(model_or_source, TO_MEASURE, revision=revision, token=token, offline=offline)
-        model = store.load_source(found)
     access = Access(token, offline)
+    model = _model(model_or_source, revision, access)
     if dataset is None:
         dataset, recipe_protocol = trained_on(model, access)
         protocol = protocol or recipe_protocol
@@ -124,6 +120,139 @@ def evaluate(
         factors=factors_of(dataset, images.split, factors),
         device=where,
     )
+
+
+def score(
+    model_or_source: Autoencoder | str | Path,
+    dataset: Dataset,
+    score: str | Mapping[str, Any] | Score = "default",
+    *,
+    split: str | None = None,
+    reference: Dataset | None = None,
+    maps: bool = False,
+    device: str = "auto",
+    revision: str | None = None,
+    token: str | None = None,
+    offline: bool = False,
+) -> Scores:
+    """The anomaly score of each example: higher is more anomalous.
+
+    Examples are scored as they are, with the same random numbers for each: no score depends on the
+    other examples or on the order.
+
+    Args:
+        model_or_source: a model, or what `load` takes. The folder of a detector gives p-values, by its own
+            score.
+        dataset: as for `evaluate`; of a detector of a table also a data frame, a .csv or a .parquet file.
+        score: a kind of score, such as `"nll"`, its settings, such as `{"kind": "nll", "samples": 500}`, or
+            a `Score`; `"default"` is the detector's, else `zoo.detection.defaults.default_score`.
+        split: train, validation or test; None is test, or all of a dataset without parts.
+        reference: normal examples, for scores that learn from them; None is the training split of the
+            dataset that the model's recipe names.
+        maps: also return the contribution of each value of an example.
+        device, revision, token, offline: as for `evaluate`.
+
+    Raises:
+        UnknownNameError, SpecError: for an unknown score or invalid settings.
+        InputError: for a score that the model does not support, or that learns without a reference.
+        DataError, OfflineError: as `evaluate`.
+    """
+    access = Access(token, offline)
+    detector, examples = detector_and_examples(
+        model_or_source,
+        dataset,
+        score,
+        split=split,
+        reference=reference,
+        revision=revision,
+        access=access,
+    )
+    from zoo.runtime.devices import find_device
+
+    return detector.score_examples(examples, device=find_device(device), maps=maps)
+
+
+def detector_and_examples(
+    model_or_source: Autoencoder | str | Path,
+    dataset: Dataset,
+    score: str | Mapping[str, Any] | Score = "default",
+    *,
+    split: str | None = None,
+    reference: Dataset | None = None,
+    revision: str | None = None,
+    access: Access = ONLINE,
+) -> tuple[AnomalyDetector, AnyExamples]:
+    """The detector of a source, or a model with a score as one without calibration, and the examples."""
+    from torch.nn import Module
+
+    from zoo.detection.defaults import default_score
+    from zoo.detection.detector import AnomalyDetector, has_detector, load_detector
+    from zoo.detection.score import learn, parse_score
+    from zoo.evaluation.examples import examples_for
+    from zoo.folder import layout, store
+    from zoo.models.contract import unwrapped
+
+    detector = None
+    if isinstance(model_or_source, Module):
+        model = unwrapped(model_or_source)
+    else:
+        wanted = (*TO_MEASURE, layout.DETECTOR)
+        found = find(
+            model_or_source,
+            wanted,
+            revision=revision,
+            token=access.token,
+            offline=access.offline,
+        )
+        detector = load_detector(found) if has_detector(found) else None
+        model = detector.model if detector else store.load_source(found)
+    if detector is not None and detector.table is not None:
+        examples = detector.rows(dataset)
+    else:
+        examples = examples_for(model, dataset, split, recipe_of(model, access))
+    if score == "default" and detector is not None:
+        return detector, examples
+    chosen = default_score(model) if score == "default" else parse_score(score)  # pyright: ignore[reportArgumentType]
+    learned = learn(model, chosen, reference_of(model, chosen, reference, access))
+    return AnomalyDetector(model, chosen, learned), examples
+
+
+def reference_of(
+    model: Autoencoder, score: Score, reference: Dataset | None = None, access: Access = ONLINE
+) -> AnyExamples | None:
+    """The examples that a score learns from, if it learns: by default the model's training examples.
+
+    Raises InputError for a model without a recipe, if none are given.
+    """
+    from zoo.evaluation.examples import examples_for
+
+    if not score.learns:
+        return None
+    if reference is not None:
+        return examples_for(model, reference, None, recipe_of(model, access))
+    dataset, _ = trained_on(model, access)
+    return examples_for(model, dataset, "train", recipe_of(model, access))
+
+
+def _model(
+    model_or_source: Autoencoder | str | Path, revision: str | None, access: Access
+) -> Autoencoder:
+    """A model, or that of a source with its recipe."""
+    from torch.nn import Module
+
+    from zoo.folder import store
+    from zoo.models.contract import unwrapped
+
+    if isinstance(model_or_source, Module):
+        return unwrapped(model_or_source)
+    found = find(
+        model_or_source,
+        TO_MEASURE,
+        revision=revision,
+        token=access.token,
+        offline=access.offline,
+    )
+    return store.load_source(found)
 
 
 def measure_reconstructions(

@@ -16,6 +16,7 @@ from zoo.cli.bench import bench
 from zoo.cli.card import card
 from zoo.cli.compare import compare
 from zoo.cli.demo import demo
+from zoo.cli.detect import detect
 from zoo.cli.draw import draw
 from zoo.cli.encode import encode
 from zoo.cli.eval import evaluate
@@ -72,6 +73,7 @@ for verb in (
     train,
     sweep,
     evaluate,
+    detect,
     bench,
     compare,
     verify,

@@ -62,7 +62,7 @@ def train(
     `zoo show recipe` explains them all. The weights depend on the number of threads too: set
     OMP_NUM_THREADS as the recipe says to get the published ones.
     """
-    changes = dict(_override(text) for text in overrides)
+    changes = dict(as_setting(text) for text in overrides)
     from zoo.cards.record import heading, lines_of
     from zoo.runtime.devices import find_device
     from zoo.training.recipe import load_recipe
@@ -100,7 +100,8 @@ def train(
     say(f"Load it with zoo.load({str(model) if model.is_absolute() else f'./{model}'!r}).")
 
 
-def _override(text: str) -> tuple[str, Any]:
+def as_setting(text: str) -> tuple[str, Any]:
+    """A key and its value, as TOML, from `KEY=VALUE`."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise click.UsageError(f"{text!r} is not KEY=VALUE, such as epochs=5.")

@@ -15,6 +15,7 @@ from torch import Tensor
 from zoo.cards.card import render_card
 from zoo.cards.record import record_of
 from zoo.data import AnyExamples, Examples
+from zoo.data.tables import Table
 from zoo.detection.calibration import Calibration
 from zoo.detection.score import Scores, check_supported, learn, parse_score, score_examples
 from zoo.detection.scores.base import Score
@@ -72,8 +73,8 @@ class DetectorFile(Strict):
     rate: float
     scores: tuple[float, ...]
     """Held-out scores, or those of the training examples; ascending."""
-    columns: dict[str, Any] | None = None
-    """The table's columns, for a detector of data frames."""
+    table: Table | None = None
+    """The columns of a detector of tables."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +84,27 @@ class AnomalyDetector:
     model: Autoencoder
     score: Score
     learned: dict[str, Tensor] = field(repr=False)
-    calibration: Calibration
-    columns: dict[str, Any] | None = None
+    calibration: Calibration | None = None
+    """None for scores without p-values and alarms."""
+    table: Table | None = None
+    """The columns of a detector of tables."""
 
     def score_examples(
         self, examples: AnyExamples, *, device: torch.device | None = None, maps: bool = False
     ) -> Scores:
-        """Scores with p-values. Raises as `zoo.detection.score.score_examples`."""
+        """Scores, with p-values if calibrated. Raises as `zoo.detection.score.score_examples`."""
         found = score_examples(
             self.model, self.score, examples, self.learned, device=device, maps=maps
         )
-        return Scores(
-            found.values,
-            found.keys,
-            found.score,
-            self.calibration.p_values(found.values),
-            found.maps,
-        )
+        if self.calibration is None:
+            return found
+        p_values = self.calibration.p_values(found.values)
+        return replace(found, p_values=p_values, threshold=self.calibration.threshold)
+
+    def rows(self, data: object) -> Examples:
+        """A table's rows. Raises DataError for one of other columns, or with values that it cannot encode."""
+        assert self.table is not None
+        return rows_of(self.table, data)
 
     def save(self, folder: str | Path) -> None:
         """Writes the model's folder with detector.json. Raises as `zoo.save`."""
@@ -107,6 +112,7 @@ class AnomalyDetector:
         store.check_target(target)
         store.save(self.model, target)
         assert self.model.info is not None
+        assert self.calibration is not None
         file = DetectorFile(
             weights_sha256=self.model.info.sha256 or "",
             score=self.score.model_dump(mode="json"),
@@ -114,9 +120,19 @@ class AnomalyDetector:
             method=self.calibration.method,
             rate=self.calibration.rate,
             scores=tuple(self.calibration.scores.tolist()),
-            columns=self.columns,
+            table=self.table,
         )
         write_atomically(target / layout.DETECTOR, file.model_dump_json(indent=1) + "\n")
+
+
+def rows_of(table: Table, data: object) -> Examples:
+    """A table's rows, float64, numbered from 0. Raises as `Table.encode`."""
+    return Examples("the table", "all", torch.from_numpy(table.encode(data)))
+
+
+def has_detector(source: Source) -> bool:
+    """Whether a model's folder has a detector."""
+    return (source.folder / layout.DETECTOR).exists()
 
 
 def load_detector(source: Source) -> AnomalyDetector:
@@ -126,7 +142,7 @@ def load_detector(source: Source) -> AnomalyDetector:
     that belongs to other weights; otherwise as `zoo.load`.
     """
     path = source.folder / layout.DETECTOR
-    if not path.exists():
+    if not has_detector(source):
         raise WeightsError(
             f"{source.origin} holds a model but no detector ({layout.DETECTOR}): fit one with "
             "zoo.sklearn.Detector or `zoo detect fit`.",
@@ -148,7 +164,7 @@ def load_detector(source: Source) -> AnomalyDetector:
     learned = {name: array.tensor() for name, array in file.learned.items()}
     scores = np.sort(np.array(file.scores))
     return AnomalyDetector(
-        model, score, learned, Calibration(file.method, file.rate, scores), file.columns
+        model, score, learned, Calibration(file.method, file.rate, scores), file.table
     )
 
 
@@ -160,7 +176,7 @@ def calibrate(
     method: Method,
     rate: float,
     reference: AnyExamples | None = None,
-    columns: dict[str, Any] | None = None,
+    table: Table | None = None,
     device: torch.device | None = None,
 ) -> AnomalyDetector:
     """A detector from a trained model.
@@ -173,7 +189,7 @@ def calibrate(
         method: how the threshold is set: see `Calibration`.
         rate: false-alarm rate, or share of anomalies.
         reference: examples that the score learns from, if it learns: the training examples.
-        columns: the table's columns.
+        table: the columns of a table.
         device: where to compute; None is the model's.
 
     Raises InputError for a score that the model does not support and for too few examples.
@@ -226,7 +242,7 @@ def train_detector(
     *,
     method: Method,
     rate: float,
-    columns: dict[str, Any] | None = None,
+    table: Table | None = None,
     device: torch.device,
     on_progress: Callable[[Update], None] = lambda update: None,
 ) -> AnomalyDetector:
@@ -265,6 +281,6 @@ def train_detector(
         method=method,
         rate=rate,
         reference=parts.train if method == "conformal" else examples,
-        columns=columns,
+        table=table,
         device=device,
     )

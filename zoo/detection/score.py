@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,16 +39,43 @@ class Scores:
     score: Score
     """The score and its settings."""
     p_values: np.ndarray | None = None
-    """Conformal p-values `(N,)`, if the score is calibrated."""
+    """p-values `(N,)`, if the score is calibrated."""
+    threshold: float | None = None
+    """The lowest score that raises an alarm, if the score is calibrated."""
     maps: np.ndarray | None = field(default=None, repr=False)
     """The contribution of each value of an example, `(N, *input_shape)` float32, if asked for."""
 
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def alarms(self) -> np.ndarray | None:
+        """Whether each score raises an alarm, `(N,)` bool, if the score is calibrated."""
+        return None if self.threshold is None else self.values >= self.threshold
+
     def order(self) -> np.ndarray:
         """Numbers of the examples `(N,)`, the most anomalous first; ties in their own order."""
         return np.argsort(-self.values, kind="stable")
+
+
+    def table(self, most: int | None = None) -> tuple[list[str], list[list[str]]]:
+        """Names and rows of key, score, p-value and alarm, the most anomalous first."""
+        columns = ["key", "score"]
+        columns += ["p_value", "alarm"] if self.p_values is not None else []
+        rows = []
+        for number in self.order()[:most]:
+            row = [self.keys[number], repr(float(self.values[number]))]
+            if self.p_values is not None and self.alarms is not None:
+                row += [repr(float(self.p_values[number])), str(int(self.alarms[number]))]
+            rows.append(row)
+        return columns, rows
+
+    def to_csv(self) -> str:
+        """`table()` as CSV text."""
+        file = io.StringIO()
+        columns, rows = self.table()
+        csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+        return file.getvalue()
 
 
 def parse_score(score: str | Score | dict[str, Any]) -> Score:
@@ -149,11 +176,6 @@ def check_supported(score: Score, model: Autoencoder) -> None:
         )
     if model.spec.domain.kind not in score.domains:
         raise InputError(f"The score {kind!r} does not support {model.spec.domain.nouns}.")
-
-
-def identity_of(**settings: object) -> str:
-    """Twelve hex digits that identify a measurement by its settings."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _guarded(score: Score):

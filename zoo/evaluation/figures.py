@@ -39,25 +39,25 @@ def draw_beside(model: Autoencoder, examples: AnyExamples, count: int = 8) -> di
     `originals` and `reconstructions` are the same first examples; `samples`, of a variational
     model, is a square.
     """
-    x = _standardized(model, examples.first(count))  # (N, *input_shape)
-    drawer = _drawer(model)
+    x = standardized(model, examples.first(count))  # (N, *input_shape)
+    drawer = drawer_of(model)
     with families.guarded(model, "failed to be drawn"):
         pictures = {
             "originals": drawer.draw_each(x.float().cpu(), count),
-            "reconstructions": drawer.draw_each(_reconstructed(model, x), count),
+            "reconstructions": drawer.draw_each(reconstructed(model, x), count),
         }
         if isinstance(model, VariationalAutoencoder):
             pictures["samples"] = draw_samples(model, 25)
         return pictures
 
 
-def _drawer(model: Autoencoder) -> Grid | Plot:
+def drawer_of(model: Autoencoder) -> Grid | Plot:
     """What draws examples of a model's domain."""
     domain = model.spec.domain
     return Grid() if domain.is_image else Plot(domain)
 
 
-def _standardized(model: Autoencoder, values: Tensor) -> Tensor:
+def standardized(model: Autoencoder, values: Tensor) -> Tensor:
     """Values as data has them, `(N, *input_shape)`, as the model computes on them."""
     return model.standardized(as_input(values))
 
@@ -68,7 +68,7 @@ def draw_own(model: Autoencoder, values: Tensor) -> dict[str, bytes]:
         return {}
     with families.guarded(model, "failed to draw its own pictures"):
         with torch.inference_mode():
-            given = model._draw(_standardized(model, values))
+            given = model._draw(standardized(model, values))
         if given.keys() != model.own_pictures.keys():
             wanted = ", ".join(model.own_pictures)
             raise ValueError(f"_draw(self, x) gives {list(given)}; own_pictures names {wanted}")
@@ -89,12 +89,12 @@ def _grid(images: Tensor) -> bytes:
 
 def draw_reconstructions(model: Autoencoder, values: Tensor) -> bytes:
     """The first examples `(N, *input_shape)`, as data has them, and their reconstructions."""
-    drawer = _drawer(model)
-    x = _standardized(model, values[: drawer.pairs])
-    return drawer.draw_pairs(x.float().cpu(), _reconstructed(model, x))
+    drawer = drawer_of(model)
+    x = standardized(model, values[: drawer.pairs])
+    return drawer.draw_pairs(x.float().cpu(), reconstructed(model, x))
 
 
-def _reconstructed(model: Autoencoder, x: Tensor) -> Tensor:
+def reconstructed(model: Autoencoder, x: Tensor) -> Tensor:
     """`decode(encode(x))` of examples `(N, *input_shape)` as the model computes on them, on the CPU."""
     with torch.inference_mode():
         return model._decode(model._encode(x)).float().cpu()
@@ -102,7 +102,7 @@ def _reconstructed(model: Autoencoder, x: Tensor) -> Tensor:
 
 def draw_samples(model: VariationalAutoencoder, count: int | None = None, seed: int = 0) -> bytes:
     """Expected examples of codes drawn from the prior."""
-    drawer = _drawer(model)
+    drawer = drawer_of(model)
     count = count or drawer.samples
     x = model.standardized(model.sample(count, seed=seed))
     return drawer.draw_each(x.float().cpu(), max(1, round(count**0.5)))
@@ -115,7 +115,7 @@ def draw_traversals(model: Autoencoder, values: Tensor, steps: int = 9, rows: in
     has them. The rows are the latents whose codes vary most.
     """
     with torch.inference_mode():
-        codes = model._encode(_standardized(model, values)).flatten(1)  # (N, d)
+        codes = model._encode(standardized(model, values)).flatten(1)  # (N, d)
         spread = codes.std(0) if len(codes) > 1 else torch.ones_like(codes[0])
         chosen = spread.argsort(descending=True, stable=True)[:rows]
         offsets = torch.linspace(-3, 3, steps, device=codes.device)
@@ -124,4 +124,4 @@ def draw_traversals(model: Autoencoder, values: Tensor, steps: int = 9, rows: in
             z[row, :, latent] += offsets * spread[latent]
         moved = model._decode(z.flatten(0, 1).unflatten(-1, model.latent_shape))
     x = moved.float().cpu().unflatten(0, (len(chosen), steps))
-    return _drawer(model).draw_traversals(x, chosen.tolist())
+    return drawer_of(model).draw_traversals(x, chosen.tolist())

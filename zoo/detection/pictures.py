@@ -1,0 +1,38 @@
+"""Pictures of anomalies: the examples, their reconstructions, and where they are anomalous."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.evaluation.figures import drawer_of, reconstructed, standardized
+from zoo.evaluation.grids import draw_grid
+from zoo.models import Autoencoder
+
+PER_ROW = 8
+
+
+def draw_anomalies(model: Autoencoder, values: Tensor, maps: np.ndarray | None = None) -> bytes:
+    """A PNG of examples `(N, *input_shape)` as data has them, the most anomalous first.
+
+    Images: rows of originals, their reconstructions, and maps if given, each scaled to its maximum.
+    Rows and series: each above its reconstruction.
+    """
+    x = standardized(model, values)
+    x_hat = reconstructed(model, x)
+    if not model.spec.domain.is_image:
+        return drawer_of(model).draw_pairs(x.float().cpu(), x_hat)
+    rows = [x.float().cpu(), x_hat]
+    if maps is not None:
+        heat = torch.from_numpy(maps).mean(1, keepdim=True)
+        low, high = heat.amin((1, 2, 3), keepdim=True), heat.amax((1, 2, 3), keepdim=True)
+        rows.append(((heat - low) / (high - low).clamp(min=1e-12)).expand_as(rows[0]))
+    parts = zip(*(row.split(PER_ROW) for row in rows), strict=True)
+    blank = torch.ones_like(rows[0][:1])
+    filled = [
+        torch.cat([part, blank.expand(min(PER_ROW, len(x)) - len(part), *part.shape[1:])])
+        for group in parts
+        for part in group
+    ]
+    return draw_grid(torch.cat(filled), min(PER_ROW, len(x)))
