@@ -7,6 +7,7 @@ fitting.py   the protocols that fit a Spec's likelihood
 """
 
 from zoo.likelihoods.bernoulli import BernoulliLikelihood
+from zoo.likelihoods.columns import ColumnsLikelihood
 from zoo.likelihoods.continuous_bernoulli import ContinuousBernoulliLikelihood
 from zoo.likelihoods.discretized_logistic import DiscretizedLogisticLikelihood
 from zoo.likelihoods.gaussian import GaussianLikelihood
@@ -16,3 +17,4 @@ add_built_in(BernoulliLikelihood)
 add_built_in(ContinuousBernoulliLikelihood)
 add_built_in(GaussianLikelihood)
 add_built_in(DiscretizedLogisticLikelihood)
+add_built_in(ColumnsLikelihood)

@@ -84,6 +84,7 @@ def _validated(value: Any, info: ValidationInfo) -> Likelihood:
         )
     if shape := info.data.get("input_shape"):
         _check_domain(cls, shape)
+        likelihood.check(shape)
     return likelihood
 
 
