@@ -22,8 +22,8 @@ class Moments:
     large. The same batches in the same order give the same bits.
     """
 
-    count: int
-    """Numbers of one channel."""
+    count: int | np.ndarray
+    """Numbers of one channel; `(C,)` where some were missing."""
     mean: np.ndarray
     squares: np.ndarray
     """Sum of the squared deviations from the mean."""
@@ -34,24 +34,37 @@ class Moments:
         return cls(0, np.zeros(channels), np.zeros(channels))
 
     def with_batch(self, values: np.ndarray) -> Moments:
-        """Those of a batch `(N, C, ...)` added."""
+        """Those of a batch `(N, C, ...)` added. NaN is a missing number, and left out."""
         numbers = values.reshape(*values.shape[:2], -1).astype(np.float64)  # (N, C, numbers)
-        new = numbers.shape[0] * numbers.shape[2]
-        mean = numbers.mean((0, 2))
-        squares = np.square(numbers - mean[:, None]).sum((0, 2))
+        if np.isnan(numbers).any():
+            new, mean, squares = _of_observed(numbers)
+        else:
+            new = numbers.shape[0] * numbers.shape[2]
+            mean = numbers.mean((0, 2))
+            squares = np.square(numbers - mean[:, None]).sum((0, 2))
         count, apart = self.count + new, mean - self.mean
-        between = np.square(apart) * (self.count * new / count)
-        return Moments(count, self.mean + apart * (new / count), self.squares + squares + between)
+        some = np.maximum(count, 1)  # of a channel without a number yet, 0 of 1
+        between = np.square(apart) * (self.count * new / some)
+        return Moments(count, self.mean + apart * (new / some), self.squares + squares + between)
 
     @property
     def std(self) -> np.ndarray:
         """Standard deviation of each channel, `(C,)`; the mean square is over N, not N - 1."""
-        return np.sqrt(self.squares / self.count)
+        return np.sqrt(self.squares / np.maximum(self.count, 1))
 
     @property
     def overall_std(self) -> float:
         """Standard deviation of all numbers, whatever their channel, around their one mean."""
         return math.sqrt((self.squares / self.count).mean() + self.mean.var())
+
+
+def _of_observed(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count, mean and squares `(C,)` of the numbers `(N, C, n)` that are not NaN."""
+    missing = np.isnan(numbers)
+    count = (~missing).sum((0, 2))
+    mean = np.where(missing, 0.0, numbers).sum((0, 2)) / np.maximum(count, 1)
+    apart = np.where(missing, 0.0, numbers - mean[:, None])
+    return count, mean, np.square(apart).sum((0, 2))
 
 
 def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
@@ -66,13 +79,16 @@ def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
 
     Returns:
         mean and scale, float64, `(D,)` of rows and `(C, 1)` of series. The mean square is over N; the
-        scale of a constant column is 1.
+        scale of a constant column is 1. Missing values, NaN, are left out; a column of nothing else
+        has mean 0.
 
     Raises:
         DataError: for a column whose squares overflow.
     """
     begin = examples.first(1).cpu().double().numpy()  # (1, D) or (1, C, L)
     begin = begin if begin.ndim == 2 else begin[..., :1]
+    if np.isnan(begin).any():
+        begin = _first_observed(examples.first(PIECE).cpu().double().numpy()).reshape(begin.shape)
     found = Moments.none(begin.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         for values in examples.read(torch.arange(len(examples)).split(PIECE)):
@@ -85,3 +101,10 @@ def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
             "large to be standardized. Divide them by a constant."
         )
     return torch.from_numpy(mean), torch.from_numpy(np.where(scale == 0, 1.0, scale))
+
+
+def _first_observed(values: np.ndarray) -> np.ndarray:
+    """The first number of each column or channel of `(N, C, ...)` that is not NaN, `(C,)`; else 0."""
+    columns = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)  # (C, numbers)
+    first = np.argmax(~np.isnan(columns), axis=1)
+    return np.nan_to_num(columns[np.arange(len(columns)), first])

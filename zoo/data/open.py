@@ -54,6 +54,7 @@ def load_examples(
     column: str = FOUND,
     max_damaged: int = 0,
     keep_fitting: bool = False,
+    has_missing: bool = False,
 ) -> AnyExamples:
     """One split of a dataset: in memory if it fits there (`IN_MEMORY`), else streamed.
 
@@ -72,6 +73,7 @@ def load_examples(
         column: of parquet files, where several hold images; "auto" finds it.
         max_damaged: examples that may be left out because they cannot be read, or hold NaN.
         keep_fitting: leave images alone that already have the height and width of `shape`.
+        has_missing: NaN in rows and series of arrays and files is a missing value; else it is refused.
 
     Raises:
         UnknownNameError: for a name that is not a dataset's.
@@ -86,6 +88,7 @@ def load_examples(
         column=column,
         max_damaged=max_damaged,
         keep_fitting=keep_fitting,
+        has_missing=has_missing,
     )
     return next(iter(opened.values()))
 
@@ -99,11 +102,14 @@ def open_dataset(
     column: str = FOUND,
     max_damaged: int = 0,
     keep_fitting: bool = False,
+    has_missing: bool = False,
 ) -> dict[str, AnyExamples]:
     """Several splits of a dataset by name, read once; as `load_examples` otherwise."""
     for split in splits:
         _check_split(split)
     name, what, found = _find(dataset, column, shape)
+    for part in found.values() if has_missing else ():
+        part.accept_missing()
     source, transform = Joined(list(found.values())), transform or Transform()
     if keep_fitting and source.shape == shape:
         transform = Transform()
@@ -181,6 +187,7 @@ def open_all(
     transform: Transform,
     column: str = FOUND,
     max_damaged: int = 0,
+    has_missing: bool = False,
 ) -> StreamedExamples:
     """All examples of image files and datasets, whatever part they are in, in order.
 
@@ -191,6 +198,7 @@ def open_all(
         files: paths of images, and what `load_examples` takes by name or path.
         shape: `input_shape` of a model; or its channels alone, where the first image says the size.
         transform: what makes images of any size fit; where it does nothing they must be of `shape`.
+        has_missing: as `load_examples` takes it.
 
     Raises UnknownNameError, DataError: for files that are missing or damaged, and no examples at all.
     """
@@ -207,6 +215,8 @@ def open_all(
                 one = one if part == "all" else Named(part, one)
                 name = file if part == "all" else f"{file}: {part}"
                 found[name] = Named(file, one) if len(files) > 1 else one
+    for part in found.values() if has_missing else ():
+        part.accept_missing()
     source = Joined(list(found.values()))
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not len(source):

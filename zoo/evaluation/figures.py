@@ -43,7 +43,7 @@ def draw_beside(model: Autoencoder, examples: AnyExamples, count: int = 8) -> di
     drawer = _drawer(model)
     with families.guarded(model, "failed to be drawn"):
         pictures = {
-            "originals": drawer.draw_each(x.float().cpu(), count),
+            "originals": drawer.draw_each(_shown(x), count),
             "reconstructions": drawer.draw_each(_reconstructed(model, x), count),
         }
         if isinstance(model, VariationalAutoencoder):
@@ -91,7 +91,12 @@ def draw_reconstructions(model: Autoencoder, values: Tensor) -> bytes:
     """The first examples `(N, *input_shape)`, as data has them, and their reconstructions."""
     drawer = _drawer(model)
     x = _standardized(model, values[: drawer.pairs])
-    return drawer.draw_pairs(x.float().cpu(), _reconstructed(model, x))
+    return drawer.draw_pairs(_shown(x), _reconstructed(model, x))
+
+
+def _shown(x: Tensor) -> Tensor:
+    """Examples as the model computes on them, on the CPU; a missing value as 0, which draws no bar."""
+    return x.float().cpu().nan_to_num(0.0)
 
 
 def _reconstructed(model: Autoencoder, x: Tensor) -> Tensor:

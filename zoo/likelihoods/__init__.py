@@ -3,7 +3,7 @@
 base.py      `Likelihood`, the base class
 registry.py  likelihoods by kind: built in, registered in this process, or from an installed package
 field.py     `AnyLikelihood`, the type of a Spec's field, and its default
-fitting.py   the protocols that fit a Spec's likelihood
+fitting.py   a Spec's likelihood, and the protocols that fit it
 """
 
 from zoo.likelihoods.bernoulli import BernoulliLikelihood

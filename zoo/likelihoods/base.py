@@ -88,13 +88,13 @@ class Likelihood(Strict):
     def check(self, shape: tuple[int, ...]) -> None:
         """Raises ValueError for settings that do not fit examples of this shape; a Spec's problem."""
 
-    def invalid(self, x: Tensor, shape: tuple[int, ...]) -> str:
-        """The first value of examples `(N, *shape)` that is outside the distribution's support, and why.
+    def invalid(self, x: Tensor, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str] | None:
+        """The index of a value of examples `(N, *shape)` outside the distribution's support, and why.
 
-        Called for CPU tensors with the values as users give them, finite but for missing ones. Such as
-        `x[3, 0] is 0.5, and column 0 is binary, 0 or 1`; empty if there is none.
+        Such as `(3, 0), "column 0 is binary, 0 or 1"`; None if there is none. Called on the CPU, with
+        values as users give them, finite or missing.
         """
-        return ""
+        return None
 
     def constants(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
         """Fixed tensors by name, such as indices, which move with the model and are not saved.

@@ -130,7 +130,7 @@ class ColumnsLikelihood(Likelihood):
         outputs[binary] = outputs[binary].logit(eps=1e-3)
         return outputs
 
-    def invalid(self, x: Tensor, shape: tuple[int, ...]) -> str:
+    def invalid(self, x: Tensor, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str] | None:
         import torch
 
         most = _largest_codes(self.columns)  # (D,)
@@ -138,15 +138,12 @@ class ColumnsLikelihood(Likelihood):
         wrong = (x < 0) | (x > most) | (x != x.floor())
         wrong &= torch.isfinite(most) & ~torch.isnan(x)
         if not wrong.any():
-            return ""
+            return None
         row, column = wrong.nonzero()[0].tolist()
-        high = int(most[column])
-        kind = (
-            "binary, 0 or 1"
-            if high == 1 and self.layout.kinds[column] == BINARY
-            else (f"categorical, whole numbers from 0 to {high}")
-        )
-        return f"x[{row}, {column}] is {x[row, column].item():.9g}, and column {column} is {kind}"
+        if self.layout.kinds[column] == BINARY:
+            return (row, column), f"column {column} is binary, 0 or 1"
+        takes = f"whole numbers from 0 to {int(most[column])}"
+        return (row, column), f"column {column} is categorical, {takes}"
 
 
 @lru_cache

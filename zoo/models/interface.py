@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from zoo.errors import InputError
-from zoo.likelihoods.fitting import likelihood_of
+from zoo.likelihoods.fitting import accepts_missing, likelihood_of
 from zoo.models.inputs import invalid_codes, invalid_inputs
 from zoo.models.loss import Batch, Loss
 from zoo.models.objectives import objective_for
@@ -255,11 +255,9 @@ def _has_range(x: Tensor, spec: Spec) -> bool:
     """
     if spec.domain.is_image:
         return bool(x.min() >= 0 and x.max() <= 1)
+    wrong = torch.isinf(x) if accepts_missing(spec) else ~torch.isfinite(x)
     likelihood = likelihood_of(spec)
-    if likelihood is None:
-        return bool(torch.isfinite(x).all())
-    wrong = torch.isinf(x) if likelihood.accepts_missing else ~torch.isfinite(x)
-    return not wrong.any() and not likelihood.invalid(x, spec.input_shape)
+    return not wrong.any() and not (likelihood and likelihood.invalid(x, spec.input_shape))
 
 
 def _is_float(x: object) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from zoo.likelihoods.fitting import likelihood_of
+from zoo.likelihoods.fitting import accepts_missing, likelihood_of
 from zoo.models.loss import Batch, Code, Loss
 from zoo.models.standardization import Standardization
 from zoo.specs import base
@@ -167,10 +167,9 @@ class Primitives(nn.Module):
 
 def _standardization_of(spec: base.Spec) -> Standardization:
     """The standardization of rows or series, of the columns that the Spec's likelihood names."""
-    if (likelihood := likelihood_of(spec)) is None:
-        return Standardization(spec.domain)
-    columns = likelihood.standardized(spec.input_shape)
-    return Standardization(spec.domain, columns, likelihood.accepts_missing)
+    likelihood = likelihood_of(spec)
+    columns = likelihood.standardized(spec.input_shape) if likelihood else None
+    return Standardization(spec.domain, columns, accepts_missing(spec))
 
 
 _METHODS = {

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
+from zoo.distributions.columns import Columns
 from zoo.errors import InputError
 from zoo.specs.domains import Domain
 
@@ -115,7 +116,7 @@ class Restored(Distribution):
         standardized = self.standardization(value).float()
         if isinstance(self.base, Independent):
             nats = self.base.base_dist.log_prob(standardized)
-        elif hasattr(self.base, "per_value"):
+        elif isinstance(self.base, Columns):
             nats = self.base.per_value(standardized)
         else:
             raise InputError(f"{type(self.base).__name__} has no log-density per value.")
@@ -128,7 +129,7 @@ class Restored(Distribution):
 
         Empty for a likelihood without categorical columns.
         """
-        return getattr(self.base, "probabilities", {})
+        return self.base.probabilities if isinstance(self.base, Columns) else {}
 
     def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
         """Samples `(*sample_shape, *batch, *shape)`, float64."""

@@ -32,6 +32,8 @@ class Source:
     """Consecutive examples of shards, among which an epoch's order is drawn."""
     whole = 131_072
     """Splits up to this size are shuffled as a whole all the same."""
+    has_missing = False
+    """Whether NaN is a missing value; else it is refused."""
 
     @property
     def is_real(self) -> bool:
@@ -110,10 +112,16 @@ class Source:
         """Examples of these numbers, `(n, *shape)`; None and errors as of `read_run`."""
         return self.read_run(int(numbers[0]), len(numbers)) if is_run(numbers) else None
 
+    def accept_missing(self) -> None:
+        """Takes NaN in rows and series as missing values."""
+        self.has_missing = True
+
     def finite(self, values: Tensor, numbers: Sequence[int] | np.ndarray) -> Tensor:
-        """Examples of these numbers, as they are. Raises DataError for NaN and infinity."""
-        if (bad := first_not_finite(values)) is not None:
-            raise DataError(not_finite(values[bad], self.title(int(numbers[bad]))))
+        """Examples of these numbers, as they are. Raises DataError for infinity, and for NaN unless it
+        is a missing value."""
+        if (bad := first_not_finite(values, self.has_missing)) is not None:
+            title = self.title(int(numbers[bad]))
+            raise DataError(not_finite(values[bad], title, self.has_missing))
         return values
 
 
@@ -190,6 +198,9 @@ class Named(Source):
     def __init__(self, name: str, source: Source) -> None:
         self.name, self.source = name, source
         self.shape, self.dtype, self.shards = source.shape, source.dtype, source.shards
+
+    def accept_missing(self) -> None:
+        self.source.accept_missing()
 
     def __len__(self) -> int:
         return len(self.source)
