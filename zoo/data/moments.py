@@ -88,7 +88,8 @@ def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
     begin = examples.first(1).cpu().double().numpy()  # (1, D) or (1, C, L)
     begin = begin if begin.ndim == 2 else begin[..., :1]
     if np.isnan(begin).any():
-        begin = _first_observed(examples.first(PIECE).cpu().double().numpy()).reshape(begin.shape)
+        observed = _first_observed(examples.first(PIECE).cpu().double().numpy())
+        begin = observed[None] if begin.ndim == 2 else observed[None, :, None]
     found = Moments.none(begin.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         for values in examples.read(torch.arange(len(examples)).split(PIECE)):
@@ -105,6 +106,7 @@ def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
 
 def _first_observed(values: np.ndarray) -> np.ndarray:
     """The first number of each column or channel of `(N, C, ...)` that is not NaN, `(C,)`; else 0."""
-    columns = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)  # (C, numbers)
+    columns = np.moveaxis(values, 1, 0)
+    columns = columns.reshape(len(columns), -1)  # (C, numbers)
     first = np.argmax(~np.isnan(columns), axis=1)
     return np.nan_to_num(columns[np.arange(len(columns)), first])
