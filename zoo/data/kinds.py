@@ -94,8 +94,9 @@ def spelled(values: np.ndarray) -> tuple[list[Category | None], np.ndarray]:
         numbers, places = np.unique(values.astype(np.float64), return_inverse=True)
         return [_spelled(number) for number in numbers.tolist()], places
     if values.dtype.kind == "M":
-        texts = np.datetime_as_string(values, unit="s")
-        values = np.where(np.isnat(values), None, texts)
+        missing = np.isnat(values)
+        values = np.datetime_as_string(values, unit="s").astype(object)
+        values[missing] = None
     found: dict[Category | None, int] = {}
     places = [found.setdefault(_spelled(value), len(found)) for value in values.tolist()]
     return list(found), np.array(places, np.intp)
