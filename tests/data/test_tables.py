@@ -145,7 +145,7 @@ def test_an_array_has_numbered_columns():
     assert np.array_equal(table.encode(x), x)
     with pytest.raises(DataError, match="has 3 columns; the table has 2"):
         table.encode(np.zeros((2, 3)))
-    with pytest.raises(DataError, match="column '0' is of complex128. Columns are numbers"):
+    with pytest.raises(DataError, match=r"column '0' is of complex128. Columns are numbers"):
         table.encode(np.zeros((2, 2), complex))
 
 
