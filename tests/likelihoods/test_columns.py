@@ -16,7 +16,8 @@ from zoo.errors import DataError, InputError, SpecError
 from zoo.export.write import export_onnx
 from zoo.models.loss import Batch
 from zoo.models.objectives import objective_for
-from zoo.specs.objectives import IWAE
+from zoo.sklearn import Encoder
+from zoo.specs.objectives import IWAE, Pixels
 
 KINDS = "2r b c3 c4"
 SMALL = {"input_shape": (5,), "latent_dim": 2, "body": {"kind": "mlp", "hidden": [8]}}
@@ -188,6 +189,23 @@ def test_the_loss_is_the_density_of_the_observed_values_in_the_users_units():
     assert model.elbo(x).isfinite().all()
     assert model.log_likelihood(x, samples=3).isfinite().all()
     assert model.loss(x, objective=IWAE(samples=3)).total.isfinite()
+
+
+def test_an_error_of_pixels_leaves_missing_values_out():
+    model = build("ae", missing="marginal")
+    x = torch.from_numpy(table())[:4]
+    holes = x.clone()
+    holes[:, 0] = math.nan
+    loss = model.loss(holes, x, objective=Pixels(error="l2")).terms["l2"]
+    assert loss.isfinite()
+    assert model.loss(holes, objective=Pixels(error="l2")).terms["l2"] < loss
+
+
+def test_it_is_a_transformer_that_takes_missing_values(tmp_path):
+    model, x = build(missing="marginal"), table(0.2)
+    zoo.save(model, tmp_path)
+    codes = Encoder(str(tmp_path)).fit_transform(x)
+    assert np.array_equal(codes, model.encode(torch.from_numpy(x)).detach().numpy())
 
 
 def test_a_row_without_a_value_has_probability_one():
