@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import zoo
 from zoo.data import Examples
 from zoo.data.moments import moments
 from zoo.registry import families
+from zoo.specs.columns import REAL
 from zoo.specs.domains import KINDS
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -53,6 +55,13 @@ VARIANTS = {
         "latent_dim": 2,
         "likelihood": {"kind": "gaussian", "scale": "per-column"},
         "prior": {"kind": "vamp", "components": 3},
+        "body": {"kind": "mlp", "hidden": [4]},
+    },
+    "vae-columns": {
+        "family": "vae",
+        "input_shape": (7,),
+        "latent_dim": 2,
+        "likelihood": {"kind": "columns", "columns": "2r b c3 b 2c4", "missing": "marginal"},
         "body": {"kind": "mlp", "hidden": [4]},
     },
     "ae-series": {
@@ -148,11 +157,19 @@ def images(width: int = 9) -> torch.Tensor:
 
 
 def examples(spec: zoo.Spec) -> torch.Tensor:
-    """Images in [0, 1]; or rows and series whose first column is about 1.7e9."""
+    """Images in [0, 1]; or rows and series whose first column is about 1.7e9.
+
+    Columns of categories hold codes, and where missing values are accepted one of each row is missing.
+    """
     if spec.domain.is_image:
         return images(spec.input_shape[2])
     x = torch.sin(torch.arange(4 * spec.input_size, dtype=torch.float64)).view(4, *spec.input_shape)
     x[:, 0] = 1.7e9 + 60 * x[:, 0]
+    if spec.likelihood.kind == "columns":
+        for column, kind in enumerate(spec.likelihood.layout.kinds):
+            if kind != REAL:
+                x[:, column] = (x[:, column].abs() * max(2, kind)).floor()
+        x.diagonal().fill_(math.nan)
     return x
 
 

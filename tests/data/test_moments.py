@@ -63,3 +63,18 @@ def test_a_column_whose_squares_overflow_is_named():
     values = GENERATOR.normal(size=(9, 3)) * [1, 1e200, 1]
     with pytest.raises(DataError, match="the values of column 1 are too large to be standardized"):
         of(values)
+
+
+def test_missing_values_are_left_out():
+    values = GENERATOR.normal(size=(1000, 3)) * [1, 50, 2] + [1.7e9, 0, -3]
+    values[GENERATOR.random(values.shape) < 0.3] = np.nan
+    values[0] = np.nan
+    mean, scale = of(values)
+    assert np.allclose(mean, np.nanmean(values, 0), rtol=1e-12)
+    assert np.allclose(scale, np.nanstd(values, 0), rtol=1e-9)
+
+
+def test_a_column_of_missing_values_alone_has_mean_zero_and_scale_one():
+    values = np.array([[np.nan, 1.0], [np.nan, 3.0]])
+    mean, scale = of(values)
+    assert (mean.tolist(), scale.tolist()) == ([0, 2], [1, 1])

@@ -49,7 +49,7 @@ def test_a_likelihood_of_images_alone_is_refused_for_rows_with_those_that_fit(ki
         made(input_shape=[5], likelihood={"kind": kind}, extra=1)
     lines = str(caught.value).splitlines()[1:]
     assert lines == [
-        f"  likelihood: {kind!r} does not support rows, and input_shape (5,) means 5-column rows; use 'gaussian'",
+        f"  likelihood: {kind!r} does not support rows, and input_shape (5,) means 5-column rows; use 'gaussian' or 'columns'",
         "  extra: unknown field. Known: input_shape, likelihood.",
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zoo.likelihoods.fitting import accepts_missing
 from zoo.registry.family import Family
 from zoo.specs.base import Spec
 from zoo.specs.domains import Domain
@@ -112,9 +113,14 @@ def refused(spec: Spec) -> str:
             "has seen"
         )
     size = f"{domain.size} columns" if domain.kind == "vector" else times(domain.shape)
+    missing = (
+        "; missing values (NaN) are filled in"
+        if accepts_missing(spec)
+        else ", as are missing values (NaN)"
+    )
     return (
-        f"{domain.nouns.capitalize()} of another size than {size} are refused, as are missing values "
-        f"(NaN), and {domain.nouns} unlike those come back as the nearest thing it has seen"
+        f"{domain.nouns.capitalize()} of another size than {size} are refused{missing}, and "
+        f"{domain.nouns} unlike those come back as the nearest thing it has seen"
     )
 
 

@@ -12,7 +12,7 @@ from zoo.cli.output import device_option, print_table, say
 from zoo.cli.train import as_setting
 
 if TYPE_CHECKING:
-    from zoo.data import AnyExamples
+    pass
 
 TABLES = (".csv", ".parquet")
 score_option = click.option(
@@ -33,16 +33,16 @@ def detect() -> None:
 @click.argument("data", shell_complete=complete.datasets)
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--family", default="vae", show_default=True, help="The family to train.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the detector.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder of the detector."
+)
 @click.option(
     "--false-alarm-rate",
     type=float,
     help="For normal data: 20 % of them are held out, and at most this share of normal examples raises an alarm.  "
     "[default: 0.05]",
 )
-@click.option(
-    "--contamination", type=float, help="For data with anomalies: the share of them."
-)
+@click.option("--contamination", type=float, help="For data with anomalies: the share of them.")
 @score_option
 @click.option(
     "--kind",
@@ -58,7 +58,9 @@ def detect() -> None:
     show_default=True,
     help="marginal: score the values that a table's row has.",
 )
-@click.option("--split", help="Part of a dataset with parts.  [default: train; all if it has no parts]")
+@click.option(
+    "--split", help="Part of a dataset with parts.  [default: train; all if it has no parts]"
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the training and of the split.")
 @device_option
 def fit(
@@ -113,7 +115,11 @@ def fit(
 @click.argument("data", shell_complete=complete.datasets)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="A .csv file of all scores.")
 @click.option(
-    "--top", type=click.IntRange(1), default=10, show_default=True, help="Examples to print and draw."
+    "--top",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Examples to print and draw.",
 )
 @click.option(
     "--picture",
@@ -121,7 +127,9 @@ def fit(
     help="A .png file of the most anomalous examples, their reconstructions and, for images, maps.",
 )
 @score_option
-@click.option("--split", help="Part of a dataset with parts.  [default: test; all if it has no parts]")
+@click.option(
+    "--split", help="Part of a dataset with parts.  [default: test; all if it has no parts]"
+)
 @device_option
 def score_(
     detector: str,
@@ -137,14 +145,16 @@ def score_(
 
     The most anomalous examples come first.
     """
-    import zoo
     from zoo.detection.pictures import draw_anomalies
     from zoo.io.files import write_atomically
     from zoo.measuring import detector_and_examples
     from zoo.runtime.devices import find_device
 
     found, examples = detector_and_examples(
-        detector, data if not _is_table(data) else Path(data), parsedparsed_score(score), split=split
+        detector,
+        data if not _is_table(data) else Path(data),
+        parsedparsed_score(score),
+        split=split,
     )
     scores = found.score_examples(
         examples, device=find_device(device), maps=picture is not None and has_map(found)
@@ -186,7 +196,6 @@ def _is_table(data: str) -> bool:
 
 def _data(data: str, split: str | None) -> object:
     """What `Detector.fit` takes: a table's path, or an array of examples."""
-    from zoo.data import load_examples
     from zoo.data.open import check_at_hand
 
     if _is_table(data):

@@ -66,6 +66,7 @@ def encode(
     from zoo.evaluation.shards import shard_paths, write_shards
     from zoo.folder import store
     from zoo.hub.find import TO_MEASURE, find
+    from zoo.likelihoods.fitting import accepts_missing
     from zoo.runtime import processes
     from zoo.runtime.devices import find_device
     from zoo.specs.data import FOUND, Transform, data_settings
@@ -108,6 +109,7 @@ def encode(
         transform=transform,
         column=column or (said.column if said else FOUND),
         max_damaged=(said.max_damaged if said else 0) if max_damaged is None else max_damaged,
+        has_missing=accepts_missing(loaded.spec),
     )
     targets = (out, out.with_suffix(".flipped.npy"))[: 1 + flip]
     outputs = [path for target in targets for path in places(target)]

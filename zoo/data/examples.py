@@ -109,15 +109,20 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
 def mean_of(images: ExamplesInOrder) -> Tensor:
     """The mean image, `(C, H, W)` float32 in [0, 1], over at most AVERAGED shuffled images.
 
-    For rows and series, the float64 mean in the user's units.
+    For rows and series, the float64 mean of the values that are not missing, in the user's units.
     """
     some = torch.arange(len(images))
     some = images.order(0, 0)[:AVERAGED] if len(images) > AVERAGED else some
+    is_real = domain_of(images.shape).is_real
     total = torch.zeros(images.shape, dtype=torch.float64)
+    observed = torch.zeros_like(total)
     for levels in images.read(some.split(PIECE)):
+        if is_real:
+            observed += (~torch.isnan(levels.cpu())).sum(0)
+            levels = levels.nan_to_num(0.0)
         total += levels.cpu().sum(0, dtype=torch.float64)
-    if domain_of(images.shape).is_real:
-        return total / len(some)
+    if is_real:
+        return total / observed.clamp(min=1)
     return total.float() / len(some) / 255
 
 

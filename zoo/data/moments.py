@@ -22,8 +22,8 @@ class Moments:
     large. The same batches in the same order give bitwise identical results.
     """
 
-    count: int
-    """Number of values per channel."""
+    count: int | np.ndarray
+    """Number of values per channel; `(C,)` if some were missing."""
     mean: np.ndarray
     squares: np.ndarray
     """Sum of squared deviations from the mean."""
@@ -34,24 +34,37 @@ class Moments:
         return cls(0, np.zeros(channels), np.zeros(channels))
 
     def with_batch(self, values: np.ndarray) -> Moments:
-        """The moments after adding a batch `(N, C, ...)`."""
+        """The moments after adding a batch `(N, C, ...)`; NaN is a missing value, and left out."""
         numbers = values.reshape(*values.shape[:2], -1).astype(np.float64)  # (N, C, numbers)
-        new = numbers.shape[0] * numbers.shape[2]
-        mean = numbers.mean((0, 2))
-        squares = np.square(numbers - mean[:, None]).sum((0, 2))
+        if np.isnan(numbers).any():
+            new, mean, squares = _of_observed(numbers)
+        else:
+            new = numbers.shape[0] * numbers.shape[2]
+            mean = numbers.mean((0, 2))
+            squares = np.square(numbers - mean[:, None]).sum((0, 2))
         count, apart = self.count + new, mean - self.mean
-        between = np.square(apart) * (self.count * new / count)
-        return Moments(count, self.mean + apart * (new / count), self.squares + squares + between)
+        some = np.maximum(count, 1)  # of a channel without a number yet, 0 of 1
+        between = np.square(apart) * (self.count * new / some)
+        return Moments(count, self.mean + apart * (new / some), self.squares + squares + between)
 
     @property
     def std(self) -> np.ndarray:
         """Standard deviation of each channel, `(C,)`, with divisor N, not N - 1."""
-        return np.sqrt(self.squares / self.count)
+        return np.sqrt(self.squares / np.maximum(self.count, 1))
 
     @property
     def overall_std(self) -> float:
         """Standard deviation of all values around their common mean, ignoring channels."""
         return math.sqrt((self.squares / self.count).mean() + self.mean.var())
+
+
+def _of_observed(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count, mean and squares `(C,)` of the numbers `(N, C, n)` that are not NaN."""
+    missing = np.isnan(numbers)
+    count = (~missing).sum((0, 2))
+    mean = np.where(missing, 0.0, numbers).sum((0, 2)) / np.maximum(count, 1)
+    apart = np.where(missing, 0.0, numbers - mean[:, None])
+    return count, mean, np.square(apart).sum((0, 2))
 
 
 def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
@@ -66,13 +79,17 @@ def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
 
     Returns:
         mean and scale, float64, `(D,)` for rows and `(C, 1)` for series, in the user's units. The scale
-        is the standard deviation with divisor N, or 1 for a constant column.
+        is the standard deviation with divisor N, or 1 for a constant column. Missing values, NaN, are
+        left out; a column with no other values has mean 0.
 
     Raises:
         DataError: if the squares of a column overflow.
     """
     begin = examples.first(1).cpu().double().numpy()  # (1, D) or (1, C, L)
     begin = begin if begin.ndim == 2 else begin[..., :1]
+    if np.isnan(begin).any():
+        observed = _first_observed(examples.first(PIECE).cpu().double().numpy())
+        begin = observed[None] if begin.ndim == 2 else observed[None, :, None]
     found = Moments.none(begin.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         for values in examples.read(torch.arange(len(examples)).split(PIECE)):
@@ -85,3 +102,11 @@ def moments(examples: Examples | StreamedExamples) -> tuple[Tensor, Tensor]:
             "large to be standardized. Divide them by a constant."
         )
     return torch.from_numpy(mean), torch.from_numpy(np.where(scale == 0, 1.0, scale))
+
+
+def _first_observed(values: np.ndarray) -> np.ndarray:
+    """The first number of each column or channel of `(N, C, ...)` that is not NaN, `(C,)`; else 0."""
+    columns = np.moveaxis(values, 1, 0)
+    columns = columns.reshape(len(columns), -1)  # (C, numbers)
+    first = np.argmax(~np.isnan(columns), axis=1)
+    return np.nan_to_num(columns[np.arange(len(columns)), first])

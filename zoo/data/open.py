@@ -54,6 +54,7 @@ def load_examples(
     column: str = FOUND,
     max_damaged: int = 0,
     keep_fitting: bool = False,
+    has_missing: bool = False,
 ) -> AnyExamples:
     """One split of a dataset: in memory up to `IN_MEMORY` bytes, else streamed.
 
@@ -73,6 +74,7 @@ def load_examples(
         column: image column of parquet files, if there are several; "auto" detects it.
         max_damaged: number of examples that may be skipped because they are unreadable or hold NaN.
         keep_fitting: leave images unchanged that already have the height and width of `shape`.
+        has_missing: whether NaN in rows and series is a missing value; otherwise it is refused.
 
     Raises:
         UnknownNameError: if no dataset has that name.
@@ -87,6 +89,7 @@ def load_examples(
         column=column,
         max_damaged=max_damaged,
         keep_fitting=keep_fitting,
+        has_missing=has_missing,
     )
     return next(iter(opened.values()))
 
@@ -100,11 +103,14 @@ def open_dataset(
     column: str = FOUND,
     max_damaged: int = 0,
     keep_fitting: bool = False,
+    has_missing: bool = False,
 ) -> dict[str, AnyExamples]:
     """Several splits of a dataset by name, read once; otherwise as `load_examples`."""
     for split in splits:
         _check_split(split)
     name, what, found = _find(dataset, column, shape)
+    for part in found.values() if has_missing else ():
+        part.accept_missing()
     source, transform = Concatenated(list(found.values())), transform or Transform()
     if keep_fitting and source.shape == shape:
         transform = Transform()
@@ -182,6 +188,7 @@ def open_all(
     transform: Transform,
     column: str = FOUND,
     max_damaged: int = 0,
+    has_missing: bool = False,
 ) -> StreamedExamples:
     """All examples of image files and datasets, in order, including all parts.
 
@@ -195,6 +202,7 @@ def open_all(
         transform: resizes and crops images to `shape`; the default leaves them unchanged.
         column: image column of parquet files; "auto" detects it.
         max_damaged: number of examples that may be skipped because they are unreadable.
+        has_missing: as for `load_examples`.
 
     Raises:
         UnknownNameError: if no dataset has that name.
@@ -213,6 +221,8 @@ def open_all(
                 one = one if part == "all" else Prefixed(part, one)
                 name = file if part == "all" else f"{file}: {part}"
                 found[name] = Prefixed(file, one) if len(files) > 1 else one
+    for part in found.values() if has_missing else ():
+        part.accept_missing()
     source = Concatenated(list(found.values()))
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1:,} more"
     if not len(source):

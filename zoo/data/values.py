@@ -113,17 +113,18 @@ def note_series(shape: Shape, what: str, wanted: Shape | None) -> None:
         )
 
 
-def first_not_finite(values: Tensor) -> int | None:
-    """The number of the first example `(N, ...)` with NaN or infinity, or None."""
+def first_not_finite(values: Tensor, has_missing: bool = False) -> int | None:
+    """The number of the first example `(N, ...)` with infinity or, unless `has_missing`, NaN; or None."""
     if not values.is_floating_point():
         return None
-    sound = torch.isfinite(values).flatten(1).all(1)
+    sound = (~torch.isinf(values) if has_missing else torch.isfinite(values)).flatten(1).all(1)
     return None if bool(sound.all()) else int((~sound).nonzero()[0])
 
 
-def not_finite(value: Tensor, title: str) -> str:
-    """Error message for a row or series with NaN or infinity."""
-    place = (~torch.isfinite(value)).nonzero()[0].tolist()
+def not_finite(value: Tensor, title: str, has_missing: bool = False) -> str:
+    """Error message for a row or series with infinity or, unless `has_missing`, NaN."""
+    wrong = torch.isinf(value) if has_missing else ~torch.isfinite(value)
+    place = wrong.nonzero()[0].tolist()
     noun, nouns = domain_of(tuple(value.shape)).noun, domain_of(tuple(value.shape)).nouns
     where = f"column {place[0]}" if noun == "row" else f"channel {place[0]}, step {place[1]}"
     keep = "x[np.isfinite(x).all(1)]" if noun == "row" else "x[np.isfinite(x).all((1, 2))]"

@@ -199,7 +199,7 @@ def calibrate(
     found = score_examples(model, score, examples, learned, device=device).values
     if method == "conformal":
         found = found[:MOST_HELD_OUT]
-    return AnomalyDetector(model, score, learned, Calibration.of(method, rate, found), columns)
+    return AnomalyDetector(model, score, learned, Calibration.of(method, rate, found), table)
 
 
 @dataclass(frozen=True)

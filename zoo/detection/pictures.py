@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.evaluation.figures import drawer_of, reconstructed, standardized
+from zoo.evaluation.figures import drawer_of, on_cpu, reconstructed, standardized
 from zoo.evaluation.grids import draw_grid
 from zoo.models import Autoencoder
 
@@ -22,8 +22,8 @@ def draw_anomalies(model: Autoencoder, values: Tensor, maps: np.ndarray | None =
     x = standardized(model, values)
     x_hat = reconstructed(model, x)
     if not model.spec.domain.is_image:
-        return drawer_of(model).draw_pairs(x.float().cpu(), x_hat)
-    rows = [x.float().cpu(), x_hat]
+        return drawer_of(model).draw_pairs(on_cpu(x), x_hat)
+    rows = [on_cpu(x), x_hat]
     if maps is not None:
         heat = torch.from_numpy(maps).mean(1, keepdim=True)
         low, high = heat.amin((1, 2, 3), keepdim=True), heat.amax((1, 2, 3), keepdim=True)

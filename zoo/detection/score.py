@@ -57,7 +57,6 @@ class Scores:
         """Numbers of the examples `(N,)`, the most anomalous first; ties in their own order."""
         return np.argsort(-self.values, kind="stable")
 
-
     def table(self, most: int | None = None) -> tuple[list[str], list[list[str]]]:
         """Names and rows of key, score, p-value and alarm, the most anomalous first."""
         columns = ["key", "score"]

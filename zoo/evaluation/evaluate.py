@@ -34,7 +34,7 @@ from zoo.evaluation.measure import (
     per_batch,
 )
 from zoo.evaluation.reconstruction import measure_batch
-from zoo.likelihoods.fitting import check_protocol, fitting_protocols
+from zoo.likelihoods.fitting import accepts_missing, check_protocol, fitting_protocols
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.models.objectives import Objective, build
 from zoo.models.objectives.deterministic import ReconstructionError
@@ -165,7 +165,8 @@ def errors_of(model: Autoencoder, images: AnyExamples) -> Callable[[Tensor], dic
     """What takes the errors of the reconstructions of a batch of a split, `(N,)` by name.
 
     `mse`, `psnr` and `ssim` of images. Of rows and series `mse` alone, in units of each column's or
-    channel's variance over the split, so that models of the same examples compare.
+    channel's variance over the split, so that models of the same examples compare; missing values
+    are left out, and codes of categories count as numbers.
     """
     if model.spec.domain.is_image:
         return functools.partial(measure_batch, model)
@@ -174,7 +175,10 @@ def errors_of(model: Autoencoder, images: AnyExamples) -> Callable[[Tensor], dic
     def errors(values: Tensor) -> dict[str, Tensor]:
         x = values.double().cpu()
         x_hat = model.reconstruct(values).double().cpu()
-        return {"mse": ((x_hat - x) / scale).square().flatten(1).mean(1)}
+        squares = ((x_hat - x) / scale).square().flatten(1)
+        if not accepts_missing(model.spec):
+            return {"mse": squares.mean(1)}
+        return {"mse": squares.nanmean(1).nan_to_num(0.0)}  # 0 of a row without a value
 
     return errors
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zoo.data import AnyExamples, load_examples
 from zoo.data.open import Dataset
+from zoo.likelihoods.fitting import accepts_missing
 from zoo.models import Autoencoder
 from zoo.specs.data import DataSettings, Transform, data_settings
 
@@ -52,6 +53,7 @@ def examples_for(
         column=defaults.column if column is None else column,
         max_damaged=defaults.max_damaged if max_damaged is None else max_damaged,
         keep_fitting=keep_fitting,
+        has_missing=accepts_missing(model.spec),
     )
 
 

@@ -43,7 +43,7 @@ def draw_beside(model: Autoencoder, examples: AnyExamples, count: int = 8) -> di
     drawer = drawer_of(model)
     with families.guarded(model, "failed to be drawn"):
         pictures = {
-            "originals": drawer.draw_each(x.float().cpu(), count),
+            "originals": drawer.draw_each(on_cpu(x), count),
             "reconstructions": drawer.draw_each(reconstructed(model, x), count),
         }
         if isinstance(model, VariationalAutoencoder):
@@ -91,7 +91,12 @@ def draw_reconstructions(model: Autoencoder, values: Tensor) -> bytes:
     """The first examples `(N, *input_shape)`, as data has them, and their reconstructions."""
     drawer = drawer_of(model)
     x = standardized(model, values[: drawer.pairs])
-    return drawer.draw_pairs(x.float().cpu(), reconstructed(model, x))
+    return drawer.draw_pairs(on_cpu(x), reconstructed(model, x))
+
+
+def on_cpu(x: Tensor) -> Tensor:
+    """Examples as the model computes on them, on the CPU; a missing value is 0, which draws no bar."""
+    return x.float().cpu().nan_to_num(0.0)
 
 
 def reconstructed(model: Autoencoder, x: Tensor) -> Tensor:

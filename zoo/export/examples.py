@@ -40,4 +40,14 @@ def examples_for_check(model: Autoencoder) -> tuple[Tensor, str]:
         x = torch.rand(shape, generator=generator)
     else:
         x = model.standardization.restore(torch.randn(shape, generator=generator)).cpu()
+        if (columns := model.standardization.columns) is not None:
+            x = torch.where(torch.tensor(columns).view_as(x[0]), x, _drawn(model, count))
     return x, f"{count} random {domain.nouns}"
+
+
+def _drawn(model: Autoencoder, count: int) -> Tensor:
+    """Rows drawn from the likelihood of random codes, `(count, D)`: their codes are of categories."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        z = torch.randn(count, *model.latent_shape).to(model.device, model.dtype)
+        return model.likelihood(z).sample().cpu()

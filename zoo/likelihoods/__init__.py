@@ -3,10 +3,11 @@
 base.py      `Likelihood`, the base class
 registry.py  likelihoods by kind: built in, registered in this process, or from an installed package
 field.py     `AnyLikelihood`, the type of a Spec's field, and its default
-fitting.py   the protocols that fit a Spec's likelihood
+fitting.py   a Spec's likelihood, and the protocols that fit it
 """
 
 from zoo.likelihoods.bernoulli import BernoulliLikelihood
+from zoo.likelihoods.columns import ColumnsLikelihood
 from zoo.likelihoods.continuous_bernoulli import ContinuousBernoulliLikelihood
 from zoo.likelihoods.discretized_logistic import DiscretizedLogisticLikelihood
 from zoo.likelihoods.gaussian import GaussianLikelihood
@@ -17,5 +18,6 @@ for _cls in (
     ContinuousBernoulliLikelihood,
     GaussianLikelihood,
     DiscretizedLogisticLikelihood,
+    ColumnsLikelihood,
 ):
     LIKELIHOODS.add_built_in(_cls)

@@ -57,6 +57,53 @@ class Likelihood(Strict):
         """
         return {}
 
+    def inputs(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of what the encoder sees of one example, of the same rank; by default the example's.
+
+        `features` makes it. `ae`, `vae`, `beta-tc-vae` and `factor-vae` build their encoders from it.
+        """
+        return shape
+
+    def features(self, x: Tensor, shape: tuple[int, ...], **constants: Tensor) -> Tensor:
+        """What the encoder sees of examples `(N, *shape)`: `(N, *self.inputs(shape))`; by default `x`.
+
+        Vectors and series are standardized; `constants` are by name, on the model's device.
+        """
+        return x
+
+    def standardized(self, shape: tuple[int, ...]) -> tuple[bool, ...] | None:
+        """Which columns of a vector, or channels of a series, the model standardizes; None is all of them.
+
+        The others, such as codes of categories, are seen and given back as they are.
+        """
+        return None
+
+    @property
+    def accepts_missing(self) -> bool:
+        """Whether NaN in an example is a missing value, which the distribution leaves out.
+
+        If so, `features` and `log_prob` must accept NaN.
+        """
+        return False
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raises ValueError for settings that do not fit examples of this shape; a Spec's problem."""
+
+    def invalid(self, x: Tensor, shape: tuple[int, ...]) -> tuple[tuple[int, ...], str] | None:
+        """The index of a value of examples `(N, *shape)` outside the distribution's support, and why.
+
+        Such as `(3, 0), "column 0 is binary, 0 or 1"`; None if there is none. Called on the CPU, with
+        values as users give them, finite or missing.
+        """
+        return None
+
+    def constants(self, shape: tuple[int, ...]) -> dict[str, Tensor]:
+        """Fixed tensors by name, such as indices, which move with the model and are not saved.
+
+        `distribution` gets them among its parameters, and `features` too.
+        """
+        return {}
+
     def distribution(
         self, outputs: Tensor, shape: tuple[int, ...], **parameters: Tensor
     ) -> Distribution:
@@ -65,7 +112,7 @@ class Likelihood(Strict):
         Args:
             outputs: decoder outputs, `(*batch, *self.outputs(shape))`.
             shape: shape of one example.
-            parameters: the learned parameters by name, float32.
+            parameters: the learned parameters by name, float32, and the constants.
 
         Returns:
             A distribution with batch shape `(*batch,)` and event shape `shape`, without argument

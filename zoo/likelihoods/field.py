@@ -26,21 +26,24 @@ def default_likelihood(fields: Mapping[str, Any]) -> Likelihood:
     return GaussianLikelihood() if is_real else BernoulliLikelihood()
 
 
-def _check_domain(cls: type[Likelihood], fields: Mapping[str, Any]) -> None:
+def _check_shape(likelihood: Likelihood, fields: Mapping[str, Any]) -> None:
     """Raises ValueError for a likelihood that does not support the Spec's `input_shape`, if that is valid."""
-    if (shape := fields.get("input_shape")) is None or domain_of(shape).kind in cls.domains:
+    if (shape := fields.get("input_shape")) is None:
         return
     domain = domain_of(shape)
+    if domain.kind in likelihood.domains:
+        likelihood.check(shape)
+        return
     fit = [kind for kind, one in LIKELIHOODS.at_hand().items() if domain.kind in one.domains]
     raise ValueError(
-        f"{cls.name()!r} does not support {domain.nouns}, and input_shape {shape} means {domain}; use "
+        f"{likelihood.name()!r} does not support {domain.nouns}, and input_shape {shape} means {domain}; use "
         f"{' or '.join(map(repr, fit))}"
     )
 
 
 AnyLikelihood = Annotated[
     Likelihood,
-    OfKinds(LIKELIHOODS, _check_domain),
+    OfKinds(LIKELIHOODS, _check_shape),
     Field(
         default_factory=default_likelihood,
         description="p(x | z), the distribution of an example given its code",

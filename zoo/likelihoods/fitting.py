@@ -1,4 +1,4 @@
-"""The protocols that fit a Spec's likelihood."""
+"""A Spec's likelihood, and the protocols that fit it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ def likelihood_of(spec: Spec) -> Likelihood | None:
     """A Spec's likelihood; None for a family without one."""
     found = getattr(spec, "likelihood", None)
     return found if isinstance(found, Likelihood) else None
+
+
+def accepts_missing(spec: Spec) -> bool:
+    """Whether NaN in an example is a missing value for models of this Spec."""
+    likelihood = likelihood_of(spec)
+    return likelihood is not None and likelihood.accepts_missing
 
 
 def fitting_protocols(spec: Spec) -> tuple[Protocol, ...]:

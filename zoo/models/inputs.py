@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.likelihoods.fitting import accepts_missing, likelihood_of
 from zoo.runtime.devices import FLOATS
 from zoo.specs.base import Spec
 
@@ -23,7 +24,8 @@ def invalid_inputs(x: Any, method: str, spec: Spec) -> str:
 
 def _invalid_reals(x: Any, method: str, spec: Spec) -> str:
     sides = ", ".join(map(str, spec.input_shape))
-    wanted = f"{method} takes (N, {sides}), float32 or float64, finite"
+    or_missing = " or NaN, which is missing" if accepts_missing(spec) else ""
+    wanted = f"{method} takes (N, {sides}), float32 or float64, finite{or_missing}"
     if not isinstance(x, torch.Tensor):
         hint = " Try torch.as_tensor(x)." if hasattr(x, "__array__") or type(x) is list else ""
         return f"{wanted}; got {type(x).__name__}.{hint}"
@@ -31,14 +33,27 @@ def _invalid_reals(x: Any, method: str, spec: Spec) -> str:
     if tuple(x.shape[1:]) == spec.input_shape:
         if x.dtype not in FLOATS:
             return f"{got}. Try x.double()."
-        wrong = (~torch.isfinite(x)).nonzero()[0].tolist()
-        place = f"x[{', '.join(map(str, wrong))}]"
-        return f"{got}: {place} is {x[tuple(wrong)].item()}. Drop such {spec.domain.nouns}, or impute values."
+        return f"{got}: {_invalid_value(x, spec)}."
     if tuple(x.shape) == spec.input_shape:
         return f"{got}. Try x[None]."
     if x.dim() == 2 and x.shape[1] == spec.input_size:
         return f"{got}. Try x.view(-1, {sides})."
     return f"{got}."
+
+
+def _invalid_value(x: Tensor, spec: Spec) -> str:
+    """The first value of rows or series that is not valid, and what to do."""
+    likelihood = likelihood_of(spec)
+    wrong = (torch.isinf(x) if accepts_missing(spec) else ~torch.isfinite(x)).nonzero()
+    outside = likelihood.invalid(x, spec.input_shape) if likelihood and not len(wrong) else None
+    place = outside[0] if outside else tuple(wrong[0].tolist())
+    found = f"x[{', '.join(map(str, place))}] is {x[place].item():.9g}"
+    if outside:
+        return f"{found}, and {outside[1]}"
+    advice = f"Drop such {spec.domain.nouns}, or impute values"
+    if likelihood and not torch.isinf(x[place]) and "missing" in type(likelihood).model_fields:
+        advice += ', or set likelihood.missing = "marginal"'
+    return f"{found}. {advice}"
 
 
 def _invalid_images(x: Any, method: str, spec: Spec) -> str:

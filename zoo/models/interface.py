@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from zoo.errors import InputError
+from zoo.likelihoods.fitting import accepts_missing, likelihood_of
 from zoo.models.inputs import invalid_codes, invalid_inputs
 from zoo.models.loss import Batch, Loss
 from zoo.models.objectives import objective_for
@@ -20,6 +21,7 @@ from zoo.models.primitives import Primitives, parts_of
 from zoo.models.standardization import Restored
 from zoo.runtime import processes
 from zoo.runtime.devices import FLOATS
+from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo
 from zoo.specs.objectives import Gradient, ObjectiveSettings
 
@@ -58,7 +60,8 @@ class Autoencoder(Primitives):
         """Codes of examples, deterministic: for a variational model, the posterior mean.
 
         Args:
-            x: `(N, *input_shape)`, floating point: images in [0, 1]; rows or series, finite.
+            x: `(N, *input_shape)`, floating point: images in [0, 1]; rows or series, finite, or NaN where
+                the Spec's likelihood accepts missing values.
 
         Returns:
             `(N, *latent_shape)`, in the model's dtype.
@@ -209,7 +212,7 @@ class Autoencoder(Primitives):
         fits = _is_float(x) and x.dim() == len(spec.input_shape) + 1
         if not fits or not spec.takes(tuple(x.shape[1:])):
             raise InputError(invalid_inputs(x, method, spec))
-        if is_readable(x) and x.numel() and not _has_range(x, spec.domain.is_image):
+        if is_readable(x) and x.numel() and not _has_range(x, spec):
             raise InputError(invalid_inputs(x, method, spec))
         return self.standardized(x)
 
@@ -245,11 +248,16 @@ def _root_package() -> ModuleType:
     return sys.modules[__name__.partition(".")[0]]
 
 
-def _has_range(x: Tensor, is_image: bool) -> bool:
-    """Whether images are in [0, 1], or rows and series finite. NaN compares false."""
-    if is_image:
+def _has_range(x: Tensor, spec: Spec) -> bool:
+    """Whether images are in [0, 1], or rows and series what the Spec's likelihood takes.
+
+    They are finite, but for NaN where it is a missing value. NaN compares false.
+    """
+    if spec.domain.is_image:
         return bool(x.min() >= 0 and x.max() <= 1)
-    return bool(torch.isfinite(x).all())
+    wrong = torch.isinf(x) if accepts_missing(spec) else ~torch.isfinite(x)
+    likelihood = likelihood_of(spec)
+    return not wrong.any() and not (likelihood and likelihood.invalid(x, spec.input_shape))
 
 
 def _is_float(x: object) -> bool:

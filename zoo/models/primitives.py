@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from zoo.likelihoods.fitting import accepts_missing, likelihood_of
 from zoo.models.loss import Batch, Code, Loss
 from zoo.models.standardization import Standardization
 from zoo.specs import base
@@ -47,7 +48,7 @@ class Primitives(nn.Module):
     def __init__(self, spec: base.Spec) -> None:
         super().__init__()
         self.spec = spec
-        self.standardization = Standardization(spec.domain) if spec.domain.is_real else None
+        self.standardization = _standardization_of(spec) if spec.domain.is_real else None
 
     if TYPE_CHECKING:  # defined by variational families only
 
@@ -172,6 +173,13 @@ class Primitives(nn.Module):
         Args:
             statistics: means over the batch, over all processes.
         """
+
+
+def _standardization_of(spec: base.Spec) -> Standardization:
+    """The standardization of rows or series, of the columns that the Spec's likelihood names."""
+    likelihood = likelihood_of(spec)
+    columns = likelihood.standardized(spec.input_shape) if likelihood else None
+    return Standardization(spec.domain, columns, accepts_missing(spec))
 
 
 _METHODS = {

@@ -23,13 +23,13 @@ class OfKinds(ByKind, Generic[ClassT]):
 
     Args:
         kinds: the registry.
-        check: raises ValueError for a class that does not fit the fields validated so far.
+        check: raises ValueError for settings that do not fit the fields validated so far.
     """
 
     def __init__(
         self,
         kinds: Kinds[ClassT],
-        check: Callable[[type[ClassT], Mapping[str, Any]], None] | None = None,
+        check: Callable[[ClassT, Mapping[str, Any]], None] | None = None,
     ) -> None:
         self.kinds, self.check = kinds, check
 
@@ -67,7 +67,7 @@ class OfKinds(ByKind, Generic[ClassT]):
                 cls.model_validate_json(json.dumps(value)) if is_json else cls.model_validate(value)
             )
         if self.check is not None:
-            self.check(cls, info.data or {})
+            self.check(settings, info.data or {})
         return settings
 
     def _known(self, kind: Any, value: Any) -> type[ClassT]:

@@ -16,9 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from zoo.api import load
 from zoo.data import Examples
 from zoo.detection import detector as core
-from zoo.detection.detector import AnomalyDetector, Method
 from zoo.detection.defaults import default_recipe, default_score
-from zoo.detection.detector import Method
+from zoo.detection.detector import AnomalyDetector, Method
 from zoo.detection.score import Scores, parse_score
 from zoo.detection.scores.base import Score
 from zoo.errors import InputError

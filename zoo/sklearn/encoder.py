@@ -15,6 +15,7 @@ from torch import Tensor
 
 from zoo.api import load
 from zoo.errors import InputError
+from zoo.likelihoods.fitting import accepts_missing
 from zoo.models import Autoencoder
 from zoo.models.inputs import invalid_inputs
 
@@ -109,7 +110,9 @@ class Encoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 array = np.asarray(X, dtype=dtypes[0])
                 raise InputError(invalid_inputs(torch.tensor(array), "encode", model.spec))
             X = np.asarray(X).reshape(len(X), -1)  # noqa: N806
-        rows = torch.tensor(validate_data(self, X, reset=is_fit, dtype=dtypes))
+        finite = "allow-nan" if accepts_missing(model.spec) else True
+        rows = validate_data(self, X, reset=is_fit, dtype=dtypes, ensure_all_finite=finite)
+        rows = torch.tensor(rows)
         fits = rows.shape[1] == math.prod(shape)
         return rows.unflatten(1, shape) if fits else rows
 

@@ -3,6 +3,7 @@
 validation.py      strict settings; all problems are reported at once
 base.py            `Spec`, the base class of every family's Spec
 domains.py         images, series and rows
+columns.py         kinds of a row's columns, in run-length notation
 parts.py           bodies and priors
 objectives.py      training objectives; optimizers.py: optimizers
 data.py            a recipe's [data]

@@ -195,7 +195,7 @@ def _locate(
     models = [cls]
     for step in loc:
         branch = [model for model in models if _tag(model) == step]
-        if path and branch:
+        if path and branch and step not in branch[0].model_fields:
             models = branch
             continue
         if path and not models and isinstance(step, str) and _BRANCH.match(step):

@@ -47,7 +47,7 @@ def check_save_and_load(subject: Subject) -> None:
 
 def check_own(subject: Subject) -> str:
     """A model is measured and drawn, with the metrics and pictures that the family adds."""
-    model, data = subject.build(), values(subject.spec.input_shape, 64)
+    model, data = subject.build(), values(subject.spec, 64)
     with expect_unchanged(model, "measured or drawn"):
         metrics = evaluate_model(model, Examples("digits", "train", data))
         with torch.inference_mode():
@@ -64,7 +64,7 @@ def check_training(subject: Subject) -> str:
     """A short training on examples made of digits lowers the loss, gives the same weights again, and is kept whole."""
     with tempfile.TemporaryDirectory(prefix="zoo-check-") as scratch:
         data = Path(scratch, "digits.npy")
-        np.save(data, values(subject.spec.input_shape, EXAMPLES).numpy())
+        np.save(data, values(subject.spec, EXAMPLES).numpy())
         own = fitting_protocols(subject.spec) or ("gray",)
         recipe = {
             "model": {"family": subject.family.name, **subject.spec.model_dump(mode="json")},

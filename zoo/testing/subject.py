@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zoo.data import Examples, as_input, load_examples, moments
+from zoo.likelihoods.fitting import likelihood_of
 from zoo.models import Autoencoder
+from zoo.models.parts.likelihoods import LikelihoodHead
 from zoo.registry import families
 from zoo.registry.family import Family
 from zoo.specs.base import Spec
@@ -91,15 +93,30 @@ class Subject:
 
 def inputs(spec: Spec, count: int = 8) -> Tensor:
     """Examples `(count, *input_shape)` as users give them: images in [0, 1]; rows and series in odd units."""
-    return as_input(values(spec.input_shape, count))
+    return as_input(values(spec, count))
 
 
-def values(shape: tuple[int, ...], count: int) -> Tensor:
-    """Examples `(count, *shape)` as data hold them, made of digits.
+def values(spec: Spec, count: int) -> Tensor:
+    """Examples `(count, *input_shape)` as data hold them, made of digits.
 
     Images are uint8 levels. Rows and series are float64, in units of 1000 to 0.001 with an offset,
-    the first column or channel near 1.7e9.
+    the first column or channel near 1.7e9; columns that the likelihood does not standardize, such as
+    codes of categories, are drawn from it.
     """
+    found, likelihood = _made_of_digits(spec.input_shape, count), likelihood_of(spec)
+    kept = likelihood.standardized(spec.input_shape) if likelihood else None
+    if likelihood is None or kept is None or spec.domain.is_image:
+        return found
+    head = LikelihoodHead(likelihood, spec.input_shape)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        drawn = head.distribution(2 * torch.randn(head.outputs)).sample((count,)).double()
+    columns = torch.tensor(kept).view(-1, *[1] * (len(spec.input_shape) - 1))
+    return torch.where(columns, found, drawn)
+
+
+def _made_of_digits(shape: tuple[int, ...], count: int) -> Tensor:
+    """Examples `(count, *shape)` of neighboring digits, so that values are correlated."""
     digits = _digits()[:count].float()
     if len(shape) == 3:
         sized = F.interpolate(digits, shape[1:], mode="nearest")
@@ -116,7 +133,7 @@ def values(shape: tuple[int, ...], count: int) -> Tensor:
 
 @functools.cache
 def _moments(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    return moments(Examples("digits", "train", values(shape, 512)))
+    return moments(Examples("digits", "train", _made_of_digits(shape, 512)))
 
 
 @functools.cache

@@ -31,7 +31,10 @@ def check_units(subject: Subject) -> None:
             model.standardized(x), exact, "values lose digits before they are standardized", 0
         )
         turns = [FACTORS[i % len(FACTORS)] for i in range(len(own.mean))]
-        factor = torch.tensor(turns, dtype=torch.float64).view_as(own.scale)
+        factor = torch.tensor(turns, dtype=torch.float64)
+        if own.columns is not None:  # the others have no unit
+            factor = torch.where(torch.tensor(own.columns), factor, 1.0)
+        factor = factor.view_as(own.scale)
         theirs.set(own.mean * factor, own.scale * factor)
         y = x * factor
         z = model.encode(x)

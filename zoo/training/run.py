@@ -18,11 +18,13 @@ from zoo.cards.record import record_of
 from zoo.data import AnyExamples, Fingerprint, fingerprint, open_dataset
 from zoo.data.moments import moments
 from zoo.data.open import Dataset
+from zoo.data.support import check_support
 from zoo.errors import DataError, PluginError, RecipeError, TrainingError, UnknownNameError
 from zoo.evaluation.evaluate import evaluate_model, validation_loss
 from zoo.evaluation.figures import draw_all
 from zoo.folder import store
 from zoo.io.files import write_atomically
+from zoo.likelihoods.fitting import accepts_missing, likelihood_of
 from zoo.models import Autoencoder
 from zoo.plugins.guards import cause, is_out_of_memory
 from zoo.registry import families
@@ -128,6 +130,8 @@ def _train(
             log.warning(warning)
     images = _images(recipe, dataset)
     _check_shared(images)
+    for part in images.values():
+        check_support(part, likelihood_of(recipe.spec))
     data = processes.from_first(lambda: {name: fingerprint(one) for name, one in images.items()})
     model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
     about = {"device": name_of(device), **begin(model, recipe.training)}
@@ -284,6 +288,7 @@ def _images(recipe: Recipe, dataset: Dataset | None = None) -> dict[str, AnyExam
             transform=settings.transform,
             column=settings.column,
             max_damaged=settings.max_damaged,
+            has_missing=accepts_missing(recipe.spec),
         )
     except (DataError, UnknownNameError) as missing:
         name = settings.dataset

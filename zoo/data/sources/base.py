@@ -35,6 +35,8 @@ class Source:
     """Block size, in examples, within which sharded examples are shuffled."""
     whole = 131_072
     """Splits up to this size are fully shuffled even if sharded."""
+    has_missing = False
+    """Whether NaN is a missing value; otherwise it is refused."""
 
     @property
     def is_real(self) -> bool:
@@ -113,10 +115,16 @@ class Source:
         """Examples of these numbers, `(n, *shape)`, or None; as `read_run`."""
         return self.read_run(int(numbers[0]), len(numbers)) if is_run(numbers) else None
 
+    def accept_missing(self) -> None:
+        """Takes NaN in rows and series as missing values."""
+        self.has_missing = True
+
     def finite(self, values: Tensor, numbers: Sequence[int] | np.ndarray) -> Tensor:
-        """Returns `values`, the examples of these numbers. Raises DataError for NaN and infinity."""
-        if (bad := first_not_finite(values)) is not None:
-            raise DataError(not_finite(values[bad], self.title(int(numbers[bad]))))
+        """Returns `values`, the examples of these numbers. Raises DataError for infinity, and for NaN
+        unless it is a missing value."""
+        if (bad := first_not_finite(values, self.has_missing)) is not None:
+            title = self.title(int(numbers[bad]))
+            raise DataError(not_finite(values[bad], title, self.has_missing))
         return values
 
 
@@ -195,6 +203,9 @@ class Prefixed(Source):
     def __init__(self, name: str, source: Source) -> None:
         self.name, self.source = name, source
         self.shape, self.dtype, self.shards = source.shape, source.dtype, source.shards
+
+    def accept_missing(self) -> None:
+        self.source.accept_missing()
 
     def __len__(self) -> int:
         return len(self.source)

@@ -23,7 +23,7 @@ class AE(Autoencoder):
 
     def __init__(self, spec: AESpec) -> None:
         super().__init__(spec)
-        self.encoder = build_encoder(spec.body, spec.input_shape)
+        self.encoder = build_encoder(spec.body, spec.likelihood.inputs(spec.input_shape))
         # `code` in state_dict; torch.export does not allow a submodule of that name
         self.to_code = nn.Linear(self.encoder.features, spec.latent_dim)
         self.register_state_dict_post_hook(_to_published_names)
@@ -42,7 +42,7 @@ class AE(Autoencoder):
             self.decoder.set_output_bias(self.likelihood_head.outputs_for(mean))
 
     def _encode(self, x: Tensor) -> Tensor:
-        code = self.to_code(self.encoder(x))  # (N, latent_dim)
+        code = self.to_code(self.encoder(self.likelihood_head.features(x)))  # (N, latent_dim)
         name = self.spec.latent_activation
         return code if name == "identity" else ACTIVATIONS[name](code)
 

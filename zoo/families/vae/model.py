@@ -12,6 +12,7 @@ from zoo.models.parts.bodies import bounded, build_decoder, build_encoder
 from zoo.models.parts.likelihoods import LikelihoodHead
 from zoo.models.parts.priors import build_prior
 from zoo.models.variational import VariationalAutoencoder
+from zoo.specs.domains import domain_of
 
 
 class GaussianVAE(VariationalAutoencoder):
@@ -21,7 +22,8 @@ class GaussianVAE(VariationalAutoencoder):
 
     def __init__(self, spec: PosteriorSpec) -> None:
         super().__init__(spec)
-        self.encoder = build_encoder(spec.body, spec.input_shape)
+        inputs = spec.likelihood.inputs(spec.input_shape)
+        self.encoder = build_encoder(spec.body, inputs)
         if spec.heads == "joint":
             self.posterior_head = nn.Linear(self.encoder.features, 2 * spec.latent_dim)
         else:
@@ -30,10 +32,10 @@ class GaussianVAE(VariationalAutoencoder):
         outputs = spec.likelihood.outputs(spec.input_shape)
         self.decoder = build_decoder(spec.body, outputs, spec.latent_dim)
         self.likelihood_head = LikelihoodHead(spec.likelihood, spec.input_shape)
-        self.vamp = build_prior(spec.prior, spec.domain)
+        self.vamp = build_prior(spec.prior, domain_of(inputs))
 
     def prior(self) -> Distribution:
-        return super().prior() if self.vamp is None else self.vamp(self._posterior)
+        return super().prior() if self.vamp is None else self.vamp(self._posterior_of)
 
     @property
     def _prior_noise_shape(self) -> tuple[int, ...]:
@@ -44,7 +46,11 @@ class GaussianVAE(VariationalAutoencoder):
             self.decoder.set_output_bias(self.likelihood_head.outputs_for(mean))
 
     def _posterior(self, x: Tensor) -> Distribution:
-        h = self.encoder(x)  # (N, F)
+        return self._posterior_of(self.likelihood_head.features(x))
+
+    def _posterior_of(self, features: Tensor) -> Distribution:
+        """q(z | x) from what the encoder sees of examples, which is what pseudo-inputs are."""
+        h = self.encoder(features)  # (N, F)
         if self.spec.heads == "joint":
             mean, log_variance = self.posterior_head(h).chunk(2, dim=1)  # (N, latent_dim) each
         else:

@@ -50,5 +50,5 @@ def reconstruction(model: Primitives, likelihood: Distribution, target: Tensor) 
     with full_precision(target.device):
         nats = -likelihood.log_prob(target.float())
         if model.standardization is not None:
-            nats = nats + model.standardization.log_volume()
+            nats = nats + model.standardization.log_volume_of(target)
         return nats

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, kl_divergence
 
@@ -58,6 +59,8 @@ class ReconstructionError(Objective[Pixels]):
         x_hat = model._output(z)
         with full_precision(x.device):
             difference = x_hat.float() - x.float()
+            if model.standardization is not None and model.standardization.has_missing:
+                difference = difference.masked_fill(torch.isnan(x), 0.0)
             error = difference.abs() if settings.error == "l1" else difference.square()
             terms = {settings.error: error.sum(tuple(range(1, error.dim()))), **terms}
             if self.distance is not None:

@@ -25,6 +25,8 @@ class LikelihoodHead(nn.Module):
     Attributes:
         outputs: shape of the decoder's output for one code.
 
+    `features` is what an encoder is given, and `distribution` what a decoder's outputs become.
+
     Raises:
         PluginError: if a package's likelihood fails or returns a distribution of the wrong shape.
     """
@@ -41,10 +43,22 @@ class LikelihoodHead(nn.Module):
             for name, start in own.items():
                 self.register_parameter(name, nn.Parameter(start))
         self._own = tuple(own)
+        with self._guarded("failed to return its constants"):
+            constants = likelihood.constants(self.shape)
+            for name, tensor in constants.items():
+                self.register_buffer(name, tensor, persistent=False)
+        self._constant = tuple(constants)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the encoder sees of examples `(N, *shape)`, as `likelihood.inputs` says."""
+        if not self._plugin or torch.compiler.is_compiling():
+            return self.likelihood.features(x, self.shape, **self._constants())
+        with self._guarded("failed to return its features"):
+            return self.likelihood.features(x, self.shape, **self._constants())
 
     def distribution(self, outputs: Tensor) -> Distribution:
         """Distribution over examples `(*batch, *shape)` from decoder outputs `(*batch, *outputs)`."""
-        own = {name: getattr(self, name).float() for name in self._own}
+        own = {name: getattr(self, name).float() for name in self._own} | self._constants()
         if not self._plugin or torch.compiler.is_compiling():
             return self.likelihood.distribution(outputs, self.shape, **own)
         with self._guarded("failed to return its distribution"):
@@ -55,6 +69,9 @@ class LikelihoodHead(nn.Module):
         """Decoder outputs whose expected example is `mean`, of shape `shape`."""
         with self._guarded("failed in outputs_for"):
             return self.likelihood.outputs_for(mean)
+
+    def _constants(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in self._constant}
 
     def extra_repr(self) -> str:
         return repr(self.likelihood)
