@@ -88,7 +88,7 @@ def fit(
     store.check_target(out)
     detector = Detector(
         family,
-        score=parsed_score(score),
+        anomaly_score=parsed_score(score),
         false_alarm_rate=false_alarm_rate,
         contamination=contamination,
         settings=dict(as_setting(text) for text in settings),
@@ -101,6 +101,7 @@ def fit(
     detector.fit(_data(data, split))
     detector.save(out)
     calibration = detector.detector_.calibration
+    assert calibration is not None
     rule = (
         f"p-value at most {calibration.rate:g}, by {len(calibration.scores):,} held-out examples"
         if calibration.method == "conformal"
@@ -145,6 +146,8 @@ def score_(
 
     The most anomalous examples come first.
     """
+    import torch
+
     from zoo.detection.pictures import draw_anomalies
     from zoo.io.files import write_atomically
     from zoo.measuring import detector_and_examples
@@ -153,11 +156,11 @@ def score_(
     found, examples = detector_and_examples(
         detector,
         data if not _is_table(data) else Path(data),
-        parsedparsed_score(score),
+        parsed_score(score),
         split=split,
     )
     scores = found.score_examples(
-        examples, device=find_device(device), maps=picture is not None and has_map(found)
+        examples, device=find_device(device), maps=picture is not None and found.score.has_map
     )
     columns, rows = scores.table(top)
     print_table(columns, [[key, f"{float(value):.6g}", *rest] for key, value, *rest in rows])
@@ -171,7 +174,7 @@ def score_(
         say(f"{out}: {len(scores):,} scores")
     if picture is not None:
         order = scores.order()[:top]
-        values = next(iter(examples.read([torch.from_numpy(order.copy())])))
+        values = next(iter(examples.read([torch.from_numpy(order)])))
         maps = None if scores.maps is None else scores.maps[order]
         write_atomically(picture, draw_anomalies(found.model, values, maps))
         say(f"{picture}: the {len(order)} with the highest scores")
@@ -196,9 +199,10 @@ def _is_table(data: str) -> bool:
 
 def _data(data: str, split: str | None) -> object:
     """What `Detector.fit` takes: a table's path, or an array of examples."""
+    from zoo.data import load_examples
     from zoo.data.open import check_at_hand
 
     if _is_table(data):
         return Path(data)
     check_at_hand(data, offline=False)
-    return load_data(data, split)
+    return load_examples(data, split)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -28,8 +28,9 @@ from zoo.registry.sources import Source
 from zoo.runtime.devices import name_of
 from zoo.specs.validation import Strict, checked, listed, parse_json
 from zoo.training.loop import Update
+from zoo.training.progress import log_line, progress_shown
 from zoo.training.recipe import Recipe
-from zoo.training.run import fit_recipe, training_record
+from zoo.training.run import described, fit_recipe, training_record
 from zoo.training.start import begin
 
 FORMAT = "autoencoder-zoo-detector/1"
@@ -244,17 +245,22 @@ def train_detector(
     rate: float,
     table: Table | None = None,
     device: torch.device,
-    on_progress: Callable[[Update], None] = lambda update: None,
+    verbose: bool = False,
 ) -> AnomalyDetector:
     """Trains a recipe's model on examples and calibrates a score on a held-out part of them.
 
-    Raises as `zoo.train` and `calibrate`.
+    With `verbose` a line and a progress bar say what is trained. Raises as `zoo.train` and `calibrate`.
     """
     parts = split(examples, method, recipe.training.seed)
     model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
     check_supported(score, model)
     about = {"device": name_of(device), **begin(model, recipe.training)}
-    with tempfile.TemporaryDirectory(prefix="zoo-detector-") as folder:
+    if verbose:
+        log_line(f"Training {described(model, recipe, parts.train, device)}.")
+    with (
+        tempfile.TemporaryDirectory(prefix="zoo-detector-") as folder,
+        progress_shown(recipe) if verbose else nullcontext(_silent) as on_progress,
+    ):
         progress, interrupted = fit_recipe(
             model,
             recipe,
@@ -284,3 +290,7 @@ def train_detector(
         table=table,
         device=device,
     )
+
+
+def _silent(update: Update) -> None:
+    pass

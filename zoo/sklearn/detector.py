@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zoo.api import load
 from zoo.data import Examples
+from zoo.data.tables import Table
 from zoo.detection import detector as core
 from zoo.detection.defaults import default_recipe, default_score
 from zoo.detection.detector import AnomalyDetector, Method
@@ -25,12 +26,12 @@ from zoo.hub.find import find
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.runtime.devices import find_device
-from zoo.training.loop import Update
 from zoo.training.recipe import Recipe
 
 log = logging.getLogger("zoo")
 
 DEFAULT_RATE = 0.05
+Missing = Literal["refused", "marginal"]
 
 
 class Detector(OutlierMixin, BaseEstimator):
@@ -43,7 +44,7 @@ class Detector(OutlierMixin, BaseEstimator):
         model: a family (`"vae"`), a recipe (a `Recipe`, a mapping or a `.toml` file), or a trained
             model: a published name, a folder, a repo on the Hub, or an `Autoencoder`. A trained model
             is not trained again: fit calibrates it on all examples, which should be new to it.
-        score: a kind of score (`"nll"`), its settings (`{"kind": "nll", "samples": 500}`) or a
+        anomaly_score: a kind of score (`"nll"`), its settings (`{"kind": "nll", "samples": 500}`) or a
             `zoo.Score`; `"default"` depends on the model: see `zoo.detection.defaults.default_score`.
         false_alarm_rate: for training data that are normal: 20 % of fit's examples are held out, and
             an alarm means a conformal p-value of at most this rate (Bates et al. 2023). Normal
@@ -53,6 +54,9 @@ class Detector(OutlierMixin, BaseEstimator):
             allows.
         settings: settings of the recipe to change, by dotted key, such as
             `{"epochs": 50, "model.latent_dim": 8}`.
+        kinds: "real", "binary" or "categorical" by name, for columns of a data frame whose kind is not
+            to be found from its values.
+        missing: "marginal" scores the values that a row has; NaN is refused otherwise.
         device: where to train and score; `"auto"` is a GPU if available.
         random_state: seed of the training and of the split. With the same data, seed, threads and
             device, scores are bitwise identical.
@@ -63,27 +67,32 @@ class Detector(OutlierMixin, BaseEstimator):
         threshold_: the lowest score, higher is more anomalous, that raises an alarm.
         offset_: `-threshold_`, as in scikit-learn.
 
-    X are rows `(N, D)`, in any units: the model standardizes them; series `(N, C, L)`; or images
-    `(N, C, H, W)` or, gray, `(N, H, W)`, uint8, or floats in [0, 1].
+    X are rows `(N, D)`, in any units: the model standardizes them; data frames, or the path of a .csv
+    or .parquet file, whose columns are found by name; series `(N, C, L)`; images `(N, C, H, W)` or,
+    gray, `(N, H, W)`, uint8, or floats in [0, 1]; or `zoo.data.Examples`.
     """
 
     def __init__(
         self,
         model: str | Path | Recipe | Mapping[str, Any] | Autoencoder = "vae",
         *,
-        score: str | Mapping[str, Any] | Score = "default",
+        anomaly_score: str | Mapping[str, Any] | Score = "default",
         false_alarm_rate: float | None = None,
         contamination: float | None = None,
         settings: Mapping[str, Any] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        missing: Missing = "refused",
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = 0,
         verbose: bool = False,
     ) -> None:
         self.model = model
-        self.score = score
+        self.anomaly_score = anomaly_score
         self.false_alarm_rate = false_alarm_rate
         self.contamination = contamination
         self.settings = settings
+        self.kinds = kinds
+        self.missing = missing
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -97,6 +106,7 @@ class Detector(OutlierMixin, BaseEstimator):
             RecipeError, UnknownNameError, WeightsError: as `zoo.train` and `zoo.load`.
         """
         method, rate = self._rate()
+        self._table = self._table_of(X)
         examples = self._examples(X, is_fit=True)
         device, seed = find_device(self.device), self._seed()
         trained, recipe = self._model(examples, seed)
@@ -112,6 +122,7 @@ class Detector(OutlierMixin, BaseEstimator):
                 method=method,
                 rate=rate,
                 reference=examples,
+                table=self._table,
                 device=device,
             )
         else:
@@ -123,8 +134,9 @@ class Detector(OutlierMixin, BaseEstimator):
                 self._score(skeleton),
                 method=method,
                 rate=rate,
+                table=self._table,
                 device=device,
-                on_progress=_progress if self.verbose else _silent,
+                verbose=self.verbose,
             )
         return self._fitted(self.detector_)
 
@@ -134,12 +146,11 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
         """`score_samples(X) - offset_`, `(N,)`: negative for anomalies."""
-        return self.threshold_ - self.scores(X).values - 0.0
+        return self.score_samples(X) - self.offset_
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """-1 for anomalies and +1 for normal examples, `(N,)`."""
-        found = self.scores(X).values
-        return np.where(self.detector_.calibration.alarms(found), -1, 1)
+        return np.where(self.scores(X).alarms, -1, 1)
 
     def p_values(self, X: Any) -> np.ndarray:  # noqa: N803
         """Conformal p-values `(N,)`; without held-out examples, the tail shares of the training scores."""
@@ -165,7 +176,9 @@ class Detector(OutlierMixin, BaseEstimator):
         return tags
 
     def _fitted(self, detector: AnomalyDetector) -> Self:
-        self.detector_, self.threshold_ = detector, detector.calibration.threshold
+        assert detector.calibration is not None
+        self.detector_, self._table = detector, detector.table
+        self.threshold_ = detector.calibration.threshold
         self.offset_ = -self.threshold_
         if detector.model.spec.domain.kind == "vector":
             self.n_features_in_ = detector.model.spec.input_size
@@ -202,6 +215,9 @@ class Detector(OutlierMixin, BaseEstimator):
             *families.list_families(),
         }:
             count = len(examples)
+            if self._table is not None:
+                likelihood = {"kind": "columns", "columns": self._table.columns_setting}
+                settings = {"model.likelihood": likelihood | {"missing": self.missing}, **settings}
             return None, default_recipe(given, examples.shape, count, seed, settings)
         from zoo.training.recipe import load_recipe
 
@@ -216,10 +232,38 @@ class Detector(OutlierMixin, BaseEstimator):
         return model
 
     def _score(self, model: Autoencoder) -> Score:
-        return default_score(model) if self.score == "default" else parse_score(self.score)  # pyright: ignore[reportArgumentType]
+        return (
+            default_score(model)
+            if self.anomaly_score == "default"
+            else parse_score(self.anomaly_score)
+        )  # pyright: ignore[reportArgumentType]
+
+    def _table_of(self, X: Any) -> Table | None:  # noqa: N803
+        """The columns of a data frame or of a table's file; of an array only if values may be missing."""
+        if hasattr(X, "columns") or isinstance(X, str | Path):
+            return Table.of(X, self.kinds, missing=self.missing)
+        if self.kinds:
+            raise InputError("kinds are of the columns of a data frame or a table's file.")
+        if self.missing == "refused":
+            return None
+        rows = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
+        kinds = {str(number): "real" for number in range(rows.shape[1])}
+        return Table.of(rows, kinds, missing=self.missing)
+
+    def _rows(self, X: Any, is_fit: bool) -> Examples:  # noqa: N803
+        assert self._table is not None
+        rows = core.rows_of(self._table, X)
+        if is_fit:
+            self.n_features_in_ = rows.shape[0]
+            self.feature_names_in_ = np.array(self._table.names, dtype=object)
+        return rows
 
     def _examples(self, X: Any, is_fit: bool = False) -> Examples:  # noqa: N803
         """X as examples: uint8 images, or float64 rows or series."""
+        if isinstance(X, Examples):
+            return X
+        if self._table is not None:
+            return self._rows(X, is_fit)
         if getattr(X, "ndim", 2) > 2:
             return Examples("X", "all", _images_or_series(X))
         rows = validate_data(self, X, reset=is_fit, dtype=[np.float64, np.float32])
@@ -232,7 +276,7 @@ class PyODDetector(BaseEstimator):
     Args:
         model: as for `Detector`.
         contamination: share of anomalies in the training data.
-        score: as for `Detector`, as are the others.
+        anomaly_score: as for `Detector`, as are the others.
         settings: settings of the recipe to change.
         device: where to train and score.
         random_state: seed of the training.
@@ -250,7 +294,7 @@ class PyODDetector(BaseEstimator):
         model: str | Path | Recipe | Mapping[str, Any] | Autoencoder = "vae",
         contamination: float = 0.1,
         *,
-        score: str | Mapping[str, Any] | Score = "default",
+        anomaly_score: str | Mapping[str, Any] | Score = "default",
         settings: Mapping[str, Any] | None = None,
         device: str = "cpu",
         random_state: int | np.random.RandomState | None = 0,
@@ -258,7 +302,7 @@ class PyODDetector(BaseEstimator):
     ) -> None:
         self.model = model
         self.contamination = contamination
-        self.score = score
+        self.anomaly_score = anomaly_score
         self.settings = settings
         self.device = device
         self.random_state = random_state
@@ -318,10 +362,11 @@ def load_detector(
     found = core.load_detector(
         find(source, wanted, revision=revision, token=token, offline=offline)
     )
+    assert found.calibration is not None
     rate, is_conformal = found.calibration.rate, found.calibration.method == "conformal"
     detector = Detector(
         found.model,
-        score=found.score,
+        anomaly_score=found.score,
         false_alarm_rate=rate if is_conformal else None,
         contamination=None if is_conformal else rate,
         device=device,
@@ -345,12 +390,3 @@ def _images_or_series(X: Any) -> torch.Tensor:  # noqa: N803
             f"Images of floats are in [0, 1]; got values from {values.min():g} to {values.max():g}."
         )
     return (values * 255).round().to(torch.uint8)
-
-
-def _silent(update: Update) -> None:
-    pass
-
-
-def _progress(update: Update) -> None:
-    if update.ended:
-        log.warning("epoch %d of %d", update.epoch, update.epochs)

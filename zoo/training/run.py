@@ -136,6 +136,8 @@ def _train(
     model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
     about = {"device": name_of(device), **begin(model, recipe.training)}
     resumed = resume and processes.from_first(folder.checkpoint.exists)
+    verb = "Resuming the training of" if resumed else "Training"
+    log_line(f"{verb} {described(model, recipe, images[recipe.data.fit], device)}.")
     if not resume and processes.is_first():
         write_atomically(folder.recipe, recipe.to_toml())
     fitted, held_out = images[recipe.data.fit], images.get("validation") or images["test"]
@@ -170,6 +172,17 @@ def _train(
     return run
 
 
+def described(
+    model: Autoencoder, recipe: Recipe, examples: AnyExamples, device: torch.device
+) -> str:
+    """What is trained, on what and where."""
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    where = (
+        name_of(device) if processes.count() == 1 else f"{processes.count()} x {name_of(device)}"
+    )
+    return f"{_work(recipe, examples, trained)}, in {recipe.training.precision} on {where}"
+
+
 def fit_recipe(
     model: Autoencoder,
     recipe: Recipe,
@@ -187,14 +200,6 @@ def fit_recipe(
 
     Arguments, results and errors as of `loop.fit`.
     """
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    where = (
-        name_of(device) if processes.count() == 1 else f"{processes.count()} x {name_of(device)}"
-    )
-    log_line(
-        f"{'Resuming the training of' if resume else 'Training'} "
-        f"{_work(recipe, images[recipe.data.fit], trained)}, in {recipe.training.precision} on {where}."
-    )
     kept = encoding(model) if recipe.training.trains == "decoder" else {}
     if model.standardization is not None and recipe.training.init == "off":
         model.standardization.set(*processes.from_first(lambda: moments(images[recipe.data.fit])))

@@ -41,6 +41,8 @@ class Score(Strict):
     """Supported domains."""
     learns: ClassVar[bool] = False
     """Whether it must see reference examples, such as the training set: see `learn`."""
+    has_map: ClassVar[bool] = False
+    """Whether it has a value per pixel or column: see `map`."""
     paper: ClassVar[str] = ""
     """Reference."""
 
@@ -59,7 +61,10 @@ class Score(Strict):
         raise NotImplementedError
 
     def map(self, model: Autoencoder, x: Tensor) -> Tensor | None:
-        """The contribution of each value of an example, `(N, *input_shape)`; None if it has none."""
+        """The contribution of each value of an example, `(N, *input_shape)`.
+
+        None for a model whose likelihood does not factorize over values.
+        """
         return None
 
     def parts(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ class Ensemble(Score):
     members: tuple[AnyScore, ...] = Field(
         min_length=2, max_length=20, description="the scores to combine"
     )
+    has_map = True
     learns = True
 
     @field_validator("members")
@@ -45,6 +46,10 @@ class Ensemble(Score):
     def values(self, model: Autoencoder, x: Tensor, learned: Learned) -> Tensor:
         statistics = self._statistics(model, x, learned)
         return ((statistics - learned["mean"]) / learned["scale"]).mean(1)
+
+    def map(self, model: Autoencoder, x: Tensor) -> Tensor | None:
+        """The map of the first member that has one."""
+        return next((one.map(model, x) for one in self.members if one.has_map), None)
 
     def _statistics(self, model: Autoencoder, x: Tensor, learned: Learned) -> Tensor:
         """The members' scores, `(N, M)` float64."""

@@ -31,6 +31,7 @@ class Reconstruction(Score):
     error: Literal["squared", "absolute", "nats"] = Field(
         default="squared", description="squared or absolute error, or negative log-likelihood"
     )
+    has_map = True
     needs = ("code",)
 
     def parts(self) -> tuple[str, ...]:
@@ -56,6 +57,7 @@ class NegELBO(Score):
 
     kind: Literal["neg-elbo"] = "neg-elbo"
     samples: int = Field(default=16, ge=1, le=10_000, description="posterior samples per example")
+    has_map = True
     needs = ("posterior", "prior", "likelihood")
     paper = (
         "An & Cho, Variational Autoencoder based Anomaly Detection using Reconstruction Probability, "
@@ -74,6 +76,7 @@ class NLL(Score):
 
     kind: Literal["nll"] = "nll"
     samples: int = Field(default=100, ge=1, le=1_000_000, description="importance samples K")
+    has_map = True
     needs = ("posterior", "prior", "likelihood")
     paper = "Burda et al., Importance Weighted Autoencoders, ICLR 2016, arXiv:1509.00519"
 
