@@ -93,7 +93,7 @@ def fit(
         contamination=contamination,
         settings=dict(as_setting(text) for text in settings),
         kinds=dict(_pair(text) for text in kinds) or None,
-        missing=missing,
+        missing=missing,  # pyright: ignore[reportArgumentType]  # a choice
         device=device,
         random_state=seed,
         verbose=True,

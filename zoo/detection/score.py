@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +77,7 @@ class Scores:
         return file.getvalue()
 
 
-def parse_score(score: str | Score | dict[str, Any]) -> Score:
+def parse_score(score: str | Score | Mapping[str, Any]) -> Score:
     """A score from its kind, its settings or itself.
 
     Raises UnknownNameError for an unknown kind, SpecError for invalid settings.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from zoo.api import load
 from zoo.data import Examples
@@ -92,7 +92,7 @@ class Detector(OutlierMixin, BaseEstimator):
         self.contamination = contamination
         self.settings = settings
         self.kinds = kinds
-        self.missing = missing
+        self.missing: Missing = missing
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -150,7 +150,9 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """-1 for anomalies and +1 for normal examples, `(N,)`."""
-        return np.where(self.scores(X).alarms, -1, 1)
+        alarms = self.scores(X).alarms
+        assert alarms is not None
+        return np.where(alarms, -1, 1)
 
     def p_values(self, X: Any) -> np.ndarray:  # noqa: N803
         """Conformal p-values `(N,)`; without held-out examples, the tail shares of the training scores."""
@@ -236,7 +238,7 @@ class Detector(OutlierMixin, BaseEstimator):
             default_score(model)
             if self.anomaly_score == "default"
             else parse_score(self.anomaly_score)
-        )  # pyright: ignore[reportArgumentType]
+        )
 
     def _table_of(self, X: Any) -> Table | None:  # noqa: N803
         """The columns of a data frame or of a table's file; of an array only if values may be missing."""
