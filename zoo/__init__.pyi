@@ -37,6 +37,7 @@ from zoo.likelihoods.base import Likelihood as Likelihood
 from zoo.likelihoods.field import AnyLikelihood as AnyLikelihood
 from zoo.likelihoods.registry import register_likelihood as register_likelihood
 from zoo.measuring import evaluate as evaluate
+from zoo.measuring import evaluate_detection as evaluate_detection
 from zoo.measuring import measure_reconstructions as measure_reconstructions
 from zoo.measuring import score as score
 from zoo.measuring import verify as verify

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.data import AnyExamples
     from zoo.data.open import Dataset
     from zoo.detection.detector import AnomalyDetector
+    from zoo.detection.evaluate import Detection
     from zoo.detection.score import Scores
     from zoo.detection.scores.base import Score
     from zoo.evaluation.report import Report
@@ -170,6 +171,68 @@ def score(
     from zoo.runtime.devices import find_device
 
     return detector.score_examples(examples, device=find_device(device), maps=maps)
+
+
+def evaluate_detection(
+    model_or_source: Autoencoder | str | Path,
+    normal: Dataset,
+    anomalous: Dataset,
+    score: str | Mapping[str, Any] | Score = "default",
+    *,
+    split: str | None = None,
+    reference: Dataset | None = None,
+    limit: int | None = None,
+    both: bool = False,
+    device: str = "auto",
+    revision: str | None = None,
+    token: str | None = None,
+    offline: bool = False,
+) -> list[Detection]:
+    """How well a score separates anomalies, which are positive, from normal examples.
+
+    AUROC, AUPR and the FPR at 95 % TPR, each with its standard error. No threshold is fitted. Other
+    arguments and errors as for `score`.
+
+    Args:
+        model_or_source: a model, a source, or a detector's folder.
+        normal: normal examples that the model was not trained on.
+        anomalous: anomalies.
+        score: the score.
+        split: part of both datasets; None is test, or all of a dataset without parts.
+        reference: examples that the score learns from; None is the training split of the recipe's dataset.
+        limit: use the first N examples of each only.
+        both: also measure with the normal examples as positive, by the negated score.
+        device, revision, token, offline: as for `score`.
+    """
+    from zoo.detection.evaluate import evaluate_detection as evaluate_both
+    from zoo.runtime.devices import find_device
+
+    access = Access(token, offline)
+    detector, known = detector_and_examples(
+        model_or_source,
+        normal,
+        score,
+        split=split,
+        reference=reference,
+        revision=revision,
+        access=access,
+    )
+    if detector.table is not None:
+        unknown: AnyExamples = detector.rows(anomalous)
+    else:
+        from zoo.evaluation.examples import examples_for
+
+        unknown = examples_for(detector.model, anomalous, split, recipe_of(detector.model, access))
+    pair = [_first(one, limit) if limit else one for one in (known, unknown)]
+    return evaluate_both(detector, *pair, both=both, device=find_device(device))
+
+
+def _first(examples: AnyExamples, limit: int) -> AnyExamples:
+    """The first N examples, in memory."""
+    from zoo.data import Examples
+
+    keys = [examples.key(number) for number in range(min(limit, len(examples)))]
+    return Examples(examples.dataset, examples.split, examples.first(limit), keys)
 
 
 def detector_and_examples(

@@ -155,7 +155,7 @@ def score_(
 
     found, examples = detector_and_examples(
         detector,
-        data if not _is_table(data) else Path(data),
+        as_data(data),
         parsed_score(score),
         split=split,
     )
@@ -191,6 +191,11 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise click.UsageError(f"--kind {text!r} is not COLUMN=KIND.")
     return name, kind
+
+
+def as_data(data: str) -> str | Path:
+    """A dataset, or the path of a table."""
+    return Path(data) if _is_table(data) else data
 
 
 def _is_table(data: str) -> bool:

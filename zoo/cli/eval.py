@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli import complete
+from zoo.cli.detect import as_data, parsed_score, score_option
 from zoo.cli.output import (
     as_json,
     check_order,
@@ -24,6 +25,9 @@ from zoo.cli.output import (
 from zoo.datasets import WITH_FACTORS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.detection.evaluate import Detection
     from zoo.specs.reconstruction import Reconstructions
 
 
@@ -57,6 +61,15 @@ if TYPE_CHECKING:
     help="Score codes against the factors of each example: a CSV file's, or those that the dataset "
     f"knows ({', '.join(WITH_FACTORS)}).",
 )
+@click.option(
+    "--against",
+    metavar="OUT",
+    help="Measure how well a score separates the anomalies OUT, which are positive, from DATA: AUROC, AUPR, FPR at "
+    "95 % TPR.",
+    shell_complete=complete.datasets,
+)
+@click.option("--both", is_flag=True, help="With --against: also with DATA as positive.")
+@score_option
 @max_damaged_option
 @column_option
 @extractor_option
@@ -72,6 +85,9 @@ def evaluate(
     limit: int | None,
     seed: int,
     factors: bool | str,
+    against: str | None,
+    both: bool,
+    score: str,
     max_damaged: int | None,
     column: str | None,
     extractor: str | None,
@@ -89,6 +105,25 @@ def evaluate(
         raise click.UsageError("DATA and --dataset are the same: give one.")
     dataset = data or dataset
     check_order([dataset] if dataset else [])
+    if against is not None:
+        if dataset is None or protocol or nll_samples or factors or extractor or seed:
+            raise click.UsageError(
+                "--against goes with DATA, --score, --both, --split, --limit and --device alone."
+            )
+        found = zoo.evaluate_detection(
+            model,
+            as_data(dataset),
+            as_data(against),
+            parsed_score(score),
+            split=split,
+            limit=limit,
+            both=both,
+            device=device,
+        )
+        _print_detection(model, found, json_)
+        return
+    if both or score != "default":
+        raise click.UsageError("--both and --score go with --against.")
     if dataset and not (protocol or nll_samples or factors):
         known = zoo.info(model)
         if known.recipe is None and known.spec.stride:
@@ -134,6 +169,21 @@ def evaluate(
     say(f"{model} on {heading(metrics)}:")
     for line in lines_of(metrics):
         say(line)
+
+
+def _print_detection(model: str, found: Sequence[Detection], json_: bool) -> None:
+    if json_:
+        print_json([one.model_dump(mode="json") | {"identity": one.identity} for one in found])
+        return
+    for one in found:
+        say(
+            f"{model}: {one.n_anomalous:,} anomalies, {one.anomalous}, against {one.n_normal:,} normal "
+            f"examples, {one.normal}:"
+        )
+        say(f"  score  {one.score['kind']} ({one.identity})")
+        for name in ("auroc", "aupr", "fpr95"):
+            value, error = getattr(one, name), getattr(one, f"{name}_se")
+            say(f"  {name}  {value:.4f}{plus_minus(error, '.4f')}")
 
 
 def _print_reconstructions(model: str, found: Reconstructions, json_: bool) -> None:

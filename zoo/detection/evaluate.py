@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 
+import torch
 from pydantic import Field
 
 from zoo.data import AnyExamples
+from zoo.detection.detector import AnomalyDetector
 from zoo.detection.ranking import separation
-from zoo.detection.score import learn, score_examples
-from zoo.detection.scores.base import Score
 from zoo.errors import InputError
 from zoo.likelihoods.fitting import likelihood_of
-from zoo.models import Autoencoder
 from zoo.specs.validation import Strict
 
 
@@ -48,37 +47,34 @@ class Detection(Strict):
 
 
 def evaluate_detection(
-    model: Autoencoder,
-    score: Score,
+    detector: AnomalyDetector,
     normal: AnyExamples,
     anomalous: AnyExamples,
     *,
-    reference: AnyExamples | None = None,
     both: bool = False,
+    device: torch.device | None = None,
 ) -> list[Detection]:
-    """Measures a score on normal examples and anomalies.
+    """Measures a detector's score on normal examples and anomalies.
 
     Args:
-        model: the model.
-        score: the score.
+        detector: the detector; it need not be calibrated.
         normal: normal examples, which the model was not trained on.
         anomalous: anomalies.
-        reference: what the score learns from: the training examples.
         both: also measure with the normal examples as positive, by the negated score.
+        device: where to compute; None is the model's.
 
     Raises InputError for a set of fewer than 2 examples; otherwise as `score_examples`.
     """
     if min(len(normal), len(anomalous)) < 2:
         raise InputError("Standard errors need at least 2 examples of each set.")
-    learned = learn(model, score, reference)
-    low, high = (score_examples(model, score, one, learned).values for one in (normal, anomalous))
-    likelihood = likelihood_of(model.spec)
+    low, high = (detector.score_examples(one, device=device).values for one in (normal, anomalous))
+    likelihood = likelihood_of(detector.model.spec)
 
     def found(negative: AnyExamples, positive: AnyExamples, numbers: dict[str, float]) -> Detection:
         return Detection(
             normal=f"{negative.dataset} ({negative.split})",
             anomalous=f"{positive.dataset} ({positive.split})",
-            score=score.model_dump(mode="json"),
+            score=detector.score.model_dump(mode="json"),
             likelihood=likelihood.name() if likelihood else "",
             n_normal=len(negative),
             n_anomalous=len(positive),

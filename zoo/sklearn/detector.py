@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zoo.api import load
 from zoo.data import Examples
@@ -248,7 +248,7 @@ class Detector(OutlierMixin, BaseEstimator):
             raise InputError("kinds are of the columns of a data frame or a table's file.")
         if self.missing == "refused":
             return None
-        rows = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
+        rows = np.asarray(X, dtype=np.float64)
         kinds = {str(number): "real" for number in range(rows.shape[1])}
         return Table.of(rows, kinds, missing=self.missing)
 
