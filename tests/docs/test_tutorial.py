@@ -1,4 +1,4 @@
-"""docs/tutorial.md: every block is run, in order, in a new folder, and what it prints is printed.
+"""docs/tutorial.md and docs/anomalies.md: every block is run, in order, in a new folder, and what it prints is printed.
 
 A comment before a block, which no reader sees, says what to do with it: `not run`, or `file: NAME`
 for what the reader is told to write there.
@@ -49,10 +49,22 @@ def without_digits(text: str) -> str:
 
 @pytest.mark.slow
 def test_every_block_of_the_tutorial_does_what_it_says(checkout, env, tmp_path):
-    folder = tmp_path / "new"
+    assert run_page(checkout / "docs" / "tutorial.md", env, tmp_path / "new") == [
+        "pip install -e '.[export]'        # in a checkout: there is no release yet\n",
+        "hf auth login\n",
+    ]
+
+
+@pytest.mark.slow
+def test_every_block_on_anomalies_does_what_it_says(checkout, env, tmp_path):
+    assert not run_page(checkout / "docs" / "anomalies.md", env, tmp_path / "new")
+
+
+def run_page(page: Path, env: dict[str, str], folder: Path) -> list[str]:
+    """Runs the blocks of a page in a new folder; returns those that are not to be run."""
     folder.mkdir()
     printed, left_out = "", []
-    for note, kind, text in BLOCK.findall((checkout / "docs" / "tutorial.md").read_text()):
+    for note, kind, text in BLOCK.findall(page.read_text()):
         if note == "not run":
             left_out.append(text)
         elif kind == "text":
@@ -63,10 +75,7 @@ def test_every_block_of_the_tutorial_does_what_it_says(checkout, env, tmp_path):
             (folder / note.removeprefix("file: ")).write_text(text)
         else:
             printed = without_digits(ran(COMMANDS[kind], text, env, folder))
-    assert left_out == [
-        "pip install -e '.[export]'        # in a checkout: there is no release yet\n",
-        "hf auth login\n",
-    ]
+    return left_out
 
 
 def ran(command: list[str], text: str, env: dict[str, str], folder: Path) -> str:
