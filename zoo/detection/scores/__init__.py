@@ -6,6 +6,7 @@ field.py     `AnyScore`, the type of a field that accepts any of them
 """
 
 from zoo.detection.scores.complexity import Complexity
+from zoo.detection.scores.distance import Distance
 from zoo.detection.scores.ensemble import Ensemble
 from zoo.detection.scores.latent import Latent
 from zoo.detection.scores.likelihood import KL, NLL, NegELBO, Reconstruction, Typicality
@@ -18,6 +19,7 @@ for _cls in (
     NLL,
     KL,
     Latent,
+    Distance,
     Typicality,
     Complexity,
     Regret,
