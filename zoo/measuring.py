@@ -187,7 +187,7 @@ def detector_and_examples(
 
     from zoo.detection.defaults import default_score
     from zoo.detection.detector import AnomalyDetector, has_detector, load_detector
-    from zoo.detection.score import learn, parse_score
+    from zoo.detection.score import check_supported, learn, parse_score
     from zoo.evaluation.examples import examples_for
     from zoo.folder import layout, store
     from zoo.models.contract import unwrapped
@@ -213,6 +213,7 @@ def detector_and_examples(
     if score == "default" and detector is not None:
         return detector, examples
     chosen = default_score(model) if score == "default" else parse_score(score)  # pyright: ignore[reportArgumentType]
+    check_supported(chosen, model)
     learned = learn(model, chosen, reference_of(model, chosen, reference, access))
     return AnomalyDetector(model, chosen, learned), examples
 
