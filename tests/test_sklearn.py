@@ -102,7 +102,9 @@ def test_flat_rows_come_back_flat_without_a_fit(digits):
 
 def test_it_loads_its_model_once(digits, monkeypatch):
     loads = []
-    monkeypatch.setattr("zoo.sklearn.encoder.load", lambda *a, **k: loads.append(a) or zoo.load(*a, **k))
+    monkeypatch.setattr(
+        "zoo.sklearn.encoder.load", lambda *a, **k: loads.append(a) or zoo.load(*a, **k)
+    )
     encoder = Encoder("vae-digits-8")
     for _ in range(2):
         encoder.inverse_transform(encoder.transform(digits[0][:3]))
