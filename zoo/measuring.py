@@ -14,6 +14,8 @@ from zoo.hub.find import EVERYTHING, ONLINE, TO_MEASURE, Access, find
 from zoo.registry import sources
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from zoo.data import AnyExamples
     from zoo.data.open import Dataset
     from zoo.detection.detector import AnomalyDetector
@@ -207,7 +209,8 @@ def detector_and_examples(
         detector = load_detector(found) if has_detector(found) else None
         model = detector.model if detector else store.load_source(found)
     if detector is not None and detector.table is not None:
-        examples = detector.rows(dataset)
+        is_array = isinstance(dataset, str | Path) and Path(dataset).suffix in (".npy", ".npz")
+        examples = detector.rows(_values(model, dataset, split) if is_array else dataset)
     else:
         examples = examples_for(model, dataset, split, recipe_of(model, access))
     if score == "default" and detector is not None:
@@ -218,13 +221,24 @@ def detector_and_examples(
     return AnomalyDetector(model, chosen, learned), examples
 
 
+def _values(model: Autoencoder, dataset: Dataset, split: str | None) -> Tensor:
+    """All examples of a file of arrays."""
+    import torch
+
+    from zoo.evaluation.examples import examples_for
+
+    examples = examples_for(model, dataset, split)
+    return next(iter(examples.read([torch.arange(len(examples))])))
+
+
 def reference_of(
     model: Autoencoder, score: Score, reference: Dataset | None = None, access: Access = ONLINE
 ) -> AnyExamples | None:
     """The examples that a score learns from, if it learns: by default the model's training examples.
 
-    Raises InputError for a model without a recipe, if none are given.
+    None if these are not stored. Raises InputError for a model without a recipe, if none are given.
     """
+    from zoo.detection.defaults import OWN_EXAMPLES
     from zoo.evaluation.examples import examples_for
 
     if not score.learns:
@@ -232,6 +246,8 @@ def reference_of(
     if reference is not None:
         return examples_for(model, reference, None, recipe_of(model, access))
     dataset, _ = trained_on(model, access)
+    if dataset == OWN_EXAMPLES:
+        return None
     return examples_for(model, dataset, "train", recipe_of(model, access))
 
 

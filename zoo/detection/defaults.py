@@ -16,6 +16,8 @@ from zoo.training.recipe import Recipe
 STEPS = 3000
 """Most optimizer steps for rows and series."""
 BATCH = 128
+OWN_EXAMPLES = "a detector's examples"
+"""The dataset in the recipe of a detector, whose examples are not stored."""
 
 
 def default_score(model: Autoencoder) -> Score:
@@ -71,7 +73,7 @@ def default_recipe(
     recipe = Recipe.parse(
         {
             "model": {"family": family, "input_shape": list(shape), **model},
-            "data": {"dataset": "a detector's examples", "protocol": protocol},
+            "data": {"dataset": OWN_EXAMPLES, "protocol": protocol},
             "training": training,
         }
     )
