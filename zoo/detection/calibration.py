@@ -37,13 +37,8 @@ class Calibration:
 
         Raises InputError for conformal calibration with fewer scores than the rate requires.
         """
-        if method == "conformal" and not _allowed(rate, len(scores)):
-            needed = math.ceil(1 / rate - 1e-9) - 1
-            raise InputError(
-                f"A false-alarm rate of {rate:g} needs at least {needed:,} held-out examples; there "
-                f"are {len(scores):,}. Give more examples, or a rate of at least "
-                f"{_rounded_up(1 / (len(scores) + 1)):g}."
-            )
+        if method == "conformal":
+            check_enough(rate, len(scores))
         return cls(method, rate, np.sort(scores))
 
     @property
@@ -64,6 +59,16 @@ class Calibration:
     def alarms(self, values: np.ndarray) -> np.ndarray:
         """Whether each score raises an alarm, `(N,)` bool."""
         return values >= self.threshold
+
+
+def check_enough(rate: float, count: int) -> None:
+    """Raises InputError for fewer held-out examples than a false-alarm rate requires."""
+    if not _allowed(rate, count):
+        needed = math.ceil(1 / rate - 1e-9) - 1
+        raise InputError(
+            f"A false-alarm rate of {rate:g} needs at least {needed:,} held-out examples; there are "
+            f"{count:,}. Give more examples, or a rate of at least {_rounded_up(1 / (count + 1)):g}."
+        )
 
 
 def _allowed(rate: float, count: int) -> int:

@@ -17,7 +17,7 @@ from zoo.cards.card import render_card
 from zoo.cards.record import record_of
 from zoo.data import AnyExamples, Examples
 from zoo.data.tables import Table
-from zoo.detection.calibration import Calibration
+from zoo.detection.calibration import Calibration, check_enough
 from zoo.detection.score import Scores, check_supported, learn, parse_score, score_examples
 from zoo.detection.scores.base import Score
 from zoo.detection.scores.registry import guarded
@@ -289,6 +289,8 @@ def train_detector(
     With `verbose` a line and a progress bar say what is trained. Raises as `zoo.train` and `calibrate`.
     """
     parts = split(examples, method, recipe.training.seed)
+    if method == "conformal":
+        check_enough(rate, min(len(parts.held_out), MOST_HELD_OUT))
     model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
     check_shape(model, examples)
     check_supported(score, model)
