@@ -29,6 +29,7 @@ class Package:
     datasets: Mapping[str, str] = field(default_factory=dict)
     registries: Mapping[str, str] = field(default_factory=dict)
     likelihoods: Mapping[str, str] = field(default_factory=dict)
+    scores: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, project: Path) -> Package:
@@ -44,7 +45,7 @@ class Package:
         points = about["project"]["entry-points"]
         groups = (
             points.get(f"{GROUP}.{g}", {})
-            for g in ("families", "datasets", "registries", "likelihoods")
+            for g in ("families", "datasets", "registries", "likelihoods", "scores")
         )
         return cls(about["project"]["name"], about["project"]["version"], files, *groups)
 
@@ -73,6 +74,7 @@ class Package:
             "datasets": self.datasets,
             "registries": self.registries,
             "likelihoods": self.likelihoods,
+            "scores": self.scores,
         }
         return "".join(
             f"[{GROUP}.{group}]\n"

@@ -53,7 +53,7 @@ class OfAnyWidth(Encoder):
         width = (X if hasattr(X, "shape") else np.asarray(X)).shape[-1] or 1
         with pytest.MonkeyPatch.context() as patch:
             model = Rows(RowsSpec(input_shape=(width,)))
-            patch.setattr("zoo.sklearn.load", lambda source, device: model)
+            patch.setattr("zoo.sklearn.encoder.load", lambda source, device: model)
             return super().fit(X, y)
 
 
@@ -102,7 +102,9 @@ def test_flat_rows_come_back_flat_without_a_fit(digits):
 
 def test_it_loads_its_model_once(digits, monkeypatch):
     loads = []
-    monkeypatch.setattr("zoo.sklearn.load", lambda *a, **k: loads.append(a) or zoo.load(*a, **k))
+    monkeypatch.setattr(
+        "zoo.sklearn.encoder.load", lambda *a, **k: loads.append(a) or zoo.load(*a, **k)
+    )
     encoder = Encoder("vae-digits-8")
     for _ in range(2):
         encoder.inverse_transform(encoder.transform(digits[0][:3]))
@@ -187,7 +189,7 @@ def loads_it(monkeypatch):
 
     def loads(x: np.ndarray) -> zoo.Autoencoder:
         model = model_of(x)
-        monkeypatch.setattr("zoo.sklearn.load", lambda source, device: model)
+        monkeypatch.setattr("zoo.sklearn.encoder.load", lambda source, device: model)
         return model
 
     return loads

@@ -14,6 +14,8 @@ from zoo.hub.find import EVERYTHING, ONLINE, TO_MEASURE, Access, find
 from zoo.registry import sources
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from zoo.data import AnyExamples
     from zoo.data.open import Dataset
     from zoo.detection.detector import AnomalyDetector
@@ -250,7 +252,7 @@ def detector_and_examples(
 
     from zoo.detection.defaults import default_score
     from zoo.detection.detector import AnomalyDetector, has_detector, load_detector
-    from zoo.detection.score import learn, parse_score
+    from zoo.detection.score import check_supported, learn, parse_score
     from zoo.evaluation.examples import examples_for
     from zoo.folder import layout, store
     from zoo.models.contract import unwrapped
@@ -270,14 +272,26 @@ def detector_and_examples(
         detector = load_detector(found) if has_detector(found) else None
         model = detector.model if detector else store.load_source(found)
     if detector is not None and detector.table is not None:
-        examples = detector.rows(dataset)
+        is_array = isinstance(dataset, str | Path) and Path(dataset).suffix in (".npy", ".npz")
+        examples = detector.rows(_values(model, dataset, split) if is_array else dataset)
     else:
         examples = examples_for(model, dataset, split, recipe_of(model, access))
     if score == "default" and detector is not None:
         return detector, examples
     chosen = default_score(model) if score == "default" else parse_score(score)  # pyright: ignore[reportArgumentType]
+    check_supported(chosen, model)
     learned = learn(model, chosen, reference_of(model, chosen, reference, access))
     return AnomalyDetector(model, chosen, learned), examples
+
+
+def _values(model: Autoencoder, dataset: Dataset, split: str | None) -> Tensor:
+    """All examples of a file of arrays."""
+    import torch
+
+    from zoo.evaluation.examples import examples_for
+
+    examples = examples_for(model, dataset, split)
+    return next(iter(examples.read([torch.arange(len(examples))])))
 
 
 def reference_of(
@@ -285,8 +299,9 @@ def reference_of(
 ) -> AnyExamples | None:
     """The examples that a score learns from, if it learns: by default the model's training examples.
 
-    Raises InputError for a model without a recipe, if none are given.
+    None if these are not stored. Raises InputError for a model without a recipe, if none are given.
     """
+    from zoo.detection.defaults import OWN_EXAMPLES
     from zoo.evaluation.examples import examples_for
 
     if not score.learns:
@@ -294,6 +309,8 @@ def reference_of(
     if reference is not None:
         return examples_for(model, reference, None, recipe_of(model, access))
     dataset, _ = trained_on(model, access)
+    if dataset == OWN_EXAMPLES:
+        return None
     return examples_for(model, dataset, "train", recipe_of(model, access))
 
 

@@ -98,7 +98,7 @@ def fit(
         random_state=seed,
         verbose=True,
     )
-    detector.fit(_data(data, split))
+    detector.fit(_data(data, split, has_missing=missing == "marginal"))
     detector.save(out)
     calibration = detector.detector_.calibration
     assert calibration is not None
@@ -202,7 +202,7 @@ def _is_table(data: str) -> bool:
     return Path(data).suffix.lower() in TABLES
 
 
-def _data(data: str, split: str | None) -> object:
+def _data(data: str, split: str | None, has_missing: bool) -> object:
     """What `Detector.fit` takes: a table's path, or an array of examples."""
     from zoo.data import load_examples
     from zoo.data.open import check_at_hand
@@ -210,4 +210,4 @@ def _data(data: str, split: str | None) -> object:
     if _is_table(data):
         return Path(data)
     check_at_hand(data, offline=False)
-    return load_examples(data, split)
+    return load_examples(data, split, has_missing=has_missing)

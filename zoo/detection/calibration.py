@@ -37,13 +37,8 @@ class Calibration:
 
         Raises InputError for conformal calibration with fewer scores than the rate requires.
         """
-        needed = math.ceil(1 / rate) - 1
-        if method == "conformal" and len(scores) < needed:
-            raise InputError(
-                f"A false-alarm rate of {rate:g} needs at least {needed:,} held-out examples; there "
-                f"are {len(scores):,}. Give more examples, or a rate of at least "
-                f"{1 / (len(scores) + 1):.3g}."
-            )
+        if method == "conformal":
+            check_enough(rate, len(scores))
         return cls(method, rate, np.sort(scores))
 
     @property
@@ -52,7 +47,7 @@ class Calibration:
         if (
             self.method == "conformal"
         ):  # p <= rate iff fewer than `allowed` held-out scores are >= s
-            allowed = math.floor(self.rate * (len(self.scores) + 1) + 1e-12)
+            allowed = _allowed(self.rate, len(self.scores))
             return float(np.nextafter(self.scores[len(self.scores) - allowed], np.inf))
         return float(np.quantile(self.scores, 1 - self.rate))
 
@@ -64,3 +59,27 @@ class Calibration:
     def alarms(self, values: np.ndarray) -> np.ndarray:
         """Whether each score raises an alarm, `(N,)` bool."""
         return values >= self.threshold
+
+
+def check_enough(rate: float, count: int) -> None:
+    """Raises InputError for fewer held-out examples than a false-alarm rate requires."""
+    if not _allowed(rate, count):
+        needed = math.ceil(1 / rate - 1e-9) - 1
+        raise InputError(
+            f"A false-alarm rate of {rate:g} needs at least {needed:,} held-out examples; there are "
+            f"{count:,}. Give more examples, or a rate of at least {_rounded_up(1 / (count + 1)):g}."
+        )
+
+
+def _allowed(rate: float, count: int) -> int:
+    """The most k with k / (count + 1) <= rate, as floating-point numbers compare."""
+    allowed = math.floor(rate * (count + 1))
+    if (allowed + 1) / (count + 1) <= rate:
+        return allowed + 1
+    return allowed if allowed / (count + 1) <= rate else allowed - 1
+
+
+def _rounded_up(rate: float) -> float:
+    """A rate with three digits, no less than it is."""
+    digits = 2 - math.floor(math.log10(rate))
+    return min(1.0, math.ceil(round(rate * 10**digits, 9)) / 10**digits)

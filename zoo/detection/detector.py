@@ -6,23 +6,28 @@ import tempfile
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from zoo.cards.card import render_card
 from zoo.cards.record import record_of
 from zoo.data import AnyExamples, Examples
 from zoo.data.tables import Table
-from zoo.detection.calibration import Calibration
+from zoo.detection.calibration import Calibration, check_enough
 from zoo.detection.score import Scores, check_supported, learn, parse_score, score_examples
 from zoo.detection.scores.base import Score
+from zoo.detection.scores.registry import guarded
 from zoo.errors import InputError, MismatchError, WeightsError
+from zoo.evaluation.evaluate import check_shape
 from zoo.folder import layout, store
 from zoo.io.files import read_regular, write_atomically
 from zoo.models import Autoencoder
+from zoo.plugins.guards import cause
+from zoo.plugins.kinds import kind_of
 from zoo.registry import families
 from zoo.registry.sources import Source
 from zoo.runtime.devices import name_of
@@ -46,7 +51,7 @@ Method = Literal["conformal", "contamination"]
 class Array(Strict):
     """A float64 tensor in detector.json."""
 
-    shape: tuple[int, ...]
+    shape: tuple[Annotated[int, Field(ge=0)], ...]
     values: tuple[float, ...]
 
     @classmethod
@@ -71,8 +76,8 @@ class DetectorFile(Strict):
     score: dict[str, Any]
     learned: dict[str, Array]
     method: Method
-    rate: float
-    scores: tuple[float, ...]
+    rate: float = Field(gt=0, lt=1)
+    scores: tuple[float, ...] = Field(min_length=1)
     """Held-out scores, or those of the training examples; ascending."""
     table: Table | None = None
     """The columns of a detector of tables."""
@@ -108,14 +113,26 @@ class AnomalyDetector:
         return rows_of(self.table, data)
 
     def save(self, folder: str | Path) -> None:
-        """Writes the model's folder with detector.json. Raises as `zoo.save`."""
+        """Writes the model's folder with detector.json.
+
+        Raises InputError for a detector.json that would be too large to load; otherwise as `zoo.save`.
+        """
         target = Path(folder).expanduser()
         store.check_target(target)
+        if (size := len(self._text("0" * 64))) > layout.MAX_DETECTOR_BYTES:
+            raise InputError(
+                f"{layout.DETECTOR} would be {size:,} bytes; the limit is {layout.MAX_DETECTOR_BYTES:,}. "
+                "Choose a score that learns less, fewer latents, or fewer examples."
+            )
         store.save(self.model, target)
         assert self.model.info is not None
+        write_atomically(target / layout.DETECTOR, self._text(self.model.info.sha256 or ""))
+
+    def _text(self, weights_sha256: str) -> str:
+        """detector.json."""
         assert self.calibration is not None
         file = DetectorFile(
-            weights_sha256=self.model.info.sha256 or "",
+            weights_sha256=weights_sha256,
             score=self.score.model_dump(mode="json"),
             learned={name: Array.of(tensor) for name, tensor in sorted(self.learned.items())},
             method=self.calibration.method,
@@ -123,7 +140,7 @@ class AnomalyDetector:
             scores=tuple(self.calibration.scores.tolist()),
             table=self.table,
         )
-        write_atomically(target / layout.DETECTOR, file.model_dump_json(indent=1) + "\n")
+        return file.model_dump_json(indent=1) + "\n"
 
 
 def rows_of(table: Table, data: object) -> Examples:
@@ -163,10 +180,30 @@ def load_detector(source: Source) -> AnomalyDetector:
     score = parse_score(file.score)
     check_supported(score, model)
     learned = {name: array.tensor() for name, array in file.learned.items()}
-    scores = np.sort(np.array(file.scores))
-    return AnomalyDetector(
-        model, score, learned, Calibration(file.method, file.rate, scores), file.table
-    )
+    _check_learned(model, score, learned, path)
+    try:
+        calibration = Calibration.of(file.method, file.rate, np.array(file.scores))
+    except InputError as failure:
+        raise WeightsError(f"{str(path)!r} is damaged: {failure}", path=str(path)) from None
+    return AnomalyDetector(model, score, learned, calibration, file.table)
+
+
+def _check_learned(
+    model: Autoencoder, score: Score, learned: dict[str, Tensor], path: Path
+) -> None:
+    """Raises WeightsError if a score cannot be computed from what it has learned."""
+    if not score.learns:
+        return
+    x = torch.zeros(1, *model.spec.input_shape)
+    try:
+        with torch.inference_mode(), guarded(score):
+            score.values(model, x, learned)
+    except (KeyError, RuntimeError) as failure:
+        raise WeightsError(
+            f"{str(path)!r} is damaged: the score {kind_of(type(score))!r} needs other arrays than it "
+            f"holds ({cause(failure)}). Fit the detector again.",
+            path=str(path),
+        ) from failure
 
 
 def calibrate(
@@ -199,7 +236,7 @@ def calibrate(
     learned = learn(model, score, reference)
     found = score_examples(model, score, examples, learned, device=device).values
     if method == "conformal":
-        found = found[:MOST_HELD_OUT]
+        found = found[examples.order(0, 0)[:MOST_HELD_OUT].cpu().numpy()]  # a random part
     return AnomalyDetector(model, score, learned, Calibration.of(method, rate, found), table)
 
 
@@ -252,7 +289,10 @@ def train_detector(
     With `verbose` a line and a progress bar say what is trained. Raises as `zoo.train` and `calibrate`.
     """
     parts = split(examples, method, recipe.training.seed)
+    if method == "conformal":
+        check_enough(rate, min(len(parts.held_out), MOST_HELD_OUT))
     model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
+    check_shape(model, examples)
     check_supported(score, model)
     about = {"device": name_of(device), **begin(model, recipe.training)}
     if verbose:

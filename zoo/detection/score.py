@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from zoo.data import AnyExamples, as_input
-from zoo.detection.scores import SCORES
+from zoo.detection.scores import SCORES, Ensemble
 from zoo.detection.scores.base import Learned, Score
+from zoo.detection.scores.registry import guarded
 from zoo.errors import InputError, SpecError
 from zoo.evaluation.evaluate import check_shape
 from zoo.evaluation.measure import as_measured, batch_size, check_finite, exact_float32
 from zoo.models import Autoencoder
 from zoo.models.primitives import parts_of
-from zoo.plugins.guards import plugin_errors
 from zoo.plugins.kinds import kind_of
 from zoo.specs.validation import checked, listed
 
@@ -95,8 +95,9 @@ def parse_score(score: str | Score | Mapping[str, Any]) -> Score:
 def learn(model: Autoencoder, score: Score, reference: AnyExamples | None) -> dict[str, Tensor]:
     """What a score learns from reference examples, on the CPU; empty for one that learns nothing.
 
-    Raises InputError if it learns and there are none.
+    Raises InputError if it learns and there are none, and for a score that the model does not support.
     """
+    check_supported(score, model)
     if not score.learns:
         return {}
     kind = kind_of(type(score))
@@ -106,6 +107,7 @@ def learn(model: Autoencoder, score: Score, reference: AnyExamples | None) -> di
             "training set."
         )
     check_shape(model, reference)
+    model = as_measured(model, model.device)
     numbers = reference.order(0, 0)[:REFERENCE].sort().values
     size = batch_size(model.spec.input_size)
 
@@ -113,7 +115,7 @@ def learn(model: Autoencoder, score: Score, reference: AnyExamples | None) -> di
         for values in reference.read(numbers.split(size)):
             yield model.standardized(as_input(values))
 
-    with _guarded(score), torch.inference_mode(), exact_float32():
+    with guarded(score), torch.inference_mode(), exact_float32():
         found = score.learn(model, batches)
     return {name: tensor.detach().cpu() for name, tensor in found.items()}
 
@@ -141,14 +143,15 @@ def score_examples(
     size, count = batch_size(model.spec.input_size), len(examples)
     values, mapped = np.empty(count), []
     numbers = torch.arange(count)
-    with _guarded(score), torch.inference_mode(), exact_float32():
+    with torch.inference_mode(), exact_float32():
         for first, batch in zip(
             range(0, count, size), examples.read(numbers.split(size)), strict=True
         ):
             x = model.standardized(as_input(batch))
             padded = torch.cat([x, x[-1:].expand(size - len(x), *x.shape[1:])])
-            found = score.values(model, padded, learned)[: len(x)]
-            values[first : first + len(x)] = found.cpu().double().numpy()
+            with guarded(score):
+                found = score.values(model, padded, learned)[: len(x)]
+                values[first : first + len(x)] = found.cpu().double().numpy()
             if maps:
                 mapped.append(_map(score, model, x))
     check_finite({kind_of(type(score)): torch.from_numpy(values)}, examples.key)
@@ -157,7 +160,8 @@ def score_examples(
 
 
 def _map(score: Score, model: Autoencoder, x: Tensor) -> np.ndarray:
-    found = score.map(model, x)
+    with guarded(score):
+        found = score.map(model, x)
     if found is None:
         raise InputError(
             f"The score {kind_of(type(score))!r} of {type(model).__name__} has no value per "
@@ -168,6 +172,8 @@ def _map(score: Score, model: Autoencoder, x: Tensor) -> np.ndarray:
 
 def check_supported(score: Score, model: Autoencoder) -> None:
     """Raises InputError for a score that this model does not support."""
+    for member in score.members if isinstance(score, Ensemble) else ():
+        check_supported(member, model)
     kind = kind_of(type(score))
     if missing := sorted(set(score.parts()) - parts_of(type(model))):
         raise InputError(
@@ -175,7 +181,3 @@ def check_supported(score: Score, model: Autoencoder) -> None:
         )
     if model.spec.domain.kind not in score.domains:
         raise InputError(f"The score {kind!r} does not support {model.spec.domain.nouns}.")
-
-
-def _guarded(score: Score):
-    return plugin_errors(SCORES.title_of(type(score)), "failed to score examples")

@@ -51,6 +51,10 @@ class Bernoulli(Distribution):
         assert isinstance(softplus, Tensor)
         return (logits * value).sum(-1) - softplus
 
+    def per_value(self, value: Tensor) -> Tensor:
+        """Log-probability in nats of each value of examples `(..., *event)`; `log_prob` is its sum."""
+        return self.logits * value - F.softplus(self.logits)
+
     def _flat(self, values: Tensor) -> Tensor:
         return values.flatten(-self.event_dims)
 
@@ -99,11 +103,17 @@ class ContinuousBernoulli(Bernoulli):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-density in nats of each example `(..., *event)`, summed over its values."""
+        return super().log_prob(value) + self._flat(self._log_constant()).sum(-1)
+
+    def per_value(self, value: Tensor) -> Tensor:
+        """Log-density in nats of each value of examples `(..., *event)`; `log_prob` is its sum."""
+        return super().per_value(value) + self._log_constant()
+
+    def _log_constant(self) -> Tensor:
         near, far = _split_at_zero(self.logits, 0.02)
         size = far.abs()  # the constant is an even function of the logit
         exact = size.log() - torch.log(torch.tanh(size / 2))
-        constant = torch.where(near, math.log(2) + self.logits.square() / 12, exact)
-        return super().log_prob(value) + self._flat(constant).sum(-1)
+        return torch.where(near, math.log(2) + self.logits.square() / 12, exact)
 
 
 def _split_at_zero(logits: Tensor, bound: float) -> tuple[Tensor, Tensor]:

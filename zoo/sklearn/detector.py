@@ -14,7 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from zoo.api import load
-from zoo.data import Examples
+from zoo.data import Examples, StreamedExamples
 from zoo.data.tables import Table
 from zoo.detection import detector as core
 from zoo.detection.defaults import default_recipe, default_score
@@ -248,7 +248,10 @@ class Detector(OutlierMixin, BaseEstimator):
             raise InputError("kinds are of the columns of a data frame or a table's file.")
         if self.missing == "refused":
             return None
-        rows = np.asarray(X, dtype=np.float64)
+        if getattr(X, "ndim", 2) > 2 or (isinstance(X, Examples) and not X.domain.kind == "vector"):
+            raise InputError("missing='marginal' is for rows: tables and arrays (N, D).")
+        rows = X.values.numpy() if isinstance(X, Examples) else X
+        rows = np.asarray(rows, dtype=np.float64)
         kinds = {str(number): "real" for number in range(rows.shape[1])}
         return Table.of(rows, kinds, missing=self.missing)
 
@@ -262,6 +265,11 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def _examples(self, X: Any, is_fit: bool = False) -> Examples:  # noqa: N803
         """X as examples: uint8 images, or float64 rows or series."""
+        if isinstance(X, StreamedExamples):
+            raise InputError(
+                f"{X.dataset} is too large to be held in memory, as a detector's examples are: raise "
+                "ZOO_IN_MEMORY, or give a part of it."
+            )
         if isinstance(X, Examples):
             return X
         if self._table is not None:
@@ -379,6 +387,8 @@ def load_detector(
 def _images_or_series(X: Any) -> torch.Tensor:  # noqa: N803
     """uint8 images `(N, C, H, W)` of levels or of floats in [0, 1]; other floats `(N, C, L)` are series."""
     values = torch.as_tensor(np.asarray(X))
+    if values.dim() > 4:
+        raise InputError(f"X has at most 4 dimensions, (N, C, H, W); got {tuple(values.shape)}.")
     if values.dtype == torch.uint8:
         return values[:, None] if values.dim() == 3 else values
     if not values.is_floating_point():

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zoo.detection.scores.base import Batches, Learned, Score
 from zoo.detection.scores.field import AnyScore
+from zoo.detection.scores.registry import guarded
 from zoo.models import Autoencoder
 
 
@@ -37,7 +38,8 @@ class Ensemble(Score):
         learned = {}
         for number, one in enumerate(self.members):
             if one.learns:
-                found = one.learn(model, batches)
+                with guarded(one):
+                    found = one.learn(model, batches)
                 learned |= {f"{number}.{name}": tensor for name, tensor in found.items()}
         points = torch.cat([self._statistics(model, x, learned) for x in batches()])
         scale = points.std(0)
@@ -57,5 +59,6 @@ class Ensemble(Score):
         for number, one in enumerate(self.members):
             start = f"{number}."
             own = {n.removeprefix(start): t for n, t in learned.items() if n.startswith(start)}
-            found.append(one.values(model, x, own).cpu().double())
+            with guarded(one):
+                found.append(one.values(model, x, own).cpu().double())
         return torch.stack(found, 1)

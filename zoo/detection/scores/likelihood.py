@@ -151,7 +151,7 @@ def expected_nats_by_value(model: Autoencoder, x: Tensor, samples: int) -> Tenso
 def nats_by_value(likelihood: Distribution, x: Tensor) -> Tensor | None:
     """-log p(x_i | z) of each value, `(N, *input_shape)`; None for a likelihood that does not factorize."""
     if per_value := getattr(likelihood, "per_value", None):
-        return per_value(x)
+        return -per_value(x)
     if isinstance(likelihood, Independent):
         return -likelihood.base_dist.log_prob(x)
     return None

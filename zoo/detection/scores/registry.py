@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TypeVar
 
 from zoo.detection.scores.base import Score
+from zoo.plugins.guards import plugin_errors
 from zoo.plugins.kinds import Kinds
 from zoo.specs.domains import KINDS
 
@@ -21,6 +23,13 @@ def _problem(cls: type[Score]) -> str:
 
 
 SCORES = Kinds("score", Score, _problem)
+
+
+def guarded(score: Score) -> contextlib.AbstractContextManager[None]:
+    """Turns any error of a score that is not the zoo's into a PluginError that names it."""
+    ours = type(score).__module__.startswith("zoo.")
+    title = SCORES.title_of(type(score))
+    return contextlib.nullcontext() if ours else plugin_errors(title, "failed to score examples")
 
 
 def register_score(cls: ScoreClass) -> ScoreClass:
