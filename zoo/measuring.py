@@ -299,7 +299,7 @@ def reference_of(
 ) -> AnyExamples | None:
     """The examples that a score learns from, if it learns: by default the model's training examples.
 
-    None if these are not stored. Raises InputError for a model without a recipe, if none are given.
+    None if these are not stored, or the model has no recipe.
     """
     from zoo.detection.defaults import OWN_EXAMPLES
     from zoo.evaluation.examples import examples_for
@@ -308,6 +308,8 @@ def reference_of(
         return None
     if reference is not None:
         return examples_for(model, reference, None, recipe_of(model, access))
+    if recipe_of(model, access) is None:
+        return None
     dataset, _ = trained_on(model, access)
     if dataset == OWN_EXAMPLES:
         return None

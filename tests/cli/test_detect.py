@@ -130,7 +130,7 @@ def test_a_folder_of_images_is_fitted(does):
 
 
 def test_a_plain_model_gives_scores_without_p_values(does):
-    out = does("detect", "score", "./plain", "rows.npy", "-o", "s.csv", "--device", "cpu")
+    out = does("detect", "score", "./plain", "rows.npy", "-o", "s.csv", "--score", "neg-elbo")
     assert "p_value" not in out
     assert "alarm" not in out
     assert list(scores_in("s.csv")[0]) == ["key", "score"]
@@ -192,7 +192,7 @@ def test_images_too_many_for_memory_are_a_sentence(fails, monkeypatch):
         (("plain", "rows.npy"), "A folder is written ./plain"),
         (("./plain", "images.npy"), "the model takes 4-column rows"),
         (("./plain", "rows.npy", "--score", "zzz"), "Unknown score 'zzz'"),
-        (("./plain", "rows.npy", "--score", "latent"), "This model has no recipe"),
+        (("./plain", "rows.npy", "--score", "latent"), "learns from examples that are normal"),
         (("./plain", "rows.npy", "--score", "llr"), "needs latent groups, which VAE does not"),
         (("./plain", "rows.npy", "--split", "tset"), "Did you mean 'test'?"),
     ],

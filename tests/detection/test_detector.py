@@ -17,7 +17,6 @@ import zoo
 from zoo.data import Examples
 from zoo.detection import detector as core
 from zoo.detection.defaults import default_score
-from zoo.detection.scores import Ensemble, NegELBO, Reconstruction
 from zoo.errors import DataError, InputError, MismatchError, RecipeError, WeightsError
 from zoo.sklearn import Detector
 
@@ -296,7 +295,7 @@ def test_a_folder_without_a_detector_says_how_to_fit_one(tmp_path):
     zoo.save(built("vae", (4,)), tmp_path / "plain")
     with pytest.raises(WeightsError, match=r"holds a model but no detector \(detector.json\): fit"):
         zoo.load_detector(tmp_path / "plain")
-    found = zoo.score(tmp_path / "plain", table(), device="cpu")
+    found = zoo.score(tmp_path / "plain", table(), "neg-elbo", device="cpu")
     assert found.p_values is None
     assert found.threshold is None
 
@@ -470,14 +469,11 @@ def test_the_default_score_depends_on_the_model():
         score = default_score(built(family, shape, **fields))
         return [one.kind for one in getattr(score, "members", (score,))]
 
-    assert kinds("vae", (4,)) == ["neg-elbo"]
-    assert kinds("ae", (4,)) == ["reconstruction"]
-    assert kinds("ae", (2, 16)) == ["reconstruction"]
+    assert kinds("vae", (4,)) == ["neg-elbo", "distance"]
+    assert kinds("ae", (4,)) == ["reconstruction", "distance"]
+    assert kinds("ae", (2, 16)) == ["reconstruction", "distance"]
     assert kinds("vae", (1, 8, 8)) == ["reconstruction", "neg-elbo", "complexity"]
     assert kinds("ae", (1, 8, 8)) == ["reconstruction", "latent"]
-    assert default_score(built("vae", (5,))) == NegELBO()
-    assert isinstance(default_score(built("vae", (1, 8, 8))), Ensemble)
-    assert default_score(built("ae", (4,))) == Reconstruction()
 
 
 def test_a_detector_finds_what_is_far_from_its_data():

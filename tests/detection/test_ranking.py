@@ -8,8 +8,10 @@ import torch
 
 from zoo.data import Examples
 from zoo.detection import ranking
+from zoo.detection.detector import AnomalyDetector
 from zoo.detection.evaluate import Detection, evaluate_detection
 from zoo.detection.ranking import aupr, auroc, fpr95, separation
+from zoo.detection.score import learn
 from zoo.detection.scores import KL, Latent, Reconstruction
 from zoo.errors import InputError
 
@@ -93,8 +95,13 @@ def sets(images) -> tuple[Examples, Examples]:
     return Examples("noise", "test", noise), Examples("flat", "all", flat.contiguous())
 
 
+def measured(model, score, *sets, reference=None, **more) -> list[Detection]:
+    detector = AnomalyDetector(model, score, learn(model, score, reference))
+    return evaluate_detection(detector, *sets, **more)
+
+
 def test_a_result_says_what_was_compared(vae, sets):
-    (found,) = evaluate_detection(vae, Reconstruction(), *sets)
+    (found,) = measured(vae, Reconstruction(), *sets)
     assert (found.normal, found.anomalous) == ("noise (test)", "flat (all)")
     assert (found.n_normal, found.n_anomalous) == (6, 6)
     assert found.score == {"kind": "reconstruction", "error": "squared"}
@@ -104,7 +111,7 @@ def test_a_result_says_what_was_compared(vae, sets):
 
 
 def test_both_directions_are_each_others_complement(vae, sets):
-    one, other = evaluate_detection(vae, Reconstruction(), *sets, both=True)
+    one, other = measured(vae, Reconstruction(), *sets, both=True)
     assert one.auroc + other.auroc == pytest.approx(1)
     assert (one.normal, one.anomalous) == (other.anomalous, other.normal)
     assert one.identity != other.identity
@@ -112,7 +119,7 @@ def test_both_directions_are_each_others_complement(vae, sets):
 
 def test_results_compare_if_score_and_sets_are_the_same(vae, sets):
     def identity(score, *of, **more) -> str:
-        return evaluate_detection(vae, score, *of, **more)[0].identity
+        return measured(vae, score, *of, **more)[0].identity
 
     assert identity(KL(), *sets) == identity(KL(), *sets)
     others = {
@@ -129,10 +136,10 @@ def test_one_example_has_no_standard_error(vae, sets):
     one = Examples("one", "all", sets[0].values[:1])
     for given in ((one, sets[1]), (sets[0], one)):
         with pytest.raises(InputError, match="Standard errors need at least 2 examples of each"):
-            evaluate_detection(vae, KL(), *given)
+            measured(vae, KL(), *given)
 
 
 def test_a_score_that_learns_needs_a_reference_here_too(vae, sets):
     with pytest.raises(InputError, match="'latent' learns from examples that are normal: give ref"):
-        evaluate_detection(vae, Latent(), *sets)
-    assert evaluate_detection(vae, Latent(), *sets, reference=sets[0])[0].auroc >= 0
+        measured(vae, Latent(), *sets)
+    assert measured(vae, Latent(), *sets, reference=sets[0])[0].auroc >= 0

@@ -407,7 +407,7 @@ def test_an_ensemble_has_no_ensemble_in_it():
 
 
 def test_a_score_that_learns_needs_a_reference(vae, images):
-    with pytest.raises(InputError, match="recipe"):
+    with pytest.raises(InputError, match="'latent' learns from examples that are normal: give ref"):
         values_of(vae, images, "latent")
 
 
@@ -445,3 +445,10 @@ def test_the_most_anomalous_come_first(vae, images):
 def test_ties_keep_their_order(vae, images):
     found = zoo.score(vae, np.repeat(images[:1], 4, 0), "kl", device="cpu")
     assert found.order().tolist() == [0, 1, 2, 3]
+
+
+def test_the_distance_is_in_standard_deviations_of_the_reference(rows):
+    model = zoo.build("vae", input_shape=rows.shape[1:], latent_dim=2)
+    found = zoo.score(model, rows, "distance", reference=rows, device="cpu").values
+    z = (rows - rows.mean(0)) / rows.std(0)
+    np.testing.assert_allclose(found, np.square(z).mean(1), rtol=1e-4)

@@ -16,6 +16,8 @@ from zoo.training.recipe import Recipe
 STEPS = 1500
 """Most optimizer steps for rows and series."""
 BATCH = 128
+OWN_EXAMPLES = "a detector's examples"
+"""What a recipe calls the data that `fit` was given."""
 
 
 def default_score(model: Autoencoder) -> Score:
