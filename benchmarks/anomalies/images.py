@@ -60,7 +60,9 @@ def choices(dataset: str, count: int) -> Problem:
     held_out = _all(dataset, "validation")
     count = min(count, len(held_out) // 2)
     order = np.random.default_rng(0).permutation(len(held_out))[: 2 * count]
-    normal, others = (held_out.values[torch.from_numpy(np.sort(some))] for some in (order[:count], order[count:]))
+    normal, others = (
+        held_out.values[torch.from_numpy(np.sort(some))] for some in (order[:count], order[count:])
+    )
     random = np.random.default_rng(1)
     made: dict[str, Tensor] = {
         "sprites": _resized(_drawn("sprites", "validation", count).values),

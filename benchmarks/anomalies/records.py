@@ -66,9 +66,7 @@ class Records:
             sys.exit(f"{path} is not a file of this benchmark.")
         if about != self.about:
             changed = sorted(
-                name
-                for name in {*about, *self.about}
-                if about.get(name) != self.about.get(name)
+                name for name in {*about, *self.about} if about.get(name) != self.about.get(name)
             )
             sys.exit(
                 f"{path} holds measurements of another setting ({', '.join(changed)}). Choose another --out."
@@ -93,8 +91,7 @@ def mean_of(groups: Sequence[Sequence[Measurement]]) -> list[Measurement]:
     count = max(len(group) for group in groups)
     even = [list(group) * count if len(group) == 1 else list(group) for group in groups]
     means: list[Measurement] = [
-        {"auroc": statistics.mean(one["auroc"] for one in some)}
-        for some in zip(*even, strict=True)
+        {"auroc": statistics.mean(one["auroc"] for one in some)} for some in zip(*even, strict=True)
     ]
     means[0]["auroc_se"] = statistics.mean(group[0]["auroc_se"] for group in groups)
     return means
