@@ -24,7 +24,7 @@ tables      Each .npz (`X`, `y`; y = 1 is an anomaly) of a folder, at most 50,00
             the processor's, for fit and score, in one thread. Tables numbered below 15 are for
             development: `--development` measures those; without it, all others.
 regret      Seconds per image and AUROC of likelihood regret, and of the detector's score, on the
-            sets of `pairs`.
+            sets of `pairs`. Batches of 500 are filled up: fewer images take as long.
 
 AUROC is with anomalies positive. In tables, the first number in parentheses is the standard error
 over examples (bootstrap, of the first seed); the second is the standard deviation over seeds.
@@ -34,8 +34,11 @@ examples; only its weights are those before training. No epoch is selected by te
 
 With `--out` measurements go to a JSON file after each class, score or table; rerun with the same
 options to resume. MNIST and Fashion-MNIST are in ZOO_DATA, as for `zoo.load_examples`; folders are
-`adbench`, `omniglot` and `photos` there unless given. An hour of one core does not suffice for all
-of it: one-class trains 100 networks for 20 epochs of 6,000 images, tables 10 for each table.
+`adbench`, `omniglot` and `photos` there unless given.
+
+`pairs` takes some minutes on one core. `one-class` trains 100 networks for 20 epochs of 6,000 images
+and scores 22,000 images by each, and again untrained: some minutes each on one core, so choose a GPU
+(`--device cuda`) or fewer seeds. `tables` takes some 10 fits a method for each table.
 """
 
 from __future__ import annotations
@@ -62,6 +65,18 @@ from zoo.datasets.idx import data_folder
 PACKAGES = ("torch", "numpy", "scikit-learn", "pillow", "pyod")
 IMAGES = 1000
 """Default number of images of each set."""
+IMAGE_SETS = ("pairs", "regret")
+USED_BY = {
+    "datasets": ("one-class",),
+    "models": IMAGE_SETS,
+    "choose": IMAGE_SETS,
+    "omniglot": IMAGE_SETS,
+    "photos": IMAGE_SETS,
+    "folder": ("tables",),
+    "tables": ("tables",),
+    "development": ("tables",),
+}
+"""Options of some sub-benchmarks only."""
 
 
 def main() -> None:
@@ -175,6 +190,9 @@ def _options() -> argparse.Namespace:
     add("--tables", nargs="+", metavar="NAME", help="only these tables, such as 4_breastw")
     add("--development", action="store_true", help="the tables numbered below 15, not the others")
     options = parser.parse_args()
+    for name, users in USED_BY.items():
+        if options.what not in users and getattr(options, name) != parser.get_default(name):
+            parser.error(f"--{name} is an option of --what {' and '.join(users)}")
     if options.limit is not None and options.limit < 2:
         parser.error("--limit is 2 or more")
     if options.what == "tables" and options.device != "cpu":

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from comparison import print_table
 
 import zoo
@@ -25,6 +24,7 @@ from zoo.detection.score import check_supported, learn, parse_score, score_examp
 from zoo.detection.scores.base import Score
 from zoo.errors import InputError
 from zoo.registry import families
+from zoo.runtime.devices import find_device
 
 MODELS = ("vae-mnist-20", "vae-fashion-20")
 PCA = f"PCA-{COMPONENTS}"
@@ -174,7 +174,7 @@ def _supports(model: zoo.Autoencoder, score: Score) -> bool:
 
 def scoring(model: zoo.Autoencoder, score: Score, reference: AnyExamples, device: str) -> Scoring:
     """A score that has learned from reference examples."""
-    learned, where = learn(model, score, reference), torch.device(device)
+    learned, where = learn(model, score, reference), find_device(device)
     return lambda images: score_examples(model, score, images, learned, device=where).values
 
 
