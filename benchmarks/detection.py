@@ -51,7 +51,7 @@ from pathlib import Path
 
 import click
 import torch
-from anomalies import one_class, pairs, tables
+from anomalies import one_class, pairs, regret, tables
 from anomalies.images import Folder
 from anomalies.methods import Recipe
 from anomalies.records import Records
@@ -115,7 +115,7 @@ def _run(options: argparse.Namespace, recipe: Recipe, records: Records) -> None:
             pairs.run(recipe, records, options.seeds, options.choose, some)
         else:
             _use_one_thread()
-            pairs.run_regret(recipe, records, options.seeds, some)
+            regret.run(recipe, records, options.seeds[0], some)
 
 
 def _folders(options: argparse.Namespace) -> list[Folder]:

@@ -1,11 +1,10 @@
-"""One dataset is normal, others are anomalous, by the scores of a trained model; likelihood regret."""
+"""One dataset is normal, others are anomalous, by the scores of a trained model."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import statistics
-import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,7 +102,7 @@ def run(
         _report(subject, found[subject.name], choose)
     if choose and len(found) > 1:
         _report_means(found)
-    print_hashes(pair for subject in some for pair in _hashes(subject))
+    print_hashes(pair for subject in some for pair in hashes(subject))
 
 
 Found = dict[str, dict[str, list[Measurement]]]
@@ -115,16 +114,31 @@ def _measure(
 ) -> Found:
     found: Found = {}
     for method, seed, make in _methods(recipe, seeds, choose, subject):
-        make = functools.cache(make)
-        of_normal = functools.cache(lambda make=make: make()(subject.problem.normal))
-        for anomalous in subject.problem.anomalous:
-            measured = records.measure(
-                subject.of(method, anomalous, seed),
-                lambda: ranked(of_normal(), make()(anomalous), seed == seeds[0]),  # noqa: B023  # called at once
-            )
-            found.setdefault(method, {}).setdefault(anomalous.dataset, []).append(measured)
+        measured = _measure_method(records, subject, method, seed, make, seed == seeds[0])
+        for anomalous, one in zip(subject.problem.anomalous, measured, strict=True):
+            found.setdefault(method, {}).setdefault(anomalous.dataset, []).append(one)
         records.write()
     return found
+
+
+def _measure_method(
+    records: Records,
+    subject: Subject,
+    method: str,
+    seed: int,
+    make: Callable[[], Scoring],
+    is_first: bool,
+) -> list[Measurement]:
+    """One measurement for each set of anomalies; the method is made only if one is missing."""
+    made = functools.cache(make)
+    normal = functools.cache(lambda: made()(subject.problem.normal))
+    return [
+        records.measure(
+            subject.of(method, anomalous, seed),
+            lambda anomalous=anomalous: ranked(normal(), made()(anomalous), is_first),
+        )
+        for anomalous in subject.problem.anomalous
+    ]
 
 
 def _methods(
@@ -132,14 +146,14 @@ def _methods(
 ) -> list[tuple[str, int, Callable[[], Scoring]]]:
     """Name, seed, and what makes each method. A trained model's scores and PCA have no seed."""
     model, reference = subject.model, subject.problem.reference
-    scores = {DETECTOR: _detector_score(recipe, model)}
+    scores = {DETECTOR: detector_score(recipe, model)}
     scores |= {name: parse_score(fields) for name, fields in SINGLE.items()}
     if choose:
         scores |= _ensembles()
 
     def untrained(seed: int) -> Scoring:
         other = families.get(subject.info.family).build(model.spec, seed).eval()
-        return scoring(other, _detector_score(recipe, other), reference, recipe.device)
+        return scoring(other, detector_score(recipe, other), reference, recipe.device)
 
     made: list[tuple[str, int, Callable[[], Scoring]]] = [
         (name, seeds[0], lambda score=score: scoring(model, score, reference, recipe.device))
@@ -150,7 +164,8 @@ def _methods(
     return made + [(UNTRAINED, seed, lambda seed=seed: untrained(seed)) for seed in seeds]
 
 
-def _detector_score(recipe: Recipe, model: zoo.Autoencoder) -> Score:
+def detector_score(recipe: Recipe, model: zoo.Autoencoder) -> Score:
+    """The score that is asked for, or else the default one of a model."""
     return default_score(model) if recipe.score == "default" else parse_score(recipe.score)
 
 
@@ -217,38 +232,8 @@ def _auroc(measurements: Sequence[Measurement]) -> float:
     return statistics.mean(one["auroc"] for one in measurements)
 
 
-def _hashes(subject: Subject) -> list[tuple[str, str]]:
+def hashes(subject: Subject) -> list[tuple[str, str]]:
+    """Names and sha256 of the model and of all sets."""
     sets = (subject.problem.reference, subject.problem.normal, *subject.problem.anomalous)
     images = [(f"{one.dataset}, {one.split} ({len(one):,})", one.sha256) for one in sets]
     return [(subject.name, subject.info.sha256), *images]
-
-
-def run_regret(
-    recipe: Recipe, records: Records, seeds: Sequence[int], some: Sequence[Subject]
-) -> None:
-    """Measures seconds per image and AUROC of likelihood regret and of the detector's score."""
-    now = time.process_time if recipe.device == "cpu" else time.perf_counter
-    rows = []
-    for subject in some:
-        scores = {
-            DETECTOR: _detector_score(recipe, subject.model),
-            "regret": parse_score("regret"),
-        }
-        for method, score in scores.items():
-            for anomalous in subject.problem.anomalous:
-
-                def work(score=score, subject=subject, anomalous=anomalous) -> dict[str, float]:
-                    problem = subject.problem
-                    apply = scoring(subject.model, score, problem.reference, recipe.device)
-                    begun = now()
-                    normal, high = apply(problem.normal), apply(anomalous)
-                    seconds = (now() - begun) / (len(normal) + len(high))
-                    return {**ranked(normal, high, True), "seconds_per_image": seconds}
-
-                one = records.measure(subject.of(method, anomalous, seeds[0]), work)
-                seconds = f"{one['seconds_per_image']:.2g}"
-                rows.append([subject.name, anomalous.dataset, method, shown([one]), seconds])
-                records.write()
-    print(f"{LEGEND}; seconds of the {'processor' if recipe.device == 'cpu' else 'clock'}")
-    print_table(("model", "anomalous", "score", "AUROC", "s per image"), rows)
-    print_hashes(pair for subject in some for pair in _hashes(subject))
