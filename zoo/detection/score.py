@@ -93,7 +93,7 @@ def parse_score(score: str | Score | Mapping[str, Any]) -> Score:
 
 
 def learn(model: Autoencoder, score: Score, reference: AnyExamples | None) -> dict[str, Tensor]:
-    """What a score learns from reference examples, on the CPU; empty for one that learns nothing.
+    """What a score learns from reference examples, float64 on the CPU; empty for one that learns nothing.
 
     Raises InputError if it learns and there are none, and for a score that the model does not support.
     """
@@ -117,7 +117,7 @@ def learn(model: Autoencoder, score: Score, reference: AnyExamples | None) -> di
 
     with guarded(score), torch.inference_mode(), exact_float32():
         found = score.learn(model, batches)
-    return {name: tensor.detach().cpu() for name, tensor in found.items()}
+    return {name: tensor.detach().cpu().double() for name, tensor in found.items()}
 
 
 def score_examples(
@@ -150,8 +150,12 @@ def score_examples(
             x = model.standardized(as_input(batch))
             padded = torch.cat([x, x[-1:].expand(size - len(x), *x.shape[1:])])
             with guarded(score):
-                found = score.values(model, padded, learned)[: len(x)]
-                values[first : first + len(x)] = found.cpu().double().numpy()
+                found = score.values(model, padded, learned)
+                if found.shape != (size,):
+                    raise ValueError(
+                        f"values() returned {tuple(found.shape)}, not (N,) = ({size},)"
+                    )
+                values[first : first + len(x)] = found[: len(x)].cpu().double().numpy()
             if maps:
                 mapped.append(_map(score, model, x))
     check_finite({kind_of(type(score)): torch.from_numpy(values)}, examples.key)
