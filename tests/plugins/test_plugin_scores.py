@@ -100,7 +100,7 @@ def test_its_settings_are_checked(model, rows):
     registered_norm()
     with pytest.raises(SpecError, match="The score 'norm' has a problem:\n  power: "):
         zoo.score(model, rows, {"kind": "norm", "power": 0}, device="cpu")
-    with pytest.raises(UnknownNameError, match="Unknown score 'nrm'. Did you mean 'norm'"):
+    with pytest.raises(UnknownNameError, match=r"Unknown score 'nrm'\. Did you mean 'norm'"):
         zoo.score(model, rows, "nrm", device="cpu")
 
 
@@ -182,7 +182,7 @@ def test_an_incomplete_class_is_refused_when_it_is_registered(body, why):
 
 
 def test_what_is_no_score_is_refused():
-    with pytest.raises(PluginError, match="is not a subclass of zoo.Score"):
+    with pytest.raises(PluginError, match=r"is not a subclass of zoo\.Score"):
         zoo.register_score(int)
 
 
@@ -246,6 +246,7 @@ def test_a_broken_package_is_named_and_others_work(installed, model, rows):
     zoo.score(model, rows, "kl", device="cpu")
 
 
+@pytest.mark.slow  # imports them in processes of their own
 def test_the_verb_lists_them(installed):
     installed(package(), package("rival", kl="X"))
     found = {one.plugin.name: one for one in probe.try_plugins() if one.plugin.kind == "score"}
