@@ -32,6 +32,8 @@ log = logging.getLogger("zoo")
 
 DEFAULT_RATE = 0.05
 Missing = Literal["refused", "marginal"]
+CHECKED: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
+"""What rows with missing values may be."""
 
 
 class Detector(OutlierMixin, BaseEstimator):
@@ -250,8 +252,8 @@ class Detector(OutlierMixin, BaseEstimator):
             return None
         if getattr(X, "ndim", 2) > 2 or (isinstance(X, Examples) and not X.domain.kind == "vector"):
             raise InputError("missing='marginal' is for rows: tables and arrays (N, D).")
-        rows = X.values.numpy() if isinstance(X, Examples) else X
-        rows = check_array(rows, dtype=np.float64, ensure_all_finite="allow-nan")
+        given: Any = X.values.numpy() if isinstance(X, Examples) else X
+        rows = np.asarray(check_array(given, **CHECKED))
         kinds = {str(number): "real" for number in range(rows.shape[1])}
         return Table.of(rows, kinds, missing=self.missing)
 
