@@ -27,6 +27,7 @@ def _small_batches():
         yield
 
 
+@pytest.mark.slow
 @parametrize_with_checks([Detector(settings=SETTINGS)])
 def test_scikit_learns_checks(estimator, check):
     check(estimator)

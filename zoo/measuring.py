@@ -167,6 +167,7 @@ def score(
         score,
         split=split,
         reference=reference,
+        device=device,
         revision=revision,
         access=access,
     )
@@ -216,6 +217,7 @@ def evaluate_detection(
         score,
         split=split,
         reference=reference,
+        device=device,
         revision=revision,
         access=access,
     )
@@ -244,6 +246,7 @@ def detector_and_examples(
     *,
     split: str | None = None,
     reference: Dataset | None = None,
+    device: str = "auto",
     revision: str | None = None,
     access: Access = ONLINE,
 ) -> tuple[AnomalyDetector, AnyExamples]:
@@ -256,6 +259,7 @@ def detector_and_examples(
     from zoo.evaluation.examples import examples_for
     from zoo.folder import layout, store
     from zoo.models.contract import unwrapped
+    from zoo.runtime.devices import find_device
 
     detector = None
     if isinstance(model_or_source, Module):
@@ -280,7 +284,8 @@ def detector_and_examples(
         return detector, examples
     chosen = default_score(model) if score == "default" else parse_score(score)  # pyright: ignore[reportArgumentType]
     check_supported(chosen, model)
-    learned = learn(model, chosen, reference_of(model, chosen, reference, access))
+    normal = reference_of(model, chosen, reference, access)
+    learned = learn(model, chosen, normal, device=find_device(device))
     return AnomalyDetector(model, chosen, learned), examples
 
 

@@ -97,7 +97,11 @@ def test_the_same_data_and_seed_give_the_same_bits_and_another_seed_others(of_ta
         (table, {"contamination": 0.1, "anomaly_score": "typicality"}),
         (people, {}),
         (levels, {"settings": IMAGES}),
-        (lambda seed: levels(seed)[:, None].repeat(3, 1), {"settings": IMAGES}),
+        pytest.param(
+            lambda seed: levels(seed)[:, None].repeat(3, 1),
+            {"settings": IMAGES},
+            marks=pytest.mark.slow,
+        ),
         (lambda seed: levels(seed).reshape(N, 2, 32) / 7.0, {"false_alarm_rate": 0.2}),
     ],
     ids=["nll", "contamination", "people", "gray", "rgb", "series"],
@@ -110,7 +114,6 @@ def test_a_saved_detector_gives_the_same_bits(examples, options, tmp_path):
     assert np.array_equal(found.values, expected.values)
     assert np.array_equal(found.p_values, expected.p_values)
     assert np.array_equal(found.alarms, expected.alarms)
-    assert np.array_equal(loaded.predict(x), detector.predict(x))
     assert loaded.detector_.score == detector.detector_.score
     assert (loaded.threshold_, loaded.offset_) == (detector.threshold_, detector.offset_)
     by_function = zoo.score(tmp_path / "saved", x, device="cpu")
@@ -399,7 +402,7 @@ def test_a_file_is_read_as_the_frame_that_it_holds(of_people, tmp_path):
 def test_gaps_are_scored_by_what_a_row_has():
     x = people()
     holes = x.mask(np.random.default_rng(2).random(x.shape) < 0.1)
-    with pytest.raises(DataError, match="is missing. Set missing='marginal'"):
+    with pytest.raises(DataError, match=r"is missing\. Set missing='marginal'"):
         fitted(holes)
     detector = fitted(holes, missing="marginal")
     found = detector.score_samples(holes)
@@ -447,7 +450,7 @@ def test_another_score_than_the_detectors_has_no_p_values(folder, of_table):
 
 
 def test_another_score_that_learns_needs_a_reference(folder):
-    with pytest.raises(InputError, match="'typicality' learns from examples .*: give reference="):
+    with pytest.raises(InputError, match=r"'typicality' learns from examples .*: give reference="):
         zoo.score(folder, table(), "typicality", device="cpu")
     assert len(zoo.score(folder, table(), "typicality", reference=table(), device="cpu")) == N
 

@@ -158,6 +158,7 @@ def score_(
         as_data(data),
         parsed_score(score),
         split=split,
+        device=device,
     )
     scores = found.score_examples(
         examples, device=find_device(device), maps=picture is not None and found.score.has_map

@@ -233,7 +233,7 @@ def calibrate(
     Raises InputError for a score that the model does not support and for too few examples.
     """
     check_supported(score, model)
-    learned = learn(model, score, reference)
+    learned = learn(model, score, reference, device=device)
     found = score_examples(model, score, examples, learned, device=device).values
     if method == "conformal":
         found = found[examples.order(0, 0)[:MOST_HELD_OUT].cpu().numpy()]  # a random part
@@ -246,12 +246,16 @@ class Parts:
 
     train: Examples
     validation: Examples
+    """For early stopping; empty without it."""
     held_out: Examples
     """For calibration; the training and validation examples, if nothing is held out."""
 
 
-def split(examples: Examples, method: Method, seed: int) -> Parts:
-    """Splits examples at random. Raises InputError for fewer than 3."""
+def split(examples: Examples, method: Method, seed: int, validates: bool = True) -> Parts:
+    """Splits examples at random; `validates` holds some out for early stopping.
+
+    Raises InputError for fewer than 3.
+    """
     count = len(examples)
     if count < 3:
         raise InputError(
@@ -259,7 +263,7 @@ def split(examples: Examples, method: Method, seed: int) -> Parts:
         )
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     held = max(1, round(HELD_OUT * count)) if method == "conformal" else 0
-    validation = max(1, round(VALIDATION * (count - held)))
+    validation = max(1, round(VALIDATION * (count - held))) if validates else 0
     numbers = order[:held], order[held : held + validation], order[held + validation :]
 
     def part(name: str, chosen: Tensor) -> Examples:
@@ -288,7 +292,8 @@ def train_detector(
 
     With `verbose` a line and a progress bar say what is trained. Raises as `zoo.train` and `calibrate`.
     """
-    parts = split(examples, method, recipe.training.seed)
+    validates = recipe.training.early_stopping != "off"
+    parts = split(examples, method, recipe.training.seed, validates)
     if method == "conformal":
         check_enough(rate, min(len(parts.held_out), MOST_HELD_OUT))
     model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
@@ -304,7 +309,7 @@ def train_detector(
         progress, interrupted = fit_recipe(
             model,
             recipe,
-            {"train": parts.train, "validation": parts.validation},
+            {"train": parts.train, **({"validation": parts.validation} if validates else {})},
             device=device,
             checkpoint=Path(folder, "checkpoint.safetensors"),
             on_progress=on_progress,

@@ -24,7 +24,7 @@ from zoo.models.primitives import parts_of
 from zoo.plugins.kinds import kind_of
 from zoo.specs.validation import checked, listed
 
-REFERENCE = 10_000
+REFERENCE = 5_000
 """Most reference examples that a score learns from: the first in a shuffled order."""
 
 
@@ -92,8 +92,16 @@ def parse_score(score: str | Score | Mapping[str, Any]) -> Score:
     return found
 
 
-def learn(model: Autoencoder, score: Score, reference: AnyExamples | None) -> dict[str, Tensor]:
-    """What a score learns from reference examples, on the CPU; empty for one that learns nothing.
+def learn(
+    model: Autoencoder,
+    score: Score,
+    reference: AnyExamples | None,
+    *,
+    device: torch.device | None = None,
+) -> dict[str, Tensor]:
+    """What a score learns from reference examples, float64 on the CPU; empty for one that learns nothing.
+
+    It computes on `device`; None is the model's.
 
     Raises InputError if it learns and there are none, and for a score that the model does not support.
     """
@@ -107,7 +115,7 @@ def learn(model: Autoencoder, score: Score, reference: AnyExamples | None) -> di
             "training set."
         )
     check_shape(model, reference)
-    model = as_measured(model, model.device)
+    model = as_measured(model, device or model.device)
     numbers = reference.order(0, 0)[:REFERENCE].sort().values
     size = batch_size(model.spec.input_size)
 
@@ -117,7 +125,7 @@ def learn(model: Autoencoder, score: Score, reference: AnyExamples | None) -> di
 
     with guarded(score), torch.inference_mode(), exact_float32():
         found = score.learn(model, batches)
-    return {name: tensor.detach().cpu() for name, tensor in found.items()}
+    return {name: tensor.detach().cpu().double() for name, tensor in found.items()}
 
 
 def score_examples(
@@ -150,8 +158,12 @@ def score_examples(
             x = model.standardized(as_input(batch))
             padded = torch.cat([x, x[-1:].expand(size - len(x), *x.shape[1:])])
             with guarded(score):
-                found = score.values(model, padded, learned)[: len(x)]
-                values[first : first + len(x)] = found.cpu().double().numpy()
+                found = score.values(model, padded, learned)
+                if found.shape != (size,):
+                    raise ValueError(
+                        f"values() returned {tuple(found.shape)}, not (N,) = ({size},)"
+                    )
+                values[first : first + len(x)] = found[: len(x)].cpu().double().numpy()
             if maps:
                 mapped.append(_map(score, model, x))
     check_finite({kind_of(type(score)): torch.from_numpy(values)}, examples.key)

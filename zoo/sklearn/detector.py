@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from zoo.api import load
 from zoo.data import Examples, StreamedExamples
@@ -32,6 +32,8 @@ log = logging.getLogger("zoo")
 
 DEFAULT_RATE = 0.05
 Missing = Literal["refused", "marginal"]
+CHECKED: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
+"""What rows with missing values may be."""
 
 
 class Detector(OutlierMixin, BaseEstimator):
@@ -250,8 +252,8 @@ class Detector(OutlierMixin, BaseEstimator):
             return None
         if getattr(X, "ndim", 2) > 2 or (isinstance(X, Examples) and not X.domain.kind == "vector"):
             raise InputError("missing='marginal' is for rows: tables and arrays (N, D).")
-        rows = X.values.numpy() if isinstance(X, Examples) else X
-        rows = np.asarray(rows, dtype=np.float64)
+        given: Any = X.values.numpy() if isinstance(X, Examples) else X
+        rows = np.asarray(check_array(given, **CHECKED))
         kinds = {str(number): "real" for number in range(rows.shape[1])}
         return Table.of(rows, kinds, missing=self.missing)
 

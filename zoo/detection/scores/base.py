@@ -56,7 +56,7 @@ class Score(Strict):
         Args:
             model: in eval mode, float32.
             x: `(N, *input_shape)`.
-            learned: what `learn` returned, on the CPU.
+            learned: what `learn` returned, float64 on the CPU.
         """
         raise NotImplementedError
 
