@@ -36,6 +36,7 @@ ORDER = [
     "testing",
     "api",
     "measuring",
+    "scoring",
     "export",
     "page",
     "gallery",

@@ -37,9 +37,7 @@ from zoo.likelihoods.base import Likelihood as Likelihood
 from zoo.likelihoods.field import AnyLikelihood as AnyLikelihood
 from zoo.likelihoods.registry import register_likelihood as register_likelihood
 from zoo.measuring import evaluate as evaluate
-from zoo.measuring import evaluate_detection as evaluate_detection
 from zoo.measuring import measure_reconstructions as measure_reconstructions
-from zoo.measuring import score as score
 from zoo.measuring import verify as verify
 from zoo.models import Autoencoder as Autoencoder
 from zoo.models import Batch as Batch
@@ -50,6 +48,8 @@ from zoo.models.parts.likelihoods import LikelihoodHead as LikelihoodHead
 from zoo.registry.families import list_families as list_families
 from zoo.registry.families import register as register
 from zoo.registry.published import list_models as list_models
+from zoo.scoring import evaluate_detection as evaluate_detection
+from zoo.scoring import score as score
 from zoo.sklearn.detector import load_detector as load_detector
 from zoo.specs.base import Spec as Spec
 from zoo.specs.info import ModelInfo as ModelInfo

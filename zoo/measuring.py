@@ -1,11 +1,11 @@
-"""The public functions that measure: evaluate, score, measure_reconstructions, verify."""
+"""The public functions that measure: evaluate, measure_reconstructions, verify."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.api import info, load
 from zoo.errors import HubError, InputError, IntegrityError, OfflineError
@@ -14,14 +14,7 @@ from zoo.hub.find import EVERYTHING, ONLINE, TO_MEASURE, Access, find
 from zoo.registry import sources
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from zoo.data import AnyExamples
     from zoo.data.open import Dataset
-    from zoo.detection.detector import AnomalyDetector
-    from zoo.detection.evaluate import Detection
-    from zoo.detection.score import Scores
-    from zoo.detection.scores.base import Score
     from zoo.evaluation.report import Report
     from zoo.models import Autoencoder
     from zoo.specs.metrics import Metrics
@@ -99,7 +92,7 @@ def evaluate(
         check_known(protocol)
     where = find_rank_device(device)
     access = Access(token, offline)
-    model = _model(model_or_source, revision, access)
+    model = model_of(model_or_source, revision, access)
     if dataset is None:
         dataset, recipe_protocol = trained_on(model, access)
         protocol = protocol or recipe_protocol
@@ -125,203 +118,7 @@ def evaluate(
     )
 
 
-def score(
-    model_or_source: Autoencoder | str | Path,
-    dataset: Dataset,
-    score: str | Mapping[str, Any] | Score = "default",
-    *,
-    split: str | None = None,
-    reference: Dataset | None = None,
-    maps: bool = False,
-    device: str = "auto",
-    revision: str | None = None,
-    token: str | None = None,
-    offline: bool = False,
-) -> Scores:
-    """The anomaly score of each example: higher is more anomalous.
-
-    Examples are scored as they are, with the same random numbers for each: no score depends on the
-    other examples or on the order.
-
-    Args:
-        model_or_source: a model, or what `load` takes. The folder of a detector gives p-values, by its own
-            score.
-        dataset: as for `evaluate`; of a detector of a table also a data frame, a .csv or a .parquet file.
-        score: a kind of score, such as `"nll"`, its settings, such as `{"kind": "nll", "samples": 500}`, or
-            a `Score`; `"default"` is the detector's, else `zoo.detection.defaults.default_score`.
-        split: train, validation or test; None is test, or all of a dataset without parts.
-        reference: normal examples, for scores that learn from them; None is the training split of the
-            dataset that the model's recipe names.
-        maps: also return the contribution of each value of an example.
-        device, revision, token, offline: as for `evaluate`.
-
-    Raises:
-        UnknownNameError, SpecError: for an unknown score or invalid settings.
-        InputError: for a score that the model does not support, or that learns without a reference.
-        DataError, OfflineError: as `evaluate`.
-    """
-    access = Access(token, offline)
-    detector, examples = detector_and_examples(
-        model_or_source,
-        dataset,
-        score,
-        split=split,
-        reference=reference,
-        device=device,
-        revision=revision,
-        access=access,
-    )
-    from zoo.runtime.devices import find_device
-
-    return detector.score_examples(examples, device=find_device(device), maps=maps)
-
-
-def evaluate_detection(
-    model_or_source: Autoencoder | str | Path,
-    normal: Dataset,
-    anomalous: Dataset,
-    score: str | Mapping[str, Any] | Score = "default",
-    *,
-    split: str | None = None,
-    reference: Dataset | None = None,
-    limit: int | None = None,
-    both: bool = False,
-    device: str = "auto",
-    revision: str | None = None,
-    token: str | None = None,
-    offline: bool = False,
-) -> list[Detection]:
-    """How well a score separates anomalies, which are positive, from normal examples.
-
-    AUROC, AUPR and the FPR at 95 % TPR, each with its standard error. No threshold is fitted. Other
-    arguments and errors as for `score`.
-
-    Args:
-        model_or_source: a model, a source, or a detector's folder.
-        normal: normal examples that the model was not trained on.
-        anomalous: anomalies.
-        score: the score.
-        split: part of both datasets; None is test, or all of a dataset without parts.
-        reference: examples that the score learns from; None is the training split of the recipe's dataset.
-        limit: use the first N examples of each only.
-        both: also measure with the normal examples as positive, by the negated score.
-        device, revision, token, offline: as for `score`.
-    """
-    from zoo.detection.evaluate import evaluate_detection as evaluate_both
-    from zoo.runtime.devices import find_device
-
-    access = Access(token, offline)
-    detector, known = detector_and_examples(
-        model_or_source,
-        normal,
-        score,
-        split=split,
-        reference=reference,
-        device=device,
-        revision=revision,
-        access=access,
-    )
-    if detector.table is not None:
-        unknown: AnyExamples = detector.rows(anomalous)
-    else:
-        from zoo.evaluation.examples import examples_for
-
-        unknown = examples_for(detector.model, anomalous, split, recipe_of(detector.model, access))
-    pair = [_first(one, limit) if limit else one for one in (known, unknown)]
-    return evaluate_both(detector, *pair, both=both, device=find_device(device))
-
-
-def _first(examples: AnyExamples, limit: int) -> AnyExamples:
-    """The first N examples, in memory."""
-    from zoo.data import Examples
-
-    keys = [examples.key(number) for number in range(min(limit, len(examples)))]
-    return Examples(examples.dataset, examples.split, examples.first(limit), keys)
-
-
-def detector_and_examples(
-    model_or_source: Autoencoder | str | Path,
-    dataset: Dataset,
-    score: str | Mapping[str, Any] | Score = "default",
-    *,
-    split: str | None = None,
-    reference: Dataset | None = None,
-    device: str = "auto",
-    revision: str | None = None,
-    access: Access = ONLINE,
-) -> tuple[AnomalyDetector, AnyExamples]:
-    """The detector of a source, or a model with a score as one without calibration, and the examples."""
-    from torch.nn import Module
-
-    from zoo.detection.defaults import default_score
-    from zoo.detection.detector import AnomalyDetector, has_detector, load_detector
-    from zoo.detection.score import check_supported, learn, parse_score
-    from zoo.evaluation.examples import examples_for
-    from zoo.folder import layout, store
-    from zoo.models.contract import unwrapped
-    from zoo.runtime.devices import find_device
-
-    detector = None
-    if isinstance(model_or_source, Module):
-        model = unwrapped(model_or_source)
-    else:
-        wanted = (*TO_MEASURE, layout.DETECTOR)
-        found = find(
-            model_or_source,
-            wanted,
-            revision=revision,
-            token=access.token,
-            offline=access.offline,
-        )
-        detector = load_detector(found) if has_detector(found) else None
-        model = detector.model if detector else store.load_source(found)
-    if detector is not None and detector.table is not None:
-        is_array = isinstance(dataset, str | Path) and Path(dataset).suffix in (".npy", ".npz")
-        examples = detector.rows(_values(model, dataset, split) if is_array else dataset)
-    else:
-        examples = examples_for(model, dataset, split, recipe_of(model, access))
-    if score == "default" and detector is not None:
-        return detector, examples
-    chosen = default_score(model) if score == "default" else parse_score(score)  # pyright: ignore[reportArgumentType]
-    check_supported(chosen, model)
-    normal = reference_of(model, chosen, reference, access)
-    learned = learn(model, chosen, normal, device=find_device(device))
-    return AnomalyDetector(model, chosen, learned), examples
-
-
-def _values(model: Autoencoder, dataset: Dataset, split: str | None) -> Tensor:
-    """All examples of a file of arrays."""
-    import torch
-
-    from zoo.evaluation.examples import examples_for
-
-    examples = examples_for(model, dataset, split)
-    return next(iter(examples.read([torch.arange(len(examples))])))
-
-
-def reference_of(
-    model: Autoencoder, score: Score, reference: Dataset | None = None, access: Access = ONLINE
-) -> AnyExamples | None:
-    """The examples that a score learns from, if it learns: by default the model's training examples.
-
-    None if these are not stored, or the model has no recipe.
-    """
-    from zoo.detection.defaults import OWN_EXAMPLES
-    from zoo.evaluation.examples import examples_for
-
-    if not score.learns:
-        return None
-    if reference is not None:
-        return examples_for(model, reference, None, recipe_of(model, access))
-    if recipe_of(model, access) is None:
-        return None
-    dataset, _ = trained_on(model, access)
-    if dataset == OWN_EXAMPLES:
-        return None
-    return examples_for(model, dataset, "train", recipe_of(model, access))
-
-
-def _model(
+def model_of(
     model_or_source: Autoencoder | str | Path, revision: str | None, access: Access
 ) -> Autoencoder:
     """A model, or that of a source with its recipe."""

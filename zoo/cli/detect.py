@@ -150,8 +150,8 @@ def score_(
 
     from zoo.detection.pictures import draw_anomalies
     from zoo.io.files import write_atomically
-    from zoo.measuring import detector_and_examples
     from zoo.runtime.devices import find_device
+    from zoo.scoring import detector_and_examples
 
     found, examples = detector_and_examples(
         detector,

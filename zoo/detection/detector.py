@@ -32,10 +32,10 @@ from zoo.registry import families
 from zoo.registry.sources import Source
 from zoo.runtime.devices import name_of
 from zoo.specs.validation import Strict, checked, listed, parse_json
+from zoo.training.fitting import described, fit_recipe, training_record
 from zoo.training.loop import Update
 from zoo.training.progress import log_line, progress_shown
 from zoo.training.recipe import Recipe
-from zoo.training.run import described, fit_recipe, training_record
 from zoo.training.start import begin
 
 FORMAT = "autoencoder-zoo-detector/1"
