@@ -63,7 +63,7 @@ def test_what_a_folder_has_is_not_trained_again_and_another_recipe_is_refused(
 
     first = trained(2)
     with monkeypatch.context() as patch:
-        patch.setattr("zoo.training.run.fit", None)
+        patch.setattr("zoo.training.run.fit_recipe", None)
         assert trained(2) == first
     assert trained(3).runs[:2] == first.runs
     path = tmp_path / "small.toml"

@@ -17,7 +17,7 @@ import torch
 import zoo
 from zoo.errors import RecipeError, TrainingError
 from zoo.registry import families
-from zoo.training import loop, run, step
+from zoo.training import fitting, loop, run, step
 from zoo.training.settings import TrainingSettings
 
 WEIGHTS = "model/model.safetensors"
@@ -154,7 +154,7 @@ def no_room_on_a_gpu(*arguments, **settings):
 
 @pytest.mark.parametrize("fit", [no_room_on_processors, no_room_on_a_gpu])
 def test_what_does_not_fit_into_memory_is_said_with_what_to_change(fit, recipe, monkeypatch):
-    monkeypatch.setattr(run, "fit", fit)
+    monkeypatch.setattr(fitting, "fit", fit)
     said = (
         r"Out of memory on cpu with batch_size = 64 and accumulate = 1 \(.*\)\. Try a smaller batch"
     )
@@ -165,14 +165,14 @@ def test_what_does_not_fit_into_memory_is_said_with_what_to_change(fit, recipe, 
 
 
 def test_another_error_of_torch_stays_what_it_is(recipe, monkeypatch):
-    monkeypatch.setattr(run, "fit", lambda *_, **__: torch.zeros(2) @ torch.zeros(3))
+    monkeypatch.setattr(fitting, "fit", lambda *_, **__: torch.zeros(2) @ torch.zeros(3))
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
         zoo.train(recipe(), out="a", device="cpu")
 
 
 def test_a_validation_loss_that_is_not_finite_is_never_the_best(recipe, monkeypatch, caplog):
     losses = [math.nan, 5.0, -math.inf, 6.0]
-    monkeypatch.setattr(run, "validation_loss", lambda *_, **__: losses.pop(0))
+    monkeypatch.setattr(fitting, "validation_loss", lambda *_, **__: losses.pop(0))
     trained = zoo.train(recipe(epochs=4, early_stopping=3), out="a", device="cpu")
     assert trained.model.info.metrics.training.best_epoch == 2
     lines = Path("a/history.jsonl").read_text().splitlines()

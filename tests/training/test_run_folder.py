@@ -153,7 +153,7 @@ def test_a_run_is_called_by_its_recipes_file(recipe):
 
 def test_a_finished_run_that_is_resumed_is_returned_as_it_is(recipe, caplog, monkeypatch):
     trained = zoo.train(recipe(epochs=1), out="a")
-    monkeypatch.setattr(run, "fit", None)
+    monkeypatch.setattr(run, "fit_recipe", None)
     again = zoo.train(recipe(epochs=1), out="a", resume=True)
     assert not again.interrupted
     assert again.metrics.model_dump() == trained.metrics.model_dump()

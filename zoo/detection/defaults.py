@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from zoo.training.recipe import Recipe
 STEPS = 1500
 """Most optimizer steps for rows and series."""
 BATCH = 128
+MOST_LATENTS = 512
+"""Most latents whose covariance is part of a default score."""
 OWN_EXAMPLES = "a detector's examples"
 """What a recipe calls the data that `fit` was given."""
 
@@ -35,6 +38,8 @@ def default_score(model: Autoencoder) -> Score:
         return Ensemble(members=(NegELBO() if has_elbo else Reconstruction(), Distance()))
     if has_elbo:
         return Ensemble(members=(Reconstruction(), NegELBO(samples=4), Complexity(samples=4)))
+    if math.prod(model.latent_shape) > MOST_LATENTS:
+        return Reconstruction()
     return Ensemble(members=(Reconstruction(), Latent()))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -195,11 +196,11 @@ class Detector(OutlierMixin, BaseEstimator):
                 "with anomalies; not both."
             )
         if self.contamination is not None:
-            if not 0 < self.contamination <= 0.5:
+            if not (isinstance(self.contamination, Real) and 0 < self.contamination <= 0.5):
                 raise InputError(f"contamination must be in (0, 0.5]; got {self.contamination!r}.")
             return "contamination", float(self.contamination)
         rate = DEFAULT_RATE if self.false_alarm_rate is None else self.false_alarm_rate
-        if not 0 < rate < 1:
+        if not (isinstance(rate, Real) and 0 < rate < 1):
             raise InputError(f"false_alarm_rate must be in (0, 1); got {rate!r}.")
         return "conformal", float(rate)
 
