@@ -58,6 +58,7 @@ def test_every_method_that_a_family_may_write_is_on_the_page(page):
 
     internal = {
         "_infer",
+        "_infer_top",
         "_prior_over",
         "_noise",
         "_inputs",
