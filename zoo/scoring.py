@@ -10,10 +10,9 @@ from zoo.hub.find import ONLINE, TO_MEASURE, Access, find
 from zoo.measuring import recipe_of, trained_on
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from zoo.data import AnyExamples
     from zoo.data.open import Dataset
+    from zoo.data.tables import Table
     from zoo.detection.detector import AnomalyDetector
     from zoo.detection.evaluate import Detection
     from zoo.detection.score import Scores
@@ -58,6 +57,8 @@ def score(
         InputError: for a score that the model does not support, or that learns without a reference.
         DataError, OfflineError: as `evaluate`.
     """
+    from zoo.runtime.devices import find_device
+
     access = Access(token, offline)
     detector, examples = detector_and_examples(
         model_or_source,
@@ -69,8 +70,6 @@ def score(
         revision=revision,
         access=access,
     )
-    from zoo.runtime.devices import find_device
-
     return detector.score_examples(examples, device=find_device(device), maps=maps)
 
 
@@ -119,12 +118,7 @@ def evaluate_detection(
         revision=revision,
         access=access,
     )
-    if detector.table is not None:
-        unknown: AnyExamples = detector.rows(anomalous)
-    else:
-        from zoo.evaluation.examples import examples_for
-
-        unknown = examples_for(detector.model, anomalous, split, recipe_of(detector.model, access))
+    unknown = _examples_of(detector.model, detector.table, anomalous, split, access)
     pair = [_first(one, limit) if limit else one for one in (known, unknown)]
     return evaluate_both(detector, *pair, both=both, device=find_device(device))
 
@@ -154,7 +148,6 @@ def detector_and_examples(
     from zoo.detection.defaults import default_score
     from zoo.detection.detector import AnomalyDetector, has_detector, load_detector
     from zoo.detection.score import check_supported, learn, parse_score
-    from zoo.evaluation.examples import examples_for
     from zoo.folder import layout, store
     from zoo.models.contract import unwrapped
     from zoo.runtime.devices import find_device
@@ -173,11 +166,8 @@ def detector_and_examples(
         )
         detector = load_detector(found) if has_detector(found) else None
         model = detector.model if detector else store.load_source(found)
-    if detector is not None and detector.table is not None:
-        is_array = isinstance(dataset, str | Path) and Path(dataset).suffix in (".npy", ".npz")
-        examples = detector.rows(_values(model, dataset, split) if is_array else dataset)
-    else:
-        examples = examples_for(model, dataset, split, recipe_of(model, access))
+    table = detector.table if detector else None
+    examples = _examples_of(model, table, dataset, split, access)
     if score == "default" and detector is not None:
         return detector, examples
     chosen = default_score(model) if score == "default" else parse_score(score)  # pyright: ignore[reportArgumentType]
@@ -187,14 +177,19 @@ def detector_and_examples(
     return AnomalyDetector(model, chosen, learned), examples
 
 
-def _values(model: Autoencoder, dataset: Dataset, split: str | None) -> Tensor:
-    """All examples of a file of arrays."""
-    import torch
-
+def _examples_of(
+    model: Autoencoder, table: Table | None, dataset: Dataset, split: str | None, access: Access
+) -> AnyExamples:
+    """The examples of a dataset, or the rows of a table."""
+    from zoo.detection.detector import rows_of
     from zoo.evaluation.examples import examples_for
 
-    examples = examples_for(model, dataset, split)
-    return next(iter(examples.read([torch.arange(len(examples))])))
+    if table is None:
+        return examples_for(model, dataset, split, recipe_of(model, access))
+    if isinstance(dataset, str | Path) and Path(dataset).suffix in (".npy", ".npz"):
+        rows = examples_for(model, dataset, split)
+        return rows_of(table, rows.first(len(rows)))
+    return rows_of(table, dataset)
 
 
 def reference_of(
@@ -209,11 +204,8 @@ def reference_of(
 
     if not score.learns:
         return None
+    recipe = recipe_of(model, access)
     if reference is not None:
-        return examples_for(model, reference, None, recipe_of(model, access))
-    if recipe_of(model, access) is None:
-        return None
-    dataset, _ = trained_on(model, access)
-    if dataset == OWN_EXAMPLES:
-        return None
-    return examples_for(model, dataset, "train", recipe_of(model, access))
+        return examples_for(model, reference, None, recipe)
+    dataset = trained_on(model, access)[0] if recipe else OWN_EXAMPLES
+    return None if dataset == OWN_EXAMPLES else examples_for(model, dataset, "train", recipe)

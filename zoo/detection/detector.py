@@ -104,13 +104,12 @@ class AnomalyDetector:
         )
         if self.calibration is None:
             return found
-        p_values = self.calibration.p_values(found.values)
-        return replace(found, p_values=p_values, threshold=self.calibration.threshold)
-
-    def rows(self, data: object) -> Examples:
-        """A table's rows. Raises DataError for one of other columns, or with values that it cannot encode."""
-        assert self.table is not None
-        return rows_of(self.table, data)
+        return replace(
+            found,
+            p_values=self.calibration.p_values(found.values),
+            threshold=self.calibration.threshold,
+            alarms=self.calibration.alarms(found.values),
+        )
 
     def save(self, folder: str | Path) -> None:
         """Writes the model's folder with detector.json.

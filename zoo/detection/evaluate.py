@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 import torch
 from pydantic import Field
 
@@ -12,6 +9,7 @@ from zoo.data import AnyExamples
 from zoo.detection.detector import AnomalyDetector
 from zoo.detection.ranking import separation
 from zoo.errors import InputError
+from zoo.io.digests import identity_of
 from zoo.likelihoods.fitting import likelihood_of
 from zoo.specs.validation import Strict
 
@@ -40,10 +38,9 @@ class Detection(Strict):
 
     @property
     def identity(self) -> str:
-        """Twelve hex digits of what comparable results share: score, likelihood, both sets, which one is positive."""
+        """Eight hex digits of what comparable results share: score, likelihood, both sets, which one is positive."""
         shared = ("score", "likelihood", "normal_sha256", "anomalous_sha256")
-        settings = {name: getattr(self, name) for name in shared}
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        return identity_of({name: getattr(self, name) for name in shared})
 
 
 def evaluate_detection(

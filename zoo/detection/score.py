@@ -42,16 +42,13 @@ class Scores:
     """p-values `(N,)`, if the score is calibrated."""
     threshold: float | None = None
     """The lowest score that raises an alarm, if the score is calibrated."""
+    alarms: np.ndarray | None = None
+    """Whether each score raises an alarm, `(N,)` bool, if the score is calibrated."""
     maps: np.ndarray | None = field(default=None, repr=False)
     """The contribution of each value of an example, `(N, *input_shape)` float32, if asked for."""
 
     def __len__(self) -> int:
         return len(self.values)
-
-    @property
-    def alarms(self) -> np.ndarray | None:
-        """Whether each score raises an alarm, `(N,)` bool, if the score is calibrated."""
-        return None if self.threshold is None else self.values >= self.threshold
 
     def order(self) -> np.ndarray:
         """Numbers of the examples `(N,)`, the most anomalous first; ties in their own order."""

@@ -1,8 +1,9 @@
-"""Expected size and hash of a file, as recorded by the Hub."""
+"""Hashes: of settings, and the expected size and hash of a file as recorded by the Hub."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +11,11 @@ from typing import BinaryIO, Literal
 
 from zoo.errors import WeightsError
 from zoo.io.files import open_regular
+
+
+def identity_of(settings: object) -> str:
+    """Eight hex digits that identify settings: of the sha256 of their JSON, in the order given."""
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)

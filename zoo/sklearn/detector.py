@@ -27,7 +27,7 @@ from zoo.hub.find import find
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.runtime.devices import find_device
-from zoo.training.recipe import Recipe
+from zoo.training.recipe import Recipe, load_recipe
 
 log = logging.getLogger("zoo")
 
@@ -214,18 +214,12 @@ class Detector(OutlierMixin, BaseEstimator):
         given, settings = self.model, dict(self.settings or {})
         if isinstance(given, Autoencoder):
             return self._trained(given), None
-        if isinstance(given, str) and given in {
-            *families.BUILT_IN,
-            *families.PRESETS,
-            *families.list_families(),
-        }:
+        if isinstance(given, str) and given in families.list_families():
             count = len(examples)
             if self._table is not None:
                 likelihood = {"kind": "columns", "columns": self._table.columns_setting}
                 settings = {"model.likelihood": likelihood | {"missing": self.missing}, **settings}
             return None, default_recipe(given, examples.shape, count, seed, settings)
-        from zoo.training.recipe import load_recipe
-
         if not isinstance(given, str | Path) or str(given).endswith(".toml"):
             recipe = load_recipe(given, settings)
             return None, recipe.with_overrides({"data.fit": "train", "seed": seed})

@@ -8,11 +8,10 @@ tutorials, which is not a likelihood. `real`: rows and series unchanged, in the 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Literal, get_args
 
 from zoo.errors import InputError, did_you_mean
+from zoo.io.digests import identity_of
 
 Protocol = Literal["binarized", "dequantized", "gray", "levels", "real"]
 
@@ -29,7 +28,7 @@ and the bits of each draw. Never reworded: published metrics carry the hash."""
 
 def identity(protocol: Protocol) -> str:
     """Eight hex digits that identify a protocol's settings."""
-    return hashlib.sha256(json.dumps([protocol, *_SETTINGS[protocol]]).encode()).hexdigest()[:8]
+    return identity_of([protocol, *_SETTINGS[protocol]])
 
 
 def check_known(protocol: str) -> None:

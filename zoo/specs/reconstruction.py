@@ -6,14 +6,13 @@ crops, resamplers and rounding differ, or SSIM uses a range of 2 on images in [0
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from zoo.errors import InputError, did_you_mean
+from zoo.io.digests import identity_of
 from zoo.specs.data import Transform
 from zoo.specs.domains import Domain
 from zoo.specs.ground import Ground
@@ -68,7 +67,7 @@ class ReconstructionProtocol(Strict):
         """
         settings = (self.resize, self.resampler, self.crop, self.pad, self.tile, self.color)
         all_of_it = [*SCORING, *settings, self.code, self.rounding]
-        return hashlib.sha256(json.dumps(all_of_it).encode()).hexdigest()[:8]
+        return identity_of(all_of_it)
 
     @property
     def title(self) -> str:
@@ -114,7 +113,7 @@ def reconstruction_identity(domain: Domain) -> str:
     if domain.is_image:
         return native(domain.shape[0]).identity
     settings = ("mse", "per-column-variance-of-the-split")
-    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
+    return identity_of(settings)
 
 
 def _named(name: str) -> ReconstructionProtocol:
