@@ -423,6 +423,8 @@ def test_arrays_with_gaps_are_tables_of_numbered_columns(tmp_path):
     np.save("x.npy", x)
     for given in (x, "x.npy"):
         assert np.array_equal(zoo.score(tmp_path / "gaps", given, device="cpu").values, -found)
+    (same,) = zoo.evaluate_detection(tmp_path / "gaps", x, "x.npy", device="cpu")
+    assert same.auroc == pytest.approx(0.5)
     as_examples = fitted(Examples("x", "all", torch.from_numpy(x)), missing="marginal")
     assert np.array_equal(as_examples.score_samples(x), found)
     for other in (levels(), levels().reshape(N, 2, 32) / 7.0):
