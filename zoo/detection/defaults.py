@@ -14,8 +14,11 @@ from zoo.registry import families
 from zoo.specs.domains import domain_of
 from zoo.training.recipe import Recipe
 
-STEPS = 1500
-"""Most optimizer steps for rows and series."""
+STEPS = {"vector": 1000, "series": 1500, "image": 3000}
+"""Most optimizer steps; of images, at least EPOCHS epochs."""
+EPOCHS = 20
+SMALL_IMAGE = 1024
+"""Most values of an image for which fully connected layers are the default."""
 BATCH = 128
 MOST_LATENTS = 512
 """Most latents whose covariance is part of a default score."""
@@ -59,14 +62,17 @@ def default_recipe(
     """
     domain = domain_of(shape)
     size = max(1, min(BATCH, count // 8))
-    steps_per_epoch = -(-count // size)
-    training: dict[str, Any] = {"batch_size": size, "seed": seed, "learning_rate": 1e-3}
+    epochs = max(1, STEPS[domain.kind] // -(-count // size))
+    training: dict[str, Any] = {"batch_size": size, "seed": seed, "early_stopping": 20}
     if domain.is_image:
-        model: dict[str, Any] = {"latent_dim": 32, "body": {"kind": "conv"}}
-        protocol = "gray" if shape[0] == 1 else "dequantized"
+        is_small = math.prod(shape) <= SMALL_IMAGE
+        body = {"kind": "mlp", "hidden": [512, 256]} if is_small else {"kind": "conv"}
+        model: dict[str, Any] = {"latent_dim": 32, "body": body}
         if shape[0] != 1:
             model["likelihood"] = {"kind": "gaussian"}
-        training |= {"epochs": 20}
+        protocol = "gray" if shape[0] == 1 else "dequantized"
+        epochs = max(EPOCHS, epochs) if is_small else EPOCHS
+        training |= {"epochs": epochs, "learning_rate": 1e-3}
     else:
         model = {
             "latent_dim": 2 if domain.kind == "vector" else 8,
@@ -74,7 +80,7 @@ def default_recipe(
             "likelihood": {"kind": "gaussian", "scale": "per-column"},
         }
         protocol = "real"
-        training |= {"epochs": max(1, STEPS // steps_per_epoch), "early_stopping": 20}
+        training |= {"epochs": epochs, "learning_rate": 3e-3 if domain.kind == "vector" else 1e-3}
     found, _ = families.expanded(family, {})
     model = {name: value for name, value in model.items() if name in found.spec_class.model_fields}
     recipe = Recipe.parse(
