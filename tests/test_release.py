@@ -17,7 +17,8 @@ from zoo.cards.record import environment
 from zoo.errors import InputError, IntegrityError, RecipeError
 from zoo.folder import layout
 from zoo.registry import index, published
-from zoo.release import note_seeds, render_cards
+from zoo.release.index_lines import render_cards
+from zoo.release.notes import note_seeds
 from zoo.specs.record import SeedRun, SeedRuns, spreads_of
 from zoo.training.recipe import load_recipe
 
@@ -31,8 +32,8 @@ def folder(tmp_path, monkeypatch) -> Path:
     line = replace(published.line(NAME), registry=registry)
     shutil.copytree(published.line(NAME).folder, registry.models / NAME)
     shutil.copy(index.own_registry().models / index.INDEX, registry.models)
-    monkeypatch.setattr("zoo.release.published.line", lambda name: line)
-    monkeypatch.setattr("zoo.release.index.read_index", lambda registry: {NAME: line})
+    monkeypatch.setattr("zoo.release.notes.published.line", lambda name: line)
+    monkeypatch.setattr("zoo.release.index_lines.index.read_index", lambda registry: {NAME: line})
     return registry.models / NAME
 
 

@@ -262,6 +262,7 @@ def verify(
     Raises:
         ZooError: where the model cannot even be found. What is found and wrong is in the report.
     """
+    from zoo.detection.detector import check_detector, has_detector
     from zoo.evaluation.report import Check, Report
     from zoo.evaluation.verify import verify_source
 
@@ -270,4 +271,6 @@ def verify(
     except IntegrityError as wrong:
         return Report(str(source), (Check("hashes", "failed", str(wrong)),))
     names_in(found.folder)  # raises where there is no such folder
-    return verify_source(found, full=full, device=device, dataset=dataset, offline=offline)
+    report = verify_source(found, full=full, device=device, dataset=dataset, offline=offline)
+    extra = (check_detector(found),) if has_detector(found) else ()
+    return Report(report.origin, (*report.checks, *extra))

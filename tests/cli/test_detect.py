@@ -16,7 +16,7 @@ from zoo.cli.detect import parsed_score
 
 N = 40
 QUICK = ("epochs=1", "model.body.hidden=[4]", "--device", "cpu")
-IMAGES = ("epochs=1", "model.body.channels=[2]", "--device", "cpu")
+IMAGES = ("epochs=1", "model.body.hidden=[2]", "--device", "cpu")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -226,3 +226,12 @@ def test_a_score_is_typed_with_its_settings():
     expected = {"kind": "regret", "steps": 3, "learning_rate": 0.1}
     assert parsed_score("regret,steps=3,learning_rate=0.1") == expected
     assert parsed_score("reconstruction,error=nats") == {"kind": "reconstruction", "error": "nats"}
+
+
+def test_a_dataset_with_parts_is_fitted_on_train_and_never_on_test(does, fails):
+    does("detect", "fit", "digits", "--out", "d", *QUICK)
+    calibration = zoo.load_detector("./d").detector_.calibration
+    assert len(calibration.scores) == round(0.2 * 1297)
+    said = fails("detect", "fit", "digits", "--split", "test", "--out", "e", *QUICK)
+    assert "These are the test split of digits" in said
+    assert not Path("e").exists()

@@ -11,18 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from small_models import built
 
 import zoo
-from zoo.data import Examples
-from zoo.detection import detector as core
+from zoo.data import Examples, load_examples
+from zoo.detection import fit
 from zoo.detection.defaults import default_score
 from zoo.errors import DataError, InputError, MismatchError, RecipeError, WeightsError
 from zoo.sklearn import Detector
 
 N = 60
 SETTINGS = {"epochs": 2, "model.body.hidden": [8]}
-IMAGES = {"epochs": 1, "model.body.channels": [2]}
+IMAGES = {"epochs": 1, "model.body.hidden": [2]}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -173,7 +174,7 @@ def test_a_trained_model_is_calibrated_on_all_examples_and_not_changed():
 
 
 def test_a_random_part_of_very_many_examples_calibrates(monkeypatch):
-    monkeypatch.setattr(core, "MOST_HELD_OUT", 30)
+    monkeypatch.setattr(fit, "MOST_HELD_OUT", 30)
     x = table()
     x = x[np.argsort(x[:, 0])]
     detector = Detector(built("vae", (4,)), anomaly_score="reconstruction").fit(x)
@@ -185,12 +186,12 @@ def test_a_random_part_of_very_many_examples_calibrates(monkeypatch):
 
 def test_parts_are_a_random_partition():
     examples = Examples("mine", "all", torch.from_numpy(table()))
-    parts = core.split(examples, "conformal", 0)
+    parts = fit.split(examples, "conformal", 0)
     keys = [set(part.keys) for part in (parts.train, parts.validation, parts.held_out)]
     assert [len(one) for one in keys] == [43, 5, 12]
     assert set.union(*keys) == set(map(str, range(N)))
-    assert core.split(examples, "conformal", 1).held_out.keys != parts.held_out.keys
-    parts = core.split(examples, "contamination", 0)
+    assert fit.split(examples, "conformal", 1).held_out.keys != parts.held_out.keys
+    parts = fit.split(examples, "contamination", 0)
     assert parts.held_out is examples
     assert len(parts.train) + len(parts.validation) == N
 
@@ -241,7 +242,7 @@ def test_examples_that_are_none_are_a_sentence(examples, sentence):
 
 
 def test_too_few_examples_are_refused_before_the_training(monkeypatch):
-    monkeypatch.setattr(core, "fit_recipe", None)
+    monkeypatch.setattr(fit, "fit_recipe", None)
     with pytest.raises(InputError, match="needs at least 99 held-out examples; there are 12"):
         Detector(false_alarm_rate=0.01).fit(table())
 
@@ -492,3 +493,22 @@ def test_a_detector_finds_what_is_far_from_its_data():
     ).fit(x[:300])
     assert (detector.predict(off) == -1).mean() > 0.6
     assert (detector.predict(x[300:]) == -1).mean() < 0.2
+
+
+def test_a_list_of_image_files_is_fitted_and_scored_by_name(tmp_path):
+    files = []
+    for number, image in enumerate(np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)):
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(image).save(files[-1])
+    detector = Detector(settings={"epochs": 1, "model.body.hidden": [2]}).fit(files)
+    found = detector.scores(files[:3])
+    assert found.keys == list(map(str, files[:3]))
+    arrays = np.stack([np.asarray(Image.open(one)) for one in files])
+    assert np.array_equal(detector.scores(arrays).values[:3], found.values)
+    assert len(detector.predict(tmp_path)) == 20
+
+
+def test_a_detector_is_not_fitted_on_a_test_split():
+    examples = load_examples("digits", "test")
+    with pytest.raises(InputError, match="These are the test split of digits"):
+        Detector().fit(examples)

@@ -59,11 +59,11 @@ def test_a_repo_is_noted_in_the_index_only_if_it_holds_the_models_very_bytes(
     models = registry("")
     before = (models / "index.toml").read_text()
     release = """
-import sys, zoo.release
+import sys, zoo.release.__main__ as release
 for pinned in repos:
     sys.argv[1:] = ["--hub", pinned]
     try:
-        zoo.release.main()
+        release.main()
     except SystemExit as end:
         print(end.code)
 """

@@ -24,6 +24,7 @@ from zoo.version import DISTRIBUTION
 
 MARK = f"{MARKER} from the other files here; without this line it is yours to edit -->"
 
+DETECTOR = "detector.json"
 BODIES = {"mlp": "fully connected", "conv": "convolutional"}
 SPREAD = (
     "The last column is the mean of trainings by the same recipe that differ in the seed alone, ± "
@@ -58,6 +59,7 @@ def render_card(info: ModelInfo, source: str | None = None) -> str:
         f"{MARK}\n# {_escaped(title)}",
         _what_it_is(info),
         _how_to_load(info, source),
+        _detector(info, source),
         _how_it_ended(record.training),
         _numbers(record, info.spec.domain),
         _pictures(info),
@@ -126,6 +128,19 @@ def _how_to_load(info: ModelInfo, source: str | None) -> str:
 import zoo  # pip install autoencoder-zoo{_and_its_family(info)}
 model = zoo.load({where}
 z = model.encode(x)  # x: {words.inputs(info.spec)}; x_hat = model.decode(z)
+```"""
+
+
+def _detector(info: ModelInfo, source: str | None) -> str:
+    """How to find anomalies; "" for a folder without a detector."""
+    if info.folder is None or not (info.folder / DETECTOR).is_file():
+        return ""
+    where = source or "./folder"
+    return f"""It is an anomaly detector too: `{DETECTOR}` has its score, calibrated on examples that it was not trained on.
+
+```python
+detector = zoo.load_detector("{where}")
+alarms = detector.predict(X) == -1  # scikit-learn's rules; detector.p_values(X)
 ```"""
 
 

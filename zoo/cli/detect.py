@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,10 +11,6 @@ from zoo.cli import complete
 from zoo.cli.output import device_option, print_table, say
 from zoo.cli.train import as_setting
 
-if TYPE_CHECKING:
-    pass
-
-TABLES = (".csv", ".parquet")
 score_option = click.option(
     "--score",
     default="default",
@@ -196,19 +192,18 @@ def _pair(text: str) -> tuple[str, str]:
 
 def as_data(data: str) -> str | Path:
     """A dataset, or the path of a table."""
-    return Path(data) if _is_table(data) else data
+    from zoo.data.frames import TABLES
 
-
-def _is_table(data: str) -> bool:
-    return Path(data).suffix.lower() in TABLES
+    return Path(data) if Path(data).suffix.lower() in TABLES else data
 
 
 def _data(data: str, split: str | None, has_missing: bool) -> object:
-    """What `Detector.fit` takes: a table's path, or an array of examples."""
+    """What `Detector.fit` takes: a table's path, or examples."""
     from zoo.data import load_examples
     from zoo.data.open import check_at_hand
 
-    if _is_table(data):
-        return Path(data)
+    found = as_data(data)
+    if isinstance(found, Path):
+        return found
     check_at_hand(data, offline=False)
-    return load_examples(data, split, has_missing=has_missing)
+    return load_examples(data, split, has_missing=has_missing, default="train")

@@ -17,6 +17,8 @@ from zoo.errors import DataError, InputError
 from zoo.io.files import open_regular, with_home
 
 EXTRA = "pip install 'autoencoder-zoo[tables]'"
+TABLES = (".csv", ".parquet")
+"""Extensions of tables' files."""
 TAKEN = "a pandas DataFrame, a .csv or .parquet file, a structured array, or a 2-D array"
 
 
@@ -80,7 +82,7 @@ def _framed(
 def _of_file(path: Path) -> Frame:
     """A CSV or parquet file."""
     what, kind = repr(str(path)), path.suffix.lower()
-    if kind not in (".csv", ".parquet"):
+    if kind not in TABLES:
         raise InputError(f"A table is {TAKEN}; got the path {what}.")
     with open_regular(path, DataError):
         pass

@@ -55,6 +55,7 @@ def load_examples(
     max_damaged: int = 0,
     keep_fitting: bool = False,
     has_missing: bool = False,
+    default: str = "test",
 ) -> AnyExamples:
     """One split of a dataset: in memory up to `IN_MEMORY` bytes, else streamed.
 
@@ -63,10 +64,10 @@ def load_examples(
             shards, as a folder or a pattern such as `photos/train-{000..099}.tar`;
             `hf-dataset:org/name`; parquet files; a `.npy` or `.npz` file. Or a Python object: a
             tensor or array, uint8 images `(N, C, H, W)` or `(N, H, W)`, or float32 or float64 rows
-            `(N, D)` or series `(N, C, L)`; a data frame of numbers; a torch Dataset; an iterable,
-            which is read once; a mapping of train, validation and test to these.
-        split: `train`, `validation`, `test`, or `train+validation`. None is test, or everything, as
-            "all", if the dataset has no named parts. A part that the dataset does not name is a
+            `(N, D)` or series `(N, C, L)`; a data frame of numbers; a list of image files; a torch
+            Dataset; an iterable, which is read once; a mapping of train, validation and test to these.
+        split: `train`, `validation`, `test`, or `train+validation`. None is `default`, or everything,
+            as "all", if the dataset has no named parts. A part that the dataset does not name is a
             tenth, held out by a hash of each example's key: see `zoo.data.splits`.
         shape: `input_shape` of the model, which also decides how to read an ambiguous array; None is
             the shape of the first example.
@@ -75,6 +76,7 @@ def load_examples(
         max_damaged: number of examples that may be skipped because they are unreadable or hold NaN.
         keep_fitting: leave images unchanged that already have the height and width of `shape`.
         has_missing: whether NaN in rows and series is a missing value; otherwise it is refused.
+        default: the split if `split` is None and there are named parts.
 
     Raises:
         UnknownNameError: if no dataset has that name.
@@ -84,6 +86,7 @@ def load_examples(
     opened = open_dataset(
         dataset,
         (split,),
+        default=default,
         shape=shape,
         transform=transform,
         column=column,
@@ -104,6 +107,7 @@ def open_dataset(
     max_damaged: int = 0,
     keep_fitting: bool = False,
     has_missing: bool = False,
+    default: str = "test",
 ) -> dict[str, AnyExamples]:
     """Several splits of a dataset by name, read once; otherwise as `load_examples`."""
     for split in splits:
@@ -111,15 +115,15 @@ def open_dataset(
     name, what, found = _find(dataset, column, shape)
     for part in found.values() if has_missing else ():
         part.accept_missing()
-    source, transform = Concatenated(list(found.values())), transform or Transform()
-    if keep_fitting and source.shape == shape:
+    source = Concatenated(list(found.values()))
+    if transform is None or (keep_fitting and source.shape == shape):
         transform = Transform()
     check_one_shape(found, what)
     check_agreement(found, what, shape, transform)
     note_levels(found.values(), what)
     numbers = _numbers_of(found, what, splits)
     opened: dict[str, AnyExamples] = {}
-    for split in (_split_of(wanted, found) for wanted in splits):
+    for split in (_split_of(wanted, found, default) for wanted in splits):
         if not len(numbers[split]):
             raise DataError(f"The {split} split of {name} is empty: add more {source.nouns}.")
         may_skip = max_damaged and source.is_real
@@ -149,13 +153,13 @@ def find_source(
     _check_split(split)
     name, what, found = _find(dataset, column)
     note_levels(found.values(), what)
-    numbers = _numbers_of(found, what, (split,))
-    split = _split_of(split, found)
-    return name, split, Concatenated(list(found.values())), numbers[split]
+    chosen = _split_of(split, found)
+    numbers = _numbers_of(found, what, (split,))[chosen]
+    return name, chosen, Concatenated(list(found.values())), numbers
 
 
-def _split_of(wanted: str | None, found: dict[str, Source]) -> str:
-    return wanted or ("all" if "all" in found else "test")
+def _split_of(wanted: str | None, found: dict[str, Source], default: str = "test") -> str:
+    return wanted or ("all" if "all" in found else default)
 
 
 def _check_split(split: str | None) -> None:
@@ -230,8 +234,7 @@ def open_all(
     check_agreement(found, repr(name), shape, transform)
     note_levels(found.values(), repr(name))
     if isinstance(shape, int):
-        _, height, width = as_pixels(source.read(0)).shape
-        shape = (shape, height, width)
+        shape = (shape, *as_pixels(source.read(0)).shape[1:])
     images = StreamedExamples(name, "all", source, np.arange(len(source)), shape, transform)
     return images.without_damaged(max_damaged) if max_damaged else images
 
@@ -280,8 +283,7 @@ def _find(
     ):
         near = did_you_mean(path.name, _siblings(path))
         raise DataError(f"The file or folder {str(dataset)!r} does not exist.{near}", path=path)
-    of_packages = {plugin.name for plugin in plugins.installed("dataset") if not plugin.problem}
-    names = [*NAMED, *sorted(of_packages)]
+    names = [*NAMED, *sorted({p.name for p in plugins.installed("dataset") if not p.problem})]
     near = did_you_mean(dataset, _siblings(path)) or did_you_mean(dataset.lower(), names)
     raise UnknownNameError(
         f"No dataset named {dataset!r}.{near} Datasets: {', '.join(names)}; or {KINDS}.",
@@ -330,9 +332,8 @@ def _shape_of(source: Source, transform: Transform) -> Shape:
     """The shape of the first example after the transform, for when no model gives it."""
     if source.shape and transform == Transform():
         return source.shape
-    channels, height, width = as_pixels(source.read(0)).shape
-    side = transform.resize
-    return (channels, height, width) if side == "off" else (channels, side, side)
+    shape, side = as_pixels(source.read(0)).shape, transform.resize
+    return tuple(shape) if side == "off" else (shape[0], side, side)
 
 
 def check_at_hand(dataset: Dataset, offline: bool) -> None:
@@ -346,5 +347,4 @@ def check_at_hand(dataset: Dataset, offline: bool) -> None:
 
 def is_at_hand(dataset: str) -> bool:
     """Whether a dataset can be read without network access. Its contents are not checked."""
-    named = NAMED.get(dataset)
-    return (named is None or named.is_here()) and not dataset.startswith(HF_DATASET)
+    return not dataset.startswith(HF_DATASET) and (dataset not in NAMED or NAMED[dataset].is_here())

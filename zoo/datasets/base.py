@@ -27,31 +27,31 @@ class NamedDataset:
     factors: tuple[str, ...] = ()
     """Names of the ground-truth factors of its images."""
     sha256: Mapping[str, str] = field(default_factory=dict)
-    """Hex sha256 of the uint8 arrays of `whole`, by name, in row-major order; arrays without one are not checked."""
+    """Hex sha256 of the arrays of `whole`, by name, in row-major order; arrays without one are not checked."""
 
     def read(self) -> dict[str, np.ndarray]:
-        """All parts by name, `(N, C, H, W)` or `(N, H, W)` uint8.
+        """All parts by name: images `(N, C, H, W)` or `(N, H, W)` uint8, or rows `(N, D)` float64.
 
         Raises OfflineError if a needed download fails, DataError if the bytes differ from the
         published ones.
         """
         whole = self.whole()
-        for name, pixels in whole.items():
-            expected, found = self.sha256.get(name), hashlib.sha256(pixels.data).hexdigest()
+        for name, values in whole.items():
+            expected, found = self.sha256.get(name), hashlib.sha256(values.data).hexdigest()
             if expected and found != expected:
                 raise DataError(
                     self.damaged(
-                        f"sha256 of the {name} images is {found[:12]}..., expected {expected[:12]}..."
+                        f"sha256 of {name!r} is {found[:12]}..., expected {expected[:12]}..."
                     )
                 )
         return self.parts(whole)
 
     def whole(self) -> dict[str, np.ndarray]:
-        """The images as published, by file, or all as "all"."""
+        """The examples as published, by file, or all as "all"."""
         raise NotImplementedError
 
     def parts(self, whole: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The images of train, validation and test, from those of `whole`."""
+        """The examples of train, validation and test, or of "all", from those of `whole`."""
         raise NotImplementedError
 
     def is_here(self) -> bool:
@@ -59,7 +59,7 @@ class NamedDataset:
         return True
 
     def test_labels(self) -> list[int] | None:
-        """The class of each test image, or None if the labels are missing or damaged: they only color plots."""
+        """The class of each test example, or None if there are no labels or they are damaged: they only color plots."""
         return None
 
     def factors_of(self, split: str) -> np.ndarray:
@@ -69,3 +69,13 @@ class NamedDataset:
     def damaged(self, why: str) -> str:
         """Error message for bytes that differ from the published ones, because of `why`."""
         raise NotImplementedError
+
+
+class InSklearn(NamedDataset):
+    """A dataset that scikit-learn contains."""
+
+    def damaged(self, why: str) -> str:
+        return (
+            f"{self.name}: the installed scikit-learn has other data than the published ones ({why}): "
+            "install another version."
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from zoo.datasets.base import NamedDataset
+from zoo.datasets.base import InSklearn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ PARTS = {"train": 1297, "validation": 200, "test": 300}
 
 
 @dataclass(frozen=True)
-class Digits(NamedDataset):
+class Digits(InSklearn):
     """Record of `digits`."""
 
     name: str = "digits"
@@ -45,9 +45,3 @@ class Digits(NamedDataset):
         from sklearn.datasets import load_digits
 
         return load_digits(return_X_y=True)[1][-PARTS["test"] :].tolist()
-
-    def damaged(self, why: str) -> str:
-        return (
-            f"digits differ from the published ones in the installed scikit-learn ({why}): install "
-            "another version."
-        )

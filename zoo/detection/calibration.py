@@ -10,6 +10,8 @@ import numpy as np
 
 from zoo.errors import InputError
 
+Method = Literal["conformal", "contamination"]
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -24,15 +26,13 @@ class Calibration:
     alarm, for training data that contain anomalies. It gives no guarantee.
     """
 
-    method: Literal["conformal", "contamination"]
+    method: Method
     rate: float
     scores: np.ndarray = field(repr=False)
     """Held-out scores, or those of the training examples; ascending, float64."""
 
     @classmethod
-    def of(
-        cls, method: Literal["conformal", "contamination"], rate: float, scores: np.ndarray
-    ) -> Calibration:
+    def of(cls, method: Method, rate: float, scores: np.ndarray) -> Calibration:
         """A calibration from scores in any order.
 
         Raises InputError for conformal calibration with fewer scores than the rate requires.

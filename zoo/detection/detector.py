@@ -1,9 +1,7 @@
-"""`AnomalyDetector`: a model, a score and a calibration; fitted to data, saved, loaded."""
+"""`AnomalyDetector`: a model, a score and a calibration; saved and loaded."""
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,39 +11,23 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from zoo.cards.card import render_card
-from zoo.cards.record import record_of
 from zoo.data import AnyExamples, Examples
 from zoo.data.tables import Table
-from zoo.detection.calibration import Calibration, check_enough
-from zoo.detection.score import Scores, check_supported, learn, parse_score, score_examples
+from zoo.detection.calibration import Calibration, Method
+from zoo.detection.score import Scores, check_supported, parse_score, score_examples
 from zoo.detection.scores.base import Score
 from zoo.detection.scores.registry import guarded
-from zoo.errors import InputError, MismatchError, WeightsError
-from zoo.evaluation.evaluate import check_shape
+from zoo.errors import InputError, MismatchError, WeightsError, ZooError
+from zoo.evaluation.report import Check
 from zoo.folder import layout, store
-from zoo.io.files import read_regular, write_atomically
+from zoo.io.files import read_regular
 from zoo.models import Autoencoder
 from zoo.plugins.guards import cause
 from zoo.plugins.kinds import kind_of
-from zoo.registry import families
 from zoo.registry.sources import Source
-from zoo.runtime.devices import name_of
 from zoo.specs.validation import Strict, checked, listed, parse_json
-from zoo.training.fitting import described, fit_recipe, training_record
-from zoo.training.loop import Update
-from zoo.training.progress import log_line, progress_shown
-from zoo.training.recipe import Recipe
-from zoo.training.start import begin
 
 FORMAT = "autoencoder-zoo-detector/1"
-HELD_OUT = 0.2
-"""Share of the examples that are held out for conformal calibration."""
-VALIDATION = 0.1
-"""Share of the examples that are held out for early stopping."""
-MOST_HELD_OUT = 10_000
-"""Most held-out scores that are kept."""
-Method = Literal["conformal", "contamination"]
 
 
 class Array(Strict):
@@ -118,17 +100,13 @@ class AnomalyDetector:
         """
         target = Path(folder).expanduser()
         store.check_target(target)
-        if (size := len(self._text("0" * 64))) > layout.MAX_DETECTOR_BYTES:
-            raise InputError(
-                f"{layout.DETECTOR} would be {size:,} bytes; the limit is {layout.MAX_DETECTOR_BYTES:,}. "
-                "Choose a score that learns less, fewer latents, or fewer examples."
-            )
-        store.save(self.model, target)
-        assert self.model.info is not None
-        write_atomically(target / layout.DETECTOR, self._text(self.model.info.sha256 or ""))
+        store.save(self.model, target, detector=self.text)
 
-    def _text(self, weights_sha256: str) -> str:
-        """detector.json."""
+    def text(self, weights_sha256: str) -> str:
+        """detector.json, for the weights of that sha256.
+
+        Raises InputError if it would be too large to load.
+        """
         assert self.calibration is not None
         file = DetectorFile(
             weights_sha256=weights_sha256,
@@ -139,7 +117,14 @@ class AnomalyDetector:
             scores=tuple(self.calibration.scores.tolist()),
             table=self.table,
         )
-        return file.model_dump_json(indent=1) + "\n"
+        text = file.model_dump_json(indent=1) + "\n"
+        if len(text) > layout.MAX_DETECTOR_BYTES:
+            raise InputError(
+                f"{layout.DETECTOR} would be {len(text):,} bytes; the limit is "
+                f"{layout.MAX_DETECTOR_BYTES:,}. Choose a score that learns less, fewer latents, or fewer "
+                "examples."
+            )
+        return text
 
 
 def rows_of(table: Table, data: object) -> Examples:
@@ -187,6 +172,17 @@ def load_detector(source: Source) -> AnomalyDetector:
     return AnomalyDetector(model, score, learned, calibration, file.table)
 
 
+def check_detector(source: Source) -> Check:
+    """Whether the detector of a model's folder can be used."""
+    try:
+        calibration = load_detector(source).calibration
+    except ZooError as wrong:
+        return Check("detector", "failed", str(wrong))
+    assert calibration is not None
+    detail = f"{calibration.method}, rate {calibration.rate:g}, {len(calibration.scores):,} scores"
+    return Check("detector", "passed", f"{layout.DETECTOR} belongs to these weights: {detail}")
+
+
 def _check_learned(
     model: Autoencoder, score: Score, learned: dict[str, Tensor], path: Path
 ) -> None:
@@ -203,138 +199,3 @@ def _check_learned(
             f"holds ({cause(failure)}). Fit the detector again.",
             path=str(path),
         ) from failure
-
-
-def calibrate(
-    model: Autoencoder,
-    score: Score,
-    examples: AnyExamples,
-    *,
-    method: Method,
-    rate: float,
-    reference: AnyExamples | None = None,
-    table: Table | None = None,
-    device: torch.device | None = None,
-) -> AnomalyDetector:
-    """A detector from a trained model.
-
-    Args:
-        model: the model.
-        score: the score.
-        examples: for conformal calibration, examples that the model was not trained on; for
-            contamination, the training examples.
-        method: how the threshold is set: see `Calibration`.
-        rate: false-alarm rate, or share of anomalies.
-        reference: examples that the score learns from, if it learns: the training examples.
-        table: the columns of a table.
-        device: where to compute; None is the model's.
-
-    Raises InputError for a score that the model does not support and for too few examples.
-    """
-    check_supported(score, model)
-    learned = learn(model, score, reference, device=device)
-    found = score_examples(model, score, examples, learned, device=device).values
-    if method == "conformal":
-        found = found[examples.order(0, 0)[:MOST_HELD_OUT].cpu().numpy()]  # a random part
-    return AnomalyDetector(model, score, learned, Calibration.of(method, rate, found), table)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The examples of a fit, split at random."""
-
-    train: Examples
-    validation: Examples
-    """For early stopping; empty without it."""
-    held_out: Examples
-    """For calibration; the training and validation examples, if nothing is held out."""
-
-
-def split(examples: Examples, method: Method, seed: int, validates: bool = True) -> Parts:
-    """Splits examples at random; `validates` holds some out for early stopping.
-
-    Raises InputError for fewer than 3.
-    """
-    count = len(examples)
-    if count < 3:
-        raise InputError(
-            f"A detector needs at least 3 {examples.domain.nouns}; got {count}: n_samples = {count}."
-        )
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    held = max(1, round(HELD_OUT * count)) if method == "conformal" else 0
-    validation = max(1, round(VALIDATION * (count - held))) if validates else 0
-    numbers = order[:held], order[held : held + validation], order[held + validation :]
-
-    def part(name: str, chosen: Tensor) -> Examples:
-        keys = [examples.key(int(number)) for number in chosen]
-        return Examples(examples.dataset, name, examples.values[chosen], keys)
-
-    held_out, valid, train = (
-        part(name, one)
-        for name, one in zip(("held out", "validation", "train"), numbers, strict=True)
-    )
-    return Parts(train, valid, held_out if held else examples)
-
-
-def train_detector(
-    recipe: Recipe,
-    examples: Examples,
-    score: Score,
-    *,
-    method: Method,
-    rate: float,
-    table: Table | None = None,
-    device: torch.device,
-    verbose: bool = False,
-) -> AnomalyDetector:
-    """Trains a recipe's model on examples and calibrates a score on a held-out part of them.
-
-    With `verbose` a line and a progress bar say what is trained. Raises as `zoo.train` and `calibrate`.
-    """
-    validates = recipe.training.early_stopping != "off"
-    parts = split(examples, method, recipe.training.seed, validates)
-    if method == "conformal":
-        check_enough(rate, min(len(parts.held_out), MOST_HELD_OUT))
-    model = families.get(recipe.family).build(recipe.spec, recipe.training.seed)
-    check_shape(model, examples)
-    check_supported(score, model)
-    about = {"device": name_of(device), **begin(model, recipe.training)}
-    if verbose:
-        log_line(f"Training {described(model, recipe, parts.train, device)}.")
-    with (
-        tempfile.TemporaryDirectory(prefix="zoo-detector-") as folder,
-        progress_shown(recipe) if verbose else nullcontext(_silent) as on_progress,
-    ):
-        progress, interrupted = fit_recipe(
-            model,
-            recipe,
-            {"train": parts.train, **({"validation": parts.validation} if validates else {})},
-            device=device,
-            checkpoint=Path(folder, "checkpoint.safetensors"),
-            on_progress=on_progress,
-        )
-        if interrupted:
-            raise KeyboardInterrupt
-        record = training_record(recipe, progress, interrupted, about)
-        info = store.save_folder(
-            model,
-            Path(folder, "model"),
-            recipe=recipe.to_toml(),
-            metrics=record_of([], training=record),
-            card=render_card,
-        )
-    model.info = replace(info, folder=None, origin="a detector")
-    return calibrate(
-        model.eval(),
-        score,
-        parts.held_out,
-        method=method,
-        rate=rate,
-        reference=parts.train if method == "conformal" else examples,
-        table=table,
-        device=device,
-    )
-
-
-def _silent(update: Update) -> None:
-    pass

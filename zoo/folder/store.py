@@ -138,8 +138,11 @@ def _fix(source: Source) -> str:
     return "Get this folder again from its source."
 
 
-def save(model: Autoencoder, target: Path) -> None:
-    """Writes a model's whole folder, with the metadata that belongs to exactly these weights."""
+def save(model: Autoencoder, target: Path, detector: Callable[[str], str] | None = None) -> None:
+    """Writes a model's whole folder, with the metadata that belongs to exactly these weights.
+
+    `detector` is as for `save_folder`.
+    """
     data = weights_bytes(model)
     known = model.info
     if known is not None and known.sha256 != hashlib.sha256(data).hexdigest():
@@ -155,6 +158,7 @@ def save(model: Autoencoder, target: Path) -> None:
         figures=_figures_in(known.folder) if known and known.folder else {},
         license=known.license if known else None,
         license_details=known.license_details if known else None,
+        detector=detector,
         card=lambda info: _authors_card(known) or render_card(info),
     )
 
@@ -189,11 +193,13 @@ def save_folder(
     figures: dict[str, bytes] | None = None,
     license: str | None = None,
     license_details: Mapping[str, str] | None = None,
+    detector: Callable[[str], str] | None = None,
     card: Callable[[ModelInfo], str],
 ) -> ModelInfo:
     """Writes a model's whole folder, keeping other files in it. Returns its metadata.
 
-    `data` is the content of model.safetensors, if already computed.
+    `data` is the content of model.safetensors, if already computed; `detector` returns that of
+    detector.json for weights of a sha256.
     Every file is complete before the first is moved into place. Raises ZooError if the disk is
     full or read-only, WeightsError for weights that cannot be saved: the folder is then unchanged.
     """
@@ -201,12 +207,14 @@ def save_folder(
     families.check_current(model)
     check_savable(model, family.skeleton(model.spec))
     data = data or weights_bytes(model)
-    config = config_text(family, model.spec, hashlib.sha256(data).hexdigest())
+    sha256 = hashlib.sha256(data).hexdigest()
+    config = config_text(family, model.spec, sha256)
     files: dict[str, bytes | str | None] = {
         layout.CONFIG: config,
         layout.WEIGHTS: data,
         layout.RECIPE: recipe,
         layout.METRICS: record_text(metrics) if metrics else None,
+        layout.DETECTOR: detector(sha256) if detector else None,
         **{f"{FIGURES}/{name}.png": picture for name, picture in (figures or {}).items()},
     }
     with replaced(target) as stage:

@@ -15,11 +15,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from zoo.api import load
-from zoo.data import Examples, StreamedExamples
+from zoo.data import Examples, StreamedExamples, load_examples
+from zoo.data.frames import TABLES
 from zoo.data.tables import Table
 from zoo.detection import detector as core
+from zoo.detection import fit as fitting
+from zoo.detection.calibration import Method
 from zoo.detection.defaults import default_recipe, default_score
-from zoo.detection.detector import AnomalyDetector, Method
+from zoo.detection.detector import AnomalyDetector
 from zoo.detection.score import Scores, parse_score
 from zoo.detection.scores.base import Score
 from zoo.errors import InputError
@@ -72,7 +75,8 @@ class Detector(OutlierMixin, BaseEstimator):
 
     X are rows `(N, D)`, in any units: the model standardizes them; data frames, or the path of a .csv
     or .parquet file, whose columns are found by name; series `(N, C, L)`; images `(N, C, H, W)` or,
-    gray, `(N, H, W)`, uint8, or floats in [0, 1]; or `zoo.data.Examples`.
+    gray, `(N, H, W)`, uint8, or floats in [0, 1]; a list of image files; another dataset as for
+    `zoo.score`, of whose named parts fit takes train and the other methods test; or `zoo.data.Examples`.
     """
 
     def __init__(
@@ -109,16 +113,22 @@ class Detector(OutlierMixin, BaseEstimator):
             RecipeError, UnknownNameError, WeightsError: as `zoo.train` and `zoo.load`.
         """
         method, rate = self._rate()
+        X = _opened(X, "train")  # noqa: N806
+        if isinstance(X, Examples | StreamedExamples) and X.split == "test":
+            raise InputError(
+                f"These are the test split of {X.dataset}: fit on other examples, so that the test "
+                "split can tell how well the detector works."
+            )
         self._table = self._table_of(X)
         examples = self._examples(X, is_fit=True)
         device, seed = find_device(self.device), self._seed()
         trained, recipe = self._model(examples, seed)
         if method == "conformal" and self.false_alarm_rate is None:
-            held = len(examples) if trained else round(core.HELD_OUT * len(examples))
+            held = len(examples) if trained else round(fitting.HELD_OUT * len(examples))
             rate = max(rate, 1 / (max(1, held) + 1))
         if trained is not None:
             score = self._score(trained)
-            self.detector_ = core.calibrate(
+            self.detector_ = fitting.calibrate(
                 trained,
                 score,
                 examples,
@@ -131,7 +141,7 @@ class Detector(OutlierMixin, BaseEstimator):
         else:
             assert recipe is not None
             skeleton = families.get(recipe.family).skeleton(recipe.spec)
-            self.detector_ = core.train_detector(
+            self.detector_ = fitting.train_detector(
                 recipe,
                 examples,
                 self._score(skeleton),
@@ -166,9 +176,8 @@ class Detector(OutlierMixin, BaseEstimator):
     def scores(self, X: Any, *, maps: bool = False) -> Scores:  # noqa: N803
         """Anomaly scores with keys and p-values, and maps if asked for; higher is more anomalous."""
         check_is_fitted(self, "detector_")
-        return self.detector_.score_examples(
-            self._examples(X), device=find_device(self.device), maps=maps
-        )
+        found = self._examples(_opened(X, "test", self.detector_.model.spec.input_shape))
+        return self.detector_.score_examples(found, device=find_device(self.device), maps=maps)
 
     def save(self, folder: str | Path) -> None:
         """Writes the model's folder with detector.json: `zoo.load_detector` reads it, `zoo.push` publishes it."""
@@ -306,6 +315,16 @@ def load_detector(
         device=device,
     )
     return detector._fitted(found)
+
+
+def _opened(X: Any, default: str, shape: tuple[int, ...] | None = None) -> Any:  # noqa: N803
+    """X, or the images or rows of the files or dataset that it names; not of tables, which have names of columns."""
+    is_path = isinstance(X, str | Path)
+    if is_path and Path(X).suffix.lower() not in TABLES:
+        return load_examples(X, None, shape=shape, default=default)
+    if isinstance(X, list | tuple) and X and isinstance(X[0], str | Path):
+        return load_examples(X, None, shape=shape)
+    return X
 
 
 def _images_or_series(X: Any) -> torch.Tensor:  # noqa: N803

@@ -73,6 +73,8 @@ def _hinted(line: str, known: list[str]) -> str:
     if not unknown or not found or ("Did you mean" in line and meant != ELSEWHERE.get(name, name)):
         return line  # a close match in the same table takes precedence
     best = min(found, key=lambda one: (one.rpartition(".")[0] != table, one.count(".")))
+    if best == path:
+        return f"{path}: {UNKNOWN} of this kind of {table}; another kind has it."
     return f"{path}: {UNKNOWN}. Did you mean {best.removeprefix(f'{table}.')!r}?"
 
 

@@ -8,6 +8,7 @@ import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch.utils.data import IterableDataset
 
 from zoo.data.examples import sha256_of
 from zoo.data.sources.base import InMemory, Source
-from zoo.data.sources.image_files import eight_bits
+from zoo.data.sources.image_files import ImageFiles, eight_bits
 from zoo.data.splits import one_of_each
 from zoo.data.transform import as_pixels
 from zoo.data.values import Shape, as_example, from_table, note_series
@@ -208,6 +209,8 @@ def _like_the_first(source: MapStyle | Spooled, example: Image | Tensor, number:
 
 
 def _source(given: Any, what: str, wanted: Shape | None) -> Source:
+    if isinstance(given, list | tuple) and given and all(isinstance(g, str | Path) for g in given):
+        return ImageFiles(Path(), list(map(str, given)))
     given = from_table(given, what)
     if isinstance(given, Tensor | np.ndarray):
         return InMemory(given, what, wanted)
