@@ -1,12 +1,13 @@
 """`breast-cancer-benign` and `breast-cancer-malignant`: the rows of scikit-learn's breast cancer data, by diagnosis.
 
 Thirty measurements of the cell nuclei in an image, in their own units (Wolberg et al. 1995). The
-benign rows are normal examples, in order 217, 70 and 70; the malignant ones are anomalies, and have
-no parts.
+benign rows are normal examples: 217, 70 and 70, in the order of the sha256 of each row, as their own
+order may not be random. The malignant ones are anomalies, and have no parts.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,11 @@ class BreastCancer(InSklearn):
         from sklearn.datasets import load_breast_cancer
 
         rows, target = load_breast_cancer(return_X_y=True)  # (569, 30) float64, (569,)
-        return {"all": np.ascontiguousarray(rows[target == self.target], np.float64)}
+        chosen = rows[target == self.target].astype("<f8")
+        order = sorted(
+            range(len(chosen)), key=lambda n: hashlib.sha256(chosen[n].tobytes()).digest()
+        )
+        return {"all": np.ascontiguousarray(chosen[order])}
 
     def parts(self, whole: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         import numpy as np
@@ -48,14 +53,14 @@ class BreastCancer(InSklearn):
 
 BENIGN = BreastCancer(
     name="breast-cancer-benign",
-    title="the benign rows of scikit-learn's breast cancer data",
-    sha256={"all": "59cebad48d509e7b1f2ec2f897ed4523776a4c50f62fc9391ca3f631fbe925df"},
+    title="benign tumors in scikit-learn's breast cancer data",
+    sha256={"all": "e4a1d3cb9a088049fa751269b6c7192f5ec95ce80d862ea6dcf6f81805f32b6e"},
     target=1,
     sizes=PARTS,
 )
 MALIGNANT = BreastCancer(
     name="breast-cancer-malignant",
-    title="the malignant rows of scikit-learn's breast cancer data",
-    sha256={"all": "3e4c08cc0e29c5844d1efaaff9a509ce4f21bc37b2283510e9a0c443f82f7b97"},
+    title="malignant tumors in scikit-learn's breast cancer data",
+    sha256={"all": "fd116db1102972552b83c79e49e913c98df53b20c584d58b6ddb06c2750e50b9"},
     target=0,
 )

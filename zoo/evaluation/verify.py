@@ -180,18 +180,20 @@ def _measure_again(
 
 
 def _repeated(what: str, measured: Metrics, published: Metrics) -> Check:
-    """The same images with the same noise: every number must come back."""
+    """The same examples with the same noise: every number must come back."""
     if found := differences(measured, published):
         return Check(what, "failed", "; ".join(found))
-    detail = f"{measured.n_examples} images measured again: {_headline(measured)}"
+    nouns = table_ground(measured, measured.protocol).nouns
+    detail = f"{measured.n_examples} {nouns} measured again: {_headline(measured)}"
     if gone := measured.own.keys() ^ published.own.keys():
         detail += f"; not compared, for the family gained or lost them: {', '.join(sorted(gone))}"
     return Check(what, "passed", detail)
 
 
 def _beside_subset(published: Metrics, repeated: list[Metrics]) -> Check:
-    """All images beside the first ones: no number may be too far off, or pass unmeasured."""
-    what = f"all {published.n_examples} images, {published.protocol}"
+    """All examples beside the first ones: no number may be too far off, or pass unmeasured."""
+    nouns = table_ground(published, published.protocol).nouns
+    what = f"all {published.n_examples} {nouns}, {published.protocol}"
     for subset in repeated:
         first, whole = (table_ground(one, one.protocol) for one in (subset, published))
         if not first.is_part_of(whole) or subset.n_examples < min(SUBSET, published.n_examples):
