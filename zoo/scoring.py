@@ -47,8 +47,8 @@ def score(
         score: a kind of score, such as `"nll"`, its settings, such as `{"kind": "nll", "samples": 500}`, or
             a `Score`; `"default"` is the detector's, else `zoo.detection.defaults.default_score`.
         split: train, validation or test; None is test, or all of a dataset without parts.
-        reference: normal examples, for scores that learn from them; None is the training split of the
-            dataset that the model's recipe names.
+        reference: normal examples, for scores that learn from them: the training split of a dataset
+            with parts; None is that of the dataset that the model's recipe names.
         maps: also return the contribution of each value of an example.
         device, revision, token, offline: as for `evaluate`.
 
@@ -172,28 +172,37 @@ def detector_and_examples(
         return detector, examples
     chosen = default_score(model) if score == "default" else parse_score(score)  # pyright: ignore[reportArgumentType]
     check_supported(chosen, model)
-    normal = reference_of(model, chosen, reference, access)
+    normal = _reference_of(model, chosen, reference, access, table)
     learned = learn(model, chosen, normal, device=find_device(device))
     return AnomalyDetector(model, chosen, learned), examples
 
 
 def _examples_of(
-    model: Autoencoder, table: Table | None, dataset: Dataset, split: str | None, access: Access
+    model: Autoencoder,
+    table: Table | None,
+    dataset: Dataset,
+    split: str | None,
+    access: Access,
+    default: str = "test",
 ) -> AnyExamples:
     """The examples of a dataset, or the rows of a table."""
     from zoo.detection.detector import rows_of
     from zoo.evaluation.examples import examples_for
 
     if table is None:
-        return examples_for(model, dataset, split, recipe_of(model, access))
+        return examples_for(model, dataset, split, recipe_of(model, access), default=default)
     if isinstance(dataset, str | Path) and Path(dataset).suffix in (".npy", ".npz"):
         rows = examples_for(model, dataset, split)
         return rows_of(table, rows.first(len(rows)))
     return rows_of(table, dataset)
 
 
-def reference_of(
-    model: Autoencoder, score: Score, reference: Dataset | None = None, access: Access = ONLINE
+def _reference_of(
+    model: Autoencoder,
+    score: Score,
+    reference: Dataset | None = None,
+    access: Access = ONLINE,
+    table: Table | None = None,
 ) -> AnyExamples | None:
     """The examples that a score learns from, if it learns: by default the model's training examples.
 
@@ -204,8 +213,8 @@ def reference_of(
 
     if not score.learns:
         return None
-    recipe = recipe_of(model, access)
     if reference is not None:
-        return examples_for(model, reference, None, recipe)
+        return _examples_of(model, table, reference, None, access, default="train")
+    recipe = recipe_of(model, access)
     dataset = trained_on(model, access)[0] if recipe else OWN_EXAMPLES
     return None if dataset == OWN_EXAMPLES else examples_for(model, dataset, "train", recipe)

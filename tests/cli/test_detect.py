@@ -235,3 +235,19 @@ def test_a_dataset_with_parts_is_fitted_on_train_and_never_on_test(does, fails):
     said = fails("detect", "fit", "digits", "--split", "test", "--out", "e", *QUICK)
     assert "These are the test split of digits" in said
     assert not Path("e").exists()
+
+
+def test_a_score_learns_from_the_reference_that_is_named(does, fails):
+    out = does(
+        "detect", "score", "./plain", "rows.npy", "--score", "distance", "--reference", "rows.npy"
+    )
+    assert out.count("\n") > 10
+    said = fails(
+        "detect", "score", "./plain", "rows.npy", "--score", "distance", "--reference", "no.npy"
+    )
+    assert "'no.npy' does not exist" in said
+    against = ("eval", "./plain", "rows.npy", "--against", "rows.npy", "--score", "distance")
+    assert "0.5" in does(*against, "--reference", "rows.npy")
+    assert "go with --against" in fails(
+        "eval", "./plain", "rows.npy", "--reference", "rows.npy", code=2
+    )

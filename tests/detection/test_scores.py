@@ -452,3 +452,12 @@ def test_the_distance_is_in_standard_deviations_of_the_reference(rows):
     found = zoo.score(model, rows, "distance", reference=rows, device="cpu").values
     z = (rows - rows.mean(0)) / rows.std(0)
     np.testing.assert_allclose(found, np.square(z).mean(1), rtol=1e-4)
+
+
+def test_a_reference_with_parts_is_its_training_split(monkeypatch):
+    seen = []
+    monkeypatch.setattr("zoo.detection.score.check_shape", lambda model, x: seen.append(x.split))
+    body = {"kind": "mlp", "hidden": [4]}
+    model = zoo.build("vae", input_shape=(1, 8, 8), latent_dim=2, body=body)
+    zoo.score(model.eval(), "digits", "latent", reference="digits")
+    assert seen == ["train", "test"]

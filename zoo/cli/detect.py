@@ -18,6 +18,12 @@ score_option = click.option(
     help="A kind of score: reconstruction, neg-elbo, nll, kl, latent, typicality, complexity, regret, llr, or a "
     "plugin's; with settings as nll,samples=500.",
 )
+reference_option = click.option(
+    "--reference",
+    metavar="DATA",
+    help="Normal examples, for a score that learns from them.  [default: the training split of the model's recipe]",
+    shell_complete=complete.datasets,
+)
 
 
 @click.group()
@@ -124,6 +130,7 @@ def fit(
     help="A .png file of the most anomalous examples, their reconstructions and, for images, maps.",
 )
 @score_option
+@reference_option
 @click.option(
     "--split", help="Part of a dataset with parts.  [default: test; all if it has no parts]"
 )
@@ -135,6 +142,7 @@ def score_(
     top: int,
     picture: Path | None,
     score: str,
+    reference: str | None,
     split: str | None,
     device: str,
 ) -> None:
@@ -154,6 +162,7 @@ def score_(
         as_data(data),
         parsed_score(score),
         split=split,
+        reference=None if reference is None else as_data(reference),
         device=device,
     )
     scores = found.score_examples(
@@ -173,7 +182,8 @@ def score_(
         order = scores.order()[:top]
         values = next(iter(examples.read([torch.from_numpy(order)])))
         maps = None if scores.maps is None else scores.maps[order]
-        write_atomically(picture, draw_anomalies(found.model, values, maps))
+        keys = [scores.keys[number] for number in order]
+        write_atomically(picture, draw_anomalies(found.model, values, maps, keys))
         say(f"{picture}: the {len(order)} with the highest scores")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli import complete
-from zoo.cli.detect import as_data, parsed_score, score_option
+from zoo.cli.detect import as_data, parsed_score, reference_option, score_option
 from zoo.cli.output import (
     as_json,
     check_order,
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 )
 @click.option("--both", is_flag=True, help="With --against: also with DATA as positive.")
 @score_option
+@reference_option
 @max_damaged_option
 @column_option
 @extractor_option
@@ -88,6 +89,7 @@ def evaluate(
     against: str | None,
     both: bool,
     score: str,
+    reference: str | None,
     max_damaged: int | None,
     column: str | None,
     extractor: str | None,
@@ -108,7 +110,7 @@ def evaluate(
     if against is not None:
         if dataset is None or protocol or nll_samples or factors or extractor or seed:
             raise click.UsageError(
-                "--against goes with DATA, --score, --both, --split, --limit and --device alone."
+                "--against goes with DATA, --score, --reference, --both, --split, --limit and --device alone."
             )
         found = zoo.evaluate_detection(
             model,
@@ -116,14 +118,15 @@ def evaluate(
             as_data(against),
             parsed_score(score),
             split=split,
+            reference=None if reference is None else as_data(reference),
             limit=limit,
             both=both,
             device=device,
         )
         _print_detection(model, found, json_)
         return
-    if both or score != "default":
-        raise click.UsageError("--both and --score go with --against.")
+    if both or reference or score != "default":
+        raise click.UsageError("--both, --score and --reference go with --against.")
     if dataset and not (protocol or nll_samples or factors):
         known = zoo.info(model)
         if known.recipe is None and known.spec.stride:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.evaluation.figures import drawer_of, on_cpu, reconstructed, standardized
+from zoo.evaluation.curves import Plot
+from zoo.evaluation.figures import on_cpu, reconstructed, standardized
 from zoo.evaluation.grids import draw_grid
 from zoo.models import Autoencoder
 
 PER_ROW = 8
 
 
-def draw_anomalies(model: Autoencoder, values: Tensor, maps: np.ndarray | None = None) -> bytes:
+def draw_anomalies(
+    model: Autoencoder,
+    values: Tensor,
+    maps: np.ndarray | None = None,
+    keys: Sequence[str] = (),
+) -> bytes:
     """A PNG of examples `(N, *input_shape)` as data has them, the most anomalous first.
 
     Images: rows of originals, their reconstructions, and maps if given, each scaled to its maximum.
-    Rows and series: each above its reconstruction.
+    Rows and series: each with its reconstruction, titled with its key.
     """
     x = standardized(model, values)
     x_hat = reconstructed(model, x)
-    if not model.spec.domain.is_image:
-        return drawer_of(model).draw_pairs(on_cpu(x), x_hat)
+    domain = model.spec.domain
+    if not domain.is_image:
+        titles = [f"{domain.noun} {key}" for key in keys]
+        return Plot(domain).draw_pairs(on_cpu(x), x_hat, titles=titles)
     rows = [on_cpu(x), x_hat]
     if maps is not None:
         heat = torch.from_numpy(maps).mean(1, keepdim=True)

@@ -23,8 +23,10 @@ class Plot:
     samples = 16
     pairs = 8
 
-    def draw_pairs(self, x: Tensor, y: Tensor, per_row: int = 2) -> bytes:
-        """For each example the original, and over or beside it the reconstruction."""
+    def draw_pairs(
+        self, x: Tensor, y: Tensor, per_row: int = 2, titles: Sequence[str] = ()
+    ) -> bytes:
+        """For each example the original, and over or beside it the reconstruction; titled, if not by number."""
         if self.is_row:
             legend = [("original", ORIGINAL), ("reconstruction", COLORS[0])]
             per_row = 1 if x.shape[-1] > 24 else per_row
@@ -33,7 +35,9 @@ class Plot:
             legend = [("original: wide, pale", pale(color)), ("reconstruction: thin", color)]
             legend += self._channels
         panels = [
-            Panel(f"example {n}", [*self._curves(a, True), *self._curves(b)])
+            Panel(
+                titles[n] if titles else f"example {n}", [*self._curves(a, True), *self._curves(b)]
+            )
             for n, (a, b) in enumerate(zip(x, y, strict=True))
         ]
         return self._draw(panels, legend, per_row, 90)

@@ -22,6 +22,7 @@ def examples_for(
     transform: Transform | None = None,
     column: str | None = None,
     max_damaged: int | None = None,
+    default: str = "test",
 ) -> AnyExamples:
     """A split of a dataset, made to fit a model.
 
@@ -31,7 +32,7 @@ def examples_for(
     Args:
         model: whose shape the images must have.
         dataset: as `load_examples` takes it.
-        split: None is test, and all of another dataset that has no parts.
+        split: None is `default`, and all of another dataset that has no parts.
         recipe: recipe.toml's text; None is the one that the model knows, if it does.
         own: whether this is the recipe's own dataset; None is where it has its name or path.
         transform, column, max_damaged: as `load_examples` takes them; None is as said above.
@@ -47,13 +48,14 @@ def examples_for(
         transform, keep_fitting = (said.transform if said else None), not own
     return load_examples(
         dataset,
-        split or ("test" if own else None),
+        split or (default if own else None),
         shape=model.spec.input_shape,
         transform=transform,
         column=defaults.column if column is None else column,
         max_damaged=defaults.max_damaged if max_damaged is None else max_damaged,
         keep_fitting=keep_fitting,
         has_missing=accepts_missing(model.spec),
+        default=default,
     )
 
 
