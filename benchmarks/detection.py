@@ -36,9 +36,9 @@ With `--out` measurements go to a JSON file after each class, score or table; re
 options to resume. MNIST and Fashion-MNIST are in ZOO_DATA, as for `zoo.load_examples`; folders are
 `adbench`, `omniglot` and `photos` there unless given.
 
-`pairs` takes some minutes on one core. `one-class` trains 100 networks for 20 epochs of 6,000 images
-and scores 22,000 images by each, and again untrained: some minutes each on one core, so choose a GPU
-(`--device cuda`) or fewer seeds. `tables` takes some 10 fits a method for each table.
+`pairs` takes some minutes on one core. `one-class` trains 100 networks and scores 22,000 images by each, and
+again untrained: about a minute each on one core. `tables` takes some 10 fits a method for each table: about
+40 minutes a seed on one core.
 """
 
 from __future__ import annotations

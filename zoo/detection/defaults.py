@@ -51,6 +51,9 @@ def default_recipe(
 ) -> Recipe:
     """The recipe of a detector of a family, sized by the examples' shape and number.
 
+    Steps, learning rates and layers had the highest mean AUROC on ten tables of ADBench, numbers 1 to
+    14, and on two classes of MNIST's validation split.
+
     Args:
         family: a family or preset.
         shape: shape of one example.
