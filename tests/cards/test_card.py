@@ -34,6 +34,7 @@ def test_the_hub_reads_the_front_matter(name):
     data = ModelCard(render_card(zoo.info(name))).data
     variational = families.get(zoo.info(name).family).is_variational
     task = "unconditional-image-generation" if variational else "image-feature-extraction"
+    task = task if zoo.info(name).spec.domain.is_image else "feature-extraction"
     assert (data.library_name, data.license, data.pipeline_tag) == (
         "autoencoder-zoo",
         "apache-2.0",

@@ -141,7 +141,7 @@ def _fix(source: Source) -> str:
 def save(model: Autoencoder, target: Path, detector: Callable[[str], str] | None = None) -> None:
     """Writes a model's whole folder, with the metadata that belongs to exactly these weights.
 
-    `detector` is as for `save_folder`.
+    `detector` is as for `save_folder`; None keeps the one in the model's folder.
     """
     data = weights_bytes(model)
     known = model.info
@@ -149,6 +149,8 @@ def save(model: Autoencoder, target: Path, detector: Callable[[str], str] | None
         known = None
     if known and known.folder and known.recipe is None and is_on_hub(known.origin):
         known = _as_cached(known, known.folder)
+    if detector is None and known and known.folder:
+        detector = _detector_in(known.folder)
     model.info = save_folder(
         model,
         target,
@@ -230,6 +232,15 @@ def save_folder(
 def has_weights_of(model: Autoencoder, info: ModelInfo) -> bool:
     """Whether a model still has the weights that its info describes."""
     return hashlib.sha256(weights_bytes(model)).hexdigest() == info.sha256
+
+
+def _detector_in(source: Path) -> Callable[[str], str] | None:
+    """detector.json of a model's folder, as a function as for `save_folder`; None without one."""
+    path = source / layout.DETECTOR
+    if not os.path.exists(path):
+        return None
+    text = read_regular(path, layout.MAX_DETECTOR_BYTES).decode()
+    return lambda _: text
 
 
 def _figures_in(source: Path) -> dict[str, bytes]:
