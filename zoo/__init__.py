@@ -16,6 +16,7 @@ from zoo.version import __version__
 
 _MODULES = {
     "zoo.api": ("build", "info", "load", "save"),
+    "zoo.compressing": ("compress", "decompress"),
     "zoo.errors": (
         "DataError",
         "DeviceError",

@@ -4,6 +4,8 @@ from zoo.api import build as build
 from zoo.api import info as info
 from zoo.api import load as load
 from zoo.api import save as save
+from zoo.compressing import compress as compress
+from zoo.compressing import decompress as decompress
 from zoo.detection.evaluate import Detection as Detection
 from zoo.detection.score import Scores as Scores
 from zoo.detection.scores.base import Score as Score

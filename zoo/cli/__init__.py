@@ -15,6 +15,7 @@ import click
 from zoo.cli.bench import bench
 from zoo.cli.card import card
 from zoo.cli.compare import compare
+from zoo.cli.compress import compress, decompress
 from zoo.cli.demo import demo
 from zoo.cli.detect import detect
 from zoo.cli.draw import draw
@@ -69,6 +70,8 @@ for verb in (
     show,
     demo,
     encode,
+    compress,
+    decompress,
     draw,
     train,
     sweep,

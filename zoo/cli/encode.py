@@ -116,7 +116,7 @@ def encode(
     outputs += shard_paths(out, len(images), shards) if shards else []
     check_apart(outputs, [*files, *images.paths()])
     for flipped, target in enumerate(targets):
-        with _progress_shown(len(images), images.domain.nouns) as on_progress:
+        with progress_shown(len(images), images.domain.nouns) as on_progress:
             done = encode_images(
                 loaded,
                 images,
@@ -139,7 +139,7 @@ def encode(
 
 
 @contextmanager
-def _progress_shown(count: int, nouns: str) -> Iterator[Callable[[int], None]]:
+def progress_shown(count: int, nouns: str) -> Iterator[Callable[[int], None]]:
     """Gives what is called with the number of examples done: a bar on a terminal, else lines."""
     if not sys.stderr.isatty():
         yield _lines(count, nouns)

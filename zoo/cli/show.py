@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 @click.argument("name", shell_complete=complete.shown)
 @as_json
 def show(name: str, json_: bool) -> None:
-    """Show a MODEL, a FAMILY's Spec, or every setting of a recipe (`zoo show recipe`)."""
+    """Show a MODEL, a FAMILY's Spec, every setting of a recipe (`zoo show recipe`), or an .aez file."""
     from zoo.registry import families
 
-    if name == "recipe":
+    if name.endswith(".aez"):
+        from zoo.cli.compress import show_file
+
+        show_file(name, json_)
+    elif name == "recipe":
         _recipe_reference(json_)
     elif name in families.list_families():
         family, preset = families.expanded(name)

@@ -1,0 +1,267 @@
+"""Compressed images: the same bytes back, sizes near the bound, and a sentence for every damage."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy_decoder import decoded as decoded_by_numpy
+from PIL import Image
+
+import zoo
+from zoo.cli import main
+from zoo.coding import stack as stacks
+from zoo.coding.file import MAGIC, parsed
+from zoo.coding.stack import Stack
+from zoo.errors import DataError, InputError, NotInstalledError
+
+GOLDEN = Path(__file__).resolve().parent / "golden.aez"
+GOLDEN_SHA256 = "9861f02736dc02c6ea50bff9eb76bf6a015defe4d7886586e8be06b996307eee"
+CONV = {
+    "kind": "conv",
+    "channels": [3, 4],
+    "residual_blocks": 1,
+    "hidden": [6],
+    "activation": "silu",
+}
+MODELS = {
+    "vae": {"body": {"kind": "mlp", "hidden": [9, 7]}},
+    "beta-vae": {
+        "body": {"kind": "mlp", "hidden": [5], "activation": "tanh"},
+        "log_variance_bound": "off",
+    },
+    "conv-vae": {"body": CONV, "prior": {"kind": "vamp", "components": 5}},
+    "hierarchical-vae": {
+        "body": CONV,
+        "groups": [2, 1],
+        "prior": {"kind": "vamp", "components": 5},
+    },
+}
+
+
+def made(name: str, seed: int = 1) -> zoo.Autoencoder:
+    fields = {"input_shape": (1, 8, 9), "latent_dim": 3, "likelihood": {"kind": "bernoulli"}}
+    return zoo.build(name, seed=seed, **fields, **MODELS[name]).eval()
+
+
+def shapes(count: int, height: int = 8, width: int = 9) -> torch.Tensor:
+    """Black and white rectangles `(N, 1, H, W)`."""
+    dice = np.random.default_rng(0)
+    images = np.zeros((count, 1, height, width), np.uint8)
+    for image in images:
+        (top, bottom), (left, right) = np.sort(dice.integers(0, (height, width), (2, 2)), 0).T
+        image[0, top : bottom + 1, left : right + 1] = 255
+    return torch.from_numpy(images)
+
+
+@pytest.fixture(scope="module")
+def vae() -> zoo.Autoencoder:
+    return made("vae")
+
+
+@pytest.fixture(scope="module")
+def blob(vae) -> bytes:
+    return zoo.compress(vae, shapes(30), chunk=7)
+
+
+def test_a_stack_gives_back_what_was_pushed_and_nothing_remains():
+    dice = np.random.default_rng(0)
+    stack, pushed = Stack(), []
+    for _ in range(200):
+        cuts = np.sort(dice.choice(2**24 - 1, (4, 9)) + 1, 1)
+        bounds = np.concatenate([np.zeros((4, 1)), cuts, np.full((4, 1), 2**24)], 1)
+        masses = np.maximum(np.diff(bounds, axis=1), 1.0)
+        masses[:, 0] += 2**24 - masses.sum(1)
+        symbols = dice.integers(0, 10, 4)
+        stack.push(symbols, masses)
+        pushed.append((symbols, masses))
+    again = Stack(*stack.words())
+    for symbols, masses in reversed(pushed):
+        assert (again.pop(masses) == symbols).all()
+    assert again.is_at_start
+
+
+def test_bits_of_a_symbol_are_those_of_its_mass():
+    stack = Stack()
+    masses = np.tile([2**24 - 2**14, 2.0**14], (1000, 1))
+    stack.push(np.ones(1000, int), masses)
+    words, touched = stack.words()
+    assert abs(32 * (len(words) - touched) - 10_000) <= 64
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("chunk", [None, 1, 7, 100])
+def test_images_come_back_bit_for_bit(name, chunk):
+    images = shapes(15)
+    model = made(name)
+    assert torch.equal(
+        zoo.decompress(zoo.compress(model, images, chunk=chunk), model=model), images
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_payload_is_close_to_the_bound(name):
+    model = made(name)
+    noise = torch.rand(400, 1, 8, 9, generator=torch.Generator().manual_seed(0))
+    images = 255 * (noise < model.sample(400, seed=0)).to(torch.uint8)
+    file = parsed(zoo.compress(model, images, chunk=400))
+    with torch.no_grad():
+        bits = -model.elbo(images / 255, samples=20).sum().item() / math.log(2)
+    start = 32 * file.chunks[0].touched
+    assert abs(8 * file.payload_bytes - start - bits) < 0.01 * bits
+
+
+def test_some_images_are_decoded_alone(vae, blob):
+    images = shapes(30)
+    for first, last in ((0, 1), (5, 9), (13, 30)):
+        found = zoo.decompress(blob, model=vae, only=range(first, last))
+        assert torch.equal(found, images[first:last])
+    for wrong in (range(5, 5), range(20, 31), range(0, 10, 2), range(-1, 3)):
+        with pytest.raises(InputError, match="It has the images 0 to 29"):
+            zoo.decompress(blob, model=vae, only=wrong)
+
+
+def test_every_flipped_byte_is_found_and_other_chunks_are_given(vae, blob):
+    file, images = parsed(blob), shapes(30)
+    for place in range(0, len(blob), 7):
+        damaged = blob[:place] + bytes([blob[place] ^ 1 << place % 8]) + blob[place + 1 :]
+        with pytest.raises(DataError) as wrong:
+            zoo.decompress(damaged, model=vae)
+        if place < file.header_bytes:
+            continue
+        assert "is damaged" in str(wrong.value)
+        lost = next(n for n, one in enumerate(parsed(damaged).chunks) if one is None)
+        assert f"Chunk {lost} of 5, images {7 * lost}" in str(wrong.value)
+        found = zoo.decompress(damaged, model=vae, skip_damaged=True)
+        kept = torch.cat([images[: 7 * lost], images[7 * lost + 7 :]])
+        assert torch.equal(found, kept)
+
+
+def test_a_cut_file_and_one_with_more_are_sentences(vae, blob):
+    for length in (0, 5, 11, 100, parsed(blob).header_bytes - 1):
+        with pytest.raises(DataError, match=r"cut short|not a file of compressed images"):
+            zoo.decompress(blob[:length], model=vae)
+    with pytest.raises(DataError, match="Chunk 4 of 5"):
+        zoo.decompress(blob[:-3], model=vae)
+    with pytest.raises(DataError, match="2 bytes follow"):
+        zoo.decompress(blob + b"ab", model=vae)
+
+
+def test_mutated_headers_are_sentences(vae, blob):
+    dice, end = random.Random(0), parsed(blob).header_bytes
+    for _ in range(2000):
+        head = bytearray(blob[:end])
+        for _ in range(dice.randint(1, 4)):
+            head[dice.randrange(len(MAGIC), end)] = dice.randrange(256)
+        with pytest.raises((DataError, InputError)):
+            zoo.decompress(bytes(head) + blob[end:], model=vae)
+
+
+def test_words_that_are_noise_are_a_sentence(vae):
+    import struct
+    import zlib
+
+    blob = zoo.compress(vae, shapes(30), chunk=30)
+    end = parsed(blob).header_bytes
+    row = end - 4 - 16
+    noise = random.Random(1).randbytes(4)
+    for words in (noise, noise * 3):
+        head = bytearray(blob[: end - 4])
+        head[row : row + 16] = struct.pack("<IIII", 30, 2**14, len(words) // 4, zlib.crc32(words))
+        data = bytes(head) + struct.pack("<I", zlib.crc32(bytes(head))) + words
+        with pytest.raises(DataError, match=r"too few bits|sha256 differs"):
+            zoo.decompress(data, model=vae)
+
+
+def test_another_models_weights_are_refused(blob):
+    with pytest.raises(InputError, match="compressed with another model"):
+        zoo.decompress(blob, model=made("vae", seed=2))
+    with pytest.raises(InputError, match="a file is no reason to fetch anything"):
+        zoo.decompress(blob)
+
+
+def test_what_cannot_be_coded_is_a_sentence(vae):
+    gray = shapes(2)
+    gray[1, 0, 3, 3] = 7
+    with pytest.raises(InputError, match="Image 1 has gray pixels"):
+        zoo.compress(vae, gray)
+    binarized = zoo.compress(vae, gray, binarize=True)
+    assert set(zoo.decompress(binarized, model=vae).unique().tolist()) <= {0, 255}
+    for wrong, why in (
+        (gray.float(), "uint8 levels"),
+        (gray[:0], "no images"),
+        (shapes(2, 9, 9), "the model takes"),
+    ):
+        with pytest.raises(InputError, match=why):
+            zoo.compress(vae, wrong)
+    with pytest.raises(InputError, match="chunk is an integer"):
+        zoo.compress(vae, gray, chunk=0)
+    with pytest.raises(InputError, match="AE has no prior over its codes"):
+        zoo.compress(zoo.build("ae", input_shape=(1, 8, 9), latent_dim=2), gray)
+    gaussian = zoo.build(
+        "vae", input_shape=(1, 8, 9), latent_dim=2, likelihood={"kind": "gaussian"}
+    )
+    with pytest.raises(InputError, match="likelihood 'gaussian' cannot compress"):
+        zoo.compress(gaussian, gray)
+
+
+def test_without_the_extra_the_command_that_installs_it_is_said(vae, monkeypatch):
+    def absent():
+        raise NotInstalledError(f"Compression needs constriction: {stacks.EXTRA}")
+
+    monkeypatch.setattr("zoo.coding.stack._constriction", absent)
+    with pytest.raises(NotInstalledError, match=r"pip install 'autoencoder-zoo\[coding\]'"):
+        zoo.compress(vae, shapes(2))
+
+
+def test_the_golden_file_decodes_to_the_same_bytes_for_ever():
+    images = zoo.decompress(GOLDEN)
+    assert hashlib.sha256(images.numpy().tobytes()).hexdigest() == GOLDEN_SHA256
+    again = zoo.compress(zoo.load("vae-mnist-20"), images, chunk=4)
+    assert again == GOLDEN.read_bytes()
+
+
+def test_a_decoder_of_numpy_alone_written_from_the_docs_gives_the_same_bytes():
+    folder = zoo.info("vae-mnist-20").folder
+    found = decoded_by_numpy(GOLDEN.read_bytes(), folder)
+    assert hashlib.sha256(found.tobytes()).hexdigest() == GOLDEN_SHA256
+
+
+def typed(*words: str, code: int = 0) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*words])
+    assert (end.value.code or 0) == code
+
+
+def test_a_folder_keeps_its_names_on_the_command_line(tmp_path, capsys, vae):
+    images = shapes(6)
+    zoo.save(vae, "model")
+    for number, image in enumerate(images):
+        path = Path("pictures", "ab"[number % 2], f"{number}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[0].numpy()).save(path)
+    typed("compress", "./model", "pictures", "-o", "pictures.aez")
+    assert "6 images in" in capsys.readouterr().out
+    typed("show", "pictures.aez")
+    assert "payload_bytes" in capsys.readouterr().out
+    typed("decompress", "pictures.aez", "--model", "./model", "-o", "restored")
+    before, after = (
+        {str(p.relative_to(root)): np.asarray(Image.open(p)) for p in Path(root).rglob("*.png")}
+        for root in ("pictures", "restored")
+    )
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    typed("decompress", "pictures.aez", "--model", "./model", "-o", "two.npy", "--only", "2:4")
+    assert np.load("two.npy").shape == (2, 1, 8, 9)
+    capsys.readouterr()
+    typed("decompress", "pictures.aez", "-o", "three.npy", code=1)
+    assert "a model of a folder" in capsys.readouterr().err
+    typed("decompress", "pictures.aez", "--model", "./model", "-o", "restored", code=2)
+    typed("decompress", "pictures.aez", "--model", "./model", "-o", "x.npy", "--only", "9", code=1)
+    assert "is not START:STOP" in capsys.readouterr().err
+    assert not Path("three.npy").exists()

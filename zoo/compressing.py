@@ -1,0 +1,343 @@
+"""The public functions that compress images losslessly: compress, decompress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import DataError, InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zoo.coding.file import Compressed
+    from zoo.data import AnyExamples
+    from zoo.exact.models import ExactModel
+    from zoo.models import Autoencoder
+
+# torch is imported by the functions that need it.
+
+STACKS = 64
+"""Most chunks coded side by side."""
+START_SHARE = 0.005
+"""Most of a chunk's bits that start its stack."""
+MOST_CHUNK = 2**20
+Progress = Callable[[int], None]
+"""Called with the number of images that are done."""
+
+
+def compress(
+    model: Autoencoder,
+    images: Any,
+    *,
+    chunk: int | None = None,
+    binarize: bool = False,
+    on_progress: Progress | None = None,
+) -> bytes:
+    """Images as a file's bytes, from which `decompress` gives the same levels on every machine.
+
+    Bits-back coding with asymmetric numeral systems (Townsend et al. 2019), in integer arithmetic: the
+    file's size is close to minus the ELBO. It needs the extra `coding`.
+
+    Args:
+        model: a VAE with a Bernoulli likelihood: `vae`, `beta-vae`, `conv-vae`, `beta-tc-vae`, `factor-vae`
+            or `hierarchical-vae`.
+        images: `(N, C, H, W)` uint8 of the model's shape, a tensor, an array, or examples; levels are 0 and
+            255.
+        chunk: images of a chunk, which is decoded on its own; None chooses it so that starting the chunks
+            takes at most 0.5 % of the bits.
+        binarize: draw each pixel with its gray level as probability, by the fixed draw of the protocol
+            `binarized`. The gray levels are then lost.
+        on_progress: called with the number of images that are done.
+
+    Raises:
+        InputError: for a model that has no exact form or another likelihood, gray levels without
+            `binarize`, images of another shape, no images, or an invalid `chunk`.
+        NotInstalledError: if constriction is not installed.
+    """
+    import hashlib
+
+    import torch
+
+    from zoo.coding.codec import encode
+    from zoo.coding.file import Header, written
+    from zoo.exact.grids import VERSION
+    from zoo.folder.weights import weights_bytes
+
+    examples = _examples_of(model, images)
+    exact = exact_form(model)
+    count = len(examples)
+    if chunk is not None and (type(chunk) is not int or not 1 <= chunk <= MOST_CHUNK):
+        raise InputError(f"chunk is an integer from 1 to {MOST_CHUNK:,}; got {chunk!r}.")
+
+    def read(first: int, last: int) -> Tensor:
+        levels = next(iter(examples.read([torch.arange(first, last)])))
+        return _binary(levels, first, binarize, examples)
+
+    digest, chunks = hashlib.sha256(), []
+    with torch.no_grad():
+        size = chunk or _chunk_for(exact, read(0, min(16, count)))
+        for first in range(0, count, STACKS * size):
+            levels = read(first, min(first + STACKS * size, count))
+            digest.update(levels.contiguous().numpy().data)
+            chunks += encode(exact, levels, size)
+            if on_progress:
+                on_progress(first + len(levels))
+    info = model.info
+    origin = info.origin if info and not info.origin.startswith((".", "/", "~")) else ""
+    header = Header(
+        exact=VERSION,
+        model=origin if _is_address(origin) else "",
+        family=info.family if info else "",
+        weights_sha256=hashlib.sha256(weights_bytes(model)).hexdigest(),
+        network_sha256=exact.digest,
+        values="binary",
+        binarized=binarize,
+        shape=tuple(exact.shape),
+        count=count,
+        chunks=len(chunks),
+        sha256=digest.hexdigest(),
+    )
+    keys = [examples.key(number) for number in range(count)]
+    numbered = keys == [str(number) for number in range(count)]
+    return written(header, chunks, None if numbered else keys)
+
+
+def decompress(
+    data: bytes | str | Path,
+    *,
+    model: Autoencoder | None = None,
+    only: range | None = None,
+    skip_damaged: bool = False,
+    on_progress: Progress | None = None,
+) -> Tensor:
+    """The images of a file, `(N, C, H, W)` uint8, the same bytes on every machine.
+
+    Args:
+        data: what `compress` returned, or the path of a file that holds it.
+        model: the model; None loads the published one of the name in the file. Nothing is fetched.
+        only: numbers of the images wanted, in steps of 1; only their chunks are decoded.
+        skip_damaged: leave out the images of damaged chunks instead of raising.
+        on_progress: called with the number of images that are done.
+
+    Raises:
+        DataError: for bytes that are no such file, or are cut short, damaged, or of a newer version.
+        InputError: for another model than the file's, one that is not at hand, and for images outside the
+            file.
+    """
+    import torch
+
+    file = opened(data)
+    exact = exact_form(model_of(file) if model is None else model)
+    pieces = [levels for _, levels in decoded(file, exact, only, skip_damaged, on_progress)]
+    return torch.cat(pieces) if pieces else torch.empty(0, *file.header.shape, dtype=torch.uint8)
+
+
+def opened(data: bytes | str | Path) -> Compressed:
+    """The parts of a file. Raises DataError."""
+    from zoo.coding.file import MOST_BYTES, parsed
+    from zoo.io.files import read_regular, with_home
+
+    if isinstance(data, bytes | bytearray | memoryview):
+        return parsed(bytes(data), "This")
+    path = with_home(data, DataError)
+    return parsed(read_regular(path, MOST_BYTES, DataError), repr(str(path)))
+
+
+def model_of(file: Compressed) -> Autoencoder:
+    """The published model that a file names. Raises InputError if there is none: nothing is fetched."""
+    from zoo.api import load
+    from zoo.registry import published
+
+    name = file.header.model
+    with suppress(UnknownNameError):
+        if name and published.line(name).folder.is_dir():
+            return load(name)
+    where = (
+        f"It was compressed with {name!r}" if name else "It was compressed with a model of a folder"
+    )
+    raise InputError(
+        f"{where}, family {file.header.family!r}, weights {file.header.weights_sha256[:12]}..., and a file is "
+        "no reason to fetch anything: load that model, and give it as model= or --model."
+    )
+
+
+def exact_form(model: Autoencoder) -> ExactModel:
+    """The integer form of a model whose images can be coded. Raises InputError for any other."""
+    from zoo.coding.stack import check_installed
+    from zoo.exact.models import exact
+    from zoo.likelihoods.bernoulli import BernoulliLikelihood
+    from zoo.likelihoods.fitting import likelihood_of
+    from zoo.models import VariationalAutoencoder
+
+    check_installed()
+    likelihood = likelihood_of(model.spec)
+    can = (
+        "models with a prior, a posterior and the likelihood 'bernoulli' can, such as vae-mnist-20."
+    )
+    if not isinstance(model, VariationalAutoencoder):
+        raise InputError(
+            f"{type(model).__name__} has no prior over its codes, so it cannot compress: {can}"
+        )
+    if not isinstance(likelihood, BernoulliLikelihood):
+        kind = likelihood.name() if likelihood else "none"
+        raise InputError(
+            f"{type(model).__name__} with the likelihood {kind!r} cannot compress yet: {can}"
+        )
+    return exact(model)
+
+
+def decoded(
+    file: Compressed,
+    exact: ExactModel,
+    only: range | None = None,
+    skip_damaged: bool = False,
+    on_progress: Progress | None = None,
+) -> Iterator[tuple[range, Tensor]]:
+    """Images of a file in order: their numbers, and levels `(n, C, H, W)` uint8. Errors as `decompress`."""
+    import hashlib
+
+    import torch
+
+    from zoo.coding.codec import decode
+    from zoo.coding.file import MOST_BYTES
+    from zoo.exact.grids import VERSION
+
+    header = file.header
+    if header.exact != VERSION:
+        raise DataError(
+            f"It has version {header.exact} of the arithmetic, and this zoo has {VERSION}."
+        )
+    if header.network_sha256 != exact.digest or tuple(header.shape) != tuple(exact.shape):
+        raise InputError(
+            f"It was compressed with another model: integer weights {header.network_sha256[:12]}..., and these "
+            f"are {exact.digest[:12]}...."
+        )
+    wanted = range(header.count) if only is None else only
+    if wanted.step != 1 or wanted.start < 0 or not wanted.start < wanted.stop <= header.count:
+        raise InputError(
+            f"It has the images 0 to {header.count - 1:,}; got {wanted.start}:{wanted.stop}."
+        )
+    if len(wanted) * header.values_per_image > MOST_BYTES:
+        raise InputError(
+            f"{len(wanted):,} images of {header.values_per_image:,} values are more than {MOST_BYTES:,} "
+            "bytes: decompress a part of them."
+        )
+    digest, done, whole = hashlib.sha256(), 0, only is None
+    with torch.no_grad():
+        for places in _groups(file, wanted):
+            sound = [n for n in places if file.chunks[n] is not None]
+            if lost := [n for n in places if n not in sound]:
+                if not skip_damaged:
+                    raise DataError(
+                        _damaged(file, lost[0], "its bytes are not what its checksum says")
+                    )
+                whole = False
+            held = [chunk for n in sound if (chunk := file.chunks[n]) is not None]
+            found = [torch.empty(one.images, *header.shape, dtype=torch.uint8) for one in held]
+            seen = [0] * len(held)
+            try:
+                for active, levels in decode(exact, held) if held else ():
+                    for n, image in zip(active, levels, strict=True):
+                        found[n][seen[n]] = image
+                        seen[n] += 1
+            except DataError as problem:
+                raise DataError(_damaged(file, sound[0], str(problem))) from None
+            for n, levels in zip(sound, found, strict=True):
+                start = sum(file.sizes[:n])
+                part = range(max(start, wanted.start), min(start + len(levels), wanted.stop))
+                own = levels[part.start - start : part.stop - start]
+                digest.update(own.numpy().data)
+                done += len(own)
+                yield part, own
+            if on_progress:
+                on_progress(done)
+    if whole and digest.hexdigest() != header.sha256:
+        raise DataError("The images are not those that were compressed: their sha256 differs.")
+
+
+def _groups(file: Compressed, wanted: range) -> Iterator[list[int]]:
+    """Numbers of the chunks that hold the wanted images, as many as are coded side by side."""
+    start, chosen = 0, []
+    for number, size in enumerate(file.sizes):
+        if start < wanted.stop and start + size > wanted.start:
+            chosen.append(number)
+        start += size
+    for first in range(0, len(chosen), STACKS):
+        yield chosen[first : first + STACKS]
+
+
+def _damaged(file: Compressed, number: int, why: str) -> str:
+    start = sum(file.sizes[:number])
+    return (
+        f"Chunk {number} of {len(file.sizes)}, images {start:,} to {start + file.sizes[number] - 1:,}, is damaged: "
+        f"{why}. --skip-damaged (skip_damaged=True) gives the others."
+    )
+
+
+def _chunk_for(exact: ExactModel, levels: Tensor) -> int:
+    """Images of a chunk so that starting its stack takes START_SHARE of its bits, by a trial of the first ones."""
+    from zoo.coding.codec import encode
+
+    (trial,) = encode(exact, levels, len(levels))
+    per_image = max(1.0, 32 * (len(trial.words) - trial.touched) / len(levels))
+    return min(MOST_CHUNK, max(1, round(32 * trial.touched / (START_SHARE * per_image))))
+
+
+def _examples_of(model: Autoencoder, images: Any) -> AnyExamples:
+    """Images of the model's shape. Raises InputError."""
+    import numpy as np
+    import torch
+
+    from zoo.data import Examples, StreamedExamples
+    from zoo.evaluation.evaluate import check_shape
+
+    if not isinstance(images, Examples | StreamedExamples):
+        levels = (
+            torch.as_tensor(np.asarray(images)) if not isinstance(images, torch.Tensor) else images
+        )
+        if levels.dtype != torch.uint8:
+            raise InputError(f"compress takes uint8 levels (N, C, H, W); got {levels.dtype}.")
+        images = Examples("images", "all", levels.cpu())
+    if not len(images):
+        raise InputError("There are no images to compress.")
+    check_shape(model, images)
+    return images
+
+
+def _binary(levels: Tensor, first: int, binarize: bool, examples: AnyExamples) -> Tensor:
+    """Levels 0 and 255. Raises InputError for gray ones that are not to be binarized."""
+    import torch
+
+    from zoo.data import shown_in_testing
+
+    if binarize:
+        return (shown_in_testing(levels, "binarized", first) * 255).to(torch.uint8)
+    gray = ((levels > 0) & (levels < 255)).flatten(1).any(1)
+    if gray.any():
+        number = first + int(gray.nonzero()[0])
+        raise InputError(
+            f"Image {examples.key(number)} has gray pixels, and the model's likelihood is of black and white "
+            "ones: binarize=True (--binarize) draws them, which is not lossless."
+        )
+    return levels
+
+
+def _is_address(origin: str) -> bool:
+    """Whether others can load a model from there: a published name or a repo on the Hub."""
+    from zoo.registry import published
+
+    return origin.startswith("hf://") or published.known(origin) is not None
+
+
+def numbers(text: str) -> range:
+    """A range from `START:STOP`, as `--only` takes it. Raises InputError."""
+    start, colon, stop = text.partition(":")
+    if not colon or not start.strip().isdecimal() or not stop.strip().isdecimal():
+        raise InputError(f"{text!r} is not START:STOP, such as 5000:5010.")
+    return range(int(start), int(stop))
+
+
+__all__: Sequence[str] = ("compress", "decompress")

@@ -1,0 +1,241 @@
+"""torch's layers in integers: each maps activations to activations.
+
+A sum of products has the weights' and the activations' fraction bits together; it is rounded to the
+grid of activations and saturates. A layer without an integer form is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.errors import InputError
+from zoo.exact import tables
+from zoo.exact.grids import ACTIVATION, EXACT, LIMIT, WEIGHT, on_grid, rounded, saturated
+from zoo.models.parts.bodies import (
+    ACTIVATIONS,
+    MLP,
+    ConvDecoder,
+    ConvEncoder,
+    MLPDecoder,
+    MLPEncoder,
+    ResidualBlock,
+)
+
+Function = Callable[[Tensor], Tensor]
+"""Maps activations `(N, ...)`, integers in float64, to activations."""
+
+
+def exact_layer(layer: nn.Module) -> Function:
+    """The integer form of a layer. Raises InputError for one that has none."""
+    make = _LAYERS.get(type(layer))
+    if make is None:
+        raise InputError(
+            f"{type(layer).__name__} has no exact form. There is one of "
+            f"{', '.join(sorted(cls.__name__ for cls in _LAYERS))}; zoo.exact.layers.register adds one."
+        )
+    return make(layer)
+
+
+def register(cls: type[nn.Module]) -> Callable[[Callable], Callable]:
+    """Decorator of a function that makes the integer form of a layer of a class."""
+
+    def add(make: Callable[..., Function]) -> Callable[..., Function]:
+        _LAYERS[cls] = make
+        return make
+
+    return add
+
+
+_LAYERS: dict[type[nn.Module], Callable[..., Function]] = {}
+
+
+def _parameters(
+    layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d, weight: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Integer weights `(out, in)` and biases `(out,)`. Raises InputError for sums that could be inexact."""
+    weight = on_grid(weight, WEIGHT)
+    bias = torch.zeros(len(weight), dtype=torch.float64)
+    if layer.bias is not None:
+        bias = on_grid(layer.bias, WEIGHT + ACTIVATION)
+    most = float((weight.abs().sum(1) * LIMIT + bias.abs()).max())
+    if not most < EXACT:
+        raise InputError(
+            f"The weights of a {type(layer).__name__} are too large for exact arithmetic: a sum of products "
+            f"could reach {most:.2g}, and must stay below {EXACT:.2g}."
+        )
+    return weight, bias
+
+
+@register(nn.Linear)
+def _linear(layer: nn.Linear) -> Function:
+    weight, bias = _parameters(layer, layer.weight)
+
+    def apply(x: Tensor) -> Tensor:
+        w, b = weight.to(x.device), bias.to(x.device)
+        return saturated(rounded(x @ w.T + b, WEIGHT))
+
+    return apply
+
+
+@register(nn.Conv2d)
+def _conv(layer: nn.Conv2d) -> Function:
+    if layer.groups != 1 or isinstance(layer.padding, str) or layer.padding_mode != "zeros":
+        raise InputError(
+            f"{layer} has no exact form: its groups or its padding are of another kind."
+        )
+    weight, bias = _parameters(layer, layer.weight.flatten(1))
+    how = {"dilation": layer.dilation, "padding": layer.padding, "stride": layer.stride}
+
+    def apply(x: Tensor) -> Tensor:
+        columns = F.unfold(x, layer.kernel_size, **how)  # (N, in, L)
+        sums = weight.to(x.device) @ columns + bias.to(x.device)[:, None]
+        height = _length(x.shape[2], layer, 0)
+        return saturated(rounded(sums, WEIGHT)).unflatten(2, (height, -1))
+
+    return apply
+
+
+def _length(size: int, layer: nn.Conv2d, axis: int) -> int:
+    padding, dilation, kernel, stride = (
+        one[axis] for one in (layer.padding, layer.dilation, layer.kernel_size, layer.stride)
+    )
+    assert isinstance(padding, int)
+    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+@register(nn.ConvTranspose2d)
+def _transposed(layer: nn.ConvTranspose2d) -> Function:
+    if layer.groups != 1:
+        raise InputError(f"{layer} has no exact form: its groups are of another kind.")
+    own = layer.weight  # (in, out, kh, kw)
+    # every product reaches an output through one of (kh kw) places: bound all of an output's together
+    _, bias = _parameters(layer, own.transpose(0, 1).flatten(1))
+    weight = on_grid(own.flatten(1).T, WEIGHT)  # (out kh kw, in)
+
+    def apply(x: Tensor) -> Tensor:
+        size = [
+            (length - 1) * layer.stride[axis]
+            - 2 * int(layer.padding[axis])
+            + layer.dilation[axis] * (layer.kernel_size[axis] - 1)
+            + layer.output_padding[axis]
+            + 1
+            for axis, length in enumerate(x.shape[2:])
+        ]
+        columns = weight.to(x.device) @ x.flatten(2)  # (N, out kh kw, L)
+        how = {"dilation": layer.dilation, "padding": layer.padding, "stride": layer.stride}
+        sums = F.fold(columns, size, layer.kernel_size, **how) + bias.to(x.device)[:, None, None]
+        return saturated(rounded(sums, WEIGHT))
+
+    return apply
+
+
+def exact_activation(function: Function) -> Function:
+    """The integer form of a body's activation function."""
+    name = next((name for name, one in ACTIVATIONS.items() if one is function), None)
+    if name is None:
+        raise InputError(f"The activation function {function!r} has no exact form.")
+    return lambda x: tables.activated(name, x)
+
+
+@register(MLP)
+def _mlp(layer: MLP) -> Function:
+    layers, activate = [exact_layer(one) for one in layer], exact_activation(layer.activate)
+
+    def apply(x: Tensor) -> Tensor:
+        for number, one in enumerate(layers):
+            x = one(activate(x) if number else x)
+        return x
+
+    return apply
+
+
+@register(MLPEncoder)
+def _mlp_encoder(layer: MLPEncoder) -> Function:
+    dense, activate = _mlp(layer), exact_activation(layer.activate)
+
+    def apply(x: Tensor) -> Tensor:
+        h = dense(x.flatten(1))
+        return activate(h) if len(layer) else h
+
+    return apply
+
+
+@register(MLPDecoder)
+def _mlp_decoder(layer: MLPDecoder) -> Function:
+    dense = _mlp(layer)
+    return lambda z: dense(z).unflatten(-1, layer.input_shape)
+
+
+@register(ResidualBlock)
+def _residual(layer: ResidualBlock) -> Function:
+    first, second = exact_layer(layer.first), exact_layer(layer.second)
+    activate = exact_activation(layer.activate)
+    return lambda x: saturated(x + second(activate(first(activate(x)))))
+
+
+@register(ConvEncoder)
+def _conv_encoder(layer: ConvEncoder) -> Function:
+    grid, summary = encoder_grid(layer), encoder_summary(layer)
+    return lambda x: summary(grid(x))
+
+
+def encoder_grid(layer: ConvEncoder) -> Function:
+    """Its feature map of images."""
+    down, blocks = map(_all, (layer.down, layer.blocks))
+    activate = exact_activation(layer.activate)
+
+    def apply(x: Tensor) -> Tensor:
+        for number, one in enumerate(down):
+            x = one(activate(x) if number else x)
+        for block in blocks:
+            x = block(x)
+        return activate(x)
+
+    return apply
+
+
+def encoder_summary(layer: ConvEncoder) -> Function:
+    """Its features of a feature map."""
+    dense, activate = exact_layer(layer.dense), exact_activation(layer.activate)
+    if not len(layer.dense):
+        return lambda grid: grid.flatten(1)
+    return lambda grid: activate(dense(grid.flatten(1)))
+
+
+@register(ConvDecoder)
+def _conv_decoder(layer: ConvDecoder) -> Function:
+    grid, image = decoder_grid(layer), decoder_image(layer)
+    return lambda z: image(grid(z))
+
+
+def decoder_grid(layer: ConvDecoder) -> Function:
+    """Its feature map of codes."""
+    dense, blocks = exact_layer(layer.dense), _all(layer.blocks)
+
+    def apply(z: Tensor) -> Tensor:
+        h = dense(z).unflatten(-1, layer.small)
+        for block in blocks:
+            h = block(h)
+        return h
+
+    return apply
+
+
+def decoder_image(layer: ConvDecoder) -> Function:
+    """Its outputs from a feature map."""
+    up, activate = _all(layer.up), exact_activation(layer.activate)
+
+    def apply(h: Tensor) -> Tensor:
+        for one in up:
+            h = one(activate(h))
+        return h
+
+    return apply
+
+
+def _all(layers: nn.ModuleList) -> list[Function]:
+    return [exact_layer(one) for one in layers]

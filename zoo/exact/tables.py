@@ -1,0 +1,218 @@
+"""Functions as tables of integers, made with Python's `decimal`, which gives the same digits everywhere."""
+
+from __future__ import annotations
+
+import decimal
+import functools
+from collections.abc import Callable
+from decimal import Decimal
+
+import torch
+from torch import Tensor
+
+from zoo.exact.grids import ACTIVATION, LIMIT, ONE, SCALE
+
+DIGITS = 30
+SIDE = 12
+"""Activation functions are tabulated on [-12, 12], and equal their asymptotes beyond, to the grid's precision."""
+MASS = 2**24
+"""Sum of the masses of the values of a symbol."""
+LOG_VARIANCE = 6
+"""Bits after the point of a log-variance: a step is 0.8 % of a standard deviation."""
+CDF = 28
+"""Bits of a cumulative probability."""
+STEPS, CDF_SIDE = 256, 8
+"""The normal distribution function is tabulated at 256 points per standard deviation, up to 8 of them."""
+
+
+def table(function: Callable[[Decimal], Decimal], first: int, last: int, unit: int) -> Tensor:
+    """round(function(i / unit)) for i from first to last, `(last - first + 1,)` float64, halves to even."""
+    with decimal.localcontext(decimal.Context(prec=DIGITS, rounding=decimal.ROUND_HALF_EVEN)):
+        found = [
+            int(function(Decimal(i) / unit).to_integral_value()) for i in range(first, last + 1)
+        ]
+    return torch.tensor(found, dtype=torch.float64)
+
+
+def looked_up(values: Tensor, found: Tensor, first: int) -> Tensor:
+    """The table's entries at integers, which are clamped to its range."""
+    return found.to(values.device)[(values - first).clamp(0, len(found) - 1).long()]
+
+
+def _exp(x: Decimal) -> Decimal:
+    return x.exp()
+
+
+def _sigmoid(x: Decimal) -> Decimal:
+    return 1 / (1 + _exp(-x))
+
+
+def _tanh(x: Decimal) -> Decimal:
+    return 2 * _sigmoid(2 * x) - 1
+
+
+@functools.cache
+def _of_activation(name: str) -> Tensor:
+    """An activation function on [0, 12], on the grid of activations: silu, gelu or tanh; elu on [-12, 0]."""
+    if name == "elu":
+        return table(lambda x: ONE * (_exp(x) - 1), -SIDE * ONE, 0, ONE)
+    functions = {
+        "silu": lambda x: ONE * x * _sigmoid(x),
+        "gelu": lambda x: ONE * x * _phi(x),
+        "tanh": lambda x: ONE * _tanh(x),
+    }
+    return table(functions[name], 0, SIDE * ONE, ONE)
+
+
+def activated(name: str, x: Tensor) -> Tensor:
+    """An activation function of activations, by its name in a Spec."""
+    if name == "relu":
+        return x.clamp(min=0)
+    if name == "leaky_relu" or name == "leaky-relu":
+        slope = round(0.01 * 2**16)
+        return torch.where(x < 0, torch.floor(x * slope * 2.0**-16 + 0.5), x)
+    if name == "elu":
+        return torch.where(x < 0, looked_up(x, _of_activation(name), -SIDE * ONE), x)
+    size = x.abs()
+    inside = looked_up(size, _of_activation(name), 0)
+    if name == "tanh":  # odd
+        return torch.where(x < 0, -inside, inside)
+    inside = torch.where(size > SIDE * ONE, size, inside)
+    return torch.where(x < 0, inside - size, inside)  # f(-x) = f(x) - x
+
+
+@functools.cache
+def _sigmoids() -> Tensor:
+    return table(lambda x: ONE * _sigmoid(x), 0, SIDE * ONE, ONE)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """The logistic function of activations, as activations."""
+    inside = looked_up(x.abs(), _sigmoids(), 0)
+    return torch.where(x < 0, ONE - inside, inside)
+
+
+@functools.cache
+def _weights(bits: int) -> Tensor:
+    return table(lambda x: 2**bits * _exp(-x), 0, 20 * STEPS, STEPS)
+
+
+def softmin(costs: Tensor) -> Tensor:
+    """Relative weights exp(-cost) of the last dimension, in which the largest is a power of two.
+
+    `costs` are integers times 2^-17, in nats, below 2^52. The weights' sum is below 2^27.
+    """
+    bits = 26 - max(1, costs.shape[-1] - 1).bit_length()
+    apart = costs - costs.amin(-1, keepdim=True)
+    return looked_up(torch.floor(apart * 2.0**-9 + 0.5), _weights(bits), 0)
+
+
+@functools.cache
+def _soft_clamp(bound: float) -> Tensor:
+    limit = int(Decimal(20) * Decimal(repr(bound)) / 2) * ONE
+    return table(
+        lambda x: ONE * Decimal(repr(bound)) * _tanh(x / Decimal(repr(bound))), 0, limit, ONE
+    )
+
+
+def soft_clamped(x: Tensor, bound: float) -> Tensor:
+    """b tanh(x / b) of activations."""
+    inside = looked_up(x.abs(), _soft_clamp(bound), 0)
+    return torch.where(x < 0, -inside, inside)
+
+
+@functools.cache
+def _scales(bound: float | None) -> Tensor:
+    side = LIMIT // ONE * 2**LOG_VARIANCE
+
+    def scale(v: Decimal) -> Decimal:
+        if bound is not None:
+            b = Decimal(repr(bound))
+            v = b * _tanh(v / b)
+        return max(Decimal(1), 2**SCALE * _exp(min(v, Decimal(24)) / 2))
+
+    return table(scale, -side, side, 2**LOG_VARIANCE)
+
+
+def scale_of(log_variance: Tensor, bound: float | None) -> Tensor:
+    """Standard deviations exp(b tanh(v / b) / 2) of activations v; exp(v / 2) without a bound; at least 2^-20."""
+    steps = torch.floor(log_variance * 2.0 ** (LOG_VARIANCE - ACTIVATION) + 0.5)
+    return looked_up(steps, _scales(bound), -(LIMIT // ONE) * 2**LOG_VARIANCE)
+
+
+@functools.cache
+def _bernoulli() -> Tensor:
+    def mass(logit: Decimal) -> Decimal:
+        return min(max(MASS * _sigmoid(logit), Decimal(1)), Decimal(MASS - 1))
+
+    return table(mass, -18 * 2**10, 18 * 2**10, 2**10)
+
+
+def bernoulli_mass(logits: Tensor) -> Tensor:
+    """The mass of 1, of 2^24 in all, for logits that are activations; 0 has the rest. At least 1 each."""
+    return looked_up(torch.floor(logits * 0.25 + 0.5), _bernoulli(), -18 * 2**10)
+
+
+def _phi(x: Decimal) -> Decimal:
+    """The standard normal distribution function, by its series: x > -9 here."""
+    if x < 0:
+        return 1 - _phi(-x)
+    term = total = x
+    n = 1
+    while abs(term) > Decimal(10) ** (-DIGITS):
+        n += 2
+        term = term * x * x / n
+        total += term
+    root = (2 * Decimal("3.14159265358979323846264338327950288")).sqrt()
+    return Decimal("0.5") + total * _exp(-x * x / 2) / root
+
+
+@functools.cache
+def _cdf() -> Tensor:
+    upper = table(lambda x: 2**CDF * _phi(x), 0, CDF_SIDE * STEPS, STEPS)
+    upper[-1] = 2**CDF
+    return torch.cat([2**CDF - upper.flip(0), upper[1:]])
+
+
+def normal_cdf(t: Tensor) -> Tensor:
+    """2^28 times the normal distribution function of t / 2^16, by interpolation; 0 and 2^28 beyond +-8."""
+    shift = 8  # from 2^16 to STEPS per unit
+    t = t.clamp(-CDF_SIDE * 2.0**16, CDF_SIDE * 2.0**16)
+    low = torch.floor(t * 2.0**-shift)
+    found = _cdf().to(t.device)
+    index = (low + CDF_SIDE * STEPS).clamp(max=len(found) - 2).long()
+    rest = t - (index - CDF_SIDE * STEPS) * 2.0**shift
+    a, b = found[index], found[index + 1]
+    return a + torch.floor((b - a) * rest * 2.0**-shift)
+
+
+@functools.cache
+def quantiles(bits: int) -> tuple[Tensor, Tensor]:
+    """Inner edges and centers of 2^bits cells of equal normal mass, as integers times 2^-20.
+
+    `(2^bits - 1,)` and `(2^bits,)`: the quantiles of j / 2^bits, and of (j + 1/2) / 2^bits.
+    """
+    count = 2**bits
+
+    def quantile(numerator: int) -> int:  # of numerator / 2^(bits + 1), in the upper half
+        wanted, low, high = Decimal(numerator) / (2 * count), Decimal(0), Decimal(9)
+        x = Decimal(0)
+        for _ in range(60):
+            density = _exp(-x * x / 2) / root
+            step = (_phi(x) - wanted) / density
+            x -= max(min(step, Decimal(1)), Decimal(-1))
+            x = min(max(x, low), high)
+            if abs(step) < Decimal(10) ** -15:
+                break
+        return int((x * 2**SCALE).to_integral_value())
+
+    with decimal.localcontext(decimal.Context(prec=DIGITS, rounding=decimal.ROUND_HALF_EVEN)):
+        root = (2 * Decimal("3.14159265358979323846264338327950288")).sqrt()
+        upper = [quantile(count + n) for n in range(1, count)]  # of (count + n) / (2 count)
+    edges = [0, *upper[1::2]]
+    centers = upper[0::2]
+    as_tensor = functools.partial(torch.tensor, dtype=torch.float64)
+    return (
+        as_tensor([-e for e in reversed(edges[1:])] + edges),
+        as_tensor([-c for c in reversed(centers)] + centers),
+    )
