@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.errors import InputError
 from zoo.hub.find import ONLINE, TO_MEASURE, Access, find
 from zoo.measuring import recipe_of, trained_on
 
@@ -169,6 +170,11 @@ def detector_and_examples(
     table = detector.table if detector else None
     examples = _examples_of(model, table, dataset, split, access)
     if score == "default" and detector is not None:
+        if reference is not None:
+            raise InputError(
+                "A detector's own score has learned from its training data: leave reference out, or name "
+                "another score."
+            )
         return detector, examples
     chosen = default_score(model) if score == "default" else parse_score(score)  # pyright: ignore[reportArgumentType]
     check_supported(chosen, model)
@@ -193,8 +199,8 @@ def _examples_of(
         return examples_for(model, dataset, split, recipe_of(model, access), default=default)
     if isinstance(dataset, str | Path) and Path(dataset).suffix in (".npy", ".npz"):
         rows = examples_for(model, dataset, split)
-        return rows_of(table, rows.first(len(rows)))
-    return rows_of(table, dataset)
+        return rows_of(table, rows.first(len(rows)), Path(dataset).name)
+    return rows_of(table, dataset, Path(dataset).name if isinstance(dataset, str | Path) else "")
 
 
 def _reference_of(

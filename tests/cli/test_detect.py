@@ -68,7 +68,7 @@ def scores_in(path: str) -> list[dict[str, str]]:
 
 def test_a_csv_with_text_and_dates_is_fitted_and_scored(does):
     out = does("detect", "fit", "shop.csv", *QUICK, "--out", "d", "--false-alarm-rate", "0.2")
-    assert "Detector: d\n" in out
+    assert "Detector: ./d\n" in out
     assert "p-value at most 0.2, by 8 held-out examples" in out
     out = does("detect", "score", "./d", "shop.csv", "--top", "3", "-o", "s.csv", "--device", "cpu")
     lines = scores_in("s.csv")
@@ -147,7 +147,7 @@ def test_a_plain_model_gives_scores_without_p_values(does):
         (("--score", "nl"), "Unknown score 'nl'. Did you mean 'nll'?"),
         (("--score", "nll,sample=5"), "sample: unknown field. Did you mean 'samples'?"),
         (("--score", "complexity"), "The score 'complexity' does not support rows"),
-        (("--family", "vea"), "No model named 'vea'"),
+        (("--family", "vea"), "No family or model named 'vea'"),
         (("epoch=5",), "training.epoch: unknown field. Did you mean 'epochs'?"),
         (("--kind", "a=real"), "kinds are of the columns of a data frame or a table's file"),
         (("--seed", "-1"), "seed: input should be greater than or equal to 0"),
@@ -189,7 +189,7 @@ def test_images_too_many_for_memory_are_a_sentence(fails, monkeypatch):
     ("words", "why"),
     [
         (("./nowhere", "rows.npy"), "Folder 'nowhere' does not exist."),
-        (("plain", "rows.npy"), "A folder is written ./plain"),
+        (("plain", "rows.npy"), "There is a folder of that name here: it is written ./plain"),
         (("./plain", "images.npy"), "the model takes 4-column rows"),
         (("./plain", "rows.npy", "--score", "zzz"), "Unknown score 'zzz'"),
         (("./plain", "rows.npy", "--score", "latent"), "learns from examples that are normal"),

@@ -213,7 +213,7 @@ def test_parts_are_a_random_partition():
         ({"anomaly_score": "llr"}, "needs latent groups, which VAE does not have"),
         ({"anomaly_score": "complexity"}, "does not support rows"),
         ({"model": "ae", "anomaly_score": "kl"}, "which AE does not have"),
-        ({"model": "vea"}, "No model named 'vea'"),
+        ({"model": "vea"}, "No family or model named 'vea'. Did you mean 'vae'"),
         ({"settings": {"epoch": 2}}, "epoch: unknown field. Did you mean 'epochs'"),
         ({"kinds": {"a": "real"}}, "kinds are of the columns of a data frame"),
         ({"missing": "dropped"}, "missing is 'refused' or 'marginal'; got 'dropped'"),
@@ -506,6 +506,22 @@ def test_a_list_of_image_files_is_fitted_and_scored_by_name(tmp_path):
     arrays = np.stack([np.asarray(Image.open(one)) for one in files])
     assert np.array_equal(detector.scores(arrays).values[:3], found.values)
     assert len(detector.predict(tmp_path)) == 20
+
+
+def test_no_rows_gaps_and_overflow_are_sentences():
+    detector = Detector(settings=SETTINGS).fit(
+        pd.DataFrame(table(), columns=list("abcd")[: table().shape[1]])
+    )
+    frame = pd.DataFrame(table(), columns=list(detector.feature_names_in_))
+    with pytest.raises(InputError, match="There are no rows to score"):
+        detector.predict(frame.iloc[:0])
+    frame.iloc[3, 0] = 1e300
+    with pytest.raises(InputError, match=r"for row '3', and not finite for 1 of 60 rows"):
+        detector.predict(frame)
+    gaps = table()
+    gaps[2, 1] = np.nan
+    with pytest.raises(InputError, match="missing='marginal' scores the values that a row has"):
+        Detector(settings=SETTINGS).fit(gaps)
 
 
 def test_a_detector_is_not_fitted_on_a_test_split():

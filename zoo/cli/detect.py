@@ -15,8 +15,8 @@ score_option = click.option(
     "--score",
     default="default",
     show_default=True,
-    help="A kind of score: reconstruction, neg-elbo, nll, kl, latent, typicality, complexity, regret, llr, or a "
-    "plugin's; with settings as nll,samples=500.",
+    help="A kind of score: reconstruction, neg-elbo, nll, kl, latent, distance, typicality, complexity, regret, llr, "
+    "or a plugin's; with settings as nll,samples=500. Another score than a detector's own has no p-values.",
 )
 reference_option = click.option(
     "--reference",
@@ -109,7 +109,7 @@ def fit(
         if calibration.method == "conformal"
         else f"the highest {calibration.rate:.2%} of the training scores"
     )
-    say(f"Detector: {out}")
+    say(f"Detector: {out if out.is_absolute() or out.parent != Path() else f'./{out}'}")
     say(f"Alarm: score of {detector.threshold_:.6g} or more ({rule}).")
 
 
@@ -148,7 +148,7 @@ def score_(
 ) -> None:
     """Score DATA with a DETECTOR: the folder of `zoo detect fit`, or any model, which gives no p-values.
 
-    The most anomalous examples come first.
+    The most anomalous examples come first. Rows and series are numbered from 0.
     """
     import torch
 
@@ -157,6 +157,8 @@ def score_(
     from zoo.runtime.devices import find_device
     from zoo.scoring import detector_and_examples
 
+    if picture is not None and picture.suffix.lower() != ".png":
+        raise click.UsageError(f"--picture {str(picture)!r} does not end in .png.")
     found, examples = detector_and_examples(
         detector,
         as_data(data),
@@ -169,7 +171,10 @@ def score_(
         examples, device=find_device(device), maps=picture is not None and found.score.has_map
     )
     columns, rows = scores.table(top)
-    print_table(columns, [[key, f"{float(value):.6g}", *rest] for key, value, *rest in rows])
+    shown = [[f"{float(value):.4g}" for value in rest[:1]] + rest[1:] for _, _, *rest in rows]
+    values = [f"{float(value):.6g}" for _, value, *_ in rows]
+    keys = [key for key, *_ in rows]
+    print_table(columns, [[*pair, *rest] for *pair, rest in zip(keys, values, shown, strict=True)])
     if scores.alarms is not None:
         say(
             f"{int(scores.alarms.sum()):,} of {len(scores):,} {examples.domain.nouns} raise an alarm: "
@@ -183,7 +188,8 @@ def score_(
         values = next(iter(examples.read([torch.from_numpy(order)])))
         maps = None if scores.maps is None else scores.maps[order]
         keys = [scores.keys[number] for number in order]
-        write_atomically(picture, draw_anomalies(found.model, values, maps, keys))
+        names = found.table.names if found.table else ()
+        write_atomically(picture, draw_anomalies(found.model, values, maps, keys, names))
         say(f"{picture}: the {len(order)} with the highest scores")
 
 

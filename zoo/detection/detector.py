@@ -127,9 +127,9 @@ class AnomalyDetector:
         return text
 
 
-def rows_of(table: Table, data: object) -> Examples:
+def rows_of(table: Table, data: object, name: str = "") -> Examples:
     """A table's rows, float64, numbered from 0. Raises as `Table.encode`."""
-    return Examples("the table", "all", torch.from_numpy(table.encode(data)))
+    return Examples(name or "the table", "all", torch.from_numpy(table.encode(data)))
 
 
 def has_detector(source: Source) -> bool:

@@ -21,18 +21,19 @@ def draw_anomalies(
     values: Tensor,
     maps: np.ndarray | None = None,
     keys: Sequence[str] = (),
+    names: Sequence[str] = (),
 ) -> bytes:
     """A PNG of examples `(N, *input_shape)` as data has them, the most anomalous first.
 
     Images: rows of originals, their reconstructions, and maps if given, each scaled to its maximum.
-    Rows and series: each with its reconstruction, titled with its key.
+    Rows and series: each with its reconstruction, titled with its key; `names` are of a table's columns.
     """
     x = standardized(model, values)
     x_hat = reconstructed(model, x)
     domain = model.spec.domain
     if not domain.is_image:
         titles = [f"{domain.noun} {key}" for key in keys]
-        return Plot(domain).draw_pairs(on_cpu(x), x_hat, titles=titles)
+        return Plot(domain).draw_pairs(on_cpu(x), x_hat, titles=titles, names=names)
     rows = [on_cpu(x), x_hat]
     if maps is not None:
         heat = torch.from_numpy(maps).mean(1, keepdim=True)

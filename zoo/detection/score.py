@@ -139,9 +139,11 @@ def score_examples(
     Batches have a fixed size, padded at the end, so that an example's score does not depend on how
     many there are.
 
-    Raises InputError for a score that the model does not support, for examples of another shape, and
-    for scores that are not finite.
+    Raises InputError for a score that the model does not support, for no examples or ones of another
+    shape, and for scores that are not finite.
     """
+    if not len(examples):
+        raise InputError(f"There are no {examples.domain.nouns} to score.")
     check_shape(model, examples)
     check_supported(score, model)
     model = as_measured(model, device or model.device)
@@ -163,7 +165,7 @@ def score_examples(
                 values[first : first + len(x)] = found[: len(x)].cpu().double().numpy()
             if maps:
                 mapped.append(_map(score, model, x))
-    check_finite({kind_of(type(score)): torch.from_numpy(values)}, examples.key)
+    check_finite({kind_of(type(score)): torch.from_numpy(values)}, examples.key, examples.domain)
     keys = [examples.key(number) for number in range(count)]
     return Scores(values, keys, score, maps=np.concatenate(mapped) if mapped else None)
 

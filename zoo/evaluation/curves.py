@@ -12,6 +12,8 @@ from zoo.specs.domains import Domain
 
 MOST_COLUMNS, MOST_STEPS, MOST_CHANNELS = 64, 512, 3
 """Of an example that are drawn: the first ones."""
+MOST_NAMES = 12
+"""Columns whose names are listed."""
 ORIGINAL: Color = (165, 165, 165)
 
 
@@ -24,9 +26,17 @@ class Plot:
     pairs = 8
 
     def draw_pairs(
-        self, x: Tensor, y: Tensor, per_row: int = 2, titles: Sequence[str] = ()
+        self,
+        x: Tensor,
+        y: Tensor,
+        per_row: int = 2,
+        titles: Sequence[str] = (),
+        names: Sequence[str] = (),
     ) -> bytes:
-        """For each example the original, and over or beside it the reconstruction; titled, if not by number."""
+        """For each example the original, and over or beside it the reconstruction.
+
+        `titles` are of the examples, which are numbered otherwise, and `names` of a row's columns.
+        """
         if self.is_row:
             legend = [("original", ORIGINAL), ("reconstruction", COLORS[0])]
             per_row = 1 if x.shape[-1] > 24 else per_row
@@ -40,7 +50,7 @@ class Plot:
             )
             for n, (a, b) in enumerate(zip(x, y, strict=True))
         ]
-        return self._draw(panels, legend, per_row, 90)
+        return self._draw(panels, legend, per_row, 90, names=names)
 
     def draw_each(self, x: Tensor, per_row: int) -> bytes:
         """Examples, `per_row` in a row."""
@@ -98,16 +108,19 @@ class Plot:
         columns: int,
         height: int,
         is_moved: bool = False,
+        names: Sequence[str] = (),
     ) -> bytes:
         style = "lines" if not self.is_row else "marks" if is_moved else "bars"
         return draw_panels(
-            panels, style, columns=columns, height=height, legend=legend, note=self._axes()
+            panels, style, columns=columns, height=height, legend=legend, note=self._axes(names)
         )
 
-    def _axes(self) -> str:
+    def _axes(self, names: Sequence[str] = ()) -> str:
         """What is drawn, along and up."""
         unit = "in standard deviations from the mean of each"
         if self.is_row:
+            if 0 < len(names) <= MOST_NAMES:
+                return f"{', '.join(names)}; real columns {unit}"
             return f"{_first(MOST_COLUMNS, self.domain.size, 'columns')}, {unit} column"
         channels, steps = self.domain.shape
         told = _first(MOST_STEPS, steps, "steps")

@@ -118,11 +118,11 @@ def evaluate_each(
     guard = families.guarded(model, "failed to be measured")
     with guard, torch.inference_mode(), exact_float32():
         numbers, values, sha256 = _numbers(measured, images, count, protocol, seed)
-        check_finite(numbers, images.key)
+        check_finite(numbers, images.key, model.spec.domain)
         if isinstance(measured, VariationalAutoencoder) and nll_samples and protocol != "gray":
             some = min(count, nll_examples or count)
             numbers |= _bound(measured, images, some, protocol, seed, nll_samples)
-            check_finite(numbers, images.key)
+            check_finite(numbers, images.key, model.spec.domain)
             values |= {"nll_samples": nll_samples, "nll_n_examples": some}
         if factors:
             values |= processes.from_first(

@@ -23,6 +23,7 @@ from zoo.models.objectives.bounds import VALUES_AT_ONCE
 from zoo.models.primitives import parts_of
 from zoo.registry import families
 from zoo.runtime import processes
+from zoo.specs.domains import Domain
 from zoo.specs.metrics import OwnNumber
 from zoo.specs.objectives import ELBO
 
@@ -62,15 +63,17 @@ def mean_of(values: Tensor) -> tuple[float, float | None]:
     return values.mean().item(), error
 
 
-def check_finite(per_image: Mapping[str, Tensor], key: Callable[[int], str]) -> None:
-    """Raises InputError for numbers `(N,)` that are not finite, with the first image's key."""
-    for name, numbers in per_image.items():
+def check_finite(
+    per_example: Mapping[str, Tensor], key: Callable[[int], str], domain: Domain
+) -> None:
+    """Raises InputError for numbers `(N,)` that are not finite, with the first example's key."""
+    for name, numbers in per_example.items():
         if len(wrong := (~numbers.isfinite()).nonzero()):
             first = int(wrong[0])
             raise InputError(
-                f"{name} is {numbers[first].item()} for image {key(first)!r}, and not finite for "
-                f"{len(wrong):,} of {len(numbers):,} images: the model's outputs overflow, or are no "
-                "numbers, so nothing can be measured of it."
+                f"{name} is {numbers[first].item()} for {domain.noun} {key(first)!r}, and not finite for "
+                f"{len(wrong):,} of {len(numbers):,} {domain.nouns}: the {domain.noun} has a value far out of "
+                "the model's range, or the model's outputs overflow or are no numbers."
             )
 
 

@@ -106,10 +106,10 @@ def measure_reconstructions(
     small = int(sum(row.is_small for row in every))
     if small:
         del per_image["ssim"]
-    check_finite(per_image, images.key)
+    check_finite(per_image, images.key, model.spec.domain)
     if extractor:
         distances = torch.tensor([row.distance for row in every], dtype=torch.float64)
-        check_finite({"feature_distance": distances}, images.key)
+        check_finite({"feature_distance": distances}, images.key, model.spec.domain)
     means = {metric: mean_of(numbers) for metric, numbers in per_image.items()}
     info = model.info
     summary = Reconstructions(

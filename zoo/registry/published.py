@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -42,11 +43,16 @@ def line(name: str) -> IndexLine:
         )
     hint = what_it_is(name) or did_you_mean(name, names)
     raise UnknownNameError(
-        f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. (A folder is "
-        f"written ./{name}.)",
+        f"No model named {name!r}.{hint} `zoo list` shows all {len(names)}. {_folder(name)}",
         name=name,
         known=names,
     )
+
+
+def _folder(name: str) -> str:
+    if os.path.isdir(name):
+        return f"There is a folder of that name here: it is written ./{name}."
+    return f"(A folder is written ./{name}.)"
 
 
 def what_it_is(name: str) -> str:

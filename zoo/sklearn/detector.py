@@ -15,8 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from zoo.api import load
-from zoo.data import Examples, StreamedExamples, load_examples
-from zoo.data.frames import TABLES
+from zoo.data import Examples, StreamedExamples
 from zoo.data.tables import Table
 from zoo.detection import detector as core
 from zoo.detection import fit as fitting
@@ -30,6 +29,7 @@ from zoo.hub.find import find
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.runtime.devices import find_device
+from zoo.sklearn.inputs import check_name, images_or_series, opened
 from zoo.training.recipe import Recipe, load_recipe
 
 log = logging.getLogger("zoo")
@@ -74,8 +74,8 @@ class Detector(OutlierMixin, BaseEstimator):
         offset_: `-threshold_`, as in scikit-learn.
 
     X are rows `(N, D)`, in any units: the model standardizes them; data frames, or the path of a .csv
-    or .parquet file, whose columns are found by name; series `(N, C, L)`; images `(N, C, H, W)` or,
-    gray, `(N, H, W)`, uint8, or floats in [0, 1]; a list of image files; another dataset as for
+    or .parquet file, whose columns are found by name; series `(N, C, L)`, floats; images `(N, C, H, W)`,
+    uint8 or floats in [0, 1], or gray `(N, H, W)` uint8; a list of image files; another dataset as for
     `zoo.score`, of whose named parts fit takes train and the other methods test; or `zoo.data.Examples`.
     """
 
@@ -113,7 +113,7 @@ class Detector(OutlierMixin, BaseEstimator):
             RecipeError, UnknownNameError, WeightsError: as `zoo.train` and `zoo.load`.
         """
         method, rate = self._rate()
-        X = _opened(X, "train")  # noqa: N806
+        X = opened(X, "train")  # noqa: N806
         if isinstance(X, Examples | StreamedExamples) and X.split == "test":
             raise InputError(
                 f"These are the test split of {X.dataset}: fit on other examples, so that the test "
@@ -126,6 +126,11 @@ class Detector(OutlierMixin, BaseEstimator):
         if method == "conformal" and self.false_alarm_rate is None:
             held = len(examples) if trained else round(fitting.HELD_OUT * len(examples))
             rate = max(rate, 1 / (max(1, held) + 1))
+            if rate > DEFAULT_RATE:
+                log.warning(
+                    "%d held-out %s allow a false-alarm rate of %.3g, not %g: more examples allow a lower one.",
+                    *(held, examples.domain.nouns, rate, DEFAULT_RATE),
+                )
         if trained is not None:
             score = self._score(trained)
             self.detector_ = fitting.calibrate(
@@ -176,7 +181,7 @@ class Detector(OutlierMixin, BaseEstimator):
     def scores(self, X: Any, *, maps: bool = False) -> Scores:  # noqa: N803
         """Anomaly scores with keys and p-values, and maps if asked for; higher is more anomalous."""
         check_is_fitted(self, "detector_")
-        found = self._examples(_opened(X, "test", self.detector_.model.spec.input_shape))
+        found = self._examples(opened(X, "test", self.detector_.model.spec.input_shape))
         return self.detector_.score_examples(found, device=find_device(self.device), maps=maps)
 
     def save(self, folder: str | Path) -> None:
@@ -229,6 +234,8 @@ class Detector(OutlierMixin, BaseEstimator):
                 likelihood = {"kind": "columns", "columns": self._table.columns_setting}
                 settings = {"model.likelihood": likelihood | {"missing": self.missing}, **settings}
             return None, default_recipe(given, examples.shape, count, seed, settings)
+        if isinstance(given, str):
+            check_name(given)
         if not isinstance(given, str | Path) or str(given).endswith(".toml"):
             recipe = load_recipe(given, settings)
             return None, recipe.with_overrides({"data.fit": "train", "seed": seed})
@@ -281,8 +288,15 @@ class Detector(OutlierMixin, BaseEstimator):
         if self._table is not None:
             return self._rows(X, is_fit)
         if getattr(X, "ndim", 2) > 2:
-            return Examples("X", "all", _images_or_series(X))
-        rows = validate_data(self, X, reset=is_fit, dtype=[np.float64, np.float32])
+            return Examples("X", "all", images_or_series(X))
+        try:
+            rows = validate_data(self, X, reset=is_fit, dtype=[np.float64, np.float32])
+        except ValueError as problem:
+            if "NaN" not in str(problem):
+                raise
+            raise InputError(
+                "X holds NaN. missing='marginal' scores the values that a row has; or drop such rows, or impute."
+            ) from None
         return Examples("X", "all", torch.tensor(rows, dtype=torch.float64))
 
 
@@ -315,33 +329,3 @@ def load_detector(
         device=device,
     )
     return detector._fitted(found)
-
-
-def _opened(X: Any, default: str, shape: tuple[int, ...] | None = None) -> Any:  # noqa: N803
-    """X, or the images or rows of the files or dataset that it names; not of tables, which have names of columns."""
-    is_path = isinstance(X, str | Path)
-    if is_path and Path(X).suffix.lower() not in TABLES:
-        return load_examples(X, None, shape=shape, default=default)
-    if isinstance(X, list | tuple) and X and isinstance(X[0], str | Path):
-        return load_examples(X, None, shape=shape)
-    return X
-
-
-def _images_or_series(X: Any) -> torch.Tensor:  # noqa: N803
-    """uint8 images `(N, C, H, W)` of levels or of floats in [0, 1]; other floats `(N, C, L)` are series."""
-    values = torch.as_tensor(np.asarray(X))
-    if values.dim() > 4:
-        raise InputError(f"X has at most 4 dimensions, (N, C, H, W); got {tuple(values.shape)}.")
-    if values.dtype == torch.uint8:
-        return values[:, None] if values.dim() == 3 else values
-    if not values.is_floating_point():
-        raise InputError(f"Images are uint8 or floats in [0, 1]; got {values.dtype}.")
-    if not torch.isfinite(values).all():
-        raise InputError("X holds NaN or infinity. Drop such examples, or impute the values.")
-    if values.dim() == 3:
-        return values.double()
-    if values.min() < 0 or values.max() > 1:
-        raise InputError(
-            f"Images of floats are in [0, 1]; got values from {values.min():g} to {values.max():g}."
-        )
-    return (values * 255).round().to(torch.uint8)
