@@ -169,9 +169,11 @@ def decoded(data: bytes, folder: Path) -> np.ndarray:
         own = np.frombuffer(data, "<u4", words, place)
         place += 4 * words
         stack = Stack([*supply[: SUPPLY - touched], *own])
-        for _ in range(count):
+        for place_in_chunk in range(count):
             latents = len(model.tensors["posterior_head.bias"]) // 2
-            cells = np.array([stack.pop(every) for _ in range(latents)])
+            turn = place_in_chunk * latents + np.arange(latents)
+            moved = np.array([stack.pop(every) for _ in range(latents)])
+            cells = (moved - supply[turn % SUPPLY].astype(np.int64)) % CELLS
             levels = [
                 255 * stack.pop([0, MASS - one, MASS]) for one in map(int, model.pixels(cells))
             ]

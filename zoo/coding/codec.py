@@ -23,8 +23,8 @@ from zoo.exact.tables import MASS
 Stacks = Sequence[Stack]
 
 
-def push_images(model: ExactModel, stacks: Stacks, levels: Tensor) -> None:
-    """Pushes one image to each stack: 0 or 255, `(S, C, H, W)` uint8."""
+def push_images(model: ExactModel, stacks: Stacks, levels: Tensor, place: int) -> None:
+    """Pushes the image at a place of its chunk to each stack: 0 or 255, `(S, C, H, W)` uint8."""
     features = model.features(images_as_activations(levels))
     state, cells, component = State(), [], None
     for number in range(len(model.sizes)):
@@ -46,11 +46,11 @@ def push_images(model: ExactModel, stacks: Stacks, levels: Tensor) -> None:
                 stack.push(own, equal)
         else:
             for stack, own in zip(stacks, cells[number].numpy(), strict=True):
-                stack.push_uniform(own)
+                stack.push_cells(own, _turn(model, place, number))
 
 
-def pop_images(model: ExactModel, stacks: Stacks) -> Tensor:
-    """Pops one image from each stack, `(S, C, H, W)` uint8. Raises DataError if a stack has too few bits."""
+def pop_images(model: ExactModel, stacks: Stacks, place: int) -> Tensor:
+    """Pops the image at a place of its chunk from each stack, `(S, C, H, W)` uint8. Raises DataError if a stack has too few bits."""
     state, states, cells, component = State(), [], [], None
     for number, size in enumerate(model.sizes):
         states.append(state)
@@ -59,7 +59,8 @@ def pop_images(model: ExactModel, stacks: Stacks) -> Tensor:
             component = _each(stacks, lambda stack, _, equal=equal: stack.pop(equal))
             cells.append(_pop_cells(stacks, model.prior.of(component[:, 0])))
         else:
-            cells.append(_each(stacks, lambda stack, _, size=size: stack.pop_uniform(size)))
+            turn = _turn(model, place, number)
+            cells.append(_each(stacks, lambda stack, _, n=size, at=turn: stack.pop_cells(n, at)))
         state = model.descend(number, cells[number], state)
     masses = _two(model.pixel_masses(state))
     found = _each(stacks, lambda stack, n: stack.pop(masses[n]))
@@ -73,6 +74,11 @@ def pop_images(model: ExactModel, stacks: Stacks) -> Tensor:
                 stack.push(own, by_cells[n : n + 1])
         _push_cells(stacks, model.posterior(number, features, states[number]), cells[number])
     return levels
+
+
+def _turn(model: ExactModel, place: int, number: int) -> int:
+    """Number of the first latent of a group among those of all images of a chunk."""
+    return place * sum(model.sizes) + sum(model.sizes[:number])
 
 
 def _pop_cells(stacks: Stacks, gaussian: Gaussian) -> Tensor:
@@ -130,7 +136,7 @@ def encode(model: ExactModel, levels: Tensor, chunk: int) -> list[Chunk]:
         active = [n for n, size in enumerate(sizes) if place < size]
         if active:
             images = levels[[starts[n] + place for n in active]]
-            push_images(model, [stacks[n] for n in active], images)
+            push_images(model, [stacks[n] for n in active], images, place)
     return [Chunk(size, *stack.words()[::-1]) for size, stack in zip(sizes, stacks, strict=True)]
 
 
@@ -139,4 +145,4 @@ def decode(model: ExactModel, chunks: Sequence[Chunk]) -> Iterator[tuple[list[in
     stacks = [Stack(chunk.words, chunk.touched) for chunk in chunks]
     for place in range(max(chunk.images for chunk in chunks)):
         active = [n for n, chunk in enumerate(chunks) if place < chunk.images]
-        yield active, pop_images(model, [stacks[n] for n in active])
+        yield active, pop_images(model, [stacks[n] for n in active], place)

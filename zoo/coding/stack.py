@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import DataError, NotInstalledError
+from zoo.exact.gaussians import CELLS
 from zoo.exact.tables import MASS
 
 EXTRA = "pip install 'autoencoder-zoo[coding]'"
@@ -52,15 +53,20 @@ class Stack:
         self._check()
         return found
 
-    def push_uniform(self, symbols: np.ndarray) -> None:
-        """Pushes numbers of 12 bits, `(n,)`."""
-        self.coder.encode_reverse(symbols.astype(np.int32), self.kinds[1])
+    def push_cells(self, cells: np.ndarray, turn: int) -> None:
+        """Pushes numbers of 12 bits, `(n,)`, of equal mass, each moved by a word of the supply from number `turn` on.
 
-    def pop_uniform(self, count: int) -> np.ndarray:
-        """Pops numbers of 12 bits, `(count,)` int32."""
+        Else the next image would pop the bits that this one's latents have just pushed: where posterior and
+        prior are alike, all images would have the same latents, and a rate that is not the mean.
+        """
+        moved = (cells + _moves(turn, len(cells))) % CELLS
+        self.coder.encode_reverse(moved.astype(np.int32), self.kinds[1])
+
+    def pop_cells(self, count: int, turn: int) -> np.ndarray:
+        """Pops what `push_cells` pushed, `(count,)` int64."""
         found = self.coder.decode(self.kinds[1], count)
         self._check()
-        return found
+        return (found - _moves(turn, count)) % CELLS
 
     def words(self) -> tuple[np.ndarray, int]:
         """The words that differ from the supply, the top last, and the number of supplied words they replace."""
@@ -80,6 +86,10 @@ class Stack:
             raise DataError("too few bits")
 
 
+def _moves(turn: int, count: int) -> np.ndarray:
+    return supply()[(turn + np.arange(count)) % SUPPLY].astype(np.int64)
+
+
 def _weights(masses: np.ndarray) -> np.ndarray:
     """What gives constriction's `Categorical(perfect=False)` exactly these masses: each less 1."""
     assert masses.min() >= 1
@@ -89,8 +99,6 @@ def _weights(masses: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _models() -> tuple[Any, Any]:
-    from zoo.exact.gaussians import CELLS
-
     kinds = _constriction().stream.model
     return kinds.Categorical(perfect=False), kinds.Uniform(CELLS)
 

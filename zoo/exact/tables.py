@@ -154,9 +154,11 @@ def bernoulli_mass(logits: Tensor) -> Tensor:
 
 
 def _phi(x: Decimal) -> Decimal:
-    """The standard normal distribution function, by its series: x > -9 here."""
+    """The standard normal distribution function, by its series."""
     if x < 0:
         return 1 - _phi(-x)
+    if x > 10:  # 1 less 1e-23
+        return Decimal(1)
     term = total = x
     n = 1
     while abs(term) > Decimal(10) ** (-DIGITS):
