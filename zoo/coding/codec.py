@@ -137,7 +137,11 @@ def encode(model: ExactModel, levels: Tensor, chunk: int) -> list[Chunk]:
         if active:
             images = levels[[starts[n] + place for n in active]]
             push_images(model, [stacks[n] for n in active], images, place)
-    return [Chunk(size, *stack.words()[::-1]) for size, stack in zip(sizes, stacks, strict=True)]
+    chunks = []
+    for size, stack in zip(sizes, stacks, strict=True):
+        words, touched = stack.words()
+        chunks.append(Chunk(size, touched, words))
+    return chunks
 
 
 def decode(model: ExactModel, chunks: Sequence[Chunk]) -> Iterator[tuple[list[int], Tensor]]:

@@ -91,7 +91,10 @@ def _conv(layer: nn.Conv2d) -> Function:
     how = {"dilation": layer.dilation, "padding": layer.padding, "stride": layer.stride}
 
     def apply(x: Tensor) -> Tensor:
-        columns = F.unfold(x, layer.kernel_size, **how)  # (N, in, L)
+        is_pointwise = layer.kernel_size == layer.stride == (1, 1) and layer.padding == (0, 0)
+        columns = (
+            x.flatten(2) if is_pointwise else F.unfold(x, layer.kernel_size, **how)
+        )  # (N, in, L)
         sums = weight.to(x.device) @ columns + bias.to(x.device)[:, None]
         height = _length(x.shape[2], layer, 0)
         return saturated(rounded(sums, WEIGHT)).unflatten(2, (height, -1))
@@ -100,10 +103,8 @@ def _conv(layer: nn.Conv2d) -> Function:
 
 
 def _length(size: int, layer: nn.Conv2d, axis: int) -> int:
-    padding, dilation, kernel, stride = (
-        one[axis] for one in (layer.padding, layer.dilation, layer.kernel_size, layer.stride)
-    )
-    assert isinstance(padding, int)
+    padding = int(layer.padding[axis])
+    dilation, kernel, stride = layer.dilation[axis], layer.kernel_size[axis], layer.stride[axis]
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
@@ -117,14 +118,14 @@ def _transposed(layer: nn.ConvTranspose2d) -> Function:
     weight = on_grid(own.flatten(1).T, WEIGHT)  # (out kh kw, in)
 
     def apply(x: Tensor) -> Tensor:
-        size = [
+        size = tuple(
             (length - 1) * layer.stride[axis]
             - 2 * int(layer.padding[axis])
             + layer.dilation[axis] * (layer.kernel_size[axis] - 1)
             + layer.output_padding[axis]
             + 1
             for axis, length in enumerate(x.shape[2:])
-        ]
+        )
         columns = weight.to(x.device) @ x.flatten(2)  # (N, out kh kw, L)
         how = {"dilation": layer.dilation, "padding": layer.padding, "stride": layer.stride}
         sums = F.fold(columns, size, layer.kernel_size, **how) + bias.to(x.device)[:, None, None]

@@ -53,7 +53,7 @@ def _tanh(x: Decimal) -> Decimal:
 
 @functools.cache
 def _of_activation(name: str) -> Tensor:
-    """An activation function on [0, 12], on the grid of activations: silu, gelu or tanh; elu on [-12, 0]."""
+    """An activation function on [-12, 12], on the grid of activations; of elu on [-12, 0]."""
     if name == "elu":
         return table(lambda x: ONE * (_exp(x) - 1), -SIDE * ONE, 0, ONE)
     functions = {
@@ -61,24 +61,24 @@ def _of_activation(name: str) -> Tensor:
         "gelu": lambda x: ONE * x * _phi(x),
         "tanh": lambda x: ONE * _tanh(x),
     }
-    return table(functions[name], 0, SIDE * ONE, ONE)
+    upper = table(functions[name], 0, SIDE * ONE, ONE)
+    lower = -upper[1:] if name == "tanh" else upper[1:] - torch.arange(1.0, len(upper))
+    return torch.cat([lower.flip(0), upper])  # tanh is odd, and of the others f(-x) = f(x) - x
 
 
 def activated(name: str, x: Tensor) -> Tensor:
     """An activation function of activations, by its name in a Spec."""
     if name == "relu":
         return x.clamp(min=0)
-    if name == "leaky_relu" or name == "leaky-relu":
+    if name == "leaky-relu":
         slope = round(0.01 * 2**16)
         return torch.where(x < 0, torch.floor(x * slope * 2.0**-16 + 0.5), x)
+    found = looked_up(x, _of_activation(name), -SIDE * ONE)
+    if name == "tanh":
+        return found
     if name == "elu":
-        return torch.where(x < 0, looked_up(x, _of_activation(name), -SIDE * ONE), x)
-    size = x.abs()
-    inside = looked_up(size, _of_activation(name), 0)
-    if name == "tanh":  # odd
-        return torch.where(x < 0, -inside, inside)
-    inside = torch.where(size > SIDE * ONE, size, inside)
-    return torch.where(x < 0, inside - size, inside)  # f(-x) = f(x) - x
+        return torch.where(x < 0, found, x)
+    return found + (x - SIDE * ONE).clamp(min=0)
 
 
 @functools.cache
