@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 
 # torch is imported by the functions that need it.
 
-STACKS = 64
-"""Most chunks coded side by side."""
-START_SHARE = 0.005
-"""Most of a chunk's bits that start its stack."""
-MOST_CHUNK = 2**20
-Progress = Callable[[int], None]
-"""Called with the number of images that are done."""
-
 
 def compress(
     model: Autoencoder,
@@ -34,7 +26,7 @@ def compress(
     *,
     chunk: int | None = None,
     binarize: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> bytes:
     """Images as a file's bytes, from which `decompress` gives the same levels on every machine.
 
@@ -61,10 +53,11 @@ def compress(
 
     import torch
 
-    from zoo.coding.codec import encode
     from zoo.coding.file import Header, written
+    from zoo.coding.images import MOST_CHUNK, encoded
     from zoo.exact.grids import VERSION
     from zoo.folder.weights import weights_bytes
+    from zoo.registry import families
 
     examples = _examples_of(model, images)
     exact = exact_form(model)
@@ -76,21 +69,11 @@ def compress(
         levels = next(iter(examples.read([torch.arange(first, last)])))
         return _binary(levels, first, binarize, examples)
 
-    digest, chunks = hashlib.sha256(), []
-    with torch.no_grad():
-        size = chunk or _chunk_for(exact, read(0, min(16, count)))
-        for first in range(0, count, STACKS * size):
-            levels = read(first, min(first + STACKS * size, count))
-            digest.update(levels.contiguous().numpy().data)
-            chunks += encode(exact, levels, size)
-            if on_progress:
-                on_progress(first + len(levels))
-    info = model.info
-    origin = info.origin if info and not info.origin.startswith((".", "/", "~")) else ""
+    chunks, sha256 = encoded(exact, read, count, chunk, on_progress)
     header = Header(
         exact=VERSION,
-        model=origin if _is_address(origin) else "",
-        family=info.family if info else "",
+        model=_address_of(model),
+        family=families.of(model).name,
         weights_sha256=hashlib.sha256(weights_bytes(model)).hexdigest(),
         network_sha256=exact.digest,
         values="binary",
@@ -98,11 +81,11 @@ def compress(
         shape=tuple(exact.shape),
         count=count,
         chunks=len(chunks),
-        sha256=digest.hexdigest(),
+        sha256=sha256,
     )
     keys = [examples.key(number) for number in range(count)]
-    numbered = keys == [str(number) for number in range(count)]
-    return written(header, chunks, None if numbered else keys)
+    are_numbers = all(key.rpartition("/")[2].isdecimal() for key in keys)
+    return written(header, chunks, None if are_numbers else keys)
 
 
 def decompress(
@@ -111,7 +94,7 @@ def decompress(
     model: Autoencoder | None = None,
     only: range | None = None,
     skip_damaged: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> Tensor:
     """The images of a file, `(N, C, H, W)` uint8, the same bytes on every machine.
 
@@ -128,6 +111,8 @@ def decompress(
             file.
     """
     import torch
+
+    from zoo.coding.images import decoded
 
     file = opened(data)
     exact = exact_form(model_of(file) if model is None else model)
@@ -189,103 +174,6 @@ def exact_form(model: Autoencoder) -> ExactModel:
     return exact(model)
 
 
-def decoded(
-    file: Compressed,
-    exact: ExactModel,
-    only: range | None = None,
-    skip_damaged: bool = False,
-    on_progress: Progress | None = None,
-) -> Iterator[tuple[range, Tensor]]:
-    """Images of a file in order: their numbers, and levels `(n, C, H, W)` uint8. Errors as `decompress`."""
-    import hashlib
-
-    import torch
-
-    from zoo.coding.codec import decode
-    from zoo.coding.file import MOST_BYTES
-    from zoo.exact.grids import VERSION
-
-    header = file.header
-    if header.exact != VERSION:
-        raise DataError(
-            f"It has version {header.exact} of the arithmetic, and this zoo has {VERSION}."
-        )
-    if header.network_sha256 != exact.digest or tuple(header.shape) != tuple(exact.shape):
-        raise InputError(
-            f"It was compressed with another model: integer weights {header.network_sha256[:12]}..., and these "
-            f"are {exact.digest[:12]}...."
-        )
-    wanted = range(header.count) if only is None else only
-    if wanted.step != 1 or wanted.start < 0 or not wanted.start < wanted.stop <= header.count:
-        raise InputError(
-            f"It has the images 0 to {header.count - 1:,}; got {wanted.start}:{wanted.stop}."
-        )
-    if len(wanted) * header.values_per_image > MOST_BYTES:
-        raise InputError(
-            f"{len(wanted):,} images of {header.values_per_image:,} values are more than {MOST_BYTES:,} "
-            "bytes: decompress a part of them."
-        )
-    digest, done, whole = hashlib.sha256(), 0, only is None
-    with torch.no_grad():
-        for places in _groups(file, wanted):
-            sound = [n for n in places if file.chunks[n] is not None]
-            if lost := [n for n in places if n not in sound]:
-                if not skip_damaged:
-                    raise DataError(
-                        _damaged(file, lost[0], "its bytes are not what its checksum says")
-                    )
-                whole = False
-            held = [chunk for n in sound if (chunk := file.chunks[n]) is not None]
-            found = [torch.empty(one.images, *header.shape, dtype=torch.uint8) for one in held]
-            seen = [0] * len(held)
-            try:
-                for active, levels in decode(exact, held) if held else ():
-                    for n, image in zip(active, levels, strict=True):
-                        found[n][seen[n]] = image
-                        seen[n] += 1
-            except DataError as problem:
-                raise DataError(_damaged(file, sound[0], str(problem))) from None
-            for n, levels in zip(sound, found, strict=True):
-                start = sum(file.sizes[:n])
-                part = range(max(start, wanted.start), min(start + len(levels), wanted.stop))
-                own = levels[part.start - start : part.stop - start]
-                digest.update(own.numpy().data)
-                done += len(own)
-                yield part, own
-            if on_progress:
-                on_progress(done)
-    if whole and digest.hexdigest() != header.sha256:
-        raise DataError("The images are not those that were compressed: their sha256 differs.")
-
-
-def _groups(file: Compressed, wanted: range) -> Iterator[list[int]]:
-    """Numbers of the chunks that hold the wanted images, as many as are coded side by side."""
-    start, chosen = 0, []
-    for number, size in enumerate(file.sizes):
-        if start < wanted.stop and start + size > wanted.start:
-            chosen.append(number)
-        start += size
-    for first in range(0, len(chosen), STACKS):
-        yield chosen[first : first + STACKS]
-
-
-def _damaged(file: Compressed, number: int, why: str) -> str:
-    start = sum(file.sizes[:number])
-    return (
-        f"Chunk {number} of {len(file.sizes)}, images {start:,} to {start + file.sizes[number] - 1:,}, is damaged: "
-        f"{why}. --skip-damaged (skip_damaged=True) gives the others."
-    )
-
-
-def _chunk_for(exact: ExactModel, levels: Tensor) -> int:
-    """Images of a chunk so that starting its stack takes START_SHARE of its bits, by a trial of the first ones."""
-    from zoo.coding.codec import encode
-
-    (trial,) = encode(exact, levels, len(levels))
-    per_image = max(1.0, 32 * (len(trial.words) - trial.touched) / len(levels))
-    return min(MOST_CHUNK, max(1, round(32 * trial.touched / (START_SHARE * per_image))))
-
-
 def _examples_of(model: Autoencoder, images: Any) -> AnyExamples:
     """Images of the model's shape. Raises InputError."""
     import numpy as np
@@ -325,11 +213,12 @@ def _binary(levels: Tensor, first: int, binarize: bool, examples: AnyExamples) -
     return levels
 
 
-def _is_address(origin: str) -> bool:
-    """Whether others can load a model from there: a published name or a repo on the Hub."""
+def _address_of(model: Autoencoder) -> str:
+    """Where others can load a model from, a published name or a repo on the Hub; else empty."""
     from zoo.registry import published
 
-    return origin.startswith("hf://") or published.known(origin) is not None
+    origin = model.info.origin if model.info else ""
+    return origin if origin.startswith("hf://") or published.known(origin) else ""
 
 
 def numbers(text: str) -> range:
@@ -338,6 +227,3 @@ def numbers(text: str) -> range:
     if not colon or not start.strip().isdecimal() or not stop.strip().isdecimal():
         raise InputError(f"{text!r} is not START:STOP, such as 5000:5010.")
     return range(int(start), int(stop))
-
-
-__all__: Sequence[str] = ("compress", "decompress")

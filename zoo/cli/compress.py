@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Draw each pixel with its gray level as probability, by a fixed draw: the gray levels are lost.",
 )
-@click.option(
-    "--split", help="Part of one dataset with parts.  [default: test; all if it has no parts]"
-)
+@click.option("--split", help="Part of one dataset.  [default: all of it]")
 @click.option(
     "--chunk",
     type=click.IntRange(1),
@@ -60,9 +58,11 @@ def compress(
     check_order(files)
     loaded = zoo.load(model)
     shape = loaded.spec.input_shape
+    if split and len(files) > 1:
+        raise click.UsageError("--split is of one dataset.")
     images = (
         load_examples(files[0], split, shape=shape)
-        if len(files) == 1 and (split or "." not in Path(files[0]).name)
+        if split
         else open_all(files, shape=shape, transform=Transform())
     )
     begun = time.monotonic()
@@ -98,7 +98,8 @@ def decompress(
 ) -> None:
     """Restore the images of a FILE that `zoo compress` wrote, the same bytes on every machine."""
     import zoo
-    from zoo.compressing import decoded, exact_form, model_of, numbers, opened
+    from zoo.coding.images import decoded
+    from zoo.compressing import exact_form, model_of, numbers, opened
     from zoo.io.files import staged, write_atomically
 
     is_folder = out.suffix.lower() != ".npy"
