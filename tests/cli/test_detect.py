@@ -251,3 +251,17 @@ def test_a_score_learns_from_the_reference_that_is_named(does, fails):
     assert "go with --against" in fails(
         "eval", "./plain", "rows.npy", "--reference", "rows.npy", code=2
     )
+
+
+def test_images_of_several_sizes_fit_by_the_transform_that_the_message_names(does, fails):
+    Path("mixed").mkdir()
+    for number, image in enumerate(np.load("images.npy")):
+        Image.fromarray(image[: 8 - number % 2 * 2]).save(f"mixed/{number:02}.png")
+    said = fails("detect", "fit", "mixed", "--out", "d", *QUICK)
+    assert "data.transform = {resize = " in said
+    how = ("data.transform.resize=6", "data.transform.crop=center")
+    does("detect", "fit", "mixed", "--out", "d", *how, *QUICK)
+    assert zoo.load("./d").spec.input_shape == (1, 6, 6)
+    assert does("detect", "score", "./d", "mixed", "--top", "3").count(".png") == 3
+    said = fails("detect", "fit", "mixed", "--out", "e", "data.transform.resize=x", *QUICK)
+    assert "data.transform.resize" in said

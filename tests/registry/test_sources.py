@@ -54,7 +54,7 @@ def test_a_bare_word_is_a_published_name_always(registry):
     Path("mine").mkdir()
     message = refused("mine", UnknownNameError)
     assert "No model named 'mine'." in message
-    assert "(A folder is written ./mine.)" in message
+    assert "There is a folder of that name here: it is written ./mine." in message
 
 
 @pytest.mark.parametrize(

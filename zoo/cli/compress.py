@@ -58,10 +58,11 @@ def compress(
     check_order(files)
     loaded = zoo.load(model)
     shape = loaded.spec.input_shape
-    if split and len(files) > 1:
+    first, *others = files
+    if split and others:
         raise click.UsageError("--split is of one dataset.")
     images = (
-        load_examples(files[0], split, shape=shape)
+        load_examples(first, split, shape=shape)
         if split
         else open_all(files, shape=shape, transform=Transform())
     )

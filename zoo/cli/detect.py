@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli import complete
 from zoo.cli.output import device_option, print_table, say
 from zoo.cli.train import as_setting
+
+if TYPE_CHECKING:
+    from zoo.specs.data import Transform
 
 score_option = click.option(
     "--score",
@@ -86,6 +89,7 @@ def fit(
     """
     from zoo.folder import store
     from zoo.sklearn import Detector
+    from zoo.sklearn.inputs import transform_of
 
     store.check_target(out)
     detector = Detector(
@@ -100,7 +104,7 @@ def fit(
         random_state=seed,
         verbose=True,
     )
-    detector.fit(_data(data, split, has_missing=missing == "marginal"))
+    detector.fit(_data(data, split, missing == "marginal", transform_of(detector.settings)))
     detector.save(out)
     calibration = detector.detector_.calibration
     assert calibration is not None
@@ -213,7 +217,7 @@ def as_data(data: str) -> str | Path:
     return Path(data) if Path(data).suffix.lower() in TABLES else data
 
 
-def _data(data: str, split: str | None, has_missing: bool) -> object:
+def _data(data: str, split: str | None, has_missing: bool, transform: Transform) -> object:
     """What `Detector.fit` takes: a table's path, or examples."""
     from zoo.data import load_examples
     from zoo.data.open import check_at_hand
@@ -222,4 +226,4 @@ def _data(data: str, split: str | None, has_missing: bool) -> object:
     if isinstance(found, Path):
         return found
     check_at_hand(data, offline=False)
-    return load_examples(data, split, has_missing=has_missing, default="train")
+    return load_examples(data, split, transform=transform, has_missing=has_missing, default="train")

@@ -15,7 +15,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from zoo.api import load
-from zoo.data import Examples, StreamedExamples
+from zoo.data import Examples, StreamedExamples, load_examples
 from zoo.data.tables import Table
 from zoo.detection import detector as core
 from zoo.detection import fit as fitting
@@ -25,11 +25,12 @@ from zoo.detection.detector import AnomalyDetector
 from zoo.detection.score import Scores, parse_score
 from zoo.detection.scores.base import Score
 from zoo.errors import InputError
+from zoo.evaluation.examples import examples_for
 from zoo.hub.find import find
 from zoo.models import Autoencoder
 from zoo.registry import families
 from zoo.runtime.devices import find_device
-from zoo.sklearn.inputs import check_name, images_or_series, opened
+from zoo.sklearn.inputs import check_name, images_or_series, is_named, transform_of
 from zoo.training.recipe import Recipe, load_recipe
 
 log = logging.getLogger("zoo")
@@ -113,7 +114,9 @@ class Detector(OutlierMixin, BaseEstimator):
             RecipeError, UnknownNameError, WeightsError: as `zoo.train` and `zoo.load`.
         """
         method, rate = self._rate()
-        X = opened(X, "train")  # noqa: N806
+        if is_named(X):
+            how = {"transform": transform_of(self.settings), "default": "train"}
+            X = load_examples(X, None, **how)  # noqa: N806
         if isinstance(X, Examples | StreamedExamples) and X.split == "test":
             raise InputError(
                 f"These are the test split of {X.dataset}: fit on other examples, so that the test "
@@ -181,7 +184,7 @@ class Detector(OutlierMixin, BaseEstimator):
     def scores(self, X: Any, *, maps: bool = False) -> Scores:  # noqa: N803
         """Anomaly scores with keys and p-values, and maps if asked for; higher is more anomalous."""
         check_is_fitted(self, "detector_")
-        found = self._examples(opened(X, "test", self.detector_.model.spec.input_shape))
+        found = examples_for(self.detector_.model, X, None) if is_named(X) else self._examples(X)
         return self.detector_.score_examples(found, device=find_device(self.device), maps=maps)
 
     def save(self, folder: str | Path) -> None:

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from zoo.data import load_examples
 from zoo.data.frames import TABLES
-from zoo.errors import InputError, UnknownNameError, did_you_mean
+from zoo.errors import InputError, RecipeError, UnknownNameError, did_you_mean
 from zoo.registry import families, published
+from zoo.specs.data import Transform
+from zoo.specs.validation import checked, listed
 
 
-def opened(X: Any, default: str, shape: tuple[int, ...] | None = None) -> Any:  # noqa: N803
-    """X, or the images or rows of the files or dataset that it names; not of tables, which have names of columns."""
-    is_path = isinstance(X, str | Path)
-    if isinstance(X, list | tuple) and not X:
-        raise InputError("X is an empty list.")
-    if is_path and Path(X).suffix.lower() not in TABLES:
-        return load_examples(X, None, shape=shape, default=default)
-    if isinstance(X, list | tuple) and X and isinstance(X[0], str | Path):
-        return load_examples(X, None, shape=shape)
-    return X
+def is_named(X: Any) -> bool:  # noqa: N803
+    """Whether X is a path, a dataset's name or a list of files; not of tables, which have names of columns.
+
+    Raises InputError for an empty list.
+    """
+    if isinstance(X, list | tuple):
+        if not X:
+            raise InputError("X is an empty list.")
+        return isinstance(X[0], str | Path)
+    return isinstance(X, str | Path) and Path(X).suffix.lower() not in TABLES
+
+
+def transform_of(settings: Mapping[str, Any] | None) -> Transform:
+    """The transform of images in a recipe's settings, `data.transform`. Raises RecipeError if it is invalid."""
+    given, fields = settings or {}, {}
+    for name, value in given.items():
+        if name == "data.transform" and isinstance(value, Mapping):
+            fields |= value
+        elif name.startswith("data.transform."):
+            fields[name.removeprefix("data.transform.")] = value
+    found, problems = checked(Transform, fields, "data.transform")
+    if found is None:
+        raise RecipeError(listed("This recipe", problems), problems=problems)
+    return found
 
 
 def images_or_series(X: Any) -> torch.Tensor:  # noqa: N803
