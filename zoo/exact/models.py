@@ -156,10 +156,6 @@ class ExactModel:
     def _clamped(self, log_variance: Tensor) -> Tensor:
         return log_variance if self.bound is None else tables.soft_clamped(log_variance, self.bound)
 
-    def _scale(self, log_variance: Tensor) -> Tensor:
-        """Standard deviations of log-variances after the soft clamp."""
-        return tables.scale_of(log_variance, None)
-
     def _top(self, x: Tensor) -> Moments:
         """The top group's posterior moments of images."""
         raise NotImplementedError
@@ -171,10 +167,10 @@ class ExactModel:
         mean, log_variance = self._top(
             saturated(start) if not vamp.is_image else tables.sigmoid(start)
         )
-        return MixturePrior(mean, log_variance, self._scale(log_variance))
+        return MixturePrior(mean, log_variance, tables.scale_of(log_variance))
 
     def _on_top_grid(self, mean: Tensor, log_variance: Tensor) -> Gaussian:
-        return of_gaussian(mean * 2.0**8, self._scale(log_variance), self.prior.edges)
+        return of_gaussian(mean * 2.0**8, tables.scale_of(log_variance), self.prior.edges)
 
     def _top_codes(self, cells: Tensor) -> Tensor:
         """The codes of cells of the top group, activations."""
@@ -248,8 +244,8 @@ class ExactHierarchy(ExactModel):
         assert state.prior is not None
         shift, growth = self.groups[number - 1].posterior(state.grid, image).chunk(2, 1)
         _, before = state.prior
-        wide = self._scale(self._clamped(saturated(before + growth)))
-        ratio = divided(wide * 2.0**SCALE, self._scale(self._clamped(before)))
+        wide = tables.scale_of(self._clamped(saturated(before + growth)))
+        ratio = divided(wide * 2.0**SCALE, tables.scale_of(self._clamped(before)))
         return of_gaussian(shift.flatten(1) * 2.0**8, ratio.flatten(1), self.below.edges)
 
     def descend(self, number: int, cells: Tensor, state: State) -> State:
@@ -259,7 +255,7 @@ class ExactHierarchy(ExactModel):
             assert state.grid is not None
             assert state.prior is not None
             mean, log_variance = state.prior
-            scale = self._scale(self._clamped(log_variance))
+            scale = tables.scale_of(self._clamped(log_variance))
             deviation = self.below.centers[cells.long()].view_as(scale)
             z = saturated(mean + rounded(scale * deviation, 2 * SCALE - ACTIVATION))
             grid = self.groups[number - 1].update(state.grid, z)

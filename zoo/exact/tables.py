@@ -122,22 +122,20 @@ def soft_clamped(x: Tensor, bound: float) -> Tensor:
 
 
 @functools.cache
-def _scales(bound: float | None) -> Tensor:
+def _scales() -> Tensor:
     side = LIMIT // ONE * 2**LOG_VARIANCE
-
-    def scale(v: Decimal) -> Decimal:
-        if bound is not None:
-            b = Decimal(repr(bound))
-            v = b * _tanh(v / b)
-        return max(Decimal(1), 2**SCALE * _exp(min(v, Decimal(24)) / 2))
-
-    return table(scale, -side, side, 2**LOG_VARIANCE)
+    return table(
+        lambda v: max(Decimal(1), 2**SCALE * _exp(min(v, Decimal(24)) / 2)),
+        -side,
+        side,
+        2**LOG_VARIANCE,
+    )
 
 
-def scale_of(log_variance: Tensor, bound: float | None) -> Tensor:
-    """Standard deviations exp(b tanh(v / b) / 2) of activations v; exp(v / 2) without a bound; at least 2^-20."""
+def scale_of(log_variance: Tensor) -> Tensor:
+    """Standard deviations exp(v / 2) of activations v, times 2^20: at least 2^-20, at most exp(12)."""
     steps = torch.floor(log_variance * 2.0 ** (LOG_VARIANCE - ACTIVATION) + 0.5)
-    return looked_up(steps, _scales(bound), -(LIMIT // ONE) * 2**LOG_VARIANCE)
+    return looked_up(steps, _scales(), -(LIMIT // ONE) * 2**LOG_VARIANCE)
 
 
 @functools.cache
