@@ -14,6 +14,7 @@ from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.models.loss import Batch
 from zoo.models.objectives import NegativeELBO
 from zoo.models.objectives.base import reconstruction
+from zoo.models.objectives.bounds import VALUES_AT_ONCE
 from zoo.specs.objectives import ELBO
 
 SEED = 0
@@ -128,11 +129,12 @@ def shared_noise(model: Autoencoder, samples: int) -> Tensor:
 def elbo_terms(model: Autoencoder, x: Tensor, samples: int) -> Tensor:
     """Reconstruction and KL of each example, `(2, N)` in nats, averaged over shared posterior samples."""
     total = torch.zeros(2, len(x), dtype=torch.float64)
-    for noise in shared_noise(model, samples):
-        at = noise.expand(len(x), *model.latent_shape)
+    for part in shared_noise(model, samples).split(max(1, VALUES_AT_ONCE // x.numel())):
+        at = part.expand(-1, len(x), *model.latent_shape)  # (K, N, *latent_shape)
         terms = dict(NegativeELBO(ELBO()).loss(model, Batch.of(x), at).per_example)
         error = terms.pop("reconstruction")
-        total += torch.stack([error, torch.stack(list(terms.values())).sum(0)]).cpu().double()
+        means = torch.stack([error, torch.stack(list(terms.values())).sum(0)])  # (2, N)
+        total += len(part) * means.cpu().double()
     return total / samples
 
 
