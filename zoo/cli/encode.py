@@ -161,6 +161,6 @@ def _lines(count: int, nouns: str) -> Callable[[int], None]:
         nonlocal last
         if time.monotonic() - last >= SECONDS_PER_LINE:
             last = time.monotonic()
-            print(f"encoded {done:,} of {count:,} {nouns}", file=sys.stderr, flush=True)
+            print(f"{done:,} of {count:,} {nouns}", file=sys.stderr, flush=True)
 
     return on_progress
