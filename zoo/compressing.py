@@ -132,7 +132,7 @@ def opened(data: bytes | str | Path) -> Compressed:
 
 
 def model_of(file: Compressed) -> Autoencoder:
-    """The published model that a file names. Raises InputError if there is none: nothing is fetched."""
+    """The published model that a file names; nothing is fetched. Raises InputError if there is none."""
     from zoo.api import load
     from zoo.registry import published
 

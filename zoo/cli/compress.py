@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli import complete
-from zoo.cli.encode import progress_shown
-from zoo.cli.output import as_json, check_order, print_json, say
+from zoo.cli.output import as_json, check_order, print_json, progress_shown, say
 
 if TYPE_CHECKING:
     from zoo.coding.file import Compressed
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     "--chunk",
     type=click.IntRange(1),
     metavar="N",
-    help="Images of a chunk, which is decoded on its own.  [default: so many that starting takes 0.5 %]",
+    help="Images of a chunk, which is decoded on its own.  [default: chosen so that starting a chunk takes at most 0.5 % of its bits]",
 )
 @as_json
 def compress(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import check_order, column_option, device_option, max_damaged_option, say
-
-SECONDS_PER_LINE = 30.0
+from zoo.cli.output import (
+    check_order,
+    column_option,
+    device_option,
+    max_damaged_option,
+    progress_shown,
+    say,
+)
 
 
 @click.command()
@@ -136,31 +137,3 @@ def encode(
     if shards is not None:
         written = write_shards(*targets, size=shards)
         say(f"{written[0]}" + f" to {written[-1].name}" * (len(written) > 1))
-
-
-@contextmanager
-def progress_shown(count: int, nouns: str) -> Iterator[Callable[[int], None]]:
-    """Gives what is called with the number of examples done: a bar on a terminal, else lines."""
-    if not sys.stderr.isatty():
-        yield _lines(count, nouns)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        bar = bars.add_task("", total=count)
-        yield lambda done: bars.update(bar, completed=done)
-
-
-def _lines(count: int, nouns: str) -> Callable[[int], None]:
-    """A line in so many seconds, so that a short run prints none."""
-    last = time.monotonic()
-
-    def on_progress(done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= SECONDS_PER_LINE:
-            last = time.monotonic()
-            print(f"{done:,} of {count:,} {nouns}", file=sys.stderr, flush=True)
-
-    return on_progress

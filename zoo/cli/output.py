@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MODEL = "model"
 """What a run's folder calls its model's."""
+SECONDS_PER_LINE = 30.0
+"""Between lines of progress."""
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON instead.")
 device_option = click.option(
@@ -130,3 +134,31 @@ def check_order(images: Iterable[str]) -> None:
             raise click.UsageError(
                 f"{name!r} is a model, and images were expected: MODEL comes first."
             )
+
+
+@contextmanager
+def progress_shown(count: int, nouns: str) -> Iterator[Callable[[int], None]]:
+    """Gives what is called with the number of examples done: a bar on a terminal, else lines."""
+    if not sys.stderr.isatty():
+        yield _lines(count, nouns)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        bar = bars.add_task("", total=count)
+        yield lambda done: bars.update(bar, completed=done)
+
+
+def _lines(count: int, nouns: str) -> Callable[[int], None]:
+    """A line in so many seconds, so that a short run prints none."""
+    last = time.monotonic()
+
+    def on_progress(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_PER_LINE:
+            last = time.monotonic()
+            print(f"{done:,} of {count:,} {nouns}", file=sys.stderr, flush=True)
+
+    return on_progress

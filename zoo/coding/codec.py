@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.coding.stack import Stack
+from zoo.errors import DataError
 from zoo.exact.gaussians import HALF, Gaussian
 from zoo.exact.models import ExactModel, MixturePrior, State, images_as_activations
 from zoo.exact.tables import MASS
@@ -144,9 +145,28 @@ def encode(model: ExactModel, levels: Tensor, chunk: int) -> list[Chunk]:
     return chunks
 
 
+class ChunkError(Exception):
+    """The words of a chunk, by its number, are not what images become."""
+
+    def __init__(self, number: int, why: str) -> None:
+        super().__init__(why)
+        self.number = number
+
+
 def decode(model: ExactModel, chunks: Sequence[Chunk]) -> Iterator[tuple[list[int], Tensor]]:
-    """Images of chunks, side by side: numbers of chunks, and the next image of each."""
+    """Images of chunks, side by side: numbers of chunks, and the next image of each.
+
+    Raises ChunkError for a chunk with too few bits, and for one with bits left after its last image.
+    """
     stacks = [Stack(chunk.words, chunk.touched) for chunk in chunks]
     for place in range(max(chunk.images for chunk in chunks)):
         active = [n for n, chunk in enumerate(chunks) if place < chunk.images]
-        yield active, pop_images(model, [stacks[n] for n in active], place)
+        try:
+            images = pop_images(model, [stacks[n] for n in active], place)
+        except DataError as problem:
+            empty = next(n for n in active if stacks[n].is_empty)
+            raise ChunkError(empty, str(problem)) from None
+        for n in active:
+            if place == chunks[n].images - 1 and not stacks[n].is_at_start:
+                raise ChunkError(n, "bits are left after its last image")
+        yield active, images

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from zoo.coding.codec import Chunk, decode, encode
+from zoo.coding.codec import Chunk, ChunkError, decode, encode
 from zoo.coding.file import MOST_BYTES, Compressed
 from zoo.errors import DataError, InputError
 from zoo.exact.grids import VERSION
@@ -104,8 +104,8 @@ def decoded(
                     for n, image in zip(active, levels, strict=True):
                         found[n][seen[n]] = image
                         seen[n] += 1
-            except DataError as problem:
-                raise DataError(_damaged(file, sound[0], str(problem))) from None
+            except ChunkError as problem:
+                raise DataError(_damaged(file, sound[problem.number], str(problem))) from None
             for n, levels in zip(sound, found, strict=True):
                 start = sum(file.sizes[:n])
                 part = range(max(start, wanted.start), min(start + len(levels), wanted.stop))

@@ -81,9 +81,14 @@ class Stack:
         """Whether it holds the supply alone."""
         return np.array_equal(self.coder.get_compressed(), supply())
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether more was popped than it held."""
+        return self.coder.num_words() < 2
+
     def _check(self) -> None:
-        if self.coder.num_words() < 2:
-            raise DataError("too few bits")
+        if self.is_empty:
+            raise DataError("it has too few bits")
 
 
 def _moves(turn: int, count: int) -> np.ndarray:

@@ -51,7 +51,7 @@ def release(
         beside: folders of runs to measure for comparison, by what the card calls them.
         license: of the weights, as the Hub calls it; None is the one of the registry's package.
         device: where it is measured.
-        nll_examples: take the bound on the first so many test images; None is all.
+        nll_examples: measure the bound on the first N test images only; None is all.
         false_alarm_rate: with a detector for this rate, calibrated on the validation split; None is
             without one.
 
