@@ -24,7 +24,7 @@ ORDER = [
     "models",
     "families",
     "registry",
-    "exact",
+    "integers",
     "cards",
     "folder",
     "hub",

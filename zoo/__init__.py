@@ -45,6 +45,8 @@ _MODULES = {
     "zoo.export.write": ("Exported", "export_onnx", "export_torch"),
     "zoo.hub.pull": ("pull",),
     "zoo.hub.push": ("Published", "push"),
+    "zoo.integers.forms": ("register_exact",),
+    "zoo.integers.models": ("ExactModel", "exact"),
     "zoo.likelihoods.base": ("Likelihood",),
     "zoo.likelihoods.field": ("AnyLikelihood",),
     "zoo.likelihoods.registry": ("register_likelihood",),

@@ -35,6 +35,9 @@ from zoo.export.write import export_torch as export_torch
 from zoo.hub.pull import pull as pull
 from zoo.hub.push import Published as Published
 from zoo.hub.push import push as push
+from zoo.integers.forms import register_exact as register_exact
+from zoo.integers.models import ExactModel as ExactModel
+from zoo.integers.models import exact as exact
 from zoo.likelihoods.base import Likelihood as Likelihood
 from zoo.likelihoods.field import AnyLikelihood as AnyLikelihood
 from zoo.likelihoods.registry import register_likelihood as register_likelihood

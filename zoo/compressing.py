@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zoo.coding.file import Compressed
     from zoo.data import AnyExamples
-    from zoo.exact.models import ExactModel
+    from zoo.integers.models import ExactModel
     from zoo.models import Autoencoder
 
 # torch is imported by the functions that need it.
@@ -26,7 +26,8 @@ def compress(
     *,
     chunk: int | None = None,
     binarize: bool = False,
-    on_progress: Callable[[int], None] | None = None,
+    lossy: bool = False,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> bytes:
     """Images as a file's bytes, from which `decompress` gives the same levels on every machine.
 
@@ -34,58 +35,120 @@ def compress(
     file's size is close to minus the ELBO. It needs the extra `coding`.
 
     Args:
-        model: a VAE with a Bernoulli likelihood: `vae`, `beta-vae`, `conv-vae`, `beta-tc-vae`, `factor-vae`
-            or `hierarchical-vae`.
-        images: `(N, C, H, W)` uint8 of the model's shape, a tensor, an array, or examples; levels are 0 and
-            255.
+        model: a VAE with the likelihood `bernoulli`, of levels 0 and 255, or `discretized-logistic`, of
+            levels 0 to 255: `vae`, `beta-vae`, `conv-vae`, `beta-tc-vae`, `factor-vae` or
+            `hierarchical-vae`; or, lossy, a `vq-vae`.
+        images: `(N, C, H, W)` uint8 of the model's shape, a tensor, an array, or examples.
         chunk: images of a chunk, which is decoded on its own; None chooses it so that starting the chunks
-            takes at most 0.5 % of the bits.
+            takes at most 0.25 % of the bits.
         binarize: draw each pixel with its gray level as probability, by the fixed draw of the protocol
             `binarized`. The gray levels are then lost.
+        lossy: compress with a `vq-vae`: what is restored are its reconstructions.
         on_progress: called with the number of images that are done.
 
     Raises:
         InputError: for a model that has no exact form or another likelihood, gray levels without
-            `binarize`, images of another shape, no images, or an invalid `chunk`.
+            `binarize`, a `vq-vae` without `lossy`, images of another shape, no images, or an invalid
+            `chunk`.
         NotInstalledError: if constriction is not installed.
+    """
+    *_, done = compressed_parts(
+        model, images, chunk=chunk, binarize=binarize, lossy=lossy, on_progress=on_progress
+    )
+    return done
+
+
+def compressed_parts(
+    model: Autoencoder,
+    images: Any,
+    *,
+    chunk: int | None = None,
+    binarize: bool = False,
+    lossy: bool = False,
+    begun: Compressed | None = None,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Iterator[bytes]:
+    """As `compress`, a file of the first images after each group of chunks; the last one has all.
+
+    `begun` is such a file, from which to go on.
     """
     import hashlib
 
     import torch
 
-    from zoo.coding.file import Header, written
-    from zoo.coding.images import MOST_CHUNK, encoded
-    from zoo.exact.grids import VERSION
+    from zoo.coding.file import MOST_CHUNK, Header, written
+    from zoo.coding.images import encoded
     from zoo.folder.weights import weights_bytes
+    from zoo.integers.grids import VERSION
+    from zoo.integers.models import Quantized
     from zoo.registry import families
 
     examples = _examples_of(model, images)
     exact = exact_form(model)
+    assert exact.levels is not None
     count = len(examples)
     if chunk is not None and (type(chunk) is not int or not 1 <= chunk <= MOST_CHUNK):
         raise InputError(f"chunk is an integer from 1 to {MOST_CHUNK:,}; got {chunk!r}.")
+    is_lossy, is_binary = isinstance(exact, Quantized), exact.levels.values == "binary"
+    if is_lossy and not lossy:
+        raise InputError(
+            "A vq-vae restores images close to yours, not yours: lossy=True (--lossy) says that this will do."
+        )
+    if lossy and not is_lossy:
+        raise InputError("lossy=True (--lossy) is of a vq-vae; this model loses nothing.")
+    if binarize and (is_lossy or not is_binary):
+        raise InputError(
+            "binarize=True (--binarize) is of lossless models of black and white images."
+        )
 
     def read(first: int, last: int) -> Tensor:
         levels = next(iter(examples.read([torch.arange(first, last)])))
-        return _binary(levels, first, binarize, examples)
+        return _binary(levels, first, binarize, examples) if is_binary and not is_lossy else levels
 
-    chunks, sha256 = encoded(exact, read, count, chunk, on_progress)
     header = Header(
         exact=VERSION,
         model=_address_of(model),
         family=families.of(model).name,
         weights_sha256=hashlib.sha256(weights_bytes(model)).hexdigest(),
         network_sha256=exact.digest,
-        values="binary",
+        values="vectors" if is_lossy else exact.levels.values,
         binarized=binarize,
-        shape=tuple(exact.shape),
+        shape=exact.shape,
         count=count,
-        chunks=len(chunks),
-        sha256=sha256,
+        chunks=1,
+        sha256="0" * 64,
     )
-    keys = [examples.key(number) for number in range(count)]
-    are_numbers = all(key.rpartition("/")[2].isdecimal() for key in keys)
-    return written(header, chunks, None if are_numbers else keys)
+    for done in encoded(exact, read, count, chunk, begun=begun, on_progress=on_progress):
+        found = {"count": done.count, "sha256": done.sha256, "psnr": done.psnr}
+        keys = [examples.key(number) for number in range(done.count)]
+        are_numbers = all(key.rpartition("/")[2].isdecimal() for key in keys)
+        yield written(
+            header.model_copy(update=found), done.chunks, done.side, None if are_numbers else keys
+        )
+
+
+def compress_to(file: Path, model: Autoencoder, images: Any, **how: Any) -> None:
+    """Compresses to a file. Until all is done `FILE.partial` has the first images; the same call goes on.
+
+    Arguments and errors are those of `compress`.
+    """
+    from zoo.coding.images import BegunError
+    from zoo.io.files import write_atomically
+
+    partial = file.with_name(f"{file.name}.partial")
+    begun = None
+    if partial.exists():
+        with suppress(DataError):
+            begun = opened(partial)
+    try:
+        for data in compressed_parts(model, images, begun=begun, **how):
+            write_atomically(partial, data)
+    except BegunError as other:
+        raise InputError(
+            f"{str(partial)!r} was begun with other images, another model or other settings ({other}): "
+            "remove it, or choose another name."
+        ) from None
+    partial.replace(file)
 
 
 def decompress(
@@ -94,7 +157,7 @@ def decompress(
     model: Autoencoder | None = None,
     only: range | None = None,
     skip_damaged: bool = False,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> Tensor:
     """The images of a file, `(N, C, H, W)` uint8, the same bytes on every machine.
 
@@ -152,26 +215,25 @@ def model_of(file: Compressed) -> Autoencoder:
 def exact_form(model: Autoencoder) -> ExactModel:
     """The integer form of a model whose images can be coded. Raises InputError for any other."""
     from zoo.coding.stack import check_installed
-    from zoo.exact.models import exact
-    from zoo.likelihoods.bernoulli import BernoulliLikelihood
+    from zoo.integers.models import Quantized, TopDown, exact
     from zoo.likelihoods.fitting import likelihood_of
-    from zoo.models import VariationalAutoencoder
 
     check_installed()
-    likelihood = likelihood_of(model.spec)
-    can = (
-        "models with a prior, a posterior and the likelihood 'bernoulli' can, such as vae-mnist-20."
-    )
-    if not isinstance(model, VariationalAutoencoder):
+    found = exact(model)
+    if not isinstance(found, TopDown | Quantized):
         raise InputError(
-            f"{type(model).__name__} has no prior over its codes, so it cannot compress: {can}"
+            f"{type(model).__name__} has no prior over its codes, so it cannot compress: models with a prior and "
+            "a posterior can, such as vae-mnist-20."
         )
-    if not isinstance(likelihood, BernoulliLikelihood):
-        kind = likelihood.name() if likelihood else "none"
+    if found.levels is None:
+        likelihood = likelihood_of(model.spec)
+        name = likelihood.name() if likelihood else "none"
         raise InputError(
-            f"{type(model).__name__} with the likelihood {kind!r} cannot compress yet: {can}"
+            f"The likelihood {name!r} is of real numbers, and files have levels: it cannot compress. Train with "
+            "'bernoulli', of black and white pixels, or with 'discretized-logistic', of 256 levels "
+            '(protocol = "levels").'
         )
-    return exact(model)
+    return found
 
 
 def _examples_of(model: Autoencoder, images: Any) -> AnyExamples:

@@ -12,57 +12,25 @@ import pytest
 import torch
 from numpy_decoder import decoded as decoded_by_numpy
 from PIL import Image
+from small import MODELS, sampled, shapes, small
 
 import zoo
 from zoo.cli import main
 from zoo.coding import stack as stacks
 from zoo.coding.codec import Chunk
 from zoo.coding.file import MAGIC, parsed, written
-from zoo.coding.stack import Stack
+from zoo.coding.stack import Stack, weights_of
+from zoo.compressing import compress_to
 from zoo.errors import DataError, InputError, NotInstalledError
+from zoo.integers.models import images_as_activations
 
 GOLDEN = Path(__file__).resolve().parent / "golden.aez"
 GOLDEN_SHA256 = "9861f02736dc02c6ea50bff9eb76bf6a015defe4d7886586e8be06b996307eee"
-CONV = {
-    "kind": "conv",
-    "channels": [3, 4],
-    "residual_blocks": 1,
-    "hidden": [6],
-    "activation": "silu",
-}
-MODELS = {
-    "vae": {"body": {"kind": "mlp", "hidden": [9, 7]}},
-    "beta-vae": {
-        "body": {"kind": "mlp", "hidden": [5], "activation": "tanh"},
-        "log_variance_bound": "off",
-    },
-    "conv-vae": {"body": CONV, "prior": {"kind": "vamp", "components": 5}},
-    "hierarchical-vae": {
-        "body": CONV,
-        "groups": [2, 1],
-        "prior": {"kind": "vamp", "components": 5},
-    },
-}
-
-
-def made(name: str, seed: int = 1) -> zoo.Autoencoder:
-    fields = {"input_shape": (1, 8, 9), "latent_dim": 3, "likelihood": {"kind": "bernoulli"}}
-    return zoo.build(name, seed=seed, **fields, **MODELS[name]).eval()
-
-
-def shapes(count: int, height: int = 8, width: int = 9) -> torch.Tensor:
-    """Black and white rectangles `(N, 1, H, W)`."""
-    dice = np.random.default_rng(0)
-    images = np.zeros((count, 1, height, width), np.uint8)
-    for image in images:
-        (top, bottom), (left, right) = np.sort(dice.integers(0, (height, width), (2, 2)), 0).T
-        image[0, top : bottom + 1, left : right + 1] = 255
-    return torch.from_numpy(images)
 
 
 @pytest.fixture(scope="module")
 def vae() -> zoo.Autoencoder:
-    return made("vae")
+    return small("vae")
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +46,21 @@ def test_a_stack_gives_back_what_was_pushed_and_nothing_remains():
         bounds = np.concatenate([np.zeros((4, 1)), cuts, np.full((4, 1), 2**24)], 1)
         masses = np.maximum(np.diff(bounds, axis=1), 1.0)
         masses[:, 0] += 2**24 - masses.sum(1)
-        symbols = dice.integers(0, 10, 4)
-        stack.push(symbols, masses)
-        pushed.append((symbols, masses))
+        symbols, equal = dice.integers(0, 10, 4, np.int32), dice.integers(0, 4, 3)
+        stack.push(symbols, weights_of(masses))
+        stack.push_equal(equal)
+        pushed.append((symbols, masses, equal))
     again = Stack(*stack.words())
-    for symbols, masses in reversed(pushed):
-        assert (again.pop(masses) == symbols).all()
+    for symbols, masses, equal in reversed(pushed):
+        assert (again.pop_equal(3) == equal).all()
+        assert (again.pop(weights_of(masses)) == symbols).all()
     assert again.is_at_start
 
 
 def test_bits_of_a_symbol_are_those_of_its_mass():
     stack = Stack()
     masses = np.tile([2**24 - 2**14, 2.0**14], (1000, 1))
-    stack.push(np.ones(1000, int), masses)
+    stack.push(np.ones(1000, np.int32), weights_of(masses))
     words, touched = stack.words()
     assert abs(32 * (len(words) - touched) - 10_000) <= 64
 
@@ -98,8 +68,9 @@ def test_bits_of_a_symbol_are_those_of_its_mass():
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("chunk", [None, 1, 7, 100])
 def test_images_come_back_bit_for_bit(name, chunk):
-    images = shapes(15)
-    model = made(name)
+    model = small(name)
+    likely, unlike = sampled(model, 9), shapes(6, channels=model.spec.input_shape[0])
+    images = torch.cat([likely, unlike])
     assert torch.equal(
         zoo.decompress(zoo.compress(model, images, chunk=chunk), model=model), images
     )
@@ -107,9 +78,8 @@ def test_images_come_back_bit_for_bit(name, chunk):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_payload_is_close_to_the_bound(name):
-    model = made(name)
-    noise = torch.rand(400, 1, 8, 9, generator=torch.Generator().manual_seed(0))
-    images = 255 * (noise < model.sample(400, seed=0)).to(torch.uint8)
+    model = small(name)
+    images = sampled(model, 400)
     file = parsed(zoo.compress(model, images, chunk=400))
     with torch.no_grad():
         bits = -model.elbo(images / 255, samples=20).sum().item() / math.log(2)
@@ -168,8 +138,9 @@ def test_words_that_are_noise_are_a_sentence(vae):
     import zlib
 
     blob = zoo.compress(vae, shapes(30), chunk=30)
-    end = parsed(blob).header_bytes
-    row = end - 4 - 16
+    file = parsed(blob)
+    end = file.header_bytes
+    row = end - 4 - file.header.side_bytes - 16
     noise = random.Random(1).randbytes(4)
     for words in (noise, noise * 3):
         head = bytearray(blob[: end - 4])
@@ -181,7 +152,7 @@ def test_words_that_are_noise_are_a_sentence(vae):
 
 def test_another_models_weights_are_refused(blob):
     with pytest.raises(InputError, match="compressed with another model"):
-        zoo.decompress(blob, model=made("vae", seed=2))
+        zoo.decompress(blob, model=small("vae", seed=2))
     with pytest.raises(InputError, match="a file is no reason to fetch anything"):
         zoo.decompress(blob)
 
@@ -202,13 +173,80 @@ def test_what_cannot_be_coded_is_a_sentence(vae):
             zoo.compress(vae, wrong)
     with pytest.raises(InputError, match="chunk is an integer"):
         zoo.compress(vae, gray, chunk=0)
+    with pytest.raises(InputError, match="restores images close to yours"):
+        zoo.compress(vector_quantized(), gray)
+    with pytest.raises(InputError, match="this model loses nothing"):
+        zoo.compress(vae, gray, lossy=True)
+    with pytest.raises(InputError, match="lossless models of black and white"):
+        zoo.compress(small("vae of levels"), gray, binarize=True)
     with pytest.raises(InputError, match="AE has no prior over its codes"):
         zoo.compress(zoo.build("ae", input_shape=(1, 8, 9), latent_dim=2), gray)
     gaussian = zoo.build(
         "vae", input_shape=(1, 8, 9), latent_dim=2, likelihood={"kind": "gaussian"}
     )
-    with pytest.raises(InputError, match="likelihood 'gaussian' cannot compress"):
+    with pytest.raises(InputError, match="likelihood 'gaussian' is of real numbers"):
         zoo.compress(gaussian, gray)
+
+
+def vector_quantized() -> zoo.Autoencoder:
+    fields = {"input_shape": (1, 8, 9), "latent_dim": 3, "likelihood": {"kind": "bernoulli"}}
+    return zoo.build("vq-vae", seed=1, codes=21, **fields).eval()
+
+
+@pytest.mark.parametrize("chunk", [None, 7])
+def test_a_vq_vae_restores_its_reconstructions(chunk):
+    model, images = vector_quantized(), shapes(30)
+    blob = zoo.compress(model, images, lossy=True, chunk=chunk)
+    found, held = zoo.decompress(blob, model=model), parsed(blob)
+    with torch.no_grad():
+        expected = model.reconstruct(images / 255) * 255
+    assert (found - expected).abs().max() < 1
+    error = (found / 255 - images / 255).square().flatten(1).mean(1)
+    assert abs(held.header.psnr - float((-10 * error.log10()).mean())) < 1e-4
+    numbers = zoo.exact(model).numbers(images_as_activations(images))
+    share = torch.bincount(numbers.flatten()) / numbers.numel()
+    entropy = -(share[share > 0].log2() * share[share > 0]).sum() * numbers.numel()
+    assert 8 * held.payload_bytes < entropy + 96 * len(held.chunks) + 0.01 * entropy
+    assert torch.equal(zoo.decompress(blob, model=model, only=range(5, 9)), found[5:9])
+
+
+def test_codes_that_say_nothing_have_no_digits():
+    model = small("vae")
+    with torch.no_grad():  # two of three codes are those of the prior
+        model.posterior_head.weight[[0, 2, 3, 5]] = 0
+        model.posterior_head.bias[[0, 2, 3, 5]] = 0
+        model.posterior_head.weight[1] *= 20
+    digits = parsed(zoo.compress(model, sampled(model, 60))).side
+    assert (digits[0], digits[2]) == (0, 0)
+    assert digits[1] > 0
+
+
+def test_a_stop_loses_what_is_not_finished_and_the_same_call_goes_on(vae, monkeypatch):
+    monkeypatch.setattr("zoo.coding.images.STACKS", 2)
+    images, out, partial = shapes(30), Path("shapes.aez"), Path("shapes.aez.partial")
+
+    def stop(done: int) -> None:
+        if done > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compress_to(out, vae, images, chunk=3, on_progress=stop)
+    assert parsed(partial.read_bytes()).header.count == 18
+    assert torch.equal(zoo.decompress(partial, model=vae), images[:18])
+    for other, how, why in (
+        (images.flip(0), {}, "its images are others"),
+        (images[:9], {}, "its images are others"),
+        (images, {"chunk": 4}, "its chunks have 3 images"),
+    ):
+        with pytest.raises(InputError, match=f"was begun with other images.*{why}"):
+            compress_to(out, vae, other, **({"chunk": 3} | how))
+    with pytest.raises(InputError, match="its model is another"):
+        compress_to(out, small("vae", seed=2), images, chunk=3)
+    seen = []
+    compress_to(out, vae, images, chunk=3, on_progress=seen.append)
+    assert min(seen) > 18
+    assert not partial.exists()
+    assert out.read_bytes() == zoo.compress(vae, images, chunk=3)
 
 
 def test_without_the_extra_the_command_that_installs_it_is_said(vae, monkeypatch):
@@ -227,10 +265,15 @@ def test_the_golden_file_decodes_to_the_same_bytes_for_ever():
     assert again == GOLDEN.read_bytes()
 
 
-def test_a_decoder_of_numpy_alone_written_from_the_docs_gives_the_same_bytes():
+def test_a_decoder_of_numpy_alone_written_from_the_docs_gives_the_same_bytes(tmp_path):
     folder = zoo.info("vae-mnist-20").folder
     found = decoded_by_numpy(GOLDEN.read_bytes(), folder)
     assert hashlib.sha256(found.tobytes()).hexdigest() == GOLDEN_SHA256
+    model = small("vae of levels")
+    zoo.save(model, tmp_path / "model")
+    images = torch.cat([sampled(model, 3), shapes(2)])
+    found = decoded_by_numpy(zoo.compress(model, images, chunk=3), tmp_path / "model")
+    assert np.array_equal(found, images.numpy())
 
 
 def typed(*words: str, code: int = 0) -> None:
@@ -275,11 +318,11 @@ def test_the_chunk_whose_words_are_wrong_is_the_one_that_is_named(vae):
     other = parsed(zoo.compress(vae, shapes(40)[30:], chunk=10)).chunks[0]
     longer = Chunk(10, other.touched, np.append(other.words, np.uint32(7)))
     chunks = [held.chunks[0], held.chunks[1], longer]
-    data = written(held.header, chunks, None)
+    data = written(held.header, chunks, held.side, None)
     with pytest.raises(DataError, match=r"Chunk 2 of 3, images 20 to 29"):
         zoo.decompress(data, model=vae)
     assert torch.equal(zoo.decompress(data, model=vae, only=range(20)), images[:20])
     fewer = [held.chunks[0], Chunk(11, held.chunks[1].touched, held.chunks[1].words)]
-    data = written(held.header.model_copy(update={"count": 21}), fewer, None)
+    data = written(held.header.model_copy(update={"count": 21}), fewer, held.side, None)
     with pytest.raises(DataError, match=r"Chunk 1 of 2, images 10 to 20"):
         zoo.decompress(data, model=vae)

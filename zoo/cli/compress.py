@@ -27,12 +27,17 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Draw each pixel with its gray level as probability, by a fixed draw: the gray levels are lost.",
 )
+@click.option(
+    "--lossy",
+    is_flag=True,
+    help="Compress with a vq-vae: what is restored are its reconstructions.",
+)
 @click.option("--split", help="Part of one dataset.  [default: all of it]")
 @click.option(
     "--chunk",
     type=click.IntRange(1),
     metavar="N",
-    help="Images of a chunk, which is decoded on its own.  [default: chosen so that starting a chunk takes at most 0.5 % of its bits]",
+    help="Images of a chunk, which is decoded on its own.  [default: chosen so that starting a chunk takes at most 0.25 % of its bits]",
 )
 @as_json
 def compress(
@@ -40,18 +45,18 @@ def compress(
     files: tuple[str, ...],
     out: Path,
     binarize: bool,
+    lossy: bool,
     split: str | None,
     chunk: int | None,
     json_: bool,
 ) -> None:
     """Compress images losslessly with a MODEL: a dataset by name, a folder, image files, tar shards, a .npy.
 
-    Of files the names and the levels are kept; EXIF, colors of another kind and the files' own bytes are not.
+    After a stop the same command goes on. Of files the names and the levels are kept; EXIF, colors of another kind and the files' own bytes are not.
     """
     import zoo
-    from zoo.compressing import opened
+    from zoo.compressing import compress_to, opened
     from zoo.data import load_examples, open_all
-    from zoo.io.files import write_atomically
     from zoo.specs.data import Transform
 
     check_order(files)
@@ -67,9 +72,16 @@ def compress(
     )
     begun = time.monotonic()
     with progress_shown(len(images), images.domain.nouns) as on_progress:
-        data = zoo.compress(loaded, images, binarize=binarize, chunk=chunk, on_progress=on_progress)
-    write_atomically(out, data)
-    facts = _facts(opened(data)) | {"seconds": round(time.monotonic() - begun, 3)}
+        compress_to(
+            out,
+            loaded,
+            images,
+            binarize=binarize,
+            lossy=lossy,
+            chunk=chunk,
+            on_progress=on_progress,
+        )
+    facts = _facts(opened(out)) | {"seconds": round(time.monotonic() - begun, 3)}
     if json_:
         print_json({"file": str(out)} | facts)
         return
@@ -143,25 +155,30 @@ def _facts(file: Compressed) -> dict[str, Any]:
     header = file.header
     total = file.header_bytes + file.payload_bytes
     damaged = [n for n, chunk in enumerate(file.chunks) if chunk is None]
-    return {
-        "model": header.model or "one of a folder",
-        "family": header.family,
-        "weights_sha256": header.weights_sha256,
-        "count": header.count,
-        "shape": list(header.shape),
-        "values": header.values + (", drawn from gray levels" if header.binarized else ""),
-        "chunks": header.chunks,
-        "header_bytes": file.header_bytes,
-        "payload_bytes": file.payload_bytes,
-        "bits_per_dim": round(8 * total / (header.count * header.values_per_image), 5),
-        "sha256": header.sha256,
-    } | ({"damaged_chunks": damaged} if damaged else {})
+    return (
+        {
+            "model": header.model or "one of a folder",
+            "family": header.family,
+            "weights_sha256": header.weights_sha256,
+            "count": header.count,
+            "shape": list(header.shape),
+            "values": header.values + (", drawn from gray levels" if header.binarized else ""),
+            "chunks": header.chunks,
+            "header_bytes": file.header_bytes,
+            "payload_bytes": file.payload_bytes,
+            "bits_per_dim": round(8 * total / (header.count * header.values_per_image), 5),
+            "sha256": header.sha256,
+        }
+        | ({"psnr": round(header.psnr, 3)} if header.psnr is not None else {})
+        | ({"damaged_chunks": damaged} if damaged else {})
+    )
 
 
 def _sentence(facts: dict[str, Any]) -> str:
     total = facts["header_bytes"] + facts["payload_bytes"]
+    quality = f", PSNR {facts['psnr']:.2f} dB" if "psnr" in facts else ""
     return (
-        f"{facts['count']:,} images in {total:,} bytes, {facts['bits_per_dim']} bits per dimension "
+        f"{facts['count']:,} images in {total:,} bytes, {facts['bits_per_dim']} bits per dimension{quality} "
         f"(header {facts['header_bytes']:,} bytes; {facts['seconds']} s)"
     )
 

@@ -1,117 +1,211 @@
 """Bits-back coding of images with a model's integer form (Townsend et al. 2019, 2020).
 
-To push an image: pop the latents of all groups from the posterior, top group first, push the pixels by their
-likelihood, push the latents by the prior, the last group first. A mixture prior's component is a latent
-too. To pop an image, everything is undone in reverse. Several stacks are coded side by side, so that the
-networks see a batch.
+To push an image: pop the codes of all groups from the posterior, top group first, push the levels by their
+likelihood, push the codes by the prior, the last group first. A mixture prior's component is a code too.
+To pop an image, everything is undone in reverse. Several stacks are coded side by side, so that the networks
+see a batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.coding.stack import Stack
+from zoo.coding.stack import SUPPLY, Stack, supply, weights_of
 from zoo.errors import DataError
-from zoo.exact.gaussians import HALF, Gaussian
-from zoo.exact.models import ExactModel, MixturePrior, State, images_as_activations
-from zoo.exact.tables import MASS
+from zoo.integers.discrete import BASE, Discrete, Which, centers_of
+from zoo.integers.likelihoods import Levels
+from zoo.integers.models import State, TopDown, images_as_activations
+from zoo.integers.priors import MixturePrior
+from zoo.integers.tables import MASS
 
 Stacks = Sequence[Stack]
 
 
-def push_images(model: ExactModel, stacks: Stacks, levels: Tensor, place: int) -> None:
-    """Pushes the image at a place of its chunk to each stack: 0 or 255, `(S, C, H, W)` uint8."""
-    features = model.features(images_as_activations(levels))
-    state, cells, component = State(), [], None
-    for number in range(len(model.sizes)):
-        cells.append(_pop_cells(stacks, model.posterior(number, features, state)))
-        if number == 0 and isinstance(model.prior, MixturePrior):
-            by_cells = model.prior.component_masses(cells[0]).numpy()
-            component = _each(stacks, lambda stack, n, by=by_cells: stack.pop(by[n : n + 1]))
-        state = model.descend(number, cells[number], state)
-    pixels = (levels.flatten(1) > 127).numpy()
-    masses = _two(model.pixel_masses(state))
-    for stack, own, mass in zip(stacks, pixels, masses, strict=True):
-        stack.push(own, mass)
-    for number in reversed(range(len(model.sizes))):
-        if number == 0 and component is not None:
-            assert isinstance(model.prior, MixturePrior)
-            _push_cells(stacks, model.prior.of(component[:, 0]), cells[0])
-            equal = _equal(len(model.prior))
-            for stack, own in zip(stacks, component.numpy(), strict=True):
-                stack.push(own, equal)
-        else:
-            for stack, own in zip(stacks, cells[number].numpy(), strict=True):
-                stack.push_cells(own, _turn(model, place, number))
+class AnyCodec(Protocol):
+    """Pushes and pops what images are coded as, and gives images."""
+
+    def push(self, stacks: Stacks, images: Tensor, place: int) -> None: ...
+    def pop(self, stacks: Stacks, place: int) -> Tensor: ...
 
 
-def pop_images(model: ExactModel, stacks: Stacks, place: int) -> Tensor:
-    """Pops the image at a place of its chunk from each stack, `(S, C, H, W)` uint8. Raises DataError if a stack has too few bits."""
-    state, states, cells, component = State(), [], [], None
-    for number, size in enumerate(model.sizes):
-        states.append(state)
-        if number == 0 and isinstance(model.prior, MixturePrior):
-            equal = _equal(len(model.prior))
-            component = _each(stacks, lambda stack, _, equal=equal: stack.pop(equal))
-            cells.append(_pop_cells(stacks, model.prior.of(component[:, 0])))
-        else:
-            turn = _turn(model, place, number)
-            cells.append(_each(stacks, lambda stack, _, n=size, at=turn: stack.pop_cells(n, at)))
-        state = model.descend(number, cells[number], state)
-    masses = _two(model.pixel_masses(state))
-    found = _each(stacks, lambda stack, n: stack.pop(masses[n]))
-    levels = (found * 255).to(torch.uint8).view(-1, *model.shape)
-    features = model.features(images_as_activations(levels))
-    for number in reversed(range(len(model.sizes))):
-        if number == 0 and component is not None:
-            assert isinstance(model.prior, MixturePrior)
-            by_cells = model.prior.component_masses(cells[0]).numpy()
-            for n, (stack, own) in enumerate(zip(stacks, component.numpy(), strict=True)):
-                stack.push(own, by_cells[n : n + 1])
-        _push_cells(stacks, model.posterior(number, features, states[number]), cells[number])
-    return levels
+class Codec:
+    """Pushes and pops images, without loss.
+
+    Args:
+        model: a model's integer form, with a likelihood of levels.
+        digits: number of digits of each code, `(D,)` int64 for each group.
+    """
+
+    def __init__(self, model: TopDown, digits: Sequence[Tensor]) -> None:
+        assert model.levels is not None
+        self.model, self.digits, self.levels = model, digits, model.levels
+        self._places = [_places(own) for own in digits]
+
+    def push(self, stacks: Stacks, images: Tensor, place: int) -> None:
+        """Pushes the image at a place of its chunk to each stack, `(S, C, H, W)` uint8."""
+        model, count = self.model, len(stacks)
+        features = model.features(images_as_activations(images))
+        state, numbers, component = State(), [], None
+        for group, digits in enumerate(self.digits):
+            numbers.append(_pop(stacks, model.posterior(group, features, state), digits))
+            codes = self._codes(group, numbers[group], state)
+            if isinstance(prior := model.priors[group], MixturePrior):
+                component = _pop_digit(stacks, prior.component_masses(codes)[:, None])
+            state = model.descend(group, codes, state)
+        _push_levels(stacks, self.levels, model.outputs(state), images)
+        for group in reversed(range(len(self.digits))):
+            if isinstance(prior := model.priors[group], MixturePrior):
+                assert component is not None
+                _push(stacks, prior.of(component[:, 0]), numbers[group], self.digits[group])
+                _push_digit(stacks, component, _equal(len(prior), count))
+            else:
+                self._push_equal(stacks, numbers[group], group, place)
+
+    def pop(self, stacks: Stacks, place: int) -> Tensor:
+        """Pops the image at a place of its chunk from each stack, `(S, C, H, W)` uint8.
+
+        Raises DataError if a stack has too few bits.
+        """
+        model, count = self.model, len(stacks)
+        state, states, numbers, codes, component = State(), [], [], [], None
+        for group, digits in enumerate(self.digits):
+            states.append(state)
+            if isinstance(prior := model.priors[group], MixturePrior):
+                component = _pop_digit(stacks, _equal(len(prior), count))
+                numbers.append(_pop(stacks, prior.of(component[:, 0]), digits))
+            else:
+                numbers.append(self._pop_equal(stacks, group, place))
+            codes.append(self._codes(group, numbers[group], state))
+            state = model.descend(group, codes[group], state)
+        levels = _pop_levels(stacks, self.levels, model.outputs(state)).view(-1, *model.shape)
+        features = model.features(images_as_activations(levels))
+        for group in reversed(range(len(self.digits))):
+            if isinstance(prior := model.priors[group], MixturePrior):
+                assert component is not None
+                _push_digit(stacks, component, prior.component_masses(codes[group])[:, None])
+            posterior = model.posterior(group, features, states[group])
+            _push(stacks, posterior, numbers[group], self.digits[group])
+        return levels
+
+    def _codes(self, group: int, numbers: Tensor, state: State) -> Tensor:
+        places = centers_of(numbers, self.digits[group])[..., None]  # (S, D, 1)
+        positions = self.model.priors[group].grid.at(places, slice(None))[..., 0]
+        return self.model.codes(group, positions, state)
+
+    def _push_equal(self, stacks: Stacks, numbers: Tensor, group: int, place: int) -> None:
+        """Pushes numbers `(S, D)` of a normal prior, whose cells have equal masses."""
+        which, digit = self._places[group]
+        symbols = _digit_of(numbers[:, which], self.digits[group][which], digit, BASE)
+        moves = self._moves(group, place)
+        for stack, own in zip(stacks, symbols.numpy(), strict=True):
+            stack.push_equal((own + moves) % BASE)
+
+    def _pop_equal(self, stacks: Stacks, group: int, place: int) -> Tensor:
+        which, digit = self._places[group]
+        moves = self._moves(group, place)
+        found = torch.from_numpy(np.stack([stack.pop_equal(len(which)) for stack in stacks]))
+        symbols = (found - torch.from_numpy(moves)) % BASE
+        weighted = symbols * BASE ** (self.digits[group][which] - digit - 1)
+        numbers = torch.zeros(len(stacks), self.model.sizes[group], dtype=torch.int64)
+        return numbers.index_add_(1, which, weighted)
+
+    def _moves(self, group: int, place: int) -> np.ndarray:
+        """What is added to each digit that is pushed, modulo 4.
+
+        Else the next image would pop the bits that this one's codes have just pushed: where posterior and
+        prior are alike, all images would have the same codes, and a rate that is not the mean.
+        """
+        which, digit = (one.numpy() for one in self._places[group])
+        sizes = self.model.sizes
+        first = place * sum(sizes) + sum(sizes[:group])
+        words = supply()[(first + which) % SUPPLY].astype(np.int64)
+        return words >> 2 * digit & BASE - 1
 
 
-def _turn(model: ExactModel, place: int, number: int) -> int:
-    """Number of the first latent of a group among those of all images of a chunk."""
-    return place * sum(model.sizes) + sum(model.sizes[:number])
+def _places(digits: Tensor) -> tuple[Tensor, Tensor]:
+    """Codes `(n,)` and digits `(n,)` in the order in which they are pushed: the first digits of all, ..."""
+    parts = [(digits > digit).nonzero()[:, 0] for digit in range(int(digits.max()))]
+    numbers = [torch.full_like(part, digit) for digit, part in enumerate(parts)]
+    none = [digits[:0]]
+    return torch.cat(none + parts), torch.cat(none + numbers)
 
 
-def _pop_cells(stacks: Stacks, gaussian: Gaussian) -> Tensor:
-    upper_masses = gaussian.upper().numpy()
-    upper = _each(stacks, lambda stack, n: stack.pop(upper_masses[n]))
-    lower_masses = gaussian.lower(upper).numpy()
-    lower = _each(stacks, lambda stack, n: stack.pop(lower_masses[n]))
-    return upper * 2**HALF + lower
+def _digit_of(numbers: Tensor, digits: Tensor | int, digit: Tensor | int, base: int) -> Tensor:
+    return numbers // base ** (digits - digit - 1) % base
 
 
-def _push_cells(stacks: Stacks, gaussian: Gaussian, cells: Tensor) -> None:
-    upper, lower = cells >> HALF, cells & (2**HALF - 1)
-    upper_masses, lower_masses = gaussian.upper().numpy(), gaussian.lower(upper).numpy()
-    for n, stack in enumerate(stacks):
-        stack.push(lower[n].numpy(), lower_masses[n])
-        stack.push(upper[n].numpy(), upper_masses[n])
+def _pop(stacks: Stacks, masses: Discrete, digits: Tensor) -> Tensor:
+    """Numbers `(S, n)` of `digits` `(n,)` each: the first digits of all, then the second ones, ..."""
+    numbers = torch.zeros(len(stacks), len(digits), dtype=torch.int64)
+    for digit in range(int(digits.max())):
+        which = _having(digits, digit)
+        before = numbers[:, which]
+        own = _pop_digit(stacks, masses.masses(digit, before, which))
+        numbers[:, which] = before * masses.base + own
+    return numbers
 
 
-def _each(stacks: Stacks, pop: Callable[[Stack, int], np.ndarray]) -> Tensor:
-    """What is popped from each stack, `(S, n)` int64."""
-    return torch.from_numpy(np.stack([pop(stack, n) for n, stack in enumerate(stacks)])).long()
+def _push(stacks: Stacks, masses: Discrete, numbers: Tensor, digits: Tensor) -> None:
+    """Undoes `_pop`."""
+    for digit in reversed(range(int(digits.max()))):
+        which = _having(digits, digit)
+        own, left = numbers[:, which], digits[which] - digit
+        before = own // masses.base**left
+        symbols = _digit_of(own, left, 0, masses.base)
+        _push_digit(stacks, symbols, masses.masses(digit, before, which))
 
 
-def _two(ones: Tensor) -> np.ndarray:
-    """Masses `(S, n, 2)` of 0 and 1."""
-    return torch.stack([MASS - ones, ones], -1).numpy()
+def push_numbers(stacks: Stacks, masses: Discrete, numbers: Tensor) -> None:
+    """Pushes numbers `(S, n)` of all their digits."""
+    _push(stacks, masses, numbers, torch.full((len(masses),), masses.digits))
 
 
-def _equal(count: int) -> np.ndarray:
-    """Masses `(1, count)` that are as equal as whole numbers are."""
-    bounds = np.arange(count + 1, dtype=np.int64) * MASS // count
-    return np.diff(bounds)[None].astype(np.float64)
+def pop_numbers(stacks: Stacks, masses: Discrete) -> Tensor:
+    """Pops what `push_numbers` pushed."""
+    return _pop(stacks, masses, torch.full((len(masses),), masses.digits))
+
+
+def _having(digits: Tensor, digit: int) -> Which:
+    """The symbols that have a digit."""
+    has = digits > digit
+    return slice(None) if bool(has.all()) else has.nonzero()[:, 0]
+
+
+def _push_levels(stacks: Stacks, form: Levels, outputs: Tensor, levels: Tensor) -> None:
+    numbers = form.numbers(levels)
+    for turn in reversed(range(form.turns)):
+        push_numbers(stacks, form.masses(outputs, numbers[:turn]), numbers[turn])
+
+
+def _pop_levels(stacks: Stacks, form: Levels, outputs: Tensor) -> Tensor:
+    numbers = []
+    for _ in range(form.turns):
+        numbers.append(pop_numbers(stacks, form.masses(outputs, numbers)))
+    return form.levels(numbers)
+
+
+def _pop_digit(stacks: Stacks, masses: Tensor) -> Tensor:
+    """One symbol `(S, n)` int64 for each of the masses `(S, n, K)`."""
+    pairs = zip(stacks, weights_of(masses.numpy()), strict=True)
+    return torch.from_numpy(np.stack([stack.pop(own) for stack, own in pairs])).long()
+
+
+def _push_digit(stacks: Stacks, symbols: Tensor, masses: Tensor) -> None:
+    weights = weights_of(masses.numpy())
+    for stack, own, each in zip(stacks, symbols.int().numpy(), weights, strict=True):
+        stack.push(own, each)
+
+
+def _equal(count: int, stacks: int) -> Tensor:
+    """Masses `(S, 1, count)` that are as equal as whole numbers are."""
+    bounds = torch.arange(count + 1) * MASS // count
+    return bounds.diff().double().expand(stacks, 1, count)
 
 
 @dataclass(frozen=True)
@@ -125,19 +219,23 @@ class Chunk:
     """uint32, the top of the stack last."""
 
 
-def encode(model: ExactModel, levels: Tensor, chunk: int) -> list[Chunk]:
-    """Images `(N, C, H, W)` in stacks of `chunk` each, the last of the rest.
+def encode(
+    codec: AnyCodec, images: Tensor, chunk: int, on_images: Callable[[int], None] = lambda n: None
+) -> list[Chunk]:
+    """Images `(N, ...)` in stacks of `chunk` each, the last of the rest.
 
-    Images are pushed from the last to the first, so that they are popped in order.
+    Images are pushed from the last to the first, so that they are popped in order. `on_images` is called
+    with the number of images that have just been pushed.
     """
-    starts = list(range(0, len(levels), chunk))
+    starts = list(range(0, len(images), chunk))
     stacks = [Stack() for _ in starts]
-    sizes = [min(chunk, len(levels) - start) for start in starts]
+    sizes = [min(chunk, len(images) - start) for start in starts]
     for place in reversed(range(chunk)):
         active = [n for n, size in enumerate(sizes) if place < size]
         if active:
-            images = levels[[starts[n] + place for n in active]]
-            push_images(model, [stacks[n] for n in active], images, place)
+            own = images[[starts[n] + place for n in active]]
+            codec.push([stacks[n] for n in active], own, place)
+            on_images(len(active))
     chunks = []
     for size, stack in zip(sizes, stacks, strict=True):
         words, touched = stack.words()
@@ -153,7 +251,7 @@ class ChunkError(Exception):
         self.number = number
 
 
-def decode(model: ExactModel, chunks: Sequence[Chunk]) -> Iterator[tuple[list[int], Tensor]]:
+def decode(codec: AnyCodec, chunks: Sequence[Chunk]) -> Iterator[tuple[list[int], Tensor]]:
     """Images of chunks, side by side: numbers of chunks, and the next image of each.
 
     Raises ChunkError for a chunk with too few bits, and for one with bits left after its last image.
@@ -162,7 +260,7 @@ def decode(model: ExactModel, chunks: Sequence[Chunk]) -> Iterator[tuple[list[in
     for place in range(max(chunk.images for chunk in chunks)):
         active = [n for n, chunk in enumerate(chunks) if place < chunk.images]
         try:
-            images = pop_images(model, [stacks[n] for n in active], place)
+            images = codec.pop([stacks[n] for n in active], place)
         except DataError as problem:
             empty = next(n for n in active if stacks[n].is_empty)
             raise ChunkError(empty, str(problem)) from None

@@ -4,6 +4,7 @@
 4 bytes   length H of the header, little-endian, as all numbers
 H bytes   header: JSON, UTF-8, the fields of `Header`
 16 bytes  for each chunk: number of images, of touched words, of words; CRC-32 of the words
+S bytes   what the model needs beside its weights, compressed by zlib; S is in the header
 N bytes   the examples' keys: a JSON list, compressed by zlib; N is in the header, and may be 0
 4 bytes   CRC-32 of all before
 words     of the chunks, 4 bytes each
@@ -29,10 +30,11 @@ from zoo.specs.validation import Strict, checked, listed, parse_json
 
 MAGIC = b"\x89AEZ\r\n\x1a\n"
 FORMAT = "autoencoder-zoo-images/1"
-MOST_HEADER, MOST_KEYS = 64_000, 2**26
+MOST_HEADER, MOST_SIDE, MOST_KEYS = 64_000, 2**24, 2**26
 MOST_BYTES = 2**32
 """Of the images of a file."""
-MOST_CHUNKS = 2**20
+MOST_CHUNKS, MOST_CHUNK = 2**20, 2**20
+"""Chunks of a file, and images of a chunk."""
 _SIZE, _ROW = struct.Struct("<I"), struct.Struct("<IIII")
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -43,20 +45,23 @@ class Header(Strict):
 
     format: Literal["autoencoder-zoo-images/1"] = FORMAT
     exact: int = Field(ge=1, le=1_000_000)
-    """Version of the arithmetic, `zoo.exact.grids.VERSION`."""
+    """Version of the arithmetic, `zoo.integers.grids.VERSION`."""
     model: str = Field(max_length=300)
     """Where the model was loaded from: a published name or `hf://org/name@commit`; empty for a folder."""
     family: str = Field(max_length=100)
     weights_sha256: Sha256
     network_sha256: Sha256
     """Of the model's integer form."""
-    values: Literal["binary"]
-    """`binary`: levels are 0 and 255."""
+    values: Literal["binary", "levels", "vectors"]
+    """What is coded: levels 0 and 255, levels 0 to 255, or the numbers of a codebook's vectors, with loss."""
+    psnr: float | None = None
+    """With loss: in dB, the mean over images."""
     binarized: bool = False
     """Whether gray levels were binarized before: then they are not in the file."""
     shape: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(min_length=3, max_length=3)
     count: int = Field(ge=1, le=2**40)
     chunks: int = Field(ge=1, le=MOST_CHUNKS)
+    side_bytes: int = Field(default=0, ge=0, le=MOST_SIDE)
     keys_bytes: int = Field(default=0, ge=0, le=MOST_KEYS)
     sha256: Sha256
     """Of the images' levels, uint8, in order."""
@@ -76,6 +81,8 @@ class Compressed:
     """Images of each chunk."""
     keys: tuple[str, ...] | None
     """None if keys are numbers from 0 on."""
+    side: bytes
+    """Number of digits of each code, a byte each; of vectors, their counts, four bytes each."""
     header_bytes: int
     """Bytes that are not of the payload."""
 
@@ -87,17 +94,21 @@ class Compressed:
         return str(number) if self.keys is None else self.keys[number]
 
 
-def written(header: Header, chunks: Sequence[Chunk], keys: Sequence[str] | None) -> bytes:
+def written(
+    header: Header, chunks: Sequence[Chunk], side: bytes, keys: Sequence[str] | None
+) -> bytes:
     """The file's bytes."""
+    packed = zlib.compress(side, 9)
     listed_keys = zlib.compress(json.dumps(list(keys)).encode(), 9) if keys is not None else b""
-    header = header.model_copy(update={"keys_bytes": len(listed_keys), "chunks": len(chunks)})
+    lengths = {"side_bytes": len(packed), "keys_bytes": len(listed_keys), "chunks": len(chunks)}
+    header = header.model_copy(update=lengths)
     text = header.model_dump_json().encode()
     words = [chunk.words.astype("<u4").tobytes() for chunk in chunks]
     table = b"".join(
         _ROW.pack(chunk.images, chunk.touched, len(chunk.words), zlib.crc32(own))
         for chunk, own in zip(chunks, words, strict=True)
     )
-    head = MAGIC + _SIZE.pack(len(text)) + text + table + listed_keys
+    head = MAGIC + _SIZE.pack(len(text)) + text + table + packed + listed_keys
     return head + _SIZE.pack(zlib.crc32(head)) + b"".join(words)
 
 
@@ -125,13 +136,15 @@ def parsed(data: bytes, what: str = "The file") -> Compressed:
             )
         raise DataError(listed(what, problems))
     table = start + length
-    keys = table + _ROW.size * header.chunks
+    side = table + _ROW.size * header.chunks
+    keys = side + header.side_bytes
     end = keys + header.keys_bytes
     (crc,) = _SIZE.unpack(_part(data, end, 4, what))
     if zlib.crc32(data[:end]) != crc:
         raise DataError(f"{what} is damaged: its header is not what its checksum says.")
-    rows = list(_ROW.iter_unpack(data[table:keys]))
-    if sum(images for images, *_ in rows) != header.count or not all(images for images, *_ in rows):
+    rows = list(_ROW.iter_unpack(data[table:side]))
+    sizes = tuple(images for images, *_ in rows)
+    if sum(sizes) != header.count or not all(0 < images <= MOST_CHUNK for images in sizes):
         raise DataError(f"{what} is damaged: its chunks do not have {header.count:,} images.")
     chunks, place = [], end + 4
     for images, touched, words, checksum in rows:
@@ -141,8 +154,9 @@ def parsed(data: bytes, what: str = "The file") -> Compressed:
         place += 4 * words
     if len(data) > place:
         raise DataError(f"{what} is damaged: {len(data) - place:,} bytes follow its last chunk.")
-    sizes = tuple(images for images, *_ in rows)
-    return Compressed(header, tuple(chunks), sizes, _keys(data[keys:end], header, what), end + 4)
+    unpacked = _unpacked(data[side:keys], MOST_SIDE, what)
+    named = _keys(data[keys:end], header, what)
+    return Compressed(header, tuple(chunks), sizes, named, unpacked, end + 4)
 
 
 def _fields(text: bytes, what: str) -> dict:
@@ -162,9 +176,8 @@ def _keys(data: bytes, header: Header, what: str) -> tuple[str, ...] | None:
     if not header.keys_bytes:
         return None
     try:
-        reader = zlib.decompressobj()
-        keys = json.loads(reader.decompress(data, MOST_KEYS))
-    except (zlib.error, ValueError, RecursionError):
+        keys = json.loads(_unpacked(data, MOST_KEYS, what))
+    except (ValueError, RecursionError):
         keys = None
     if (
         not isinstance(keys, list)
@@ -173,3 +186,13 @@ def _keys(data: bytes, header: Header, what: str) -> tuple[str, ...] | None:
     ):
         raise DataError(f"{what} is damaged: its keys are not {header.count:,} names.")
     return tuple(keys)
+
+
+def _unpacked(data: bytes, most: int, what: str) -> bytes:
+    """What zlib compressed, at most `most` bytes of it."""
+    try:
+        return zlib.decompressobj().decompress(data, most)
+    except zlib.error:
+        raise DataError(
+            f"{what} is damaged: what its header packs is not what zlib wrote."
+        ) from None

@@ -3,59 +3,159 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from zoo.coding.codec import Chunk, ChunkError, decode, encode
-from zoo.coding.file import MOST_BYTES, Compressed
+from zoo.coding.codec import AnyCodec, Chunk, ChunkError, Codec, decode, encode
+from zoo.coding.digits import chosen_digits
+from zoo.coding.file import MOST_BYTES, MOST_CHUNK, Compressed
+from zoo.coding.lossy import IndexCodec, indexed
 from zoo.errors import DataError, InputError
-from zoo.exact.grids import VERSION
-from zoo.exact.models import ExactModel
+from zoo.integers.discrete import CELL_DIGITS
+from zoo.integers.grids import VERSION
+from zoo.integers.models import ExactModel, Quantized, TopDown
 
-STACKS = 64
+STACKS = 32
 """Most chunks coded side by side."""
-START_SHARE = 0.005
+START_SHARE = 0.0025
 """Most of a chunk's bits that start its stack."""
-MOST_CHUNK = 2**20
+TRIAL, TRIAL_RUN = 64, 8
+"""Images of a trial, and of each run of them."""
+TRIAL_CHUNK = 512
+"""Images of a chunk that the trial of digits assumes."""
+LOSSY_CHUNK = 256
+"""Images of a chunk of a vq-vae, whose stacks need no bits to start."""
+Read = Callable[[int, int], Tensor]
 Progress = Callable[[int], None]
 """Called with the number of images that are done."""
 
 
+class BegunError(Exception):
+    """A file that was begun is of something else."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Images in chunks, those of a set up to a number."""
+
+    chunks: list[Chunk]
+    count: int
+    side: bytes
+    """What the file has beside them: the number of digits of each code, or the counts of vectors."""
+    sha256: str
+    """Hex digest of the levels, as they will be restored."""
+    psnr: float | None = None
+
+
 def encoded(
     exact: ExactModel,
-    read: Callable[[int, int], Tensor],
+    read: Read,
     count: int,
-    chunk: int | None,
-    on_progress: Progress | None = None,
-) -> tuple[list[Chunk], str]:
-    """Images in chunks, and the hex sha256 of their levels.
+    chunk: int | None = None,
+    *,
+    begun: Compressed | None = None,
+    on_progress: Progress = lambda done: None,
+) -> Iterator[Encoded]:
+    """Codes images, and gives what is done after each group of chunks that are coded side by side.
 
     Args:
         exact: the model's integer form.
-        read: returns the images from a number up to another, `(n, C, H, W)` uint8, 0 and 255.
+        read: returns the images from a number up to another, `(n, C, H, W)` uint8.
         count: number of images.
-        chunk: images of a chunk; None chooses it by a trial of the first images.
+        chunk: images of a chunk; None chooses it by a trial.
+        begun: a file of the first ones, from which to go on.
         on_progress: called with the number of images that are done.
+
+    Raises BegunError if `begun` is of another model, other images or another size of chunks.
     """
-    digest, chunks = hashlib.sha256(), []
+    digest, psnr, whole = hashlib.sha256(), None, None
     with torch.no_grad():
-        size = chunk or chunk_for(exact, read(0, min(16, count)))
-        for first in range(0, count, STACKS * size):
-            levels = read(first, min(first + STACKS * size, count))
-            digest.update(levels.contiguous().numpy().data)
-            chunks += encode(exact, levels, size)
-            if on_progress:
-                on_progress(first + len(levels))
-    return chunks, digest.hexdigest()
+        if isinstance(exact, Quantized):
+            whole = indexed(exact, read, count, lambda part: digest.update(part.numpy().data))
+            side, psnr = struct.pack(f"<{len(whole.counts)}I", *whole.counts), whole.psnr
+            codec, size = IndexCodec(exact, whole.counts), chunk or LOSSY_CHUNK
+            begun = None
+        else:
+            assert isinstance(exact, TopDown)
+            if begun is not None:
+                _check_begun(begun, exact, count, chunk)
+                _hash_again(digest, read, begun)
+                side, size = begun.side, begun.sizes[0]
+                codec = _codec(begun, exact)
+            else:
+                trial = _trial(read, count)
+                digits = chosen_digits(exact, trial, chunk or min(count, TRIAL_CHUNK))
+                codec, side = Codec(exact, digits), bytes(torch.cat(digits).tolist())
+                size = chunk or _chunk_for(codec, trial)
+        chunks = [one for one in begun.chunks if one is not None] if begun else []
+        done = sum(one.images for one in chunks)
+
+        def on_images(more: int) -> None:
+            nonlocal done
+            done += more
+            on_progress(done)
+
+        for first in range(done, count, STACKS * size):
+            last = min(first + STACKS * size, count)
+            if whole is None:
+                images = read(first, last)
+                digest.update(images.contiguous().numpy().data)
+            else:
+                images = whole.numbers[first:last].long()
+            chunks += encode(codec, images, size, on_images)
+            yield Encoded(chunks, last, side, digest.hexdigest(), psnr)
 
 
-def chunk_for(exact: ExactModel, levels: Tensor) -> int:
-    """Images of a chunk so that starting its stack takes START_SHARE of its bits, by a trial of the first ones."""
-    (trial,) = encode(exact, levels, len(levels))
+def _check_begun(begun: Compressed, exact: ExactModel, count: int, chunk: int | None) -> None:
+    """Raises BegunError for a file that was begun by other means."""
+    if begun.header.network_sha256 != exact.digest or begun.header.exact != VERSION:
+        raise BegunError("its model is another")
+    if None in begun.chunks or begun.header.count > count or len(set(begun.sizes)) > 1:
+        raise BegunError("its images are others")
+    if chunk not in (None, begun.sizes[0]):
+        raise BegunError(f"its chunks have {begun.sizes[0]:,} images")
+
+
+def _hash_again(digest: hashlib._Hash, read: Read, begun: Compressed) -> None:
+    """Hashes the images of a file again. Raises BegunError if they are others."""
+    for first in range(0, begun.header.count, TRIAL_CHUNK):
+        levels = read(first, min(first + TRIAL_CHUNK, begun.header.count))
+        digest.update(levels.contiguous().numpy().data)
+    if digest.hexdigest() != begun.header.sha256:
+        raise BegunError("its images are others")
+
+
+def _trial(read: Read, count: int) -> Tensor:
+    """Images spread over a set."""
+    starts = range(0, count, max(TRIAL_RUN, count * TRIAL_RUN // TRIAL))
+    return torch.cat([read(start, min(start + TRIAL_RUN, count)) for start in starts])
+
+
+def _chunk_for(codec: Codec, levels: Tensor) -> int:
+    """Images of a chunk so that starting its stack takes START_SHARE of its bits, by a trial."""
+    (trial,) = encode(codec, levels, len(levels))
     per_image = max(1.0, 32 * (len(trial.words) - trial.touched) / len(levels))
     return min(MOST_CHUNK, max(1, round(32 * trial.touched / (START_SHARE * per_image))))
+
+
+def _codec(file: Compressed, exact: ExactModel) -> AnyCodec:
+    """Raises DataError for what is beside the chunks, if it is not of the model."""
+    if isinstance(exact, Quantized):
+        counts = [
+            count for (count,) in struct.iter_unpack("<I", file.side[: len(file.side) // 4 * 4])
+        ]
+        if len(counts) != len(exact.codebook) or not 0 < sum(counts) < 2**24:
+            raise DataError("It is damaged: its counts are not those of the model's vectors.")
+        return IndexCodec(exact, counts)
+    assert isinstance(exact, TopDown)
+    digits = torch.tensor(list(file.side), dtype=torch.int64)
+    if len(digits) != sum(exact.sizes) or bool((digits > CELL_DIGITS).any()):
+        raise DataError("It is damaged: its numbers of digits are not those of the model's codes.")
+    return Codec(exact, digits.split(exact.sizes))
 
 
 def decoded(
@@ -63,7 +163,7 @@ def decoded(
     exact: ExactModel,
     only: range | None = None,
     skip_damaged: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: Progress = lambda done: None,
 ) -> Iterator[tuple[range, Tensor]]:
     """Images of a file in order: their numbers, and levels `(n, C, H, W)` uint8. Errors as `decompress`."""
     header = file.header
@@ -86,6 +186,7 @@ def decoded(
             f"{len(wanted):,} images of {header.values_per_image:,} values are more than {MOST_BYTES:,} "
             "bytes: decompress a part of them."
         )
+    codec = _codec(file, exact)
     digest, done, whole = hashlib.sha256(), 0, only is None
     with torch.no_grad():
         for places in _groups(file, wanted):
@@ -100,10 +201,11 @@ def decoded(
             found = [torch.empty(one.images, *header.shape, dtype=torch.uint8) for one in held]
             seen = [0] * len(held)
             try:
-                for active, levels in decode(exact, held) if held else ():
+                for active, levels in decode(codec, held) if held else ():
                     for n, image in zip(active, levels, strict=True):
                         found[n][seen[n]] = image
                         seen[n] += 1
+                    on_progress(min(done + sum(seen), len(wanted)))
             except ChunkError as problem:
                 raise DataError(_damaged(file, sound[problem.number], str(problem))) from None
             for n, levels in zip(sound, found, strict=True):
@@ -113,8 +215,6 @@ def decoded(
                 digest.update(own.numpy().data)
                 done += len(own)
                 yield part, own
-            if on_progress:
-                on_progress(done)
     if whole and digest.hexdigest() != header.sha256:
         raise DataError("The images are not those that were compressed: their sha256 differs.")
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import DataError, NotInstalledError
-from zoo.exact.gaussians import CELLS
-from zoo.exact.tables import MASS
+from zoo.integers.discrete import BASE
+from zoo.integers.tables import MASS
 
 EXTRA = "pip install 'autoencoder-zoo[coding]'"
 SUPPLY = 2**14
@@ -42,31 +42,25 @@ class Stack:
         held = below if words is None else np.concatenate([below, words])
         self.coder: Any = _constriction().stream.stack.AnsCoder(held.astype(np.uint32))
 
-    def push(self, symbols: np.ndarray, masses: np.ndarray) -> None:
-        """Pushes symbols `(n,)`, the last first, of masses `(n, K)`: integers of at least 1 that sum to 2^24."""
-        weights = _weights(masses)
-        self.coder.encode_reverse(symbols.astype(np.int32), self.kinds[0], weights)
+    def push(self, symbols: np.ndarray, weights: np.ndarray) -> None:
+        """Pushes symbols `(n,)` int32, the last first, of weights `(n, K)` as `weights_of` makes them."""
+        self.coder.encode_reverse(symbols, self.kinds[0], weights)
 
-    def pop(self, masses: np.ndarray) -> np.ndarray:
-        """Pops symbols `(n,)`, int32, of masses `(n, K)`. Raises DataError if there are too few bits."""
-        found = self.coder.decode(self.kinds[0], _weights(masses))
+    def pop(self, weights: np.ndarray) -> np.ndarray:
+        """Pops symbols `(n,)`, int32, of weights `(n, K)`. Raises DataError if there are too few bits."""
+        found = self.coder.decode(self.kinds[0], weights)
         self._check()
         return found
 
-    def push_cells(self, cells: np.ndarray, turn: int) -> None:
-        """Pushes numbers of 12 bits, `(n,)`, of equal mass, each moved by a word of the supply from number `turn` on.
+    def push_equal(self, symbols: np.ndarray) -> None:
+        """Pushes symbols `(n,)` of 0 to 3, the last first, of equal masses."""
+        self.coder.encode_reverse(symbols.astype(np.int32), self.kinds[1])
 
-        Else the next image would pop the bits that this one's latents have just pushed: where posterior and
-        prior are alike, all images would have the same latents, and a rate that is not the mean.
-        """
-        moved = (cells + _moves(turn, len(cells))) % CELLS
-        self.coder.encode_reverse(moved.astype(np.int32), self.kinds[1])
-
-    def pop_cells(self, count: int, turn: int) -> np.ndarray:
-        """Pops what `push_cells` pushed, `(count,)` int64."""
+    def pop_equal(self, count: int) -> np.ndarray:
+        """Pops what `push_equal` pushed, `(count,)` int64."""
         found = self.coder.decode(self.kinds[1], count)
         self._check()
-        return (found - _moves(turn, count)) % CELLS
+        return found.astype(np.int64)
 
     def words(self) -> tuple[np.ndarray, int]:
         """The words that differ from the supply, the top last, and the number of supplied words they replace."""
@@ -91,12 +85,8 @@ class Stack:
             raise DataError("it has too few bits")
 
 
-def _moves(turn: int, count: int) -> np.ndarray:
-    return supply()[(turn + np.arange(count)) % SUPPLY].astype(np.int64)
-
-
-def _weights(masses: np.ndarray) -> np.ndarray:
-    """What gives constriction's `Categorical(perfect=False)` exactly these masses: each less 1."""
+def weights_of(masses: np.ndarray) -> np.ndarray:
+    """What gives constriction's `Categorical(perfect=False)` exactly these masses `(..., K)`: each less 1."""
     assert masses.min() >= 1
     assert (masses.sum(-1) == MASS).all()
     return np.ascontiguousarray(masses - 1.0)
@@ -105,7 +95,7 @@ def _weights(masses: np.ndarray) -> np.ndarray:
 @functools.cache
 def _models() -> tuple[Any, Any]:
     kinds = _constriction().stream.model
-    return kinds.Categorical(perfect=False), kinds.Uniform(CELLS)
+    return kinds.Categorical(perfect=False), kinds.Uniform(BASE)
 
 
 def check_installed() -> None:

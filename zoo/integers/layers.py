@@ -13,13 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.errors import InputError
-from zoo.exact import tables
-from zoo.exact.grids import ACTIVATION, EXACT, LIMIT, WEIGHT, on_grid, rounded, saturated
+from zoo.integers import tables
+from zoo.integers.forms import form_of, register_exact
+from zoo.integers.grids import ACTIVATION, EXACT, LIMIT, WEIGHT, on_grid, rounded, saturated
 from zoo.models.parts.bodies import (
     ACTIVATIONS,
     MLP,
     ConvDecoder,
     ConvEncoder,
+    GridDecoder,
+    GridEncoder,
     MLPDecoder,
     MLPEncoder,
     ResidualBlock,
@@ -27,30 +30,6 @@ from zoo.models.parts.bodies import (
 
 Function = Callable[[Tensor], Tensor]
 """Maps activations `(N, ...)`, integers in float64, to activations."""
-
-
-def exact_layer(layer: nn.Module) -> Function:
-    """The integer form of a layer. Raises InputError for one that has none."""
-    make = _LAYERS.get(type(layer))
-    if make is None:
-        raise InputError(
-            f"{type(layer).__name__} has no exact form. There is one of "
-            f"{', '.join(sorted(cls.__name__ for cls in _LAYERS))}; zoo.exact.layers.register adds one."
-        )
-    return make(layer)
-
-
-def register(cls: type[nn.Module]) -> Callable[[Callable], Callable]:
-    """Decorator of a function that makes the integer form of a layer of a class."""
-
-    def add(make: Callable[..., Function]) -> Callable[..., Function]:
-        _LAYERS[cls] = make
-        return make
-
-    return add
-
-
-_LAYERS: dict[type[nn.Module], Callable[..., Function]] = {}
 
 
 def _parameters(
@@ -70,7 +49,7 @@ def _parameters(
     return weight, bias
 
 
-@register(nn.Linear)
+@register_exact(nn.Linear)
 def _linear(layer: nn.Linear) -> Function:
     weight, bias = _parameters(layer, layer.weight)
 
@@ -81,7 +60,7 @@ def _linear(layer: nn.Linear) -> Function:
     return apply
 
 
-@register(nn.Conv2d)
+@register_exact(nn.Conv2d)
 def _conv(layer: nn.Conv2d) -> Function:
     if layer.groups != 1 or isinstance(layer.padding, str) or layer.padding_mode != "zeros":
         raise InputError(
@@ -108,7 +87,7 @@ def _length(size: int, layer: nn.Conv2d, axis: int) -> int:
     return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
-@register(nn.ConvTranspose2d)
+@register_exact(nn.ConvTranspose2d)
 def _transposed(layer: nn.ConvTranspose2d) -> Function:
     if layer.groups != 1:
         raise InputError(f"{layer} has no exact form: its groups are of another kind.")
@@ -134,7 +113,7 @@ def _transposed(layer: nn.ConvTranspose2d) -> Function:
     return apply
 
 
-def exact_activation(function: Function) -> Function:
+def activation_form(function: Function) -> Function:
     """The integer form of a body's activation function."""
     name = next((name for name, one in ACTIVATIONS.items() if one is function), None)
     if name is None:
@@ -142,9 +121,9 @@ def exact_activation(function: Function) -> Function:
     return lambda x: tables.activated(name, x)
 
 
-@register(MLP)
+@register_exact(MLP)
 def _mlp(layer: MLP) -> Function:
-    layers, activate = [exact_layer(one) for one in layer], exact_activation(layer.activate)
+    layers, activate = [form_of(one) for one in layer], activation_form(layer.activate)
 
     def apply(x: Tensor) -> Tensor:
         for number, one in enumerate(layers):
@@ -154,9 +133,9 @@ def _mlp(layer: MLP) -> Function:
     return apply
 
 
-@register(MLPEncoder)
+@register_exact(MLPEncoder)
 def _mlp_encoder(layer: MLPEncoder) -> Function:
-    dense, activate = _mlp(layer), exact_activation(layer.activate)
+    dense, activate = _mlp(layer), activation_form(layer.activate)
 
     def apply(x: Tensor) -> Tensor:
         h = dense(x.flatten(1))
@@ -165,29 +144,30 @@ def _mlp_encoder(layer: MLPEncoder) -> Function:
     return apply
 
 
-@register(MLPDecoder)
+@register_exact(MLPDecoder)
 def _mlp_decoder(layer: MLPDecoder) -> Function:
     dense = _mlp(layer)
     return lambda z: dense(z).unflatten(-1, layer.input_shape)
 
 
-@register(ResidualBlock)
+@register_exact(ResidualBlock)
 def _residual(layer: ResidualBlock) -> Function:
-    first, second = exact_layer(layer.first), exact_layer(layer.second)
-    activate = exact_activation(layer.activate)
+    first, second = form_of(layer.first), form_of(layer.second)
+    activate = activation_form(layer.activate)
     return lambda x: saturated(x + second(activate(first(activate(x)))))
 
 
-@register(ConvEncoder)
+@register_exact(ConvEncoder)
 def _conv_encoder(layer: ConvEncoder) -> Function:
     grid, summary = encoder_grid(layer), encoder_summary(layer)
     return lambda x: summary(grid(x))
 
 
-def encoder_grid(layer: ConvEncoder) -> Function:
+@register_exact(GridEncoder)
+def encoder_grid(layer: GridEncoder) -> Function:
     """Its feature map of images."""
     down, blocks = map(_all, (layer.down, layer.blocks))
-    activate = exact_activation(layer.activate)
+    activate = activation_form(layer.activate)
 
     def apply(x: Tensor) -> Tensor:
         for number, one in enumerate(down):
@@ -201,13 +181,13 @@ def encoder_grid(layer: ConvEncoder) -> Function:
 
 def encoder_summary(layer: ConvEncoder) -> Function:
     """Its features of a feature map."""
-    dense, activate = exact_layer(layer.dense), exact_activation(layer.activate)
+    dense, activate = form_of(layer.dense), activation_form(layer.activate)
     if not len(layer.dense):
         return lambda grid: grid.flatten(1)
     return lambda grid: activate(dense(grid.flatten(1)))
 
 
-@register(ConvDecoder)
+@register_exact(ConvDecoder)
 def _conv_decoder(layer: ConvDecoder) -> Function:
     grid, image = decoder_grid(layer), decoder_image(layer)
     return lambda z: image(grid(z))
@@ -215,7 +195,7 @@ def _conv_decoder(layer: ConvDecoder) -> Function:
 
 def decoder_grid(layer: ConvDecoder) -> Function:
     """Its feature map of codes."""
-    dense, blocks = exact_layer(layer.dense), _all(layer.blocks)
+    dense, blocks = form_of(layer.dense), _all(layer.blocks)
 
     def apply(z: Tensor) -> Tensor:
         h = dense(z).unflatten(-1, layer.small)
@@ -226,9 +206,21 @@ def decoder_grid(layer: ConvDecoder) -> Function:
     return apply
 
 
-def decoder_image(layer: ConvDecoder) -> Function:
+@register_exact(GridDecoder)
+def _grid_decoder(layer: GridDecoder) -> Function:
+    blocks, image = _all(layer.blocks), decoder_image(layer)
+
+    def apply(h: Tensor) -> Tensor:
+        for block in blocks:
+            h = block(h)
+        return image(h)
+
+    return apply
+
+
+def decoder_image(layer: GridDecoder) -> Function:
     """Its outputs from a feature map."""
-    up, activate = _all(layer.up), exact_activation(layer.activate)
+    up, activate = _all(layer.up), activation_form(layer.activate)
 
     def apply(h: Tensor) -> Tensor:
         for one in up:
@@ -239,4 +231,4 @@ def decoder_image(layer: ConvDecoder) -> Function:
 
 
 def _all(layers: nn.ModuleList) -> list[Function]:
-    return [exact_layer(one) for one in layers]
+    return [form_of(one) for one in layers]

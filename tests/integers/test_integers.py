@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from small import MODELS, sampled, shapes, small, whole_form
 from torch import nn
 from torch.distributions import Normal
 
 import zoo
 from zoo.errors import InputError
-from zoo.exact import tables
-from zoo.exact.gaussians import CELLS, of_gaussian
-from zoo.exact.grids import LIMIT, ONE, divided, on_grid, rounded
-from zoo.exact.layers import exact_layer
-from zoo.exact.models import ExactModel, State, exact, images_as_activations
+from zoo.integers import tables
+from zoo.integers.discrete import CELLS, Gaussians, Grid, Logistics, centers_of
+from zoo.integers.forms import form_of
+from zoo.integers.grids import LIMIT, ONE, divided, on_grid, rounded
+from zoo.integers.models import State, images_as_activations
 from zoo.models.parts.bodies import ACTIVATIONS
-
-CONV = {
-    "kind": "conv",
-    "channels": [3, 4],
-    "residual_blocks": 1,
-    "hidden": [6],
-    "activation": "silu",
-}
 
 
 def activations(*shape: int, bound: float = 3.0) -> torch.Tensor:
@@ -72,29 +65,57 @@ def test_tables_are_close_to_their_functions():
     assert (tables.scale_of(x) / 2**20 / scale - 1).abs().max() < 5e-3
     t = torch.arange(-9 * 2**16, 9 * 2**16, 1001, dtype=torch.float64)
     assert (tables.normal_cdf(t) / 2**28 - Normal(0, 1).cdf(t / 2**16)).abs().max() < 1e-6
-    edges, centers = tables.quantiles(4)
+    t = torch.arange(-22 * 2**16, 22 * 2**16, 1001, dtype=torch.float64)
+    assert (tables.logistic_cdf(t) / 2**28 - torch.sigmoid(t / 2**16)).abs().max() < 1e-6
+    points = tables.quantiles(16)
     places = torch.arange(1, 16, dtype=torch.float64) / 16
-    assert (edges / 2**20 - Normal(0, 1).icdf(places)).abs().max() < 1e-6
-    assert torch.equal(centers, -centers.flip(0))
+    assert (points / 2**20 - Normal(0, 1).icdf(places)).abs().max() < 1e-6
+    assert torch.equal(points, -points.flip(0))
 
 
 def test_masses_of_a_gaussian_are_close_whole_and_never_zero():
-    edges, _ = tables.quantiles(12)
+    grid = Grid(tables.quantiles(2 * CELLS))
     mean = torch.tensor([[0.0, 0.5, -3.0, 100.0]], dtype=torch.float64) * ONE
     scale = torch.tensor([[1.0, 0.03, 0.5, 1e-6]], dtype=torch.float64) * 2**20
-    gaussian = of_gaussian(mean * 2**8, scale.floor(), edges)
-    upper = gaussian.upper()
-    assert (upper >= 1).all()
-    assert torch.equal(upper, upper.floor())
-    assert (upper.sum(-1) == 2**24).all()
-    inner = edges[63::64] / 2**20
-    cdf = Normal(0.5, 0.03).cdf(inner)
-    assert (upper[0, 1].cumsum(0)[:-1] / 2**24 - cdf).abs().max() < 1e-4
-    for cell in (0, 17, 63):
-        lower = gaussian.lower(torch.full((1, 4), cell))
-        assert (lower >= 1).all()
-        assert (lower.sum(-1) == 2**24).all()
-    assert CELLS == 64 * 64
+    gaussians = Gaussians.make(mean * 2**8, scale.floor(), grid)
+    before = torch.zeros(1, 4, dtype=torch.int64)
+    for digit in range(6):
+        masses = gaussians.masses(digit, before, slice(None))
+        assert (masses >= 1).all()
+        assert torch.equal(masses, masses.floor())
+        assert (masses.sum(-1) == 2**24).all()
+        some = gaussians.masses(digit, before[:, 1:3], torch.tensor([1, 2]))
+        assert torch.equal(some, masses[:, 1:3])
+        if digit == 0:
+            quarters = Normal(0.5, 0.03).cdf(grid.points[[2047, 4095, 6143]] / 2**20)
+            assert (masses[0, 1].cumsum(0)[:-1] / 2**24 - quarters).abs().max() < 1e-4
+        before = before * 4 + masses.argmax(-1)
+    places = centers_of(before, torch.full((4,), 6))[..., None]
+    assert abs(grid.at(places, slice(None))[0, 1, 0] / 2**20 - 0.5) < 0.01
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_masses_of_levels_are_those_of_the_likelihood(channels):
+    likelihood = small("hierarchical-vae of color").spec.likelihood
+    shape = (channels, 3, 2)
+    outputs = activations(5, *likelihood.outputs(shape), bound=2.0)
+    own = likelihood.distribution(outputs / ONE, shape)
+    torch.manual_seed(0)
+    levels = (own.sample() * 255).round()
+    form = form_of(likelihood, shape)
+    numbers, bits = form.numbers(levels.to(torch.uint8)), torch.zeros(5, dtype=torch.float64)
+    for turn in range(form.turns):
+        masses, number = form.masses(outputs, numbers[:turn]), numbers[turn]
+        assert isinstance(masses, Logistics)
+        for digit in range(4):
+            each = masses.masses(digit, number // 4 ** (4 - digit), slice(None))
+            assert (each >= 1).all()
+            assert (each.sum(-1) == 2**24).all()
+            symbol = number // 4 ** (3 - digit) % 4
+            bits -= (each.gather(-1, symbol[..., None])[..., 0] / 2**24).log().sum(1)
+    expected = -own.log_prob(levels / 255)
+    assert (bits / expected - 1).abs().max() < 2e-3
+    assert torch.equal(form.levels(numbers).view(5, *shape), levels.to(torch.uint8))
 
 
 LAYERS = [
@@ -108,7 +129,7 @@ LAYERS = [
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: type(layer).__name__)
 def test_a_layer_is_the_whole_number_nearest_to_torchs(layer):
     x = activations(5, 7) if isinstance(layer, nn.Linear) else activations(5, 3, 9, 7)
-    found = exact_layer(layer)(x)
+    found = form_of(layer)(x)
     with torch.no_grad():
         expected = layer.double()(x / ONE) * ONE
     layer.float()
@@ -123,7 +144,7 @@ def test_a_linear_layer_is_that_of_python():
         on_grid(layer.weight, 16).long().tolist(),
         on_grid(layer.bias, 28).long().tolist(),
     )
-    for row, found in zip(x.long().tolist(), exact_layer(layer)(x).long().tolist(), strict=True):
+    for row, found in zip(x.long().tolist(), form_of(layer)(x).long().tolist(), strict=True):
         sums = [sum(w * a for w, a in zip(own, row, strict=True)) for own in weight]
         assert found == [(s + b + 2**15) >> 16 for s, b in zip(sums, bias, strict=True)]
 
@@ -132,81 +153,73 @@ def test_activations_saturate():
     layer = nn.Linear(2, 1)
     nn.init.constant_(layer.weight, 90.0)
     x = torch.full((1, 2), 100.0 * ONE, dtype=torch.float64)
-    assert exact_layer(layer)(x).item() == LIMIT
+    assert form_of(layer)(x).item() == LIMIT
 
 
 def test_weights_that_are_too_large_and_layers_without_a_form_are_refused():
     layer = nn.Linear(2, 1)
     nn.init.constant_(layer.weight, 1e6)
     with pytest.raises(InputError, match="too large for exact arithmetic"):
-        exact_layer(layer)
+        form_of(layer)
     with pytest.raises(InputError, match="GroupNorm has no exact form"):
-        exact_layer(nn.GroupNorm(1, 2))
+        form_of(nn.GroupNorm(1, 2))
     with pytest.raises(InputError, match="groups"):
-        exact_layer(nn.Conv2d(2, 2, 3, groups=2))
-    with pytest.raises(InputError, match="AE has no exact form"):
-        exact(zoo.build("ae", input_shape=(1, 8, 8), latent_dim=2))
-
-
-MODELS = {
-    "vae": {"body": {"kind": "mlp", "hidden": [9, 7]}},
-    "conv-vae": {"body": CONV, "prior": {"kind": "vamp", "components": 5}},
-    "hierarchical-vae": {"body": CONV, "groups": [2], "prior": {"kind": "vamp", "components": 5}},
-}
-
-
-def made(name: str) -> zoo.Autoencoder:
-    fields = {"input_shape": (1, 8, 9), "latent_dim": 3, "likelihood": {"kind": "bernoulli"}}
-    return zoo.build(name, seed=1, **fields, **MODELS[name]).eval()
-
-
-@functools.cache
-def whole_form(name: str) -> ExactModel:
-    return exact(made(name))
+        form_of(nn.Conv2d(2, 2, 3, groups=2))
+    rows = zoo.build("vae", input_shape=(5,), latent_dim=2, likelihood={"kind": "gaussian"})
+    with pytest.raises(InputError, match="VAE of 5-column rows has no exact form"):
+        zoo.exact(rows)
 
 
 def passed(name: str, levels: torch.Tensor) -> list[torch.Tensor]:
-    """All masses of a pass through a model's integer form, at cells 5 apart."""
+    """All masses of a pass through a model's integer form, at some cells."""
     model = whole_form(name)
     with torch.no_grad():
         features, state, found = model.features(images_as_activations(levels)), State(), []
-        for number, size in enumerate(model.sizes):
-            gaussian = model.posterior(number, features, state)
+        for group, size in enumerate(model.sizes):
+            gaussians = model.posterior(group, features, state)
             cells = (torch.arange(size) * 5 + 2000).expand(len(levels), size)
-            found += [gaussian.upper(), gaussian.lower(cells >> 6)]
-            state = model.descend(number, cells, state)
-        return [*found, model.pixel_masses(state)]
+            found += [
+                gaussians.masses(digit, cells >> 12 - 2 * digit, slice(None)) for digit in range(6)
+            ]
+            places = centers_of(cells, torch.full((size,), 6))[..., None]
+            positions = model.priors[group].grid.at(places, slice(None))[..., 0]
+            state = model.descend(group, model.codes(group, positions, state), state)
+        numbers = model.levels.numbers(levels)
+        for turn in range(model.levels.turns):
+            masses = model.levels.masses(model.outputs(state), numbers[:turn])
+            found.append(masses.masses(0, torch.zeros_like(numbers[turn]), slice(None)))
+        return [*found, model.encode(levels)]
 
 
-def binary(count: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(2)
-    return 255 * (torch.rand(count, 1, 8, 9, generator=generator) < 0.4).to(torch.uint8)
+def images_for(name: str, count: int) -> torch.Tensor:
+    return sampled(small(name), count)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_model_is_close_to_its_float_form(name):
-    model, levels = made(name), binary(4)
-    whole = whole_form(name)
+OTHERS = {
+    "ae": {"latent_activation": "tanh", "body": {"kind": "mlp", "hidden": [7]}},
+    "vq-vae": {"codes": 9},
+}
+
+
+@pytest.mark.parametrize("name", [*MODELS, *OTHERS])
+def test_codes_are_close_to_those_of_floating_point(name):
+    if name in OTHERS:
+        fields = {"input_shape": (1, 8, 9), "latent_dim": 3, "likelihood": {"kind": "bernoulli"}}
+        model = zoo.build(name, seed=1, **fields, **OTHERS[name]).eval()
+        levels = shapes(6)
+    else:
+        model, levels = small(name), images_for(name, 6)
+    found = zoo.exact(model).encode(levels)
     with torch.no_grad():
-        state, codes = State(), []
-        for number, size in enumerate(whole.sizes):
-            cells = torch.full((4, size), CELLS // 2)
-            state = whole.descend(number, cells, state)
-            codes.append(cells)
-        top = whole._top_codes(codes[0]) / ONE
-        if name != "hierarchical-vae":
-            logits = model.decoder(top.float())
-            assert (whole.logits(state) / ONE - logits).abs().max() < 0.01
-        features = whole.features(images_as_activations(levels))
-        mean = features[1][0] if name == "hierarchical-vae" else features[0]
-        expected = model.posterior(levels / 255)
-        expected = expected.features.loc if name == "hierarchical-vae" else expected.mean
-        assert (mean / ONE - expected).abs().max() < 0.01
+        expected = model.encode(levels / 255)
+    assert found.shape == expected.shape
+    assert found.dtype == torch.float32
+    assert (found - expected).abs().max() < 0.02
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_batches_do_not_change_a_bit(name):
-    levels = binary(20)
+    levels = images_for(name, 20)
     whole = passed(name, levels)
     for size in (1, 16):
         parts = zip(*(passed(name, part) for part in levels.split(size)), strict=True)
@@ -216,12 +229,12 @@ def test_batches_do_not_change_a_bit(name):
 
 PRINTS = """
 import sys, hashlib, torch
-sys.path.insert(0, sys.argv[1])
-from test_exact import MODELS, binary, passed
-torch.set_num_threads(int(sys.argv[2]))
+sys.path[:0] = sys.argv[2:]
+from test_integers import MODELS, images_for, passed
+torch.set_num_threads(int(sys.argv[1]))
 digest = hashlib.sha256()
 for name in MODELS:
-    for one in passed(name, binary(20)):
+    for one in passed(name, images_for(name, 20)):
         digest.update(one.numpy().tobytes())
 print(digest.hexdigest())
 """
@@ -251,7 +264,8 @@ def test_threads_and_instruction_sets_do_not_change_a_bit():
             },
         ),
     ):
-        words = [sys.executable, "-c", PRINTS, os.path.dirname(__file__), str(threads)]
+        here = Path(__file__).resolve().parent
+        words = [sys.executable, "-c", PRINTS, str(threads), str(here), str(here.parent)]
         done = subprocess.run(
             words, env=os.environ | more, capture_output=True, text=True, check=True
         )

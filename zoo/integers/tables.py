@@ -10,7 +10,7 @@ from decimal import Decimal
 import torch
 from torch import Tensor
 
-from zoo.exact.grids import ACTIVATION, LIMIT, ONE, SCALE
+from zoo.integers.grids import ACTIVATION, LIMIT, ONE, SCALE
 
 DIGITS = 30
 SIDE = 12
@@ -21,8 +21,8 @@ LOG_VARIANCE = 6
 """Bits after the point of a log-variance: a step is 0.8 % of a standard deviation."""
 CDF = 28
 """Bits of a cumulative probability."""
-STEPS, CDF_SIDE = 256, 8
-"""The normal distribution function is tabulated at 256 points per standard deviation, up to 8 of them."""
+STEPS, CDF_SIDE, LOGISTIC_SIDE = 256, 8, 20
+"""The normal and the logistic distribution functions are tabulated at 256 points per unit, up to 8 and to 20."""
 
 
 def table(function: Callable[[Decimal], Decimal], first: int, last: int, unit: int) -> Tensor:
@@ -97,12 +97,12 @@ def _weights(bits: int) -> Tensor:
     return table(lambda x: 2**bits * _exp(-x), 0, 20 * STEPS, STEPS)
 
 
-def softmin(costs: Tensor) -> Tensor:
+def softmin(costs: Tensor, most: int) -> Tensor:
     """Relative weights exp(-cost) of the last dimension, in which the largest is a power of two.
 
-    `costs` are integers times 2^-17, in nats, below 2^52. The weights' sum is below 2^27.
+    `costs` are integers times 2^-17, in nats, below 2^52. The weights' sum is at most 2^most.
     """
-    bits = 26 - max(1, costs.shape[-1] - 1).bit_length()
+    bits = most - max(1, costs.shape[-1] - 1).bit_length()
     apart = costs - costs.amin(-1, keepdim=True)
     return looked_up(torch.floor(apart * 2.0**-9 + 0.5), _weights(bits), 0)
 
@@ -176,26 +176,40 @@ def _cdf() -> Tensor:
 
 def normal_cdf(t: Tensor) -> Tensor:
     """2^28 times the normal distribution function of t / 2^16, by interpolation; 0 and 2^28 beyond +-8."""
-    shift = 8  # from 2^16 to STEPS per unit
-    t = t.clamp(-CDF_SIDE * 2.0**16, CDF_SIDE * 2.0**16)
-    low = torch.floor(t * 2.0**-shift)
-    found = _cdf().to(t.device)
-    index = (low + CDF_SIDE * STEPS).clamp(max=len(found) - 2).long()
-    rest = t - (index - CDF_SIDE * STEPS) * 2.0**shift
-    a, b = found[index], found[index + 1]
-    return a + torch.floor((b - a) * rest * 2.0**-shift)
+    return _interpolated(t, _cdf(), CDF_SIDE)
 
 
 @functools.cache
-def quantiles(bits: int) -> tuple[Tensor, Tensor]:
-    """Inner edges and centers of 2^bits cells of equal normal mass, as integers times 2^-20.
+def _logistic() -> Tensor:
+    upper = table(lambda x: 2**CDF * _sigmoid(x), 0, LOGISTIC_SIDE * STEPS, STEPS)
+    upper[-1] = 2**CDF
+    return torch.cat([2**CDF - upper.flip(0), upper[1:]])
 
-    `(2^bits - 1,)` and `(2^bits,)`: the quantiles of j / 2^bits, and of (j + 1/2) / 2^bits.
+
+def logistic_cdf(t: Tensor) -> Tensor:
+    """2^28 times the logistic function of t / 2^16, by interpolation; 0 and 2^28 beyond +-20."""
+    return _interpolated(t, _logistic(), LOGISTIC_SIDE)
+
+
+def _interpolated(t: Tensor, found: Tensor, side: int) -> Tensor:
+    """A function of t / 2^16, from its table of STEPS a unit on [-side, side], as integers."""
+    found = found.to(t.device)
+    t = t.clamp(-side * 2.0**16, side * 2.0**16) + side * 2.0**16
+    low = torch.floor(t * 2.0**-8).clamp(max=len(found) - 2)
+    index = low.long()
+    a, b = found[index], found[index + 1]
+    return a + torch.floor((b - a) * (t - low * 2.0**8) * 2.0**-8)
+
+
+@functools.cache
+def quantiles(count: int) -> Tensor:
+    """Quantiles j / count of the standard normal distribution, 0 < j < count, times 2^-20: `(count - 1,)`.
+
+    `count` is a power of two.
     """
-    count = 2**bits
 
-    def quantile(numerator: int) -> int:  # of numerator / 2^(bits + 1), in the upper half
-        wanted, low, high = Decimal(numerator) / (2 * count), Decimal(0), Decimal(9)
+    def quantile(numerator: int) -> int:  # of numerator / count, in the upper half
+        wanted, low, high = Decimal(numerator) / count, Decimal(0), Decimal(9)
         x = Decimal(0)
         for _ in range(60):
             density = _exp(-x * x / 2) / root
@@ -208,11 +222,6 @@ def quantiles(bits: int) -> tuple[Tensor, Tensor]:
 
     with decimal.localcontext(decimal.Context(prec=DIGITS, rounding=decimal.ROUND_HALF_EVEN)):
         root = (2 * Decimal("3.14159265358979323846264338327950288")).sqrt()
-        upper = [quantile(count + n) for n in range(1, count)]  # of (count + n) / (2 count)
-    edges = [0, *upper[1::2]]
-    centers = upper[0::2]
-    as_tensor = functools.partial(torch.tensor, dtype=torch.float64)
-    return (
-        as_tensor([-e for e in reversed(edges[1:])] + edges),
-        as_tensor([-c for c in reversed(centers)] + centers),
-    )
+        upper = [quantile(n) for n in range(count // 2 + 1, count)]
+    points = [-one for one in reversed(upper)] + [0] + upper
+    return torch.tensor(points, dtype=torch.float64)

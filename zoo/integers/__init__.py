@@ -6,9 +6,12 @@ weights: then no order of addition, no fused multiply-add and no thread changes 
 power of two and a floor, a division is the floor of a quotient of numbers below 2^52, and functions are
 looked up in tables made with Python's `decimal`.
 
-    grids.py       the grids of activations and weights, rounding, division
-    tables.py      functions as tables
-    layers.py      torch's layers in integers
-    gaussians.py   integer masses of a Gaussian over the cells of a grid
-    models.py      a whole model: its posterior, prior and likelihood
+    grids.py        the grids of activations and weights, rounding, division
+    tables.py       functions as tables
+    forms.py        which layers, likelihoods and models have an integer form, and how others get one
+    layers.py       torch's layers
+    discrete.py     integer masses of numbers, coded digit by digit
+    priors.py       priors, and the grids of their codes
+    likelihoods.py  likelihoods of levels
+    models.py       whole models
 """
