@@ -1,11 +1,12 @@
 """Sizes and speed of losslessly compressed images, beside the models' own bounds and other codecs.
 
-    python benchmarks/coding.py [--models NAME ...] [--limit N] [--split test]
+    python benchmarks/coding.py [--models NAME ...] [--limit N] [--split test] [--files FILE ...]
 
-MNIST, each pixel drawn once by the protocol `binarized`, compressed by each model, decompressed and compared.
-Bits per dimension are of whole files; the payload's share is over minus the ELBO, 16 samples an image, of the
-same images. Other codecs compress the same images, a bit for each pixel: PNG and WebP (lossless) as one mosaic,
-zlib, xz, bzip2. Seconds are of the clock, one thread.
+Images of the dataset of each model's recipe, or of files, compressed, decompressed and compared: for models of black and
+white images each pixel is drawn once by the protocol `binarized`. Bits per dimension are of whole files; the payload's share
+is over minus the ELBO, 16 samples an image, of the same images. Other codecs compress the same images: PNG, WebP (lossless)
+and, with `pip install imagecodecs`, JPEG XL as one mosaic; zlib, xz, bzip2, of binary images a bit for each pixel. Seconds
+are of the clock, one thread.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import io
 import lzma
 import math
 import time
+import tomllib
 import zlib
 
 import numpy as np
@@ -26,9 +28,22 @@ from PIL import Image
 
 import zoo
 from zoo.compressing import opened
-from zoo.data import load_examples, shown_in_testing
+from zoo.data import load_examples, open_all, shown_in_testing
+from zoo.specs.data import Transform
 
 SAMPLES = 16
+MODELS = ["vae-mnist-20", "hierarchical-vae-mnist"]
+COLUMNS = [
+    "model",
+    "bits/dim",
+    "bytes",
+    "header",
+    "bound",
+    "payload / bound",
+    "to/s",
+    "from/s",
+    "equal",
+]
 
 
 def main() -> None:
@@ -36,36 +51,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--models", nargs="+", default=["vae-mnist-20", "hierarchical-vae-mnist"])
+    parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--limit", type=int, default=10_000, help="images  [default: 10,000]")
     parser.add_argument("--split", default="test", choices=["validation", "test"])
+    parser.add_argument(
+        "--files", nargs="+", help="images of files instead of the recipe's dataset"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     print_setting()
-    gray = load_examples("mnist", options.split).first(options.limit)
-    images = (shown_in_testing(gray, "binarized") * 255).to(torch.uint8)
-    print(
-        f"{len(images):,} images, sha256 {hashlib.sha256(images.numpy().data).hexdigest()[:12]}...\n"
-    )
-    rows = [_row(name, images) for name in options.models]
-    names = (
-        "model",
-        "bits/dim",
-        "bytes",
-        "header",
-        "bound",
-        "payload / bound",
-        "to/s",
-        "from/s",
-        "equal",
-    )
-    print_table(names, rows)
-    print_table(("codec", "bits/dim", "bytes"), _others(images))
+    rows, sets = [], {}
+    for name in options.models:
+        model = zoo.load(name)
+        assert isinstance(model, zoo.VariationalAutoencoder)
+        images, is_binary = _images(model, options)
+        digest = hashlib.sha256(images.numpy().data).hexdigest()[:12]
+        sets[digest] = (images, is_binary)
+        rows.append([f"{name}, {digest}", *_row(model, images)])
+    print_table(COLUMNS, rows)
+    for digest, (images, is_binary) in sets.items():
+        print(f"\n{len(images):,} images, sha256 {digest}...")
+        print_table(("codec", "bits/dim", "bytes"), _others(images, is_binary))
 
 
-def _row(name: str, images: torch.Tensor) -> list[str]:
-    model = zoo.load(name)
-    assert isinstance(model, zoo.VariationalAutoencoder)
+def _images(model: zoo.VariationalAutoencoder, options: argparse.Namespace):
+    """uint8 images, and whether they are black and white."""
+    shape = model.spec.input_shape
+    if options.files:
+        found = open_all(options.files, shape=shape, transform=Transform())
+        images = next(iter(found.read([torch.arange(min(options.limit, len(found)))])))
+    else:
+        assert model.info is not None
+        assert model.info.recipe is not None
+        dataset = tomllib.loads(model.info.recipe)["data"]["dataset"]
+        images = load_examples(dataset, options.split, shape=shape).first(options.limit)
+    levels = zoo.exact(model).levels
+    is_binary = levels is not None and levels.values == "binary"
+    if is_binary:
+        images = (shown_in_testing(images, "binarized") * 255).to(torch.uint8)
+    return images, is_binary
+
+
+def _row(model: zoo.VariationalAutoencoder, images: torch.Tensor) -> list[str]:
     zoo.compress(model, images[:2])  # makes the tables
     begun = time.perf_counter()
     blob = zoo.compress(model, images)
@@ -76,7 +103,6 @@ def _row(name: str, images: torch.Tensor) -> list[str]:
     file, values = opened(blob), images.numel()
     bound = _bound(model, images)
     return [
-        name,
         f"{8 * len(blob) / values:.4f}",
         f"{len(blob):,}",
         f"{file.header_bytes:,}",
@@ -96,22 +122,35 @@ def _bound(model: zoo.VariationalAutoencoder, images: torch.Tensor) -> float:
     return -sum(parts) / math.log(2)
 
 
-def _others(images: torch.Tensor) -> list[list[str]]:
-    pixels = images.numpy()[:, 0] > 127
-    bits = np.packbits(pixels.reshape(len(pixels), -1), axis=1).tobytes()
-    side = math.ceil(math.sqrt(len(pixels)))
-    padded = np.zeros((side * side, *pixels.shape[1:]), bool)
-    padded[: len(pixels)] = pixels
-    rows = padded.reshape(side, side, *pixels.shape[1:]).swapaxes(1, 2)
-    mosaic = Image.fromarray(rows.reshape(side * pixels.shape[1], -1))
+def _others(images: torch.Tensor, is_binary: bool) -> list[list[str]]:
+    pixels = images.numpy()
+    data = (
+        np.packbits(pixels.reshape(len(pixels), -1) > 127, axis=1) if is_binary else pixels
+    ).tobytes()
+    count, channels, height, width = pixels.shape
+    side = math.ceil(math.sqrt(count))
+    padded = np.zeros((side * side, channels, height, width), np.uint8)
+    padded[:count] = pixels
+    rows = padded.reshape(side, side, channels, height, width).transpose(0, 3, 1, 4, 2)
+    mosaic = rows.reshape(side * height, side * width, channels)
+    picture = Image.fromarray(mosaic[..., 0] if channels == 1 else mosaic)
     found = {
-        "PNG, one mosaic": _saved(mosaic, "PNG", optimize=True),
-        "WebP lossless, one mosaic": _saved(mosaic.convert("L"), "WEBP", lossless=True, method=6),
-        "xz -9e": len(lzma.compress(bits, preset=9 | lzma.PRESET_EXTREME)),
-        "bzip2 -9": len(bz2.compress(bits, 9)),
-        "zlib -9": len(zlib.compress(bits, 9)),
-        "a bit a pixel": len(bits),
+        "PNG, one mosaic": _saved(
+            picture.convert("1") if is_binary else picture, "PNG", optimize=True
+        ),
+        "WebP lossless, one mosaic": _saved(picture, "WEBP", lossless=True, method=6, quality=100),
+        "xz -9e": len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)),
+        "bzip2 -9": len(bz2.compress(data, 9)),
+        "zlib -9": len(zlib.compress(data, 9)),
     }
+    try:
+        import imagecodecs
+    except ImportError:
+        print("JPEG XL was not measured: imagecodecs is not installed.")
+    else:
+        squeezed = mosaic[..., 0] if channels == 1 else mosaic
+        best = imagecodecs.jpegxl_encode(squeezed, lossless=True, effort=9)
+        found["JPEG XL lossless (effort 9), one mosaic"] = len(best)
     return [[name, f"{8 * size / pixels.size:.4f}", f"{size:,}"] for name, size in found.items()]
 
 

@@ -89,7 +89,7 @@ class Model:
             bound = Decimal(repr(float(spec["log_variance_bound"])))
             self.clamp = decimals(
                 lambda x: 2**12 * bound * (2 / (1 + (-2 * x / bound).exp()) - 1),
-                range(int(10 * bound) * 2**12 + 1),
+                range(int(7 * bound) * 2**12 + 1),
                 2**12,
             )
         self.scales = decimals(

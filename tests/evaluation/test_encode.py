@@ -72,6 +72,17 @@ def test_a_channel_of_codes_with_height_and_width_is_their_first_dimension():
     assert moments.overall_std == pytest.approx(numbers.std(), rel=1e-9)
 
 
+def test_exact_codes_are_those_of_whole_numbers_whatever_the_batch(model):
+    np.save("many.npy", PIXELS)
+    files = encoded(model, ["many.npy"], "out", exact=True)
+    found = np.load("out/codes.npy")
+    form, levels = zoo.exact(model), torch.from_numpy(PIXELS)[:, None]
+    assert np.array_equal(found, torch.cat([form.encode(one) for one in levels.split(7)]).numpy())
+    assert json.loads(files["codes.json"])["exact"] is True
+    with pytest.raises(InputError, match="something else"):
+        encoded(model, ["many.npy"], "out")
+
+
 def test_an_array_that_is_read_from_its_file_gives_the_same_bytes(model, monkeypatch):
     np.save("many.npy", PIXELS)
     held = encoded(model, ["many.npy"], "held")

@@ -24,6 +24,8 @@ import zoo.testing
 from zoo.cli import main
 from zoo.errors import PluginError, UnknownNameError
 from zoo.families.ae.spec import VectorSpec
+from zoo.integers.forms import has_form
+from zoo.integers.grids import WEIGHT, on_grid, rounded
 from zoo.registry import families
 from zoo.testing.subject import inputs
 
@@ -37,6 +39,7 @@ OF_PRIORS = {
     "linear-Gaussian bound",
 }
 OF_REALS = {"units", "densities"}
+OF_FORMS = {"exact"}
 
 
 OWN = [
@@ -62,6 +65,7 @@ def test_the_zoos_own_families_pass(family):
     assert left_out - {"devices"} == (
         (set() if subject.family.is_variational else OF_PRIORS)
         | (set() if {"rows", "series"} & subject.by_domain().keys() else OF_REALS)
+        | (set() if has_form(subject.build()) else OF_FORMS)
     )
 
 
@@ -105,6 +109,32 @@ def test_a_defect_fails_its_check_in_a_sentence(registered, cls, check, sentence
     assert answer.result == "failed", answer
     assert sentence in answer.detail
     assert "\n" not in answer.detail
+
+
+@pytest.mark.parametrize(
+    ("times", "less_mean", "sentence"),
+    [
+        (1.0, False, "5 of 5 Specs have an exact form; images of 0 are coded"),
+        (2.0, False, "exact codes are others than those of encode"),
+        (1.0, True, "exact codes depend on the batch"),
+    ],
+)
+def test_an_exact_form_is_tried(registered, times, less_mean, sentence):
+    cls = zoo.register(registered)(type("Formed", (Plain,), {}))
+
+    @zoo.register_exact(cls)
+    class Form(zoo.ExactModel):
+        def __init__(self, model):
+            super().__init__(model)
+            self.weight = on_grid(times * model.weight, WEIGHT)
+
+        def _encode(self, x):
+            codes = rounded(x.flatten(1) @ self.weight, WEIGHT)
+            return codes - codes[:1] if less_mean else codes
+
+    answer = zoo.testing.answer("exact", zoo.testing.Subject.of(registered))
+    assert answer.result == ("passed" if sentence.startswith("5") else "failed")
+    assert sentence in answer.detail
 
 
 def test_all_failures_are_said_at_once(registered):
@@ -162,6 +192,6 @@ def test_the_report_counts_what_it_leaves_unmeasured(registered, capsys):
         main(["plugins", "check", registered])
     assert end.value.code in (0, None)
     last = capsys.readouterr().out.splitlines()[-1]
-    not_measured = len(OF_PRIORS | OF_REALS) + (not torch.cuda.is_available())
+    not_measured = len(OF_PRIORS | OF_REALS | OF_FORMS) + (not torch.cuda.is_available())
     passed = len(zoo.testing.CHECKS) - not_measured
     assert last == f"{registered}: {passed} passed, {not_measured} not measured"

@@ -32,6 +32,9 @@ from zoo.cli.output import (
 )
 @click.option("--flip", is_flag=True, help="Encode the mirror images too, to codes.flipped.npy.")
 @click.option(
+    "--exact", is_flag=True, help="Encode images in whole numbers: the same bits on every machine."
+)
+@click.option(
     "--shards",
     type=click.IntRange(1),
     metavar="N",
@@ -47,6 +50,7 @@ def encode(
     out: Path,
     protocol: str | None,
     flip: bool,
+    exact: bool,
     shards: int | None,
     max_damaged: int | None,
     column: str | None,
@@ -125,6 +129,7 @@ def encode(
                 device=where,
                 tile=tile,
                 flipped=bool(flipped),
+                exact=exact,
                 overwrite=overwrite,
                 on_progress=on_progress,
             )

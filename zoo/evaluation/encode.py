@@ -22,6 +22,8 @@ from zoo.evaluation.codes import CodeFiles, Done
 from zoo.evaluation.measure import batch_size
 from zoo.evaluation.tiles import check_tile, encode_tiled
 from zoo.folder.weights import weights_bytes
+from zoo.integers.models import ExactModel
+from zoo.integers.models import exact as exact_of
 from zoo.io.locks import locked
 from zoo.models import Autoencoder
 from zoo.registry import families
@@ -41,6 +43,7 @@ def encode_images(
     device: torch.device,
     tile: Literal["off"] | int = "off",
     flipped: bool = False,
+    exact: bool = False,
     overwrite: bool = False,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> int:
@@ -64,6 +67,7 @@ def encode_images(
         tile: side in pixels of the tiles into which large images are cut, each encoded on its own:
             memory is bounded, and codes near seams are others.
         flipped: encode the images' mirror images instead, left to right.
+        exact: encode in whole numbers: codes are equal to the last bit on every machine.
         overwrite: replace codes of something else; they stay until all is written.
         on_progress: called with the number of images that are encoded.
 
@@ -72,7 +76,7 @@ def encode_images(
 
     Raises:
         InputError: where another process encodes in this place, or something else was encoded, or
-            one of the three files is somebody else's.
+            one of the three files is somebody else's; with `exact`, for a model without integer form.
         DataError: for a damaged image; ZooError: where the disk is full or read-only.
     """
     if not model.spec.takes(images.shape):
@@ -81,7 +85,8 @@ def encode_images(
     if flipped and not images.domain.is_image:
         raise InputError(f"Mirror images are of images; the model takes {model.spec.domain}.")
     check_tile(model, tile)
-    about = _about(model, images, device) | {"tile": tile, "flipped": flipped}
+    whole = exact_of(model) if exact else None
+    about = _about(model, images, device) | {"tile": tile, "flipped": flipped, "exact": exact}
     in_use = f"Another process writes {str(target)!r}. Wait for it, or choose another name."
     with locked(target.with_name(f".{target.name}.lock"), in_use, InputError):
         files = CodeFiles(target, about)
@@ -97,11 +102,11 @@ def encode_images(
             if not overwrite:
                 raise files.stopped(OTHERS)
             begun = None
-        return _encode(model.to(device), images, files, begun, on_progress)
+        return _encode(whole or model.to(device), images, files, begun, on_progress)
 
 
 def _encode(
-    model: Autoencoder,
+    model: Autoencoder | ExactModel,
     images: StreamedExamples,
     files: CodeFiles,
     begun: Done | None,
@@ -153,7 +158,7 @@ def _about(model: Autoencoder, images: StreamedExamples, device: torch.device) -
 
 
 def _encoded(
-    model: Autoencoder, images: StreamedExamples, done: Done | None, files: CodeFiles
+    model: Autoencoder | ExactModel, images: StreamedExamples, done: Done | None, files: CodeFiles
 ) -> Iterator[Done]:
     """Encodes and writes what is left, batch by batch, and gives how far it is after each.
 
@@ -189,8 +194,12 @@ def _encoded(
         yield done
 
 
-def _codes(model: Autoencoder, values: Tensor, tile: Literal["off"] | int) -> np.ndarray:
+def _codes(
+    model: Autoencoder | ExactModel, values: Tensor, tile: Literal["off"] | int
+) -> np.ndarray:
     """Codes `(n, *latent_shape)` float32 of examples as data hold them."""
+    if isinstance(model, ExactModel):
+        return model.encode(values).numpy()
     with families.guarded(model, "failed to encode"), torch.inference_mode():
         if model.spec.domain.is_image:
             codes = encode_tiled(model, as_gray(values.to(model.device)), tile)

@@ -109,7 +109,7 @@ def softmin(costs: Tensor, most: int) -> Tensor:
 
 @functools.cache
 def _soft_clamp(bound: float) -> Tensor:
-    limit = int(Decimal(20) * Decimal(repr(bound)) / 2) * ONE
+    limit = int(7 * Decimal(repr(bound))) * ONE
     return table(
         lambda x: ONE * Decimal(repr(bound)) * _tanh(x / Decimal(repr(bound))), 0, limit, ONE
     )

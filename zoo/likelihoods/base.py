@@ -37,8 +37,8 @@ class Likelihood(Strict):
     batch shape. Tensors are float32. Images are in [0, 1]; vectors and series are standardized: mean
     0 and variance 1 in each column or channel of the training data.
 
-    The name `masses` is reserved: for discrete likelihoods, the probability of each level of a value
-    given the preceding values, for compression.
+    For compression a likelihood of levels has an integer form besides: `zoo.integers.likelihoods.Levels`,
+    given to it by `zoo.register_exact`.
     """
 
     domains: ClassVar[tuple[Kind, ...]] = ("image",)

@@ -17,7 +17,7 @@ rows and series is checked on each.
     losses.py         losses and gradients
     bounds.py         the ELBO, the importance-weighted bound, the prior's codes
     persistence.py    saved, loaded, trained, measured, drawn
-    portability.py    copied, compiled, exported, on other devices
+    portability.py    copied, compiled, exported, in whole numbers, on other devices
     new.py            writes the template of a new package
 """
 
@@ -76,6 +76,7 @@ CHECKS: dict[str, Callable[[Subject], str | None]] = {
     "deepcopy": portability.check_deepcopy,
     "torch.export": portability.check_export,
     "torch.compile": portability.check_compile,
+    "exact": portability.check_exact,
     "devices": portability.check_devices,
 }
 """Every check by its name, in the order in which they run, each for every domain of the family. One

@@ -7,9 +7,25 @@ import warnings
 
 import torch
 
+from zoo.compressing import compress, decompress
+from zoo.errors import InputError, NotInstalledError
 from zoo.evaluation.measure import exact_float32
+from zoo.integers.forms import has_form
+from zoo.integers.models import ExactModel, Quantized, exact, images_as_activations
+from zoo.models import Autoencoder
 from zoo.runtime.devices import find_device
-from zoo.testing.subject import CLOSE, NotMeasuredError, Subject, expect, expect_close, inputs
+from zoo.testing.subject import (
+    CLOSE,
+    NotMeasuredError,
+    Subject,
+    expect,
+    expect_close,
+    inputs,
+    values,
+)
+
+EXACT_CLOSE = 0.05
+"""How far codes in whole numbers may be off, in units of themselves or of 1."""
 
 
 @torch.no_grad()
@@ -53,6 +69,52 @@ def check_compile(subject: Subject) -> None:
     for name, parameter in model.named_parameters():
         whole = parameter.grad is not None and bool(torch.isfinite(parameter.grad).all())
         expect(whole or not parameter.requires_grad, f"compiled, {name} gets no finite gradient")
+
+
+def check_exact(subject: Subject) -> str:
+    """The integer form encodes as the model does, whatever the batch, and its images are coded bit for bit."""
+    forms, coded, refused = 0, 0, ""
+    for spec in subject.specs:
+        model = subject.build(spec)
+        if not has_form(model):
+            raise NotMeasuredError("it has no exact form: zoo.register_exact gives one")
+        try:
+            form = exact(model)
+        except InputError as why:  # of a Spec with other data, or with a layer that has none
+            refused = str(why)
+            continue
+        levels = values(spec, 3)
+        codes = form.encode(levels)
+        each = torch.cat([form.encode(one[None]) for one in levels])
+        expect(torch.equal(each, codes), "exact codes depend on the batch")
+        with torch.no_grad():
+            off = (codes - model.encode(levels / 255)).abs()
+        close = (off <= EXACT_CLOSE * codes.abs().clamp(min=1)).double().mean()
+        expect(close > 0.9, f"{1 - close:.0%} of exact codes are others than those of encode")
+        forms, coded = forms + 1, coded + _is_coded(model, form, levels)
+    if not forms:
+        raise NotMeasuredError(refused)
+    return f"{forms} of {len(subject.specs)} Specs have an exact form; images of {coded} are coded"
+
+
+def _is_coded(model: Autoencoder, form: ExactModel, levels: torch.Tensor) -> bool:
+    """Whether its images can be compressed; they are, and restored."""
+    if form.levels is None:
+        return False
+    lossy = isinstance(form, Quantized)
+    binary = form.levels.values == "binary" and not lossy
+    images = (levels > 127).to(torch.uint8) * 255 if binary else levels
+    try:
+        blob = compress(model, images, lossy=lossy)
+    except NotInstalledError as absent:
+        raise NotMeasuredError(str(absent)) from None
+    except InputError:
+        return False
+    restored = decompress(blob, model=model)
+    if isinstance(form, Quantized):
+        images = form.restored(form.numbers(images_as_activations(images)))
+    expect(torch.equal(restored, images), "compressed images are not restored bit for bit")
+    return True
 
 
 def check_devices(subject: Subject) -> str:
