@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,39 @@ def test_threads_and_instruction_sets_do_not_change_a_bit():
         )
         hashes.add(done.stdout)
     assert len(hashes) == 1
+
+
+class Posterior(nn.Module):
+    def __init__(self, form):
+        super().__init__()
+        self.form = form
+
+    def forward(self, x):
+        gaussians = self.form.posterior(0, self.form.features(x), State())
+        return gaussians.mean, gaussians.scale
+
+
+class Outputs(Posterior):
+    def forward(self, x):
+        return (self.form.outputs(State(x)),)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vae", "conv-vae", "vae of levels"])
+def test_onnx_runtime_gives_the_same_integers(name):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    form, images = whole_form(name), images_as_activations(images_for(name, 5))
+    for graph, given in ((Posterior(form), images), (Outputs(form), form._encode(images))):
+        with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+            sizes = ({0: torch.export.Dim("n", min=1, max=4096)},)
+            made = torch.onnx.export(
+                graph, (given,), dynamo=True, dynamic_shapes=sizes, verbose=False
+            )
+            session = onnxruntime.InferenceSession(made.model_proto.SerializeToString())
+            for part in (given, given[:1]):
+                found = session.run(None, {session.get_inputs()[0].name: part.numpy()})
+                for ours, theirs in zip(graph(part), found, strict=True):
+                    assert np.array_equal(ours.numpy(), theirs)
 
 
 def test_gray_levels_become_activations_by_whole_numbers():

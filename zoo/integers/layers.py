@@ -97,6 +97,8 @@ def _transposed(layer: nn.ConvTranspose2d) -> Function:
     weight = on_grid(own.flatten(1).T, WEIGHT)  # (out kh kw, in)
 
     def apply(x: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():  # ONNX Runtime has no fold of float64
+            return _transposed_by_unfold(layer, x, bias)
         size = tuple(
             (length - 1) * layer.stride[axis]
             - 2 * int(layer.padding[axis])
@@ -111,6 +113,22 @@ def _transposed(layer: nn.ConvTranspose2d) -> Function:
         return saturated(rounded(sums, WEIGHT))
 
     return apply
+
+
+def _transposed_by_unfold(layer: nn.ConvTranspose2d, x: Tensor, bias: Tensor) -> Tensor:
+    """The same sums by a convolution of x with zeros between its values."""
+    pads = []
+    for axis in (1, 0):
+        reach = layer.dilation[axis] * (layer.kernel_size[axis] - 1) - int(layer.padding[axis])
+        pads += [reach, reach + layer.output_padding[axis] - layer.stride[axis] + 1]
+    down, right = layer.stride
+    spread = F.pad(x[:, :, :, None, :, None], (0, right - 1, 0, 0, 0, down - 1))
+    spread = F.pad(spread.flatten(4).flatten(2, 3), pads)  # (N, in, H + reach, W + reach)
+    columns = F.unfold(spread, layer.kernel_size, dilation=layer.dilation)
+    flipped = on_grid(layer.weight.flip(2, 3).transpose(0, 1).flatten(1), WEIGHT)
+    height = spread.shape[2] - layer.dilation[0] * (layer.kernel_size[0] - 1)
+    sums = flipped.to(x.device) @ columns + bias.to(x.device)[:, None]
+    return saturated(rounded(sums, WEIGHT)).unflatten(2, (height, -1))
 
 
 def activation_form(function: Function) -> Function:
