@@ -38,7 +38,8 @@ def compress(
         model: a VAE with the likelihood `bernoulli`, of levels 0 and 255, or `discretized-logistic`, of
             levels 0 to 255: `vae`, `beta-vae`, `conv-vae`, `beta-tc-vae`, `factor-vae` or
             `hierarchical-vae`; or, lossy, a `vq-vae`.
-        images: `(N, C, H, W)` uint8 of the model's shape, a tensor, an array, or examples.
+        images: `(N, C, H, W)` uint8 of the model's shape, a tensor, an array, examples, or the path of a
+            folder or a file.
         chunk: images of a chunk, which is decoded on its own; None chooses it so that starting the chunks
             takes at most 0.25 % of the bits.
         binarize: draw each pixel with its gray level as probability, by the fixed draw of the protocol
@@ -121,34 +122,53 @@ def compressed_parts(
     for done in encoded(exact, read, count, chunk, begun=begun, on_progress=on_progress):
         found = {"count": done.count, "sha256": done.sha256, "psnr": done.psnr}
         keys = [examples.key(number) for number in range(done.count)]
-        are_numbers = all(key.rpartition("/")[2].isdecimal() for key in keys)
+        are_numbers = all(key.rpartition("/")[2] == str(n) for n, key in enumerate(keys))
         yield written(
             header.model_copy(update=found), done.chunks, done.side, None if are_numbers else keys
         )
 
 
 def compress_to(file: Path, model: Autoencoder, images: Any, **how: Any) -> None:
-    """Compresses to a file. Until all is done `FILE.partial` has the first images; the same call goes on.
+    """Compresses to a file. Until all is done `FILE.partial` has the first images; the same call resumes.
 
-    Arguments and errors are those of `compress`.
+    Arguments and errors are those of `compress`; InputError too for a folder, and for a file of another
+    kind, which would be lost.
     """
     from zoo.coding.images import BegunError
     from zoo.io.files import write_atomically
+    from zoo.io.locks import locked
 
-    partial = file.with_name(f"{file.name}.partial")
-    begun = None
-    if partial.exists():
-        with suppress(DataError):
-            begun = opened(partial)
-    try:
-        for data in compressed_parts(model, images, begun=begun, **how):
-            write_atomically(partial, data)
-    except BegunError as other:
+    if file.is_dir() or (file.exists() and not is_compressed(file)):
         raise InputError(
-            f"{str(partial)!r} was begun with other images, another model or other settings ({other}): "
-            "remove it, or choose another name."
-        ) from None
-    partial.replace(file)
+            f"{str(file)!r} exists and is no file of compressed images: choose another name."
+        )
+    partial = file.with_name(f"{file.name}.partial")
+    in_use = f"Another process writes {str(file)!r}. Wait for it, or choose another name."
+    with locked(file.with_name(f".{file.name}.lock"), in_use, InputError):
+        begun = None
+        if partial.exists():
+            with suppress(DataError):
+                begun = opened(partial)
+        try:
+            for data in compressed_parts(model, images, begun=begun, **how):
+                write_atomically(partial, data)
+        except BegunError as other:
+            raise InputError(
+                f"{str(partial)!r} was begun with other images, another model or other settings ({other}): "
+                "remove it, or choose another name."
+            ) from None
+        partial.replace(file)
+
+
+def is_compressed(file: str | Path) -> bool:
+    """Whether a file has the first bytes of one of compressed images."""
+    from zoo.coding.file import MAGIC
+
+    try:
+        with open(file, "rb") as opened_file:
+            return opened_file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
 
 
 def decompress(
@@ -225,6 +245,8 @@ def exact_form(model: Autoencoder) -> ExactModel:
             f"{type(model).__name__} has no prior over its codes, so it cannot compress: models with a prior and "
             "a posterior can, such as vae-mnist-20."
         )
+    if isinstance(found, Quantized) and (found.levels is None or found.levels.values != "binary"):
+        raise InputError("A vq-vae compresses with the likelihood 'bernoulli' alone.")
     if found.levels is None:
         likelihood = likelihood_of(model.spec)
         name = likelihood.name() if likelihood else "none"
@@ -241,9 +263,12 @@ def _examples_of(model: Autoencoder, images: Any) -> AnyExamples:
     import numpy as np
     import torch
 
-    from zoo.data import Examples, StreamedExamples
+    from zoo.data import Examples, StreamedExamples, open_all
     from zoo.evaluation.evaluate import check_shape
+    from zoo.specs.data import Transform
 
+    if isinstance(images, str | Path):
+        images = open_all((str(images),), shape=model.spec.input_shape, transform=Transform())
     if not isinstance(images, Examples | StreamedExamples):
         levels = (
             torch.as_tensor(np.asarray(images)) if not isinstance(images, torch.Tensor) else images

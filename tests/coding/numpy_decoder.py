@@ -162,7 +162,7 @@ class Model:
         if edge in (0, CELLS):
             return 2**28 * (edge > 0)
         apart = self.points[2 * edge] - mean * 2**8
-        return interpolated(self.cdf, 8, apart, scale)
+        return interpolated(self.cdf, 8, apart, min(max(scale, 1), 2**28))
 
     def mixture(self, edge, centers, scales, weights):
         """2^28 times the probability of the levels below `edge`."""

@@ -7,15 +7,16 @@ import hashlib
 import math
 import random
 import struct
+import tarfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from coded_models import MODELS, sampled, shapes, small
 from numpy_decoder import decoded as decoded_by_numpy
 from PIL import Image
-from small import MODELS, sampled, shapes, small
 
 import zoo
 from zoo.cli import main
@@ -258,6 +259,65 @@ def test_a_stop_loses_what_is_not_finished_and_the_same_call_goes_on(vae, monkey
     assert min(seen) > 18
     assert not partial.exists()
     assert out.read_bytes() == zoo.compress(vae, images, chunk=3)
+
+
+def test_nothing_but_compressed_files_is_replaced(vae):
+    images = shapes(4)
+    Path("folder").mkdir()
+    Path("notes.txt").write_text("mine")
+    for other in ("folder", "notes.txt"):
+        with pytest.raises(
+            InputError, match=f"'{other}' exists and is no file of compressed images"
+        ):
+            compress_to(Path(other), vae, images)
+    compress_to(Path("a.aez"), vae, images)
+    Path("a.aez").rename("a.aez.partial")  # a stop just before its name was changed
+    compress_to(Path("a.aez"), vae, images)
+    compress_to(Path("a.aez"), vae, images)
+    assert torch.equal(zoo.decompress("a.aez", model=vae), images)
+
+
+def test_a_prior_of_one_component_and_posteriors_without_bounds_are_coded(tmp_path):
+    fields = {"input_shape": (1, 8, 9), "latent_dim": 3, "likelihood": {"kind": "bernoulli"}}
+    prior = {"kind": "vamp", "components": 1}
+    model = zoo.build("vae", seed=1, prior=prior, **fields).eval()
+    assert torch.equal(zoo.decompress(zoo.compress(model, shapes(5)), model=model), shapes(5))
+    body = {"kind": "mlp", "hidden": [9, 7]}
+    wide = zoo.build("vae", seed=1, log_variance_bound="off", body=body, **fields).eval()
+    with torch.no_grad():
+        wide.posterior_head.bias[3:] = 14.0
+    zoo.save(wide, tmp_path / "wide")
+    found = decoded_by_numpy(zoo.compress(wide, shapes(3)), tmp_path / "wide")
+    assert np.array_equal(found, shapes(3).numpy())
+
+
+def test_names_of_files_that_are_numbers_are_kept(vae):
+    for name, image in zip(("00017", "00005"), shapes(2), strict=True):
+        Path("digits").mkdir(exist_ok=True)
+        Image.fromarray(image[0].numpy()).save(Path("digits", f"{name}.png"))
+    with tarfile.open("digits.tar", "w") as archive:
+        for path in sorted(Path("digits").iterdir()):
+            archive.add(path, path.name)
+    zoo.save(vae, "model")
+    typed("compress", "./model", "digits.tar", "-o", "digits.aez")
+    typed("decompress", "digits.aez", "--model", "./model", "-o", "restored")
+    assert sorted(p.name for p in Path("restored").rglob("*.png")) == ["00005.png", "00017.png"]
+    typed("compress", "./model", "digits.tar", "-o", "digits.tar", code=1)
+
+
+def test_a_chunk_of_wrong_words_with_a_fitting_checksum_is_skipped(vae):
+    images = shapes(30)
+    held = parsed(zoo.compress(vae, images, chunk=10))
+    zero = np.append(held.chunks[1].words[:-1], np.uint32(0))
+    for words in (zero, held.chunks[1].words[:2] + 1):
+        chunks = [held.chunks[0], Chunk(10, held.chunks[1].touched, words), held.chunks[2]]
+        data = written(held.header, chunks, held.side, None)
+        with pytest.raises(DataError, match="Chunk 1 of 3"):
+            zoo.decompress(data, model=vae)
+        found = zoo.decompress(data, model=vae, skip_damaged=True)
+        assert torch.equal(found, torch.cat([images[:10], images[20:]]))
+        with pytest.raises(DataError, match="No chunk"):
+            zoo.decompress(data, model=vae, only=range(12, 15), skip_damaged=True)
 
 
 def test_without_the_extra_the_command_that_installs_it_is_said(vae, monkeypatch):

@@ -166,6 +166,6 @@ def test_the_command_replaces_no_file_that_it_reads(model, out, capsys):
     with pytest.raises(SystemExit, match="1"):
         main(["encode", "./model", *files, "-o", out, "--shards", "99", "--overwrite"])
     said = capsys.readouterr().err
-    assert ("would replace a file that is encoded" in said) == (out != "many.npy"), said
+    assert ("would replace a file that is read" in said) == (out != "many.npy"), said
     assert ("no encoding wrote it: it would be replaced" in said) == (out == "many.npy"), said
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before

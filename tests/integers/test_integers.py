@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from small import MODELS, sampled, shapes, small, whole_form
+from coded_models import MODELS, sampled, shapes, small, whole_form
 from torch import nn
 from torch.distributions import Normal
 
@@ -216,6 +216,26 @@ def test_codes_are_close_to_those_of_floating_point(name):
     assert found.shape == expected.shape
     assert found.dtype == torch.float32
     assert (found - expected).abs().max() < 0.02
+
+
+def test_exact_codes_are_of_levels_and_never_saturate():
+    model = zoo.build("ae", input_shape=(1, 8, 9), latent_dim=3, seed=1).eval()
+    for wrong in (shapes(2) / 255, shapes(2).mT, shapes(2, channels=3)):
+        with pytest.raises(InputError, match="Exact codes are of uint8 levels, N x 1 x 8 x 9"):
+            zoo.exact(model).encode(wrong)
+    with torch.no_grad():
+        model.to_code.weight *= 1e4
+    with pytest.raises(InputError, match="Codes reach \\+-128"):
+        zoo.exact(model).encode(shapes(2))
+
+
+def test_another_spec_is_another_network():
+    first, second = (
+        zoo.build("vae", input_shape=(1, 8, 9), latent_dim=3, seed=1, body=body)
+        for body in ({"kind": "mlp", "activation": one} for one in ("relu", "silu"))
+    )
+    second.load_state_dict(first.state_dict())
+    assert zoo.exact(first).digest != zoo.exact(second).digest
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from collections.abc import Iterator
@@ -24,8 +25,10 @@ import zoo.testing
 from zoo.cli import main
 from zoo.errors import PluginError, UnknownNameError
 from zoo.families.ae.spec import VectorSpec
+from zoo.integers import forms
 from zoo.integers.forms import has_form
 from zoo.integers.grids import WEIGHT, on_grid, rounded
+from zoo.models.parts.bodies import ConvDecoder, GridDecoder, MLPDecoder
 from zoo.registry import families
 from zoo.testing.subject import inputs
 
@@ -135,6 +138,17 @@ def test_an_exact_form_is_tried(registered, times, less_mean, sentence):
     answer = zoo.testing.answer("exact", zoo.testing.Subject.of(registered))
     assert answer.result == ("passed" if sentence.startswith("5") else "failed")
     assert sentence in answer.detail
+
+
+@pytest.mark.parametrize("family", ["vae", "vq-vae"])
+def test_a_wrong_exact_decoder_is_found(family, monkeypatch):
+    for cls in (MLPDecoder, ConvDecoder, GridDecoder):
+        make = forms._FORMS[cls]
+        wrong = functools.partial(lambda make, layer: lambda z: -make(layer)(z), make)
+        monkeypatch.setitem(forms._FORMS, cls, wrong)
+    answer = zoo.testing.answer("exact", zoo.testing.Subject.of(family))
+    assert answer.result == "failed"
+    assert "exact likelihoods are off" in answer.detail or "restored pixels" in answer.detail
 
 
 def test_all_failures_are_said_at_once(registered):

@@ -52,11 +52,12 @@ def compress(
 ) -> None:
     """Compress images losslessly with a MODEL: a dataset by name, a folder, image files, tar shards, a .npy.
 
-    After a stop the same command goes on. Of files the names and the levels are kept; EXIF, colors of another kind and the files' own bytes are not.
+    After a stop, the same command resumes. Of files the names and the levels are kept; EXIF, colors of another kind and the files' own bytes are not.
     """
     import zoo
     from zoo.compressing import compress_to, opened
-    from zoo.data import load_examples, open_all
+    from zoo.data import StreamedExamples, load_examples, open_all
+    from zoo.evaluation.codes import check_apart
     from zoo.specs.data import Transform
 
     check_order(files)
@@ -70,17 +71,21 @@ def compress(
         if split
         else open_all(files, shape=shape, transform=Transform())
     )
+    partial = out.with_name(f"{out.name}.partial")
+    sources = images.paths() if isinstance(images, StreamedExamples) else []
+    check_apart([out, partial], [*files, *sources])
     begun = time.monotonic()
-    with progress_shown(len(images), images.domain.nouns) as on_progress:
-        compress_to(
-            out,
-            loaded,
-            images,
-            binarize=binarize,
-            lossy=lossy,
-            chunk=chunk,
-            on_progress=on_progress,
-        )
+    how = {"binarize": binarize, "lossy": lossy, "chunk": chunk}
+    try:
+        with progress_shown(len(images), images.domain.nouns) as on_progress:
+            compress_to(out, loaded, images, **how, on_progress=on_progress)
+    except KeyboardInterrupt:
+        if not partial.exists():
+            raise
+        done = opened(partial).header.count
+        raise click.ClickException(
+            f"interrupted. {str(partial)!r} has the first {done:,} images; the same command resumes."
+        ) from None
     facts = _facts(opened(out)) | {"seconds": round(time.monotonic() - begun, 3)}
     if json_:
         print_json({"file": str(out)} | facts)
@@ -119,24 +124,28 @@ def decompress(
         raise click.UsageError(f"-o {str(out)!r} is neither a .npy file nor a folder.")
     if is_folder and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise click.UsageError(f"-o {str(out)!r} exists: give a new folder.")
-    held = opened(file)
-    loaded: Autoencoder = zoo.load(model) if model else model_of(held)
+    if not is_folder and out.exists() and not _is_npy(out):
+        raise click.UsageError(f"-o {str(out)!r} exists and is no array: choose another name.")
+    compressed_file = opened(file)
+    loaded: Autoencoder = zoo.load(model) if model else model_of(compressed_file)
     wanted = numbers(only) if only else None
-    count = held.header.count if wanted is None else len(wanted)
+    count = compressed_file.header.count if wanted is None else len(wanted)
     with progress_shown(count, "images") as on_progress:
-        parts = decoded(held, exact_form(loaded), wanted, skip_damaged, on_progress)
+        parts = decoded(compressed_file, exact_form(loaded), wanted, skip_damaged, on_progress)
         if is_folder:
             with staged(out) as stage:
-                done = sum(_draw(stage, held, places, levels) for places, levels in parts)
+                done = sum(
+                    _draw(stage, compressed_file, places, levels) for places, levels in parts
+                )
         else:
-            levels = _joined([levels for _, levels in parts], held)
+            levels = _joined([levels for _, levels in parts], compressed_file)
             done = len(levels)
             write_atomically(out, _npy(levels))
     if json_:
         print_json({"file": str(out), "count": done})
         return
     lost = f"; {count - done:,} of damaged chunks are left out" if done < count else ""
-    say(f"{out}: {done:,} images of {' x '.join(map(str, held.header.shape))}{lost}")
+    say(f"{out}: {done:,} images of {' x '.join(map(str, compressed_file.header.shape))}{lost}")
 
 
 def show_file(file: str, json_: bool) -> None:
@@ -189,6 +198,10 @@ def _joined(parts: list, file: Compressed) -> Any:
     if not parts:
         return np.empty((0, *file.header.shape), np.uint8)
     return np.concatenate([levels.numpy() for levels in parts])
+
+
+def _is_npy(path: Path) -> bool:
+    return path.is_file() and path.read_bytes()[:6] == b"\x93NUMPY"
 
 
 def _npy(levels: Any) -> bytes:

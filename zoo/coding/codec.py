@@ -192,11 +192,15 @@ def _pop_levels(stacks: Stacks, form: Levels, outputs: Tensor) -> Tensor:
 
 def _pop_digit(stacks: Stacks, masses: Tensor) -> Tensor:
     """One symbol `(S, n)` int64 for each of the masses `(S, n, K)`."""
+    if masses.shape[-1] == 1:
+        return torch.zeros(masses.shape[:-1], dtype=torch.int64)
     pairs = zip(stacks, weights_of(masses.numpy()), strict=True)
     return torch.from_numpy(np.stack([stack.pop(own) for stack, own in pairs])).long()
 
 
 def _push_digit(stacks: Stacks, symbols: Tensor, masses: Tensor) -> None:
+    if masses.shape[-1] == 1:
+        return
     weights = weights_of(masses.numpy())
     for stack, own, each in zip(stacks, symbols.int().numpy(), weights, strict=True):
         stack.push(own, each)
@@ -256,6 +260,9 @@ def decode(codec: AnyCodec, chunks: Sequence[Chunk]) -> Iterator[tuple[list[int]
 
     Raises ChunkError for a chunk with too few bits, and for one with bits left after its last image.
     """
+    for n, chunk in enumerate(chunks):
+        if len(chunk.words) and not chunk.words[-1]:
+            raise ChunkError(n, "its last word is 0")
     stacks = [Stack(chunk.words, chunk.touched) for chunk in chunks]
     for place in range(max(chunk.images for chunk in chunks)):
         active = [n for n, chunk in enumerate(chunks) if place < chunk.images]

@@ -99,6 +99,8 @@ def encoded(
             done += more
             on_progress(done)
 
+        if done == count:
+            yield Encoded(chunks, count, side, digest.hexdigest(), psnr)
         for first in range(done, count, STACKS * size):
             last = min(first + STACKS * size, count)
             if whole is None:
@@ -114,7 +116,8 @@ def _check_begun(begun: Compressed, exact: ExactModel, count: int, chunk: int | 
     """Raises BegunError for a file that was begun by other means."""
     if begun.header.network_sha256 != exact.digest or begun.header.exact != VERSION:
         raise BegunError("its model is another")
-    if None in begun.chunks or begun.header.count > count or len(set(begun.sizes)) > 1:
+    whole = begun.sizes if begun.header.count < count else begun.sizes[:-1]
+    if None in begun.chunks or begun.header.count > count or set(whole) - {begun.sizes[0]}:
         raise BegunError("its images are others")
     if chunk not in (None, begun.sizes[0]):
         raise BegunError(f"its chunks have {begun.sizes[0]:,} images")
@@ -197,26 +200,49 @@ def decoded(
                         _damaged(file, lost[0], "its bytes are not what its checksum says")
                     )
                 whole = False
-            held = [chunk for n in sound if (chunk := file.chunks[n]) is not None]
-            found = [torch.empty(one.images, *header.shape, dtype=torch.uint8) for one in held]
-            seen = [0] * len(held)
-            try:
-                for active, levels in decode(codec, held) if held else ():
-                    for n, image in zip(active, levels, strict=True):
-                        found[n][seen[n]] = image
-                        seen[n] += 1
-                    on_progress(min(done + sum(seen), len(wanted)))
-            except ChunkError as problem:
-                raise DataError(_damaged(file, sound[problem.number], str(problem))) from None
-            for n, levels in zip(sound, found, strict=True):
+            found = {}
+            while not found and sound:
+                try:
+                    found = _decoded_group(
+                        file,
+                        codec,
+                        sound,
+                        lambda n, so_far=done: on_progress(min(so_far + n, len(wanted))),
+                    )
+                except ChunkError as problem:
+                    if not skip_damaged:
+                        raise DataError(_damaged(file, problem.number, str(problem))) from None
+                    sound.remove(problem.number)
+                    whole = False
+            for n, levels in found.items():
                 start = sum(file.sizes[:n])
                 part = range(max(start, wanted.start), min(start + len(levels), wanted.stop))
                 own = levels[part.start - start : part.stop - start]
                 digest.update(own.numpy().data)
                 done += len(own)
                 yield part, own
+    if not done:
+        raise DataError("No chunk of the wanted images is sound.")
     if whole and digest.hexdigest() != header.sha256:
         raise DataError("The images are not those that were compressed: their sha256 differs.")
+
+
+def _decoded_group(
+    file: Compressed, codec: AnyCodec, numbers: list[int], on_images: Progress
+) -> dict[int, Tensor]:
+    """The images of chunks, side by side. Raises ChunkError with the number of one that is damaged."""
+    chunks = [chunk for n in numbers if (chunk := file.chunks[n]) is not None]
+    found = [torch.empty(one.images, *file.header.shape, dtype=torch.uint8) for one in chunks]
+    seen = [0] * len(chunks)
+    try:
+        for active, levels in decode(codec, chunks):
+            for n, image in zip(active, levels, strict=True):
+                found[n][seen[n]] = image
+                seen[n] += 1
+            on_images(sum(seen))
+    except ChunkError as problem:
+        raise ChunkError(numbers[problem.number], str(problem)) from None
+    return dict(zip(numbers, found, strict=True))
 
 
 def _groups(file: Compressed, wanted: range) -> Iterator[list[int]]:

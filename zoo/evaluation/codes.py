@@ -210,8 +210,7 @@ def check_apart(outputs: Iterable[Path], inputs: Iterable[str]) -> None:
     for path in inputs if written else ():
         if output := written.get(_identity(path)):
             raise InputError(
-                f"{str(output)!r} would replace a file that is encoded. Choose another name for the "
-                "codes."
+                f"{str(output)!r} would replace a file that is read. Choose another name."
             )
 
 

@@ -1,7 +1,7 @@
 """A model in whole numbers: networks, masses and codes that are equal on every machine.
 
 Floating-point sums depend on their order, and so on the processor, the threads and the batch. Here all
-numbers are integers carried in float64, whose sums of products stay below 2^53, which is checked from the
+numbers are integers carried in float64, whose sums of products stay below 2^52, which is checked from the
 weights: then no order of addition, no fused multiply-add and no thread changes a bit. Rescaling is by a
 power of two and a floor, a division is the floor of a quotient of numbers below 2^52, and functions are
 looked up in tables made with Python's `decimal`.

@@ -114,7 +114,8 @@ def _given(mixtures: Logistics, levels: Tensor) -> Tensor:
     products = mixtures.weights * (up_to - below + 1)  # below 2^52
     _, exponent = torch.frexp(products.amax(-1, keepdim=True))
     bits = WEIGHTS - max(1, products.shape[-1] - 1).bit_length()
-    return torch.floor(torch.ldexp(products, bits - exponent))
+    powers = torch.tensor([2.0 ** (bits - n) for n in range(64)], dtype=torch.float64)
+    return torch.floor(products * powers.to(products.device)[exponent.long()])
 
 
 def _signed(levels: Tensor) -> Tensor:

@@ -22,7 +22,17 @@ from zoo.families.vq_vae.model import VQVAE
 from zoo.integers import layers, tables
 from zoo.integers.discrete import CELL_DIGITS, Gaussians
 from zoo.integers.forms import form_of, has_form, register_exact
-from zoo.integers.grids import ACTIVATION, ONE, SCALE, VERSION, WEIGHT, divided, on_grid, saturated
+from zoo.integers.grids import (
+    ACTIVATION,
+    LIMIT,
+    ONE,
+    SCALE,
+    VERSION,
+    WEIGHT,
+    divided,
+    on_grid,
+    saturated,
+)
 from zoo.integers.layers import Function, activation_form
 from zoo.integers.likelihoods import Levels
 from zoo.integers.priors import MixturePrior, NormalPrior, Prior, placed
@@ -50,7 +60,7 @@ class ExactModel:
 
     Attributes:
         shape: shape of an image.
-        digest: hex sha256 of the integer weights and of the version of the arithmetic.
+        digest: hex sha256 of the integer weights, the Spec and the version of the arithmetic.
         levels: the likelihood's form; None if it has none.
     """
 
@@ -64,10 +74,22 @@ class ExactModel:
     def encode(self, levels: Tensor) -> Tensor:
         """Codes of images `(N, C, H, W)` uint8, `(N, *latent_shape)` float32, equal on every machine.
 
-        Of a posterior they are the means, of a hierarchy each group's mean given those above it.
+        Of a posterior they are the means, of a hierarchy each group's mean given those above it. Raises
+        InputError for anything but uint8 images of the model's shape, and for codes beyond +-128, at which
+        whole numbers saturate.
         """
+        if levels.dtype != torch.uint8 or tuple(levels.shape[1:]) != self.shape:
+            sides = " x ".join(map(str, self.shape))
+            raise InputError(
+                f"Exact codes are of uint8 levels, N x {sides}; got {levels.dtype} of shape {tuple(levels.shape)}."
+            )
         with torch.no_grad():
-            return (self._encode(images_as_activations(levels)) / ONE).float()
+            codes = self._encode(images_as_activations(levels))
+        if bool((codes.abs() >= LIMIT).any()):
+            raise InputError(
+                f"Codes reach +-{LIMIT // ONE}, where whole numbers saturate: they have no exact form."
+            )
+        return (codes / ONE).float()
 
     def _encode(self, x: Tensor) -> Tensor:
         """Codes, activations, of images that are activations."""
@@ -211,7 +233,7 @@ class _Hierarchy(_Gaussian):
         assert state.prior is not None
         shift, growth = self.groups[group - 1].posterior(state.grid, image).chunk(2, 1)
         _, before = state.prior
-        wide = tables.scale_of(self._clamped(saturated(before + growth)))
+        wide = tables.scale_of(self._clamped(saturated(before + growth))).clamp(max=2.0**31)
         ratio = divided(wide * 2.0**SCALE, tables.scale_of(self._clamped(before)))
         return Gaussians.make(shift.flatten(1) * 2.0**8, ratio.flatten(1), self.priors[group].grid)
 
@@ -272,8 +294,9 @@ class Quantized(ExactModel):
         """Numbers of the nearest vectors, of images that are activations; of equally near ones, the first."""
         for layer in self.layers:
             x = layer(x)
-        products = 2 * x.flatten(2).mT @ self.codebook.T  # (N, n, K)
-        apart = self.codebook.square().sum(1) - products
+        codebook = self.codebook.to(x.device)
+        products = 2 * x.flatten(2).mT @ codebook.T  # (N, n, K)
+        apart = codebook.square().sum(1) - products
         first = apart == apart.amin(-1, keepdim=True)
         return first.to(torch.uint8).argmax(-1)
 
@@ -289,7 +312,7 @@ class Quantized(ExactModel):
         return self._vectors(self.numbers(x))
 
     def _vectors(self, numbers: Tensor) -> Tensor:
-        return self.codebook[numbers].mT.unflatten(2, self.sides)  # (N, D, h, w)
+        return self.codebook.to(numbers.device)[numbers].mT.unflatten(2, self.sides)  # (N, D, h, w)
 
 
 class _Group:
@@ -333,8 +356,9 @@ def exact(model: Autoencoder) -> ExactModel:
 
 
 def _digest(model: Autoencoder) -> str:
-    """Hex sha256 of the integer weights and of the version of the arithmetic."""
-    digest = hashlib.sha256(f"exact {VERSION} {ACTIVATION} {WEIGHT} {CELL_DIGITS}".encode())
+    """Hex sha256 of the integer weights, the Spec, and the version of the arithmetic."""
+    about = f"exact {VERSION} {ACTIVATION} {WEIGHT} {CELL_DIGITS} {type(model).__name__} "
+    digest = hashlib.sha256((about + model.spec.model_dump_json()).encode())
     for name, tensor in sorted(model.state_dict().items()):
         if tensor.is_floating_point():
             digest.update(f"{name} {tuple(tensor.shape)}".encode())

@@ -11,8 +11,17 @@ from zoo.compressing import compress, decompress
 from zoo.errors import InputError, NotInstalledError
 from zoo.evaluation.measure import exact_float32
 from zoo.integers.forms import has_form
-from zoo.integers.models import ExactModel, Quantized, exact, images_as_activations
-from zoo.models import Autoencoder
+from zoo.integers.grids import ONE
+from zoo.integers.models import (
+    ExactModel,
+    Quantized,
+    State,
+    TopDown,
+    exact,
+    images_as_activations,
+)
+from zoo.likelihoods.fitting import likelihood_of
+from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.runtime.devices import find_device
 from zoo.testing.subject import (
     CLOSE,
@@ -26,6 +35,8 @@ from zoo.testing.subject import (
 
 EXACT_CLOSE = 0.05
 """How far codes in whole numbers may be off, in units of themselves or of 1."""
+LIKELIHOOD_CLOSE = 0.002
+"""How far log-likelihoods may be off, in units of themselves."""
 
 
 @torch.no_grad()
@@ -91,10 +102,30 @@ def check_exact(subject: Subject) -> str:
             off = (codes - model.encode(levels / 255)).abs()
         close = (off <= EXACT_CLOSE * codes.abs().clamp(min=1)).double().mean()
         expect(close > 0.9, f"{1 - close:.0%} of exact codes are others than those of encode")
+        if isinstance(form, TopDown) and isinstance(model, VariationalAutoencoder):
+            _check_decoder(model, form, codes, levels)
         forms, coded = forms + 1, coded + _is_coded(model, form, levels)
     if not forms:
         raise NotMeasuredError(refused)
     return f"{forms} of {len(subject.specs)} Specs have an exact form; images of {coded} are coded"
+
+
+def _check_decoder(
+    model: VariationalAutoencoder, form: TopDown, codes: torch.Tensor, levels: torch.Tensor
+) -> None:
+    """Bits-back coding loses nothing by a wrong decoder; its files are only larger."""
+    likelihood, state = likelihood_of(model.spec), State()
+    if form.levels is None or likelihood is None:
+        return
+    for group, own in enumerate(codes.double().split(form.sizes, 1)):
+        state = form.descend(group, own * ONE, state)
+    outputs = (form.outputs(state) / ONE).float()
+    x = levels / 255 if form.levels.values == "levels" else (levels > 127).float()
+    with torch.no_grad():
+        ours = likelihood.distribution(outputs, form.shape).log_prob(x)
+        theirs = model.likelihood(codes).log_prob(x)
+    off = float((ours / theirs - 1).abs().max())
+    expect(off < LIKELIHOOD_CLOSE, f"exact likelihoods are off by {off:.1%}")
 
 
 def _is_coded(model: Autoencoder, form: ExactModel, levels: torch.Tensor) -> bool:
@@ -113,6 +144,10 @@ def _is_coded(model: Autoencoder, form: ExactModel, levels: torch.Tensor) -> boo
     restored = decompress(blob, model=model)
     if isinstance(form, Quantized):
         images = form.restored(form.numbers(images_as_activations(images)))
+        with torch.no_grad():
+            close = (images - 255 * model.reconstruct(levels / 255)).abs() < 255 * EXACT_CLOSE
+        share = close.double().mean()
+        expect(share > 0.9, f"{1 - share:.0%} of the restored pixels are others than reconstruct's")
     expect(torch.equal(restored, images), "compressed images are not restored bit for bit")
     return True
 
