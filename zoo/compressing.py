@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zoo.coding.file import Compressed
     from zoo.data import AnyExamples
-    from zoo.integers.models import ExactModel
+    from zoo.integers.base import ExactModel
     from zoo.models import Autoencoder
 
 # torch is imported by the functions that need it.
@@ -235,7 +235,8 @@ def model_of(file: Compressed) -> Autoencoder:
 def exact_form(model: Autoencoder) -> ExactModel:
     """The integer form of a model whose images can be coded. Raises InputError for any other."""
     from zoo.coding.stack import check_installed
-    from zoo.integers.models import Quantized, TopDown, exact
+    from zoo.integers.base import TopDown
+    from zoo.integers.models import Quantized, exact
     from zoo.likelihoods.fitting import likelihood_of
 
     check_installed()

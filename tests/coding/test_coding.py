@@ -26,7 +26,7 @@ from zoo.coding.file import MAGIC, parsed, written
 from zoo.coding.stack import Stack, weights_of
 from zoo.compressing import compress_to
 from zoo.errors import DataError, InputError, NotInstalledError
-from zoo.integers.models import images_as_activations
+from zoo.integers.base import images_as_activations
 
 GOLDEN = Path(__file__).resolve().parent / "golden.aez"
 GOLDEN_SHA256 = "9861f02736dc02c6ea50bff9eb76bf6a015defe4d7886586e8be06b996307eee"

@@ -19,10 +19,10 @@ from torch.distributions import Normal
 import zoo
 from zoo.errors import InputError
 from zoo.integers import tables
+from zoo.integers.base import State, images_as_activations
 from zoo.integers.discrete import CELLS, Gaussians, Grid, Logistics, centers_of
 from zoo.integers.forms import form_of
 from zoo.integers.grids import LIMIT, ONE, divided, on_grid, rounded
-from zoo.integers.models import State, images_as_activations
 from zoo.models.parts.bodies import ACTIVATIONS
 
 

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
 @as_json
 def show(name: str, json_: bool) -> None:
     """Show a MODEL, a FAMILY's Spec, every setting of a recipe (`zoo show recipe`), or an .aez file."""
-    from zoo.compressing import is_compressed
     from zoo.registry import families
 
-    if name.endswith(".aez") or is_compressed(name):
+    if name.endswith((".aez", ".aez.partial")):
         from zoo.cli.compress import show_file
 
         show_file(name, json_)

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from zoo.coding.stack import SUPPLY, Stack, supply, weights_of
 from zoo.errors import DataError
+from zoo.integers.base import State, TopDown, images_as_activations
 from zoo.integers.discrete import BASE, Discrete, Which, centers_of
 from zoo.integers.likelihoods import Levels
-from zoo.integers.models import State, TopDown, images_as_activations
 from zoo.integers.priors import MixturePrior
 from zoo.integers.tables import MASS
 

@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from zoo.integers.base import State, TopDown, images_as_activations
 from zoo.integers.discrete import BASE, CELL_DIGITS, Gaussians
-from zoo.integers.models import State, TopDown, images_as_activations
 from zoo.integers.priors import Prior
 
 

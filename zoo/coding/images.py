@@ -15,9 +15,10 @@ from zoo.coding.digits import chosen_digits
 from zoo.coding.file import MOST_BYTES, MOST_CHUNK, Compressed
 from zoo.coding.lossy import IndexCodec, indexed
 from zoo.errors import DataError, InputError
+from zoo.integers.base import ExactModel, TopDown
 from zoo.integers.discrete import CELL_DIGITS
 from zoo.integers.grids import VERSION
-from zoo.integers.models import ExactModel, Quantized, TopDown
+from zoo.integers.models import Quantized
 
 STACKS = 32
 """Most chunks coded side by side."""

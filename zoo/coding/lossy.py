@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from zoo.coding.codec import Stacks, pop_numbers, push_numbers
+from zoo.integers.base import images_as_activations
 from zoo.integers.discrete import BASE, Intervals, Which
 from zoo.integers.grids import divided
-from zoo.integers.models import Quantized, images_as_activations
+from zoo.integers.models import Quantized
 from zoo.integers.tables import CDF
 
 

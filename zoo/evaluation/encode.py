@@ -22,7 +22,7 @@ from zoo.evaluation.codes import CodeFiles, Done
 from zoo.evaluation.measure import batch_size
 from zoo.evaluation.tiles import check_tile, encode_tiled
 from zoo.folder.weights import weights_bytes
-from zoo.integers.models import ExactModel
+from zoo.integers.base import ExactModel
 from zoo.integers.models import exact as exact_of
 from zoo.io.locks import locked
 from zoo.models import Autoencoder

@@ -13,5 +13,6 @@ looked up in tables made with Python's `decimal`.
     discrete.py     integer masses of numbers, coded digit by digit
     priors.py       priors, and the grids of their codes
     likelihoods.py  likelihoods of levels
-    models.py       whole models
+    base.py         base classes of whole models
+    models.py       the zoo's families
 """

@@ -10,16 +10,10 @@ import torch
 from zoo.compressing import compress, decompress
 from zoo.errors import InputError, NotInstalledError
 from zoo.evaluation.measure import exact_float32
+from zoo.integers.base import ExactModel, State, TopDown, images_as_activations
 from zoo.integers.forms import has_form
 from zoo.integers.grids import ONE
-from zoo.integers.models import (
-    ExactModel,
-    Quantized,
-    State,
-    TopDown,
-    exact,
-    images_as_activations,
-)
+from zoo.integers.models import Quantized, exact
 from zoo.likelihoods.fitting import likelihood_of
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.runtime.devices import find_device
