@@ -120,7 +120,7 @@ def compressed_parts(
         sha256="0" * 64,
     )
     for done in encoded(exact, read, count, chunk, begun=begun, on_progress=on_progress):
-        found = {"count": done.count, "sha256": done.sha256, "psnr": done.psnr}
+        found = {"count": done.count, "sha256": done.sha256, "psnr": done.psnr, "tails": done.tails}
         keys = [examples.key(number) for number in range(done.count)]
         are_numbers = all(key.rpartition("/")[2] == str(n) for n, key in enumerate(keys))
         yield written(

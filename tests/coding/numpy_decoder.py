@@ -123,6 +123,9 @@ class Model:
         bias = np.rint(self.tensors[f"{name}.bias"].astype(float) * 2**28).astype(np.int64)
         return np.clip((weight @ x + bias + 2**15) >> 16, -(2**19), 2**19)
 
+    def use_uniform_grid(self):
+        self.points = [(n - CELLS) * 2**11 for n in range(2 * CELLS)]
+
     def posterior(self, levels):
         h = (levels.astype(np.int64) * 2**13 + 255) // 510
         for number in range(self.hidden):
@@ -226,6 +229,8 @@ def decoded(data: bytes, folder: Path) -> np.ndarray:
     model, images, latents = Model(folder), [], len(digits)
     blocks = [hashlib.sha256(n.to_bytes(4, "little")).digest() for n in range(SUPPLY // 8)]
     supply = np.frombuffer(b"".join(blocks), "<u4").tolist()
+    if header["tails"]:
+        model.use_uniform_grid()
     quarters = [n * MASS // 4 for n in range(5)]
     for count, touched, words, _ in rows:
         own = np.frombuffer(data, "<u4", words, place)
@@ -233,8 +238,11 @@ def decoded(data: bytes, folder: Path) -> np.ndarray:
         stack = Stack([*supply[: SUPPLY - touched], *own])
         for place_in_chunk in range(count):
             numbers = [0] * latents
-            equal = [stack.pop(quarters) for _ in in_order(digits)]
-            for (n, digit), symbol in zip(in_order(digits), equal, strict=True):
+            if header["tails"]:
+                normal = [lambda edge: model.gaussian(edge, 0, 2**20)] * latents
+                numbers = popped(stack, normal, digits, CELL_DIGITS)
+            equal = [] if header["tails"] else [stack.pop(quarters) for _ in in_order(digits)]
+            for (n, digit), symbol in zip(in_order(digits), equal, strict=bool(equal)):
                 word = supply[(place_in_chunk * latents + n) % SUPPLY]
                 numbers[n] = 4 * numbers[n] + (symbol - (word >> 2 * digit)) % 4
             outputs = model.outputs(np.array(numbers), np.array(digits))

@@ -233,6 +233,26 @@ def test_codes_that_say_nothing_have_no_digits():
     assert digits[1] > 0
 
 
+@pytest.mark.parametrize("name", ["vae", "hierarchical-vae"])
+def test_posteriors_in_the_tails_of_the_prior_cost_what_the_bound_says(name):
+    model = small(name)
+    with torch.no_grad():  # means far out, known precisely
+        head = model.posterior_head if name == "vae" else model.groups[0].posterior_head
+        half = len(head.bias) // 2
+        head.bias[:half], head.bias[half:] = 5.0, -6.0
+    images = sampled(model, 150)
+    blob = zoo.compress(model, images, chunk=150)
+    file = parsed(blob)
+    assert (0 if name == "vae" else 1) in file.header.tails
+    assert torch.equal(zoo.decompress(blob, model=model), images)
+    with torch.no_grad():
+        bits = -model.elbo(images / 255, samples=20).sum().item() / math.log(2)
+    assert abs(8 * file.payload_bytes - 32 * file.chunks[0].touched - bits) < 0.01 * bits
+    other = written(file.header.model_copy(update={"tails": (7,)}), file.chunks, file.side, None)
+    with pytest.raises(DataError, match="its grids are not those of the model"):
+        zoo.decompress(other, model=model)
+
+
 def test_a_stop_loses_what_is_not_finished_and_the_same_call_goes_on(vae, monkeypatch):
     monkeypatch.setattr("zoo.coding.images.STACKS", 2)
     images, out, partial = shapes(30), Path("shapes.aez"), Path("shapes.aez.partial")

@@ -21,7 +21,7 @@ from zoo.errors import DataError
 from zoo.integers.base import State, TopDown, images_as_activations
 from zoo.integers.discrete import BASE, Discrete, Which, centers_of
 from zoo.integers.likelihoods import Levels
-from zoo.integers.priors import MixturePrior
+from zoo.integers.priors import MixturePrior, TailPrior
 from zoo.integers.tables import MASS
 
 Stacks = Sequence[Stack]
@@ -64,6 +64,8 @@ class Codec:
                 assert component is not None
                 _push(stacks, prior.of(component[:, 0]), numbers[group], self.digits[group])
                 _push_digit(stacks, component, _equal(len(prior), count))
+            elif isinstance(prior, TailPrior):
+                _push(stacks, prior.of(numbers[group]), numbers[group], self.digits[group])
             else:
                 self._push_equal(stacks, numbers[group], group, place)
 
@@ -79,6 +81,8 @@ class Codec:
             if isinstance(prior := model.priors[group], MixturePrior):
                 component = _pop_digit(stacks, _equal(len(prior), count))
                 numbers.append(_pop(stacks, prior.of(component[:, 0]), digits))
+            elif isinstance(prior, TailPrior):
+                numbers.append(_pop(stacks, prior.of(digits.expand(count, -1)), digits))
             else:
                 numbers.append(self._pop_equal(stacks, group, place))
             codes.append(self._codes(group, numbers[group], state))

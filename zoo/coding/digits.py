@@ -13,11 +13,17 @@ from torch import Tensor
 
 from zoo.integers.base import State, TopDown, images_as_activations
 from zoo.integers.discrete import BASE, CELL_DIGITS, Gaussians
-from zoo.integers.priors import Prior
+from zoo.integers.grids import SCALE
+from zoo.integers.priors import NormalPrior, Prior
+
+TAIL = 3.0 * 2.0**SCALE
+"""Cells of equal mass are as wide as a posterior may be beyond 3 standard deviations of the prior."""
 
 
 def chosen_digits(model: TopDown, levels: Tensor, images: int) -> list[Tensor]:
     """Numbers of digits `(D,)` int64 of each group, with the least expected bits of a stack.
+
+    Groups with a normal prior and a posterior in its tails get a uniform grid: `TopDown.set_tails`.
 
     Args:
         model: the model's integer form.
@@ -25,8 +31,13 @@ def chosen_digits(model: TopDown, levels: Tensor, images: int) -> list[Tensor]:
         images: number of images of a stack.
     """
     features, state, found = model.features(images_as_activations(levels)), State(), []
-    for group, prior in enumerate(model.priors):
+    model.set_tails([])
+    for group in range(len(model.sizes)):
         posterior = model.posterior(group, features, state)
+        if isinstance(model.priors[group], NormalPrior) and posterior.mean.abs().max() > TAIL:
+            model.set_tails([*model.tails, group])
+            posterior = model.posterior(group, features, state)
+        prior = model.priors[group]
         lost = _lost(posterior, prior)  # (CELL_DIGITS + 1, D), nats an image
         starting = torch.arange(CELL_DIGITS + 1)[:, None] * math.log(BASE)
         found.append((images * lost + starting).argmin(0))

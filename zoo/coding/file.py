@@ -56,6 +56,8 @@ class Header(Strict):
     """What is coded: levels 0 and 255, levels 0 to 255, or the numbers of a codebook's vectors, with loss."""
     psnr: float | None = None
     """With loss: in dB, the mean over images."""
+    tails: tuple[Annotated[int, Field(ge=0, le=1024)], ...] = ()
+    """Numbers of the groups of codes whose normal prior is on a uniform grid."""
     binarized: bool = False
     """Whether gray levels were binarized before: then they are not in the file."""
     shape: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field(min_length=3, max_length=3)

@@ -50,6 +50,8 @@ class Encoded:
     sha256: str
     """Hex digest of the levels, as they will be restored."""
     psnr: float | None = None
+    tails: tuple[int, ...] = ()
+    """The groups of codes on a uniform grid."""
 
 
 def encoded(
@@ -100,8 +102,9 @@ def encoded(
             done += more
             on_progress(done)
 
+        tails = tuple(exact.tails) if isinstance(exact, TopDown) else ()
         if done == count:
-            yield Encoded(chunks, count, side, digest.hexdigest(), psnr)
+            yield Encoded(chunks, count, side, digest.hexdigest(), psnr, tails)
         for first in range(done, count, STACKS * size):
             last = min(first + STACKS * size, count)
             if whole is None:
@@ -110,7 +113,7 @@ def encoded(
             else:
                 images = whole.numbers[first:last].long()
             chunks += encode(codec, images, size, on_images)
-            yield Encoded(chunks, last, side, digest.hexdigest(), psnr)
+            yield Encoded(chunks, last, side, digest.hexdigest(), psnr, tails)
 
 
 def _check_begun(begun: Compressed, exact: ExactModel, count: int, chunk: int | None) -> None:
@@ -159,6 +162,10 @@ def _codec(file: Compressed, exact: ExactModel) -> AnyCodec:
     digits = torch.tensor(list(file.side), dtype=torch.int64)
     if len(digits) != sum(exact.sizes) or bool((digits > CELL_DIGITS).any()):
         raise DataError("It is damaged: its numbers of digits are not those of the model's codes.")
+    try:
+        exact.set_tails(file.header.tails)
+    except ValueError as wrong:
+        raise DataError(f"It is damaged: its grids are not those of the model ({wrong}).") from None
     return Codec(exact, digits.split(exact.sizes))
 
 

@@ -6,6 +6,7 @@ Codes are activations, `(N, D)` for each group, the top one first.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from zoo.integers.discrete import CELL_DIGITS, Gaussians
 from zoo.integers.forms import form_of, has_form
 from zoo.integers.grids import ACTIVATION, LIMIT, ONE, VERSION, WEIGHT, on_grid
 from zoo.integers.likelihoods import Levels
-from zoo.integers.priors import Prior, placed
+from zoo.integers.priors import NormalPrior, Prior, TailPrior, placed
 from zoo.likelihoods.fitting import likelihood_of
 from zoo.models import Autoencoder
 
@@ -86,6 +87,19 @@ class TopDown(ExactModel):
 
     sizes: list[int]
     priors: list[Prior]
+
+    @property
+    def tails(self) -> list[int]:
+        """The groups whose normal prior is on a uniform grid."""
+        return [n for n, prior in enumerate(self.priors) if isinstance(prior, TailPrior)]
+
+    def set_tails(self, groups: Sequence[int]) -> None:
+        """Puts the normal prior of these groups, and of no others, on a uniform grid. Raises ValueError for any other prior."""
+        for group, prior in enumerate(self.priors):
+            if isinstance(prior, NormalPrior):
+                self.priors[group] = TailPrior() if group in groups else NormalPrior()
+        if self.tails != sorted(groups):
+            raise ValueError(f"no groups with a normal prior: {list(groups)}")
 
     def features(self, x: Tensor) -> Any:
         """What the encoder computes of images `(N, C, H, W)`, activations."""

@@ -33,6 +33,19 @@ class NormalPrior(Prior):
         return torch.zeros(1, dtype=torch.float64), torch.full((1,), 2.0**SCALE).double()
 
 
+class TailPrior(NormalPrior):
+    """A Gaussian prior on a uniform grid, to 8 standard deviations: for posteriors in its tails."""
+
+    def __init__(self) -> None:
+        places = torch.arange(1, 2 * CELLS, dtype=torch.float64) - CELLS
+        self.grid = Grid(places * 2.0**11)
+
+    def of(self, like: Tensor) -> Gaussians:
+        """The prior of codes `(N, D)`."""
+        zeros = torch.zeros(like.shape, dtype=torch.float64)
+        return Gaussians.make(zeros, torch.full_like(zeros, 2.0**SCALE), self.grid)
+
+
 @functools.cache
 def _normal_grid() -> Grid:
     return Grid(tables.quantiles(2 * CELLS))
