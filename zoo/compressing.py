@@ -53,9 +53,11 @@ def compress(
             `chunk`.
         NotInstalledError: if constriction is not installed.
     """
-    *_, done = compressed_parts(
+    done = b""
+    for done in compressed_parts(  # noqa: B007  # the last one has all
         model, images, chunk=chunk, binarize=binarize, lossy=lossy, on_progress=on_progress
-    )
+    ):
+        pass
     return done
 
 
@@ -71,7 +73,7 @@ def compressed_parts(
 ) -> Iterator[bytes]:
     """As `compress`, a file of the first images after each group of chunks; the last one has all.
 
-    `begun` is such a file, from which to go on.
+    `begun` is such a file, from which to resume.
     """
     import hashlib
 
@@ -119,13 +121,12 @@ def compressed_parts(
         chunks=1,
         sha256="0" * 64,
     )
+    keys = [examples.key(number) for number in range(count)]
+    are_numbers = all(key.rpartition("/")[2] == str(n) for n, key in enumerate(keys))
     for done in encoded(exact, read, count, chunk, begun=begun, on_progress=on_progress):
         found = {"count": done.count, "sha256": done.sha256, "psnr": done.psnr, "tails": done.tails}
-        keys = [examples.key(number) for number in range(done.count)]
-        are_numbers = all(key.rpartition("/")[2] == str(n) for n, key in enumerate(keys))
-        yield written(
-            header.model_copy(update=found), done.chunks, done.side, None if are_numbers else keys
-        )
+        own = None if are_numbers else keys[: done.count]
+        yield written(header.model_copy(update=found), done.chunks, done.side, own)
 
 
 def compress_to(file: Path, model: Autoencoder, images: Any, **how: Any) -> None:
@@ -199,8 +200,9 @@ def decompress(
 
     file = opened(data)
     exact = exact_form(model_of(file) if model is None else model)
-    pieces = [levels for _, levels in decoded(file, exact, only, skip_damaged, on_progress)]
-    return torch.cat(pieces) if pieces else torch.empty(0, *file.header.shape, dtype=torch.uint8)
+    return torch.cat(
+        [levels for _, levels in decoded(file, exact, only, skip_damaged, on_progress)]
+    )
 
 
 def opened(data: bytes | str | Path) -> Compressed:
@@ -215,7 +217,7 @@ def opened(data: bytes | str | Path) -> Compressed:
 
 
 def model_of(file: Compressed) -> Autoencoder:
-    """The published model that a file names; nothing is fetched. Raises InputError if there is none."""
+    """The published model named in a file; nothing is fetched. Raises InputError if it names no published model."""
     from zoo.api import load
     from zoo.registry import published
 
@@ -307,11 +309,3 @@ def _address_of(model: Autoencoder) -> str:
 
     origin = model.info.origin if model.info else ""
     return origin if origin.startswith("hf://") or published.known(origin) else ""
-
-
-def numbers(text: str) -> range:
-    """A range from `START:STOP`, as `--only` takes it. Raises InputError."""
-    start, colon, stop = text.partition(":")
-    if not colon or not start.strip().isdecimal() or not stop.strip().isdecimal():
-        raise InputError(f"{text!r} is not START:STOP, such as 5000:5010.")
-    return range(int(start), int(stop))

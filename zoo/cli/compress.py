@@ -114,9 +114,11 @@ def decompress(
     file: Path, out: Path, model: str | None, only: str | None, skip_damaged: bool, json_: bool
 ) -> None:
     """Restore the images of a FILE that `zoo compress` wrote, the same bytes on every machine."""
+    import numpy as np
+
     import zoo
     from zoo.coding.images import decoded
-    from zoo.compressing import exact_form, model_of, numbers, opened
+    from zoo.compressing import exact_form, model_of, opened
     from zoo.io.files import staged, write_atomically
 
     is_folder = out.suffix.lower() != ".npy"
@@ -128,7 +130,7 @@ def decompress(
         raise click.UsageError(f"-o {str(out)!r} exists and is no array: choose another name.")
     compressed_file = opened(file)
     loaded: Autoencoder = zoo.load(model) if model else model_of(compressed_file)
-    wanted = numbers(only) if only else None
+    wanted = _range_of(only) if only else None
     count = compressed_file.header.count if wanted is None else len(wanted)
     with progress_shown(count, "images") as on_progress:
         parts = decoded(compressed_file, exact_form(loaded), wanted, skip_damaged, on_progress)
@@ -138,7 +140,7 @@ def decompress(
                     _draw(stage, compressed_file, places, levels) for places, levels in parts
                 )
         else:
-            levels = _joined([levels for _, levels in parts], compressed_file)
+            levels = np.concatenate([levels.numpy() for _, levels in parts])
             done = len(levels)
             write_atomically(out, _npy(levels))
     if json_:
@@ -192,12 +194,14 @@ def _sentence(facts: dict[str, Any]) -> str:
     )
 
 
-def _joined(parts: list, file: Compressed) -> Any:
-    import numpy as np
+def _range_of(text: str) -> range:
+    """A range from `START:STOP`, as `--only` takes it. Raises InputError."""
+    from zoo.errors import InputError
 
-    if not parts:
-        return np.empty((0, *file.header.shape), np.uint8)
-    return np.concatenate([levels.numpy() for levels in parts])
+    start, colon, stop = text.partition(":")
+    if not colon or not start.strip().isdecimal() or not stop.strip().isdecimal():
+        raise InputError(f"{text!r} is not START:STOP, such as 5000:5010.")
+    return range(int(start), int(stop))
 
 
 def _is_npy(path: Path) -> bool:

@@ -70,7 +70,7 @@ def encoded(
         read: returns the images from a number up to another, `(n, C, H, W)` uint8.
         count: number of images.
         chunk: images of a chunk; None chooses it by a trial.
-        begun: a file of the first ones, from which to go on.
+        begun: a file of the first ones, from which to resume.
         on_progress: called with the number of images that are done.
 
     Raises BegunError if `begun` is of another model, other images or another size of chunks.

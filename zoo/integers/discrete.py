@@ -123,10 +123,10 @@ class Gaussians(Intervals):
 
     def cdf(self, edges: Tensor, which: Which) -> Tensor:
         inner = self.grid.at(2 * edges.clamp(1, CELLS - 1), which)
-        apart = (inner - self.mean[:, which, None]).clamp(-(2.0**30), 2.0**30)
-        found = normal_cdf(divided(apart * 2.0**16, self.scale[:, which, None]))
-        found = torch.where(edges == 0, 0.0, found)
-        return torch.where(edges == CELLS, 2.0**CDF, found)
+        found = normal_cdf(
+            _deviations(inner, self.mean[:, which, None], self.scale[:, which, None])
+        )
+        return _with_ends(found, edges, CELLS)
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,20 @@ class Logistics(Intervals):
         bounds = divided(
             (2 * edges.double() - LEVELS) * 2.0 ** (SCALE + 1) + 255, torch.tensor(510.0)
         )
-        apart = bounds[..., None] - self.centers[:, which, None]
-        apart = apart.clamp(-(2.0**30), 2.0**30)
-        found = logistic_cdf(divided(apart * 2.0**16, self.scales[:, which, None]))
-        found = torch.where(edges[..., None] == 0, 0.0, found)
-        return torch.where(edges[..., None] == LEVELS, 2.0**CDF, found)
+        centers, scales = self.centers[:, which, None], self.scales[:, which, None]
+        found = logistic_cdf(_deviations(bounds[..., None], centers, scales))
+        return _with_ends(found, edges[..., None], LEVELS)
+
+
+def _deviations(points: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """How many scales points are from a mean, times 2^16."""
+    apart = (points - mean).clamp(-(2.0**30), 2.0**30)
+    return divided(apart * 2.0**16, scale)
+
+
+def _with_ends(cdf: Tensor, edges: Tensor, last: int) -> Tensor:
+    """Cumulative probabilities up to edges, 0 at edge 0 and all at the last one."""
+    return torch.where(edges == last, 2.0**CDF, torch.where(edges == 0, 0.0, cdf))
 
 
 def masses_of(cdf: Tensor) -> Tensor:

@@ -184,15 +184,13 @@ def _conv_encoder(layer: ConvEncoder) -> Function:
 @register_exact(GridEncoder)
 def encoder_grid(layer: GridEncoder) -> Function:
     """Its feature map of images."""
-    down, blocks = map(_all, (layer.down, layer.blocks))
+    down, blocks = _all(layer.down), in_turn(*layer.blocks)
     activate = activation_form(layer.activate)
 
     def apply(x: Tensor) -> Tensor:
         for number, one in enumerate(down):
             x = one(activate(x) if number else x)
-        for block in blocks:
-            x = block(x)
-        return activate(x)
+        return activate(blocks(x))
 
     return apply
 
@@ -213,27 +211,14 @@ def _conv_decoder(layer: ConvDecoder) -> Function:
 
 def decoder_grid(layer: ConvDecoder) -> Function:
     """Its feature map of codes."""
-    dense, blocks = form_of(layer.dense), _all(layer.blocks)
-
-    def apply(z: Tensor) -> Tensor:
-        h = dense(z).unflatten(-1, layer.small)
-        for block in blocks:
-            h = block(h)
-        return h
-
-    return apply
+    dense, blocks = form_of(layer.dense), in_turn(*layer.blocks)
+    return lambda z: blocks(dense(z).unflatten(-1, layer.small))
 
 
 @register_exact(GridDecoder)
 def _grid_decoder(layer: GridDecoder) -> Function:
-    blocks, image = _all(layer.blocks), decoder_image(layer)
-
-    def apply(h: Tensor) -> Tensor:
-        for block in blocks:
-            h = block(h)
-        return image(h)
-
-    return apply
+    blocks, image = in_turn(*layer.blocks), decoder_image(layer)
+    return lambda h: image(blocks(h))
 
 
 def decoder_image(layer: GridDecoder) -> Function:
@@ -244,6 +229,18 @@ def decoder_image(layer: GridDecoder) -> Function:
         for one in up:
             h = one(activate(h))
         return h
+
+    return apply
+
+
+def in_turn(*layers: nn.Module) -> Function:
+    """The forms of layers, one after another."""
+    forms = [form_of(layer) for layer in layers]
+
+    def apply(x: Tensor) -> Tensor:
+        for form in forms:
+            x = form(x)
+        return x
 
     return apply
 

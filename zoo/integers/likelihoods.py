@@ -47,7 +47,7 @@ class Levels:
         raise NotImplementedError
 
     def mean(self, outputs: Tensor) -> Tensor:
-        """The mean image `(N, C, H, W)` uint8, rounded to levels. Raises InputError if there is no form of it."""
+        """The mean image `(N, C, H, W)` uint8, rounded to levels. Raises InputError for a likelihood whose mean has no exact form."""
         raise InputError(f"The mean of {self.values!r} images has no exact form.")
 
 

@@ -19,7 +19,7 @@ from zoo.integers.base import ExactModel, Moments, State, TopDown
 from zoo.integers.discrete import Gaussians
 from zoo.integers.forms import form_of, register_exact
 from zoo.integers.grids import ACTIVATION, SCALE, divided, on_grid, saturated
-from zoo.integers.layers import Function, activation_form
+from zoo.integers.layers import activation_form
 from zoo.integers.priors import MixturePrior, NormalPrior, Prior, placed
 from zoo.likelihoods.base import Likelihood
 from zoo.likelihoods.fitting import likelihood_of
@@ -178,13 +178,12 @@ class Quantized(ExactModel):
         super().__init__(model)
         self.sides = model.spec.latent_shape[1:]
         self.codebook = saturated(on_grid(model.codebook, ACTIVATION))  # (K, D)
-        self.layers = [form_of(model.encoder), form_of(model.to_vectors)]
-        self.decoder = [form_of(model.from_vectors), form_of(model.decoder)]
+        self.encoder = layers.in_turn(model.encoder, model.to_vectors)
+        self.decoder = layers.in_turn(model.from_vectors, model.decoder)
 
     def numbers(self, x: Tensor) -> Tensor:
         """Numbers of the nearest vectors, of images that are activations; of equally near ones, the first."""
-        for layer in self.layers:
-            x = layer(x)
+        x = self.encoder(x)
         codebook = self.codebook.to(x.device)
         products = 2 * x.flatten(2).mT @ codebook.T  # (N, n, K)
         apart = codebook.square().sum(1) - products
@@ -194,10 +193,7 @@ class Quantized(ExactModel):
     def restored(self, numbers: Tensor) -> Tensor:
         """Images of numbers, `(N, C, H, W)` uint8."""
         assert self.levels is not None
-        x = self._vectors(numbers)
-        for layer in self.decoder:
-            x = layer(x)
-        return self.levels.mean(x)
+        return self.levels.mean(self.decoder(self._vectors(numbers)))
 
     def _encode(self, x: Tensor) -> Tensor:
         return self._vectors(self.numbers(x))
@@ -213,7 +209,7 @@ class _Group:
         self.prior_head, self.from_image = form_of(group.prior_head), form_of(group.from_image)
         self.block, self.head = form_of(group.posterior_block), form_of(group.posterior_head)
         self.from_latents = form_of(group.from_latents)
-        self.blocks: list[Function] = [form_of(block) for block in group.blocks]
+        self.blocks = layers.in_turn(*group.blocks)
         self.activate = activation_form(group.activate)
 
     def prior(self, grid: Tensor) -> Tensor:
@@ -223,10 +219,7 @@ class _Group:
         return self.head(self.activate(self.block(saturated(grid + self.from_image(image)))))
 
     def update(self, grid: Tensor, z: Tensor) -> Tensor:
-        h = saturated(grid + self.from_latents(z))
-        for block in self.blocks:
-            h = block(h)
-        return h
+        return self.blocks(saturated(grid + self.from_latents(z)))
 
 
 def exact(model: Autoencoder) -> ExactModel:

@@ -168,27 +168,21 @@ def _phi(x: Decimal) -> Decimal:
 
 
 @functools.cache
-def _cdf() -> Tensor:
-    upper = table(lambda x: 2**CDF * _phi(x), 0, CDF_SIDE * STEPS, STEPS)
+def _distribution(function: Callable[[Decimal], Decimal], side: int) -> Tensor:
+    """2^28 times a symmetric distribution function on [-side, side], 0 and 2^28 at the ends."""
+    upper = table(lambda x: 2**CDF * function(x), 0, side * STEPS, STEPS)
     upper[-1] = 2**CDF
     return torch.cat([2**CDF - upper.flip(0), upper[1:]])
 
 
 def normal_cdf(t: Tensor) -> Tensor:
     """2^28 times the normal distribution function of t / 2^16, by interpolation; 0 and 2^28 beyond +-8."""
-    return _interpolated(t, _cdf(), CDF_SIDE)
-
-
-@functools.cache
-def _logistic() -> Tensor:
-    upper = table(lambda x: 2**CDF * _sigmoid(x), 0, LOGISTIC_SIDE * STEPS, STEPS)
-    upper[-1] = 2**CDF
-    return torch.cat([2**CDF - upper.flip(0), upper[1:]])
+    return _interpolated(t, _distribution(_phi, CDF_SIDE), CDF_SIDE)
 
 
 def logistic_cdf(t: Tensor) -> Tensor:
     """2^28 times the logistic function of t / 2^16, by interpolation; 0 and 2^28 beyond +-20."""
-    return _interpolated(t, _logistic(), LOGISTIC_SIDE)
+    return _interpolated(t, _distribution(_sigmoid, LOGISTIC_SIDE), LOGISTIC_SIDE)
 
 
 def _interpolated(t: Tensor, found: Tensor, side: int) -> Tensor:
