@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import bz2
 import hashlib
+import importlib
 import io
 import lzma
 import math
@@ -144,7 +145,7 @@ def _others(images: torch.Tensor, is_binary: bool) -> list[list[str]]:
         "zlib -9": len(zlib.compress(data, 9)),
     }
     try:
-        import imagecodecs
+        imagecodecs = importlib.import_module("imagecodecs")
     except ImportError:
         print("JPEG XL was not measured: imagecodecs is not installed.")
     else:
