@@ -19,6 +19,7 @@ from zoo.folder import layout
 from zoo.registry import index, published
 from zoo.release.index_lines import render_cards
 from zoo.release.notes import note_seeds
+from zoo.release.publish import finished_recipe
 from zoo.specs.record import SeedRun, SeedRuns, spreads_of
 from zoo.training.recipe import load_recipe
 
@@ -124,3 +125,29 @@ def test_another_file_is_refused_in_a_sentence(folder, tmp_path):
     (tmp_path / "seeds.json").write_text("[{}]")
     with pytest.raises(InputError, match="is not what `zoo bench --seeds N --json` writes"):
         note_seeds(NAME, tmp_path / "seeds.json")
+
+
+def of_a_file(model, **ending) -> zoo.VAE:
+    """The model as if it were of a run of a TOML file."""
+    record = model.info.metrics
+    training = record.training.model_copy(update={"recipe": None, **ending})
+    metrics = record.model_copy(update={"training": training})
+    model.info = replace(model.info, metrics=metrics)
+    return model
+
+
+def test_a_run_of_a_file_is_released_as_the_published_recipe_with_its_settings():
+    assert finished_recipe(of_a_file(zoo.load(NAME))).name == NAME
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        ({"overrides": {"training.seed": 1}}, "Only a run of a published recipe"),
+        ({"interrupted": True}, f"{NAME} was not trained to the end"),
+        ({"recipe": "ae-mnist-64"}, "The recipe ae-mnist-64 has changed since this run"),
+    ],
+)
+def test_another_run_is_not_released(ending, said):
+    with pytest.raises(RecipeError, match=said):
+        finished_recipe(of_a_file(zoo.load(NAME), **ending))

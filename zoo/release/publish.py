@@ -27,7 +27,7 @@ from zoo.release.index_lines import hashes_of, render_cards, write_line
 from zoo.runtime.devices import find_device
 from zoo.specs.metrics import SUBSET, Metrics
 from zoo.specs.protocols import Protocol
-from zoo.specs.record import Ending
+from zoo.specs.record import HOW_COMPUTED, Ending
 from zoo.training.folder import MODEL
 from zoo.training.recipe import Recipe, load_recipe
 
@@ -64,7 +64,7 @@ def release(
             trained on the validation split.
     """
     model = load(run / MODEL, device=find_device(device))
-    recipe = _finished_recipe(model)
+    recipe = finished_recipe(model)
     assert recipe.name is not None
     registry = published.registry_with(recipe.name)
     assert registry is not None
@@ -91,7 +91,7 @@ def release(
         others[what] = evaluate_model(
             compared, images, protocol=own, nll_samples=_samples(compared), **how
         )
-    training = model.info.metrics.training.model_dump()
+    training = {**model.info.metrics.training.model_dump(), "recipe": recipe.name}
     detector = None if false_alarm_rate is None else _detector(model, recipe, false_alarm_rate)
     target = registry.models / recipe.name
     info = store.save_folder(
@@ -129,20 +129,27 @@ def _detector(model: Autoencoder, recipe: Recipe, rate: float) -> AnomalyDetecto
     return calibrate(model, score, held_out, method="conformal", rate=rate, reference=train)
 
 
-def _finished_recipe(model: Autoencoder) -> Recipe:
-    """The published recipe by which a model was trained to its end, unchanged."""
+def finished_recipe(model: Autoencoder) -> Recipe:
+    """The published recipe by which a model was trained to its end, unchanged.
+
+    A run of a file counts as one of the published recipe with the same settings.
+    """
     info = model.info
     training = info.metrics.training if info and info.metrics else Ending()
-    name = training.recipe
-    if name is None or training.unchanged_recipe is None:
-        raise RecipeError("Only a run of a published recipe without overrides is released.")
+    text = info.recipe if info else None
+    unpublished = "Only a run of a published recipe without overrides is released."
+    if text is None or training.overrides.keys() - HOW_COMPUTED:
+        raise RecipeError(unpublished)
+    names = published.list_recipes() if training.recipe is None else [training.recipe]
+    recipes = [load_recipe(name).with_overrides(training.overrides) for name in names]
+    recipe = next((recipe for recipe in recipes if recipe.matches(text)), None)
+    if recipe is None and training.recipe:
+        raise RecipeError(f"The recipe {training.recipe} has changed since this run: train it again.")
+    if recipe is None:
+        raise RecipeError(unpublished)
     if training.interrupted or training.epochs != training.max_epochs:
-        raise RecipeError(f"{name} was not trained to the end of its recipe.")
-    recipe = load_recipe(name)
-    run = recipe.with_overrides(training.overrides)
-    if info is None or info.recipe is None or not run.matches(info.recipe):
-        raise RecipeError(f"The recipe {name} has changed since this run: train it again.")
-    return recipe
+        raise RecipeError(f"{recipe.name} was not trained to the end of its recipe.")
+    return load_recipe(recipe.name)
 
 
 def _samples(model: Autoencoder) -> int:
