@@ -141,15 +141,15 @@ def finished_recipe(model: Autoencoder) -> Recipe:
     if text is None or training.overrides.keys() - HOW_COMPUTED:
         raise RecipeError(unpublished)
     names = published.list_recipes() if training.recipe is None else [training.recipe]
-    recipes = [load_recipe(name).with_overrides(training.overrides) for name in names]
-    recipe = next((recipe for recipe in recipes if recipe.matches(text)), None)
-    if recipe is None and training.recipe:
+    runs = {name: load_recipe(name).with_overrides(training.overrides) for name in names}
+    name = next((name for name, run in runs.items() if run.matches(text)), None)
+    if name is None and training.recipe:
         raise RecipeError(f"The recipe {training.recipe} has changed since this run: train it again.")
-    if recipe is None:
+    if name is None:
         raise RecipeError(unpublished)
     if training.interrupted or training.epochs != training.max_epochs:
-        raise RecipeError(f"{recipe.name} was not trained to the end of its recipe.")
-    return load_recipe(recipe.name)
+        raise RecipeError(f"{name} was not trained to the end of its recipe.")
+    return load_recipe(name)
 
 
 def _samples(model: Autoencoder) -> int:
