@@ -144,7 +144,9 @@ def finished_recipe(model: Autoencoder) -> Recipe:
     runs = {name: load_recipe(name).with_overrides(training.overrides) for name in names}
     name = next((name for name, run in runs.items() if run.matches(text)), None)
     if name is None and training.recipe:
-        raise RecipeError(f"The recipe {training.recipe} has changed since this run: train it again.")
+        raise RecipeError(
+            f"The recipe {training.recipe} has changed since this run: train it again."
+        )
     if name is None:
         raise RecipeError(unpublished)
     if training.interrupted or training.epochs != training.max_epochs:
