@@ -56,6 +56,7 @@ EXACT = {
     "exact-conv": tiny(exact_shards=4) | {"model": CONV},
     "exact-vq": tiny(exact_shards=4, batch_size=RAGGED) | {"model": VQ},
     "exact-dequantized": tiny(exact_shards=4) | {"model": GAUSSIAN, "data": DEQUANTIZED},
+    "exact-corrupted": tiny(exact_shards=4, corruption={"kind": "gaussian", "sigma": [0.0, 0.4]}),
 }
 """The same bits on 1, 2 and 4 processes."""
 ALIKE = {

@@ -35,7 +35,7 @@ def stepped(moves: bool, **training) -> Odd:
     model = {"family": "ae", "input_shape": [1, 8, 8], "latent_dim": 3}
     recipe = Recipe.parse({**GOOD, "model": model, "training": settings})
     odd, pixels = Odd(recipe.spec, moves), load_examples("digits", "train").first(64)
-    Stepper(odd, recipe, 64, torch.device("cpu")).step(pixels, 64, 0, [])
+    Stepper(odd, recipe, 64, torch.device("cpu")).step(pixels, torch.arange(64), 64, 0, [])
     return odd
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
@@ -30,7 +30,7 @@ class ExamplesInOrder(Protocol):
     def shape(self) -> tuple[int, ...]: ...
     def __len__(self) -> int: ...
     def order(self, seed: int, epoch: int) -> Tensor: ...
-    def read(self, batches: Iterable[Tensor]) -> Iterator[Tensor]: ...
+    def read(self, batches: Iterable[Tensor]) -> Generator[Tensor, None, None]: ...
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,9 @@ class Examples:
         order = self.ordered(seed, epoch) if self.ordered else shuffled(len(self), seed, epoch)
         return order.to(self.values.device)
 
-    def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
+    def read(
+        self, batches: Iterable[Tensor], epoch_seed: int | None = None
+    ) -> Generator[Tensor, None, None]:
         """The examples of each batch of numbers, `(n, *shape)`, on the device of `values`.
 
         `epoch_seed` is ignored: examples in memory have no random transform.

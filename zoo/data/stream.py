@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO, NamedTuple
@@ -113,7 +113,9 @@ class StreamedExamples:
         pieces = order.split(self.source.together)
         return torch.cat([p[torch.randperm(len(p), generator=generator)] for p in pieces])
 
-    def read(self, batches: Iterable[Tensor], epoch_seed: int | None = None) -> Iterator[Tensor]:
+    def read(
+        self, batches: Iterable[Tensor], epoch_seed: int | None = None
+    ) -> Generator[Tensor, None, None]:
         """The examples of each batch of numbers, `(n, *shape)`.
 
         With an `epoch_seed`, the transform's random part is drawn from it and the image's number.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from zoo.data import AnyExamples, StreamedExamples, shown_in_testing
+from zoo.data.corruptions import corrupted, random_numbers
 from zoo.data.examples import PIECE
 from zoo.data.factors import Factors
 from zoo.data.moments import moments
@@ -40,6 +41,7 @@ from zoo.models.objectives import Objective, build
 from zoo.models.objectives.deterministic import ReconstructionError
 from zoo.registry import families
 from zoo.runtime import processes
+from zoo.specs.corruptions import Corruption
 from zoo.specs.domains import domain_of
 from zoo.specs.metrics import Metrics
 from zoo.specs.protocols import Protocol, identity
@@ -184,9 +186,16 @@ def errors_of(model: Autoencoder, images: AnyExamples) -> Callable[[Tensor], dic
 
 
 def validation_loss(
-    model: Autoencoder, objective: Objective, *, images: AnyExamples, protocol: Protocol
+    model: Autoencoder,
+    objective: Objective,
+    *,
+    images: AnyExamples,
+    protocol: Protocol,
+    corruption: Sequence[Corruption] = (),
 ) -> float:
     """What choices minimize, in nats per example, with fixed noise: the objective, or what stands in for it.
+
+    Where a model is trained to restore, images are corrupted by a fixed draw.
 
     That is the negative ELBO, with the Spec's weight of the KL, where an importance-weighted bound
     or a total correlation is trained.
@@ -196,7 +205,12 @@ def validation_loss(
         measured = objective
 
     def measure(values: Tensor, first: int) -> dict[str, Tensor]:
-        return measure_objective(model, measured, shown_in_testing(values, protocol, first), first)
+        shown, seen = shown_in_testing(values, protocol, first), None
+        if corruption:
+            numbers = range(first, first + len(shown))
+            drawn = random_numbers(corruption, shown.shape[1:], numbers, seed=0, epoch=0)
+            seen = corrupted(shown, corruption, drawn)
+        return measure_objective(model, measured, shown, first, seen)
 
     with torch.inference_mode(), exact_float32():
         size = batch_size(model.spec.input_size)

@@ -129,17 +129,18 @@ def measure_likelihood(model: Autoencoder, shown: Tensor) -> dict[str, Tensor]:
 
 
 def measure_objective(
-    model: Autoencoder, objective: Objective, shown: Tensor, first: int
+    model: Autoencoder, objective: Objective, shown: Tensor, first: int, seen: Tensor | None = None
 ) -> dict[str, Tensor]:
     """An objective's weighted "loss" of each example, `(N,)` in nats, with fixed noise.
 
-    Where it has no value per example, it is the batch's for each of them.
+    `seen` is what the model encodes instead, such as corrupted images. Where it has no value per example, it is the batch's for each of them.
     """
-    x = model.standardized(shown)
+    target = model.standardized(shown)
+    x = target if seen is None else model.standardized(seen)
     noise = None
     if objective.samples_posterior(model):
         noise = elbo_noise(0, first, len(x), model.latent_shape).to(x.device)[0]
-    loss = objective.loss(model, Batch.of(x), noise)
+    loss = objective.loss(model, Batch(x, target), noise)
     scores = loss.scores if loss.per_example else loss.total.expand(len(x))
     return {"loss": scores.cpu()}
 

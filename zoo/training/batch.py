@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.data import shifted, shown_in_training
+from zoo.data.corruptions import corrupted, random_numbers
 from zoo.errors import RecipeError, TrainingError
 from zoo.models import Autoencoder, Batch
 from zoo.runtime import processes
@@ -45,11 +46,14 @@ class Stepper:
         """The learning rate of a step, from 0."""
         return learning_rate(self.settings, step, self.steps)
 
-    def step(self, pixels: Tensor, size: int, step: int, flags: list[float]) -> Tensor:
+    def step(
+        self, pixels: Tensor, numbers: Tensor, size: int, step: int, flags: list[float]
+    ) -> Tensor:
         """One step on a batch of `size` examples.
 
         Args:
             pixels: this process's examples of it, `(n, *input_shape)`: uint8 images, or real values.
+            numbers: of these examples in their split, `(n,)`, from which corruptions are drawn.
             size: size of the whole batch.
             step: number of finished steps.
             flags: numbers that are summed over all parts and processes.
@@ -69,13 +73,14 @@ class Stepper:
         if self.model.spec.domain.is_image:  # real values are moved when they are standardized
             pixels = pixels.to(self.device, non_blocking=True)
         parts = self.share.rows(size)
-        levels = pixels.split([rows.stop - rows.start for rows, _ in parts])
+        counts = [rows.stop - rows.start for rows, _ in parts]
+        levels, places = pixels.split(counts), numbers.split(counts)
         own_flags, metrics = torch.tensor(flags, device=self.device), None
-        for (rows, weight), own in zip(parts, levels, strict=True):
+        for (rows, weight), own, place in zip(parts, levels, places, strict=True):
             if moves is not None:
                 own = shifted(own, moves[rows])
             shown = shown_in_training(own, self.protocol, drawn if drawn is None else drawn[rows])
-            batch = Batch.of(self.model.standardized(shown))
+            batch = Batch(self._seen(shown, place, step), self.model.standardized(shown))
             computed = self._backward(
                 batch, noise if noise is None else noise[rows], factors, weight
             )
@@ -97,6 +102,14 @@ class Stepper:
         if self.core.statistics:
             self.core.learn(metrics[count:end])
         return torch.cat([metrics[:count], metrics[end:]])
+
+    def _seen(self, shown: Tensor, numbers: Tensor, step: int) -> Tensor:
+        """What the model encodes of examples."""
+        if corruption := self.settings.corruption:
+            seed, epoch = self.settings.seed, step // self.steps_per_epoch + 1
+            drawn = random_numbers(corruption, shown.shape[1:], numbers.tolist(), seed, epoch)
+            shown = corrupted(shown, corruption, drawn)
+        return self.model.standardized(shown)
 
     def _backward(
         self, batch: Batch, noise: Tensor | None, factors: dict[str, float], weight: float

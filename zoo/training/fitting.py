@@ -61,7 +61,10 @@ def fit_recipe(
     validate = None
     if "validation" in images:
         validate = functools.partial(
-            validation_loss, images=images["validation"], protocol=recipe.data.protocol
+            validation_loss,
+            images=images["validation"],
+            protocol=recipe.data.protocol,
+            corruption=recipe.training.corruption,
         )
     with fork_rng(device), _memory_errors(recipe, device):
         torch.manual_seed(_seed_of_process(recipe))

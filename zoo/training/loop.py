@@ -168,7 +168,7 @@ class _Loop:
                 first, window, is_full = progress.steps, [], False
                 due = time.monotonic() + SECONDS_PER_READ
                 while progress.step_in_epoch < self.steps_per_epoch and not is_full:
-                    window.append(self._step(next(batches), self._flags(interrupted)))
+                    window.append(self._step(*next(batches), self._flags(interrupted)))
                     is_full = (
                         len(window) == STEPS_PER_READ
                         or (by_time and time.monotonic() > due)
@@ -194,20 +194,21 @@ class _Loop:
         flags = self._flags(interrupted) if is_single else window[-1][1][-2:].tolist()
         return [flag > 0 for flag in flags]
 
-    def _batches(self) -> Generator[Tensor, None, None]:
-        """This process's examples of each remaining batch of the epoch, `(n, *input_shape)`."""
+    def _batches(self) -> Generator[tuple[Tensor, Tensor], None, None]:
+        """This process's examples of each remaining batch of the epoch, `(n, *input_shape)`, and their numbers."""
         seed, progress = self.settings.seed, self.state.progress
         order = self.images.order(seed, progress.epoch)
         left = order.split(self.settings.batch_size)[progress.step_in_epoch :]
         share = self.stepper.share
-        mine = (torch.cat([batch[rows] for rows, _ in share.rows(len(batch))]) for batch in left)
-        yield from self.images.read(mine, seed * 1_000_003 + progress.epoch)
+        mine = [torch.cat([batch[rows] for rows, _ in share.rows(len(batch))]) for batch in left]
+        with closing(self.images.read(mine, seed * 1_000_003 + progress.epoch)) as batches:
+            yield from zip(batches, mine, strict=True)
 
-    def _step(self, pixels: Tensor, flags: list[float]) -> tuple[int, Tensor]:
+    def _step(self, pixels: Tensor, numbers: Tensor, flags: list[float]) -> tuple[int, Tensor]:
         """One step; returns the batch size, and its terms and summed flags, on the device."""
         progress, batch_size = self.state.progress, self.settings.batch_size
         size = min(batch_size, len(self.images) - progress.step_in_epoch * batch_size)
-        metrics = self.stepper.step(pixels, size, progress.steps, flags)
+        metrics = self.stepper.step(pixels, numbers, size, progress.steps, flags)
         progress.steps += 1
         progress.step_in_epoch += 1
         if self.state.average:

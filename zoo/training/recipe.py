@@ -240,6 +240,7 @@ def _disagreements(
     for name, of_images in (
         ("data.transform", data.transform != Transform()),
         ("training.shift", bool(training.shift)),
+        ("training.corruption", bool(training.corruption)),
     ):
         if of_images and spec.domain.is_real:
             problems.append(f"{name}: for images only; this model takes {spec.domain}")

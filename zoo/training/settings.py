@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from zoo.specs.corruptions import Corruptions
 from zoo.specs.objectives import Gradient, Objective
 from zoo.specs.optimizers import Adam, AdamW
 from zoo.specs.validation import Strict
@@ -82,6 +83,12 @@ class TrainingSettings(Strict):
         le=64,
         description="maximum random translation in pixels, zero-padded, with a probability annealed from "
         "1 to 0 over the training",
+    )
+    corruption: Corruptions = Field(
+        default=(),
+        description="what the model sees of an image, while its target is the image itself: "
+        "{kind = 'gaussian', sigma = [0.0, 0.4]} draws a sigma for each image and epoch; also poisson, "
+        "salt-pepper, mask, blur and downscale, several in a list",
     )
     precision: Literal["float32", "bf16"] = Field(
         default="float32",

@@ -1,0 +1,140 @@
+"""Corrupted images: a function of the images, the settings, and random bits of each image alone.
+
+The bits of an image are NumPy's `Philox` from the training's seed, the epoch and the image's number, so
+that they are the same on any number of processes, after a resume and in any order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zoo.specs.corruptions import (
+    Blur,
+    Corruption,
+    Downscale,
+    GaussianNoise,
+    Mask,
+    PoissonNoise,
+    SaltPepper,
+)
+
+BITS = 24
+"""Of a random number."""
+
+
+def random_numbers(
+    settings: Sequence[Corruption],
+    shape: Sequence[int],
+    numbers: Sequence[int],
+    seed: int,
+    epoch: int,
+) -> Tensor:
+    """What `corrupted` draws from: `(n, m)` float64 in (0, 1), for images by their numbers.
+
+    They are (u + 1/2) / 2^24 for the top 24 bits u of `Philox(key=[seed, epoch], counter=[0, 0, 0, number])`.
+    """
+    count = sum(_count(one, shape) for one in settings)
+    raw = np.stack(
+        [
+            np.random.Philox(
+                key=np.array([seed, epoch], np.uint64), counter=np.array([0, 0, 0, n], np.uint64)
+            ).random_raw(count)
+            for n in numbers
+        ]
+    )
+    return torch.from_numpy(((raw >> np.uint64(64 - BITS)) + 0.5) / 2**BITS)
+
+
+def _count(setting: Corruption, shape: Sequence[int]) -> int:
+    """How many random numbers a corruption takes: one for its strength, then those of the pixels."""
+    channels, height, width = shape
+    match setting:
+        case GaussianNoise() | PoissonNoise():
+            return 1 + channels * height * width
+        case SaltPepper():
+            return 1 + height * width
+        case Mask(side=side):
+            return 1 + math.ceil(height / side) * math.ceil(width / side)
+        case _:
+            return 1
+
+
+def corrupted(x: Tensor, settings: Sequence[Corruption], drawn: Tensor) -> Tensor:
+    """Images `(N, C, H, W)` in [0, 1] corrupted, float32, not clipped.
+
+    Args:
+        x: the images.
+        settings: the corruptions, in order.
+        drawn: their `random_numbers`, `(N, m)`.
+    """
+    parts = drawn.to(x.device).split([_count(one, x.shape[1:]) for one in settings], 1)
+    for setting, part in zip(settings, parts, strict=True):
+        x = _corrupted(x, setting, part[:, 0], part[:, 1:])
+    return x
+
+
+def _corrupted(x: Tensor, setting: Corruption, first: Tensor, rest: Tensor) -> Tensor:
+    match setting:
+        case GaussianNoise(sigma=sigma):
+            noise = torch.special.ndtri(rest).float().view_as(x)
+            return x + _between(sigma, first) * noise
+        case PoissonNoise(peak=peak):
+            most = _between(peak, first)
+            return _poisson((x.clamp(min=0) * most).double(), rest.view_as(x)).float() / most
+        case SaltPepper(share=share):
+            chosen, share_ = rest.view(-1, 1, *x.shape[2:]).float(), _between(share, first)
+            x = torch.where(chosen < share_ / 2, 0.0, x)
+            return torch.where(chosen > 1 - share_ / 2, 1.0, x)
+        case Mask(share=share, side=side):
+            rows, columns = (math.ceil(length / side) for length in x.shape[2:])
+            squares = rest.view(-1, 1, rows, columns).float() >= _between(share, first)
+            kept = squares.repeat_interleave(side, 2).repeat_interleave(side, 3)
+            return x * kept[:, :, : x.shape[2], : x.shape[3]]
+        case Blur(sigma=sigma):
+            return _blurred(x, _between(sigma, first), math.ceil(4 * sigma[1]))
+        case Downscale(factor=factor):
+            small = F.avg_pool2d(x, factor, ceil_mode=True, count_include_pad=False)
+            large = small.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+            return large[:, :, : x.shape[2], : x.shape[3]]
+
+
+def _between(strength: tuple[float, float], u: Tensor) -> Tensor:
+    """Each image's own strength, `(N, 1, 1, 1)` float32."""
+    low, high = strength
+    return (low + (high - low) * u).float()[:, None, None, None]
+
+
+def _poisson(rate: Tensor, u: Tensor) -> Tensor:
+    """Poisson quantiles: a normal approximation, moved to the exact ones."""
+    z = torch.special.ndtri(u)
+    k = (rate + rate.sqrt() * z + (z.square() - 1) / 6).round().clamp(min=0)
+    for _ in range(8):
+        up = torch.special.gammaincc(k + 1, rate) < u  # P(X <= k)
+        down = (k > 0) & (torch.special.gammaincc(k.clamp(min=1), rate) >= u) & ~up
+        k = k + up.double() - down.double()
+    return torch.where(rate > 0, k, 0.0)
+
+
+def _blurred(x: Tensor, sigma: Tensor, radius: int) -> Tensor:
+    """Each image by its own Gaussian, truncated at the radius."""
+    if not radius:
+        return x
+    offsets = torch.arange(-radius, radius + 1, device=x.device)
+    weights = torch.exp(-0.5 * (offsets / sigma.view(-1, 1).clamp(min=1e-3)).square())
+    weights = weights / weights.sum(1, keepdim=True)  # (N, 2 r + 1)
+    count, channels = x.shape[:2]
+    for axis in (2, 3):
+        pads = (radius, radius, 0, 0) if axis == 3 else (0, 0, radius, radius)
+        padded = F.pad(x, pads, mode="replicate").flatten(0, 1)[None]  # (1, N C, ., .)
+        shape = (-1, 1, 1, 2 * radius + 1) if axis == 3 else (-1, 1, 2 * radius + 1, 1)
+        kernel = weights.repeat_interleave(channels, 0).view(shape)
+        x = F.conv2d(padded, kernel.to(x.dtype), groups=count * channels)[0].unflatten(
+            0, (count, channels)
+        )
+    return x
