@@ -56,6 +56,7 @@ _MODULES = {
     "zoo.models.parts.likelihoods": ("LikelihoodHead",),
     "zoo.registry.families": ("list_families", "register"),
     "zoo.registry.published": ("list_models",),
+    "zoo.restoring": ("denoise", "impute", "inpaint"),
     "zoo.scoring": ("evaluate_detection", "score"),
     "zoo.sklearn.detector": ("load_detector",),
     "zoo.specs.base": ("Spec",),

@@ -53,6 +53,9 @@ from zoo.models.parts.likelihoods import LikelihoodHead as LikelihoodHead
 from zoo.registry.families import list_families as list_families
 from zoo.registry.families import register as register
 from zoo.registry.published import list_models as list_models
+from zoo.restoring import denoise as denoise
+from zoo.restoring import impute as impute
+from zoo.restoring import inpaint as inpaint
 from zoo.scoring import evaluate_detection as evaluate_detection
 from zoo.scoring import score as score
 from zoo.sklearn.detector import load_detector as load_detector

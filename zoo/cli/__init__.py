@@ -17,12 +17,15 @@ from zoo.cli.card import card
 from zoo.cli.compare import compare
 from zoo.cli.compress import compress, decompress
 from zoo.cli.demo import demo
+from zoo.cli.denoise import denoise, reconstruct
 from zoo.cli.detect import detect
 from zoo.cli.draw import draw
 from zoo.cli.encode import encode
 from zoo.cli.eval import evaluate
 from zoo.cli.export import export
 from zoo.cli.gallery import gallery
+from zoo.cli.impute import impute
+from zoo.cli.inpaint import inpaint
 from zoo.cli.list import list_
 from zoo.cli.page import page
 from zoo.cli.plugins import plugins
@@ -72,6 +75,10 @@ for verb in (
     encode,
     compress,
     decompress,
+    denoise,
+    reconstruct,
+    inpaint,
+    impute,
     draw,
     train,
     sweep,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import as_json, check_order, print_json, progress_shown, say
+from zoo.cli.output import as_json, check_order, npy_bytes, print_json, progress_shown, say
 
 if TYPE_CHECKING:
     from zoo.coding.file import Compressed
@@ -142,7 +142,7 @@ def decompress(
         else:
             levels = np.concatenate([levels.numpy() for _, levels in parts])
             done = len(levels)
-            write_atomically(out, _npy(levels))
+            write_atomically(out, npy_bytes(levels))
     if json_:
         print_json({"file": str(out), "count": done})
         return
@@ -206,16 +206,6 @@ def _range_of(text: str) -> range:
 
 def _is_npy(path: Path) -> bool:
     return path.is_file() and path.read_bytes()[:6] == b"\x93NUMPY"
-
-
-def _npy(levels: Any) -> bytes:
-    import io
-
-    import numpy as np
-
-    data = io.BytesIO()
-    np.save(data, levels)
-    return data.getvalue()
 
 
 def _draw(folder: Path, file: Compressed, places: range, levels: Any) -> int:

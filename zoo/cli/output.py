@@ -107,6 +107,17 @@ def plus_minus(error: float | None, digits: str) -> str:
     return "" if error is None else f" ± {error:{digits}}"
 
 
+def npy_bytes(values: Any) -> bytes:
+    """An array as a .npy file."""
+    import io
+
+    import numpy as np
+
+    data = io.BytesIO()
+    np.save(data, values)
+    return data.getvalue()
+
+
 def name_for(model: str) -> str:
     """What to call files about a MODEL: by its name, its folder's, or a run's where that is `model`."""
     name = PurePath(model.partition("@")[0]).name

@@ -214,7 +214,7 @@ def open_all(
     """
     found: dict[str, Source] = {}
     wanted = (shape, 1, 1) if isinstance(shape, int) else shape
-    for are_images, group in itertools.groupby(files, _is_image_file):
+    for are_images, group in itertools.groupby(files, is_image_file):
         if are_images:
             paths = list(group)
             found[paths[0]] = ImageFiles(Path(), paths)
@@ -239,7 +239,8 @@ def open_all(
     return images.without_damaged(max_damaged) if max_damaged else images
 
 
-def _is_image_file(path: str) -> bool:
+def is_image_file(path: str) -> bool:
+    """Whether a path is of an image file, by its extension. Raises DataError for one that does not exist."""
     if not path.lower().endswith(SUFFIXES) or os.path.isdir(path):
         return False
     if not os.path.lexists(path):

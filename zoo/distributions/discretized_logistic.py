@@ -72,6 +72,10 @@ class DiscretizedLogisticImage(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log-probability in nats of each image `(..., C, H, W)`, summed over its values."""
+        return self.per_pixel(value).sum((-2, -1))
+
+    def per_pixel(self, value: Tensor) -> Tensor:
+        """Log-probability in nats of each pixel, all channels together: `(..., H, W)`."""
         levels = (value * 255).round()
         x = (levels / 127.5 - 1).unsqueeze(-4)  # (..., 1, C, H, W)
         before = list(x.unbind(-3))  # (..., 1, H, W) each
@@ -86,7 +90,7 @@ class DiscretizedLogisticImage(Distribution):
         above = F.logsigmoid(-lower).masked_fill(first, 0.0)
         inside = torch.log(-torch.expm1(-2 * HALF * precision)).masked_fill(first | last, 0.0)
         scores = (below + above + inside).sum(-3)  # (..., K, H, W)
-        return torch.logsumexp(scores + self.log_weights, -3).sum((-2, -1))
+        return torch.logsumexp(scores + self.log_weights, -3)
 
     def sample(self, sample_shape: Sequence[int] | torch.Size = ()) -> Tensor:
         """Sampled images of levels v / 255, `(*sample_shape, *batch, C, H, W)`."""

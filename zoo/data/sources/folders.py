@@ -102,6 +102,14 @@ def _parts_below(folder: Path, column: str, within: str = "") -> dict[str, Sourc
     return read_parquet(parts, column) if kinds == ["parquet files"] else _shards(parts, column)
 
 
+def image_files_below(folder: Path) -> list[str]:
+    """Relative paths of all image files below a folder, in order. Raises DataError if there are none."""
+    found = [name for name in _walk(folder) if name.lower().endswith(SUFFIXES)]
+    if not found:
+        raise DataError(f"No images in {str(folder)!r} (looked for {', '.join(SUFFIXES)}).")
+    return sorted(found, key=lambda name: name.split(os.sep))
+
+
 def _warn_of_nested_parts(folder: Path, names: Sequence[str]) -> None:
     """Warns about nested folders named after parts, which are merged."""
     holding = {os.path.dirname(name) for name in names}

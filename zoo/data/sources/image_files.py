@@ -87,6 +87,14 @@ def decode(file: BinaryIO, title: str) -> Image:
     Of several frames or pages, the first. Damaged metadata is ignored. Raises DataError, with the
     title, if the file is not an image, is damaged, or would take gigabytes to decode.
     """
+    return eight_bits(upright(decode_as_stored(file, title)), title)
+
+
+def decode_as_stored(file: BinaryIO, title: str) -> Image:
+    """The image in a file as it is stored: its mode, orientation, format and metadata.
+
+    Raises DataError as `decode` does, but for more than 8 bits per channel in gray.
+    """
     from PIL import UnidentifiedImageError
 
     try:
@@ -96,7 +104,6 @@ def decode(file: BinaryIO, title: str) -> Image:
         _check_depth(image, title)
         _check_work(image, file)
         image.load()
-        return eight_bits(_upright(image), title)
     except UnidentifiedImageError:
         raise DataError(
             f"{title} cannot be read as an image: it is not {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, "
@@ -107,6 +114,7 @@ def decode(file: BinaryIO, title: str) -> Image:
     except Exception as broken:  # Pillow raises arbitrary errors for damaged files
         why = (str(broken).splitlines() or [type(broken).__name__])[0].rstrip(".")
         raise DataError(f"{title} cannot be read as an image: {why}.") from None
+    return image
 
 
 def _opened(file: BinaryIO) -> Image:
@@ -166,7 +174,7 @@ def _scans(jpeg: bytes) -> int:
     return count
 
 
-def _upright(image: Image) -> Image:
+def upright(image: Image) -> Image:
     """The image rotated by its EXIF orientation, if readable."""
     from PIL.Image import Transpose
 

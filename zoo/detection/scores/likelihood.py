@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.distributions import Distribution, Independent
 
 from zoo.detection.scores.base import Batches, Learned, Score
+from zoo.distributions.values import log_prob_by_value
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.models.loss import Batch
 from zoo.models.objectives import NegativeELBO
@@ -45,7 +45,8 @@ class Reconstruction(Score):
 
     def map(self, model: Autoencoder, x: Tensor) -> Tensor | None:
         if self.error == "nats":
-            return nats_by_value(model._likelihood(model._encode(x)), x)
+            nats = log_prob_by_value(model._likelihood(model._encode(x)), x)
+            return None if nats is None else -nats
         return self._errors(model, x)
 
     def _errors(self, model: Autoencoder, x: Tensor) -> Tensor:
@@ -143,17 +144,8 @@ def expected_nats_by_value(model: Autoencoder, x: Tensor, samples: int) -> Tenso
     total = torch.zeros_like(x)
     for noise in shared_noise(model, samples):
         inference = model._infer(x, noise.expand(len(x), *model.latent_shape))
-        nats = nats_by_value(inference.likelihood, x)
+        nats = log_prob_by_value(inference.likelihood, x)
         if nats is None:
             return None
-        total += nats
+        total -= nats
     return total / samples
-
-
-def nats_by_value(likelihood: Distribution, x: Tensor) -> Tensor | None:
-    """-log p(x_i | z) of each value, `(N, *input_shape)`; None for a likelihood that does not factorize."""
-    if per_value := getattr(likelihood, "per_value", None):
-        return -per_value(x)
-    if isinstance(likelihood, Independent):
-        return -likelihood.base_dist.log_prob(x)
-    return None

@@ -1,0 +1,68 @@
+"""`zoo impute`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli import complete
+from zoo.cli.output import device_option, npy_bytes, say
+from zoo.cli.pictures import numbered, seed_option
+
+
+@click.command()
+@click.argument("model", shell_complete=complete.models)
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The file to write: .csv of a table, .npy of an array.",
+)
+@click.option(
+    "--draws", type=click.IntRange(1), default=5, show_default=True, help="Tables to draw."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(2),
+    default=100,
+    show_default=True,
+    help="Of the chain of each row.",
+)
+@seed_option
+@device_option
+def impute(
+    model: str, table: Path, out: Path, draws: int, steps: int, seed: int, device: str
+) -> None:
+    """Draw the missing values of a TABLE by a variational MODEL, several times: OUT.1.csv, OUT.2.csv, ...
+
+    TABLE is a .csv or .parquet file for a detector of a table (`zoo detect fit`), or a .npy of rows, NaN
+    where a value is missing. Analyze each of the tables and pool the results.
+    """
+    import zoo.restoring
+    from zoo.evaluation.codes import check_apart
+    from zoo.io.files import write_atomically
+    from zoo.restoration.tables import as_csv, read_rows
+
+    if not table.exists():
+        raise click.UsageError(f"{str(table)!r} does not exist.")
+    columns = zoo.restoring.table_of(model)
+    wanted = ".npy" if columns is None else ".csv"
+    if out.suffix.lower() != wanted:
+        raise click.UsageError(f"-o {str(out)!r} does not end in {wanted}.")
+    targets = [numbered(out, n, draws) for n in range(draws)]
+    check_apart(targets, [str(table)])
+    rows = table if columns is not None else read_rows(table)
+    found = zoo.restoring.impute(model, rows, draws=draws, steps=steps, seed=seed, device=device)
+    for path, one in zip(targets, found, strict=True):
+        if columns is not None:
+            write_atomically(path, as_csv(columns, one))
+        else:
+            write_atomically(path, npy_bytes(one))
+    say(
+        f"{targets[0]}"
+        + (f" to {targets[-1].name}" if draws > 1 else "")
+        + f": {len(found[0]):,} rows"
+    )

@@ -1,0 +1,161 @@
+"""Pictures of a command line: which are read, where their results go, what is said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli.output import check_order, print_json, progress_shown, say
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from zoo.models import Autoencoder
+    from zoo.restoration.pictures import Picture
+
+out_option = click.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path), help="The folder to write to."
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace files of these names.")
+seed_option = click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to read."""
+
+    source: Path
+    name: Path
+    """Of its result, below the output folder."""
+
+
+def pictures_in(files: Sequence[str]) -> list[Job]:
+    """All pictures of files and folders, in order. Raises DataError for anything else."""
+    from zoo.data.open import is_image_file
+    from zoo.data.sources.folders import image_files_below
+    from zoo.errors import DataError
+
+    check_order(files)
+    jobs = []
+    for file in files:
+        if is_image_file(file):
+            jobs.append(Job(Path(file), Path(Path(file).name)))
+        elif Path(file).is_dir():
+            names = image_files_below(Path(file))
+            jobs += [Job(Path(file, name), Path(name)) for name in names]
+        else:
+            raise DataError(f"{file!r} is neither an image file nor a folder of them.")
+    return jobs
+
+
+def check_targets(jobs: Sequence[Job], targets: Sequence[Path], overwrite: bool) -> None:
+    """Raises an error, before any work, where a picture or an earlier result would be replaced."""
+    from zoo.evaluation.codes import check_apart
+
+    if len({*targets}) < len(targets):
+        twice = next(path for path in targets if targets.count(path) > 1)
+        raise click.UsageError(f"Two pictures would be written to {str(twice)!r}.")
+    check_apart(targets, [str(job.source) for job in jobs])
+    if not overwrite and (there := [path for path in targets if path.exists()]):
+        raise click.UsageError(f"{str(there[0])!r} exists: --overwrite replaces it.")
+
+
+def restore_pictures(
+    model: Autoencoder,
+    files: Sequence[str],
+    out: Path,
+    restored: Callable[[Tensor], tuple[Tensor, dict[str, Any]]],
+    overwrite: bool,
+    json_: bool,
+) -> None:
+    """Writes what `restored` makes of each picture, `(1, C, H, W)` in [0, 1], and says so."""
+    from zoo.restoration.denoise import is_by_channel
+
+    jobs = pictures_in(files)
+    check_targets(jobs, [out / job.name for job in jobs], overwrite)
+    begun, facts = time.monotonic(), []
+    with progress_shown(len(jobs), "pictures") as on_progress:
+        for done, job in enumerate(jobs, 1):
+            picture, x = read(job)
+            with _about(job):
+                clean, about = restored(x)
+            write(out / job.name, picture, clean[0])
+            facts.append(
+                {
+                    "file": str(job.source),
+                    "out": str(out / job.name),
+                    **about,
+                    "by_channel": is_by_channel(model, x.shape[1]),
+                    "format": picture.format,
+                }
+            )
+            on_progress(done)
+    tell(facts, out, begun, json_)
+
+
+def read(job: Job) -> tuple[Picture, Tensor]:
+    """A picture, and its pixels as `(1, C, H, W)` in [0, 1]."""
+    from zoo.restoration.pictures import read_picture
+
+    picture = read_picture(job.source)
+    return picture, picture.pixels[None].float() / 255
+
+
+def write(path: Path, picture: Picture, x: Tensor) -> None:
+    """A picture's file with other pixels, `(C, H, W)` in [0, 1]."""
+    from zoo.io.files import make_folder, write_atomically
+
+    make_folder(path.parent)
+    write_atomically(path, picture.with_pixels(x))
+
+
+def numbered(path: Path, number: int, count: int) -> Path:
+    """`path` of the only result, or `NAME.1.png`, `NAME.2.png`, ... of several."""
+    return path if count == 1 else path.with_suffix(f".{number + 1}{path.suffix}")
+
+
+def tell(facts: Sequence[dict[str, Any]], out: Path, begun: float, json_: bool) -> None:
+    """What was done, a line for each picture, and in sum."""
+    seconds = round(time.monotonic() - begun, 3)
+    if json_:
+        print_json({"out": str(out), "seconds": seconds, "pictures": [*facts]})
+        return
+    for one in facts:
+        say(f"  {one['file']}{_remarks(one)}")
+    say(f"{out}: {len(facts):,} picture{'s' * (len(facts) != 1)}, {seconds:.1f} s")
+
+
+def _remarks(fact: dict[str, Any]) -> str:
+    """Such as `: sigma 12.3/255 (estimated), each channel on its own, JPEG of quality 95`."""
+    from zoo.restoration.pictures import JPEG_QUALITY
+
+    parts = []
+    if fact.get("sigma") is not None:
+        how = " (estimated)" if fact["estimated"] else ""
+        parts.append(f"sigma {fact['sigma'] * 255:.1f}/255{how}")
+    elif "sigma" in fact:
+        parts.append("too small to estimate the noise")
+    if fact.get("by_channel"):
+        parts.append("a gray model on each channel")
+    if "missing" in fact:
+        parts.append(f"{fact['missing']:,} pixels missing")
+    if fact.get("format") == "JPEG":
+        parts.append(f"JPEG of quality {JPEG_QUALITY}")
+    return f": {', '.join(parts)}" if parts else ""
+
+
+@contextmanager
+def _about(job: Job) -> Iterator[None]:
+    """Errors about a picture name it."""
+    from zoo.errors import InputError
+
+    try:
+        yield
+    except InputError as wrong:
+        raise InputError(f"{str(job.source)!r}: {wrong}") from None

@@ -1,0 +1,117 @@
+"""Missing values of examples, drawn given the observed ones, by a variational model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo.distributions.values import log_prob_where
+from zoo.likelihoods.fitting import accepts_missing
+from zoo.models import VariationalAutoencoder
+from zoo.models.objectives.bounds import VALUES_AT_ONCE
+from zoo.registry import families
+
+STEPS = 100
+"""Of a chain."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The last states of independent chains."""
+
+    z: Tensor
+    """Codes `(samples, N, *latent_shape)`."""
+    drawn: Tensor
+    """Examples `(samples, N, *input_shape)`, standardized: missing values are draws from p(x | z)."""
+    expected: Tensor
+    """The same with the means of p(x | z) for missing values."""
+    accepted: float
+    """Share of the proposals of the second half that were accepted."""
+
+
+def conditional_draws(
+    model: VariationalAutoencoder,
+    x: Tensor,
+    missing: Tensor,
+    *,
+    samples: int,
+    steps: int = STEPS,
+    seed: int = 0,
+) -> Draws:
+    """Draws of the missing values given the observed ones, one chain for each.
+
+    Each chain starts from an example that the model samples. Its first half alternates between
+    q(z | x) and p(x | z) (pseudo-Gibbs: Rezende et al. 2014, appendix F); in its second half a proposal
+    (z, missing values) is accepted or not by Metropolis-within-Gibbs (Mattei & Frellsen 2018, algorithm 1),
+    whose stationary distribution is the model's own p(missing | observed).
+
+    Args:
+        model: in eval mode.
+        x: standardized examples `(N, *input_shape)`; what is missing may hold any values.
+        missing: bool, of the same shape; of images with a discretized logistic, whole pixels.
+        samples: chains of each example.
+        steps: of a chain.
+        seed: of all random numbers.
+
+    Raises InputError for a likelihood that does not factorize over its values.
+    """
+    device = model.device
+    devices = [device] if device.type == "cuda" else []
+    size = max(1, VALUES_AT_ONCE // (samples * x[:1].numel()))
+    parts = []
+    with torch.inference_mode(), torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        with families.guarded(model, "failed to draw missing values"):
+            for rows, holes in zip(x.split(size), missing.split(size), strict=True):
+                parts.append(_chains(model, rows, holes, samples, steps))
+    z, drawn, expected = (torch.cat([part[i] for part in parts], 1) for i in range(3))
+    shares = [part[3] for part in parts]
+    return Draws(z, drawn, expected, sum(shares) / len(shares))
+
+
+def _chains(
+    model: VariationalAutoencoder, x: Tensor, missing: Tensor, samples: int, steps: int
+) -> tuple[Tensor, Tensor, Tensor, float]:
+    """The last codes, draws and means `(samples, N, ...)` of all chains side by side, and the accepted share."""
+    count = len(x)
+    x = x.repeat(samples, *[1] * (x.dim() - 1))  # (samples * N, *input_shape)
+    missing = missing.repeat(samples, *[1] * (missing.dim() - 1))
+    marks_missing = accepts_missing(model.spec)
+    start = model._decode(
+        model._prior_codes(torch.randn(len(x), *model._prior_noise_shape).to(x.device, x.dtype))
+    )
+    filled = torch.where(missing, start.to(x.dtype), x)
+    hidden = x.masked_fill(missing, float("nan"))
+    prior, observed = model.prior(), ~missing
+    z, fit, accepted, tried = None, None, 0.0, 0
+    for step in range(steps):
+        posterior = model._posterior(hidden if marks_missing else filled)
+        proposal = posterior.sample()
+        likelihood = model._likelihood(proposal)
+        own = log_prob_where(likelihood, filled, observed) + prior.log_prob(proposal)
+        candidate = torch.where(missing, likelihood.sample().to(x.dtype), x)
+        if z is None or fit is None or step < steps // 2:
+            z, fit, filled = proposal, own, candidate
+            continue
+        ratio = own - posterior.log_prob(proposal) - fit + posterior.log_prob(z)
+        takes = torch.rand(len(ratio), device=ratio.device).log() < ratio  # (samples * N,)
+        accepted, tried = accepted + takes.float().mean().item(), tried + 1
+        fit = torch.where(takes, own, fit)
+        z = torch.where(_like(takes, z), proposal, z)
+        filled = torch.where(_like(takes, filled), candidate, filled)
+    assert z is not None
+    likelihood = model._likelihood(z)
+    expected = torch.where(missing, likelihood.mean.to(x.dtype), x)
+    split = (samples, count)
+    return (
+        z.unflatten(0, split),
+        filled.unflatten(0, split),
+        expected.unflatten(0, split),
+        accepted / max(1, tried),
+    )
+
+
+def _like(takes: Tensor, x: Tensor) -> Tensor:
+    return takes.view(-1, *[1] * (x.dim() - 1))

@@ -1,0 +1,55 @@
+"""Images of any size through a model, in tiles that overlap: memory of a few tiles, and no seams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TILE = 256
+"""Side of a tile's result in pixels."""
+MARGIN = 64
+"""Pixels around a tile that are computed and cut: more than the half of a default U-Net's receptive field."""
+
+
+def in_tiles(
+    compute: Callable[[Tensor], Tensor], x: Tensor, stride: int, tile: int, margin: int = MARGIN
+) -> Tensor:
+    """`compute` of images of any size, tile by tile, on the CPU: `(N, C, H, W)`.
+
+    Images are padded by their edges to multiples of the stride, and the padding is cut.
+
+    Args:
+        compute: maps images whose sides are multiples of the stride to images of the same size.
+        x: `(N, C, H, W)`, H and W at least 1.
+        stride: of the model.
+        tile: side of a tile without its margin, rounded up to a multiple of the stride.
+        margin: pixels around a tile, rounded up too.
+    """
+    height, width = x.shape[-2:]
+    x = F.pad(x, (0, -width % stride, 0, -height % stride), mode="replicate")
+    tile, margin = (-(-side // stride) * stride for side in (tile, margin))
+    done = torch.empty(x.shape)
+    for rows, columns, seen in _tiles(x.shape[-2], x.shape[-1], tile, margin):
+        part = compute(x[..., seen[0], seen[1]])
+        inner_rows = slice(rows.start - seen[0].start, rows.stop - seen[0].start)
+        inner_columns = slice(columns.start - seen[1].start, columns.stop - seen[1].start)
+        done[..., rows, columns] = part[..., inner_rows, inner_columns].float().cpu()
+    return done[..., :height, :width]
+
+
+def _tiles(
+    height: int, width: int, tile: int, margin: int
+) -> Iterator[tuple[slice, slice, tuple[slice, slice]]]:
+    """The rows and columns of each tile, and those of it with its margin."""
+    for rows, seen_rows in _spans(height, tile, margin):
+        for columns, seen_columns in _spans(width, tile, margin):
+            yield rows, columns, (seen_rows, seen_columns)
+
+
+def _spans(length: int, tile: int, margin: int) -> Iterator[tuple[slice, slice]]:
+    for start in range(0, length, tile):
+        stop = min(start + tile, length)
+        yield slice(start, stop), slice(max(0, start - margin), min(length, stop + margin))

@@ -1,0 +1,326 @@
+"""The public functions that restore: denoise, inpaint, impute."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from zoo.data.tables import Table
+    from zoo.models import Autoencoder, VariationalAutoencoder
+
+# torch is imported by the functions that need it.
+
+SAMPLES = 4
+"""Fillings of each image."""
+DRAWS = 5
+"""Tables that `impute` gives, as is usual in multiple imputation."""
+STEPS = 100
+"""Of the chain behind each of them."""
+
+
+def denoise(
+    model_or_source: Autoencoder | str | Path,
+    x: Tensor,
+    *,
+    sigma: float | str | None = None,
+    strength: float = 1.0,
+    samples: int = 0,
+    tile: int = 256,
+    seed: int = 0,
+    device: str = "auto",
+) -> Tensor:
+    """Images without their noise: the model's reconstruction of them, or its posterior mean.
+
+    A model trained with `training.corruption`, such as `dae-mnist`, has learned to remove noise. Any other
+    autoencoder removes what it cannot reconstruct.
+
+    Args:
+        model_or_source: a model of images, or what `load` takes.
+        x: `(N, C, H, W)`, floating point; noise may leave [0, 1]. Of any size for a model that takes any,
+            such as a `unet`, else of the model's. A gray model runs on each channel.
+        sigma: the standard deviation of the noise, pixels in [0, 1]: 0.1 or "25/255"; None estimates it
+            where it is needed, which is with `samples` only.
+        strength: from 0, the image itself, to 1, all of the noise removed.
+        samples: of a variational model, take the posterior mean of the image from that many codes, by
+            importance weights for Gaussian noise of this sigma, instead of one reconstruction.
+        tile: side in pixels of the parts that are computed at once, for models of any size.
+        seed: of the samples.
+        device: as for `load`.
+
+    Returns:
+        `(N, C, H, W)` float32 in [0, 1], on the CPU.
+
+    Raises:
+        InputError: for integers, NaN, other channels or sizes than the model's, a sigma or a strength
+            outside [0, 1], or samples of a model without a posterior.
+        Errors of `load`.
+    """
+    from zoo.restoration.denoise import denoised
+
+    level = None if sigma is None else parsed_sigma(sigma)
+    _check_share("strength", strength)
+    _check_count("samples", samples, 0)
+    _check_count("tile", tile, 16)
+    model = model_of(model_or_source, device)
+    check_images(x, any_range=True)
+    return denoised(model, x, sigma=level, strength=strength, samples=samples, tile=tile, seed=seed)
+
+
+def inpaint(
+    model_or_source: Autoencoder | str | Path,
+    x: Tensor,
+    missing: Tensor,
+    *,
+    samples: int = SAMPLES,
+    steps: int = STEPS,
+    seed: int = 0,
+    device: str = "auto",
+) -> Tensor:
+    """Images with their missing pixels filled in, several times, by a variational model.
+
+    Each filling is the end of an independent Markov chain whose stationary distribution is the model's
+    p(missing | observed): pseudo-Gibbs (Rezende et al. 2014, appendix F), then Metropolis-within-Gibbs
+    (Mattei & Frellsen 2018). Missing pixels are the mean of p(x | z) for the chain's last code z.
+
+    Args:
+        model_or_source: a variational model of images, or what `load` takes.
+        x: `(N, C, H, W)` in [0, 1], of the model's size; missing pixels may hold anything.
+        missing: bool, `(N, 1, H, W)`, `(1, 1, H, W)` or `(H, W)`: True where a pixel is missing, in all
+            channels.
+        samples: fillings of each image.
+        steps: of each chain.
+        seed: of all random numbers.
+        device: as for `load`.
+
+    Returns:
+        `(samples, N, C, H, W)` float32 in [0, 1], on the CPU; observed pixels are those of `x`.
+
+    Raises:
+        InputError: for a model that is not variational, images or masks of another shape, observed values
+            outside [0, 1], or an image without an observed pixel.
+        Errors of `load`.
+    """
+    import torch
+
+    from zoo.restoration.conditional import conditional_draws
+
+    _check_count("samples", samples, 1)
+    _check_count("steps", steps, 2)
+    model = variational_of(model_or_source, device)
+    if not model.spec.domain.is_image:
+        raise InputError(
+            f"inpaint is for images; this model takes {model.spec.domain}: use impute."
+        )
+    check_images(x, any_range=True)
+    holes = _mask_of(missing, x)
+    if holes.flatten(1).all(1).any():
+        raise InputError("An image has no observed pixel: model.sample draws whole images.")
+    seen = x.detach().masked_fill(holes.to(x.device), 0.0)
+    draws = conditional_draws(
+        model,
+        model._inputs(seen, "inpaint"),
+        holes.to(model.device),
+        samples=samples,
+        steps=steps,
+        seed=seed,
+    )
+    own = seen.cpu().float().expand_as(draws.expected)
+    return torch.where(holes, draws.expected.float().cpu(), own)
+
+
+def impute(
+    model_or_source: Autoencoder | str | Path,
+    rows: Any,
+    *,
+    draws: int = DRAWS,
+    steps: int = STEPS,
+    seed: int = 0,
+    device: str = "auto",
+) -> np.ndarray:
+    """Rows or series with their missing values drawn, several times, by a variational model.
+
+    Draws are from the model's p(missing | observed), as `inpaint` makes them, so that they differ as much
+    as the model is uncertain (multiple imputation): analyze each of the tables and pool the results.
+
+    Args:
+        model_or_source: a variational model of rows or series, or what `load` takes.
+        rows: `(N, D)` or `(N, C, L)` in the user's units, NaN where missing: a tensor or an array; or, with a
+            detector of a table, a DataFrame, a .csv or a .parquet file, whose rows are those of
+            `Table.encode`.
+        draws: tables to draw.
+        steps: of the chain behind each row of each of them.
+        seed: of all random numbers.
+        device: as for `load`.
+
+    Returns:
+        `(draws, *rows.shape)` float64; observed values are unchanged.
+
+    Raises:
+        InputError: for a model that is not variational or of images, rows of another shape, an infinite
+            value, or a row without an observed value.
+        Errors of `load`.
+    """
+    import numpy as np
+    import torch
+
+    from zoo.restoration.conditional import conditional_draws
+
+    _check_count("draws", draws, 1)
+    _check_count("steps", steps, 2)
+    table = table_of(model_or_source)
+    model = variational_of(model_or_source, device)
+    if model.spec.domain.is_image:
+        raise InputError("impute is for rows and series; this model takes images: use inpaint.")
+    x = _rows_of(rows, table, model)
+    holes = torch.isnan(x)
+    if (empty := holes.flatten(1).all(1).nonzero()).numel():
+        raise InputError(
+            f"Row {int(empty[0])} has no observed value: leave it out, or draw rows with model.sample."
+        )
+    assert model.standardization is not None
+    seen = model.standardized(x).masked_fill(holes.to(model.device), 0.0)
+    found = conditional_draws(
+        model, seen, holes.to(model.device), samples=draws, steps=steps, seed=seed
+    )
+    drawn = model._restored(found.drawn).double().cpu()
+    filled = torch.where(holes, drawn, x.double())
+    return np.asarray(filled)
+
+
+def parsed_sigma(value: float | str) -> float:
+    """A standard deviation in [0, 1] from a number or a ratio such as "25/255". Raises InputError."""
+    from zoo.specs.corruptions import as_number
+
+    number = as_number(value)
+    try:
+        sigma = float(number)
+    except (TypeError, ValueError):
+        raise InputError(f'sigma is a number such as 0.1 or "25/255"; got {value!r}.') from None
+    if not math.isfinite(sigma) or sigma < 0:
+        raise InputError(f"sigma is at least 0; got {value!r}.")
+    if sigma > 1:
+        raise InputError(
+            f'sigma is in [0, 1], as pixels are; got {value!r}. Of 255 levels it is "{sigma:g}/255".'
+        )
+    return sigma
+
+
+def model_of(model_or_source: Autoencoder | str | Path, device: str = "auto") -> Autoencoder:
+    """A model, unwrapped and in eval mode, or the loaded one of a source."""
+    from torch.nn import Module
+
+    import zoo.api
+    from zoo.models.contract import unwrapped
+
+    if not isinstance(model_or_source, Module):
+        return zoo.api.load(model_or_source, device=device)
+    model = unwrapped(model_or_source)
+    if model.training:
+        raise InputError("The model is in train mode: call model.eval() first.")
+    return model
+
+
+def variational_of(
+    model_or_source: Autoencoder | str | Path, device: str = "auto"
+) -> VariationalAutoencoder:
+    """As `model_of`. Raises InputError for a model that is not variational."""
+    from zoo.models import VariationalAutoencoder
+
+    model = model_of(model_or_source, device)
+    if not isinstance(model, VariationalAutoencoder):
+        raise InputError(
+            f"Missing values are drawn by a variational model, such as of the family 'vae'; "
+            f"{type(model).__name__} has no posterior."
+        )
+    return model
+
+
+def table_of(model_or_source: Autoencoder | str | Path) -> Table | None:
+    """The table of a detector's folder; None without one."""
+    from torch.nn import Module
+
+    from zoo.detection.detector import has_detector, load_detector
+    from zoo.folder import layout
+    from zoo.hub.find import TO_MEASURE, find
+
+    if isinstance(model_or_source, Module):
+        return None
+    found = find(model_or_source, (*TO_MEASURE, layout.DETECTOR))
+    return load_detector(found).table if has_detector(found) else None
+
+
+def check_images(x: Any, any_range: bool = False) -> None:
+    """Raises InputError for anything but finite floating-point images `(N, C, H, W)`."""
+    import torch
+
+    wanted = "Images are (N, C, H, W), floating point" + ("" if any_range else " in [0, 1]")
+    if not isinstance(x, torch.Tensor):
+        raise InputError(f"{wanted}; got {type(x).__name__}.")
+    if not x.is_floating_point():
+        raise InputError(f"{wanted}; got {x.dtype}. Try x.float() / 255.")
+    if x.dim() != 4 or 0 in x.shape[1:]:
+        hint = " Try x[None]." if x.dim() == 3 else ""
+        raise InputError(f"{wanted}; got {tuple(x.shape)}.{hint}")
+    if not torch.isfinite(x).all():
+        raise InputError(f"{wanted}; got NaN or infinite values. inpaint fills missing pixels in.")
+
+
+def _mask_of(missing: Any, x: Tensor) -> Tensor:
+    """The mask on the CPU, `(N, C, H, W)`."""
+    import torch
+
+    size = tuple(x.shape[2:])
+    if not isinstance(missing, torch.Tensor) or missing.dtype != torch.bool:
+        got = missing.dtype if isinstance(missing, torch.Tensor) else type(missing).__name__
+        raise InputError(f"missing is a bool tensor, True where a pixel is missing; got {got}.")
+    mask = missing[None, None] if missing.dim() == 2 else missing
+    fits = mask.dim() == 4 and mask.shape[1] == 1 and tuple(mask.shape[2:]) == size
+    if not fits or len(mask) not in (1, len(x)):
+        raise InputError(
+            f"missing is ({len(x)}, 1, {size[0]}, {size[1]}), (1, 1, {size[0]}, {size[1]}) or "
+            f"({size[0]}, {size[1]}); got {tuple(missing.shape)}."
+        )
+    return mask.cpu().expand(len(x), x.shape[1], *size)
+
+
+def _rows_of(rows: Any, table: Table | None, model: VariationalAutoencoder) -> torch.Tensor:
+    """Rows as float64, NaN where missing."""
+    import numpy as np
+    import torch
+
+    if table is not None:
+        rows = table.model_copy(update={"missing": "marginal"}).encode(rows)
+    elif isinstance(rows, str | Path):
+        raise InputError(
+            "A table in a file needs a detector, whose folder knows the columns: give an array."
+        )
+    try:
+        x = torch.as_tensor(
+            np.asarray(rows, np.float64) if not isinstance(rows, torch.Tensor) else rows
+        )
+    except (TypeError, ValueError):
+        raise InputError(f"Rows are an array or a tensor; got {type(rows).__name__}.") from None
+    if tuple(x.shape[1:]) != model.spec.input_shape or not len(x):
+        sides = ", ".join(map(str, model.spec.input_shape))
+        raise InputError(f"Rows are (N, {sides}); got {tuple(x.shape)}.")
+    if torch.isinf(x).any():
+        raise DataError("A value is infinite: NaN marks a missing one.")
+    return x.double().cpu()
+
+
+def _check_share(name: str, value: Any) -> None:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InputError(f"{name} is from 0 to 1; got {value!r}.")
+
+
+def _check_count(name: str, value: Any, least: int) -> None:
+    if type(value) is not int or value < least:
+        raise InputError(f"{name} is an integer of at least {least}; got {value!r}.")
