@@ -33,7 +33,7 @@ def denoise(
     sigma: float | str | None = None,
     strength: float = 1.0,
     samples: int = 0,
-    tile: int = 256,
+    tile: int = 512,
     seed: int = 0,
     device: str = "auto",
 ) -> Tensor:

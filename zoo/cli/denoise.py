@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 tile_option = click.option(
     "--tile",
     type=click.IntRange(64),
-    default=256,
+    default=512,
     show_default=True,
     help="Side in pixels of the parts that are computed at once; each sees 64 pixels around it.",
 )

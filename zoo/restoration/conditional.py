@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +14,7 @@ from zoo.likelihoods.fitting import accepts_missing
 from zoo.models import VariationalAutoencoder
 from zoo.models.objectives.bounds import VALUES_AT_ONCE
 from zoo.registry import families
+from zoo.runtime.devices import fork_rng
 
 STEPS = 100
 """Of a chain."""
@@ -57,18 +60,23 @@ def conditional_draws(
 
     Raises InputError for a likelihood that does not factorize over its values.
     """
-    device = model.device
-    devices = [device] if device.type == "cuda" else []
     size = max(1, VALUES_AT_ONCE // (samples * x[:1].numel()))
     parts = []
-    with torch.inference_mode(), torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
-        with families.guarded(model, "failed to draw missing values"):
-            for rows, holes in zip(x.split(size), missing.split(size), strict=True):
-                parts.append(_chains(model, rows, holes, samples, steps))
+    guard = families.guarded(model, "failed to draw missing values")
+    with torch.inference_mode(), seeded(model.device, seed), guard:
+        for rows, holes in zip(x.split(size), missing.split(size), strict=True):
+            parts.append(_chains(model, rows, holes, samples, steps))
     z, drawn, expected = (torch.cat([part[i] for part in parts], 1) for i in range(3))
     shares = [part[3] for part in parts]
     return Draws(z, drawn, expected, sum(shares) / len(shares))
+
+
+@contextmanager
+def seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Seeds torch's generators of the CPU and of a GPU, whose states are those of before afterwards."""
+    with fork_rng(device):
+        torch.manual_seed(seed)
+        yield
 
 
 def _chains(

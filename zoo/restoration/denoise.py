@@ -7,10 +7,10 @@ import logging
 import torch
 from torch import Tensor
 
-from zoo.distributions.gaussians import draw_at
 from zoo.errors import InputError
 from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
+from zoo.restoration.conditional import seeded
 from zoo.restoration.noise import estimate_sigma
 from zoo.restoration.tiles import TILE, in_tiles
 
@@ -91,14 +91,13 @@ def _posterior_means(
         )
     if not model.spec.takes(tuple(y.shape[1:])) or model.spec.stride:
         raise InputError("samples are for images of the model's own size: leave them out.")
-    generator, means = torch.Generator().manual_seed(seed), []
-    with torch.inference_mode(), families.guarded(model, "failed to denoise"):
+    means, guard = [], families.guarded(model, "failed to denoise")
+    with torch.inference_mode(), seeded(model.device, seed), guard:
         prior = model.prior()
         for one in model.standardized(y).split(1):
             level = float(estimate_sigma(one)[0]) if sigma is None else sigma
-            noise = torch.randn(samples, 1, *model.latent_shape, generator=generator)
             posterior = model._posterior(one)
-            z = draw_at(posterior, noise.to(model.device, model.dtype))  # (K, 1, *latent_shape)
+            z = posterior.sample(torch.Size([samples]))  # (K, 1, *latent_shape)
             decoded = model._decode(z).float()  # (K, 1, C, H, W)
             fit = -(one - decoded).square().flatten(2).sum(2) / (2 * max(level, 1 / 255) ** 2)
             nats = fit + prior.log_prob(z) - posterior.log_prob(z)  # (K, 1)

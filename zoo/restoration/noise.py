@@ -30,16 +30,14 @@ def estimate_sigma(x: Tensor) -> Tensor:
     """
     if min(x.shape[-2:]) < LEAST_SIDE:
         return torch.full((len(x),), math.nan, dtype=torch.float64)
-    row = torch.tensor(DETAIL, dtype=torch.float64, device=x.device)
+    row = torch.tensor(DETAIL, device=x.device)
     kernel = (row[:, None] * row)[None, None]
-    details = F.conv2d(x.double().flatten(0, 1)[:, None], kernel, stride=2).flatten(1).abs()
-    found = [_median(one[one > 1e-12]) / MEDIAN for one in details]
-    return torch.stack(found).view(x.shape[:2]).mean(1).cpu()
+    found = [_of_plane(plane, kernel) for plane in x.float().flatten(0, 1).split(1)]
+    return torch.tensor(found, dtype=torch.float64).view(x.shape[:2]).mean(1)
 
 
-def _median(values: Tensor) -> Tensor:
-    return values.quantile(0.5) if 0 < len(values) < 2**24 else _large_median(values)
-
-
-def _large_median(values: Tensor) -> Tensor:
-    return values.median() if len(values) else values.new_zeros(())
+def _of_plane(plane: Tensor, kernel: Tensor) -> float:
+    """Sigma of one channel of one image, `(1, H, W)`."""
+    details = F.conv2d(plane, kernel, stride=2).abs()
+    details = details[details > 1e-6]
+    return details.median().item() / MEDIAN if len(details) else 0.0

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-TILE = 256
+TILE = 512
 """Side of a tile's result in pixels."""
 MARGIN = 64
 """Pixels around a tile that are computed and cut: more than the half of a default U-Net's receptive field."""
@@ -32,11 +32,12 @@ def in_tiles(
     x = F.pad(x, (0, -width % stride, 0, -height % stride), mode="replicate")
     tile, margin = (-(-side // stride) * stride for side in (tile, margin))
     done = torch.empty(x.shape)
-    for rows, columns, seen in _tiles(x.shape[-2], x.shape[-1], tile, margin):
-        part = compute(x[..., seen[0], seen[1]])
-        inner_rows = slice(rows.start - seen[0].start, rows.stop - seen[0].start)
-        inner_columns = slice(columns.start - seen[1].start, columns.stop - seen[1].start)
-        done[..., rows, columns] = part[..., inner_rows, inner_columns].float().cpu()
+    for image, target in zip(x.split(1), done.split(1), strict=True):
+        for rows, columns, seen in _tiles(x.shape[-2], x.shape[-1], tile, margin):
+            part = compute(image[..., seen[0], seen[1]])
+            inner_rows = slice(rows.start - seen[0].start, rows.stop - seen[0].start)
+            inner_columns = slice(columns.start - seen[1].start, columns.stop - seen[1].start)
+            target[..., rows, columns] = part[..., inner_rows, inner_columns].float().cpu()
     return done[..., :height, :width]
 
 

@@ -1,0 +1,63 @@
+"""Restoration protocols: everything that a number of a restored image depends on, with an identity. No torch here."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from zoo.io.digests import identity_of
+from zoo.specs.corruptions import Corruption, Corruptions
+from zoo.specs.reconstruction import SCORING
+from zoo.specs.validation import Strict
+
+DRAWN = ("philox4x64", "key-seed-0", "counter-0-0-0-number", 24, "normal-quantiles", "float32")
+"""How the random numbers of an image are made, hashed into identities."""
+
+
+class RestorationProtocol(Strict):
+    """How images are corrupted before they are restored. Two numbers compare if identity and images are equal.
+
+    Image number n of a dataset is corrupted with the random numbers of seed, n and nothing else. Restored
+    images are clipped to [0, 1], not rounded, and scored against the uncorrupted ones.
+    """
+
+    corruption: Corruptions = Field(min_length=1, description="one or several, of fixed strengths")
+    clipping: bool = Field(default=False, description="clip corrupted images to [0, 1]")
+    rounding: Literal["uint8", "off"] = Field(
+        default="off", description="round corrupted images to 256 levels, which clips them too"
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    @field_validator("corruption")
+    @classmethod
+    def _is_fixed(cls, settings: tuple[Corruption, ...]) -> tuple[Corruption, ...]:
+        for one in settings:
+            for name, value in one:
+                if isinstance(value, tuple) and value[0] != value[1]:
+                    raise ValueError(f"{name}: one strength, not the range {list(value)}")
+        return settings
+
+    @property
+    def identity(self) -> str:
+        """Eight hex digits that identify all settings and definitions."""
+        settings = [json.dumps(one.model_dump(mode="json")) for one in self.corruption]
+        rest = (str(self.clipping), self.rounding, self.seed)
+        return identity_of([*SCORING, *DRAWN, *settings, *rest])
+
+    @property
+    def title(self) -> str:
+        """Such as `gaussian 0.098, not clipped [1a2b3c4d]`."""
+        kinds = [_described(one) for one in self.corruption]
+        how = (
+            "rounded" if self.rounding == "uint8" else "clipped" if self.clipping else "not clipped"
+        )
+        return f"{', '.join(kinds)}, {how} [{self.identity}]"
+
+
+def _described(one: Corruption) -> str:
+    values = [
+        value[0] if isinstance(value, tuple) else value for name, value in one if name != "kind"
+    ]
+    return " ".join([one.kind, *(f"{value:.4g}" for value in values)])
