@@ -70,6 +70,7 @@ VARIANTS = {
         "latent_dim": 3,
         "body": {"kind": "mlp", "hidden": [4]},
     },
+    "unet": {"input_shape": (1, 8, 12), "channels": (3, 4)},
     "vq-vae": {"codes": 5, "body": {"kind": "conv", "channels": [2, 3], "residual_blocks": 1}},
     "autoencoder-kl": {
         "input_shape": (1, 8, 10),

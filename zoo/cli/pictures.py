@@ -37,8 +37,8 @@ class Job:
 
 def pictures_in(files: Sequence[str]) -> list[Job]:
     """All pictures of files and folders, in order. Raises DataError for anything else."""
-    from zoo.data.open import is_image_file
     from zoo.data.sources.folders import image_files_below
+    from zoo.data.sources.image_files import is_image_file
     from zoo.errors import DataError
 
     check_order(files)

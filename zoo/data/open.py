@@ -21,7 +21,7 @@ from zoo.data.sources.base import Concatenated, InMemory, Prefixed, Source
 from zoo.data.sources.folders import is_pattern, read_file, read_folder, read_pattern
 from zoo.data.sources.hub import PREFIX as HF_DATASET
 from zoo.data.sources.hub import read_hf_dataset
-from zoo.data.sources.image_files import SUFFIXES, ImageFiles
+from zoo.data.sources.image_files import ImageFiles, is_image_file
 from zoo.data.sources.objects import can_hold_examples, read_object
 from zoo.data.sources.packages import read_plugin
 from zoo.data.splits import SPLITS, describe, numbers_of
@@ -237,15 +237,6 @@ def open_all(
         shape = (shape, *as_pixels(source.read(0)).shape[1:])
     images = StreamedExamples(name, "all", source, np.arange(len(source)), shape, transform)
     return images.without_damaged(max_damaged) if max_damaged else images
-
-
-def is_image_file(path: str) -> bool:
-    """Whether a path is of an image file, by its extension. Raises DataError for one that does not exist."""
-    if not path.lower().endswith(SUFFIXES) or os.path.isdir(path):
-        return False
-    if not os.path.lexists(path):
-        raise DataError(f"The image file {path!r} does not exist.")
-    return True
 
 
 def _find(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
-from zoo.distributions.values import log_prob_where
 from zoo.likelihoods.fitting import accepts_missing
 from zoo.models import VariationalAutoencoder
 from zoo.models.objectives.bounds import VALUES_AT_ONCE
@@ -46,19 +46,17 @@ def conditional_draws(
     """Draws of the missing values given the observed ones, one chain for each.
 
     Each chain starts from an example that the model samples. Its first half alternates between
-    q(z | x) and p(x | z) (pseudo-Gibbs: Rezende et al. 2014, appendix F); in its second half a proposal
-    (z, missing values) is accepted or not by Metropolis-within-Gibbs (Mattei & Frellsen 2018, algorithm 1),
-    whose stationary distribution is the model's own p(missing | observed).
+    q(z | x) and p(x | z) (pseudo-Gibbs: Rezende et al. 2014, appendix F); in its second half a code proposed by
+    q(z | x) is accepted or not (Metropolis-within-Gibbs: Mattei & Frellsen 2018, algorithm 1), so that the
+    stationary distribution is the model's own p(z, missing | observed).
 
     Args:
         model: in eval mode.
         x: standardized examples `(N, *input_shape)`; what is missing may hold any values.
-        missing: bool, of the same shape; of images with a discretized logistic, whole pixels.
+        missing: bool, of the same shape.
         samples: chains of each example.
         steps: of a chain.
         seed: of all random numbers.
-
-    Raises InputError for a likelihood that does not factorize over its values.
     """
     size = max(1, VALUES_AT_ONCE // (samples * x[:1].numel()))
     parts = []
@@ -92,25 +90,28 @@ def _chains(
     )
     filled = torch.where(missing, start.to(x.dtype), x)
     hidden = x.masked_fill(missing, float("nan"))
-    prior, observed = model.prior(), ~missing
-    z, fit, accepted, tried = None, None, 0.0, 0
+    prior = model.prior()
+
+    def joint(z: Tensor, likelihood: Distribution) -> Tensor:
+        """log p(x, z) of the filled examples, `(samples * N,)`."""
+        return likelihood.log_prob(filled) + prior.log_prob(z)
+
+    z, likelihood, accepted, tried = None, None, 0.0, 0
     for step in range(steps):
         posterior = model._posterior(hidden if marks_missing else filled)
         proposal = posterior.sample()
-        likelihood = model._likelihood(proposal)
-        own = log_prob_where(likelihood, filled, observed) + prior.log_prob(proposal)
-        candidate = torch.where(missing, likelihood.sample().to(x.dtype), x)
-        if z is None or fit is None or step < steps // 2:
-            z, fit, filled = proposal, own, candidate
-            continue
-        ratio = own - posterior.log_prob(proposal) - fit + posterior.log_prob(z)
-        takes = torch.rand(len(ratio), device=ratio.device).log() < ratio  # (samples * N,)
-        accepted, tried = accepted + takes.float().mean().item(), tried + 1
-        fit = torch.where(takes, own, fit)
-        z = torch.where(_like(takes, z), proposal, z)
-        filled = torch.where(_like(takes, filled), candidate, filled)
+        if z is None or likelihood is None or step < steps // 2:
+            z = proposal
+        else:
+            ratio = joint(proposal, model._likelihood(proposal)) - joint(z, likelihood)
+            ratio = ratio + posterior.log_prob(z) - posterior.log_prob(proposal)
+            takes = torch.rand(len(ratio), device=ratio.device).log() < ratio  # (samples * N,)
+            accepted, tried = accepted + takes.float().mean().item(), tried + 1
+            z = torch.where(takes.view(-1, *[1] * (z.dim() - 1)), proposal, z)
+        likelihood = model._likelihood(z)
+        filled = torch.where(missing, likelihood.sample().to(x.dtype), x)
     assert z is not None
-    likelihood = model._likelihood(z)
+    assert likelihood is not None
     expected = torch.where(missing, likelihood.mean.to(x.dtype), x)
     split = (samples, count)
     return (
@@ -119,7 +120,3 @@ def _chains(
         expected.unflatten(0, split),
         accepted / max(1, tried),
     )
-
-
-def _like(takes: Tensor, x: Tensor) -> Tensor:
-    return takes.view(-1, *[1] * (x.dim() - 1))

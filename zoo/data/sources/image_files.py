@@ -75,6 +75,15 @@ class ImageFiles(Source):
         return read_image(Path(self.folder, self.key(number)))
 
 
+def is_image_file(path: str) -> bool:
+    """Whether a path is of an image file, by its extension. Raises DataError for one that does not exist."""
+    if not path.lower().endswith(SUFFIXES) or os.path.isdir(path):
+        return False
+    if not os.path.lexists(path):
+        raise DataError(f"The image file {path!r} does not exist.")
+    return True
+
+
 def read_image(path: Path) -> Image:
     """One image file. Raises DataError if it is missing, damaged or not an image."""
     with open_regular(path, DataError) as file:

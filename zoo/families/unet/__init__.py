@@ -15,5 +15,6 @@ ROWS = (
             "Mohan et al., Robust and Interpretable Blind Image Denoising via Bias-Free Convolutional "
             "Neural Networks, ICLR 2020, arXiv:1906.05478",
         ),
+        small={"channels": (8, 16)},
     ),
 )

@@ -54,7 +54,7 @@ class UNet(Autoencoder):
 
     def _features(self, x: Tensor) -> list[Tensor]:
         """The encoder's features of each level, `(N, channels[i], H / 2^(i + 1), W / 2^(i + 1))`."""
-        h = self.head(F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last))
+        h = self.head(folded(x, 2).contiguous(memory_format=torch.channels_last))
         levels = []
         for i, level in enumerate(self.encoder):
             h = level(self.down[i - 1](h) if i else h)
@@ -66,13 +66,12 @@ class UNet(Autoencoder):
         *skips, h = levels
         for i in reversed(range(len(skips))):
             h = self.decoder[i](self.up[i](h) + skips[i])
-        return F.pixel_shuffle(self.tail(h), 2)
+        return unfolded(self.tail(h), 2)
 
     def _folded(self, levels: Sequence[Tensor]) -> Tensor:
         """All levels as one feature map of the last one's height and width."""
         last = len(levels) - 1
-        folded = [F.pixel_unshuffle(h, 2 ** (last - i)) for i, h in enumerate(levels)]
-        return torch.cat(folded, 1)
+        return torch.cat([folded(h, 2 ** (last - i)) for i, h in enumerate(levels)], 1)
 
     def _unfolded(self, z: Tensor) -> list[Tensor]:
         """The levels of a code."""
@@ -80,7 +79,25 @@ class UNet(Autoencoder):
         sides = [2 ** (last - i) for i in range(last + 1)]
         counts = [n * side**2 for n, side in zip(self.spec.channels, sides, strict=True)]
         parts = z.split(counts, 1)
-        return [F.pixel_shuffle(part, side) for part, side in zip(parts, sides, strict=True)]
+        return [unfolded(part, side) for part, side in zip(parts, sides, strict=True)]
+
+
+def folded(x: Tensor, side: int) -> Tensor:
+    """Squares of an image `(N, C, H, W)` as channels, `(N, C s^2, H / s, W / s)`; N may be 0, as for torch it may not."""
+    n, channels, height, width = x.shape
+    squares = x.reshape(n, channels, height // side, side, width // side, side)
+    return squares.permute(0, 1, 3, 5, 2, 4).reshape(
+        n, channels * side**2, height // side, width // side
+    )
+
+
+def unfolded(x: Tensor, side: int) -> Tensor:
+    """The inverse of `folded`."""
+    n, channels, height, width = x.shape
+    squares = x.reshape(n, channels // side**2, side, side, height, width)
+    return squares.permute(0, 1, 4, 2, 5, 3).reshape(
+        n, channels // side**2, height * side, width * side
+    )
 
 
 class _Level(nn.Sequential):
