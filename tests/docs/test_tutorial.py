@@ -1,4 +1,4 @@
-"""docs/tutorial.md, anomalies.md and compression.md: every block is run, in order, in a new folder, and what it prints is printed.
+"""docs/tutorial.md, anomalies.md, compression.md and restoration.md: every block is run, in order, in a new folder, and what it prints is printed.
 
 A comment before a block, which no reader sees, says what to do with it: `not run`, or `file: NAME`
 for what the reader is told to write there.
@@ -56,7 +56,7 @@ def test_every_block_of_the_tutorial_does_what_it_says(checkout, env, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["anomalies.md", "compression.md"])
+@pytest.mark.parametrize("page", ["anomalies.md", "compression.md", "restoration.md"])
 def test_every_block_of_a_page_does_what_it_says(page, checkout, env, tmp_path):
     assert not run_page(checkout / "docs" / page, env, tmp_path / "new")
 
