@@ -64,13 +64,15 @@ def denoise(
         Errors of `load`.
     """
     from zoo.restoration.denoise import denoised
+    from zoo.restoration.tiles import LEAST_TILE
 
     level = None if sigma is None else parsed_sigma(sigma)
     _check_share("strength", strength)
     _check_count("samples", samples, 0)
-    _check_count("tile", tile, 16)
+    _check_count("tile", tile, LEAST_TILE)
+    _check_count("seed", seed, 0)
     model = model_of(model_or_source, device)
-    check_images(x, any_range=True)
+    check_images(x)
     return denoised(model, x, sigma=level, strength=strength, samples=samples, tile=tile, seed=seed)
 
 
@@ -114,16 +116,20 @@ def inpaint(
 
     _check_count("samples", samples, 1)
     _check_count("steps", steps, 2)
+    _check_count("seed", seed, 0)
     model = variational_of(model_or_source, device)
     if not model.spec.domain.is_image:
         raise InputError(
             f"inpaint is for images; this model takes {model.spec.domain}: use impute."
         )
-    check_images(x, any_range=True)
+    check_images(x, finite=False)
     holes = _mask_of(missing, x)
     if holes.flatten(1).all(1).any():
         raise InputError("An image has no observed pixel: model.sample draws whole images.")
     seen = x.detach().masked_fill(holes.to(x.device), 0.0)
+    check_images(seen)
+    if not len(x):
+        return torch.zeros(samples, *x.shape)
     draws = conditional_draws(
         model,
         model._inputs(seen, "inpaint"),
@@ -164,8 +170,9 @@ def impute(
         `(draws, *rows.shape)` float64; observed values are unchanged.
 
     Raises:
-        InputError: for a model that is not variational or of images, rows of another shape, an infinite
-            value, or a row without an observed value.
+        InputError: for a model that is not variational or of images, rows of another shape, values that the
+            likelihood cannot have, or a row without an observed value.
+        DataError: for an infinite value.
         Errors of `load`.
     """
     import numpy as np
@@ -175,6 +182,7 @@ def impute(
 
     _check_count("draws", draws, 1)
     _check_count("steps", steps, 2)
+    _check_count("seed", seed, 0)
     table = table_of(model_or_source)
     model = variational_of(model_or_source, device)
     if model.spec.domain.is_image:
@@ -186,7 +194,7 @@ def impute(
             f"Row {int(empty[0])} has no observed value: leave it out, or draw rows with model.sample."
         )
     assert model.standardization is not None
-    seen = model.standardized(x).masked_fill(holes.to(model.device), 0.0)
+    seen = model._inputs(x.masked_fill(holes, 0.0), "impute")
     found = conditional_draws(
         model, seen, holes.to(model.device), samples=draws, steps=steps, seed=seed
     )
@@ -207,9 +215,8 @@ def parsed_sigma(value: float | str) -> float:
     if not math.isfinite(sigma) or sigma < 0:
         raise InputError(f"sigma is at least 0; got {value!r}.")
     if sigma > 1:
-        raise InputError(
-            f'sigma is in [0, 1], as pixels are; got {value!r}. Of 255 levels it is "{sigma:g}/255".'
-        )
+        hint = f' Of 255 levels it is "{sigma:g}/255".' if number is value else ""
+        raise InputError(f"sigma is in [0, 1], as pixels are; got {value!r}.{hint}")
     return sigma
 
 
@@ -239,6 +246,8 @@ def variational_of(
         raise InputError(
             f"Missing values are drawn by a variational model, such as of the family 'vae'; "
             f"{type(model).__name__} has no posterior."
+            + " A model trained on masks fills in pixels that are 0: use denoise."
+            * model.spec.domain.is_image
         )
     return model
 
@@ -257,11 +266,11 @@ def table_of(model_or_source: Autoencoder | str | Path) -> Table | None:
     return load_detector(found).table if has_detector(found) else None
 
 
-def check_images(x: Any, any_range: bool = False) -> None:
-    """Raises InputError for anything but finite floating-point images `(N, C, H, W)`."""
+def check_images(x: Any, finite: bool = True) -> None:
+    """Raises InputError for anything but floating-point images `(N, C, H, W)`, finite unless said."""
     import torch
 
-    wanted = "Images are (N, C, H, W), floating point" + ("" if any_range else " in [0, 1]")
+    wanted = "Images are (N, C, H, W), floating point"
     if not isinstance(x, torch.Tensor):
         raise InputError(f"{wanted}; got {type(x).__name__}.")
     if not x.is_floating_point():
@@ -269,8 +278,10 @@ def check_images(x: Any, any_range: bool = False) -> None:
     if x.dim() != 4 or 0 in x.shape[1:]:
         hint = " Try x[None]." if x.dim() == 3 else ""
         raise InputError(f"{wanted}; got {tuple(x.shape)}.{hint}")
-    if not torch.isfinite(x).all():
-        raise InputError(f"{wanted}; got NaN or infinite values. inpaint fills missing pixels in.")
+    if finite and not torch.isfinite(x).all():
+        raise InputError(
+            f"{wanted}; got NaN or infinite values. zoo.inpaint fills in missing pixels."
+        )
 
 
 def _mask_of(missing: Any, x: Tensor) -> Tensor:
@@ -313,7 +324,7 @@ def _rows_of(rows: Any, table: Table | None, model: VariationalAutoencoder) -> t
         raise InputError(f"Rows are (N, {sides}); got {tuple(x.shape)}.")
     if torch.isinf(x).any():
         raise DataError("A value is infinite: NaN marks a missing one.")
-    return x.double().cpu()
+    return x.detach().double().cpu()
 
 
 def _check_share(name: str, value: Any) -> None:
@@ -322,5 +333,5 @@ def _check_share(name: str, value: Any) -> None:
 
 
 def _check_count(name: str, value: Any, least: int) -> None:
-    if type(value) is not int or value < least:
+    if type(value) is not int or not least <= value < 2**63:
         raise InputError(f"{name} is an integer of at least {least}; got {value!r}.")

@@ -37,6 +37,7 @@ def pictures(tmp_path) -> Path:
     clear.save(folder / "clear.webp", lossless=True, exact=True)
     color.convert("P").save(folder / "palette.gif")
     color.resize((1, 40)).save(folder / "line.bmp")
+    gray.convert("P").save(folder / "scan.tif", exif=exif)
     (folder / "notes.txt").write_text("of mine")
     return folder
 
@@ -52,7 +53,14 @@ def ran(capsys, *words: object) -> str:
 def test_pictures_keep_names_formats_and_what_is_no_pixel(capsys, unet, pictures):
     said = ran(capsys, "denoise", unet, pictures, "-o", "out")
     names = {path.relative_to("out").as_posix() for path in Path("out").rglob("*.*")}
-    assert names == {"turned.jpg", "sub/gray.png", "clear.webp", "palette.gif", "line.bmp"}
+    assert names == {
+        "turned.jpg",
+        "sub/gray.png",
+        "clear.webp",
+        "palette.gif",
+        "line.bmp",
+        "scan.tif",
+    }
     with Image.open("out/turned.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (30, 44))
         assert dict(image.getexif()) == {0x010F: "Camera"}
@@ -62,6 +70,10 @@ def test_pictures_keep_names_formats_and_what_is_no_pixel(capsys, unet, pictures
     with Image.open("out/sub/gray.png") as image:
         assert image.mode == "L"
         seen = np.asarray(image)
+    with Image.open("out/scan.tif") as image:
+        assert (image.mode, image.size) == ("RGB", (30, 44))
+        x = zoo.denoise(unet, as_tensor(np.rot90(PIXELS[..., :1], -1).copy()))[0, 0]
+        assert np.abs(np.asarray(image)[..., 0] / 255 - x.numpy()).max() < 0.5 / 255
     assert "turned.jpg: sigma " in said
     assert "(estimated), a gray model on each channel, JPEG of quality 95" in said
     assert "line.bmp: too small to estimate the noise" in said
@@ -73,6 +85,29 @@ def as_tensor(pixels: np.ndarray):
     import torch
 
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+
+
+def test_transparency_that_a_format_cannot_have_is_said(capsys, unet):
+    clear = Image.fromarray(PIXELS)
+    clear.putalpha(Image.fromarray(PIXELS[..., 1] // 128 * 255))
+    clear.save("clear.gif")
+    said = ran(capsys, "denoise", unet, "clear.gif", "-o", "out")
+    assert "without its transparency, as a GIF" in said
+
+
+def test_pictures_that_fail_are_left_out_and_said(fails, unet, pictures):
+    (pictures / "broken.png").write_bytes(b"no picture")
+    said = fails("denoise", unet, str(pictures), "-o", "out")
+    assert "broken.png' cannot be read as an image" in said
+    assert len(list(Path("out").rglob("*.*"))) == 6
+
+
+def test_results_inside_the_folder_are_not_read_again(capsys, unet, pictures):
+    out = pictures / "clean"
+    ran(capsys, "denoise", unet, pictures, "-o", out)
+    before = sorted(out.rglob("*.*"))
+    ran(capsys, "denoise", unet, pictures, "-o", out, "--overwrite")
+    assert sorted(out.rglob("*.*")) == before
 
 
 def test_json_says_what_was_done(capsys, unet, pictures):
@@ -137,6 +172,8 @@ def test_missing_pixels_are_filled_in_several_times(capsys, fails):
     mask[4:] = 255
     Path("masks").mkdir()
     Image.fromarray(mask).save("masks/digit.gif")
+    Image.fromarray(mask).save("masks/digit.b.png")
+    Path("masks/digit.txt").write_text("not a mask")
     how = ("inpaint", "vae-digits-8", "digit.png", "-o", "out", "--steps", "4")
     said = ran(capsys, *how, "--mask", "masks", "--samples", 2)
     assert "digit.png: 32 pixels missing" in said
@@ -147,6 +184,8 @@ def test_missing_pixels_are_filled_in_several_times(capsys, fails):
     assert "is 5 x 8; its picture is 8 x 8" in fails(*how, "--overwrite", "--mask", "small.png")
     Image.fromarray(mask // 2).save("half.png")
     assert "has levels between black and white" in fails(*how, "--overwrite", "--mask", "half.png")
+    Image.fromarray(np.full((8, 8), 128, np.uint8)).save("gray.png")
+    assert "black and white (128)" in fails(*how, "--overwrite", "--mask", "gray.png")
     Path("none").mkdir()
     assert "has no mask for 'digit.png'" in fails(*how, "--overwrite", "--mask", "none")
 
@@ -168,6 +207,8 @@ def test_a_tables_missing_values_are_drawn(capsys, fails):
     assert rows[1][1] in ("a", "b")
     assert float(rows[2][0])
     assert rows[3] == ["0.5", "a"]
+    again = fails("impute", "./fitted", "gaps.csv", "-o", "full.csv", "--draws", "2", code=2)
+    assert "exists: --overwrite" in again
     assert "does not end in .csv" in fails(
         "impute", "./fitted", "gaps.csv", "-o", "full.npy", code=2
     )

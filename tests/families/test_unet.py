@@ -40,6 +40,26 @@ def test_scaling_an_image_scales_the_output(model):
     assert torch.allclose(3 * once, thrice, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"channels": (2,), "residual_blocks": 0},
+        {"channels": (2, 2, 2)},
+        {"channels": (2, 2), "residual_blocks": 3},
+    ],
+)
+def test_a_pixel_depends_on_no_more_pixels_than_said(settings):
+    model = zoo.build("unet", input_shape=(1, 8, 8), seed=0, **settings).eval()
+    for center in range(200, 200 + model.spec.stride):
+        x = torch.rand(1, 1, 8, 400, requires_grad=True)
+        model._output(model._encode(x))[0, 0, :, center].sum().backward()
+        assert x.grad is not None
+        seen = x.grad.abs().sum((0, 1, 2)).nonzero().flatten()
+        assert center - model.spec.reach <= seen.min()
+        assert seen.max() <= center + model.spec.reach
+        assert seen.max() - seen.min() > model.spec.reach
+
+
 def test_a_size_that_its_levels_do_not_halve_is_refused():
     with pytest.raises(SpecError, match=r"multiples of 8, not \(28, 28\)"):
         zoo.build("unet", input_shape=(1, 28, 28))

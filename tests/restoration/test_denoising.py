@@ -81,6 +81,9 @@ def test_the_posterior_mean_is_that_of_the_true_code_when_noise_vanishes():
     many = zoo.denoise(model, y, sigma=0.1, samples=2000)
     again = zoo.denoise(model, y, sigma="25.5/255", samples=2000)
     assert torch.equal(many, again)
+    assert zoo.denoise(model, y[:0], sigma=0.1, samples=3).shape == (0, 1, 8, 8)
+    with pytest.raises(InputError, match="cannot be estimated: give sigma"):
+        zoo.denoise(model, y, samples=3)
     assert (many - x).square().mean() < (once - x).square().mean()
 
 
@@ -97,7 +100,8 @@ def test_the_posterior_mean_is_that_of_the_true_code_when_noise_vanishes():
         ({"sigma": "much"}, 'such as 0.1 or "25/255"'),
         ({"strength": 1.5}, "strength is from 0 to 1"),
         ({"samples": 5}, "need a posterior"),
-        ({"tile": 3}, "tile is an integer of at least 16"),
+        ({"tile": 3}, "tile is an integer of at least 64"),
+        ({"seed": 2**70}, "seed is an integer"),
     ],
 )
 def test_mistakes_are_sentences(unet, change, said):

@@ -95,7 +95,8 @@ def test_pixels_are_filled_in_and_the_others_stay():
     assert filled.shape == (3, 5, 1, 8, 8)
     assert torch.equal(filled[..., :4, :], x[None, ..., :4, :].expand(3, -1, -1, -1, -1))
     assert not torch.equal(filled[0], filled[1])
-    hidden = zoo.inpaint(model, x.masked_fill(missing, 7.0), missing, samples=3, steps=20)
+    hidden = zoo.inpaint(model, x.masked_fill(missing, torch.nan), missing, samples=3, steps=20)
+    assert zoo.inpaint(model, x[:0], missing, samples=3).shape == (3, 0, 1, 8, 8)
     assert torch.equal(filled, hidden)
 
 
@@ -171,3 +172,17 @@ def test_rows_are_imputed_in_their_units(linear):
 def test_rows_that_do_not_fit_are_sentences(linear, rows, error, said):
     with pytest.raises(error, match=said):
         zoo.impute(linear, rows)
+
+
+def test_values_that_the_likelihood_cannot_have_are_sentences():
+    model = zoo.build(
+        "vae",
+        input_shape=(3,),
+        latent_dim=1,
+        likelihood={"kind": "columns", "columns": "r b c3"},
+        body={"kind": "mlp", "hidden": [4]},
+        seed=0,
+    ).eval()
+    assert zoo.impute(model, [[1.0, np.nan, np.nan]], draws=2, steps=4).shape == (2, 1, 3)
+    with pytest.raises(InputError, match="column 1 is binary"):
+        zoo.impute(model, [[np.nan, 0.5, 2]])

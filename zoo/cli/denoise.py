@@ -19,7 +19,7 @@ tile_option = click.option(
     type=click.IntRange(64),
     default=512,
     show_default=True,
-    help="Side in pixels of the parts that are computed at once; each sees 64 pixels around it.",
+    help="Side in pixels of the parts that are computed at once; each sees what it needs around it.",
 )
 
 
@@ -29,7 +29,8 @@ tile_option = click.option(
 @out_option
 @click.option(
     "--sigma",
-    help="Standard deviation of the noise, such as 25/255.  [default: estimated from each picture]",
+    help="Standard deviation of the noise, such as 25/255, for --samples: other models find it by themselves.  "
+    "[default: estimated from each picture]",
 )
 @click.option(
     "--strength",

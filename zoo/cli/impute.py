@@ -8,7 +8,7 @@ import click
 
 from zoo.cli import complete
 from zoo.cli.output import device_option, npy_bytes, say
-from zoo.cli.pictures import numbered, seed_option
+from zoo.cli.pictures import Job, check_targets, numbered, overwrite_option, seed_option
 
 
 @click.command()
@@ -32,9 +32,17 @@ from zoo.cli.pictures import numbered, seed_option
     help="Of the chain of each row.",
 )
 @seed_option
+@overwrite_option
 @device_option
 def impute(
-    model: str, table: Path, out: Path, draws: int, steps: int, seed: int, device: str
+    model: str,
+    table: Path,
+    out: Path,
+    draws: int,
+    steps: int,
+    seed: int,
+    overwrite: bool,
+    device: str,
 ) -> None:
     """Draw the missing values of a TABLE by a variational MODEL, several times: OUT.1.csv, OUT.2.csv, ...
 
@@ -42,7 +50,6 @@ def impute(
     where a value is missing. Analyze each of the tables and pool the results.
     """
     import zoo.restoring
-    from zoo.evaluation.codes import check_apart
     from zoo.io.files import write_atomically
     from zoo.restoration.tables import as_csv, read_rows
 
@@ -53,7 +60,7 @@ def impute(
     if out.suffix.lower() != wanted:
         raise click.UsageError(f"-o {str(out)!r} does not end in {wanted}.")
     targets = [numbered(out, n, draws) for n in range(draws)]
-    check_apart(targets, [str(table)])
+    check_targets([Job(table, out)], targets, overwrite)
     rows = table if columns is not None else read_rows(table)
     found = zoo.restoring.impute(model, rows, draws=draws, steps=steps, seed=seed, device=device)
     for path, one in zip(targets, found, strict=True):

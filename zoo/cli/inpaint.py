@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import glob
-import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from zoo.cli import complete
-from zoo.cli.output import as_json, device_option, progress_shown
+from zoo.cli.output import as_json, device_option
 from zoo.cli.pictures import (
     Job,
     check_targets,
+    do_all,
+    facts_of,
     numbered,
     out_option,
     overwrite_option,
     pictures_in,
     read,
     seed_option,
-    tell,
     write,
 )
 
@@ -63,46 +63,43 @@ def inpaint(
 ) -> None:
     """Fill in missing pixels of pictures by a variational MODEL, several times each: NAME.1.png, NAME.2.png, ..."""
     import zoo.restoring
+    from zoo.errors import InputError
     from zoo.restoration.denoise import is_by_channel
     from zoo.restoration.pictures import read_mask
 
     loaded = zoo.restoring.variational_of(model, device)
-    jobs = pictures_in(files)
-    targets = [[numbered(out / job.name, n, samples) for n in range(samples)] for job in jobs]
-    check_targets(jobs, [one for some in targets for one in some], overwrite)
-    begun, facts = time.monotonic(), []
-    with progress_shown(len(jobs), "pictures") as on_progress:
-        for done, (job, own) in enumerate(zip(jobs, targets, strict=True), 1):
-            picture, x = read(job)
-            if is_by_channel(loaded, x.shape[1]):
-                raise click.UsageError(
-                    f"{str(job.source)!r} is in color, and the model is of gray images."
-                )
-            missing = read_mask(_mask_for(job, masks), (x.shape[2], x.shape[3]))
-            filled = zoo.restoring.inpaint(
-                loaded, x, missing[None], samples=samples, steps=steps, seed=seed, device=device
-            )
-            for path, one in zip(own, filled, strict=True):
-                write(path, picture, one[0])
-            facts.append(
-                {
-                    "file": str(job.source),
-                    "missing": int(missing.sum()),
-                    "out": [str(p) for p in own],
-                }
-            )
-            on_progress(done)
-    tell(facts, out, begun, json_)
+    jobs = pictures_in(files, out)
+
+    def targets(job: Job) -> list[Path]:
+        return [numbered(out / job.name, number, samples) for number in range(samples)]
+
+    def one(job: Job) -> dict[str, Any]:
+        picture, x = read(job)
+        if is_by_channel(loaded, x.shape[1]):
+            raise InputError("the picture is in color, and the model is of gray images.")
+        missing = read_mask(_mask_for(job, masks), (x.shape[2], x.shape[3]))
+        filled = zoo.restoring.inpaint(
+            loaded, x, missing[None], samples=samples, steps=steps, seed=seed, device=device
+        )
+        for path, some in zip(targets(job), filled, strict=True):
+            write(path, picture, some[0])
+        outputs = [str(path) for path in targets(job)]
+        return {"missing": int(missing.sum()), "out": outputs, **facts_of(picture)}
+
+    check_targets(jobs, [path for job in jobs for path in targets(job)], overwrite)
+    do_all(jobs, one, out, json_)
 
 
 def _mask_for(job: Job, masks: Path) -> Path:
     """The mask of a picture: the file, or the one of its name in the folder. Raises DataError."""
+    from zoo.data.sources.image_files import SUFFIXES
     from zoo.errors import DataError
 
     if not masks.is_dir():
         return masks
     below = masks / job.name.parent
-    found = sorted(below.glob(f"{glob.escape(job.name.stem)}.*")) if below.is_dir() else []
+    there = sorted(below.iterdir()) if below.is_dir() else []
+    found = [p for p in there if p.stem == job.name.stem and p.name.lower().endswith(SUFFIXES)]
     if len(found) != 1:
         some = "no mask" if not found else f"{len(found)} masks"
         raise DataError(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,13 @@ out_option = click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="The folder to write to."
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace files of these names.")
-seed_option = click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the draws.",
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,8 @@ class Job:
     """Of its result, below the output folder."""
 
 
-def pictures_in(files: Sequence[str]) -> list[Job]:
-    """All pictures of files and folders, in order. Raises DataError for anything else."""
+def pictures_in(files: Sequence[str], out: Path) -> list[Job]:
+    """All pictures of files and folders, in order, but for those in `out`. Raises DataError for anything else."""
     from zoo.data.sources.folders import image_files_below
     from zoo.data.sources.image_files import is_image_file
     from zoo.errors import DataError
@@ -48,7 +53,9 @@ def pictures_in(files: Sequence[str]) -> list[Job]:
             jobs.append(Job(Path(file), Path(Path(file).name)))
         elif Path(file).is_dir():
             names = image_files_below(Path(file))
-            jobs += [Job(Path(file, name), Path(name)) for name in names]
+            found = [Job(Path(file, name), Path(name)) for name in names]
+            inner = out.resolve() if out.resolve() != Path(file).resolve() else None
+            jobs += [one for one in found if not (inner and inner in one.source.resolve().parents)]
         else:
             raise DataError(f"{file!r} is neither an image file nor a folder of them.")
     return jobs
@@ -77,26 +84,44 @@ def restore_pictures(
     """Writes what `restored` makes of each picture, `(1, C, H, W)` in [0, 1], and says so."""
     from zoo.restoration.denoise import is_by_channel
 
-    jobs = pictures_in(files)
+    jobs = pictures_in(files, out)
     check_targets(jobs, [out / job.name for job in jobs], overwrite)
-    begun, facts = time.monotonic(), []
+
+    def one(job: Job) -> dict[str, Any]:
+        picture, x = read(job)
+        clean, about = restored(x)
+        write(out / job.name, picture, clean[0])
+        about |= {"by_channel": is_by_channel(model, x.shape[1])}
+        return {"out": str(out / job.name), **about, **facts_of(picture)}
+
+    do_all(jobs, one, out, json_)
+
+
+def do_all(
+    jobs: Sequence[Job], do: Callable[[Job], dict[str, Any]], out: Path, json_: bool
+) -> None:
+    """Does each job and says what was done; those that fail are left out, and said at the end by an error."""
+    from zoo.errors import ZooError
+
+    begun, facts, failed = time.monotonic(), [], []
     with progress_shown(len(jobs), "pictures") as on_progress:
         for done, job in enumerate(jobs, 1):
-            picture, x = read(job)
-            with _about(job):
-                clean, about = restored(x)
-            write(out / job.name, picture, clean[0])
-            facts.append(
-                {
-                    "file": str(job.source),
-                    "out": str(out / job.name),
-                    **about,
-                    "by_channel": is_by_channel(model, x.shape[1]),
-                    "format": picture.format,
-                }
-            )
+            try:
+                facts.append({"file": str(job.source), **do(job)})
+            except ZooError as wrong:
+                title = repr(str(job.source))
+                failed.append(str(wrong) if title in str(wrong) else f"{title}: {wrong}")
             on_progress(done)
-    tell(facts, out, begun, json_)
+    if facts:
+        _tell(facts, out, time.monotonic() - begun, json_)
+    if failed:
+        more = f" {len(failed) - 1:,} more were left out." * (len(failed) > 1)
+        raise click.ClickException(failed[0] + more)
+
+
+def facts_of(picture: Picture) -> dict[str, Any]:
+    """What is said of a written file."""
+    return {"format": picture.format, "loses_alpha": picture.loses_alpha}
 
 
 def read(job: Job) -> tuple[Picture, Tensor]:
@@ -120,11 +145,10 @@ def numbered(path: Path, number: int, count: int) -> Path:
     return path if count == 1 else path.with_suffix(f".{number + 1}{path.suffix}")
 
 
-def tell(facts: Sequence[dict[str, Any]], out: Path, begun: float, json_: bool) -> None:
+def _tell(facts: Sequence[dict[str, Any]], out: Path, seconds: float, json_: bool) -> None:
     """What was done, a line for each picture, and in sum."""
-    seconds = round(time.monotonic() - begun, 3)
     if json_:
-        print_json({"out": str(out), "seconds": seconds, "pictures": [*facts]})
+        print_json({"out": str(out), "seconds": round(seconds, 3), "pictures": [*facts]})
         return
     for one in facts:
         say(f"  {one['file']}{_remarks(one)}")
@@ -147,15 +171,6 @@ def _remarks(fact: dict[str, Any]) -> str:
         parts.append(f"{fact['missing']:,} pixels missing")
     if fact.get("format") == "JPEG":
         parts.append(f"JPEG of quality {JPEG_QUALITY}")
+    if fact.get("loses_alpha"):
+        parts.append(f"without its transparency, as a {fact['format']}")
     return f": {', '.join(parts)}" if parts else ""
-
-
-@contextmanager
-def _about(job: Job) -> Iterator[None]:
-    """Errors about a picture name it."""
-    from zoo.errors import InputError
-
-    try:
-        yield
-    except InputError as wrong:
-        raise InputError(f"{str(job.source)!r}: {wrong}") from None

@@ -40,14 +40,10 @@ def random_numbers(
     They are (u + 1/2) / 2^24 for the top 24 bits u of `Philox(key=[seed, epoch], counter=[0, 0, 0, number])`.
     """
     count = sum(_count(one, shape) for one in settings)
-    raw = np.stack(
-        [
-            np.random.Philox(
-                key=np.array([seed, epoch], np.uint64), counter=np.array([0, 0, 0, n], np.uint64)
-            ).random_raw(count)
-            for n in numbers
-        ]
-    )
+    raw, key = np.empty((len(numbers), count), np.uint64), np.array([seed, epoch], np.uint64)
+    for row, number in zip(raw, numbers, strict=True):
+        counter = np.array([0, 0, 0, number], np.uint64)
+        row[:] = np.random.Philox(key=key, counter=counter).random_raw(count)
     return torch.from_numpy(((raw >> np.uint64(64 - BITS)) + 0.5) / 2**BITS)
 
 
@@ -71,9 +67,9 @@ def corrupted(x: Tensor, settings: Sequence[Corruption], drawn: Tensor) -> Tenso
     Args:
         x: the images.
         settings: the corruptions, in order.
-        drawn: their `random_numbers`, `(N, m)`.
+        drawn: their `random_numbers`, `(N, m)`, on the CPU, which has float64.
     """
-    parts = drawn.to(x.device).split([_count(one, x.shape[1:]) for one in settings], 1)
+    parts = drawn.split([_count(one, x.shape[1:]) for one in settings], 1)
     for setting, part in zip(settings, parts, strict=True):
         x = _corrupted(x, setting, part[:, 0], part[:, 1:])
     return x
@@ -82,32 +78,35 @@ def corrupted(x: Tensor, settings: Sequence[Corruption], drawn: Tensor) -> Tenso
 def _corrupted(x: Tensor, setting: Corruption, first: Tensor, rest: Tensor) -> Tensor:
     match setting:
         case GaussianNoise(sigma=sigma):
-            noise = torch.special.ndtri(rest).float().view_as(x)
-            return x + _between(sigma, first) * noise
+            noise = torch.special.ndtri(rest).float().view_as(x).to(x.device)
+            return x + _between(sigma, first, x) * noise
         case PoissonNoise(peak=peak):
-            most = _between(peak, first)
-            return _poisson((x.clamp(min=0) * most).double(), rest.view_as(x)).float() / most
+            most = _between(peak, first, x)
+            rate = (x.clamp(min=0) * most).cpu().double()
+            return _poisson(rate, rest.view_as(x)).float().to(x.device) / most
         case SaltPepper(share=share):
-            chosen, share_ = rest.view(-1, 1, *x.shape[2:]).float(), _between(share, first)
+            chosen = rest.view(-1, 1, *x.shape[2:]).float().to(x.device)
+            share_ = _between(share, first, x)
             x = torch.where(chosen < share_ / 2, 0.0, x)
             return torch.where(chosen > 1 - share_ / 2, 1.0, x)
         case Mask(share=share, side=side):
             rows, columns = (math.ceil(length / side) for length in x.shape[2:])
-            squares = rest.view(-1, 1, rows, columns).float() >= _between(share, first)
+            numbers = rest.view(-1, 1, rows, columns).float().to(x.device)
+            squares = numbers >= _between(share, first, x)
             kept = squares.repeat_interleave(side, 2).repeat_interleave(side, 3)
             return x * kept[:, :, : x.shape[2], : x.shape[3]]
         case Blur(sigma=sigma):
-            return _blurred(x, _between(sigma, first), math.ceil(4 * sigma[1]))
+            return _blurred(x, _between(sigma, first, x), math.ceil(4 * sigma[1]))
         case Downscale(factor=factor):
             small = F.avg_pool2d(x, factor, ceil_mode=True, count_include_pad=False)
             large = small.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
             return large[:, :, : x.shape[2], : x.shape[3]]
 
 
-def _between(strength: tuple[float, float], u: Tensor) -> Tensor:
-    """Each image's own strength, `(N, 1, 1, 1)` float32."""
+def _between(strength: tuple[float, float], u: Tensor, x: Tensor) -> Tensor:
+    """Each image's own strength, `(N, 1, 1, 1)` float32, on the images' device."""
     low, high = strength
-    return (low + (high - low) * u).float()[:, None, None, None]
+    return (low + (high - low) * u).float()[:, None, None, None].to(x.device)
 
 
 def _poisson(rate: Tensor, u: Tensor) -> Tensor:

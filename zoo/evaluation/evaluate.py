@@ -195,10 +195,9 @@ def validation_loss(
 ) -> float:
     """What choices minimize, in nats per example, with fixed noise: the objective, or what stands in for it.
 
-    Where a model is trained to restore, images are corrupted by a fixed draw.
-
     That is the negative ELBO, with the Spec's weight of the KL, where an importance-weighted bound
-    or a total correlation is trained.
+    or a total correlation is trained. With a `corruption` the model encodes images that are corrupted by
+    a fixed draw.
     """
     measured = build(objective.settings.validated())
     if isinstance(objective, ReconstructionError):

@@ -133,7 +133,8 @@ def measure_objective(
 ) -> dict[str, Tensor]:
     """An objective's weighted "loss" of each example, `(N,)` in nats, with fixed noise.
 
-    `seen` is what the model encodes instead, such as corrupted images. Where it has no value per example, it is the batch's for each of them.
+    `seen` is what the model encodes instead, such as corrupted images. Where the objective has
+    no value per example, it is the batch's for each of them.
     """
     target = model.standardized(shown)
     x = target if seen is None else model.standardized(seen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import math
 
 import torch
 from torch import Tensor
@@ -13,8 +13,6 @@ from zoo.registry import families
 from zoo.restoration.conditional import seeded
 from zoo.restoration.noise import estimate_sigma
 from zoo.restoration.tiles import TILE, in_tiles
-
-log = logging.getLogger("zoo")
 
 
 def denoised(
@@ -44,14 +42,16 @@ def denoised(
 
 
 def reconstructed(model: Autoencoder, x: Tensor, tile: int = TILE) -> Tensor:
-    """`decode(encode(x))` of images of any size and any values, not clamped by `encode`'s range: on the CPU."""
+    """`decode(encode(x))` of images `(N, C, H, W)` of any values, and of any size where the model takes it: on the CPU."""
 
     def compute(part: Tensor) -> Tensor:
         return model._decode(model._encode(model.standardized(part)))
 
     with torch.inference_mode(), families.guarded(model, "failed to denoise"):
         if model.spec.stride:
-            return in_tiles(compute, x, model.spec.stride, tile)
+            reach = model.spec.reach
+            side, margin = (max(x.shape[-2:]), 0) if reach is None else (tile, reach)
+            return in_tiles(compute, x, model.spec.stride, side, margin)
         return torch.cat([compute(part).float().cpu() for part in x.split(64)])
 
 
@@ -94,13 +94,17 @@ def _posterior_means(
     means, guard = [], families.guarded(model, "failed to denoise")
     with torch.inference_mode(), seeded(model.device, seed), guard:
         prior = model.prior()
-        for one in model.standardized(y).split(1):
+        for one in model.standardized(y).split(1) if len(y) else ():
             level = float(estimate_sigma(one)[0]) if sigma is None else sigma
+            if math.isnan(level):
+                raise InputError(
+                    "The noise of images of less than 16 pixels a side cannot be estimated: give sigma."
+                )
             posterior = model._posterior(one)
             z = posterior.sample(torch.Size([samples]))  # (K, 1, *latent_shape)
             decoded = model._decode(z).float()  # (K, 1, C, H, W)
             fit = -(one - decoded).square().flatten(2).sum(2) / (2 * max(level, 1 / 255) ** 2)
             nats = fit + prior.log_prob(z) - posterior.log_prob(z)  # (K, 1)
-            weights = torch.softmax(nats.double(), 0).float()
+            weights = torch.softmax(nats.cpu().double(), 0).float().to(decoded.device)
             means.append((weights[..., None, None, None] * decoded).sum(0).cpu())
-    return torch.cat(means)
+    return torch.cat(means) if means else torch.zeros(y.shape)

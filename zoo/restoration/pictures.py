@@ -28,7 +28,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 """How formats are written; others are lossless, but for the palette of a GIF."""
 WITH_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF")
-WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
+WITH_EXIF = ("JPEG", "PNG", "WEBP", "AVIF")
+"""Of a TIFF, EXIF also says how its pixels are stored."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Picture:
     format: str
     info: dict[str, Any]
     """EXIF with its orientation reset, and the color profile, as Pillow's `save` takes them."""
+
+    @property
+    def loses_alpha(self) -> bool:
+        """Whether its transparency cannot be written in its format, as of a GIF."""
+        return self.alpha is not None and self.format not in WITH_ALPHA
 
     def with_pixels(self, x: Tensor) -> bytes:
         """The file with other pixels, `(C, H, W)` in [0, 1], rounded to 8 bits."""
@@ -63,7 +69,7 @@ def read_picture(path: Path) -> Picture:
         stored = decode_as_stored(file, title)
     image = upright(stored)
     alpha = None
-    if image.mode in ("LA", "RGBA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
     format_ = "JPEG" if stored.format == "MPO" else stored.format or "PNG"
     return Picture(as_pixels(eight_bits(image, title)), alpha, format_, _kept(stored, format_))
@@ -72,7 +78,7 @@ def read_picture(path: Path) -> Picture:
 def _kept(image: Image, format_: str) -> dict[str, Any]:
     """The metadata that the written file has too; nothing of damaged ones."""
     kept: dict[str, Any] = {}
-    if (profile := image.info.get("icc_profile")) and image.mode in ("L", "RGB", "LA", "RGBA"):
+    if (profile := image.info.get("icc_profile")) and image.mode in ("L", "RGB", "LA", "RGBA", "P"):
         kept["icc_profile"] = profile
     if format_ in WITH_EXIF:
         try:
@@ -96,10 +102,10 @@ def read_mask(path: Path, size: tuple[int, int]) -> Tensor:
         raise DataError(
             f"The mask {str(path)!r} is {height} x {width}; its picture is {size[0]} x {size[1]}."
         )
-    levels = pixels.unique().tolist()
-    if not set(levels) <= {0, 255} and not set(levels) <= {0, 1}:
+    levels = set(pixels.unique().tolist())
+    if not levels <= {0, 255} and not levels <= {0, 1}:
         raise DataError(
-            f"The mask {str(path)!r} has levels between black and white ({levels[1]}): missing pixels are "
+            f"The mask {str(path)!r} has levels between black and white ({min(levels - {0, 255})}): missing pixels are "
             "white, others black. A JPEG does not keep this; save it as PNG."
         )
     return pixels.amax(0, keepdim=True) > 0

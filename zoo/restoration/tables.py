@@ -23,12 +23,15 @@ def as_csv(table: Table, rows: np.ndarray) -> str:
 
 
 def _written(value: object) -> object:
-    return f"{value:.15g}" if isinstance(value, float) else value
+    """Floats as the shortest text that gives them back, whole numbers without a point."""
+    if not isinstance(value, float):
+        return value
+    return int(value) if value.is_integer() and abs(value) < 2**53 else repr(value)
 
 
 def read_rows(path: Path) -> np.ndarray:
     """The array in a .npy file, NaN where values are missing. Raises DataError for another file."""
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as broken:
+    except (OSError, ValueError, EOFError) as broken:
         raise DataError(f"{str(path)!r} cannot be read as a .npy file: {broken}.") from None

@@ -1,4 +1,4 @@
-"""Images of any size through a model, in tiles that overlap: memory of a few tiles, and no seams."""
+"""Images of any size through a model, in tiles that overlap: no seams, and the activations of one tile."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 TILE = 512
-"""Side of a tile's result in pixels."""
-MARGIN = 64
-"""Pixels around a tile that are computed and cut: more than the half of a default U-Net's receptive field."""
+"""Side of a tile in pixels."""
+LEAST_TILE = 64
 
 
 def in_tiles(
-    compute: Callable[[Tensor], Tensor], x: Tensor, stride: int, tile: int, margin: int = MARGIN
+    compute: Callable[[Tensor], Tensor], x: Tensor, stride: int, tile: int, margin: int
 ) -> Tensor:
     """`compute` of images of any size, tile by tile, on the CPU: `(N, C, H, W)`.
 
@@ -26,7 +25,7 @@ def in_tiles(
         x: `(N, C, H, W)`, H and W at least 1.
         stride: of the model.
         tile: side of a tile without its margin, rounded up to a multiple of the stride.
-        margin: pixels around a tile, rounded up too.
+        margin: pixels around a tile that are computed and cut, rounded up too.
     """
     height, width = x.shape[-2:]
     x = F.pad(x, (0, -width % stride, 0, -height % stride), mode="replicate")

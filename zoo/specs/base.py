@@ -82,6 +82,14 @@ class Spec(Strict):
         """
         return 0
 
+    @property
+    def reach(self) -> int | None:
+        """Number of pixels in each direction that a pixel of a reconstruction depends on.
+
+        None, the default: all of them. Otherwise large images are reconstructed in tiles.
+        """
+        return None
+
     def takes(self, image: tuple[int, ...]) -> bool:
         """Whether images of this shape, `(C, H, W)`, can be encoded."""
         if not self.stride:

@@ -29,6 +29,8 @@ def _as_range(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(as_number(one) for one in value)
     number = as_number(value)
+    if isinstance(number, str):
+        raise ValueError(f'{number!r} is no number, ratio such as "25/255" or range [low, high]')
     return (number, number) if isinstance(number, int | float) else number
 
 

@@ -80,7 +80,9 @@ class Stepper:
             if moves is not None:
                 own = shifted(own, moves[rows])
             shown = shown_in_training(own, self.protocol, drawn if drawn is None else drawn[rows])
-            batch = Batch(self._seen(shown, place, step), self.model.standardized(shown))
+            target = self.model.standardized(shown)
+            seen = self._corrupted(shown, place, step) if self.settings.corruption else target
+            batch = Batch(seen, target)
             computed = self._backward(
                 batch, noise if noise is None else noise[rows], factors, weight
             )
@@ -103,13 +105,12 @@ class Stepper:
             self.core.learn(metrics[count:end])
         return torch.cat([metrics[:count], metrics[end:]])
 
-    def _seen(self, shown: Tensor, numbers: Tensor, step: int) -> Tensor:
-        """What the model encodes of examples."""
-        if corruption := self.settings.corruption:
-            seed, epoch = self.settings.seed, step // self.steps_per_epoch + 1
-            drawn = random_numbers(corruption, shown.shape[1:], numbers.tolist(), seed, epoch)
-            shown = corrupted(shown, corruption, drawn)
-        return self.model.standardized(shown)
+    def _corrupted(self, shown: Tensor, numbers: Tensor, step: int) -> Tensor:
+        """What the model encodes of examples, by their numbers."""
+        corruption, seed = self.settings.corruption, self.settings.seed
+        epoch = step // self.steps_per_epoch + 1
+        drawn = random_numbers(corruption, shown.shape[1:], numbers.tolist(), seed, epoch)
+        return self.model.standardized(corrupted(shown, corruption, drawn))
 
     def _backward(
         self, batch: Batch, noise: Tensor | None, factors: dict[str, float], weight: float

@@ -83,7 +83,7 @@ class UNet(Autoencoder):
 
 
 def folded(x: Tensor, side: int) -> Tensor:
-    """Squares of an image `(N, C, H, W)` as channels, `(N, C s^2, H / s, W / s)`; N may be 0, as for torch it may not."""
+    """Squares of an image `(N, C, H, W)` as channels, `(N, C s^2, H / s, W / s)`; N may be 0, unlike torch's pixel_unshuffle."""
     n, channels, height, width = x.shape
     squares = x.reshape(n, channels, height // side, side, width // side, side)
     return squares.permute(0, 1, 3, 5, 2, 4).reshape(

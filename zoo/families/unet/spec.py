@@ -33,6 +33,15 @@ class UNetSpec(Spec):
         return 2 ** len(self.channels)
 
     @property
+    def reach(self) -> int:
+        levels = len(self.channels)
+        both = [
+            2 if level < levels else 1 for level in range(1, levels + 1)
+        ]  # of encoder and decoder
+        blocks = sum(2**level * n for level, n in enumerate(both, 1)) * 2 * self.residual_blocks
+        return blocks + 2 * 2 + self.stride  # of two more convolutions, and of the squares
+
+    @property
     def latent_shape(self) -> tuple[int, int, int]:
         _, height, width = self.input_shape
         folded = [n * (self.stride >> level) ** 2 for level, n in enumerate(self.channels, 1)]
