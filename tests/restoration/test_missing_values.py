@@ -30,6 +30,7 @@ def linear() -> zoo.VariationalAutoencoder:
         log_variance_bound="off",
         seed=0,
     ).eval()
+    assert isinstance(model, zoo.VariationalAutoencoder)
     variance = 1 / (1 + WEIGHTS.square().sum() / SCALE**2)
     tensors = dict(model.named_parameters())
     with torch.no_grad():
