@@ -77,7 +77,7 @@ def test_identities_differ_with_every_setting():
         protocol().identity
         == protocol(corruption=[{"kind": "gaussian", "sigma": 25 / 255}]).identity
     )
-    assert protocol().title == f"gaussian 0.09804, not clipped [{protocol().identity}]"
+    assert protocol().title == f"gaussian, sigma 0.09804, not clipped [{protocol().identity}]"
 
 
 def test_rounded_images_are_levels():

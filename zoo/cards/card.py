@@ -14,6 +14,7 @@ from zoo.datasets import NAMED
 from zoo.errors import RecipeError
 from zoo.io.text import number, printable, with_error
 from zoo.registry import families, published
+from zoo.specs.corruptions import corruptions_of
 from zoo.specs.data import data_settings
 from zoo.specs.domains import Domain
 from zoo.specs.ground import ground_of
@@ -59,6 +60,7 @@ def render_card(info: ModelInfo, source: str | None = None) -> str:
         f"{MARK}\n# {_escaped(title)}",
         _what_it_is(info),
         _how_to_load(info, source),
+        _denoiser(info),
         _detector(info, source),
         _how_it_ended(record.training),
         _numbers(record, info.spec.domain),
@@ -129,6 +131,24 @@ import zoo  # pip install autoencoder-zoo{_and_its_family(info)}
 model = zoo.load({where}
 z = model.encode(x)  # x: {words.inputs(info.spec)}; x_hat = model.decode(z)
 ```"""
+
+
+def _denoiser(info: ModelInfo) -> str:
+    """What a model was trained to restore; "" for one that saw its examples as they are."""
+    try:
+        corrupted = corruptions_of(info.recipe or "")
+    except RecipeError:  # of another version
+        return ""
+    if not corrupted:
+        return ""
+    kinds = "; ".join(one.in_words for one in corrupted)
+    return f"""It was trained to restore images that are corrupted ({kinds}; pixels in [0, 1], not clipped):
+
+```python
+clean = zoo.denoise(model, noisy)  # noisy: (N, C, H, W), values may leave [0, 1]; or `zoo denoise` for pictures
+```
+
+The numbers below are of images that are not corrupted: how much it leaves them as they are."""
 
 
 def _detector(info: ModelInfo, source: str | None) -> str:

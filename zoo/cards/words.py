@@ -108,6 +108,11 @@ def refused(spec: Spec) -> str:
         others = f"of another size than {times(spec.input_shape)}"
         if spec.stride:
             others = f"whose height and width {spec.stride} does not divide"
+        if spec.reach is not None:
+            return (
+                f"`encode` refuses examples {others}, and `zoo.denoise` takes any size. Its code is larger "
+                "than the image"
+            )
         return (
             f"Examples {others} are refused, and other kinds of image come back as the nearest thing it "
             "has seen"

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from zoo.specs.validation import Strict
+from zoo.errors import RecipeError
+from zoo.specs.data import parsed
+from zoo.specs.validation import Strict, validated
 
 _RATIO = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)")
 
@@ -48,6 +50,18 @@ ONE_OR_RANGE = BeforeValidator(_as_range)
 
 
 class _Corruption(Strict):
+    @property
+    def in_words(self) -> str:
+        """Such as `gaussian, sigma 0 to 0.2157`."""
+        words = [str(self.model_dump()["kind"])]
+        for name, value in self:
+            if isinstance(value, tuple):
+                low, high = (f"{one:.4g}" for one in value)
+                words.append(f"{name} {low}" if low == high else f"{name} {low} to {high}")
+            elif name != "kind":
+                words.append(f"{name} {value}")
+        return ", ".join(words)
+
     @model_validator(mode="after")
     def _ranges_ascend(self):
         for name, value in self:
@@ -121,3 +135,15 @@ def _as_tuple(value: Any) -> Any:
 
 Corruptions = Annotated[tuple[Corruption, ...], BeforeValidator(_as_tuple), Field(max_length=8)]
 """Several in order; a single one may be written without a list, and none as "off"."""
+
+
+class _OfTraining(Strict):
+    model_config = ConfigDict(extra="ignore")
+
+    corruption: Corruptions = ()
+
+
+def corruptions_of(recipe: str) -> tuple[Corruption, ...]:
+    """The corruptions of a recipe.toml; the rest of it is not read. Raises RecipeError if they are invalid."""
+    section = parsed(recipe.encode(), "The recipe").get("training", {})
+    return validated(_OfTraining, section, RecipeError, "The recipe's [training]").corruption

@@ -48,16 +48,9 @@ class RestorationProtocol(Strict):
 
     @property
     def title(self) -> str:
-        """Such as `gaussian 0.098, not clipped [1a2b3c4d]`."""
-        kinds = [_described(one) for one in self.corruption]
+        """Such as `gaussian, sigma 0.09804, not clipped [1a2b3c4d]`."""
+        kinds = [one.in_words for one in self.corruption]
         how = (
             "rounded" if self.rounding == "uint8" else "clipped" if self.clipping else "not clipped"
         )
         return f"{', '.join(kinds)}, {how} [{self.identity}]"
-
-
-def _described(one: Corruption) -> str:
-    values = [
-        value[0] if isinstance(value, tuple) else value for name, value in one if name != "kind"
-    ]
-    return " ".join([one.kind, *(f"{value:.4g}" for value in values)])
