@@ -37,12 +37,20 @@ def test_the_hub_reads_the_front_matter(name):
     task = task if zoo.info(name).spec.domain.is_image else "feature-extraction"
     assert (data.library_name, data.license, data.pipeline_tag) == (
         "autoencoder-zoo",
-        "apache-2.0",
+        "cc-by-nc-4.0" if name == "dae-bsd" else "apache-2.0",
         task,
     )
     assert data.tags[:1] == ["autoencoder"]
     datasets = {"mnist": ["ylecun/mnist"], "fashion-mnist": ["zalando-datasets/fashion_mnist"]}
     assert data.datasets == datasets.get(load_recipe(name).data.dataset)
+
+
+def test_a_denoisers_card_says_what_it_restores():
+    card = render_card(zoo.info("dae-bsd"))
+    assert "corrupted (gaussian, sigma 0 to 0.2157; pixels in [0, 1], not clipped)" in card
+    assert "clean = zoo.denoise(model, noisy)" in card
+    assert "as the nearest thing it has seen" not in card
+    assert "zoo.denoise" not in render_card(zoo.info("vae-mnist-20"))
 
 
 def test_two_protocols_share_no_entry_of_the_index_of_results():
