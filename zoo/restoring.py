@@ -39,7 +39,7 @@ def denoise(
 ) -> Tensor:
     """Images without their noise: the model's reconstruction of them, or its posterior mean.
 
-    A model trained with `training.corruption`, such as `dae-mnist`, has learned to remove noise. Any other
+    A model trained with `training.corruption`, such as `dae-bsd`, has learned to remove noise. Any other
     autoencoder removes what it cannot reconstruct.
 
     Args:
