@@ -268,13 +268,18 @@ def test_networks_of_another_model_fail(page, tmp_path, digits):
 
 
 def test_it_is_served_until_it_is_interrupted(page, monkeypatch):
+    seen = []
+
     def look(address):
-        assert urllib.request.urlopen(address).read() == page.read_bytes()
-        signal.raise_signal(signal.SIGINT)
+        try:
+            seen.append(urllib.request.urlopen(address, timeout=60).read())
+        finally:  # else the test would wait for ever
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("webbrowser.open", look)
     said = []
     show(page.parent, 0, said.append)
+    assert seen == [page.read_bytes()]
     assert re.fullmatch(r"http://127.0.0.1:\d+/ until you press Ctrl-C", said[0])
 
 
