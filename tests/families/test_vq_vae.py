@@ -192,7 +192,9 @@ def stepped(**training) -> VQVAE:
     model, pixels = build(body=MODEL["body"]), load_examples("digits", "train").first(64)
     stepper = Stepper(model, recipe, 64, torch.device("cpu"))
     for step in range(2):
-        assert len(stepper.step(pixels, 64, step, [0.0])) == 3  # two terms and a wish
+        assert (
+            len(stepper.step(pixels, torch.arange(64), 64, step, [0.0])) == 3
+        )  # two terms and a wish
     return model
 
 

@@ -69,7 +69,7 @@ def test_numbers_of_a_table_share_protocol_and_images(site):
     assert any("binarized protocol" in title for title in tables)
     for title, table in tables.items():
         assert (autoencoder in table) == (
-            "binarized" not in title and "not those above" not in title
+            "protocol" not in title and "not those above" not in title
         )
     assert any(autoencoder in table and ">vae-mnist-20<" in table for table in tables.values())
 
