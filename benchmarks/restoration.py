@@ -203,7 +203,7 @@ def _denoisers(sigma: float, channels: int) -> dict[str, dict[str, Restore]]:
 def _inpainters(
     images: list[Tensor], protocol: RestorationProtocol
 ) -> dict[str, dict[str, Restore]]:
-    """Methods for missing pixels; biharmonic inpainting is told which ones are, image by image in order."""
+    """Methods for missing pixels; biharmonic inpainting is given each image's mask, in order."""
     found: dict[str, dict[str, Restore]] = {
         "identity": {"": lambda y: y},
         "median": {f"{side} x {side}": functools.partial(_median, side) for side in MEDIANS},

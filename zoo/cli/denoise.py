@@ -44,7 +44,7 @@ tile_option = click.option(
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Of a variational model: the posterior mean of so many codes instead of one reconstruction.",
+    help="Posterior mean over this many codes instead of one reconstruction, for variational models.",
 )
 @tile_option
 @overwrite_option

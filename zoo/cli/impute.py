@@ -8,7 +8,14 @@ import click
 
 from zoo.cli import complete
 from zoo.cli.output import device_option, npy_bytes, say
-from zoo.cli.pictures import Job, check_targets, numbered, overwrite_option, seed_option
+from zoo.cli.pictures import (
+    Job,
+    check_targets,
+    numbered,
+    overwrite_option,
+    seed_option,
+    steps_option,
+)
 
 
 @click.command()
@@ -24,13 +31,7 @@ from zoo.cli.pictures import Job, check_targets, numbered, overwrite_option, see
 @click.option(
     "--draws", type=click.IntRange(1), default=5, show_default=True, help="Tables to draw."
 )
-@click.option(
-    "--steps",
-    type=click.IntRange(2),
-    default=100,
-    show_default=True,
-    help="Of the chain of each row.",
-)
+@steps_option
 @seed_option
 @overwrite_option
 @device_option

@@ -20,6 +20,7 @@ from zoo.cli.pictures import (
     pictures_in,
     read,
     seed_option,
+    steps_option,
     write,
 )
 
@@ -42,9 +43,7 @@ from zoo.cli.pictures import (
     show_default=True,
     help="Fillings of each picture.",
 )
-@click.option(
-    "--steps", type=click.IntRange(2), default=100, show_default=True, help="Of the chain of each."
-)
+@steps_option
 @seed_option
 @overwrite_option
 @as_json

@@ -29,6 +29,13 @@ seed_option = click.option(
     show_default=True,
     help="Seed of the draws.",
 )
+steps_option = click.option(
+    "--steps",
+    type=click.IntRange(2),
+    default=100,
+    show_default=True,
+    help="Steps of each Markov chain.",
+)
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,13 @@ def random_numbers(
     return torch.from_numpy(((raw >> np.uint64(64 - BITS)) + 0.5) / 2**BITS)
 
 
+def corrupted_by_number(
+    x: Tensor, settings: Sequence[Corruption], numbers: Sequence[int], seed: int, epoch: int
+) -> Tensor:
+    """Images `(N, C, H, W)` in [0, 1], `corrupted` with the `random_numbers` of their numbers."""
+    return corrupted(x, settings, random_numbers(settings, x.shape[1:], numbers, seed, epoch))
+
+
 def _count(setting: Corruption, shape: Sequence[int]) -> int:
     """How many random numbers a corruption takes: one for its strength, then those of the pixels."""
     channels, height, width = shape

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo.data import AnyExamples, StreamedExamples, shown_in_testing
-from zoo.data.corruptions import corrupted, random_numbers
+from zoo.data.corruptions import corrupted_by_number
 from zoo.data.examples import PIECE
 from zoo.data.factors import Factors
 from zoo.data.moments import moments
@@ -207,8 +207,7 @@ def validation_loss(
         shown, seen = shown_in_testing(values, protocol, first), None
         if corruption:
             numbers = range(first, first + len(shown))
-            drawn = random_numbers(corruption, shown.shape[1:], numbers, seed=0, epoch=0)
-            seen = corrupted(shown, corruption, drawn)
+            seen = corrupted_by_number(shown, corruption, numbers, seed=0, epoch=0)
         return measure_objective(model, measured, shown, first, seen)
 
     with torch.inference_mode(), exact_float32():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.data.corruptions import corrupted, random_numbers
+from zoo.data.corruptions import corrupted_by_number
 from zoo.distributions.values import log_prob_where
 from zoo.errors import InputError
 from zoo.evaluation.measure import mean_of
@@ -47,8 +47,7 @@ def corrupted_images(
     """Images `(C, H, W)` uint8 of any sizes, each with its corrupted one, `(C, H, W)` float32."""
     for number, pixels in enumerate(images):
         x = pixels[None].float() / 255
-        drawn = random_numbers(protocol.corruption, x.shape[1:], [number], protocol.seed, 0)
-        y = corrupted(x, protocol.corruption, drawn)
+        y = corrupted_by_number(x, protocol.corruption, [number], protocol.seed, epoch=0)
         if protocol.clipping or protocol.rounding == "uint8":
             y = y.clamp(0, 1)
         if protocol.rounding == "uint8":

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.data import shifted, shown_in_training
-from zoo.data.corruptions import corrupted, random_numbers
+from zoo.data.corruptions import corrupted_by_number
 from zoo.errors import RecipeError, TrainingError
 from zoo.models import Autoencoder, Batch
 from zoo.runtime import processes
@@ -109,8 +109,8 @@ class Stepper:
         """What the model encodes of examples, by their numbers."""
         corruption, seed = self.settings.corruption, self.settings.seed
         epoch = step // self.steps_per_epoch + 1
-        drawn = random_numbers(corruption, shown.shape[1:], numbers.tolist(), seed, epoch)
-        return self.model.standardized(corrupted(shown, corruption, drawn))
+        seen = corrupted_by_number(shown, corruption, numbers.tolist(), seed, epoch)
+        return self.model.standardized(seen)
 
     def _backward(
         self, batch: Batch, noise: Tensor | None, factors: dict[str, float], weight: float

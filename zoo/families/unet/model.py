@@ -18,7 +18,7 @@ class UNet(Autoencoder):
 
     A level of c channels that is s times as high and wide as the last one is folded into c s^2
     channels there (pixel unshuffling), so that an image of any size has one feature map as its code,
-    and `decode` needs nothing else. There is no bias and each activation is a ReLU: scaling an image by
+    and `decode` needs nothing else. Without biases and with ReLU activations, scaling an image by
     a > 0 scales the output before clamping by a, which lets a model denoise noise levels that it was not
     trained on (Mohan et al. 2020).
     """
