@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -51,6 +52,20 @@ def test_a_tile_sees_its_margin_alone():
     assert torch.equal(in_tiles(compute, x, 4, tile=16, margin=8), x)
     assert max(height for height, _ in seen) == 32
     assert {width for _, width in seen} == {12, 20}
+
+
+@pytest.mark.parametrize("size", [(1, 3), (2, 9), (5, 16), (33, 47)])
+def test_images_are_padded_by_their_reflection(size):
+    seen = []
+
+    def compute(part: torch.Tensor) -> torch.Tensor:
+        seen.append(part)
+        return part
+
+    x = torch.rand(1, 1, *size)
+    assert torch.equal(in_tiles(compute, x, 8, tile=64, margin=8), x)
+    beyond = [(0, -side % 8) for side in size]
+    assert np.array_equal(seen[0][0, 0].numpy(), np.pad(x[0, 0].numpy(), beyond, mode="reflect"))
 
 
 def test_strength_is_between_the_image_and_the_result(unet):
