@@ -2,14 +2,11 @@
 
     python benchmarks/restoration.py --data FOLDER --sigma 15 25 50 --models dae-bsd
     python benchmarks/restoration.py --data mnist --sigma 76.5 127.5 --mask 0.5 --models dae-mnist vae-mnist-20 --limit 500
-    python benchmarks/restoration.py --inpaint hierarchical-vae-mnist vae-mnist-20 --limit 200
 
 Sigma is of 255 levels; images are not clipped and not rounded. Each method gets the same corrupted bytes, whose sha256 is
 printed; the classical ones are told sigma, or which pixels are missing, and their one setting was chosen on the training
 split (`--tune N` images of it). With `pip install scikit-image bm3d`; what is not installed is left out, and said. Seconds are
 of the clock, one thread. `--pictures FILE` writes the best, the typical and the worst image of the first model.
-
-`--inpaint`: nats per missing pixel of MNIST's lower half, binarized, given the upper half, and without it.
 """
 
 from __future__ import annotations
@@ -17,7 +14,6 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +26,6 @@ from scipy.ndimage import median_filter
 from torch import Tensor
 
 import zoo
-from zoo.data import load_examples, shown_in_testing
 from zoo.data.open import find_source
 from zoo.data.transform import as_pixels
 from zoo.models import VariationalAutoencoder
@@ -39,7 +34,7 @@ from zoo.restoration.measure import (
     Restorations,
     corrupted_images,
     measure_restorations,
-    missing_nats,
+    missing_pixels,
 )
 from zoo.specs.corruptions import GaussianNoise
 from zoo.specs.restoration import RestorationProtocol
@@ -51,7 +46,7 @@ MEDIANS = (3, 5, 7)
 """Sides of the median's window."""
 NLM = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8)
 """Of non-local means: its h over sigma."""
-COLUMNS = ["method", "setting", "psnr", "s.e.", "ssim", "mse", "s / Mpx"]
+COLUMNS = ["method", "setting", "psnr", "s.e.", "ssim", "mse", "psnr of missing", "s / Mpx"]
 POSTERIOR_SAMPLES = 64
 
 
@@ -67,16 +62,10 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=[])
     parser.add_argument("--limit", type=int, default=10_000, help="images  [default: 10,000]")
     parser.add_argument("--tune", type=int, default=10, help="training images  [default: 10]")
-    parser.add_argument("--inpaint", nargs="*", default=[], help="variational models of MNIST")
-    parser.add_argument("--steps", type=int, default=200, help="of a chain  [default: 200]")
-    parser.add_argument("--samples", type=int, default=50, help="chains  [default: 50]")
     parser.add_argument("--pictures", type=Path, help="a .png file to write")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print_setting()
-    if arguments.inpaint:
-        _inpaint(arguments.inpaint, arguments.limit, arguments.samples, arguments.steps)
-        return
     models = {name: zoo.load(name) for name in arguments.models}
     images = _images(arguments.data, arguments.split, arguments.limit)
     tuning = _images(arguments.data, "train", arguments.tune)
@@ -132,7 +121,8 @@ def _compare(
 def _row(name: str, setting: str, found: Restorations) -> list[str]:
     error = "" if found.psnr_se is None else f"{found.psnr_se:.2f}"
     numbers = [f"{found.psnr:.2f}", error, f"{found.ssim:.4f}", f"{found.mse:.6f}"]
-    return [name, setting, *numbers, f"{found.seconds_per_megapixel:.2f}"]
+    missing = "" if found.missing_psnr is None else f"{found.missing_psnr:.2f}"
+    return [name, setting, *numbers, missing, f"{found.seconds_per_megapixel:.2f}"]
 
 
 def _images(data: str, split: str, limit: int) -> list[Tensor]:
@@ -209,8 +199,10 @@ def _inpainters(
         "median": {f"{side} x {side}": functools.partial(_median, side) for side in MEDIANS},
     }
     if restoration := _imported("skimage.restoration"):
-        white = [torch.full_like(pixels, 255) for pixels in images]
-        masks = iter([(y == 0)[0].numpy() for _, y in corrupted_images(white, protocol)])
+        masks = iter(
+            missing_pixels(pixels.shape, number, protocol)[0].numpy()
+            for number, pixels in enumerate(images)
+        )
 
         def biharmonic(y: Tensor) -> Tensor:
             image = y.permute(1, 2, 0).numpy()
@@ -274,28 +266,6 @@ def _draw(
     factor = max(1, 480 // image.width)
     image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(path)
     print(f"{path}: images {chosen}, {[round(found.psnrs[n], 2) for n in chosen]} dB")
-
-
-def _inpaint(names: list[str], limit: int, samples: int, steps: int) -> None:
-    """Nats per missing pixel of MNIST's lower half."""
-    images = load_examples("mnist", "test")
-    x = shown_in_testing(images.first(limit), "binarized")
-    missing = torch.zeros(x.shape, dtype=torch.bool)
-    missing[:, :, 14:] = True
-    rows = []
-    for name in names:
-        model = zoo.load(name)
-        assert isinstance(model, VariationalAutoencoder)
-        for count in (max(1, samples // 5), samples):
-            given, alone = missing_nats(
-                model, model.standardized(x), missing, samples=count, steps=steps
-            )
-            pixels = int(missing[0].sum())
-            gain = (alone - given) / pixels
-            nats = [f"{(one / pixels).mean():.4f}" for one in (given, alone, alone - given)]
-            rows.append([name, str(count), *nats, f"{gain.std() / math.sqrt(len(gain)):.4f}"])
-    print(f"MNIST, test, {limit} images, binarized, lower half missing: nats per missing pixel")
-    print_table(["model", "samples", "given the upper half", "without it", "gain", "s.e."], rows)
 
 
 if __name__ == "__main__":

@@ -194,19 +194,23 @@ def test_a_tables_missing_values_are_drawn(capsys, fails):
     rng = np.random.default_rng(0)
     kinds = rng.integers(0, 2, 60)
     sizes = kinds * 10 + rng.normal(size=60)
-    lines = [f"{size:.3f},{'ab'[kind]}" for size, kind in zip(sizes, kinds, strict=True)]
-    Path("table.csv").write_text("\n".join(["size,kind", *lines]))
+    lines = [
+        f"{size:.3f},{'ab'[kind]},{'true' if kind else 'false'},{2 * kind}"
+        for size, kind in zip(sizes, kinds, strict=True)
+    ]
+    Path("table.csv").write_text("\n".join(["size,kind,big,count", *lines]))
     settings = ["epochs=2", "model.latent_dim=1"]
     ran(capsys, "detect", "fit", "table.csv", *settings, "--out", "fitted", "--contamination", 0.1)
-    Path("gaps.csv").write_text("size,kind\n10.25,\n,a\n0.5,a\n")
+    Path("gaps.csv").write_text("kind,size,big,count\n,10.250,true,3\na,,,\na,0.5,false,1\n")
     said = ran(capsys, "impute", "./fitted", "gaps.csv", "-o", "full.csv", "--draws", 2)
     assert "full.1.csv to full.2.csv: 3 rows" in said
     rows = [line.split(",") for line in Path("full.1.csv").read_text().splitlines()]
-    assert rows[0] == ["size", "kind"]
-    assert rows[1][0] == "10.25"
-    assert rows[1][1] in ("a", "b")
-    assert float(rows[2][0])
-    assert rows[3] == ["0.5", "a"]
+    assert rows[0] == ["kind", "size", "big", "count"]
+    assert rows[1][0] in ("a", "b")
+    assert rows[1][1:] == ["10.250", "true", "3"]
+    assert float(rows[2][1])
+    assert rows[2][2] in ("true", "false")
+    assert rows[3] == ["a", "0.5", "false", "1"]
     again = fails("impute", "./fitted", "gaps.csv", "-o", "full.csv", "--draws", "2", code=2)
     assert "exists: --overwrite" in again
     assert "does not end in .csv" in fails(

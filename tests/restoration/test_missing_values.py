@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,16 @@ def test_draws_are_of_the_conditional_distribution_although_the_encoder_is_wrong
     assert torch.equal(draws.drawn, again.drawn)
 
 
+def test_chains_stay_although_the_encoder_overshoots(linear):
+    model = copy.deepcopy(linear)
+    with torch.no_grad():
+        for tensor in model.parameters():
+            tensor.mul_(2.0 if tensor.shape == (2, 4) else 1.0)
+    x, missing = torch.tensor([[1.5, 0.0, 0.0, 0.0]]), torch.tensor([[False, True, True, True]])
+    drawn = conditional_draws(model, x, missing, samples=200, steps=400).drawn
+    assert drawn.abs().max() < 6
+
+
 def test_bounds_of_observed_values_are_close_to_their_density(linear):
     x = torch.tensor([[1.5, -0.2, 0.9, 0.4], [0.1, 0.3, -0.5, -1.0]])
     observed = torch.tensor([[True, False, True, True]]).expand(2, 4)
@@ -84,7 +96,8 @@ def test_bounds_of_observed_values_are_close_to_their_density(linear):
     ).log_prob(x)
     assert given.tolist() == pytest.approx((exact - whole).tolist(), abs=0.04)
     one = torch.distributions.Normal(0.0, (WEIGHTS[1] ** 2 + SCALE**2).sqrt()).log_prob(x[:, 1])
-    assert ((alone + one > 0) & (alone + one < 0.1)).all()  # a bound, of codes that saw x whole
+    gaps = alone + one  # of a bound on log p, estimated from 4,000 codes
+    assert ((gaps > -0.02) & (gaps < 0.1)).all()
 
 
 def test_pixels_are_filled_in_and_the_others_stay():

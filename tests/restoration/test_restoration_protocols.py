@@ -11,7 +11,12 @@ from pydantic import ValidationError
 from scipy.special import ndtri
 
 from zoo.errors import InputError
-from zoo.restoration.measure import corrupted_images, measure_restorations
+from zoo.restoration.measure import (
+    corrupted_images,
+    measure_restorations,
+    missing_pixels,
+    nrmse,
+)
 from zoo.specs.restoration import RestorationProtocol
 
 PIXELS = torch.from_numpy(
@@ -60,6 +65,27 @@ def test_what_is_restored_wholly_and_not_at_all():
     assert found.psnr == pytest.approx(np.mean(found.psnrs))
     with pytest.raises(InputError, match="no images"):
         measure_restorations(lambda y: y, [], protocol())
+
+
+def test_missing_pixels_are_measured_apart():
+    half = protocol(corruption={"kind": "mask", "share": 0.5})
+    found = measure_restorations(lambda y: y, PIXELS, half)
+    wanted = []
+    for number, pixels in enumerate(PIXELS.double() / 255):
+        hidden = uniform(number, 1 + pixels.numel())[1:].reshape(pixels.shape) < 0.5
+        wanted.append(-10 * np.log10(np.square(pixels.numpy()[hidden]).mean()))
+    assert found.missing_psnr == pytest.approx(np.mean(wanted))
+    assert found.missing_psnr < found.psnr - 2
+    assert measure_restorations(lambda y: y, PIXELS, protocol()).missing_psnr is None
+    with pytest.raises(InputError, match="masks alone, not of gaussian"):
+        missing_pixels((1, 12, 14), 0, protocol())
+
+
+def test_imputed_values_are_compared_in_deviations_of_their_columns():
+    x = np.array([[1.0, 20.0], [3.0, 40.0]])
+    drawn = np.array([[[1.0, 25.0], [3.0, 40.0]], [[1.0, 35.0], [3.0, 40.0]]])
+    missing = np.array([[False, True], [True, False]])
+    assert nrmse(drawn, x, missing, np.array([1.0, 10.0])) == pytest.approx(np.sqrt(0.5))
 
 
 def test_identities_differ_with_every_setting():

@@ -52,7 +52,7 @@ def impute(
     """
     import zoo.restoring
     from zoo.io.files import write_atomically
-    from zoo.restoration.tables import as_csv, read_rows
+    from zoo.restoration.tables import as_csv, read_cells, read_rows
 
     if not table.exists():
         raise click.UsageError(f"{str(table)!r} does not exist.")
@@ -64,9 +64,10 @@ def impute(
     check_targets([Job(table, out)], targets, overwrite)
     rows = table if columns is not None else read_rows(table)
     found = zoo.restoring.impute(model, rows, draws=draws, steps=steps, seed=seed, device=device)
+    cells = None if columns is None else read_cells(table)
     for path, one in zip(targets, found, strict=True):
-        if columns is not None:
-            write_atomically(path, as_csv(columns, one))
+        if columns is not None and cells is not None:
+            write_atomically(path, as_csv(columns, cells, one))
         else:
             write_atomically(path, npy_bytes(one))
     say(

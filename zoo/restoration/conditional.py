@@ -18,6 +18,8 @@ from zoo.runtime.devices import fork_rng
 
 STEPS = 100
 """Of a chain."""
+WARM_UP = 10
+"""Steps of pseudo-Gibbs, at most half of the chain. It has no stationary distribution, and may diverge if it is long."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Draws:
     expected: Tensor
     """The same with the means of p(x | z) for missing values."""
     accepted: float
-    """Share of the proposals of the second half that were accepted."""
+    """Share of the proposals after the first steps that were accepted."""
 
 
 def conditional_draws(
@@ -45,8 +47,8 @@ def conditional_draws(
 ) -> Draws:
     """Draws of the missing values given the observed ones, one chain for each.
 
-    Each chain starts from an example that the model samples. Its first half alternates between
-    q(z | x) and p(x | z) (pseudo-Gibbs: Rezende et al. 2014, appendix F); in its second half a code proposed by
+    Each chain starts from an example that the model samples. Its first steps, 10 at most, alternate between
+    q(z | x) and p(x | z) (pseudo-Gibbs: Rezende et al. 2014, appendix F); after them a code proposed by
     q(z | x) is accepted or not (Metropolis-within-Gibbs: Mattei & Frellsen 2018, algorithm 1), so that the
     stationary distribution is the model's own p(z, missing | observed).
 
@@ -100,7 +102,7 @@ def _chains(
     for step in range(steps):
         posterior = model._posterior(hidden if marks_missing else filled)
         proposal = posterior.sample()
-        if z is None or likelihood is None or step < steps // 2:
+        if z is None or likelihood is None or step < min(WARM_UP, steps // 2):
             z = proposal
         else:
             ratio = joint(proposal, model._likelihood(proposal)) - joint(z, likelihood)

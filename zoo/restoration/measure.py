@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from zoo.evaluation.measure import mean_of
 from zoo.evaluation.reconstruction import errors_of
 from zoo.models import VariationalAutoencoder
 from zoo.restoration.conditional import STEPS, conditional_draws, seeded
+from zoo.specs.corruptions import Mask
 from zoo.specs.restoration import RestorationProtocol
 
 
@@ -39,6 +41,8 @@ class Restorations:
     seconds_per_megapixel: float
     psnrs: tuple[float, ...]
     """Of each image."""
+    missing_psnr: float | None
+    """The mean PSNR of the missing pixels alone, where the protocol has masks, else None."""
 
 
 def corrupted_images(
@@ -55,6 +59,15 @@ def corrupted_images(
         yield pixels, y[0]
 
 
+def missing_pixels(size: Sequence[int], number: int, protocol: RestorationProtocol) -> Tensor:
+    """Which pixels of image `number` the protocol's masks hide: bool `(1, H, W)`, of `(C, H, W)`."""
+    masks = [one for one in protocol.corruption if isinstance(one, Mask)]
+    if len(masks) != len(protocol.corruption):
+        raise InputError(f"Missing pixels are of masks alone, not of {protocol.title}.")
+    white = torch.ones(1, *size)
+    return corrupted_by_number(white, masks, [number], protocol.seed, epoch=0)[0, :1] == 0
+
+
 def measure_restorations(
     restore: Callable[[Tensor], Tensor], images: Iterable[Tensor], protocol: RestorationProtocol
 ) -> Restorations:
@@ -69,13 +82,20 @@ def measure_restorations(
     Raises InputError without images.
     """
     rows, hashed, seconds, pixels_seen = [], hashlib.sha256(), 0.0, 0
-    for pixels, y in corrupted_images(images, protocol):
+    has_masks, of_missing = all(isinstance(one, Mask) for one in protocol.corruption), []
+    for number, (pixels, y) in enumerate(corrupted_images(images, protocol)):
         hashed.update(y.contiguous().numpy().astype("<f4").data)
         begun = time.perf_counter()
-        restored = restore(y)
+        restored = restore(y).float().cpu().clamp(0, 1)
         seconds += time.perf_counter() - begun
         pixels_seen += pixels[0].numel()
-        rows.append(errors_of(pixels, restored.float().cpu().clamp(0, 1), "off"))
+        rows.append(errors_of(pixels, restored, "off"))
+        if has_masks:
+            hidden = missing_pixels(pixels.shape, number, protocol)[0]
+            if hidden.any():
+                of_missing.append(
+                    errors_of(pixels[:, hidden, None], restored[:, hidden, None], "off")[1]
+                )
     if not rows:
         raise InputError("There are no images to restore.")
     mse, psnr, ssim = torch.tensor(rows, dtype=torch.float64).unbind(1)
@@ -88,7 +108,21 @@ def measure_restorations(
         ssim.mean().item(),
         seconds / pixels_seen * 1e6,
         tuple(psnr.tolist()),
+        sum(of_missing) / len(of_missing) if of_missing else None,
     )
+
+
+def nrmse(drawn: np.ndarray, x: np.ndarray, missing: np.ndarray, scale: np.ndarray) -> float:
+    """Root mean squared error of imputed values, in units of the columns' standard deviations.
+
+    Args:
+        drawn: `(draws, N, D)`, complete rows; their mean is the imputed value.
+        x: `(N, D)`, the true ones.
+        missing: bool `(N, D)`: what was hidden.
+        scale: `(D,)`, each column's standard deviation in the training rows.
+    """
+    errors = (drawn.mean(0) - x) / scale
+    return float(np.sqrt(np.square(errors[missing]).mean()))
 
 
 def missing_nats(
