@@ -73,7 +73,7 @@ def test_chains_stay_although_the_encoder_overshoots(linear):
     model = copy.deepcopy(linear)
     with torch.no_grad():
         for tensor in model.parameters():
-            tensor.mul_(2.0 if tensor.shape == (2, 4) else 1.0)
+            tensor.mul_(3.0 if tensor.shape == (2, 4) else 1.0)
     x, missing = torch.tensor([[1.5, 0.0, 0.0, 0.0]]), torch.tensor([[False, True, True, True]])
     drawn = conditional_draws(model, x, missing, samples=200, steps=400).drawn
     assert drawn.abs().max() < 6

@@ -19,7 +19,8 @@ from zoo.runtime.devices import fork_rng
 STEPS = 100
 """Of a chain."""
 WARM_UP = 10
-"""Steps of pseudo-Gibbs, at most half of the chain. It has no stationary distribution, and may diverge if it is long."""
+"""Steps of pseudo-Gibbs, at most half of the chain. It has no stationary distribution and may diverge, so the most probable
+of its states is where a chain goes on."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def conditional_draws(
     """Draws of the missing values given the observed ones, one chain for each.
 
     Each chain starts from an example that the model samples. Its first steps, 10 at most, alternate between
-    q(z | x) and p(x | z) (pseudo-Gibbs: Rezende et al. 2014, appendix F); after them a code proposed by
-    q(z | x) is accepted or not (Metropolis-within-Gibbs: Mattei & Frellsen 2018, algorithm 1), so that the
+    q(z | x) and p(x | z) (pseudo-Gibbs: Rezende et al. 2014, appendix F). From the most probable of these states
+    on, a code proposed by q(z | x) is accepted or not (Metropolis-within-Gibbs: Mattei & Frellsen 2018, algorithm 1), so that the
     stationary distribution is the model's own p(z, missing | observed).
 
     Args:
@@ -87,38 +88,58 @@ def _chains(
     x = x.repeat(samples, *[1] * (x.dim() - 1))  # (samples * N, *input_shape)
     missing = missing.repeat(samples, *[1] * (missing.dim() - 1))
     marks_missing = accepts_missing(model.spec)
-    start = model._decode(
-        model._prior_codes(torch.randn(len(x), *model._prior_noise_shape).to(x.device, x.dtype))
-    )
-    filled = torch.where(missing, start.to(x.dtype), x)
     hidden = x.masked_fill(missing, float("nan"))
     prior = model.prior()
 
-    def joint(z: Tensor, likelihood: Distribution) -> Tensor:
-        """log p(x, z) of the filled examples, `(samples * N,)`."""
+    def posterior_of(filled: Tensor) -> Distribution:
+        return model._posterior(hidden if marks_missing else filled)
+
+    def filled_by(likelihood: Distribution) -> Tensor:
+        return torch.where(missing, likelihood.sample().to(x.dtype), x)
+
+    def joint(z: Tensor, filled: Tensor, likelihood: Distribution) -> Tensor:
+        """log p(x, z) of filled examples, `(samples * N,)`."""
         return likelihood.log_prob(filled) + prior.log_prob(z)
 
-    z, likelihood, accepted, tried = None, None, 0.0, 0
-    for step in range(steps):
-        posterior = model._posterior(hidden if marks_missing else filled)
-        proposal = posterior.sample()
-        if z is None or likelihood is None or step < min(WARM_UP, steps // 2):
-            z = proposal
-        else:
-            ratio = joint(proposal, model._likelihood(proposal)) - joint(z, likelihood)
-            ratio = ratio + posterior.log_prob(z) - posterior.log_prob(proposal)
-            takes = torch.rand(len(ratio), device=ratio.device).log() < ratio  # (samples * N,)
-            accepted, tried = accepted + takes.float().mean().item(), tried + 1
-            z = torch.where(takes.view(-1, *[1] * (z.dim() - 1)), proposal, z)
+    noise = torch.randn(len(x), *model._prior_noise_shape).to(x.device, x.dtype)
+    z = model._prior_codes(noise)
+    likelihood = model._likelihood(z)
+    filled = filled_by(likelihood)
+    best = joint(z, filled, likelihood), z, filled
+    warm_up = min(WARM_UP, steps // 2)
+    for _ in range(warm_up):
+        z = posterior_of(filled).sample()
         likelihood = model._likelihood(z)
-        filled = torch.where(missing, likelihood.sample().to(x.dtype), x)
-    assert z is not None
-    assert likelihood is not None
+        filled = filled_by(likelihood)
+        now = joint(z, filled, likelihood), z, filled
+        better = now[0] > best[0]
+        density, code, example = (
+            _where(better, one, other) for one, other in zip(now, best, strict=True)
+        )
+        best = density, code, example
+    (density, z, filled), accepted = best, 0.0
+    likelihood = model._likelihood(z)
+    for _ in range(steps - warm_up):
+        posterior = posterior_of(filled)
+        proposal = posterior.sample()
+        proposed = model._likelihood(proposal)
+        ratio = joint(proposal, filled, proposed) - joint(z, filled, likelihood)
+        ratio = ratio + posterior.log_prob(z) - posterior.log_prob(proposal)
+        takes = torch.rand(len(ratio), device=ratio.device).log() < ratio  # (samples * N,)
+        accepted += takes.float().mean().item()
+        z = _where(takes, proposal, z)
+        likelihood = model._likelihood(z)
+        filled = filled_by(likelihood)
     expected = torch.where(missing, likelihood.mean.to(x.dtype), x)
     split = (samples, count)
     return (
         z.unflatten(0, split),
         filled.unflatten(0, split),
         expected.unflatten(0, split),
-        accepted / max(1, tried),
+        accepted / (steps - warm_up),
     )
+
+
+def _where(chosen: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """Rows of one where they are chosen, `(n,)`, else of the other."""
+    return torch.where(chosen.view(-1, *[1] * (one.dim() - 1)), one, other)
