@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from zoo.restoration.measure import (
     measure_restorations,
     missing_pixels,
 )
-from zoo.specs.corruptions import GaussianNoise
+from zoo.specs.corruptions import GaussianNoise, Mask
 from zoo.specs.restoration import RestorationProtocol
 
 Restore = Callable[[Tensor], Tensor]
@@ -103,7 +103,7 @@ def _compare(
         rows.append(_row(name, setting, found))
         print(*rows[-1], flush=True)
     for name, model in models.items():
-        for what, restore in _of_model(model, one).items():
+        for what, restore in _of_model(model, one, images, protocol).items():
             own = measure_restorations(restore, images, protocol)
             assert found is None or own.sha256 == found.sha256
             rows.append(_row(name, what, own))
@@ -145,7 +145,9 @@ def _chosen(
     return best, settings[best]
 
 
-def _of_model(model: zoo.Autoencoder, one: Any) -> dict[str, Restore]:
+def _of_model(
+    model: zoo.Autoencoder, one: Any, images: list[Tensor], protocol: RestorationProtocol
+) -> dict[str, Restore]:
     found: dict[str, Restore] = {
         "reconstruction": lambda y: denoised(model, y[None])[0],
     }
@@ -153,7 +155,17 @@ def _of_model(model: zoo.Autoencoder, one: Any) -> dict[str, Restore]:
         found[f"posterior mean, {POSTERIOR_SAMPLES} samples"] = lambda y: denoised(
             model, y[None], sigma=one.sigma[0], samples=POSTERIOR_SAMPLES
         )[0]
+    if isinstance(one, Mask):
+        masks = _masks(images, protocol)
+        found["observed pixels kept"] = lambda y: torch.where(
+            next(masks), denoised(model, y[None])[0], y
+        )
     return found
+
+
+def _masks(images: list[Tensor], protocol: RestorationProtocol) -> Iterator[Tensor]:
+    """What is missing of each image, `(1, H, W)`, in their order, which is that of their restoration."""
+    return (missing_pixels(pixels.shape, n, protocol) for n, pixels in enumerate(images))
 
 
 def _denoisers(sigma: float, channels: int) -> dict[str, dict[str, Restore]]:
@@ -199,14 +211,11 @@ def _inpainters(
         "median": {f"{side} x {side}": functools.partial(_median, side) for side in MEDIANS},
     }
     if restoration := _imported("skimage.restoration"):
-        masks = iter(
-            missing_pixels(pixels.shape, number, protocol)[0].numpy()
-            for number, pixels in enumerate(images)
-        )
+        masks = _masks(images, protocol)
 
         def biharmonic(y: Tensor) -> Tensor:
             image = y.permute(1, 2, 0).numpy()
-            filled = restoration.inpaint_biharmonic(image, next(masks), channel_axis=-1)
+            filled = restoration.inpaint_biharmonic(image, next(masks)[0].numpy(), channel_axis=-1)
             return torch.from_numpy(np.asarray(filled, np.float32)).permute(2, 0, 1)
 
         found["biharmonic"] = {"": biharmonic}
