@@ -28,7 +28,7 @@ from comparison import print_setting, print_table
 from PIL import Image
 
 import zoo
-from zoo.compressing import opened
+from zoo.api.compression import opened
 from zoo.data import load_examples, open_all, shown_in_testing
 from zoo.specs.data import Transform
 

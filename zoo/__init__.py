@@ -15,8 +15,8 @@ import importlib
 from zoo.version import __version__
 
 _MODULES = {
-    "zoo.api": ("build", "info", "load", "save"),
-    "zoo.compressing": ("compress", "decompress"),
+    "zoo.api.models": ("build", "info", "load", "save"),
+    "zoo.api.compression": ("compress", "decompress"),
     "zoo.errors": (
         "DataError",
         "DeviceError",
@@ -51,13 +51,13 @@ _MODULES = {
     "zoo.likelihoods.base": ("Likelihood",),
     "zoo.likelihoods.field": ("AnyLikelihood",),
     "zoo.likelihoods.registry": ("register_likelihood",),
-    "zoo.measuring": ("evaluate", "measure_reconstructions", "verify"),
+    "zoo.api.evaluation": ("evaluate", "measure_reconstructions", "verify"),
     "zoo.models": ("Autoencoder", "Batch", "Code", "Loss", "VariationalAutoencoder"),
     "zoo.models.parts.likelihoods": ("LikelihoodHead",),
     "zoo.registry.families": ("list_families", "register"),
     "zoo.registry.published": ("list_models",),
-    "zoo.restoring": ("denoise", "impute", "inpaint"),
-    "zoo.scoring": ("evaluate_detection", "score"),
+    "zoo.api.restoration": ("denoise", "impute", "inpaint"),
+    "zoo.api.detection": ("evaluate_detection", "score"),
     "zoo.sklearn.detector": ("load_detector",),
     "zoo.specs.base": ("Spec",),
     "zoo.specs.info": ("ModelInfo",),

@@ -16,10 +16,10 @@ from coded_models import shapes, small
 from PIL import Image
 
 import zoo
+from zoo.api.compression import compress_to
 from zoo.cli import main
 from zoo.coding.codec import Chunk
 from zoo.coding.file import MAGIC, parsed, written
-from zoo.compressing import compress_to
 from zoo.errors import DataError, InputError
 
 

@@ -115,9 +115,9 @@ def test_offline_and_token_reach_the_recipe_and_the_extractor(model, monkeypatch
         asked.append((source, how))
         raise OfflineError("not cached")
 
-    monkeypatch.setattr("zoo.measuring.info", spy)
     monkeypatch.setattr("zoo.evaluation.extractors.find", lambda source, **how: spy(source, **how))
     info = zoo.info("vae-digits-8")
+    monkeypatch.setattr("zoo.api.models.info", spy)
     there = dataclasses.replace(info, origin=f"hf://acme/vae@{'0' * 40}", recipe=None)
     monkeypatch.setattr(model, "info", there)
     how = {"token": "hf_mine", "offline": True}

@@ -35,7 +35,7 @@ for module in (
     "huggingface_hub.hf_api",
     "pydantic",
     "safetensors.torch",
-    "zoo.api",
+    "zoo.api.models",
     "zoo.folder.store",
 ):
     importlib.import_module(module)  # once here rather than in each child

@@ -11,9 +11,9 @@ import torch
 import zoo
 from zoo.errors import InputError
 from zoo.restoration.denoise import reconstructed
+from zoo.restoration.inputs import parsed_sigma
 from zoo.restoration.noise import estimate_sigma
 from zoo.restoration.tiles import in_tiles
-from zoo.restoring import parsed_sigma
 
 
 @pytest.fixture(scope="module")

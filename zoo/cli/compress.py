@@ -55,7 +55,7 @@ def compress(
     After a stop, the same command resumes. Of files the names and the levels are kept; EXIF, colors of another kind and the files' own bytes are not.
     """
     import zoo
-    from zoo.compressing import compress_to, opened
+    from zoo.api.compression import compress_to, opened
     from zoo.data import StreamedExamples, load_examples, open_all
     from zoo.evaluation.codes import check_apart
     from zoo.specs.data import Transform
@@ -117,8 +117,9 @@ def decompress(
     import numpy as np
 
     import zoo
+    from zoo.api.compression import model_of, opened
+    from zoo.coding.exact import exact_form
     from zoo.coding.images import decoded
-    from zoo.compressing import exact_form, model_of, opened
     from zoo.io.files import staged, write_atomically
 
     is_folder = out.suffix.lower() != ".npy"
@@ -152,7 +153,7 @@ def decompress(
 
 def show_file(file: str, json_: bool) -> None:
     """What `zoo show` says of a file."""
-    from zoo.compressing import opened
+    from zoo.api.compression import opened
 
     facts = _facts(opened(file))
     if json_:

@@ -10,6 +10,7 @@ import click
 from zoo.cli import complete
 from zoo.cli.output import as_json, device_option
 from zoo.cli.pictures import out_option, overwrite_option, restore_pictures
+from zoo.specs.restoration import TILE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 tile_option = click.option(
     "--tile",
     type=click.IntRange(64),
-    default=512,
+    default=TILE,
     show_default=True,
     help="Side in pixels of the parts that are computed at once; each sees what it needs around it.",
 )
@@ -67,9 +68,10 @@ def denoise(
     Names, subfolders and formats are kept; so are transparency, EXIF and the color profile. Pictures are
     turned upright. A gray MODEL runs on each channel of a color picture.
     """
+    from zoo.api.models import model_of
     from zoo.restoration.denoise import denoised
+    from zoo.restoration.inputs import parsed_sigma
     from zoo.restoration.noise import estimate_sigma
-    from zoo.restoring import model_of, parsed_sigma
 
     given = None if sigma is None else parsed_sigma(sigma)
     loaded = model_of(model, device)
@@ -100,8 +102,8 @@ def reconstruct(
     device: str,
 ) -> None:
     """Write a MODEL's reconstructions of pictures: `decode(encode(x))`, as `zoo denoise` writes its own."""
+    from zoo.api.models import model_of
     from zoo.restoration.denoise import denoised
-    from zoo.restoring import model_of
 
     loaded = model_of(model, device)
     restore_pictures(

@@ -156,10 +156,10 @@ def score_(
     """
     import torch
 
+    from zoo.api.detection import detector_and_examples
     from zoo.detection.pictures import draw_anomalies
     from zoo.io.files import write_atomically
     from zoo.runtime.devices import find_device
-    from zoo.scoring import detector_and_examples
 
     if picture is not None and picture.suffix.lower() != ".png":
         raise click.UsageError(f"--picture {str(picture)!r} does not end in .png.")

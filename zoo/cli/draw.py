@@ -30,12 +30,12 @@ def draw(model: str, out: Path | None, dataset: str | None, split: str | None) -
     Rows are drawn as bars and series as lines. Without data only the samples are drawn. Other pictures of the same names are not replaced.
     """
     import zoo
+    from zoo.api.models import recipe_of, trained_on
     from zoo.errors import DataError, InputError, OfflineError
     from zoo.evaluation.evaluate import check_shape
     from zoo.evaluation.examples import examples_for
     from zoo.evaluation.figures import draw_all, draw_without_examples
     from zoo.io.files import check_not_another, with_home, write_atomically
-    from zoo.measuring import recipe_of, trained_on
 
     loaded = zoo.load(model)
     folder = with_home(out or f"{name_for(model)}-figures")

@@ -16,6 +16,7 @@ from zoo.cli.pictures import (
     seed_option,
     steps_option,
 )
+from zoo.specs.restoration import DRAWS
 
 
 @click.command()
@@ -29,7 +30,7 @@ from zoo.cli.pictures import (
     help="The file to write: .csv of a table, .npy of an array.",
 )
 @click.option(
-    "--draws", type=click.IntRange(1), default=5, show_default=True, help="Tables to draw."
+    "--draws", type=click.IntRange(1), default=DRAWS, show_default=True, help="Tables to draw."
 )
 @steps_option
 @seed_option
@@ -50,20 +51,22 @@ def impute(
     TABLE is a .csv or .parquet file for a detector of a table (`zoo detect fit`), or a .npy of rows, NaN
     where a value is missing. Analyze each of the tables and pool the results.
     """
-    import zoo.restoring
+    import zoo.api.restoration
     from zoo.io.files import write_atomically
     from zoo.restoration.tables import as_csv, read_cells, read_rows
 
     if not table.exists():
         raise click.UsageError(f"{str(table)!r} does not exist.")
-    columns = zoo.restoring.table_of(model)
+    columns = zoo.api.restoration.table_of(model)
     wanted = ".npy" if columns is None else ".csv"
     if out.suffix.lower() != wanted:
         raise click.UsageError(f"-o {str(out)!r} does not end in {wanted}.")
     targets = [numbered(out, n, draws) for n in range(draws)]
     check_targets([Job(table, out)], targets, overwrite)
     rows = table if columns is not None else read_rows(table)
-    found = zoo.restoring.impute(model, rows, draws=draws, steps=steps, seed=seed, device=device)
+    found = zoo.api.restoration.impute(
+        model, rows, draws=draws, steps=steps, seed=seed, device=device
+    )
     cells = None if columns is None else read_cells(table)
     for path, one in zip(targets, found, strict=True):
         if columns is not None and cells is not None:

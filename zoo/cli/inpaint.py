@@ -23,6 +23,7 @@ from zoo.cli.pictures import (
     steps_option,
     write,
 )
+from zoo.specs.restoration import FILLINGS
 
 
 @click.command()
@@ -39,7 +40,7 @@ from zoo.cli.pictures import (
 @click.option(
     "--samples",
     type=click.IntRange(1),
-    default=4,
+    default=FILLINGS,
     show_default=True,
     help="Fillings of each picture.",
 )
@@ -61,12 +62,12 @@ def inpaint(
     device: str,
 ) -> None:
     """Fill in missing pixels of pictures by a variational MODEL, several times each: NAME.1.png, NAME.2.png, ..."""
-    import zoo.restoring
+    import zoo.api.restoration
     from zoo.errors import InputError
     from zoo.restoration.denoise import is_by_channel
     from zoo.restoration.pictures import read_mask
 
-    loaded = zoo.restoring.variational_of(model, device)
+    loaded = zoo.api.restoration.variational_of(model, device)
     jobs = pictures_in(files, out)
 
     def targets(job: Job) -> list[Path]:
@@ -77,7 +78,7 @@ def inpaint(
         if is_by_channel(loaded, x.shape[1]):
             raise InputError("the picture is in color, and the model is of gray images.")
         missing = read_mask(_mask_for(job, masks), (x.shape[2], x.shape[3]))
-        filled = zoo.restoring.inpaint(
+        filled = zoo.api.restoration.inpaint(
             loaded, x, missing[None], samples=samples, steps=steps, seed=seed, device=device
         )
         for path, some in zip(targets(job), filled, strict=True):

@@ -47,10 +47,10 @@ def page(
     put it on any web server. It needs pip install 'autoencoder-zoo[export]'.
     """
     import zoo
+    from zoo.api.models import recipe_of, trained_on
     from zoo.errors import DataError, InputError, OfflineError
     from zoo.evaluation.evaluate import check_shape
     from zoo.evaluation.examples import examples_for
-    from zoo.measuring import recipe_of, trained_on
     from zoo.page.contents import check_is_of_images
     from zoo.page.serve import show
     from zoo.page.write import write_page

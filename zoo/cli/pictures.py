@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli.output import check_order, print_json, progress_shown, say
+from zoo.specs.restoration import STEPS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +33,7 @@ seed_option = click.option(
 steps_option = click.option(
     "--steps",
     type=click.IntRange(2),
-    default=100,
+    default=STEPS,
     show_default=True,
     help="Steps of each Markov chain.",
 )

@@ -7,13 +7,13 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
+from zoo.api.models import recipe_of, trained_on
 from zoo.data import as_input
 from zoo.data.open import is_at_hand
 from zoo.errors import ZooError
 from zoo.evaluation.examples import examples_for
 from zoo.evaluation.measure import batch_size
 from zoo.export.parts import input_dtype
-from zoo.measuring import recipe_of, trained_on
 from zoo.models import Autoencoder
 
 COUNT = 64

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.api import load
+from zoo.api.models import load
 from zoo.errors import WeightsError, ZooError
 from zoo.evaluation.report import Check, Report
 from zoo.export.formats import ONNX

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from zoo.api import load
+from zoo.api.models import load
 from zoo.cards.record import record_text
 from zoo.errors import InputError, IntegrityError, RecipeError
 from zoo.evaluation.remeasure import reconstructions_again

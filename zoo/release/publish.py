@@ -8,7 +8,7 @@ from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
-from zoo.api import load
+from zoo.api.models import load
 from zoo.cards.card import render_card
 from zoo.cards.record import record_of
 from zoo.data import AnyExamples

@@ -15,9 +15,8 @@ from zoo.models import VariationalAutoencoder
 from zoo.models.objectives.bounds import VALUES_AT_ONCE
 from zoo.registry import families
 from zoo.runtime.devices import fork_rng
+from zoo.specs.restoration import STEPS
 
-STEPS = 100
-"""Of a chain."""
 WARM_UP = 10
 """Steps of pseudo-Gibbs, at most half of the chain. It has no stationary distribution and may diverge, so the most probable
 of its states is where a chain goes on."""

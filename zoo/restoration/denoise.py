@@ -12,7 +12,8 @@ from zoo.models import Autoencoder, VariationalAutoencoder
 from zoo.registry import families
 from zoo.restoration.conditional import seeded
 from zoo.restoration.noise import estimate_sigma
-from zoo.restoration.tiles import TILE, in_tiles
+from zoo.restoration.tiles import in_tiles
+from zoo.specs.restoration import TILE
 
 
 def denoised(

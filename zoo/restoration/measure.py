@@ -18,9 +18,9 @@ from zoo.errors import InputError
 from zoo.evaluation.measure import mean_of
 from zoo.evaluation.reconstruction import errors_of
 from zoo.models import VariationalAutoencoder
-from zoo.restoration.conditional import STEPS, conditional_draws, seeded
+from zoo.restoration.conditional import conditional_draws, seeded
 from zoo.specs.corruptions import Mask
-from zoo.specs.restoration import RestorationProtocol
+from zoo.specs.restoration import STEPS, RestorationProtocol
 
 
 @dataclass(frozen=True)

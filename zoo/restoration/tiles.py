@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-TILE = 512
-"""Side of a tile in pixels."""
 LEAST_TILE = 64
+"""Side in pixels."""
 
 
 def in_tiles(

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from zoo.api import load
+from zoo.api.models import load
 from zoo.data import Examples, StreamedExamples, load_examples
 from zoo.data.tables import Table
 from zoo.detection import detector as core

@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
-from zoo.api import load
+from zoo.api.models import load
 from zoo.errors import InputError
 from zoo.likelihoods.fitting import accepts_missing
 from zoo.models import Autoencoder

@@ -12,6 +12,9 @@ from zoo.specs.corruptions import Corruption, Corruptions
 from zoo.specs.reconstruction import SCORING
 from zoo.specs.validation import Strict
 
+FILLINGS, DRAWS, STEPS, TILE = 4, 5, 100, 512
+"""Defaults: fillings of an image, draws of a table (as usual in multiple imputation), steps of the Markov chain behind each, side
+in pixels of a part of a large image."""
 DRAWN = ("philox4x64", "key-seed-0", "counter-0-0-0-number", 24, "normal-quantiles", "float32")
 """How the random numbers of an image are made, hashed into identities."""
 

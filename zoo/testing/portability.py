@@ -7,7 +7,7 @@ import warnings
 
 import torch
 
-from zoo.compressing import compress, decompress
+from zoo.api.compression import compress, decompress
 from zoo.errors import InputError, NotInstalledError
 from zoo.evaluation.measure import exact_float32
 from zoo.integers.base import ExactModel, State, TopDown, images_as_activations

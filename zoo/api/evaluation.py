@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.api import info, load
-from zoo.errors import HubError, InputError, IntegrityError, OfflineError
+from zoo.api.models import model_of, recipe_of, trained_on
+from zoo.errors import IntegrityError
 from zoo.folder.config import names_in
-from zoo.hub.find import EVERYTHING, ONLINE, TO_MEASURE, Access, find
-from zoo.registry import sources
+from zoo.hub.find import EVERYTHING, Access, find
 
 if TYPE_CHECKING:
     from zoo.data.open import Dataset
@@ -92,7 +91,7 @@ def evaluate(
         check_known(protocol)
     where = find_rank_device(device)
     access = Access(token, offline)
-    model = model_of(model_or_source, revision, access)
+    model = model_of(model_or_source, revision=revision, access=access)
     if dataset is None:
         dataset, recipe_protocol = trained_on(model, access)
         protocol = protocol or recipe_protocol
@@ -116,27 +115,6 @@ def evaluate(
         factors=factors_of(dataset, images.split, factors),
         device=where,
     )
-
-
-def model_of(
-    model_or_source: Autoencoder | str | Path, revision: str | None, access: Access
-) -> Autoencoder:
-    """A model, or that of a source with its recipe."""
-    from torch.nn import Module
-
-    from zoo.folder import store
-    from zoo.models.contract import unwrapped
-
-    if isinstance(model_or_source, Module):
-        return unwrapped(model_or_source)
-    found = find(
-        model_or_source,
-        TO_MEASURE,
-        revision=revision,
-        token=access.token,
-        offline=access.offline,
-    )
-    return store.load_source(found)
 
 
 def measure_reconstructions(
@@ -183,7 +161,6 @@ def measure_reconstructions(
     from zoo.evaluation.extractors import find_extractor
     from zoo.evaluation.prepared import prepared_images
     from zoo.evaluation.reconstruction import measure_reconstructions as measure
-    from zoo.models.contract import unwrapped
     from zoo.runtime.devices import find_rank_device
     from zoo.specs.data import FOUND
     from zoo.specs.reconstruction import parse_protocol
@@ -191,11 +168,8 @@ def measure_reconstructions(
     access = Access(token, offline)
     known = parse_protocol(protocol) if isinstance(protocol, str) else protocol
     where = find_rank_device(device)
-    if isinstance(model_or_source, Module):
-        model, name = unwrapped(model_or_source), ""
-    else:
-        model = load(model_or_source, revision=revision, token=token, offline=offline)
-        name = str(model_or_source)
+    model = model_of(model_or_source, revision=revision, access=access)
+    name = "" if isinstance(model_or_source, Module) else str(model_or_source)
     check_at_hand(dataset, offline)
     images = prepared_images(
         dataset, known, split=split, column=column or FOUND, max_damaged=max_damaged
@@ -203,39 +177,6 @@ def measure_reconstructions(
     compared_by = find_extractor(extractor, access).to(where) if extractor else None
     found = measure(model, images, name=name, limit=limit, extractor=compared_by, device=where)
     return found.summary
-
-
-def trained_on(model: Autoencoder, access: Access = ONLINE) -> tuple[str, Protocol]:
-    """Dataset and protocol of a model's recipe.
-
-    Raises InputError for a model without one, DataError for a recipe that names data which are
-    not its to choose (`zoo.data.of_recipe`), OfflineError and HubError where the recipe is on the
-    Hub and cannot be fetched.
-    """
-    from zoo.data.of_recipe import dataset_of
-    from zoo.specs.data import data_settings
-
-    known, recipe = model.info, _recipe(model, access)
-    if known is None or recipe is None:
-        raise InputError("This model has no recipe: say which dataset to measure it on.")
-    return dataset_of(known, recipe), data_settings(recipe).protocol
-
-
-def recipe_of(model: Autoencoder, access: Access = ONLINE) -> str | None:
-    """The text of a model's recipe.toml, or None. That of one from the Hub is fetched, for a load left
-    it out; where it cannot be fetched, a warning says so."""
-    try:
-        return _recipe(model, access)
-    except (OfflineError, HubError) as failure:
-        log.warning("The model's recipe is not known, so examples are not made to fit: %s", failure)
-        return None
-
-
-def _recipe(model: Autoencoder, access: Access) -> str | None:
-    known = model.info
-    if known is not None and known.recipe is None and sources.is_on_hub(known.origin):
-        return info(known.origin, token=access.token, offline=access.offline).recipe
-    return known.recipe if known else None
 
 
 def verify(

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from zoo.coding.file import Compressed
     from zoo.data import AnyExamples
-    from zoo.integers.base import ExactModel
     from zoo.models import Autoencoder
 
 # torch is imported by the functions that need it.
@@ -79,6 +78,7 @@ def compressed_parts(
 
     import torch
 
+    from zoo.coding.exact import exact_form
     from zoo.coding.file import MOST_CHUNK, Header, written
     from zoo.coding.images import encoded
     from zoo.folder.weights import weights_bytes
@@ -196,6 +196,7 @@ def decompress(
     """
     import torch
 
+    from zoo.coding.exact import exact_form
     from zoo.coding.images import decoded
 
     file = opened(data)
@@ -218,7 +219,7 @@ def opened(data: bytes | str | Path) -> Compressed:
 
 def model_of(file: Compressed) -> Autoencoder:
     """The published model named in a file; nothing is fetched. Raises InputError if it names no published model."""
-    from zoo.api import load
+    from zoo.api.models import load
     from zoo.registry import published
 
     name = file.header.model
@@ -232,33 +233,6 @@ def model_of(file: Compressed) -> Autoencoder:
         f"{where}, family {file.header.family!r}, weights {file.header.weights_sha256[:12]}..., and a file is "
         "no reason to fetch anything: load that model, and give it as model= or --model."
     )
-
-
-def exact_form(model: Autoencoder) -> ExactModel:
-    """The integer form of a model whose images can be coded. Raises InputError for any other."""
-    from zoo.coding.stack import check_installed
-    from zoo.integers.base import TopDown
-    from zoo.integers.models import Quantized, exact
-    from zoo.likelihoods.fitting import likelihood_of
-
-    check_installed()
-    found = exact(model)
-    if not isinstance(found, TopDown | Quantized):
-        raise InputError(
-            f"{type(model).__name__} has no prior over its codes, so it cannot compress: models with a prior and "
-            "a posterior can, such as vae-mnist-20."
-        )
-    if isinstance(found, Quantized) and (found.levels is None or found.levels.values != "binary"):
-        raise InputError("A vq-vae compresses with the likelihood 'bernoulli' alone.")
-    if found.levels is None:
-        likelihood = likelihood_of(model.spec)
-        name = likelihood.name() if likelihood else "none"
-        raise InputError(
-            f"The likelihood {name!r} is of real numbers, and files have levels: it cannot compress. Train with "
-            "'bernoulli', of black and white pixels, or with 'discretized-logistic', of 256 levels "
-            '(protocol = "levels").'
-        )
-    return found
 
 
 def _examples_of(model: Autoencoder, images: Any) -> AnyExamples:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import DataError, InputError
+from zoo.api.models import model_of
+from zoo.errors import InputError
+from zoo.specs.restoration import DRAWS, FILLINGS, STEPS, TILE
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from torch import Tensor
 
     from zoo.data.tables import Table
     from zoo.models import Autoencoder, VariationalAutoencoder
 
 # torch is imported by the functions that need it.
-
-SAMPLES = 4
-"""Fillings of each image."""
-DRAWS = 5
-"""Tables that `impute` gives, as is usual in multiple imputation."""
-STEPS = 100
-"""Of the chain behind each of them."""
 
 
 def denoise(
@@ -33,7 +26,7 @@ def denoise(
     sigma: float | str | None = None,
     strength: float = 1.0,
     samples: int = 0,
-    tile: int = 512,
+    tile: int = TILE,
     seed: int = 0,
     device: str = "auto",
 ) -> Tensor:
@@ -64,14 +57,15 @@ def denoise(
         Errors of `load`.
     """
     from zoo.restoration.denoise import denoised
+    from zoo.restoration.inputs import check_count, check_images, check_share, parsed_sigma
     from zoo.restoration.tiles import LEAST_TILE
 
     level = None if sigma is None else parsed_sigma(sigma)
-    _check_share("strength", strength)
-    _check_count("samples", samples, 0)
-    _check_count("tile", tile, LEAST_TILE)
-    _check_count("seed", seed, 0)
-    model = model_of(model_or_source, device)
+    check_share("strength", strength)
+    check_count("samples", samples, 0)
+    check_count("tile", tile, LEAST_TILE)
+    check_count("seed", seed, 0)
+    model = _evaluating(model_of(model_or_source, device))
     check_images(x)
     return denoised(model, x, sigma=level, strength=strength, samples=samples, tile=tile, seed=seed)
 
@@ -81,7 +75,7 @@ def inpaint(
     x: Tensor,
     missing: Tensor,
     *,
-    samples: int = SAMPLES,
+    samples: int = FILLINGS,
     steps: int = STEPS,
     seed: int = 0,
     device: str = "auto",
@@ -113,17 +107,18 @@ def inpaint(
     import torch
 
     from zoo.restoration.conditional import conditional_draws
+    from zoo.restoration.inputs import check_count, check_images, mask_of
 
-    _check_count("samples", samples, 1)
-    _check_count("steps", steps, 2)
-    _check_count("seed", seed, 0)
+    check_count("samples", samples, 1)
+    check_count("steps", steps, 2)
+    check_count("seed", seed, 0)
     model = variational_of(model_or_source, device)
     if not model.spec.domain.is_image:
         raise InputError(
             f"inpaint is for images; this model takes {model.spec.domain}: use impute."
         )
     check_images(x, finite=False)
-    holes = _mask_of(missing, x)
+    holes = mask_of(missing, x)
     if holes.flatten(1).all(1).any():
         raise InputError("An image has no observed pixel: model.sample draws whole images.")
     seen = x.detach().masked_fill(holes.to(x.device), 0.0)
@@ -179,15 +174,16 @@ def impute(
     import torch
 
     from zoo.restoration.conditional import conditional_draws
+    from zoo.restoration.inputs import check_count, rows_of
 
-    _check_count("draws", draws, 1)
-    _check_count("steps", steps, 2)
-    _check_count("seed", seed, 0)
+    check_count("draws", draws, 1)
+    check_count("steps", steps, 2)
+    check_count("seed", seed, 0)
     table = table_of(model_or_source)
     model = variational_of(model_or_source, device)
     if model.spec.domain.is_image:
         raise InputError("impute is for rows and series; this model takes images: use inpaint.")
-    x = _rows_of(rows, table, model)
+    x = rows_of(rows, table, model)
     holes = torch.isnan(x)
     if (empty := holes.flatten(1).all(1).nonzero()).numel():
         raise InputError(
@@ -203,33 +199,7 @@ def impute(
     return np.asarray(filled)
 
 
-def parsed_sigma(value: float | str) -> float:
-    """A standard deviation in [0, 1] from a number or a ratio such as "25/255". Raises InputError."""
-    from zoo.specs.corruptions import as_number
-
-    number = as_number(value)
-    try:
-        sigma = float(number)
-    except (TypeError, ValueError):
-        raise InputError(f'sigma is a number such as 0.1 or "25/255"; got {value!r}.') from None
-    if not math.isfinite(sigma) or sigma < 0:
-        raise InputError(f"sigma is at least 0; got {value!r}.")
-    if sigma > 1:
-        hint = f' Of 255 levels it is "{sigma:g}/255".' if number is value else ""
-        raise InputError(f"sigma is in [0, 1], as pixels are; got {value!r}.{hint}")
-    return sigma
-
-
-def model_of(model_or_source: Autoencoder | str | Path, device: str = "auto") -> Autoencoder:
-    """A model, unwrapped and in eval mode, or the loaded one of a source."""
-    from torch.nn import Module
-
-    import zoo.api
-    from zoo.models.contract import unwrapped
-
-    if not isinstance(model_or_source, Module):
-        return zoo.api.load(model_or_source, device=device)
-    model = unwrapped(model_or_source)
+def _evaluating(model: Autoencoder) -> Autoencoder:
     if model.training:
         raise InputError("The model is in train mode: call model.eval() first.")
     return model
@@ -241,7 +211,7 @@ def variational_of(
     """As `model_of`. Raises InputError for a model that is not variational."""
     from zoo.models import VariationalAutoencoder
 
-    model = model_of(model_or_source, device)
+    model = _evaluating(model_of(model_or_source, device))
     if not isinstance(model, VariationalAutoencoder):
         raise InputError(
             f"Missing values are drawn by a variational model, such as of the family 'vae'; "
@@ -264,74 +234,3 @@ def table_of(model_or_source: Autoencoder | str | Path) -> Table | None:
         return None
     found = find(model_or_source, (*TO_MEASURE, layout.DETECTOR))
     return load_detector(found).table if has_detector(found) else None
-
-
-def check_images(x: Any, finite: bool = True) -> None:
-    """Raises InputError for anything but floating-point images `(N, C, H, W)`, finite unless said."""
-    import torch
-
-    wanted = "Images are (N, C, H, W), floating point"
-    if not isinstance(x, torch.Tensor):
-        raise InputError(f"{wanted}; got {type(x).__name__}.")
-    if not x.is_floating_point():
-        raise InputError(f"{wanted}; got {x.dtype}. Try x.float() / 255.")
-    if x.dim() != 4 or 0 in x.shape[1:]:
-        hint = " Try x[None]." if x.dim() == 3 else ""
-        raise InputError(f"{wanted}; got {tuple(x.shape)}.{hint}")
-    if finite and not torch.isfinite(x).all():
-        raise InputError(
-            f"{wanted}; got NaN or infinite values. zoo.inpaint fills in missing pixels."
-        )
-
-
-def _mask_of(missing: Any, x: Tensor) -> Tensor:
-    """The mask on the CPU, `(N, C, H, W)`."""
-    import torch
-
-    size = tuple(x.shape[2:])
-    if not isinstance(missing, torch.Tensor) or missing.dtype != torch.bool:
-        got = missing.dtype if isinstance(missing, torch.Tensor) else type(missing).__name__
-        raise InputError(f"missing is a bool tensor, True where a pixel is missing; got {got}.")
-    mask = missing[None, None] if missing.dim() == 2 else missing
-    fits = mask.dim() == 4 and mask.shape[1] == 1 and tuple(mask.shape[2:]) == size
-    if not fits or len(mask) not in (1, len(x)):
-        raise InputError(
-            f"missing is ({len(x)}, 1, {size[0]}, {size[1]}), (1, 1, {size[0]}, {size[1]}) or "
-            f"({size[0]}, {size[1]}); got {tuple(missing.shape)}."
-        )
-    return mask.cpu().expand(len(x), x.shape[1], *size)
-
-
-def _rows_of(rows: Any, table: Table | None, model: VariationalAutoencoder) -> torch.Tensor:
-    """Rows as float64, NaN where missing."""
-    import numpy as np
-    import torch
-
-    if table is not None:
-        rows = table.model_copy(update={"missing": "marginal"}).encode(rows)
-    elif isinstance(rows, str | Path):
-        raise InputError(
-            "A table in a file needs a detector, whose folder knows the columns: give an array."
-        )
-    try:
-        x = torch.as_tensor(
-            np.asarray(rows, np.float64) if not isinstance(rows, torch.Tensor) else rows
-        )
-    except (TypeError, ValueError):
-        raise InputError(f"Rows are an array or a tensor; got {type(rows).__name__}.") from None
-    if tuple(x.shape[1:]) != model.spec.input_shape or not len(x):
-        sides = ", ".join(map(str, model.spec.input_shape))
-        raise InputError(f"Rows are (N, {sides}); got {tuple(x.shape)}.")
-    if torch.isinf(x).any():
-        raise DataError("A value is infinite: NaN marks a missing one.")
-    return x.detach().double().cpu()
-
-
-def _check_share(name: str, value: Any) -> None:
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InputError(f"{name} is from 0 to 1; got {value!r}.")
-
-
-def _check_count(name: str, value: Any, least: int) -> None:
-    if type(value) is not int or not least <= value < 2**63:
-        raise InputError(f"{name} is an integer of at least {least}; got {value!r}.")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.api.models import recipe_of, trained_on
 from zoo.errors import InputError
 from zoo.hub.find import ONLINE, TO_MEASURE, Access, find
-from zoo.measuring import recipe_of, trained_on
 
 if TYPE_CHECKING:
     from zoo.data import AnyExamples

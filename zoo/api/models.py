@@ -1,15 +1,16 @@
-"""The public functions on models: build, load, info, save."""
+"""The public functions on models: build, load, info, save; and the model of an argument, with its recipe."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import InputError, SpecError
+from zoo.errors import HubError, InputError, OfflineError, SpecError
 from zoo.folder.config import read_info
-from zoo.hub.find import TO_KNOW, find
+from zoo.hub.find import ONLINE, TO_KNOW, TO_MEASURE, Access, find
 from zoo.io.files import with_home
-from zoo.registry import families
+from zoo.registry import families, sources
 from zoo.specs.base import Spec
 from zoo.specs.info import ModelInfo
 from zoo.specs.validation import listed
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import torch
 
     from zoo.models import Autoencoder
+    from zoo.specs.protocols import Protocol
+
+log = logging.getLogger("zoo")
 
 # torch is imported by the functions that need it: `zoo.info` of a model does not.
 
@@ -121,3 +125,57 @@ def save(model: Autoencoder, folder: str | Path) -> None:
     target = with_home(folder)
     store.check_target(target)
     store.save(unwrapped(model), target)
+
+
+def model_of(
+    model_or_source: Autoencoder | str | Path,
+    device: str = "cpu",
+    *,
+    revision: str | None = None,
+    access: Access = ONLINE,
+) -> Autoencoder:
+    """A model, unwrapped, on its own device; or that of a source, on `device`, with its recipe."""
+    from torch.nn import Module
+
+    from zoo.folder import store
+    from zoo.models.contract import unwrapped
+    from zoo.runtime.devices import find_device
+
+    if isinstance(model_or_source, Module):
+        return unwrapped(model_or_source)
+    where = find_device(device)
+    how = {"revision": revision, "token": access.token, "offline": access.offline}
+    return store.load_source(find(model_or_source, TO_MEASURE, **how)).to(where)
+
+
+def trained_on(model: Autoencoder, access: Access = ONLINE) -> tuple[str, Protocol]:
+    """Dataset and protocol of a model's recipe.
+
+    Raises InputError for a model without one, DataError for a recipe that names data which are
+    not its to choose (`zoo.data.of_recipe`), OfflineError and HubError where the recipe is on the
+    Hub and cannot be fetched.
+    """
+    from zoo.data.of_recipe import dataset_of
+    from zoo.specs.data import data_settings
+
+    known, recipe = model.info, _recipe(model, access)
+    if known is None or recipe is None:
+        raise InputError("This model has no recipe: say which dataset to measure it on.")
+    return dataset_of(known, recipe), data_settings(recipe).protocol
+
+
+def recipe_of(model: Autoencoder, access: Access = ONLINE) -> str | None:
+    """The text of a model's recipe.toml, or None. That of one from the Hub is fetched, for a load left
+    it out; where it cannot be fetched, a warning says so."""
+    try:
+        return _recipe(model, access)
+    except (OfflineError, HubError) as failure:
+        log.warning("The model's recipe is not known, so examples are not made to fit: %s", failure)
+        return None
+
+
+def _recipe(model: Autoencoder, access: Access) -> str | None:
+    known = model.info
+    if known is not None and known.recipe is None and sources.is_on_hub(known.origin):
+        return info(known.origin, token=access.token, offline=access.offline).recipe
+    return known.recipe if known else None
