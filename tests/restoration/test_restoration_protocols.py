@@ -113,5 +113,7 @@ def test_rounded_images_are_levels():
 
 
 def test_a_range_is_no_protocol():
+    with pytest.raises(ValidationError, match="every image is corrupted, not"):
+        protocol(corruption={"kind": "gaussian", "sigma": 0.1, "probability": 0.5})
     with pytest.raises(ValidationError, match="one strength"):
         protocol(corruption={"kind": "gaussian", "sigma": [0.0, 0.4]})

@@ -61,6 +61,29 @@ def test_every_objective_reconstructs_the_clean_image(family, objective, recipe,
     )
 
 
+def test_a_share_of_the_images_is_corrupted():
+    whole, some = (
+        load_recipe(
+            {
+                "model": {"family": "unet", "input_shape": [1, 8, 8], "channels": [4]},
+                "data": {"dataset": "digits", "protocol": "levels"},
+                "training": {"epochs": 1, "corruption": NOISE | {"sigma": [0.1, 0.3]} | more},
+            }
+        ).training.corruption
+        for more in ({}, {"probability": 0.4})
+    )
+    x = torch.full((2000, 1, 8, 8), 0.5)
+    u = random_numbers(some, x.shape[1:], range(len(x)), 7, 0)
+    y = corrupted(x, some, u)
+    changed = (y != x).flatten(1).all(1)
+    assert torch.equal(changed, u[:, 0] < 0.4)
+    assert changed.float().mean().item() == pytest.approx(0.4, abs=0.04)
+    deviations = (y - x)[changed].flatten(1).std(1)
+    assert deviations.mean().item() == pytest.approx(0.2, abs=0.01)
+    assert torch.equal(y[~changed], x[~changed])
+    assert not torch.equal(corrupted(x, whole, u)[~changed], x[~changed])
+
+
 def test_rows_are_not_corrupted():
     rows = {"family": "vae", "input_shape": [3], "latent_dim": 1}
     with pytest.raises(RecipeError, match=r"training\.corruption: for images only"):

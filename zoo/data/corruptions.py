@@ -78,7 +78,10 @@ def corrupted(x: Tensor, settings: Sequence[Corruption], drawn: Tensor) -> Tenso
     """
     parts = drawn.split([_count(one, x.shape[1:]) for one in settings], 1)
     for setting, part in zip(settings, parts, strict=True):
-        x = _corrupted(x, setting, part[:, 0], part[:, 1:])
+        u = part[:, 0] / setting.probability
+        done = _corrupted(x, setting, u.clamp(max=1), part[:, 1:])
+        applies = (u < 1)[:, None, None, None].to(x.device)
+        x = done if setting.probability == 1 else torch.where(applies, done, x)
     return x
 
 

@@ -50,6 +50,10 @@ ONE_OR_RANGE = BeforeValidator(_as_range)
 
 
 class _Corruption(Strict):
+    probability: float = Field(
+        default=1.0, gt=0, le=1, description="that an image is corrupted so, in training"
+    )
+
     @property
     def in_words(self) -> str:
         """Such as `gaussian, sigma 0 to 0.2157`."""
@@ -58,7 +62,7 @@ class _Corruption(Strict):
             if isinstance(value, tuple):
                 low, high = (f"{one:.4g}" for one in value)
                 words.append(f"{name} {low}" if low == high else f"{name} {low} to {high}")
-            elif name != "kind":
+            elif name != "kind" and (name, value) != ("probability", 1):
                 words.append(f"{name} {value}")
         return ", ".join(words)
 

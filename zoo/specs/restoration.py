@@ -37,6 +37,10 @@ class RestorationProtocol(Strict):
     @classmethod
     def _is_fixed(cls, settings: tuple[Corruption, ...]) -> tuple[Corruption, ...]:
         for one in settings:
+            if one.probability < 1:
+                raise ValueError(
+                    f"probability: every image is corrupted, not {one.probability:g} of them"
+                )
             for name, value in one:
                 if isinstance(value, tuple) and value[0] != value[1]:
                     raise ValueError(f"{name}: one strength, not the range {list(value)}")
@@ -45,7 +49,10 @@ class RestorationProtocol(Strict):
     @property
     def identity(self) -> str:
         """Eight hex digits that identify all settings and definitions."""
-        settings = [json.dumps(one.model_dump(mode="json")) for one in self.corruption]
+        settings = [
+            json.dumps(one.model_dump(mode="json", exclude={"probability"}))
+            for one in self.corruption
+        ]
         rest = (str(self.clipping), self.rounding, self.seed)
         return identity_of([*SCORING, *DRAWN, *settings, *rest])
 
