@@ -135,24 +135,29 @@ def test_bench_prints_measured_beside_published(run):
     assert entry["measured"]["neg_elbo"] == pytest.approx(entry["published"]["neg_elbo"], abs=0.01)
 
 
-def test_bench_names_what_it_cannot_measure(run, monkeypatch):
+@pytest.fixture
+def no_data(monkeypatch) -> None:
+    """No datasets on the disk, and no network: a proxy that refuses."""
     monkeypatch.setenv("ZOO_DATA", str(Path("empty").absolute()))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setattr("urllib.request._opener", None)  # which keeps the proxies it first saw
+
+
+@pytest.mark.usefixtures("no_data")
+def test_bench_names_what_it_cannot_measure(run):
     out = run("bench", "vae-mnist-20", "vae-digits-8")
     assert "vae-mnist-20: not measured" in out
     assert "dequantized protocol" in out
 
 
+@pytest.mark.usefixtures("no_data")
 @pytest.mark.parametrize(
     "changes", [{"epochs": 1}, pytest.param({}, marks=pytest.mark.slow)], ids=["short", "whole"]
 )
 def test_the_demo_works_without_a_network(run, monkeypatch, changes):
     train = functools.partial(training.train, overrides=changes)
     monkeypatch.setattr(training, "train", train)
-    monkeypatch.setenv("ZOO_DATA", str(Path("empty").absolute()))
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     out = run("demo")
     assert "1. Load a published model" in out
     assert "trained in" in out
