@@ -67,12 +67,13 @@ def impute(
     found = zoo.api.restoration.impute(
         model, rows, draws=draws, steps=steps, seed=seed, device=device
     )
-    cells = None if columns is None else read_cells(table)
-    for path, one in zip(targets, found, strict=True):
-        if columns is not None and cells is not None:
-            write_atomically(path, as_csv(columns, cells, one))
-        else:
-            write_atomically(path, npy_bytes(one))
+    if columns is None:
+        contents = [npy_bytes(one) for one in found]
+    else:
+        cells = read_cells(table)
+        contents = [as_csv(columns, cells, one) for one in found]
+    for path, content in zip(targets, contents, strict=True):
+        write_atomically(path, content)
     say(
         f"{targets[0]}"
         + (f" to {targets[-1].name}" if draws > 1 else "")

@@ -18,8 +18,8 @@ from zoo.runtime.devices import fork_rng
 from zoo.specs.restoration import STEPS
 
 WARM_UP = 10
-"""Steps of pseudo-Gibbs, at most half of the chain. It has no stationary distribution and may diverge, so the most probable
-of its states is where a chain goes on."""
+"""Steps of pseudo-Gibbs, at most half of the chain. It has no stationary distribution and may diverge, so the chain
+continues from the most probable of its states."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def conditional_draws(
 
 @contextmanager
 def seeded(device: torch.device, seed: int) -> Iterator[None]:
-    """Seeds torch's generators of the CPU and of a GPU, whose states are those of before afterwards."""
+    """Seeds torch's generators of the CPU and of a GPU, and restores their states afterward."""
     with fork_rng(device):
         torch.manual_seed(seed)
         yield
@@ -104,19 +104,17 @@ def _chains(
     z = model._prior_codes(noise)
     likelihood = model._likelihood(z)
     filled = filled_by(likelihood)
-    best = joint(z, filled, likelihood), z, filled
+    most, code, example = joint(z, filled, likelihood), z, filled
     warm_up = min(WARM_UP, steps // 2)
     for _ in range(warm_up):
         z = posterior_of(filled).sample()
         likelihood = model._likelihood(z)
         filled = filled_by(likelihood)
-        now = joint(z, filled, likelihood), z, filled
-        better = now[0] > best[0]
-        density, code, example = (
-            _where(better, one, other) for one, other in zip(now, best, strict=True)
-        )
-        best = density, code, example
-    (density, z, filled), accepted = best, 0.0
+        density = joint(z, filled, likelihood)
+        better = density > most
+        most = _where(better, density, most)
+        code, example = _where(better, z, code), _where(better, filled, example)
+    z, filled, accepted = code, example, 0.0
     likelihood = model._likelihood(z)
     for _ in range(steps - warm_up):
         posterior = posterior_of(filled)

@@ -19,7 +19,6 @@ from zoo.evaluation.measure import mean_of
 from zoo.evaluation.reconstruction import errors_of
 from zoo.models import VariationalAutoencoder
 from zoo.restoration.conditional import conditional_draws, seeded
-from zoo.specs.corruptions import Mask
 from zoo.specs.restoration import STEPS, RestorationProtocol
 
 
@@ -61,11 +60,10 @@ def corrupted_images(
 
 def missing_pixels(size: Sequence[int], number: int, protocol: RestorationProtocol) -> Tensor:
     """Which pixels of image `number` the protocol's masks hide: bool `(1, H, W)`, of `(C, H, W)`."""
-    masks = [one for one in protocol.corruption if isinstance(one, Mask)]
-    if len(masks) != len(protocol.corruption):
+    if not protocol.only_hides:
         raise InputError(f"Missing pixels are of masks alone, not of {protocol.title}.")
     white = torch.ones(1, *size)
-    return corrupted_by_number(white, masks, [number], protocol.seed, epoch=0)[0, :1] == 0
+    return corrupted_by_number(white, protocol.corruption, [number], protocol.seed, 0)[0, :1] == 0
 
 
 def measure_restorations(
@@ -82,7 +80,7 @@ def measure_restorations(
     Raises InputError without images.
     """
     rows, hashed, seconds, pixels_seen = [], hashlib.sha256(), 0.0, 0
-    has_masks, of_missing = all(isinstance(one, Mask) for one in protocol.corruption), []
+    of_missing = []
     for number, (pixels, y) in enumerate(corrupted_images(images, protocol)):
         hashed.update(y.contiguous().numpy().astype("<f4").data)
         begun = time.perf_counter()
@@ -90,7 +88,7 @@ def measure_restorations(
         seconds += time.perf_counter() - begun
         pixels_seen += pixels[0].numel()
         rows.append(errors_of(pixels, restored, "off"))
-        if has_masks:
+        if protocol.only_hides:
             hidden = missing_pixels(pixels.shape, number, protocol)[0]
             if hidden.any():
                 of_missing.append(

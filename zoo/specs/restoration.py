@@ -47,6 +47,11 @@ class RestorationProtocol(Strict):
         return settings
 
     @property
+    def only_hides(self) -> bool:
+        """Whether all that is done to an image is to hide pixels."""
+        return all(one.kind == "mask" for one in self.corruption)
+
+    @property
     def identity(self) -> str:
         """Eight hex digits that identify all settings and definitions."""
         settings = [
